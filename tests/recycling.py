@@ -52,7 +52,7 @@ FROM pg_database AS d WHERE datname = current_database()
 
 
 class Recycled:
-    """Tests use this database one after another.
+    """Tests use the database one after another.
 
     Attributes:
         fresh: The definition of the clock and the number of functions in a new database.
@@ -100,7 +100,7 @@ class Recycled:
         return True
 
     def _as_before(self, schema: set[str]) -> bool:
-        """Say whether the schema is unchanged although these catalogues were written."""
+        """Say whether the schema is unchanged although the catalogues in ``schema`` were written."""
         if not schema:
             return True
         if schema - _OF_FUNCTIONS or Recycled.fresh is None:

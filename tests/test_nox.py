@@ -50,7 +50,7 @@ def test_a_session_runs_in_the_environment_of_nox_with_nothing_to_install(noxfil
 
 
 class Session:
-    """This session replaces nox's: the first run of pytest fails, and ``passes_alone`` decides about later runs."""
+    """The fake session of nox fails the first run of pytest, and ``passes_alone`` decides about later runs."""
 
     name = "tests"
 

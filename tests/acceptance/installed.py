@@ -54,7 +54,7 @@ def is_open(path: Path) -> bool:
 
 @dataclass
 class Place:
-    """Commands run in this folder, as this user."""
+    """Commands of the environment ``venv`` run in ``folder`` as ``user``."""
 
     venv: Path  # ``install`` made the environment.
     folder: Path

@@ -104,7 +104,7 @@ class Text(Payload):
 
 
 def embed(payloads: list[Text], ctx: ChunkContext) -> list[Any]:
-    """Ask the provider once for all texts; it refuses a call by its status, and a single text by null."""
+    """Ask the provider once for all texts; the provider refuses a call by its status, and a single text by null."""
     asked = urllib.request.Request(os.environ[PROVIDER], json.dumps([one.n for one in payloads]).encode())
     with urllib.request.urlopen(asked, timeout=20) as answer:
         found: list[Any] = json.load(answer)

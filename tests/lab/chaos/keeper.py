@@ -16,7 +16,7 @@ _PAUSE = 0.1  # A start comes _PAUSE seconds after an end, as with systemd.
 
 @dataclass
 class Kept:
-    """A keeper keeps this command line running, and ``starts`` counts the starts."""
+    """A keeper keeps the command line running, and ``starts`` counts the starts."""
 
     begin: Callable[[], Command]
     command: Command = field(init=False)

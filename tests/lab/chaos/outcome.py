@@ -7,7 +7,7 @@ from tests.lab.chaos.proof import Account
 
 
 class Impossible(Exception):
-    """The scenario cannot run on this machine; the text says why."""
+    """The scenario cannot run on this machine; the exception says why."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ Kind = TypeVar("Kind", bound="World")
 
 
 class World:
-    """A scenario causes faults in this system."""
+    """A scenario causes faults in the world, which is a running system."""
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ TASKS = """
 
 
 class Shown:
-    """Jobs run under these limits, and several commands show the limits."""
+    """Jobs run under the limits of TASKS and TOP, and several commands show the limits."""
 
     def __init__(self, scene: Scene, cli: Cli) -> None:
         self.scene, self.cli = scene, cli

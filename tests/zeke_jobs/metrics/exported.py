@@ -1,4 +1,4 @@
-"""These are all exported metrics, both those of zeke_jobs and Dramatiq's."""
+"""This module lists all exported metrics of zeke_jobs and of Dramatiq."""
 
 from prometheus_client.samples import Sample
 

@@ -85,7 +85,7 @@ ODD = {
 
 @dataclass(frozen=True)
 class Reads:
-    """This counts the reads of ``zeke_jobs.queue`` in one transaction.
+    """Reads counts the reads of ``zeke_jobs.queue`` in one transaction.
 
     Attributes:
         compiled: Plans with JIT, if ``explain_all`` logs plans.

@@ -1,4 +1,4 @@
-"""These are claims of tasks with ``chunk``; the clock stands still."""
+"""Workers claim jobs of tasks with ``chunk``; the clock stands still."""
 
 import random
 from collections import Counter

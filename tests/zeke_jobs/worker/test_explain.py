@@ -92,7 +92,7 @@ def finish(outcome: str) -> Callable[[BigTable], Any]:
 
 
 def all_that_follows(outcome: str) -> Callable[[BigTable], Any]:
-    """Send a job of a batch with a retention and a dramatiq-pg producer, and end it."""
+    """Send a job of a batch with a retention and a dramatiq-pg producer, and end the job."""
 
     def call(big: BigTable) -> None:
         (job,) = big.jobs.add("bulk", payload='{"n": 1}')

@@ -56,7 +56,7 @@ class Session:
         zeke_jobs.send(_TASK, {"n": 1}, connection=self._conn)
 
     def look(self, ended: list[Ending] | None = None) -> list[Ending]:
-        """Complete the claimed jobs, and claim others."""
+        """Complete the claimed jobs, and claim more jobs."""
         of = self._conn, self._id, self._tasks, "default", _AT_ONCE, (_AT_ONCE, 0)
         answer = ask(*of, is_empty=False, revision=1, completions=ended or [])
         return [(JobMessage(row, "default", 0.0).claim, Outcome("completed", "null")) for row in answer.jobs]

@@ -57,7 +57,7 @@ def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> 
 
 
 def freeze(*, quick: bool, name: str = "freeze", **options: Any) -> Outcome:
-    """One of three worker commands is frozen until the others take it for dead, and continues later."""
+    """One of three worker commands is frozen until the other two have rescued its jobs, and continues later."""
     with world(name, quick=quick, **options) as here:
         frozen = here.worker()
         here.two()  # Two other workers are needed, because one empties itself for jobs that have seen a death.
