@@ -176,7 +176,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def enforce(brief: Brief) -> Brief:
-    """Return a brief within its limits: 140 characters; 280 in exactly two sentences; three or four sentences.
+    """Return a brief with at most 140 characters, 280 characters in two sentences, and three or four sentences.
 
     A text that is too long loses whole words or sentences. A text with too few sentences becomes None.
     """

@@ -1,4 +1,4 @@
-"""Reads YouTube. Without a key it reads a channel's feed, a handle's channel and a video's title; with a key, the Data API."""
+"""Reads YouTube's Data API with a key, and without one a channel's feed, a handle's channel and a video's title."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _FLIPS = [1.0 if byte % 2 else -1.0 for byte in shake_128(b"signs").digest(DIMEN
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Holds a vector as the database reads it, with its signs. One such object serves storing and comparing."""
+    """Holds a vector as the database reads it, with its signs. One object serves for storing and for comparing."""
 
     model_version: str
     literal: str

@@ -14,7 +14,7 @@ _DUST = 1e-6  # the resolution of times in Postgres; the rounding error of sums 
 
 
 class Rate:
-    """Is a token bucket of the generic cell rate algorithm; see 04_limits.sql. ``period`` has the catalogue's value."""
+    """Is a token bucket of the generic cell rate algorithm (see 04_limits.sql). ``period`` has the catalogue's value."""
 
     __slots__ = ("next_at", "slack", "step")
 

@@ -25,7 +25,7 @@ def duration(text: str) -> timedelta:
 
 
 def moment(text: str) -> datetime:
-    """Read an ISO 8601 time; a time without a zone is in UTC."""
+    """Read an ISO 8601 time. A time without a zone is in UTC."""
     try:
         read = datetime.fromisoformat(text)
     except ValueError as error:

@@ -94,7 +94,7 @@ def as_id(name: str, value: UUID | str) -> UUID:
 
 
 def as_limit(value: int | None) -> float:
-    """Return a number of jobs of at least 0; None becomes infinity."""
+    """Return a number of jobs of at least 0. None becomes infinity."""
     if value is None:
         return inf
     if isinstance(value, bool) or not isinstance(value, int):
@@ -107,8 +107,8 @@ def as_limit(value: int | None) -> float:
 class JobFilter(TypedDict, total=False):
     """Names the filters of jobs. A job matches if it matches all filters that are set.
 
-    ``task`` is an id or alias. ``newer`` and ``older`` compare the time since the send; a change compares the time since the end
-    of an ended job. ``error`` is a part of the last error's type or message, in upper or lower case.
+    ``task`` is an id or alias. ``newer`` and ``older`` compare the time since the send; a change compares the time
+    since the end of an ended job. ``error`` is a part of the last error's type or message, in upper or lower case.
     """
 
     task: str | None

@@ -128,7 +128,7 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
 
 
 def seconds_of(timeout: timedelta | float | None) -> float:
-    """Return a timeout in seconds; None becomes infinity."""
+    """Return a timeout in seconds. None becomes infinity."""
     return timeout.total_seconds() if isinstance(timeout, timedelta) else math.inf if timeout is None else timeout
 
 

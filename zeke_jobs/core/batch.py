@@ -33,11 +33,11 @@ class Batch:
     _close: Callable[[], object]
 
     def send(self, task: str, payload: Mapping[str, Any] | BaseModel | None = None, **options: Any) -> Sent:
-        """Send a job as part of the batch; see ``send``."""
+        """Send a job as part of the batch, like ``zeke_jobs.send``."""
         return self._send(task, payload, batch=self.id, **options)
 
     def send_many(self, task: str, payloads: Iterable[Mapping[str, Any] | BaseModel], **options: Any) -> list[Sent]:
-        """Send jobs as part of the batch; see ``send_many``."""
+        """Send jobs as part of the batch, like ``zeke_jobs.send_many``."""
         return self._send_many(task, payloads, batch=self.id, **options)
 
     def close(self) -> None:

@@ -176,7 +176,7 @@ class Cron:
         last = moment
         for wall in self._walls(_wall(moment, zone)):
             tick = _first_reached(wall, zone)
-            if tick > last:  # otherwise the tick has fired before the clock was put back, or with the gap
+            if tick > last:  # a clock change may repeat a tick that has fired
                 yield tick
                 last = tick
 

@@ -77,7 +77,7 @@ def _drift(one: Row, number: int, newest: str) -> list[str]:
 
 
 def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[bool, str]:
-    """Return whether this host has workers (or schedulers), all with heartbeats in the database. The text is the reason."""
+    """Return whether this host has workers (or schedulers), all with heartbeats in the database, and the reason."""
     host = host or socket.gethostname()
     try:
         with closing(connect(url, application_name="zeke-jobs health")) as conn:
@@ -95,7 +95,7 @@ def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[b
 
 
 def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
-    """Return whether an HTTP address answers with success and a text that the answer must contain. The text is the reason."""
+    """Return whether an HTTP address answers with success and with the text ``contains``, and the reason."""
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 (the caller chose the address)
             text = answer.read(_MOST).decode("utf-8", "replace")

@@ -24,7 +24,7 @@ def end_children() -> int:
     end = time.monotonic() + _GRACE
     while (left := found & _all().keys()) and time.monotonic() < end:
         time.sleep(_LOOK)
-    _signal(left | _below(os.getpid()), signal.SIGKILL)  # this includes processes that were forked meanwhile
+    _signal(left | _below(os.getpid()), signal.SIGKILL)  # also processes that were forked after the first signal
     return len(found)
 
 

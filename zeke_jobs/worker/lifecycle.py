@@ -33,7 +33,7 @@ from zeke_jobs.worker.run.event_loop import HELPERS, Coroutines
 
 _AGAIN = 1.0  # seconds between attempts to reach the database
 _WARN_EACH = 10.0  # seconds between warnings
-_PATIENCE = 2.0  # seconds that dramatiq waits for a boot; meanwhile log lines and signals do not work
+_PATIENCE = 2.0  # seconds that dramatiq waits for a boot; until then, log lines and signals do not work
 _TICK = 0.05
 _LAST_MOMENT = 1.0  # seconds that a stop waits for a running boot
 _TO_LOOK = 2.0  # maximum number of seconds for the last claim

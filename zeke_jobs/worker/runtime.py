@@ -75,7 +75,7 @@ class Runtime:
             self.frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def policy(self, claim: Claim) -> Retry:
-        """Return the retry policy of a job: values of its send, then of its task; the defaults if jobs.yaml lacks the task."""
+        """Return the retry policy of a job: the values of its send, of its task, or, without such a task, the defaults."""
         runnable, sent = self.tasks.get(claim.task), claim.retry
         policy = runnable.task.retry if runnable else Retry()
         if not sent:

@@ -155,7 +155,7 @@ class Readers:
             self._stop()
 
     def forget(self) -> None:
-        """Forget all readers in a forked process, because they belong to its parent."""
+        """Forget all readers in a forked process, because its parent uses them."""
         for sock in (*self._idle, self._control):
             if sock is not None:
                 sock.close()

@@ -50,7 +50,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     nack = ack
 
     def _end(self, one: JobMessage, message: JobMessage) -> Outcome | None:
-        """End a job of the message, and return its outcome; return None if the job had already ended."""
+        """End a job of the message. Returns its outcome, or None if the job had already ended."""
         claim, process, outcome = one.claim, self._process, one.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
             # Dramatiq stopped between its hooks: a payload has a key `self`, a middleware failed, or an interrupt came

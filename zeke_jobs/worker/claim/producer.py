@@ -127,7 +127,7 @@ class Producer:
                 process.completer.put_back(completions)
 
     def _accept(self, messages: list[JobMessage], *, lack_threads: bool = False) -> None:
-        """Give claimed jobs to the threads or the event loop; return long jobs without a free thread to the queue."""
+        """Start claimed jobs in threads or on the event loop. Return long jobs without a free thread to the queue."""
         process = self.process
         try:
             claims = [(one.claim, process.runtime.policy(one.claim).limit > 0) for one in messages]

@@ -29,7 +29,7 @@ _log = get_logger("zeke_jobs.completer")
 def write(
     conn: Connection, worker: UUID, batch: Sequence[Ending], revision: int = 0, *, is_told: bool = False
 ) -> Iterator[Written]:
-    """Write a batch part by part; yield each part with the ids of its claims that this process had lost.
+    """Write a batch part by part. Yields each part with the ids of its claims that this process had lost.
 
     If another session has locked a job's row, the end is not yielded, and must be written later. If ``is_told``, a
     warning has already named that session. ``conn`` is an autocommit connection.

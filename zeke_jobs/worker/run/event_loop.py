@@ -43,7 +43,7 @@ class EventLoop:
         self._closing = False
         self._calls: dict[asyncio.Task[Any], Claim] = {}
         self._pool: AsyncPool | None = None
-        self._asked: float | None = None  # the time since when the loop owes an answer
+        self._asked: float | None = None  # when the loop was asked for an answer
         self._log = get_logger("zeke_jobs.event_loop")
 
     def get(self) -> asyncio.AbstractEventLoop:
