@@ -81,7 +81,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def at(url: str, database: str) -> str:
-    """Return the URL of another database on the server."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=f"/{database}"))
 

@@ -239,7 +239,6 @@ def is_at_work(pid: int) -> bool:
 
 
 def free_port() -> int:
-    """Return an unused port of loopback."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

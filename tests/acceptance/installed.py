@@ -93,7 +93,6 @@ class Place:
             shutil.rmtree(Path("/var/lib/zeke-jobs", name), ignore_errors=True)
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """Run a command to its end; return its status and output."""
         started = self.start(*arguments)
         return started.wait(90), started.text()
 

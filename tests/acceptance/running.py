@@ -70,7 +70,6 @@ class Up:
         return str(done.stdout.strip() or done.stderr)
 
     def left(self) -> list[str]:
-        """Return the command lines of processes that still work in the folder."""
         return processes_in(self.folder)
 
 

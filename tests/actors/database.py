@@ -22,7 +22,6 @@ _STORY = """INSERT INTO stories (id, content_id, primary_source_id, title, kind,
 
 
 def execute(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    """Run a statement; return its rows, if any."""
     with conn.cursor() as cursor:
         cursor.execute(sql, params or None)
         return cursor.fetchall() if cursor.description is not None else []

@@ -93,7 +93,6 @@ class Site(Loopback):
         super().__init__()
 
     def times(self, path: str) -> int:
-        """Count the requests for a path."""
         return sum(asked.path == path for asked in self.asked)
 
     def respond(self, asked: Asked) -> Answer:

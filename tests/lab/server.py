@@ -36,7 +36,6 @@ class Server:
         return found
 
     def create(self, name: str) -> str:
-        """Make an empty database and return its URL."""
         with closing(connect(self.url)) as conn:
             query(conn, f"CREATE DATABASE {name}")
         return urlunsplit(urlsplit(self.url)._replace(path=f"/{name}"))

@@ -15,7 +15,6 @@ _digits = st.integers(min_value=1, max_value=5000)
 
 
 def nested(depth: int) -> Any:
-    """Nest ``depth`` lists inside each other."""
     value: Any = []
     for _ in range(depth - 1):
         value = [value]

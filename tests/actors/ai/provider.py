@@ -18,7 +18,6 @@ _NUMBER = re.compile(r"Title: Story (\d+)")
 
 
 def number_of(text: str) -> int:
-    """Find the number of the story in a text."""
     found = _NUMBER.search(text)
     assert found is not None, text
     return int(found[1])

@@ -13,8 +13,6 @@ from actors.store.statements import SQL
 
 @pytest.fixture
 def imported(database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Import an OPML file with these bytes; return the output."""
-
     def read(content: bytes | None, *options: str, status: int = 0) -> str:
         file = tmp_path / "feeds.opml"
         if content is not None:

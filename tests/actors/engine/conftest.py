@@ -16,7 +16,6 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 def failure(call: Callable[..., object], *given: Any, **named: Any) -> EngineError:
-    """Return the EngineError that the call raises."""
     with pytest.raises(EngineError) as caught:
         call(*given, **named)
     return caught.value

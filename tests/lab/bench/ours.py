@@ -37,8 +37,6 @@ def jobs_yaml(changed: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 class Installation:
-    """The installation is a migrated database with a jobs.yaml in force."""
-
     def __init__(self, url: str, folder: Path, text: str) -> None:
         self.url = url
         self.folder = folder

@@ -12,16 +12,12 @@ class Impossible(Exception):
 
 @dataclass(frozen=True)
 class Promise:
-    """A promise has a text, and says whether it was kept."""
-
     text: str
     held: bool
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """An outcome is one row of the table."""
-
     scenario: str
     broke: str  # ``broke`` describes the fault.
     account: Account = field(default_factory=Account)

@@ -82,7 +82,6 @@ class Traffic:
             self._thread.join(120)
 
     def send(self, task: str, payload: dict[str, Any], **options: Any) -> str:
-        """Send one more job; return its id."""
         with closing(connect(self._url)) as conn:
             return self._send(conn, task, payload, new_id(), **options)
 

@@ -113,7 +113,6 @@ class World:
         return self.schedulers[-1]
 
     def joined(self, kind: str = "worker") -> int:
-        """Count the registered processes of a kind."""
         return int(self.look(_OF_KIND, kind))
 
     def join(self, count: int = 2, kind: str = "worker", patience: float = 90) -> None:
@@ -155,7 +154,6 @@ class World:
             return query(conn, sql, *params)
 
     def write(self, name: str, text: str) -> str:
-        """Write a file in the commands' folder; return its name."""
         (self.folder / name).write_text(text)
         return name
 

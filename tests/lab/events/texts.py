@@ -15,8 +15,6 @@ _SENTENCES = 8
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A story belongs to an event."""
-
     event: int
     title: str
     text: str

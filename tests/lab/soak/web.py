@@ -9,8 +9,6 @@ from http import HTTPStatus
 
 @dataclass(frozen=True)
 class Request:
-    """A request has the address that received it."""
-
     host: str
     path: str
     body: bytes

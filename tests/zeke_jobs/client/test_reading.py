@@ -99,8 +99,6 @@ def test_jobs_are_filtered_by_all_that_a_filter_may_say(conn: Connection) -> Non
 
 
 class Waiting:
-    """A thread waits for a job, and keeps the result."""
-
     def __init__(self, wait: Callable[[], Any]) -> None:
         self.seen: list[Any] = []
         self._thread = threading.Thread(target=lambda: self.seen.append(wait()))

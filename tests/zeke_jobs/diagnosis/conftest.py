@@ -22,7 +22,6 @@ class Scene(Jobs):
         set_clock(conn, NOON)
 
     def later(self, seconds: float) -> None:
-        """Move the clock forward."""
         self.passed += timedelta(seconds=seconds)
         set_clock(self.conn, NOON + self.passed)
 

@@ -16,8 +16,6 @@ MINUTE = timedelta(minutes=1)
 
 
 class World:
-    """Time stands still until a test moves it."""
-
     def __init__(self, conn: Connection, now: datetime = NINE) -> None:
         self.conn = conn
         self.at(now)

@@ -92,7 +92,6 @@ class Life:
         SQL.all(self.conn, "worker/rescue")
 
     def later(self, seconds: float) -> None:
-        """Move the clock forward."""
         self.at += timedelta(seconds=seconds)
         set_clock(self.conn, self.at)
 

@@ -53,8 +53,6 @@ class Fails(Middleware):
 
 
 class Raises(Middleware):
-    """The middleware raises in one hook."""
-
     def __init__(self, *, hook: str, what: str) -> None:
         kinds = {"error": OSError("broken"), "exit": SystemExit(1), "middleware": MiddlewareError("refused")}
 

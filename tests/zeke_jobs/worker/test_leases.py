@@ -23,8 +23,6 @@ def jobs(jobs: Jobs) -> Jobs:
 
 
 class Held:
-    """One worker has active jobs with leases."""
-
     def __init__(self, jobs: Jobs, count: int) -> None:
         self.jobs = jobs
         self.worker = jobs.worker()
