@@ -32,7 +32,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
         weights: The weight of each part.
         keywords: Words that are searched as whole words in title and text.
         enough_keywords: With this number of different keywords, their part of the score is 1.
-        full_cluster: With this number of sources of the event, their part is 1; with one source it is 0.
+        full_cluster: With this number of sources of the event, their part of the score is 1. With one source the part is 0.
         fresh_days: The age in days at which freshness becomes 0.
         default_authority: The authority of a source that nobody rated, 0 to 1.
     """

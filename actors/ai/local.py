@@ -28,8 +28,8 @@ class Analyst:
     text.
 
     Attributes:
-        embeds_together: Whether a provider makes the embeddings; it takes many stories in one request.
-        batches: The provider's ``Batches`` of questions; None without batches.
+        embeds_together: Whether a provider makes the embeddings, of many stories in one request.
+        batches: The provider's ``Batches`` of questions, or None without batches.
         rescore: ``Chili.rescore``, which does not change the score that a model gave.
     """
 

@@ -34,8 +34,8 @@ class Block:
     """Describes one block of a document.
 
     Attributes:
-        text: ``document[start:end]``; for code, without the fences.
-        heading: The heading above it, as plain text.
+        text: The text ``document[start:end]``. Code has no fences.
+        heading: The heading above the block, as plain text.
         language: The language that a code fence names, in lower case, or empty.
     """
 

@@ -21,7 +21,7 @@ class Story:
         description: The page's description of itself.
         language: A BCP 47 code such as ``en``.
         authority: The source's authority, 0 to 1, or None if nobody set it.
-        age_days: Days since the publication, or else since the pipeline found the story; never negative.
+        age_days: Days since the publication, or else since the pipeline found the story, and at least 0.
     """
 
     id: UUID
@@ -41,7 +41,7 @@ class Provenance:
     Attributes:
         provider: ``local`` or ``openai``.
         model: The model that answered, or the name and version of the local method.
-        prompt: The prompt's id and version; None, like ``checked``, if no model wrote the text.
+        prompt: The prompt's id and version, or None, like ``checked``, if no model wrote the text.
     """
 
     provider: str
@@ -83,7 +83,7 @@ class Analysis:
         confidence: The model's own confidence, 0 to 1.
         quotes: The starts and ends of quotations in the document that support the analysis.
         breakdown: The parts of a computed chili.
-        brief: The story's brief, if the same answer has a valid one; ``summary`` likewise.
+        brief: The story's brief, or None if the answer has no valid brief. ``summary`` is the summary, or None.
     """
 
     why_it_matters: str | None
@@ -128,7 +128,7 @@ class CallEnd:
     Attributes:
         outcome: ok, cached, rate_limited, refused, truncated, invalid, timeout or failed.
         detail: The reason for an outcome other than ok and cached.
-        cost: In US dollars; if it is None, the highest possible cost counts as spent.
+        cost: The cost in US dollars. If the cost is None, the highest possible cost counts as spent.
         is_charged: False if the provider did no work, so that the call is free.
         rests: The model that no job may call, and for how many seconds.
     """
@@ -148,7 +148,7 @@ class Unfounded(Reject):
     """A model twice made statements that the story does not support, so no part of its answer may be shown.
 
     Attributes:
-        said: The model's last answer; ``instead``: the local provider's text, labelled as such.
+        said: The model's last answer. ``instead`` is the local provider's text, labelled as such.
     """
 
     def __init__(self, reason: str, said: str = "", instead: Any = None) -> None:

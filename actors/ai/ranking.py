@@ -35,9 +35,9 @@ class Ranked:
     """Describes a sentence of running text.
 
     Attributes:
-        raw: ``document[start:end]``; ``text`` is the same without Markdown.
+        raw: The text ``document[start:end]``. ``text`` is this text without Markdown.
         score: The scores of a document add up to 1.
-        is_spoken: Whether a quotation is open before the sentence, so that it does not name its speaker.
+        is_spoken: Whether a quotation is open before the sentence, so that the sentence does not name its speaker.
     """
 
     start: int

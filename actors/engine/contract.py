@@ -127,7 +127,7 @@ class ContentItem(Payload):
 
     Attributes:
         id: An id that is stable within the source: a feed's guid, or the address; a hash if that is long.
-        published_at: None if the time is before 1970; the current time if it is in the future.
+        published_at: The time of publication, None before 1970, or the current time for a future time.
         duration: The length of a recording in seconds, up to 31 days.
         text: The body as plain text; None if the Engine does not extract it. ``markdown`` has its code blocks.
         content_hash: The hash of ``text``, as the Engine computes it.
@@ -161,8 +161,8 @@ class ContentSource(Payload):
 
     Attributes:
         items: The items in the feed's order, usually the newest first; None if the Engine does not list them.
-        etag: The value to send back unchanged with the next request; the same for ``last_modified``.
-        not_modified: Whether the server reports no change; then ``items`` is empty.
+        etag: The value to send back unchanged with the next request, like ``last_modified``.
+        not_modified: Whether the server reports no change, so that ``items`` is empty.
         next_check_at: The time before which the server does not want another request (ttl, max-age, Expires).
         moved_to: The feed's current address, if every redirect was permanent.
         gone: Whether the server reports that the feed no longer exists (410).

@@ -25,7 +25,7 @@ def read_opml(data: bytes) -> list[Listed]:
     """Return the feeds of a list in order, each once, in its first folder. A text that is no web address stays too.
 
     Raises:
-        EngineError: ``not_a_feed`` if the list is not OPML or declares entities; ``too_large``.
+        EngineError: ``not_a_feed`` if the list is not OPML or declares entities, or ``too_large``.
     """
     from lxml import etree
 

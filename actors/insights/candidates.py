@@ -17,9 +17,9 @@ class Candidate:
     """Describes a candidate for a highlight.
 
     Attributes:
-        summary: Its content as plain text; ``quote`` has the characters from ``start`` to ``end``, unchanged.
+        summary: The content as plain text. ``quote`` has the unchanged characters from ``start`` to ``end``.
         language: The programming language that a code block names, or empty.
-        weight: Its importance within its kind; higher is better.
+        weight: The importance among candidates of the same kind. A higher weight is better.
     """
 
     kind: Kind

@@ -126,7 +126,7 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
     known = stories.of_item(tx, item.id)
     story_id = known.story_id if known else None
     if story_id is not None:
-        # A story stays one, unless its source removed the page.
+        # A story stays a story, unless its source removed the page.
         taken_back = outcome in {Outcome.NOT_FOUND, Outcome.GONE}
         outcome, detail = Outcome.RETRACTED if taken_back else Outcome.STORED, f"read again: {detail}"
     items.decide(tx, [item.id], outcome, detail, story_id=story_id)

@@ -32,7 +32,7 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
     """Get the text of an item, at least ``least`` characters. An item that was uploaded with its text is not fetched.
 
     Raises:
-        EngineError: the fault is temporary; for other faults a ``Missing`` is returned.
+        EngineError: the fault is temporary. Other faults return a ``Missing``.
     """
     if (given := _given(item, least)) is not None:
         return given

@@ -37,7 +37,7 @@ class PostgresLedger:
         conn: An autocommit connection, not inside a transaction.
         is_fresh: Whether stored answers to the same question are ignored.
         spend: Called with the known costs of calls in US dollars, by the index of the job in ``askers``.
-        patient: The context of a job that nobody waits for; its questions may wait for a batch.
+        patient: The context of a job that nobody waits for, whose questions may wait for a batch.
     """
 
     conn: Connection

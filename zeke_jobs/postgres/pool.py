@@ -216,7 +216,7 @@ class Pool:
 
     def resize(self, max_size: int) -> None:
         """Set the maximum number of connections, before the pool is used."""
-        # Not a queue: an interrupt of a waiting thread would take its place along.
+        # This is no queue, because an interrupt of a waiting thread would then lose a place.
         self._places = threading.BoundedSemaphore(max_size)
 
     def cut_opening(self) -> None:

@@ -31,13 +31,13 @@ class Number:
     """Describes a number in a text.
 
     Attributes:
-        readings: Its possible values, each with its normalised unit, which is empty for a plain number.
+        readings: The possible values, each with its normalised unit, which is empty for a plain number.
         values: The values without the unit's factor.
-        text: The number as it is written at ``start``, with its unit.
+        text: The number as the text has it at ``start``, with the unit.
         digits: The number of significant digits: one for 200, two for 1.8.
         bound: ``>`` after words such as "more than", ``<`` after "less than", ``~`` after "about"; otherwise empty.
         is_open: Whether neither a unit nor a noun follows, as with the 64 in "from 64 to 18 kilobytes".
-        unit: The name of its unit and the unit's factor.
+        unit: The name of the number's unit, and the unit's factor.
     """
 
     readings: tuple[Reading, ...]

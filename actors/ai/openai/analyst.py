@@ -110,7 +110,7 @@ class OpenAIAnalyst(Analyst):
         """Return a model's answer that passes the gate, with its verified statements. After a fault, ask again.
 
         Raises:
-            Unfounded: the second answer does not pass either; the exception carries the text of ``local``.
+            Unfounded: the second answer does not pass the gate. The exception has the text of ``local``.
         """
         assert books is not None, "a provider that costs money needs a ledger"
         settings = self._settings

@@ -46,7 +46,7 @@ class Batches:
         jobs.
 
         Raises:
-            Defer: an open batch may be this one; only its end will show that.
+            Defer: an open batch may be the batch of this job, which only its end will show.
         """
         for batch in self._listed() if since else ():
             if batch.get("id") not in known and self._is_of(job, batch, questions, since):

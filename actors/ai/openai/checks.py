@@ -28,7 +28,7 @@ def checked(
     """Return the answer in a provider's reply.
 
     Raises:
-        CallFailed: there is no answer, or ``fault_of`` finds a fault in it; the exception has the verdict for the job.
+        CallFailed: there is no answer, or ``fault_of`` finds a fault. The exception has the verdict for the job.
     """
     try:
         said = WIRES[settings.kind].said(got)

@@ -38,7 +38,7 @@ class Message:
     """Holds one message with a digest, or with the stories of alerts.
 
     Attributes:
-        name: A name such as ``day-2026-11-26``; with ``whose`` it is the same for every attempt.
+        name: A name such as ``day-2026-11-26``, which with ``whose`` is the same for every attempt.
         digest: The contents, in the form that ``rendering`` shows; ``told`` has them as JSON.
     """
 

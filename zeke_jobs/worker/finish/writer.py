@@ -18,7 +18,7 @@ from zeke_jobs.worker.finish.outcome import Outcome, describe, text_of
 Ending = tuple[Claim, Outcome]
 Written = tuple[list[Ending], set[UUID]]
 
-# Errors caused by a value: psycopg2 refuses NUL with a ValueError; Postgres refuses times beyond its calendar and values
+# A value causes these errors: psycopg2 refuses NUL with a ValueError; Postgres refuses times beyond its calendar and values
 # that are too large.
 UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
 
