@@ -221,7 +221,7 @@ class Board:
         live.lane.end(live.key)
 
     def claim(self, now: float, want: int, queue: str) -> list[Live]:
-        """Start up to ``want`` jobs of a queue. Returns the started jobs in order."""
+        """Start up to ``want`` jobs of a queue. Returns them in the order of their starts."""
         lanes = [lane for lane in self.queues[queue] if lane.due]
         for bucket in dict.fromkeys(one for lane in lanes if not lane.paused for one in lane.metered):
             bucket.catch_up(now)

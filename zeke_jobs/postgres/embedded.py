@@ -123,7 +123,7 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
         _, owner, _, _, left, *_ = (data / "postmaster.pid").read_text().splitlines()
         if owner == str(data):  # not a copy of the folder of another server
             _remove_folder_of(left)
-    # No process of this folder's server is alive. Other processes may have got the ids in its lock files.
+    # No process of this folder's server is alive. The process ids in its lock files may now belong to other processes.
     for lock_file in (data / "postmaster.pid", data / f".s.PGSQL.{settings['port']}.lock"):
         lock_file.unlink(missing_ok=True)
     programs = server_programs.runnable(bin_dir, user)

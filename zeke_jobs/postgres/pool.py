@@ -195,7 +195,7 @@ class Pool:
     def give_back(self, conn: Connection) -> None:
         """Take back a connection that ``take`` lent."""
         try:
-            # An interrupted block may have left a transaction or unread results.
+            # An interrupted block may have left an open transaction or unread results.
             if conn.closed or self._closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
                 conn.close()
             else:

@@ -170,7 +170,7 @@ def _heeding_signals(step: Callable[[], str]) -> str:
 
 
 def _migrate(url: str, packages: Sequence[str]) -> str:
-    """Migrate, and return the name of the schema with the views in pg-boss's form."""
+    """Migrate, and return the name of the schema that has the pg-boss views."""
     from zeke_jobs.postgres.migrate import migrate
     from zeke_jobs.postgres.pool import connect
     from zeke_jobs.postgres.queries import SQL

@@ -1,8 +1,8 @@
 -- Only zeke_jobs.claim and the functions of this file change the state of a job.
 
--- Move jobs to another state, and do all that follows. Return the ids of the moved jobs. With p_worker, a job with another worker or claim number
--- (p_claims) does not change, and a job that is marked as cancelled ends as cancelled. Without p_worker, the caller has locked the rows. p_to is one
--- of:
+-- Move jobs to another state, count them in their batches, and wake what waits for them. Return the ids of the moved jobs. With p_worker, a job with
+-- another worker or claim number (p_claims) does not change, and a job that is marked as cancelled ends as cancelled. Without p_worker, the caller has
+-- locked the rows. p_to is one of:
 --   completed: the job has ended, with an output.
 --   failed, cancelled, expired: the job has ended, without an output.
 --   retry, deferred: the job is queued again, and becomes due at p_change.run_at.

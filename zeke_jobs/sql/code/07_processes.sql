@@ -1,7 +1,7 @@
 -- These functions rescue the jobs of lost processes, and find the chores that are due and the jobs that are being cancelled.
 
--- Return the processes that sent no heartbeat within their lost_after. If worker processes live, one of them must have sent heartbeats all that time,
--- so that an outage of the database makes no process lost. If a lost process reports the end of a job after all, the fence refuses the report.
+-- Return the processes that sent no heartbeat within their lost_after. While workers are alive, a process counts as lost
+-- only if a worker has sent heartbeats for all of lost_after; otherwise an outage of the database would make all processes lost. If a lost process reports the end of a job after all, the fence refuses the report.
 CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker
 LANGUAGE sql STABLE AS $$
   SELECT w.* FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < p_now - w.lost_after AND coalesce((

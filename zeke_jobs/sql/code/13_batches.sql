@@ -137,7 +137,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Make the batch that a send names, as a closed batch, if the batch is new. Return false if the batch exists and accepts no more jobs.
+-- If a send names a batch that does not exist, create the batch as a closed one. Return false if the batch exists and accepts no more jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.enter_batch(p_options jsonb, p_task zeke_jobs.task, p_payloads jsonb) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

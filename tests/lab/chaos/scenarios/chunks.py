@@ -70,7 +70,7 @@ def _send(here: World, count: int) -> None:
 
 
 def _kill(here: World, both: list[Kept], count: int, provider: Provider) -> dict[str, int]:
-    """Kill a worker that holds chunks, three times; return the number of deaths of each held job."""
+    """Kill three times a worker that holds chunks. Return how many deaths were counted for each job that it held."""
     deaths = dict[str, int]()
     _send(here, count)
     for _ in range(3):
