@@ -46,7 +46,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         return bounded
 
     def backoff(self, failures: int, asked_for: float | None = None) -> timedelta:
-        """Return the wait after consecutive ``failures``: 1 h, 2 h, 4 h …, or the wait that the server asked for."""
+        """Return the wait after consecutive ``failures``: 1 h, 2 h, 4 h …, or a longer wait that the server asked for."""
         return grown(failures, self.first_backoff, self.longest, asked_for, self.longest_wait)
 
     def after_success(self, polling: Polling, answer: ContentSource) -> Polling:

@@ -1,4 +1,4 @@
-"""Describes a worker process: consumers, worker threads, heartbeat and shutdown share its claims and outcomes."""
+"""Starts and ends jobs in a worker process, gives up handlers that ignore an interrupt, and holds what its threads share."""
 
 import os
 import threading
