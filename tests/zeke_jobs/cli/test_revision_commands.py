@@ -145,6 +145,13 @@ def test_a_reason_is_optional_for_set_as_for_apply(cli: Cli, file: Path) -> None
     assert [one["why"] for one in cli("history", "--json").json] == ["", "", "first"]
 
 
+def test_clear_names_each_key_that_is_set_by_hand_once(cli: Cli) -> None:
+    cli("set", "analyze.concurrency=3")
+    cli("set", "analyze.concurrency=4", "--for", "2h")
+    refused = cli("set", "--clear", "pull.concurrency")
+    assert "expected a key that is set by hand (analyze.concurrency), got 'pull.concurrency'" in refused.err
+
+
 def test_set_shows_itself_in_plans(cli: Cli) -> None:
     assert cli("set", "--clear", "pull.concurrency").status == 2
     at_once = cli("set", "analyze.concurrency=3", "-m", "x", "--for", "0s")

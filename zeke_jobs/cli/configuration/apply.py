@@ -137,7 +137,7 @@ def _cleared(keys: Sequence[str], file: Config, old: Sequence[Override]) -> list
     for key in keys:
         left = overrides.cleared(kept, overrides.read_path(key, file))
         if left == kept:
-            labels = ", ".join(one.label for one in kept) or "nothing"
+            labels = ", ".join(dict.fromkeys(one.label for one in kept)) or "nothing"
             raise UsageError(f"expected a key that is set by hand ({labels}), got {key!r}")
         kept = left
     return kept
