@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection as Connection
 
 from tests.fleet import query
 from zeke_jobs.client import drivers

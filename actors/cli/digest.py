@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from actors.briefs import rendering
-from actors.cli.output import Json, database, in_json, say
-from actors.cli.output import team as team_of
+from actors.cli.output import Json, database, in_json, say, team as team_of
 from actors.store.news import NotFound
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import option

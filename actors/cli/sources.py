@@ -12,8 +12,7 @@ from actors.cli.managing import Which
 from actors.cli.output import Json, ago, answer, console, database, escape, in_json, short, table, tell
 from actors.engine.canonical import site_of
 from actors.outcomes import Outcome
-from actors.store import news
-from actors.store import sources as store
+from actors.store import news, sources as store
 from actors.store.statements import SQL
 from zeke_jobs.cli.options import flag
 from zeke_jobs.core.wording import when

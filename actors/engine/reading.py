@@ -15,8 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 from pydantic import TypeAdapter, validate_call
 from pydantic_core import to_json, to_jsonable_python
 
-from actors.engine import feeds, opml, pages
-from actors.engine import text as texts
+from actors.engine import feeds, opml, pages, text as texts
 from actors.engine.contract import EngineError
 from actors.engine.discovery import links
 from actors.engine.mail import message

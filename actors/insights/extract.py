@@ -6,8 +6,7 @@ from typing import Any
 from actors.insights.dedupe import highlight_id, insight_key, store
 from actors.insights.selection import Selection, highlights
 from actors.schema import DedupeInsights, ExtractHighlights
-from actors.store import highlights as stored
-from actors.store import texts
+from actors.store import highlights as stored, texts
 from zeke_jobs import Context
 
 

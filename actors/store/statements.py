@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection as Connection
 
 from zeke_jobs import Queries
 from zeke_jobs.postgres.pool import transaction

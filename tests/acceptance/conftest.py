@@ -8,8 +8,7 @@ from psycopg2.extensions import connection as Connection
 
 from tests.acceptance.handlers import TABLES
 from tests.conftest import server_binaries
-from tests.fleet import Fleet, open_folder
-from tests.fleet import fleet as running
+from tests.fleet import Fleet, fleet as running, open_folder
 from tests.zeke_jobs.conftest import cli
 from zeke_jobs.postgres import embedded
 

@@ -25,8 +25,7 @@ from psycopg2.extensions import connection as Connection
 from tests import distributions
 from tests.acceptance.handlers import TABLES
 from tests.acceptance.test_workers import OPEN, OVERLAP
-from tests.fleet import ROOT, Command, Fleet, eventually, query, scalar
-from tests.fleet import fleet as running
+from tests.fleet import ROOT, Command, Fleet, eventually, fleet as running, query, scalar
 from zeke_jobs.postgres.pool import connect
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]

@@ -13,8 +13,7 @@ import zeke_jobs
 from tests.acceptance.conftest import OwnServer
 from tests.acceptance.handlers import TABLES
 from tests.conftest import PIPELINE
-from tests.fleet import Fleet, eventually, query, scalar
-from tests.fleet import fleet as running
+from tests.fleet import Fleet, eventually, fleet as running, query, scalar
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 

@@ -8,8 +8,7 @@ from datetime import datetime, tzinfo
 from typing import Any, Literal, TypeVar
 
 from pydantic_core import to_jsonable_python
-from rich import console as rich_console
-from rich import markup
+from rich import console as rich_console, markup
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.table import Table

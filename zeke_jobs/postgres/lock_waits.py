@@ -9,8 +9,7 @@ from typing import TypeVar
 
 from psycopg2 import Error
 from psycopg2.errors import LockNotAvailable
-from psycopg2.extensions import TransactionRollbackError
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import TransactionRollbackError, connection as Connection
 
 from zeke_jobs.errors import Contended
 from zeke_jobs.postgres.queries import SQL

@@ -11,8 +11,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import DatabaseError, InterfaceError, OperationalError
 from psycopg2.errors import InvalidSchemaName, UndefinedTable
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, cursor
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection as Connection, cursor
 from psycopg2.extras import register_uuid
 
 from zeke_jobs.core import environment, redaction

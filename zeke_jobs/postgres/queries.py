@@ -12,9 +12,14 @@ from typing import Any
 
 import psycopg2
 from psycopg2.errors import FeatureNotSupported, InvalidSqlStatementName
-from psycopg2.extensions import PYDATETIMETZ, TRANSACTION_STATUS_IDLE, new_type, register_type
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import (
+    PYDATETIMETZ,
+    TRANSACTION_STATUS_IDLE,
+    connection as Connection,
+    cursor as Cursor,
+    new_type,
+    register_type,
+)
 
 from zeke_jobs.core.bounds import DEEPEST, EARLIEST, LATEST
 from zeke_jobs.payload.json_text import is_too_deep, shown

@@ -3,8 +3,7 @@
 import re
 from importlib.resources import files
 
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import parse_dsn
+from psycopg2.extensions import connection as Connection, parse_dsn
 
 from zeke_jobs.core import environment
 

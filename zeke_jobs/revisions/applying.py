@@ -16,8 +16,7 @@ from zeke_jobs.errors import ConfigurationError, Contended, StrandedJobs
 from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions import overrides as by_hand
-from zeke_jobs.revisions import store
+from zeke_jobs.revisions import overrides as by_hand, store
 from zeke_jobs.revisions.proposal import Proposal, Request, propose
 from zeke_jobs.revisions.store import Override
 

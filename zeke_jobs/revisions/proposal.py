@@ -14,8 +14,7 @@ from zeke_jobs.config.models import Config, Task
 from zeke_jobs.core.redaction import MASK
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL, Row
-from zeke_jobs.revisions import diff, store
-from zeke_jobs.revisions import overrides as by_hand
+from zeke_jobs.revisions import diff, overrides as by_hand, store
 from zeke_jobs.revisions.diff import Plan, Touched, Why, successors
 from zeke_jobs.revisions.store import Override, Revision
 

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection as Connection
 from psycopg2.extras import register_uuid
 
 from zeke_jobs.client import reading

@@ -1,8 +1,7 @@
 """Reads the numbers in a text as values with units, so that 2 billion, 2,000,000,000 and 2bn are equal."""
 
 import re
-from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Set as AbstractSet
 from dataclasses import dataclass, replace
 from importlib.resources import files
 

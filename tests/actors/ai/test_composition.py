@@ -2,8 +2,7 @@ import re
 import uuid
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.ai.composition import enforce, in_longer_lengths, one_line, shorten, time_saved_seconds
 from actors.ai.protocol import Brief, Provenance, Story

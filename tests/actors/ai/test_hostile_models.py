@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from actors.ai.prompting import VERSIONS, prompt, repeats_instructions
 from actors.ai.protocol import Story, Unfounded

@@ -2,8 +2,7 @@ import hashlib
 import uuid
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.ai import Settings
 from actors.ai.prompting import VERSIONS, fenced, material, prompt, visible

@@ -2,8 +2,7 @@ import time
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.ai.composition import one_line
 from actors.ai.markdown import blocks, plain, prose

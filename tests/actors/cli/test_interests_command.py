@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from actors.cli.engine import in_force as configuration
-from actors.cli.engine import task_settings
+from actors.cli.engine import in_force as configuration, task_settings
 from tests.actors.cli.conftest import JOBS
 from tests.actors.database import execute
 from zeke_jobs.revisions import applying

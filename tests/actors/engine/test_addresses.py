@@ -1,8 +1,7 @@
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.engine.canonical import canonical_url, site_of
 from actors.engine.connect import refusal

@@ -2,8 +2,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.engine.dates import read_date
 from tests.actors.engine.conftest import entry

@@ -5,8 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.engine.contract import ContentItem, EngineError
 from actors.engine.feeds import read_feed

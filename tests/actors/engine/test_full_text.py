@@ -3,8 +3,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.demo import sample_site
 from actors.engine.article.full_text import SHORT, Reading, Said, Way, choose, looks_cut, without_furniture

@@ -1,6 +1,5 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.engine.contract import EngineError
 from actors.engine.opml import LARGEST, Listed, read_opml, write_opml

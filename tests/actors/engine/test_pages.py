@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 from encodings.aliases import aliases
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from actors.engine.contract import EngineError
 from actors.engine.pages import html_to_text, read_page

@@ -4,8 +4,7 @@ import json
 import os
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from zeke_jobs.config import check
 from zeke_jobs.config.syntax import split_lines

@@ -1,8 +1,7 @@
 """Values from the environment are never shown."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.each import each
 from zeke_jobs.config import check

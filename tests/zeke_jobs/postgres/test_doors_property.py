@@ -10,8 +10,7 @@ from typing import Any
 
 import psycopg2.extras
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import Phase, given, settings, strategies as st
 
 import zeke_jobs
 from tests.waiting import eventually

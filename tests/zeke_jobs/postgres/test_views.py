@@ -8,8 +8,7 @@ from psycopg2.extensions import connection as Connection
 from pydantic import Field
 
 import zeke_jobs
-from tests.zeke_jobs.sql import change
-from tests.zeke_jobs.sql import dicts as rows
+from tests.zeke_jobs.sql import change, dicts as rows
 from zeke_jobs.payload.model import Payload
 
 

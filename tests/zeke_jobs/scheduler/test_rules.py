@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from zeke_jobs.cron.calendar import parse
 from zeke_jobs.scheduler.rules import MOST_SKIPPED, ON_TIME, Timetable, decide, due, start_of

@@ -11,8 +11,7 @@ from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import actions
 from zeke_jobs.postgres.queries import Row
-from zeke_jobs.top import app as top_app
-from zeke_jobs.top import panes
+from zeke_jobs.top import app as top_app, panes
 from zeke_jobs.top.app import Feed
 from zeke_jobs.top.screen import Command
 

@@ -3,8 +3,7 @@ from fractions import Fraction
 
 import dramatiq
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from zeke_jobs.config.models import Retry as Policy
 from zeke_jobs.errors import Defer, Reject, Retry

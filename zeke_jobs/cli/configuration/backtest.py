@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from zeke_jobs import config
-from zeke_jobs.backtest import comparing, history, load_file
-from zeke_jobs.backtest import plot as plotting
-from zeke_jobs.backtest.capacity import DAY, Bound
-from zeke_jobs.backtest.capacity import capacity as of
+from zeke_jobs.backtest import comparing, history, load_file, plot as plotting
+from zeke_jobs.backtest.capacity import DAY, Bound, capacity as of
 from zeke_jobs.backtest.comparing import fleet_of
 from zeke_jobs.backtest.workload import Fleet, Workload
 from zeke_jobs.cli import database

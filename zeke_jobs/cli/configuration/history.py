@@ -13,8 +13,7 @@ from zeke_jobs.core.quoting import visible
 from zeke_jobs.core.wording import took
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.revisions import diff as differences
-from zeke_jobs.revisions import store
+from zeke_jobs.revisions import diff as differences, store
 
 Other = Annotated[int | None, argument("Another revision; by default the one in force.", "REV")]
 

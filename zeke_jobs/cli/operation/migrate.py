@@ -17,9 +17,7 @@ from zeke_jobs.core import environment
 from zeke_jobs.core.environment import author
 from zeke_jobs.core.quoting import visible
 from zeke_jobs.errors import ZekeJobsError
-from zeke_jobs.postgres import migrate as migrations
-from zeke_jobs.postgres import roles as made
-from zeke_jobs.postgres import uninstall as removing
+from zeke_jobs.postgres import migrate as migrations, roles as made, uninstall as removing
 from zeke_jobs.postgres.queries import Row
 
 

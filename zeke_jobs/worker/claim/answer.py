@@ -1,7 +1,9 @@
 """Asks the database for jobs of a queue, and reads its answer."""
 
 import math
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
@@ -14,6 +16,23 @@ from zeke_jobs.worker.claim.claims import Row
 from zeke_jobs.worker.finish.writer import Ending, array, columns
 
 _names = lru_cache(maxsize=16)(array)
+
+
+@dataclass(eq=False)
+class ServedQueue:
+    """Holds the state of a queue's jobs in threads, or on the event loop. Times are monotonic seconds."""
+
+    name: str
+    is_async: bool
+    look_on: float = 0.0  # when the next claim is due; infinite during a claim
+    due_on: float = math.inf  # when the next delayed job that this process knows is due
+    looks: int = 0  # claims in a row that found fewer jobs than they asked for, since the process asks to be notified
+    busy_since: float = field(default_factory=time.monotonic)  # since when every claim has found as many jobs as asked
+    idle: bool = False  # whether the process asks to be notified of new jobs
+    limited: dict[str, float] = field(default_factory=dict)  # limits that an end may open, and when each was last full
+    full: set[str] = field(default_factory=set)  # the names in ``limited`` that held jobs back at the last claim
+    took: float = 0.0  # seconds that the last claim took
+    freed: bool = False  # whether a job of this process has ended that counts in a limit of ``limited``
 
 
 class Answer(NamedTuple):

@@ -6,8 +6,7 @@ import threading
 from contextlib import closing
 
 from psycopg2 import sql
-from psycopg2.extensions import Notify
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import Notify, connection as Connection
 
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import DISCONNECTED, connect

@@ -4,7 +4,6 @@ import math
 import random
 import threading
 import time
-from dataclasses import dataclass, field
 
 from psycopg2.errors import LockNotAvailable
 from psycopg2.extensions import connection as Connection
@@ -12,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.core.logs import get_logger
 from zeke_jobs.postgres.pool import is_away
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.claim.answer import Answer, ask
+from zeke_jobs.worker.claim.answer import Answer, ServedQueue, ask
 from zeke_jobs.worker.claim.claims import JobMessage, by_threads, clock
 from zeke_jobs.worker.finish.outcome import RETURNED, Outcome
 from zeke_jobs.worker.finish.writer import UNFIT
@@ -31,23 +30,6 @@ _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database
 _AFTER_FAULT = 3.0  # seconds between attempts after an unexpected error
 _NOTHING: tuple[int, set[str], set[str]] = (0, set(), set())
 _STILL_ENDING = Outcome("deferred", delay=1.0, reason="an earlier run of this job still ends in the same process")
-
-
-@dataclass(eq=False)
-class ServedQueue:
-    """Holds the state of a queue's jobs in threads, or on the event loop. Times are monotonic seconds."""
-
-    name: str
-    is_async: bool
-    look_on: float = 0.0  # when the next claim is due; infinite during a claim
-    due_on: float = math.inf  # when the next delayed job that this process knows is due
-    looks: int = 0  # claims in a row that found fewer jobs than they asked for, since the process asks to be notified
-    busy_since: float = field(default_factory=time.monotonic)  # since when every claim has found as many jobs as asked
-    idle: bool = False  # whether the process asks to be notified of new jobs
-    limited: dict[str, float] = field(default_factory=dict)  # limits that an end may open, and when each was last full
-    full: set[str] = field(default_factory=set)  # the names in ``limited`` that held jobs back at the last claim
-    took: float = 0.0  # seconds that the last claim took
-    freed: bool = False  # whether a job of this process has ended that counts in a limit of ``limited``
 
 
 class Producer:

@@ -15,8 +15,7 @@ from dramatiq.errors import RateLimitExceeded
 from zeke_jobs.config.models import Retry
 from zeke_jobs.core import bounds
 from zeke_jobs.core.redaction import redact, redacted
-from zeke_jobs.errors import ClaimLost, Defer, InvalidPayload, Reject, WaitFor
-from zeke_jobs.errors import Retry as RetryRequested
+from zeke_jobs.errors import ClaimLost, Defer, InvalidPayload, Reject, Retry as RetryRequested, WaitFor
 from zeke_jobs.payload import json_text
 from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Lost, TimedOut
 

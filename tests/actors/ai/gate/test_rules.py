@@ -3,8 +3,7 @@ import uuid
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actors.ai import gate
 from actors.ai.gate import form
