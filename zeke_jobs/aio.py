@@ -1,10 +1,9 @@
 """Is the client for programs on an event loop: ``await zeke_jobs.aio.send(…)``. No call uses a thread.
 
 Each function does the same as its namesake in ``zeke_jobs``, with the same checks, statements and answers. ``connection`` is a
-connection or a pool of psycopg 3 (``AsyncConnection``, ``AsyncConnectionPool``) or asyncpg, or SQLAlchemy's
-``AsyncConnection`` or ``AsyncSession``. On a connection, a call is part of its transaction, without a commit. Without
-``connection``, each event loop uses up to eight own connections of psycopg 3 (``pip install 'zeke-jobs[psycopg]'``);
-``close`` closes them.
+connection or a pool of psycopg 3 (``AsyncConnection``, ``AsyncConnectionPool``) or asyncpg, or SQLAlchemy's ``AsyncConnection``
+or ``AsyncSession``. On a connection, a call is part of its transaction, without a commit. Without ``connection``, each event
+loop uses up to eight own connections of psycopg 3 (``pip install 'zeke-jobs[psycopg]'``); ``close`` closes them.
 """
 
 from __future__ import annotations

@@ -39,9 +39,8 @@ class Rate:
 class Bucket:
     """Simulates a row of the catalogue's limits, which bounds active jobs and starts, a unit, or a day's money.
 
-    For a unit or money, the estimate is taken at a job's start, and corrected after its end. Until the estimate is used
-    up, one job at a time may start. If the bucket ``learns``, the average cost of a task's recent jobs replaces the
-    estimate.
+    For a unit or money, the estimate is taken at a job's start, and corrected after its end. Until the estimate is used up, one
+    job at a time may start. If the bucket ``learns``, the average cost of a task's recent jobs replaces the estimate.
     """
 
     def __init__(self, row: Mapping[str, Any], day_ends: Callable[[float], float], *, learns: bool) -> None:

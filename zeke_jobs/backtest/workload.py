@@ -120,8 +120,7 @@ def vary(
 ) -> tuple[Workload, list[str]]:
     """Copy a workload, with another configuration's schedules and ``load`` times as many jobs.
 
-    The ticks of a changed schedule send copies of recorded jobs. The second value names the tasks for which no job was
-    recorded.
+    The ticks of a changed schedule send copies of recorded jobs. The second value names the tasks without recorded jobs.
     """
     chance = Random(seed)  # noqa: S311 (chance, no secrets)
     changed = {one.id: _active(one) for one in after.tasks.values() if _timing(one) != _timing(before.task(one.id))}

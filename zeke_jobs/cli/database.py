@@ -13,8 +13,7 @@ from zeke_jobs.errors import ConfigurationError
 def choose(*, writes: bool = False) -> str:
     """Return the URL: ``DATABASE_URL``, or that of ``zeke-jobs up`` in this folder. Sets ``DATABASE_URL``.
 
-    Raises ConfigurationError without such a database, or if a command that ``writes`` meets the database of another
-    installation.
+    Raises ConfigurationError without such a database, or if ``writes`` and the database is of another installation.
     """
     if environment.database_url_or_none() is None:
         from zeke_jobs.postgres import embedded, server_programs
@@ -47,8 +46,7 @@ def choose(*, writes: bool = False) -> str:
 def connection(command: str = "", *, writes: bool = False, is_migrated: bool = True) -> Iterator[Connection]:
     """Connect, under the command's name. Raises ConfigurationError, MigrationError.
 
-    With ``writes`` it refuses a database of another installation. With ``is_migrated`` it refuses a schema that does
-    not fit.
+    With ``writes`` it refuses a database of another installation. With ``is_migrated`` it refuses a schema that does not fit.
     """
     from zeke_jobs.postgres import installation, migrate
     from zeke_jobs.postgres.pool import connect

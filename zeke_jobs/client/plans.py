@@ -1,7 +1,6 @@
 """Defines plans: the database queries of one client call, the same for programs that block and for event loops.
 
-A plan is a coroutine function whose first argument is the ``Database``. With a driver that blocks, a plan never
-suspends.
+A plan is a coroutine function whose first argument is the ``Database``. With a driver that blocks, a plan never suspends.
 """
 
 import re

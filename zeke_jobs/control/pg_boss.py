@@ -83,8 +83,7 @@ class Import:
     def run(self, told: Callable[[int], None] = lambda _: None, *, commits: bool = True) -> Report:
         """Take over everything, queued jobs first, in transactions of some jobs that also cancel those jobs in pg-boss.
 
-        ``told`` is called after each transaction with the number of jobs so far. Without ``commits``, only the report
-        is made.
+        ``told`` is called after each transaction with the number of jobs so far. Without ``commits``, only the report is made.
         """
         with self._there():
             queues = SQL.named(self.conn, "import/counts", source=self._source, since=self._since)

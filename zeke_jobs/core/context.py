@@ -67,8 +67,7 @@ class Context(ABC, Generic[S]):
     def transaction(self) -> AbstractContextManager[Connection]:
         """Open a fenced transaction. At its end it commits only if this process still holds the job.
 
-        Raises ClaimLost if the job was rescued, cancelled or finished elsewhere; the whole transaction was then rolled
-        back.
+        Raises ClaimLost if the job was rescued, cancelled or finished elsewhere; the whole transaction was then rolled back.
         """
 
     @abstractmethod

@@ -35,9 +35,8 @@ _ENCODE = "in a password write / as %2F, in other parts @ as %40"
 def libpq(text: str) -> str:
     """Return the address in libpq's form. After this call ``redact`` removes the password from texts.
 
-    The function repairs clear mistakes (an @ or a % in a password, white space at the ends), and drops parameters of
-    another program's pool. Raises ConfigurationError if the text is not an address; the message does not show the
-    password.
+    The function repairs clear mistakes (an @ or a % in a password, white space at the ends), and drops parameters of another
+    program's pool. Raises ConfigurationError if the text is not an address; the message does not show the password.
     """
     from psycopg2 import ProgrammingError
     from psycopg2.extensions import parse_dsn

@@ -119,9 +119,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
         """Send a job, which exists when the transaction of Django's connection commits.
 
-        Raises:
-            InvalidTask, TypeError: the same as Django's own backends.
-            UnknownTask, InvalidPayload, QueueFull: see ``zeke_jobs.send``.
+        Raises InvalidTask or TypeError as Django's own backends do, and the errors of ``zeke_jobs.send``.
         """
         self.validate_task(task)
         call = {"function": task.module_path, "args": args, "kwargs": kwargs, "queue_name": task.queue_name}

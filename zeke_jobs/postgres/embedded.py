@@ -105,8 +105,7 @@ def _until(look: Callable[[], Any], failure: str) -> Any:
 def _lives(folder: Path) -> bool:
     """Return whether a process of this folder's server, or one that starts it, is alive.
 
-    The processes of initdb and of the server inherit a file lock from the process that starts them. A process id would
-    prove less, because ids are reused.
+    The processes inherit a file lock from the process that starts them. A process id would prove less: ids are reused.
     """
     try:
         with (folder / "alive").open() as alive:

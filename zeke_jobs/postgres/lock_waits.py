@@ -30,9 +30,8 @@ def bound(conn: Connection, seconds: float = 0.5) -> None:
 def patiently(conn: Connection, what: str, change: Callable[[], _Result], *, patience: float | None = None) -> _Result:
     """Repeat a change (a transaction that calls ``bound``) until it gets its locks, also after a deadlock.
 
-    ``patience`` is the number of seconds for all tries, by default ``PATIENCE``; 0 means one try. Raises Contended if
-    ``what`` got no locks in that time, and then nothing was changed. The message names the session that holds the
-    locks.
+    ``patience`` is the number of seconds for all tries, by default ``PATIENCE``; 0 means one try. Raises Contended if ``what``
+    got no locks in that time, and then nothing was changed. The message names the session that holds the locks.
     """
     begun = time.monotonic()
     while True:

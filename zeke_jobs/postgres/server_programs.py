@@ -41,8 +41,7 @@ def binaries() -> Path:
 def account(data: Path) -> dict[str, Any]:
     """Return the user for the server of ``data``, as arguments of ``subprocess.run``, or an empty dict for the current user.
 
-    PostgreSQL refuses to run as root. Then the user is the owner of existing data (who may have used sudo once), or
-    nobody.
+    PostgreSQL refuses to run as root. Then the user is the owner of existing data (who may have used sudo once), or nobody.
     """
     if os.geteuid() != 0:
         return {}

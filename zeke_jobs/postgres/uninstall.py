@@ -49,8 +49,7 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
 def uninstall(conn: Connection, removal: Row) -> list[str]:
     """Remove everything or nothing. Returns the column defaults that were dropped with the functions they called.
 
-    Raises StillNeeded if another object needs a removed object, and Contended if a session, which the message names,
-    uses the tables.
+    Raises StillNeeded if another object needs a removed object, and Contended if another session uses the tables.
     """
     return lock_waits.patiently(conn, "uninstall", lambda: _remove(conn, removal))
 

@@ -53,8 +53,7 @@ def apply(conn: Connection, request: Request) -> Applied:
 def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float | None = None) -> T:
     """Change the catalogue in a transaction, one process at a time. Repeat the change if the database aborts it.
 
-    ``patience`` is the number of seconds for all tries, by default ``lock_waits.PATIENCE``. Raises Contended after
-    that.
+    ``patience`` is the number of seconds for all tries, by default ``lock_waits.PATIENCE``. Raises Contended after that.
     """
 
     def attempt() -> T:
@@ -101,8 +100,7 @@ def set_by_hand(
 ) -> Applied:
     """Put in force the overrides that ``change`` returns for the file in force and its current overrides.
 
-    ``change`` gets both under the lock, and may be called again. Raises Contended, or ConfigurationError if no
-    configuration is in force yet, or the values do not fit.
+    ``change`` gets both under the lock, and may be called again. Raises Contended, or ConfigurationError.
     """
 
     def set_under_lock() -> Applied:
@@ -118,8 +116,7 @@ def set_by_hand(
 def revert_due(conn: Connection) -> Applied | None:
     """End the overrides whose time is over. If several processes call this together, one of them ends the overrides.
 
-    Raises Contended, or ConfigurationError if the remaining configuration does not fit this process's code. Another
-    process may then succeed.
+    Raises Contended, or ConfigurationError if the rest does not fit this process's code; another process may succeed.
     """
 
     def revert() -> Applied | None:

@@ -1,7 +1,6 @@
 """Reads, keeps and ends the values set by hand that override jobs.yaml, in the order in which they were set.
 
-An override replaces earlier overrides at its path and below. Overrides that outlast a timed override apply again at its
-end.
+An override replaces earlier overrides at its path and below. Overrides that outlast a timed override apply again at its end.
 """
 
 import json

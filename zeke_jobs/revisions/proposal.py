@@ -121,8 +121,7 @@ class Proposal:
 def propose(conn: Connection, request: Request) -> Proposal:
     """Check the file with the overrides, and plan the change. The function writes nothing.
 
-    Raises ConfigurationError if file and overrides do not fit together, now or at the end of a timed override, or if an
-    order has an unknown task.
+    Raises ConfigurationError if file and overrides never fit together or not for long, or an order has an unknown task.
     """
     file, orders = request.file, request.orders
     latest = store.latest(conn, whole=store.sees_all(conn))

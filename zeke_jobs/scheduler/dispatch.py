@@ -42,8 +42,7 @@ def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
     """Decide all due ticks and send their jobs. Several schedulers may do so together, and finish each other's work.
 
     ``now`` is by default the database's time. A schedule that fails is logged, and does not stop the others. Raises
-    psycopg2.Error if the database is unreachable, and at the end RuntimeError if the database refused the statements of
-    a schedule.
+    psycopg2.Error if the database is unreachable, and RuntimeError at the end if it refused statements of a schedule.
     """
     now = now or clock(conn)
     decided: list[Tick] = []

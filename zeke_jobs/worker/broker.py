@@ -31,8 +31,7 @@ SCHEMA = "zeke_jobs"
 class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no types
     """Is a ``dramatiq_pg.PostgresBroker`` whose jobs are claimed in the database, within limits for all workers.
 
-    The broker opens no connection before its first use. Retries, time limits and results need no middleware of
-    Dramatiq.
+    The broker opens no connection before its first use. Retries, time limits and results need no middleware of Dramatiq.
     """
 
     def __init__(self, runtime: Runtime, url: str | None = None) -> None:

@@ -16,8 +16,7 @@ _LOOK = 0.02  # seconds between checks
 def end_children() -> int:
     """End all processes below this process, even if they ignore SIGTERM. Returns the number of processes.
 
-    The container, systemd or ``zeke-jobs up`` ends daemons outside the process tree, and all processes if /proc is
-    missing.
+    The container, systemd or ``zeke-jobs up`` ends daemons outside the process tree, and all processes if /proc is missing.
     """
     found = _below(os.getpid())
     _signal(found, signal.SIGTERM)

@@ -44,8 +44,7 @@ _IDLE = 200  # milliseconds between checks of dramatiq's idle threads whether th
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     """Starts the worker process when dramatiq boots its worker. The object is created with the broker.
 
-    Dramatiq's main process blocks signals and reads no logs until the boot ends. So the boot runs in a thread, and
-    dramatiq does not wait for a long boot. The process claims no jobs before it has booted.
+    Dramatiq's main process blocks signals and reads no logs until the boot ends. So the boot runs in a thread.
     """
 
     def __init__(self, producer: Producer) -> None:

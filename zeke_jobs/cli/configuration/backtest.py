@@ -100,8 +100,7 @@ def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Workload, C
 def recorded(command: str, given: dict[str, Any]) -> tuple[Workload, Config, Config]:
     """Return the recorded jobs of a period, the configuration in force, and the configuration to try.
 
-    The configuration to try is the file, or has other values. Raises an error if no revision is in force, or if the
-    period is empty or has no jobs.
+    The last is the file, or has other values. Raises an error without a revision in force, or jobs in the period.
     """
     file = given.get("file")
     with database.connection(command) as conn:

@@ -17,8 +17,7 @@ _TOO_LONG = 0.1  # seconds; if a job runs longer than this, jobs that have waite
 class HeldJobs:
     """Keeps the claims of a process. Each method is one step under one lock, so threads can share the object.
 
-    docs/engine-internals.md draws the stages. Only the first caller that ends a claim records the outcome, so an end
-    counts once.
+    docs/engine-internals.md draws the stages. Only the first caller that ends a claim records the outcome.
     """
 
     def __init__(self, threads: int = 0, places: int = 0) -> None:

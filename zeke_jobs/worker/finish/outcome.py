@@ -62,8 +62,7 @@ def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
 def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Outcome:
     """Return the outcome of a job whose handler raised ``error`` after ``retries`` retries.
 
-    An incomplete exception, such as a subclass of ``Defer`` that never called ``super().__init__``, fails the job.
-    Without an outcome the job would run again for ever.
+    An incomplete exception, such as a ``Defer`` that never called ``super().__init__``, fails the job.
     """
     try:
         return _of_exception(error, policy, retries)

@@ -29,8 +29,8 @@ def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> 
 def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: int = _BATCH) -> int:
     """Remove jobs that ended longer ago than their task's ``keep``, and lines of the history after ninety days.
 
-    Each ``batch`` of jobs is one transaction, after which ``stop`` may end the purge. A later purge removes locked
-    jobs. ``conn`` is an autocommit connection. Returns the number of removed jobs.
+    Each ``batch`` of jobs is one transaction, after which ``stop`` may end the purge. Locked jobs stay for a later
+    purge. Returns the number of removed jobs.
     """
     total = 0
     for overdue in SQL.all(conn, "retention/overdue"):

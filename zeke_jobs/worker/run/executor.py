@@ -35,8 +35,7 @@ _DECISIONS = (Reject, Retry, InvalidPayload)  # decisions of a handler about its
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     """Remembers each thread's message. ``run`` is the function of every actor, and ``steps`` serves async handlers.
 
-    ``begin`` records that a job starts. ``begin`` returns an outcome if the job was handed back or may have been
-    rescued.
+    ``begin`` records that a job starts. ``begin`` returns an outcome if the job was handed back or may have been rescued.
     """
 
     def __init__(self, shared: Shared, begin: Callable[[Claim], Outcome | None]) -> None:
