@@ -18,19 +18,15 @@ from zeke_jobs.postgres.queries import SQL
 
 Level = Literal["high", "fair", "low"]
 
-#: With fewer jobs than ENOUGH_JOBS, a 99th percentile is not reliable.
-ENOUGH_JOBS = 200
-#: With fewer jobs than LEAST_JOBS, no result is reliable.
-LEAST_JOBS = 20
-#: A plan must answer in a second or two, so only the newest jobs of a busy day are simulated.
-MOST_JOBS = 20_000
+ENOUGH_JOBS = 200  # with fewer jobs, a 99th percentile is not reliable
+LEAST_JOBS = 20  # with fewer jobs, no result is reliable
+MOST_JOBS = 20_000  # only the newest jobs are simulated, because a plan must answer in a second or two
 _SHARE_TOLD, _SHARE_LOW = 0.001, 0.05
 _MISFIT, _MISFIT_LOW = 0.15, 0.5
 #: A thread is free a moment before its job's end is written, and workers claim jobs of a few milliseconds in advance.
 _MORE_AT_ONCE = 1.5
 _UNNOTICED = 0.05  # seconds; a difference in wait below this is not noticed
-#: A job that waited no longer than these seconds found a free worker.
-_AT_ONCE = 0.05
+_AT_ONCE = 0.05  # seconds; a job that waited no longer found a free worker
 _USUAL_WAKE_UP = 0.003
 
 

@@ -20,10 +20,8 @@ ORPHANS = "jobs name a sender that is gone; they count as sent from outside"
 BACKWARDS = "jobs have times that run backwards; their durations are not used"
 UNFINISHED = "jobs have not ended; their durations are the median of their task"
 
-#: The retry policy does not retry these errors.
-_FOR_GOOD = ("Reject", "InvalidPayload")
-#: Contradictions between two times of one database below this number of seconds are ignored.
-_SLACK = 0.005
+_FOR_GOOD = ("Reject", "InvalidPayload")  # errors that the retry policy does not retry
+_SLACK = 0.005  # seconds; smaller contradictions between two times of one database are ignored
 _AT_ONCE = 5_000  # rows to fetch at once
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 

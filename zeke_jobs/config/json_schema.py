@@ -5,8 +5,7 @@ from typing import Any
 from zeke_jobs.config import limits, models
 from zeke_jobs.config.entries import Keys
 
-#: The version of the schema increases when a value that was accepted becomes a fault.
-VERSION = 2
+VERSION = 2  # increases when a value that was accepted becomes a fault
 COMMENT = "# yaml-language-server: $schema={path} version={version}"
 _ABOUT = {"title", "description", "examples", "default"}
 MODELS_BY_NAME: dict[str, type[Keys]] = {**vars(limits), **vars(models)}

@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-#: This is the maximum size of a payload or an output, in bytes of JSON in UTF-8.
-LARGEST = 1024 * 1024
+LARGEST = 1024 * 1024  # bytes of JSON in UTF-8; the maximum size of a payload or an output
 #: This is the maximum depth of nested lists and objects. Python allows about a thousand nested calls.
 DEEPEST = 100
 #: A time is at least EARLIEST and before LATEST. Python has only years 1 to 9999, and a time zone may change the year.

@@ -16,8 +16,7 @@ from zeke_jobs.postgres.queries import SQL
 
 _Result = TypeVar("_Result")
 
-#: These are the seconds for all tries together. One try waits up to half a second for each lock, then releases all.
-PATIENCE = 60.0
+PATIENCE = 60.0  # seconds for all tries together; one try waits up to half a second for each lock
 _CONTENDED = (LockNotAvailable, TransactionRollbackError)
 _PAUSE = 0.5  # seconds between two tries, in which other sessions get their locks
 

@@ -20,8 +20,7 @@ from zeke_jobs.postgres.session import KEEPALIVE, Session
 
 #: psycopg2 raises these errors when the server or the network is unreachable.
 DISCONNECTED = (OperationalError, InterfaceError)
-#: psycopg2 raises these errors when the database is not migrated.
-UNMIGRATED = (InvalidSchemaName, UndefinedTable)
+UNMIGRATED = (InvalidSchemaName, UndefinedTable)  # errors of psycopg2 when the database is not migrated
 
 # These SQLSTATE classes are faults of the server, not of a statement: read-only transaction, resources, operator
 # intervention, system and internal errors. psycopg2 does not make all of them an OperationalError.
