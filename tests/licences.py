@@ -13,7 +13,7 @@ After this page you know the licence of each package that an installation brings
 
 Both distributions are under the MIT licence. `python -m tests.licences` writes this table of the packages that `zeke-jobs`, its extra `embedded` and `zeke-news` install.
 
-An application must pass the licences on. dramatiq, periodiq and psycopg2 are under the LGPL: they are used as published, and users may replace them.
+dramatiq, periodiq and psycopg2 are under the LGPL: they are used as published, and users may replace them.
 The other extras add packages with permissive licences, and psycopg 3 (LGPL).
 
 | licence | packages |
