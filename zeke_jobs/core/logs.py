@@ -239,7 +239,7 @@ def refuse(error: Exception) -> NoReturn:
 class Printed:
     """Sends the lines of a standard stream to the log: they name their job, are masked, and are stored with the job.
 
-    Lines of ``stdout`` have the level info. Those of ``stderr`` are warnings of a job, or go to ``stream``.
+    Lines of ``stdout`` have the level info. A job's lines of ``stderr`` are warnings; other lines go to ``stream``.
     """
 
     def __init__(self, stream: TextIO, name: str = "stdout") -> None:

@@ -41,7 +41,7 @@ def binaries() -> Path:
 def account(data: Path) -> dict[str, Any]:
     """Return the user for the server of ``data``, as arguments of ``subprocess.run``, or an empty dict for the current user.
 
-    PostgreSQL refuses to run as root. Then the user is the owner of existing data (who may have used sudo once), or nobody.
+    PostgreSQL refuses to run as root. So a server that root starts runs as the owner of existing data, or as nobody.
     """
     if os.geteuid() != 0:
         return {}
