@@ -62,7 +62,7 @@ class EventLoop:
         """Run an attempt's steps in helper threads, and its calls on the loop. Returns the attempt's value or exception."""
         loop = asyncio.get_running_loop()
         context = copy_context()  # all steps share this context, so that the handler sees what a middleware sets
-        advance: Callable[[], Call] = partial(next, steps)
+        advance: list[Callable[[], Call]] = [partial(next, steps)]
         while True:
             call, value, error = await loop.run_in_executor(self.helpers, context.run, _step, advance)
             if call is None:
@@ -76,7 +76,7 @@ class EventLoop:
             del self._calls[task]
             # A task that was cancelled before its first step never ran.
             result, error = (None, asyncio.CancelledError()) if task.cancelled() else task.result()
-            advance = partial(steps.send, result) if error is None else partial(steps.throw, error)
+            advance.append(partial(steps.send, result) if error is None else partial(steps.throw, error))
             del task, result, error  # the traceback includes this frame, which must not keep the exception in memory
 
     def beside(self, function: Callable[..., T], *args: Any, **options: Any) -> asyncio.Future[T]:
@@ -190,9 +190,9 @@ class Coroutines:
             message.clear_exception()
 
 
-def _step(advance: Callable[[], Call]) -> tuple[Call | None, Any, BaseException | None]:
+def _step(advance: list[Callable[[], Call]]) -> tuple[Call | None, Any, BaseException | None]:
     try:
-        return advance(), None, None
+        return advance.pop()(), None, None  # popped, because the traceback's frames keep the arguments in memory
     except StopIteration as end:
         return None, end.value, None
     except BaseException as error:  # noqa: BLE001 (the caller raises the error, or makes it an outcome)
