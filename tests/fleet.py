@@ -21,6 +21,7 @@ from unittest.mock import patch
 import psutil
 from psycopg2.extensions import connection as Connection
 
+from tests import waiting
 from tests.zeke_jobs.sql import rows, value
 
 ROOT = Path(__file__).parents[1]
@@ -258,8 +259,4 @@ def eventually(
     condition: Callable[[], Any], timeout: float = 30.0, fleet: Logged | None = None, *, every: float = 0.05
 ) -> Any:
     """Poll a condition that depends on other processes; ``every`` is larger for a condition that starts a process."""
-    end = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < end, f"it did not come about in {timeout} s\n{fleet.logs() if fleet else ''}"
-        time.sleep(every)
-    return value
+    return waiting.eventually(condition, timeout, fleet.logs if fleet else "it", every=every)

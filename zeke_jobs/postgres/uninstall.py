@@ -24,7 +24,7 @@ class StillNeeded(ZekeJobsError):
 
 
 def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
-    """Return what ``uninstall`` would remove: objects of zeke_jobs and of these packages (``made``), and what is ``left``.
+    """Return the objects of zeke_jobs and of these packages that ``uninstall`` would remove (``made``) or leave (``left``).
 
     The result also has the columns of ``uninstall/summary``. Its ``views`` are the views for readers of pg-boss. Raises
     MigrationError if the database was never migrated, or never for a package; StillNeeded while processes run.

@@ -140,7 +140,7 @@ class Supervisor:
                 if child.kill_at is not None:
                     child.kill_at = now
         if self._reload and not self._stopping:
-            self._reload, self.retries = False, True  # an operator who has reloaded once can reload again
+            self._reload, self.retries = False, True  # the operator is there, and can reload again
             for child in self._children:
                 child.deaths, child.has_run, child.start_at = 0, False, now
                 self._terminate(child, now)

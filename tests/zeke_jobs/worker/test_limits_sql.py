@@ -305,7 +305,7 @@ def one_attempt(jobs: Jobs) -> tuple[Day, dict[str, Any]]:
 
 
 def counts(day: Day) -> dict[str, float]:
-    """Return the units that the only job uses: what its claim took, plus all later changes."""
+    """Return the units of the only job: the estimate at its claim, plus all later changes."""
     found = day.jobs.rows(
         "SELECT unit, sum(amount)::float8 AS n FROM zeke_jobs.bucket_change WHERE unit <> 'jobs' GROUP BY unit"
     )

@@ -36,8 +36,8 @@ BEGIN
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_job.extra ->> 'batch' AND b.after_failure = 'hold' AND b.ended_on IS NULL);
 END $$;
 
--- Move up to p_limit finished jobs of one task and status that ended before p_before to the history, the oldest first. Without a task, move jobs
--- whose own keep option is over. Failed jobs stay while they block others. The next call gets the value of reached as p_after.
+-- Move up to p_limit finished jobs of one task and status that ended before p_before to the history, the oldest first. Without a task, move
+-- jobs after the time of their own keep option. Failed jobs stay while they block others. The next call gets the value of reached as p_after.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(
   p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
   OUT purged integer, OUT reached timestamptz)

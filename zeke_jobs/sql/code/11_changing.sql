@@ -172,8 +172,8 @@ END $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ SELECT zeke_jobs.take_lock('catalogue') $$;
 
--- Put a jobs.yaml and its overrides in force as the current revision, and change limits, tasks and jobs accordingly. p_cancel are the removed tasks
--- whose jobs are cancelled. p_priorities are the tasks whose queued jobs get a new priority. Return the revision's number. The numbers have no gaps.
+-- Put a jobs.yaml and its overrides in force as the current revision, and change limits, tasks and jobs accordingly. p_cancel names removed tasks;
+-- their jobs are cancelled. p_priorities gives the queued jobs of some tasks a new priority. Return the revision's number. The numbers have no gaps.
 CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_buckets jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
 RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$

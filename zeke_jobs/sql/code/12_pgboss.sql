@@ -177,7 +177,7 @@ BEGIN
       'limit', v_own -> 'retry_limit', 'delay', v_own -> 'retry_delay', 'max_delay', v_own -> 'retry_delay_max') END));
 END $$;
 
--- Turn a write of pg-boss's dashboard or client into a change of our tables. The rights on the view decide who may write; the audit has the login.
+-- Turn a write of pg-boss's dashboard or client into a change of our tables. The rights on the view protect the tables, and the audit names the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_pgboss() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE

@@ -111,7 +111,7 @@ class Claim:
 
     @property
     def together(self) -> Sequence[Self]:
-        """Return the claims that one run of the handler serves: those of the chunk, or only this claim."""
+        """Return all claims of the chunk, which the handler serves in one run; without a chunk, only this claim."""
         return self.chunk or (self,)
 
     @property
