@@ -40,8 +40,7 @@ def _deliver(ctx: Context[AlertSettings], name: str, receiver: Receiver) -> dict
         SQL.all(tx, "alerts_hold", receiver=name)
         SQL.run(tx, "alert_copies_drop", receiver=name)
         rows = SQL.all(tx, "alert_pending", receiver=name, most=_MOST)
-        recent = SQL.one(tx, "alert_recent", receiver=name)
-        assert recent is not None
+        recent = SQL.only(tx, "alert_recent", receiver=name)
         wait = _pause(receiver, recent["now"], recent["sent"])
         stories = [row["story_id"] for row in rows]
         if wait is None:  # store the message's stories, so that the message stays the same if this worker dies

@@ -1,18 +1,23 @@
-"""Runs ``zeke-news sources add`` and ``test``, which turn an address into a source."""
+"""Runs ``zeke-news sources add``, ``test``, ``import`` and ``export``: an address or an OPML file becomes sources."""
 
 import sys
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from psycopg2.extensions import connection as Connection
 
+import zeke_jobs
 from actors.cli.engine import cannot_read, in_force, service, task_settings
 from actors.cli.managing import NO_WORKER, send_reads
-from actors.cli.output import Json, ago, console, database, escape, in_json, short, tell
+from actors.cli.output import Json, ago, answer, console, database, escape, in_json, say, short, tell
 from actors.engine.contract import ContentSource, EngineError
 from actors.engine.discovery.addresses import is_mailbox, typed
 from actors.engine.discovery.links import selector_of, with_selector
 from actors.engine.fetch import parse
+from actors.engine.opml import LARGEST, Listed, write_opml
+from actors.engine.reading import read_opml
 from actors.sources.source import FirstFetch
 from actors.store import sources as store
 from actors.store.statements import SQL
@@ -49,10 +54,10 @@ def add(
     steps = [step.strip() for step in folder.split("/") if step.strip()]
     metadata: dict[str, Any] = {"folder": steps} if steps else {}
     with database() as conn:
-        feed = unread(address) if no_check else _choose(discover(conn, url), pick, is_json=is_json)
+        feed = _unread(address) if no_check else _choose(_discover(conn, url), pick, is_json=is_json)
         known = SQL.one(conn, "source_by_address", urls=[feed.url, feed.id, address])
         first = FirstFetch.model_validate(task_settings(in_force(conn), "ingest-source").get("first_fetch", {}))
-        url, kind = feed.url, _by_address(feed.url) or kind or type_of(feed)
+        url, kind = feed.url, _by_address(feed.url) or kind or _type_of(feed)
         twin = None
         if known is None:
             name = name or feed.name
@@ -90,14 +95,65 @@ def try_out(url: Url, select: Select = "", is_json: Json = False) -> None:
     """Find and read the feeds of an address, and show their contents; nothing is added."""
     url = _checked(url, select)[1]
     with database() as conn:
-        found = discover(conn, url)
+        found = _discover(conn, url)
     if in_json([_facts(feed) for feed in found], is_json=is_json):
         return
     for feed in found:
-        _print(feed, f"can be read: {type_of(feed)}  {feed.name}")
+        _print(feed, f"can be read: {_type_of(feed)}  {feed.name}")
 
 
-def discover(conn: Connection, url: str) -> list[ContentSource]:
+def bring_in(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An OPML file; - for standard input.")],
+    authority: Annotated[float | None, option("How far to trust these feeds, 0 to 1.", "N", min=0, max=1)] = None,
+    is_json: Json = False,
+) -> None:
+    """Add the feeds of an OPML file with their folders; the workers read them. Sources that exist already do not change."""
+    try:
+        with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as source:
+            feeds = read_opml(source.read(LARGEST + 1))
+    except (OSError, EngineError) as error:
+        raise typer.BadParameter(str(error), param_hint="FILE") from error
+    failed: list[dict[str, str]] = []
+    added = 0
+    with database() as conn:
+        known = {row["url"] for row in SQL.all(conn, "source_addresses")}
+        for feed in feeds:
+            try:
+                parse(feed.address)  # this line refuses a mailbox
+            except EngineError as error:
+                failed.append({"url": feed.address, "name": feed.name, "code": error.code, "why": str(error)})
+            else:
+                kind, metadata = _type_of(_unread(feed.address)), {"folder": list(feed.folder)} if feed.folder else {}
+                told: dict[str, Any] = {"name": feed.name, "authority": authority, "metadata": metadata}
+                added += feed.address not in known and store.add(conn, kind, feed.address, **told)[1]
+        if added:
+            with suppress(UnknownTask):  # read the feeds now
+                for task in ("ingest-pull", "ingest-pull-youtube"):
+                    zeke_jobs.send(task, {}, connection=conn)
+    there = len(feeds) - added - len(failed)
+    answer(
+        {"added": added, "already_there": there, "failed": failed},
+        f"{added} added, {there} already there" + (f", {len(failed)} not:" if failed else ""),
+        *(f"  {one['url']}  {one['why']}" for one in failed),
+        *(["zeke-news sources health shows the sources that cannot be read"] if added else []),
+        is_json=is_json,
+    )
+
+
+def export() -> None:
+    """Write the feeds that are on as OPML, in their folders, to standard output."""
+    with database() as conn:
+        rows = store.listing(conn, active_only=True)
+    feeds = [
+        Listed(row["name"] or "", row["url"], store.folder_of(row))
+        for row in rows
+        if row["type"] in {*store.FEED_TYPES, *store.YOUTUBE_TYPES} and row["url"]
+    ]
+    # A name may contain control characters for terminals. In ASCII they become references.
+    say(write_opml(feeds).decode().encode("ascii", "xmlcharrefreplace").decode(), end="")
+
+
+def _discover(conn: Connection, url: str) -> list[ContentSource]:
     """Return the feeds behind an address, as the Engine in force reads them. Raises CannotRead."""
     try:
         return list(service(in_force(conn), "engine").open().discover(url).feeds)
@@ -105,12 +161,12 @@ def discover(conn: Connection, url: str) -> list[ContentSource]:
         raise cannot_read(typed(url), error) from error
 
 
-def unread(address: str) -> ContentSource:
+def _unread(address: str) -> ContentSource:
     """Return the feed at an address, without reading it."""
     return ContentSource(id=address, url=address, source_type="youtube" if "youtube.com/" in address.lower() else "rss")
 
 
-def type_of(feed: ContentSource) -> str:
+def _type_of(feed: ContentSource) -> str:
     """Return the type of source for a feed."""
     return _by_address(feed.url) or {"youtube": "youtube_channel", "podcast": "podcast"}.get(feed.source_type, "rss")
 
@@ -145,7 +201,7 @@ def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> C
             raise typer.Exit(1)
         console().print(f"{len(found)} feeds are there:")
         for number, feed in enumerate(found, 1):
-            _print(feed, f"{number}  {type_of(feed)}  {feed.name}")
+            _print(feed, f"{number}  {_type_of(feed)}  {feed.name}")
         if not sys.stdin.isatty():
             console().print("nothing was added; name one by its address, or with --pick N")
             raise typer.Exit(1)
@@ -162,7 +218,13 @@ def _newest(feed: ContentSource) -> list[Any]:
 
 def _facts(feed: ContentSource) -> dict[str, Any]:
     newest = [{"title": one.title, "url": one.url, "published_at": one.published_at} for one in _newest(feed)[:_SHOWN]]
-    return {"name": feed.name, "type": type_of(feed), "url": feed.url, "items": len(feed.items or []), "newest": newest}
+    return {
+        "name": feed.name,
+        "type": _type_of(feed),
+        "url": feed.url,
+        "items": len(feed.items or []),
+        "newest": newest,
+    }
 
 
 def _print(feed: ContentSource, head: str) -> None:
@@ -171,4 +233,4 @@ def _print(feed: ContentSource, head: str) -> None:
     if feed.items == []:
         tell("   no items yet")
     for item in _newest(feed)[:_SHOWN]:
-        tell(f"   {ago(item.published_at):>4}  {item.title or item.url}")
+        tell(f"   {ago(item.published_at):>6}  {item.title or item.url}")

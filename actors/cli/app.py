@@ -33,10 +33,10 @@ _COMMANDS = (
     Command("filter", "filters:app", "Drop items before they are fetched."),
     Command("alert", "alerts:app", "Send new stories of a search at once."),
     Command("interests", "interests:app", "Propose words and examples that raise or lower scores."),
-    Command("digest", "digest:digest", "Show the latest digest of a day or a week."),
+    Command("digest", "reports:digest", "Show the latest digest of a day or a week."),
     Command("feed", "stories:feed", "Write stories as Atom or JSON Feed."),
     Command("mcp", "mcp:mcp", "Answer an agent's questions, by the Model Context Protocol."),
-    Command("costs", "costs:costs", "Add up the costs of the AI step."),
+    Command("costs", "reports:costs", "Add up the costs of the AI step."),
 )
 
 

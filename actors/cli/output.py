@@ -1,23 +1,23 @@
 """Prints the answers of ``zeke-news``: tables that fit a terminal, or JSON for a script."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from operator import itemgetter
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import DECIMAL, connection as Connection, new_type, register_type
 
 from zeke_jobs.cli.database import choose
 from zeke_jobs.cli.options import flag, option
-from zeke_jobs.cli.output import Console, escape, listing, say
-from zeke_jobs.core.quoting import visible, visible_json
+from zeke_jobs.cli.output import Console, escape, listing, print_json, say
+from zeke_jobs.core.quoting import visible
+from zeke_jobs.core.wording import span
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
+
+_NUMBER = new_type(DECIMAL.values, "NUMBER", lambda text, _: text and (int(text) if text.isdigit() else float(text)))
 
 
 def team(text: str) -> UUID:
@@ -41,8 +41,9 @@ def one_of_several() -> None:
 
 @contextmanager
 def database() -> Iterator[Connection]:
-    """Connect to ``DATABASE_URL``, or to the server that ``zeke-jobs up`` runs in this folder."""
+    """Connect to ``DATABASE_URL``, or to the server that ``zeke-jobs up`` runs in this folder. It reads decimals as numbers."""
     with closing(connect(choose(), application_name="zeke-news")) as conn:
+        register_type(_NUMBER, conn)
         migrate.verify(conn, ["actors.store"])
         yield conn
 
@@ -58,9 +59,9 @@ def tell(text: str) -> None:
 
 
 def in_json(value: Any, *, is_json: bool) -> bool:
-    """If ``is_json``, print ``value`` as JSON, with times in ISO 8601 and decimals as numbers. Returns ``is_json``."""
+    """If ``is_json``, print ``value`` as JSON. Returns ``is_json``."""
     if is_json:
-        say(visible_json(json.dumps(value, indent=2, default=_plain, ensure_ascii=False)))
+        print_json(value)
     return is_json
 
 
@@ -73,19 +74,13 @@ def answer(value: Any, *said: str, is_json: bool) -> None:
 
 def table(rows: Sequence[Any], columns: Mapping[str, Any], empty: str, *right: str, is_json: bool) -> None:
     """Print rows as JSON if ``is_json``, and otherwise as a table, whose columns are keys or functions of a row."""
-    if not in_json(rows, is_json=is_json):
-        cells = {title: cell if callable(cell) else itemgetter(cell) for title, cell in columns.items()}
-        listing(rows, cells, right=right, empty=empty)
+    listing(rows, columns, right=right, empty=empty, as_json=is_json)
 
 
-def ago(moment: datetime | None, now: datetime | None = None) -> str:
-    """Return an age, or the time left: ``5m``, ``3h``, ``2d``, ``in 4m``, or an empty text for None."""
-    if moment is None:
-        return ""
-    passed = (now or datetime.now(UTC)) - moment
-    seconds = int(abs(passed.total_seconds()))
-    length, unit = next((one for one in ((86400, "d"), (3600, "h"), (60, "m")) if seconds >= one[0]), (1, "s"))
-    return f"{'in ' if passed < timedelta(0) else ''}{seconds // length}{unit}"
+def ago(moment: datetime | None) -> str:
+    """Return an age, or the time left: ``5m``, ``3h10m``, ``in 4m``, or an empty text for None."""
+    passed = None if moment is None else datetime.now(UTC) - moment
+    return "" if passed is None else f"{'in ' if passed < timedelta(0) else ''}{span(passed)}"
 
 
 def short(identity: object) -> str:
@@ -93,16 +88,6 @@ def short(identity: object) -> str:
     return str(identity)[:8]
 
 
-def chili(value: object) -> str:
+def chili(value: float | None) -> str:
     """Return a chili score, or a dash before the analysis."""
-    return "-" if value is None else f"{float(str(value)):g}"
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Decimal):
-        return float(value)
-    return str(value)
+    return "-" if value is None else f"{value:g}"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from actors import waiting
-from actors.cli import adding, managing, opml
+from actors.cli import adding, managing
 from actors.cli.managing import Which
 from actors.cli.output import Json, ago, answer, console, database, escape, in_json, short, table, tell
 from actors.engine.canonical import site_of
@@ -28,8 +28,8 @@ app.command("backfill", short_help="Bring in items that were left out at first."
 app.command("rename", short_help="Rename a source.")(managing.rename)
 app.command("remove", short_help="Remove a source with its stories.")(managing.remove)
 app.command("merge", short_help="Move a source's stories to another one.")(managing.merge)
-app.command("import", short_help="Add the feeds of an OPML file.")(opml.bring_in)
-app.command("export", short_help="Write the feeds that are on as OPML.")(opml.export)
+app.command("import", short_help="Add the feeds of an OPML file.")(adding.bring_in)
+app.command("export", short_help="Write the feeds that are on as OPML.")(adding.export)
 
 
 @app.callback()

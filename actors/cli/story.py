@@ -1,18 +1,16 @@
-"""Runs ``zeke-news story`` and ``open``, which show one story in full, its text, or its page."""
+"""Runs ``zeke-news story`` and ``open``, which show one story in full, its text, or its page, and explain its scores."""
 
 import pydoc
 import sys
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 from rich.table import Table
 
-from actors.cli.explained import chili_lines, relevance_for, relevance_line
 from actors.cli.output import Json, Team, ago, chili, console, database, escape, in_json, short, tell, visible
 from actors.cli.stories import LINK
 from actors.store import news, texts
@@ -22,6 +20,8 @@ from zeke_jobs.cli.options import flag
 from zeke_jobs.cli.output import Console, say
 
 _CODE_LINES = 12
+_PARTS = ("authority", "keywords", "cluster", "freshness")
+_RELEVANCE = ("keyword", "kind", "authority", "freshness")
 
 
 Which = Annotated[str, typer.Argument(help="Its number, or its id; the beginning is enough.", metavar="STORY")]
@@ -93,7 +93,7 @@ def _print_head(out: Console, row: Mapping[str, Any], team: UUID) -> None:
     out.print(f"\n[bold]Analysis[/bold]  chili {chili(citations.get('chili'))}, {escape(_made_by(row, 'analysis'))}")
     if why := row["why_it_matters"] or citations.get("why"):
         out.print(why, markup=False)
-    for line in chili_lines(row, team):
+    for line in _chili_lines(row, team):
         out.print(visible(line), style="dim", markup=False)
 
 
@@ -118,13 +118,13 @@ def _print_highlights(out: Console, highlights: list[Mapping[str, Any]], team: U
     scored = []
     for each in highlights:
         relevance = each["metadata"].get("relevance") or {}
-        scored.append((*(relevance_for(relevance, team) if relevance else (None, "")), relevance, each))
+        scored.append((*(_relevance_for(relevance, team) if relevance else (None, "")), relevance, each))
     for score, why, relevance, each in sorted(scored, key=lambda found: found[0] or 0, reverse=True):
         context = context_line(each["metadata"])
         lines = [f"[dim]{escape(context)}[/dim]"] if context else []
         lines.append(f"[bold]{escape(each['kind'])}[/bold]  {escape(each['summary'] or '', lines=True)}")
         if relevance:
-            lines.append(f"[dim]{escape(relevance_line(relevance, each['kind']))}[/dim]")
+            lines.append(f"[dim]{escape(_relevance_line(relevance, each['kind']))}[/dim]")
         if why:
             lines.append(f"[dim]{escape(why)}[/dim]")
         if each["kind"].startswith("code") and each["quote"]:
@@ -162,7 +162,7 @@ def _print_event(out: Console, row: Mapping[str, Any]) -> None:
 
 
 def _cost(rows: list[Mapping[str, Any]]) -> str:
-    known = sum((row["cost_usd"] for row in rows if row["cost_usd"] is not None), start=Decimal(0))
+    known = sum(row["cost_usd"] or 0 for row in rows)
     unknown = sum(row["unknown"] for row in rows)
     more = f" and {unknown} calls of unknown price" if unknown else ""
     return f"US$ {known:.4f} in {sum(row['calls'] for row in rows)} calls{more}"
@@ -178,3 +178,72 @@ def _made_by(row: Mapping[str, Any], what: str) -> str:
     prompt = f", prompt {note['prompt']}" if note.get("prompt") else ""
     checked = {"by rule": ", checked by rule", "verified": ", verified"}.get(note.get("checked") or "", "")
     return named + prompt + checked
+
+
+def _chili_lines(row: Mapping[str, Any], team: UUID) -> list[str]:
+    """Return the parts of a story's chili with reasons and weights, and the shift by interests."""
+    citations = row["citations"] or {}
+    base, breakdown = citations.get("chili"), citations.get("breakdown") or {}
+    if base is None:
+        return []
+    lines = []
+    if all(isinstance(breakdown.get(name), int | float) for name in (*_PARTS, "value")):
+        lines.append(f"chili {chili(base)} is 5 * {breakdown['value']:g}, rounded. Its parts, each from 0 to 1:")
+        weights = breakdown.get("weights") or {}
+        source, found = row["source"] or "its source", breakdown.get("found") or []
+        tellers = (row["cluster_metrics"] or {}).get("sources", 1)
+        trusted = f"{source} is trusted with {row['authority']}"
+        named = f"{len(found)} different keywords: {', '.join(found)}"
+        said = {
+            "authority": f"nobody rated {source}: the default" if row["authority"] is None else trusted,
+            "keywords": named if found else "none of the keywords is in it",
+            "cluster": f"{tellers} sources report it" if tellers > 1 else "one source reports it",
+            "freshness": "by its age when it was scored; 0 once it is old",
+        }
+        for name in _PARTS:
+            weight = f" * {weights[name]:g}" if name in weights else ""
+            lines.append(f"  {name:9} {breakdown[name]:.2f}{weight:8} {said[name]}")
+    else:
+        note = citations.get("analysis") or {}
+        by_model = note.get("model") and note.get("provider") != "local"
+        judge = f"the model {note['model']}" if by_model else "somebody else"
+        lines.append(f"chili {chili(base)} is what {judge} said; no formula has a part in it")
+    return lines + _interests(base, row.get("team_scores") or [], team)
+
+
+def _relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
+    """Return the parts of a highlight's score with their weights and reasons."""
+    parts, weights = relevance["parts"], relevance.get("weights") or {}
+    keywords = ", ".join(relevance.get("keywords") or []) or "none"
+    why = {"keyword": f" ({keywords})", "kind": f" ({kind.replace('_', ' ')})"}
+    return " + ".join(
+        f"{name} {parts[name]:g}{why.get(name, '')}{f' * {weights[name]:g}' if name in weights else ''}"
+        for name in _RELEVANCE
+        if name in parts
+    )
+
+
+def _relevance_for(relevance: Mapping[str, Any], team: UUID) -> tuple[float, str]:
+    """Return a highlight's score for a team, and why it differs from the general score."""
+    teams = relevance.get("teams") or {}
+    mine = teams.get(str(team)) or teams.get(str(news.NOBODY))
+    if mine is None:
+        return float(relevance["score"]), ""
+    words = [f"raised by {', '.join(mine['more'])}"] if mine["more"] else []
+    words += [f"lowered by {', '.join(mine['less'])}"] if mine["less"] else []
+    return float(mine["score"]), f"{' and '.join(words)}, from {relevance['score']:.2f}"
+
+
+def _interests(base: Any, scores: Sequence[Mapping[str, Any]], team: UUID) -> list[str]:
+    by_team = {str(one["team_id"]): one for one in scores}
+    mine = by_team.get(str(team)) or by_team.get(str(news.NOBODY))
+    if mine is None or not mine["parts"]:
+        return []
+    parts = mine["parts"]
+    said = [f"it says {', '.join(parts['more'])}"] if parts.get("more") else []
+    said += [f"it says {', '.join(parts['less'])}, which lowers it"] if parts.get("less") else []
+    for name, words in (("like", "it resembles"), ("unlike", "it resembles, which lowers it,")):
+        if one := parts.get(name):
+            said.append(f"{words} story {one['number']}, {one['title']} (cosine {one['cosine']:g})")
+    total = min(5.0, max(0.0, float(base) + float(mine["shift"])))
+    return [f"interests move it by {float(mine['shift']):+g} to {chili(total)}: {'; '.join(said)}"]

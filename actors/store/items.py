@@ -80,8 +80,7 @@ def of_row(row: dict[str, Any]) -> Item:
 
 def lock(conn: Connection, item_id: UUID) -> tuple[Outcome, int]:
     """Lock an item until the end of the transaction. Returns its outcome and attempts so far."""
-    row = SQL.one(conn, "item_lock", raw_item_id=item_id)
-    assert row is not None
+    row = SQL.only(conn, "item_lock", raw_item_id=item_id)
     return Outcome(row["outcome"]), row["attempts"]
 
 

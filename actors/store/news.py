@@ -115,8 +115,7 @@ def lines(conn: Connection, found: Sequence[Row]) -> list[Row]:
 
 def check_words(conn: Connection, words: str) -> None:
     """Raise NotFound if ``words`` contains nothing to search for."""
-    known = SQL.one(conn, "news_search_words", words=words)
-    assert known is not None
+    known = SQL.only(conn, "news_search_words", words=words)
     if known["has_stories"] and not known["has_words"]:
         raise NotFound(f"expected words to look for, got {words!r}, which has only words that are not searched")
 

@@ -165,7 +165,7 @@ def why(news: Any, alerts: Alerts) -> Any:
         ((url,),) = alerts.rows(f"{of} WHERE s.id = %s", story)
         (item,) = json.loads(news("why", url, "--json"))["items"]
         told = [f"{step['name']}: {step['detail']}" for step in item["steps"] if step["name"].startswith("alert")]
-        return [re.sub(r"\d+\w ago", "ago", line) for line in told]
+        return [re.sub(r"[\d\w]+ ago", "ago", line) for line in told]
 
     return ask
 

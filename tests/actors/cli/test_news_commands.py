@@ -181,7 +181,7 @@ def test_a_story_is_shown_in_full(news: Callable[..., Any], finished: uuid.UUID)
     flat = " ".join(out.split())
     for expected in (
         "Registry signs packages",
-        "authority 0.90",
+        "authority 0.9 ",
         "taken from the story itself",
         "pipeline, so that a stolen token alone is not enough.",
         "metric Signed packages rose by 4 % of all uploads in the month of May.",
@@ -189,7 +189,7 @@ def test_a_story_is_shown_in_full(news: Callable[..., Any], finished: uuid.UUID)
         "elevator",
         "registry.sign()",
         "kind 0.9 (metric) * 0.3 + authority 0.9 * 0.2 + freshness 1 * 0.1",
-        "authority 0.90 * 0.3 Feed is trusted with 0.90",
+        "authority 0.90 * 0.3 Feed is trusted with 0.9 ",
         "one source reports it",
     ):
         assert expected in flat, expected
@@ -209,7 +209,7 @@ def test_a_story_is_shown_whose_scores_are_stored_without_their_weights_and_word
     assert (status, err) == (0, "")
     flat = " ".join(out.split())
     for expected in (
-        "authority 0.90 Feed is trusted with 0.90",
+        "authority 0.90 Feed is trusted with 0.9 ",
         "none of the keywords is in it",
         "(none) + authority 0.9 + freshness 1",
     ):

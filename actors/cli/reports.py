@@ -1,0 +1,63 @@
+"""Runs ``zeke-news digest``, which prints the top events of a day or a week, and ``costs``, which adds up AI calls."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from actors.briefs import rendering
+from actors.cli.output import Json, database, in_json, say, table, team as team_of
+from actors.store import news
+from actors.store.news import NotFound
+from actors.store.statements import SQL
+from zeke_jobs.cli.options import option
+from zeke_jobs.cli.run import usage
+
+_MOST = 50
+_NUMBERS: dict[str, Any] = {
+    "calls": "calls",
+    "cached": "cached",
+    "failed": "failed",
+    "in": "input_tokens",
+    "out": "output_tokens",
+    "US$": lambda row: "?" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}",
+    "unknown": "unknown",
+    "ms": "latency_ms",
+}
+_day = usage()(date.fromisoformat)
+
+
+def digest(
+    period: Annotated[Literal["day", "week"], option("Its period.")] = "day",
+    ends_on: Annotated[date | None, option("Its last day; the latest by default.", "DAY", parser=_day)] = None,
+    team: Annotated[UUID | None, option("For this team; by default for all.", "UUID", parser=team_of)] = None,
+    form: Annotated[Literal["text", "markdown", "html", "json"], option("Output format.", None, "--format")] = "text",
+    is_json: Json = False,
+) -> None:
+    """Print the latest digest."""
+    with database() as conn:
+        found = SQL.one(conn, "digest_get", period=period, team_id=team, ends_on=ends_on)
+    if found is None:
+        today = f'\'{{"period": "{period}", "ends_on": "{datetime.now(UTC).date()}"}}\''
+        raise NotFound(
+            f"expected a digest, got none yet; deliver-digest writes one each morning\n"
+            f"  help: make the digest of today so far: zeke-jobs send deliver-digest {today}"
+        )
+    if in_json(found, is_json=is_json or form == "json"):
+        return
+    render = {"text": rendering.text, "markdown": rendering.markdown, "html": rendering.html}
+    say(render[form](found), end="")
+
+
+def costs(
+    by: Annotated[Literal["day", "task", "model", "story", "outcome"], option("The groups of the sums.")] = "day",
+    days: Annotated[int, option("How many days back, today included (UTC).", "N", min=1)] = 30,
+    story: Annotated[str | None, option("Only this story; the beginning of its id is enough.", "ID")] = None,
+    is_json: Json = False,
+) -> None:
+    """Show calls, tokens and US dollars of the AI step; a missing price counts as unknown, not as 0."""
+    since = datetime.now(UTC).date() - timedelta(days=days - 1)
+    with database() as conn:
+        story_id = None if story is None else news.find_story(conn, story)
+        rows = SQL.all(conn, "ai_costs", by=by, since=since, story_id=story_id, limit=_MOST)
+    empty = f"no AI calls since {since}; the local provider makes none"
+    table(rows, {by: "name", **_NUMBERS}, empty, *_NUMBERS, is_json=is_json)
