@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.worker import flows, handlers
-from tests.zeke_jobs.worker.conftest import Jobs, a_claim, a_context, at_once
+from tests.zeke_jobs.worker.conftest import Jobs, a_claim, a_context
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.core.job import Event
 from zeke_jobs.errors import BatchClosed, BatchNotFound, ClaimLost, InvalidPayload, UnknownTask
@@ -61,7 +61,9 @@ def test_the_job_at_the_end_is_sent_with_the_last_end_and_knows_the_counts(jobs:
     assert zeke_jobs.status(sent[0].id).batch == "import-42"
 
 
-def test_a_failed_job_holds_the_end_up_until_it_is_retried_or_cancelled(jobs: Jobs) -> None:
+def test_a_failed_job_holds_the_end_up_until_it_is_retried_or_cancelled_and_a_retry_after_the_end_sends_nothing(
+    jobs: Jobs,
+) -> None:
     for batch, release in (("one", zeke_jobs.retry), ("two", zeke_jobs.cancel)):
         (job,) = zeke_jobs.send_many("a", [{}], batch=batch, then=("report", {}), after_failure="hold")
         before = len(reports(jobs))
@@ -70,14 +72,11 @@ def test_a_failed_job_holds_the_end_up_until_it_is_retried_or_cancelled(jobs: Jo
         assert release(job.id).changed
         finish_all(jobs)
         assert (zeke_jobs.batch_status(batch).status, len(reports(jobs))) == ("ended", before + 1)
-
-
-def test_a_retry_after_the_end_sends_nothing_a_second_time(jobs: Jobs) -> None:
     (job,) = zeke_jobs.send_many("a", [{}], batch="b", then=("report", {}))
     finish_all(jobs, "failed")
     zeke_jobs.retry(job.id)
     finish_all(jobs)
-    assert len(reports(jobs)) == 1
+    assert len(reports(jobs)) == 3
     assert (zeke_jobs.batch_status("b").completed, zeke_jobs.batch_status("b").failed) == (1, 0)
 
 
@@ -94,9 +93,13 @@ def test_the_name_of_a_batch_is_free_again_ninety_days_after_its_end_if_none_of_
     assert zeke_jobs.send("a", batch="b").status == "created"
 
 
-def test_an_empty_batch_ends_at_once(jobs: Jobs) -> None:
-    assert zeke_jobs.send_many("a", [], batch="b", then=END) == []
-    assert reports(jobs) == [{"n": 0, "story_id": "b"}]
+def test_jobs_that_were_not_made_do_not_count_and_a_batch_without_a_job_ends_at_once(jobs: Jobs) -> None:
+    zeke_jobs.send("a", {"n": 1}, unique="n")
+    sent = zeke_jobs.send_many("a", [{"n": 1}, {"n": 2}, {"n": 2}], batch="b", unique="n", then=END)
+    assert [one.duplicate for one in sent] == [True, False, True]
+    assert zeke_jobs.batch_status("b").jobs == 1
+    assert zeke_jobs.send_many("a", [], batch="c", then=END) == []
+    assert reports(jobs) == [{"n": 0, "story_id": "c"}]
 
 
 def test_a_batch_that_was_closed_takes_no_more_jobs(jobs: Jobs, conn: Connection) -> None:
@@ -111,13 +114,6 @@ def test_a_batch_that_was_closed_takes_no_more_jobs(jobs: Jobs, conn: Connection
             send()
     with pytest.raises(psycopg2.errors.ObjectNotInPrerequisiteState):
         jobs.add("a", options='{"batch": "b"}')
-    assert zeke_jobs.batch_status("b").jobs == 1
-
-
-def test_jobs_that_were_not_made_do_not_count(jobs: Jobs) -> None:
-    zeke_jobs.send("a", {"n": 1}, unique="n")
-    sent = zeke_jobs.send_many("a", [{"n": 1}, {"n": 2}, {"n": 2}], batch="b", unique="n", then=("report", {}))
-    assert [one.duplicate for one in sent] == [True, False, True]
     assert zeke_jobs.batch_status("b").jobs == 1
 
 
@@ -174,20 +170,20 @@ def test_the_end_is_checked_when_the_batch_is_made(jobs: Jobs) -> None:
         zeke_jobs.batch_status("b")
 
 
-def test_a_task_that_is_gone_by_the_end_costs_no_completion(jobs: Jobs) -> None:
-    zeke_jobs.send_many("a", [{}], batch="b", then=("report", {}))
-    jobs.use("  a: {handler: 'H:echo'}")
-    finish_all(jobs)
-    now = zeke_jobs.batch_status("b")
-    assert (now.status, now.completed, now.then_job, now.then_outcome) == ("ended", 1, None, "unknown")
-
-
-def test_a_full_queue_does_not_refuse_the_job_at_the_end(jobs: Jobs) -> None:
+def test_the_job_at_the_end_is_sent_to_a_full_queue_too_and_costs_no_completion_where_its_task_is_gone(
+    jobs: Jobs,
+) -> None:
     jobs.use("  a: {handler: 'H:echo'}\n  report: {handler: 'H:echo', max_queued: 1}")
     zeke_jobs.send("report")
     zeke_jobs.send_many("a", [{}], batch="b", then=("report", {}))
     finish_all(jobs)
     assert len(reports(jobs)) == 2
+    zeke_jobs.send_many("a", [{}], batch="c", then=("report", {}))
+    finish_all(jobs, task="report")
+    jobs.use("  a: {handler: 'H:echo'}")
+    finish_all(jobs)
+    now = zeke_jobs.batch_status("c")
+    assert (now.status, now.completed, now.then_job, now.then_outcome) == ("ended", 1, None, "unknown")
 
 
 def test_a_cancelled_batch_sends_nothing_until_it_is_retried(jobs: Jobs) -> None:
@@ -239,21 +235,6 @@ def test_a_sender_that_does_not_commit_holds_up_no_worker(jobs: Jobs, other_conn
     assert reports(jobs) == [{"n": 41, "story_id": "b"}]
 
 
-def test_many_workers_that_end_jobs_of_many_batches_at_once_send_each_end_once(jobs: Jobs, database: str) -> None:
-    for n in range(30):
-        zeke_jobs.send_many("a", [{}] * (n * 2 + 1), batch=f"b{n}", then=END)
-
-    def work(own: Jobs, number: int) -> None:
-        worker = own.worker()
-        while claims := own.claim(worker, 1 + number * 3, ["a"]):
-            with transaction(own.conn):
-                own.complete(worker, claims)
-
-    at_once(database, 8, work)
-    ended = sorted((one["story_id"], one["n"]) for one in reports(jobs))
-    assert ended == sorted((f"b{n}", n * 2 + 1) for n in range(30))
-
-
 def test_whatever_statement_breaks_a_batch_ends_exactly_once(
     jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,7 +256,7 @@ def test_whatever_statement_breaks_a_batch_ends_exactly_once(
     assert every_break(line, life.drain, verify, reset) > 20
 
 
-def test_a_fake_context_remembers_batches() -> None:
+def test_a_fake_context_remembers_batches_takes_none_for_a_default_and_reads_an_iterator_once() -> None:
     ctx = FakeContext(batch_id="outer")
     flows.spread(handlers.Number(n=2), ctx)
     assert [(call.task, call.options["batch"]) for call in ctx.sent] == [("a", "outer")] * 2
@@ -284,6 +265,12 @@ def test_a_fake_context_remembers_batches() -> None:
         batch.send_many("a", [{}, {}])
     assert ctx.batches == {"of-one": (("report", {}), "send")}
     assert [call.options for call in ctx.sent] == [{"batch": "of-one"}] * 2
+    ctx = FakeContext(others=None, services=None, job_id=None, steps=None, events=None, timed_out=iter(["a"]))  # type: ignore[arg-type]
+    assert isinstance(ctx.job_id, UUID)
+    assert ctx.step("sum", lambda: 2) == 2
+    assert ctx.event("a") == ctx.event("a") == Event("a", timed_out=True)
+    with pytest.raises(RuntimeError, match="services"):
+        ctx.service("web")
 
 
 def test_a_transaction_adds_its_changes_up_once_whatever_it_rolls_back_and_whenever_it_adds_up(jobs: Jobs) -> None:
@@ -309,12 +296,3 @@ def test_a_transaction_adds_its_changes_up_once_whatever_it_rolls_back_and_whene
     assert zeke_jobs.batch_status("import-42").status == "ended"
     assert len(reports(jobs)) == 1
     assert jobs.rows("SELECT 1 FROM zeke_jobs.batch_change") == []
-
-
-def test_a_fake_context_takes_none_for_a_default_and_reads_an_iterator_once() -> None:
-    ctx = FakeContext(others=None, services=None, job_id=None, steps=None, events=None, timed_out=iter(["a"]))  # type: ignore[arg-type]
-    assert isinstance(ctx.job_id, UUID)
-    assert ctx.step("sum", lambda: 2) == 2
-    assert ctx.event("a") == ctx.event("a") == Event("a", timed_out=True)
-    with pytest.raises(RuntimeError, match="services"):
-        ctx.service("web")

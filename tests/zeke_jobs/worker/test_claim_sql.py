@@ -1,17 +1,14 @@
-"""These tests of claims cover what ``test_states`` leaves out: turns, thousands of keys, and simultaneous claims."""
+"""These tests of claims and ends cover what ``test_states`` leaves out: turns, thousands of keys, and other sessions."""
 
 from collections import Counter
-from typing import Any
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.worker.big_table import WORKER, BigTable
-from tests.zeke_jobs.worker.conftest import Jobs, at_once
+from tests.zeke_jobs.worker.conftest import NOON, Jobs, at_once
 from zeke_jobs.postgres.pool import transaction
 
-ONE = "  a: {handler: 'H:echo'}"
 KEYED = "  a: {handler: 'H:echo', concurrency: {limit: 20, per_key: 20}}"
 
 
@@ -22,15 +19,6 @@ def test_tasks_of_equal_priority_take_turns_and_a_lower_one_gets_what_is_left(jo
     worker = jobs.worker()
     assert Counter(c["task"] for c in jobs.claim(worker, 32)) == {"a": 16, "b": 16}
     assert Counter(c["task"] for c in jobs.claim(worker, 180)) == {"a": 84, "b": 84, "low": 12}
-
-
-def test_only_jobs_of_the_queue_and_of_the_served_tasks_are_claimed(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}\n  c: {handler: 'H:echo', queue: slow}")
-    for task in "abc":
-        jobs.add(task)
-    worker = jobs.worker()
-    assert [c["task"] for c in jobs.claim(worker, 10, tasks=["b", "c"])] == ["b"]
-    assert [c["task"] for c in jobs.claim(worker, 10, queue="slow")] == ["c"]
 
 
 def test_a_look_that_finds_the_limits_full_waits_for_no_other_claim(jobs: Jobs, other_conn: Connection) -> None:
@@ -61,22 +49,6 @@ def test_keys_take_turns(jobs: Jobs) -> None:
     assert len(set(taken)) == 3
 
 
-def test_past_thousands_of_jobs_whose_key_is_full_a_claim_reads_few_other_keys(jobs: Jobs) -> None:
-    table = BigTable(jobs)
-    jobs.use("  one: {handler: 'H:echo', concurrency: {per_key: 2}}")
-    table.claim("one")  # PostgreSQL keeps the plan that it makes before the first job exists.
-    jobs.rows(
-        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, key, revision)
-        SELECT zeke_jobs.new_id(), 'default', '{}', 'one', CASE WHEN n < 6000 THEN 'full' ELSE 'k' || n END, 1
-        FROM generate_series(1, 9000) AS n"""
-    )
-    assert len(jobs.claim(WORKER, 2, ["one"])) == 2
-    for most, count in ((300, 4), (3000, 64)):
-        found: list[Any] = []
-        assert table.measure(lambda: found.extend(jobs.claim(WORKER, count, ["one"]))).entries < most  # noqa: B023
-        assert len(found) == count
-
-
 def test_a_search_that_began_in_the_middle_of_the_keys_soon_goes_on_with_the_first(jobs: Jobs) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
     jobs.add("a", 300, options='{"key": "full"}')
@@ -97,28 +69,6 @@ def test_a_higher_priority_goes_first_between_thousands_of_keys_too(jobs: Jobs) 
     zeke_jobs.send_many("a", [{}] * 1200, keys=[f"key-{n}" for n in range(1200)], connection=jobs.conn)
     urgent = [jobs.add("a", options=f'{{"key": "{key}", "priority": 3}}')[0] for key in ("key-900", "new")]
     assert {c["message_id"] for c in jobs.claim(jobs.worker(), 2)} == set(urgent)
-
-
-@pytest.mark.parametrize("delay", [0, 3600])
-def test_a_worker_looks_at_a_thousand_priorities_of_a_task_however_many_were_imported(jobs: Jobs, delay: int) -> None:
-    big = BigTable(jobs)
-    jobs.rows(
-        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, priority, run_at, revision)
-        SELECT zeke_jobs.new_id(), 'default', '{}', 'bulk', n, zeke_jobs.now() + %s * interval '1 second', 1 FROM generate_series(1, 1500) AS n""",
-        delay,
-    )
-    looked = big.measure(lambda: jobs.look(WORKER, 8, ["bulk"]))
-    asked = big.measure(lambda: jobs.rows("SELECT zeke_jobs.next_due('default', ARRAY['bulk'])"))
-    assert (looked.seq_scans, asked.seq_scans) == (0, 0)
-    assert 1000 <= looked.entries < 1500
-    assert asked.entries < 2500, "one for the priority, and one for its next job"
-    jobs.rows(
-        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, run_at, revision)
-        SELECT gen_random_uuid(), 'default', '{}', 'another ' || n, '-infinity', 1 FROM generate_series(1, 500) AS n"""
-    )
-    assert big.measure(lambda: jobs.look(WORKER, 0, ["shared"])).entries < 100, "none of tasks that it does not serve"
-    claims = jobs.claim(WORKER, 8)
-    assert [jobs.row(c["message_id"])["priority"] for c in claims] == ([] if delay else list(range(1500, 1492, -1)))
 
 
 @pytest.mark.parametrize(
@@ -155,36 +105,6 @@ def test_claims_at_the_same_moment_never_exceed_a_limit_and_the_recorded_times_s
     assert max(sum(one["claimed_on"] <= at["claimed_on"] < one["completed_on"] for one in ran) for at in ran) <= 5
 
 
-def test_a_job_that_was_not_started_in_time_is_cancelled_with_that_reason_and_a_retry_is_in_time(
-    conn: Connection, jobs: Jobs
-) -> None:
-    jobs.use(ONE)
-    jobs.at()
-    started, late = jobs.add("a", 2, options='{"expires": 60}')
-    worker = jobs.worker()
-    (claim,) = jobs.claim(worker, 1)
-    jobs.finish(worker, claim, "retry", delay=30.0)
-    jobs.at(61)
-    assert jobs.rows("SELECT zeke_jobs.expire(10) AS n") == [{"n": 1}]
-    row = jobs.row(late)
-    assert (row["state"], row["cancel_reason"]) == ("rejected", "expired: not started by 2026-03-10T12:01:00Z")
-    assert [c["message_id"] for c in jobs.claim(worker, 9)] == [started]
-
-
-def test_jobs_sent_before_their_task_got_a_limit_per_key_run_too(jobs: Jobs) -> None:
-    jobs.use(ONE)
-    jobs.add("a", 3)
-    jobs.use("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
-    assert len(jobs.claim(jobs.worker(), 5)) == 3
-
-
-def test_a_claimed_job_carries_the_revision_that_its_worker_runs_by(jobs: Jobs) -> None:
-    jobs.use(ONE)
-    (job,) = jobs.add("a")
-    jobs.look(jobs.worker(), 1, revision=7)
-    assert jobs.row(job)["revision"] == 7
-
-
 def test_two_processes_share_a_limit_by_their_threads_even_while_jobs_are_short(jobs: Jobs) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: 16}\n  free: {handler: 'H:echo'}")
     jobs.add("a", 60)
@@ -197,16 +117,6 @@ def test_two_processes_share_a_limit_by_their_threads_even_while_jobs_are_short(
     assert len(jobs.claim(other, 8)) == 7
     jobs.add("free", 60)
     assert [row["task"] for row in jobs.look(busy, 50, free=-1) if row["kind"] == "job"] == ["free"] * 50
-
-
-def test_a_task_whose_due_jobs_are_all_claimed_is_not_held_back_by_its_keys(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
-    for key in "xyy":
-        jobs.add("a", options=f'{{"key": "{key}"}}')
-    worker = jobs.worker()
-    assert [row["reason"] for row in jobs.look(worker, 8)] == ["key", None, None]
-    jobs.rows("UPDATE zeke_jobs.queue SET key = 'z' WHERE state = 'queued'")
-    assert [row["kind"] for row in jobs.look(worker, 8)] == ["job"]
 
 
 def test_the_room_for_jobs_that_must_run_alone_is_counted_once_for_each_task(jobs: Jobs) -> None:
@@ -222,3 +132,59 @@ def test_the_room_for_jobs_that_must_run_alone_is_counted_once_for_each_task(job
         assert [row["task"] for row in jobs.look(worker, 8) if row["kind"] == "job"] == ["b"]
         calls = "SELECT pg_stat_get_xact_function_calls('zeke_jobs.room(text[], timestamptz)'::regprocedure) AS n"
         assert jobs.rows(calls)[0]["n"] < 10
+
+
+ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
+
+
+def test_a_fence_that_completes_is_the_end_and_a_cancelled_job_passes_none(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    first, cancelled = jobs.add("a", 2)
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 2)
+    jobs.rows(
+        'UPDATE zeke_jobs.queue SET cancelled_on = now(), extra = \'{"cancel_reason": "no"}\' WHERE message_id = %s',
+        cancelled,
+    )
+    assert [jobs.fence(worker, job, 1, result="1") for job in (first, first, cancelled)] == [True, False, False]
+    jobs.complete(worker, claims, '"late"')
+    assert (jobs.row(first)["state"], jobs.row(first)["result"]) == ("done", 1)
+    row = jobs.row(cancelled)
+    assert (row["state"], row["result"], row["cancel_reason"]) == ("rejected", None, "no")
+
+
+def test_the_history_of_a_job_that_is_deferred_for_ever_stays_small(jobs: Jobs) -> None:
+    jobs.use(ONE)
+    jobs.at(3600)
+    (job,) = jobs.add("a")
+    worker = jobs.worker()
+    for n in range(105):
+        (claim,) = jobs.claim(worker, 1)
+        jobs.finish(worker, claim, "deferred", until=NOON, reason=str(n))
+    row = jobs.row(job)
+    assert (len(row["attempts"]), row["attempts"][-1]["reason"]) == (100, "104")
+    assert (row["run_at"], row["waiting_for"]) == (NOON, "104")
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["send", "send many"])
+def test_an_end_waits_for_no_sender_of_the_jobs_successor(jobs: Jobs, other_conn: Connection, many: bool) -> None:
+    jobs.use(ONE)
+    ended = [*jobs.add("a", options='{"unique": true}'), *jobs.add("a", payload='{"n": 1}', options='{"unique": true}')]
+    worker = jobs.worker()
+    claims = jobs.claim(worker, 2)
+    sender = Jobs(other_conn)
+    sender.rows("BEGIN")
+    if many:
+        sender.rows(
+            "SELECT * FROM zeke_jobs.enqueue_many('a', NULL, '[{}, {\"n\": 1}]', ARRAY[gen_random_uuid(), gen_random_uuid()],"
+            " '{}', '{\"unique\": true}')"
+        )
+    else:
+        sender.add("a", options='{"unique": true}')
+        sender.add("a", payload='{"n": 1}', options='{"unique": true}')
+    jobs.rows("SET lock_timeout = '1s'")
+    assert jobs.complete(worker, claims[:1]) == [claims[0]["message_id"]]
+    assert jobs.finish(worker, claims[1], "retry", reason="no luck")
+    sender.rows("COMMIT")
+    states = jobs.rows("SELECT state FROM zeke_jobs.queue WHERE message_id <> ALL (%s::uuid[])", ended)
+    assert [row["state"] for row in states] == ["queued", "queued"]

@@ -1,50 +1,75 @@
-"""Claims obey rates, rates per key, units and budgets; the clock stands still, and no test sleeps."""
+"""Claims obey rates, units, budgets, throttling and breakers; the clock stands still, and no test sleeps."""
 
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg2
 import pytest
 from psycopg2.extras import Json
 
+from tests.zeke_jobs.backtest.witness import CLOCK
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
-from tests.zeke_jobs.worker.day import Day
+
+
+class Day:
+    """One worker claims at given seconds after noon."""
+
+    def __init__(self, jobs: Jobs, tasks: str, top: str = "") -> None:
+        self.jobs = jobs
+        jobs.use(tasks, top)
+        jobs.rows(CLOCK)
+        self.at(0)
+        self.worker = jobs.worker()
+
+    def at(self, seconds: float) -> None:
+        moment = (NOON + timedelta(seconds=seconds)).isoformat()
+        self.jobs.rows("SELECT set_config('zeke_test.now', %s, false)", moment)
+
+    def claim(self, seconds: float, want: int = 100) -> list[dict[str, Any]]:
+        self.at(seconds)
+        return self.jobs.claim(self.worker, want)
+
+    def end(self, claims: list[dict[str, Any]]) -> None:
+        assert len(self.jobs.complete(self.worker, claims)) == len(claims)
+
+    def used(self, claim: dict[str, Any], **units: float) -> None:
+        self.jobs.rows("SELECT zeke_jobs.report(%s, %s, %s)", claim["message_id"], claim["claim"], Json(units))
+
+    def opens(self, task: str) -> float | None:
+        """Return when the task's closed limit opens, in seconds after noon, or None if it opens when a job ends."""
+        (held,) = [row for row in self.jobs.look(self.worker, 100) if row["kind"] == "held" and row["task"] == task]
+        now = self.jobs.rows("SELECT extract(epoch FROM zeke_jobs.now() - %s)::float8 AS s", NOON)[0]["s"]
+        return None if held["wait"] is None else now + held["wait"]
+
+    def limit(self, name: str) -> dict[str, Any]:
+        return self.jobs.rows("SELECT * FROM zeke_jobs.limit_use WHERE name = %s", name)[0]
+
+    def fail(self, claim: dict[str, Any]) -> None:
+        assert self.jobs.finish(self.worker, claim, "retry", breaks=True)
 
 
 def most_within(found: list[float], seconds: float) -> int:
     return max(sum(begin <= one < begin + seconds for one in found) for begin in found)
 
 
-TRIPPED = "SELECT name FROM zeke_jobs.bucket WHERE tripped_on IS NOT NULL"
-
-
-def test_a_rate_goes_on_within_a_minute_when_the_servers_clock_is_set_back(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', rate: {limit: 10/s, per_key: 5/s}}")
-    jobs.add("a", 3, options='{"key": "k"}')
-    day.end(day.claim(7200))
-    assert day.claim(3600) == []
-    jobs.rows("SELECT zeke_jobs.chores(true)")
-    assert len(day.claim(3600)) == 1
-    assert day.claim(3600.01) == [], "and no faster than before"
-    assert jobs.rows(TRIPPED) == [], "no breaker has opened"
-
-
-def test_what_closes_a_limit_lasts_no_longer_when_the_servers_clock_is_set_back(jobs: Jobs) -> None:
+def test_no_limit_stays_closed_for_long_when_the_servers_clock_is_set_back(jobs: Jobs) -> None:
     breaker = "breaker: {failures: 1, within: 1m, pause: 30s}"
-    tasks = "  a: {handler: 'H:echo', uses: [ai]}\n  b: {handler: 'H:echo', uses: [other]}"
-    day = Day(jobs, tasks, f"limits: {{ai: {{concurrency: 9}}, other: {{concurrency: 9, {breaker}}}}}")
-    for task in "ab":
-        jobs.add(task, 2)
-    claims = {claim["task"]: claim for claim in day.claim(7200, want=2)}
-    jobs.rows("SELECT zeke_jobs.throttle('ai', 30, %s, 'busy')", claims["a"]["message_id"])
+    tasks = "".join(f"  {name}: {{handler: 'H:echo', uses: [{name}]}}\n" for name in "bt")
+    rated = "  a: {handler: 'H:echo', rate: {limit: 10/s, per_key: 5/s}}"
+    day = Day(jobs, tasks + rated, f"limits: {{t: {{concurrency: 9}}, b: {{concurrency: 9, {breaker}}}}}")
+    for task in "abt":
+        jobs.add(task, 3, options='{"key": "k"}')
+    claims = {claim["task"]: claim for claim in day.claim(7200, want=3)}
+    jobs.rows("SELECT zeke_jobs.throttle('t', 30, %s, 'busy')", claims["t"]["message_id"])
     day.fail(claims["b"])
-    assert day.claim(7200) == []
-    assert day.claim(3600) == []
+    assert day.claim(7200) == day.claim(3600) == []
     jobs.rows("SELECT zeke_jobs.chores(true)")
-    assert jobs.rows(TRIPPED) == [{"name": "limit/other"}]
-    assert day.claim(3629) == []
-    assert {claim["task"] for claim in day.claim(3631)} == {"a", "b"}
+    assert jobs.rows("SELECT name FROM zeke_jobs.bucket WHERE tripped_on IS NOT NULL") == [{"name": "limit/b"}]
+    assert [claim["task"] for claim in day.claim(3600)] == ["a"]
+    assert day.claim(3600.01) == [], "and no faster than before"
+    assert {claim["task"] for claim in day.claim(3629)} == {"a"}
+    assert {claim["task"] for claim in day.claim(3631)} == {"b", "t"}
 
 
 def test_of_two_bounds_that_are_used_up_a_limit_names_the_one_that_opens_by_itself(jobs: Jobs) -> None:
@@ -53,17 +78,6 @@ def test_of_two_bounds_that_are_used_up_a_limit_names_the_one_that_opens_by_itse
     jobs.claim(jobs.worker(), 1)
     bound = "SELECT room, reason, opens_on IS NULL AS by_an_end FROM zeke_jobs.room(ARRAY['task/a'], zeke_jobs.now())"
     assert [dict(row) for row in jobs.rows(bound)] == [{"room": 0, "reason": "rate", "by_an_end": False}]
-
-
-def test_a_handler_that_starts_late_delays_the_next_starts(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', rate: {limit: 1/s, per_key: 1/s}}")
-    jobs.add("a", 3, options='{"key": "k"}')
-    (claim,) = day.claim(0)
-    assert claim["on_time"] == pytest.approx(0.0125)
-    assert may_start(jobs, claim, 0.4)
-    assert may_start(jobs, claim, 0.5), "the first call took long"
-    assert day.claim(1.4) == []
-    assert len(day.claim(1.52)) == 1
 
 
 def may_start(jobs: Jobs, claim: dict[str, Any], margin: float = 0.0) -> bool:
@@ -256,20 +270,6 @@ def test_a_job_that_could_never_start_is_refused_at_the_send(jobs: Jobs, units: 
         jobs.add("a", options=f'{{"units": {units}}}')
 
 
-def test_a_budget_closes_until_the_next_day_of_the_files_zone(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {USD: 1.5}}", BUDGET)
-    jobs.add("a", 19)
-    first = day.claim(0)
-    assert len(first) == 4  # The fourth job exceeds the budget of 5.00.
-    for claim in first:
-        day.used(claim, USD=1.75)
-    day.end(first)
-    assert day.claim(1) == []
-    assert day.opens("a") == pytest.approx(11 * 3600)  # Midnight in Paris is 23:00 UTC.
-    assert day.claim(11 * 3600 - 1) == []
-    assert len(day.claim(11 * 3600 + 1)) == 3  # The learned average cost now limits the claim.
-
-
 @pytest.mark.parametrize(
     ("zone", "noon", "hours"),
     [
@@ -356,3 +356,156 @@ def test_a_job_that_ends_before_it_starts_counts_nothing(jobs: Jobs, outcome: st
     day, claim = one_attempt(jobs)
     jobs.finish(day.worker, claim, outcome, after=None)
     assert counts(day) == {}
+
+
+THROTTLE = "limits: {ai: {concurrency: 8, throttle: {least: 3, raise_every: 10s}}}"
+
+
+def throttle(day: Day, claim: dict[str, Any], seconds: float) -> None:
+    assert day.jobs.rows("SELECT zeke_jobs.throttle('ai', %s, %s, '429') AS u", seconds, claim["message_id"])[0]["u"]
+
+
+def test_throttling_closes_a_limit_and_halves_its_concurrency_once_for_all_that_ran(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}\n  b: {handler: 'H:echo'}", THROTTLE)
+    jobs.add("a", 40)
+    first = day.claim(0)
+    assert len(first) == 8
+    day.at(1)
+    for claim in first:
+        throttle(day, claim, 12)
+    day.end(first)
+    jobs.add("b")
+    assert [claim["task"] for claim in day.claim(12)] == ["b"], "other tasks go on"
+    assert day.opens("a") == pytest.approx(13)
+    assert day.limit("limit/ai")["closed_by"] == "throttled"
+    assert len(day.claim(13)) == 5  # Throttling halves the limit of 8, and ten seconds without an error add one.
+    assert len(day.claim(42)) == 3  # The limit is eight again.
+
+
+def test_throttling_does_not_go_below_the_stated_bound(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", THROTTLE)
+    jobs.add("a", 40)
+    for second in range(5):
+        (claim, *rest) = day.claim(second * 2)
+        throttle(day, claim, 0.5)
+        day.end([claim, *rest])
+    assert len(day.claim(10)) == 3
+
+
+def test_a_throttled_job_goes_behind_those_that_became_due_while_it_waited(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", THROTTLE)
+    (first,) = jobs.add("a")
+    (claim,) = day.claim(0)
+    throttle(day, claim, 12)
+    jobs.finish(day.worker, claim, "deferred", delay=12.0)
+    day.at(5)
+    (later,) = jobs.add("a")
+    assert [one["message_id"] for one in day.claim(13)] == [later, first]
+
+
+BREAKER = "limits: {ai: {breaker: {failures: 3, within: 1m, pause: 10s}}}"
+
+
+def test_a_breaker_opens_probes_and_closes(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 1}}", BREAKER)
+    jobs.add("a", 9)
+    running = day.claim(0, want=5)
+    for claim in running[:3]:
+        day.fail(claim)
+    assert day.claim(1) == []  # The breaker is open.
+    assert day.limit("limit/ai")["closed_by"] == "breaker"
+    late = running[3]
+    day.fail(late)  # A failure after the breaker has opened uses up no attempt.
+    assert jobs.row(late["message_id"])["attempt"] == 0
+    assert day.opens("a") == pytest.approx(11)
+    (probe,) = day.claim(11)
+    assert day.claim(12) == []
+    day.fail(probe)
+    assert jobs.row(probe["message_id"])["attempt"] == probe["attempt"]
+    assert day.claim(13) == []
+    (probe,) = day.claim(22.5)
+    day.end([probe])
+    assert len(day.claim(23)) > 1
+    assert day.limit("limit/ai")["closed_by"] is None
+
+
+def test_a_probe_that_comes_back_unstarted_lets_another_one_probe(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", BREAKER)
+    jobs.add("a", 9)
+    for claim in day.claim(0, want=3):
+        day.fail(claim)
+    assert day.claim(1) == []
+    (probe,) = day.claim(11)
+    jobs.finish(day.worker, probe, "returned", after=None)
+    assert len(day.claim(12)) == 1
+    assert day.claim(13) == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_probe_whose_worker_died_probes_again_though_nothing_else_waits(jobs: Jobs, fails: bool) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 9}}", BREAKER)
+    jobs.add("a", 3)
+    first, *others = day.claim(0)
+    day.fail(first)
+    for claim in others:
+        jobs.finish(day.worker, claim, "failed", breaks=True)
+    assert day.claim(1) == []  # The breaker is open.
+    assert [claim["message_id"] for claim in day.claim(11)] == [first["message_id"]]
+    day.at(50)
+    assert jobs.rows("SELECT * FROM zeke_jobs.rescue()")
+    day.worker = jobs.worker()
+    (probe,) = jobs.claim(day.worker, 8)
+    day.at(51)
+    if fails:
+        day.fail(probe)
+        day.at(53)
+        assert jobs.claim(day.worker, 8) == []
+        assert day.limit("limit/ai")["closed_until"] == NOON + timedelta(seconds=61)
+        day.at(62)
+        (probe,) = jobs.claim(day.worker, 8)
+    day.end([probe])
+    jobs.add("a", 2)
+    assert len(day.claim(63)) == 2
+
+
+def test_a_breaker_may_count_a_share_of_at_least_ten_failures(jobs: Jobs) -> None:
+    top = BREAKER.replace("failures: 3", "failures: 50%")
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", top)
+    jobs.add("a", 60)
+    running = day.claim(0, want=30)
+    day.end(running[:12])
+    for claim in running[12:23]:
+        day.fail(claim)
+    assert len(day.claim(0.5, want=1)) == 1  # So far 11 of 23 attempts have failed.
+    day.fail(running[23])
+    day.fail(running[24])
+    assert day.claim(0.6) == []
+
+
+def test_a_breaker_counts_failures_of_jobs_whose_task_was_renamed_meanwhile(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 1}}", BREAKER)
+    jobs.add("a", 4)
+    *running, late = day.claim(0)
+    jobs.use("  b: {handler: 'H:echo', uses: [ai], retry: {limit: 1}, aliases: [a]}", BREAKER)
+    for claim in running:
+        day.fail(claim)
+    jobs.add("b")
+    assert day.claim(1) == []  # The breaker is open.
+    day.fail(late)
+    assert jobs.row(late["message_id"])["attempt"] == 0
+
+
+def test_a_limit_opens_when_it_loses_its_breaker_but_not_from_a_throttling(jobs: Jobs) -> None:
+    tasks = "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 9}}"
+    day = Day(jobs, tasks, BREAKER)
+    jobs.add("a", 4)
+    *running, last = day.claim(0)
+    for claim in running:
+        day.fail(claim)
+    assert day.claim(1) == []  # The breaker is open.
+    jobs.use(tasks, "limits: {ai: {concurrency: 9}}")
+    assert day.limit("limit/ai")["closed_by"] is None
+    assert len(day.claim(2)) == 3
+    throttle(day, last, 60)
+    jobs.use(tasks, "limits: {ai: {concurrency: 8}}")
+    assert day.limit("limit/ai")["closed_by"] == "throttled"

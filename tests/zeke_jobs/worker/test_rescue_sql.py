@@ -40,34 +40,6 @@ def test_a_job_of_another_queue_empties_no_process(jobs: Jobs) -> None:
     assert reasons(jobs, jobs.worker()) == []
 
 
-def test_a_process_that_emptied_itself_for_a_job_that_is_gone_leaves_the_next_one_to_others(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}")
-    suspects = [*jobs.add("a"), *jobs.add("b")]
-    jobs.rows(
-        "UPDATE zeke_jobs.queue SET deaths = 2, run_at = run_at + CASE task WHEN 'b' THEN interval '1 hour' ELSE '0' END"
-    )
-    one, other = jobs.worker(tasks=["a"]), jobs.worker(tasks=["a", "b"])
-    assert [row["reason"] for row in jobs.look(one, 8, ["a"])] == ["alone"]
-    jobs.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", suspects[0])
-    assert jobs.look(one, 8, ["a"]) == []
-    jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now()")
-    jobs.beat(one)
-    assert reasons(jobs, other) == ["alone"]
-
-
-def test_a_process_that_emptied_itself_for_a_limit_that_is_full_now_leaves_the_next_one_to_others(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo', concurrency: 1}\n  b: {handler: 'H:echo'}")
-    suspect, _ = jobs.add("a", 2)
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE message_id = %s", suspect)
-    one, other = jobs.worker(tasks=["a"]), jobs.worker(tasks=["a", "b"])
-    assert [row["reason"] for row in jobs.look(one, 8, ["a"])] == ["alone"]
-    assert len(jobs.claim(other, 8, is_empty=False)) == 1
-    assert [row["reason"] for row in jobs.look(one, 8, ["a"])] == ["concurrency"]
-    jobs.add("b")
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE task = 'b'")
-    assert reasons(jobs, other) == ["concurrency", "alone"]
-
-
 def test_one_process_runs_what_must_run_alone_while_others_have_other_jobs(jobs: Jobs) -> None:
     jobs.add("a", 6)
     jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE seq <= 4")
@@ -84,17 +56,6 @@ def test_one_process_runs_what_must_run_alone_while_others_have_other_jobs(jobs:
     assert reasons(jobs, other) == ["alone"]
 
 
-def test_an_empty_process_takes_the_place_of_one_that_must_end_a_long_job_first(jobs: Jobs) -> None:
-    jobs.add("a")
-    one, other = jobs.worker(), jobs.worker()
-    jobs.claim(one, 1)
-    jobs.add("a", 3)
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE seq = 2")
-    assert reasons(jobs, one) == ["alone"]
-    assert [row["deaths"] for row in jobs.claim(other, 1, is_empty=True)] == [2]
-    assert len(jobs.claim(one, 8, is_empty=False)) == 2, "and that one goes on with its other jobs"
-
-
 def test_each_task_has_a_process_that_runs_its_jobs_alone(jobs: Jobs) -> None:
     jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}")
     jobs.add("a", 3)
@@ -104,31 +65,6 @@ def test_each_task_has_a_process_that_runs_its_jobs_alone(jobs: Jobs) -> None:
     assert [row["task"] for row in jobs.claim(one, 1, ["a"], is_empty=True)] == ["a"]
     jobs.add("b", 5)
     assert [row["deaths"] for row in jobs.claim(other, 1, ["b"], is_empty=True)] == [2]
-
-
-def test_an_idle_process_helps_also_while_the_other_due_jobs_may_not_start(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo', rate: 1/h}")
-    jobs.add("b", 3)
-    jobs.add("a", 2)
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE task = 'a'")
-    one, other = jobs.worker(), jobs.worker()
-    taken = [[row["deaths"] for row in jobs.claim(who, 1, is_empty=True)] for who in (one, other, other)]
-    assert taken == [[2], [0], [2]]
-
-
-def test_a_busy_process_that_need_not_empty_itself_any_more_leaves_the_next_one_to_others(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}")
-    jobs.add("a")
-    one, other = jobs.worker(tasks=["a"]), jobs.worker(tasks=["a", "b"])
-    jobs.claim(one, 1, ["a"])
-    [suspect] = jobs.add("a")
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE message_id = %s", suspect)
-    assert [row["reason"] for row in jobs.look(one, 8, ["a"])] == ["alone"]
-    jobs.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", suspect)
-    jobs.beat(one)
-    jobs.add("b")
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE task = 'b'")
-    assert reasons(jobs, other) == ["alone"]
 
 
 def test_one_row_that_is_wrong_does_not_stop_the_rescue_of_others(jobs: Jobs) -> None:
@@ -142,14 +78,6 @@ def test_one_row_that_is_wrong_does_not_stop_the_rescue_of_others(jobs: Jobs) ->
     assert any(str(bad) in notice for notice in jobs.conn.notices)
     jobs.rows("ALTER TABLE zeke_jobs.queue DROP CONSTRAINT broken")
     assert rescue(jobs, 40) == {"rescued": {bad}}
-
-
-def test_a_job_cancelled_with_its_task_is_rescued_as_cancelled(jobs: Jobs) -> None:
-    (job,) = jobs.add("a")
-    jobs.claim(jobs.worker(), 1)
-    jobs.rows("SELECT zeke_jobs.cancel_all('a', 'gone', 'me')")
-    jobs.rows("DELETE FROM zeke_jobs.task WHERE id = 'a'")
-    assert rescue(jobs, 21) == {"cancelled": {job}}
 
 
 def test_a_rescue_leaves_a_job_whose_row_is_locked_and_its_process_learns_that_it_is_lost(
@@ -175,25 +103,6 @@ def test_a_process_that_beats_while_it_is_being_searched_for_is_not_lost(jobs: J
         AS 'SELECT * FROM zeke_jobs.worker'"""
     )
     assert rescue(jobs, 0) == {}
-
-
-@pytest.mark.parametrize("comes", ["new", "thawed", "registered again"])
-def test_after_an_outage_the_first_process_rescues_nobody_before_the_others_had_twenty_seconds_to_come_back(
-    jobs: Jobs, comes: str
-) -> None:
-    """The first process cannot know whether the others ended, or also lost the database."""
-    (job,) = jobs.add("a")
-    jobs.claim(jobs.worker(), 1)
-    first = jobs.worker()
-    jobs.at(3600)
-    if comes == "thawed":
-        jobs.beat(first)
-    else:
-        first = jobs.worker(None if comes == "new" else first)
-    assert rescue(jobs, 1) == {}
-    assert rescue(jobs, 18) == {}
-    jobs.beat(first)
-    assert rescue(jobs, 2) == {"rescued": {job}}
 
 
 def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, other_conn: Connection) -> None:
