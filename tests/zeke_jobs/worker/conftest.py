@@ -72,6 +72,18 @@ def ended(job: UUID) -> zeke_jobs.Job:
     return zeke_jobs.status(job)
 
 
+def outcome(task: str, payload: dict[str, Any] | None = None) -> Any:
+    """Send a job, and return its output."""
+    return zeke_jobs.wait(zeke_jobs.send(task, payload).id, timeout=20)
+
+
+def failure(task: str, payload: dict[str, Any] | None = None) -> zeke_jobs.Job:
+    """Send a job, and return it after it has failed."""
+    with pytest.raises(JobFailed) as caught:
+        outcome(task, payload)
+    return caught.value.job
+
+
 def run_of(broker: JobBroker, job: UUID) -> interrupts.Running:
     """Return the running attempt of a job in this process."""
     claim = broker.process.held.find(job)
@@ -204,6 +216,10 @@ class Jobs:
             for claim in claims:
                 self.finish(self.me, claim, how, **said)
         return claims
+
+    def idle(self, queues: str = "default") -> bool:
+        """Say whether a worker asks for wake-ups of exactly these queues."""
+        return bool(self.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle @> %s AND idle <@ %s", *[f"{{{queues}}}"] * 2))
 
     def beat(self, worker: UUID, *, stopping: bool = False) -> dict[str, Any]:
         return SQL.only(self.conn, "worker/heartbeat", worker=worker, busy=0, revision=1, stopping=stopping)

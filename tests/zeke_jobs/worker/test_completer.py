@@ -1,27 +1,37 @@
-"""The process keeps outcomes until they are committed, even if the connection breaks."""
+"""The process keeps outcomes until they are committed, whatever breaks or is locked, and computes them by the policies."""
 
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import dramatiq
 import psycopg2
 import pytest
+from hypothesis import example, given, strategies as st
 from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
+import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import Jobs, a_claim
-from zeke_jobs.config.models import Retry
+from tests.zeke_jobs.postgres.members import as_member, sign_up
+from tests.zeke_jobs.worker import handlers
+from tests.zeke_jobs.worker.conftest import Jobs, a_claim, ended
+from zeke_jobs.config.models import Retry as Policy
+from zeke_jobs.errors import Defer, Reject, Retry
+from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish import writer
 from zeke_jobs.worker.finish.completer import Completer
-from zeke_jobs.worker.finish.outcome import RETURNED, Outcome, of_shutdown
+from zeke_jobs.worker.finish.outcome import RETURNED, Outcome, backoff, describe, of_exception, of_shutdown
 from zeke_jobs.worker.finish.writer import columns
 from zeke_jobs.worker.run.reports import Shared
 
@@ -156,7 +166,7 @@ def test_many_that_are_handed_back_go_back_together_started_or_not_but_for_the_c
     scene.jobs.rows("UPDATE zeke_jobs.queue SET cancelled_on = now() WHERE message_id = %s", cancelled)
     claims[1].started = claims[1].received
     for claim in claims:
-        scene.completer.put(claim, of_shutdown(Retry()) if claim.started else RETURNED)
+        scene.completer.put(claim, of_shutdown(Policy()) if claim.started else RETURNED)
     scene.settle()
     assert scene.states(claims) == ["queued", "queued", "rejected", "queued", "queued"]
     rows = [scene.jobs.row(claim.id) for claim in claims if claim.id != cancelled]
@@ -204,3 +214,102 @@ def test_a_connection_that_breaks_between_two_ends_hides_none_from_the_producer(
     scene.settle()
     assert scene.states(claims) == ["rejected", "rejected"]
     assert told == [{"a"}, {"a"}]
+
+
+OPEN = """
+  honest: {handler: 'H:echo'}
+  gated: {handler: 'H:gated'}
+  failing: {handler: 'H:gated_failure', retry: {limit: 0}}
+"""
+#: Each entry has a role, and the statements of its open transaction; %(jobs)s are running jobs of %(batch)s.
+HELD = {
+    "send-into-batch": (roles.CLIENT, "SET CONSTRAINTS ALL IMMEDIATE; SELECT zeke_jobs.send('honest', '{}', jsonb_build_object('batch', %(batch)s::text))"),
+    "close-batch": (roles.CLIENT, "SET CONSTRAINTS ALL IMMEDIATE; SELECT zeke_jobs.close_batch(%(batch)s)"),
+    "cancel": (roles.OPERATOR, "SELECT zeke_jobs.change_jobs('cancel', jsonb_build_object('id', j)) FROM unnest(%(jobs)s::uuid[]) AS j"),
+    "cancel-batch": (roles.OPERATOR, "SET CONSTRAINTS ALL IMMEDIATE; SELECT zeke_jobs.cancel_batch(%(batch)s, '', '')"),
+    "change-jobs": (roles.OPERATOR, "SELECT zeke_jobs.change_jobs('cancel', '{\"status\": \"active\"}')"),
+}  # fmt: skip
+
+
+def test_an_open_transaction_delays_the_ends_that_need_its_locks_and_nothing_else(
+    database: str,
+    conn: Connection,
+    running: Callable[..., AbstractContextManager[JobBroker]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sign_up(conn)
+    with running(OPEN, threads=8):
+        for name, (role, statement) in HELD.items():
+            handlers.GATE.clear()
+            monkeypatch.setattr(handlers, "CALLS", [])
+            conn.cursor().execute("SELECT zeke_jobs.open_batch(%s)", (name,))
+            sent = [zeke_jobs.send("gated", batch=name).id for _ in range(2)]
+            sent += [zeke_jobs.send("failing", batch=name).id for _ in range(2)]
+            eventually(lambda: len(handlers.CALLS) == 4)
+            with closing(psycopg2.connect(as_member(database, role))) as other, other.cursor() as cursor:
+                cursor.execute(statement, {"jobs": [str(one) for one in sent], "batch": name})
+                handlers.GATE.set()
+                begun = time.monotonic()
+                for number in range(10):
+                    other_job = zeke_jobs.send("honest", {"n": number})
+                    assert zeke_jobs.wait(other_job.id, timeout=5)["n"] == number
+                assert time.monotonic() - begun < 8, name  # No job waits two seconds for the lock.
+                other.rollback()
+            assert {ended(job).status for job in sent} <= {"completed", "failed"}
+
+
+POLICY = Policy(limit=2, delay=timedelta(seconds=1), factor=2.0, max_delay=timedelta(minutes=1), jitter=0.1)
+
+
+@given(
+    st.floats(0.001, 3600),
+    st.floats(1, 10),
+    st.floats(0, 1),
+    st.integers(1, 5000),
+    st.floats(0, 1),
+    st.floats(0.001, 1e6),
+)
+def test_a_backoff_is_never_negative_and_never_beyond_its_maximum(
+    delay: float, factor: float, jitter: float, retry: int, chance: float, longest: float
+) -> None:
+    policy = Policy(
+        limit=1, delay=timedelta(seconds=delay), factor=factor, max_delay=timedelta(seconds=longest), jitter=jitter
+    )
+    assert 0 <= backoff(policy, retry, chance=chance) <= policy.max_delay.total_seconds()
+
+
+@given(st.floats(1, 100), st.floats(0, 1e9), st.floats(0, 1e9), st.integers(1, 1001))
+@example(1.1, 1, 600, 66)
+@example(1.1, 1, 600, 1001)
+@example(100, 0, 600, 1001)
+def test_a_backoff_is_the_formula_of_jobs_yaml(factor: float, delay: float, longest: float, retry: int) -> None:
+    policy = Policy(delay=timedelta(seconds=delay), factor=factor, max_delay=timedelta(seconds=longest))
+    exact = Fraction(policy.delay.total_seconds()) * Fraction(factor) ** (retry - 1)
+    promised = min(Fraction(policy.max_delay.total_seconds()), exact)
+    assert backoff(policy, retry, chance=0.5) == pytest.approx(float(promised), rel=1e-9)
+
+
+def test_a_handler_may_grant_more_retries_or_fewer_than_the_policy() -> None:
+    assert of_exception(Retry(5, "no connection", limit=9), POLICY, retries=8).how == "retry"
+    assert of_exception(Retry(5, "no connection", limit=9), POLICY, retries=9).how == "failed"
+    assert of_exception(Retry(5, "once is enough", limit=0), POLICY, retries=0).how == "failed"
+    with pytest.raises(ValueError, match="expected a limit of retries of at least 0, got -1"):
+        Retry(limit=-1)
+
+
+class HostBusy(Retry):
+    def __init__(self) -> None:
+        super().__init__(60, "the host is busy", limit=20)
+
+
+class NotAPage(Reject):
+    """The page can never be an article."""
+
+
+def test_an_exception_type_can_carry_its_own_verdict() -> None:
+    assert of_exception(HostBusy(), POLICY, retries=19).delay == 60
+    assert of_exception(dramatiq.Retry("later", delay=1500), POLICY, retries=0).delay == 1.5
+    assert of_exception(NotAPage("it is a picture"), POLICY, retries=0).how == "failed"
+    assert describe(HostBusy())["type"] == "HostBusy"
+    until = datetime(2026, 1, 1, tzinfo=UTC)
+    assert of_exception(Defer(until, "budget"), POLICY, retries=9) == Outcome("deferred", until=until, reason="budget")

@@ -13,8 +13,7 @@ import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.sql import change
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, one_worker, run_of
-from tests.zeke_jobs.worker.test_running import failure, outcome
+from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, failure, one_worker, outcome, run_of
 from zeke_jobs.core import logs
 from zeke_jobs.diagnosis import doctor
 from zeke_jobs.postgres.pool import Pool

@@ -1,3 +1,5 @@
+"""Handlers report costs, units and throttling by a provider; the amounts add up, and the limits obey."""
+
 from decimal import Decimal
 from typing import Any
 
@@ -5,8 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 import zeke_jobs
+from tests.waiting import eventually
 from tests.zeke_jobs.commands import Cli
-from tests.zeke_jobs.worker.conftest import Running, ended, one_worker
+from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, one_worker
 from zeke_jobs import Context, Payload, Reject
 from zeke_jobs.testing import FakeContext
 
@@ -110,3 +113,36 @@ def test_what_is_no_cost_is_refused_in_words(amount: Any, currency: str, said: s
     with pytest.raises((TypeError, ValueError), match=said):
         ctx.add_cost(amount, currency)
     assert (ctx.cost, ctx.currency) == (Decimal("0.5"), "USD")
+
+
+TOP = "limits: {ai: {concurrency: 4, tokens: {rate: 1000/m}, budget: 5 USD/d}}"
+SAID = "slow down\N{SYMBOL FOR NULL}\\udc80"
+LIMITED = """
+  use: {handler: 'F:use_units', uses: [ai], units: {tokens: 400}}
+  ask: {handler: 'F:ask_throttled', uses: [ai], units: {tokens: 1}}
+"""
+
+
+def test_what_a_job_used_and_cost_replaces_its_estimate(running: Running, jobs: Jobs) -> None:
+    with running(LIMITED, TOP):
+        zeke_jobs.wait(zeke_jobs.send("use", {"n": 120}, units={"tokens": 600}).id, timeout=30)
+    used = "SELECT unit, sum(used)::float8 AS used FROM zeke_jobs.bucket_change WHERE used IS NOT NULL GROUP BY unit"
+    assert {row["unit"]: row["used"] for row in jobs.rows(used)} == {"tokens": 120, "USD": 0.5}
+
+
+@pytest.mark.parametrize(("n", "status"), [(0, "created"), (30, "completed")])
+def test_a_throttled_job_closes_its_limit_for_all(running: Running, jobs: Jobs, n: int, status: str) -> None:
+    with running(LIMITED, TOP):
+        job = zeke_jobs.send("ask", {"n": n}).id
+        gate = "SELECT closed_by, closed_why, concurrency FROM zeke_jobs.limit_use WHERE name = 'limit/ai'"
+        eventually(lambda: jobs.rows(gate)[0]["closed_by"])
+        eventually(lambda: zeke_jobs.status(job).status == status)
+        assert jobs.rows(gate) == [{"closed_by": "throttled", "closed_why": SAID, "concurrency": 2}]
+        assert jobs.row(job)["attempt"] == int(bool(n))
+
+
+def test_a_limit_that_jobs_yaml_does_not_have_leaves_the_job_deferred(running: Running, jobs: Jobs) -> None:
+    with running(LIMITED, TOP):
+        job = zeke_jobs.send("ask", {"story_id": "engine"}).id
+        eventually(lambda: jobs.row(job)["waiting_for"] == SAID)
+        assert jobs.row(job)["state"] == "queued"

@@ -7,8 +7,7 @@ import pytest
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import Jobs, one_worker
-from tests.zeke_jobs.worker.test_running import failure
+from tests.zeke_jobs.worker.conftest import Jobs, failure, one_worker
 
 TASKS = """
   echo: {handler: 'H:echo', on_failed: report, retry: {limit: 0}}

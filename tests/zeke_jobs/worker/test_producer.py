@@ -11,8 +11,7 @@ from structlog.testing import capture_logs
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, load
-from tests.zeke_jobs.worker.test_running import outcome
+from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, load, outcome
 from tests.zeke_jobs.working import working
 from zeke_jobs.worker.claim.answer import ask
 from zeke_jobs.worker.claim.claims import JobMessage
@@ -28,11 +27,6 @@ def never_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make workers claim only after a wake-up or at a known time."""
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", (3600.0, 3600.0))
-
-
-def idle(jobs: Jobs, queues: str = "default") -> bool:
-    """Say whether a worker asks for wake-ups of exactly these queues."""
-    return bool(jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle @> %s AND idle <@ %s", *[f"{{{queues}}}"] * 2))
 
 
 @pytest.fixture
@@ -59,11 +53,11 @@ def test_an_idle_worker_is_woken_by_the_notification_alone_also_after_it_was_tak
 ) -> None:
     with running(TASKS) as broker:
         for n in range(3):
-            eventually(lambda: idle(jobs))
+            eventually(jobs.idle)
             assert outcome("echo", {"n": n})["n"] == n
         jobs.rows("DELETE FROM zeke_jobs.worker")  # A rescue deletes the rows of lost workers.
         broker.lifecycle.heartbeat.beat(jobs.conn)
-        eventually(lambda: idle(jobs))
+        eventually(jobs.idle)
         assert outcome("echo", {"n": 7})["n"] == 7
 
 
@@ -82,7 +76,7 @@ def test_a_job_that_becomes_due_during_a_look_is_not_left_for_a_poll(
         return answer
 
     with running(TASKS) as broker:
-        eventually(lambda: idle(jobs))
+        eventually(jobs.idle)
         job = zeke_jobs.send("echo", {"n": 1}, delay=3600).id
         monkeypatch.setattr("zeke_jobs.worker.claim.producer.ask", then_due)
         broker.producer.wake()
@@ -94,7 +88,7 @@ def test_the_end_of_a_job_that_ran_alone_is_followed_by_the_next_one_before_jobs
     running: Running, jobs: Jobs
 ) -> None:
     with running(f"{TASKS}\n  other: {{handler: 'H:echo', queue: other}}", threads=1) as broker:
-        eventually(lambda: idle(jobs, "default,other"))
+        eventually(lambda: jobs.idle("default,other"))
         sent = [zeke_jobs.send(name, {"n": n}, delay=3600).id for n in range(6) for name in ("echo", "other")]
         jobs.rows(
             "UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now(), deaths = CASE task WHEN 'echo' THEN 2 ELSE 0 END WHERE state = 'queued'"
@@ -125,9 +119,9 @@ def test_a_queue_that_waits_is_notified_although_another_is_busy(
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._BUSY_AFTER", 0.0)
     with running("  echo: {handler: 'H:echo'}\n  gated: {handler: 'H:gated', queue: busy}", threads=2):
-        eventually(lambda: idle(jobs, "busy,default"))
+        eventually(lambda: jobs.idle("busy,default"))
         zeke_jobs.send_many("gated", [{}] * 5)
-        eventually(lambda: idle(jobs))
+        eventually(jobs.idle)
         job = zeke_jobs.send("echo", {"n": 1}).id
         handlers.GATE.set()
         assert zeke_jobs.wait(job, timeout=20)["n"] == 1
@@ -152,7 +146,7 @@ def test_a_job_of_a_task_whose_limit_is_known_to_be_full_causes_no_look_of_its_o
 
     monkeypatch.setattr("zeke_jobs.worker.claim.producer.ask", counted)
     with running(f"{TASKS}\n  gated: {{handler: 'H:gated', concurrency: 1}}") as broker:
-        eventually(lambda: idle(jobs))
+        eventually(jobs.idle)
         sent = [zeke_jobs.send("gated").id for _ in range(2)]
         eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE limited = '{task/gated}'"))
         real = broker.producer.wake
@@ -173,7 +167,7 @@ def test_a_delayed_job_and_one_of_a_rate_start_when_their_time_comes(
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     with running(f"{TASKS}\n  rated: {{handler: 'H:echo', rate: 3/s, queue: slow}}"):
-        eventually(lambda: idle(jobs, "default,slow"))
+        eventually(lambda: jobs.idle("default,slow"))
         zeke_jobs.send("echo", delay=0.7)
         zeke_jobs.send_many("rated", [{}] * 3)
         eventually(lambda: not jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state <> 'done'"), 10)

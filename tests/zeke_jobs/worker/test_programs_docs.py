@@ -17,7 +17,7 @@ import zeke_jobs
 from tests.actors.scripted_site import Answer, Asked, Loopback
 from tests.waiting import eventually
 from tests.zeke_jobs.sql import rows, value
-from tests.zeke_jobs.worker.test_sentry import Kept, end
+from tests.zeke_jobs.worker.test_middleware import Kept, end
 from tests.zeke_jobs.working import program, working
 from zeke_jobs.client import reading
 from zeke_jobs.config import Config

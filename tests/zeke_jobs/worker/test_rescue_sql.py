@@ -67,6 +67,38 @@ def test_each_task_has_a_process_that_runs_its_jobs_alone(jobs: Jobs) -> None:
     assert [row["deaths"] for row in jobs.claim(other, 1, ["b"], is_empty=True)] == [2]
 
 
+@pytest.mark.parametrize("has_learned", ["by a heartbeat", "by a look"])
+def test_a_process_that_need_not_empty_itself_any_more_leaves_the_next_one_to_others(
+    jobs: Jobs, has_learned: str
+) -> None:
+    jobs.use("  a: {handler: 'H:echo', concurrency: 2}\n  b: {handler: 'H:echo'}")
+    one, other = jobs.worker(tasks=["a"]), jobs.worker(tasks=["a", "b"])
+    jobs.add("a")
+    jobs.claim(one, 1, ["a"])
+    suspect, _ = jobs.add("a", 2)
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE message_id = %s", suspect)
+    assert [row["reason"] for row in jobs.look(one, 8, ["a"])] == ["alone"]
+    if has_learned == "by a look":
+        assert len(jobs.claim(other, 8, is_empty=False)) == 1
+        assert [row["reason"] for row in jobs.look(one, 8, ["a"])] == ["concurrency"]
+    else:
+        jobs.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", suspect)
+        jobs.beat(one)
+    jobs.add("b")
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE task = 'b'")
+    assert reasons(jobs, other)[-1] == "alone"
+
+
+def test_an_idle_process_helps_also_while_the_other_due_jobs_may_not_start(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo', rate: 1/h}")
+    jobs.add("b", 3)
+    jobs.add("a", 2)
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE task = 'a'")
+    one, other = jobs.worker(), jobs.worker()
+    taken = [[row["deaths"] for row in jobs.claim(who, 1, is_empty=True)] for who in (one, other, other)]
+    assert taken == [[2], [0], [2]]
+
+
 def test_one_row_that_is_wrong_does_not_stop_the_rescue_of_others(jobs: Jobs) -> None:
     bad, good = jobs.add("a", 2)
     jobs.claim(jobs.worker(), 2)
@@ -103,6 +135,25 @@ def test_a_process_that_beats_while_it_is_being_searched_for_is_not_lost(jobs: J
         AS 'SELECT * FROM zeke_jobs.worker'"""
     )
     assert rescue(jobs, 0) == {}
+
+
+@pytest.mark.parametrize("comes", ["new", "thawed", "registered again"])
+def test_after_an_outage_the_first_process_rescues_nobody_before_the_others_had_twenty_seconds_to_come_back(
+    jobs: Jobs, comes: str
+) -> None:
+    """The first process cannot know whether the others ended, or also lost the database."""
+    (job,) = jobs.add("a")
+    jobs.claim(jobs.worker(), 1)
+    first = jobs.worker()
+    jobs.at(3600)
+    if comes == "thawed":
+        jobs.beat(first)
+    else:
+        first = jobs.worker(None if comes == "new" else first)
+    assert rescue(jobs, 1) == {}
+    assert rescue(jobs, 18) == {}
+    jobs.beat(first)
+    assert rescue(jobs, 2) == {"rescued": {job}}
 
 
 def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, other_conn: Connection) -> None:

@@ -11,9 +11,8 @@ import zeke_jobs
 from tests.each import each
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, one_worker, run_of
+from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, failure, one_worker, outcome, run_of
 from zeke_jobs import Context
-from zeke_jobs.errors import JobFailed
 from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.run.interrupts import TimedOut
 
@@ -68,16 +67,6 @@ TASKS += "".join(
 
 worker = one_worker(TASKS)
 LARGE = "é".join(map(str, range(3_000)))  # The text remains long when Postgres compresses it.
-
-
-def outcome(task: str, payload: dict[str, Any] | None = None) -> Any:
-    return zeke_jobs.wait(zeke_jobs.send(task, payload).id, timeout=20)
-
-
-def failure(task: str, payload: dict[str, Any] | None = None) -> zeke_jobs.Job:
-    with pytest.raises(JobFailed) as caught:
-        outcome(task, payload)
-    return caught.value.job
 
 
 @pytest.mark.usefixtures("worker")

@@ -13,7 +13,6 @@ from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.planted import FAR, UNREADABLE, plant
 from tests.zeke_jobs.strange import nested
 from tests.zeke_jobs.worker.conftest import Jobs, Running, ended
-from tests.zeke_jobs.worker.test_producer import idle
 from zeke_jobs.core import bounds
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.broker import JobBroker
@@ -45,7 +44,7 @@ def test_a_row_that_cannot_be_read_fails_alone_and_says_why(
             assert len(failed.attempts) == 1
         eventually(lambda: (broker.process.held.free(), len(broker.process.held)) == (4, 0))
         for _ in range(2):  # The idle worker still claims although a job is due beyond Python's calendar.
-            eventually(lambda: idle(jobs))
+            eventually(jobs.idle)
             zeke_jobs.wait(zeke_jobs.send("echo", {"n": 1}).id, timeout=20)
     assert [line for line in lines if "a claim failed" in line["event"]] == []
     assert jobs.rows("SELECT state FROM zeke_jobs.queue WHERE message_id = %s", far)[0]["state"] == "queued"
@@ -158,7 +157,7 @@ def test_a_stop_hands_back_what_the_process_does_not_know_that_it_has(
     running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running(TASKS) as broker:
-        eventually(lambda: idle(jobs))
+        eventually(jobs.idle)
         failed = inject(monkeypatch, broker, "SQL.rows", Broken, after=True)
         sent = jobs.add("echo", 7)
         eventually(lambda: failed)
