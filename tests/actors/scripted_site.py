@@ -28,9 +28,11 @@ class Answer:
 class Loopback:
     """A subclass decides the answers of this web server on loopback."""
 
+    host = "127.0.0.1"
+
     def __init__(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = ThreadingHTTPServer((self.host, 0), self._handler())
+        self._server.socket.listen(256)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
@@ -57,6 +59,7 @@ class Loopback:
     def _handler(owner) -> type[BaseHTTPRequestHandler]:  # noqa: N805 (the handler has a self of its own)
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 length = int(self.headers.get("content-length") or 0)

@@ -1,12 +1,14 @@
 """``python -m tests.lab.soak.engine PORT SEED SHARE`` serves the real Engine, and makes a share of its answers fail.
 
-With ``bare PORT HOSTS ITEMS SEED`` the module only fetches, parses and extracts everything once, and prints the seconds
-of CPU, including the reader processes.
+With ``bare FILE`` the module only fetches, parses and extracts the addresses in a file once, and prints the seconds of
+CPU, including the reader processes. A file has the addresses of feeds and of items as JSON.
 """
 
+import json
 import random
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,8 +18,6 @@ from actors.engine.contract import EngineError, Finder
 from actors.engine.local import LocalEngine
 from actors.engine.server import EngineServer
 from tests.fleet import cpu_of
-from tests.lab.soak import site
-from tests.lab.soak.news import News
 
 _SETTINGS = Settings.model_validate({"allow_networks": ["127.0.0.0/8"], "contact": "https://soak.example"})
 
@@ -51,22 +51,21 @@ def main(port: int, seed: int, share: float) -> None:
         server.serve_forever()
 
 
-def bare(port: int, count: int, per_feed: int, seed: int) -> None:
+def bare(file: str) -> None:
     """Read every feed once and every page once, one after another."""
-    news = News(site.hosts(port, count), per_feed, seed)
+    feeds, pages = json.loads(Path(file).read_text())
     local = LocalEngine(_SETTINGS)
     begin = cpu_of(psutil.Process())
-    for feed in news.feeds:
+    for feed in feeds:
         local.fetch_source(feed)
-    for item in news.items.values():
-        if item.url:
-            with suppress(EngineError):
-                local.fetch_item(item.url)
+    for page in pages:
+        with suppress(EngineError):
+            local.fetch_item(page)
     print(cpu_of(psutil.Process()) - begin)
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "bare":
-        bare(*map(int, sys.argv[2:]))
+        bare(sys.argv[2])
     else:
         main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

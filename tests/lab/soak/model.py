@@ -1,69 +1,70 @@
-"""``python -m tests.lab.soak.model PORT SEED SHARE`` serves a model that quotes the story and checks schemas."""
+"""A model quotes the story and checks schemas, and a share of its answers fails."""
 
-import asyncio
 import hashlib
 import json
 import random
-import sys
 from typing import Any
 
-from tests.lab.soak.web import Answer, Faults, Request, serve
+from tests.actors.scripted_site import Answer, Asked
+from tests.lab.soak.site import Faulty
 
 MODEL, EMBEDDING = "model-1", "embedding-1"
 PRICES = {MODEL: {"input": 0.4, "output": 1.6}, EMBEDDING: {"input": 0.02}}
 
 
+def _json(found: object, status: int = 200, **headers: str) -> Answer:
+    return Answer(json.dumps(found), status, "application/json", headers)
+
+
 def _error(status: int, **headers: str) -> Answer:
-    return Answer(status, b'{"error": {"message": "not now"}}', "application/json", headers)
+    return _json({"error": {"message": "not now"}}, status, **headers)
 
 
-def _completion(content: str, reason: str = "stop", tokens: int = 0) -> Answer:
-    body = {
-        "model": f"{MODEL}-2026",
-        "choices": [{"message": {"content": content}, "finish_reason": reason}],
-        "usage": {"prompt_tokens": tokens or 1, "completion_tokens": len(content) // 4},
-    }
-    return Answer(body=json.dumps(body).encode(), content_type="application/json")
+def _completion(content: str, reason: str = "stop", tokens: int = 1) -> Answer:
+    return _json(
+        {
+            "model": f"{MODEL}-2026",
+            "choices": [{"message": {"content": content}, "finish_reason": reason}],
+            "usage": {"prompt_tokens": tokens, "completion_tokens": len(content) // 4},
+        }
+    )
 
 
-_WAYS = [
+_FAULTS = (
     _error(429, **{"Retry-After": "0.5"}),
     _error(429, **{"x-ratelimit-reset-requests": "300ms"}),
     _error(500),
     _error(503),
-    Answer(silent=True),
-    Answer(200, b"{" * 2000, "application/json", cut=True),
+    None,
+    Answer("{" * 1000, 200, "application/json", {"Content-Length": "2000", "Connection": "close"}),
     _completion('{"why_it', "length"),
     _completion("I think that it matters."),
-]
+)
 
 
-class Model:
-    """The model answers questions and embeds texts; ``asked`` counts the ledger rows that its calls need."""
+class Model(Faulty):
+    """``asked`` counts the ledger rows that the calls need; ``wrong`` has the names of refused schemas."""
 
-    def __init__(self, faults: Faults) -> None:
-        self._faults = faults
-        self.asked = {"/v1/chat/completions": 0, "/v1/embeddings": 0}
+    def __init__(self, share: float, seed: int) -> None:
+        self.asked = 0
         self.wrong: list[str] = []
+        super().__init__(share, seed, _FAULTS)
 
-    async def answer(self, request: Request) -> Answer:
-        """Answer with quotations from the story, and fail now and then."""
-        if request.path == "/counts":
-            counts = {"asked": sum(self.asked.values()), "wrong": self.wrong, "faults": self._faults.count}
-            return Answer(body=json.dumps(counts).encode())
-        body = json.loads(request.body)
-        texts = body.get("input")
-        self.asked[request.path] += len(texts) if isinstance(texts, list) else 1
-        fault = self._faults.strike()
-        if fault is not None:
-            return fault
-        if request.path.endswith("/embeddings"):
+    def respond(self, asked: Asked) -> Answer | None:
+        texts = json.loads(asked.body).get("input")
+        with self.lock:
+            self.asked += len(texts) if isinstance(texts, list) else 1
+        return super().respond(asked)
+
+    def answer(self, asked: Asked) -> Answer:
+        body = json.loads(asked.body)
+        if asked.path.endswith("/embeddings"):
             return _embeddings(body["input"])
         schema = body["response_format"]["json_schema"]
         if not schema["strict"] or sorted(schema["schema"]["required"]) != sorted(schema["schema"]["properties"]):
             self.wrong.append(schema["name"])
             return _error(400)
-        return _completion(json.dumps(_said(body)), tokens=len(request.body) // 4)
+        return _completion(json.dumps(_said(body)), tokens=len(asked.body) // 4)
 
 
 def _said(body: dict[str, Any]) -> dict[str, Any]:
@@ -96,16 +97,5 @@ def _embeddings(asked: str | list[str]) -> Answer:
     texts = [asked] if isinstance(asked, str) else asked
     chances = [random.Random(hashlib.sha256(text[:400].encode()).digest()) for text in texts]
     vectors = [[round(chance.uniform(-1, 1), 6) for _ in range(1536)] for chance in chances]
-    body = {
-        "data": [{"index": index, "embedding": vector} for index, vector in enumerate(vectors)],
-        "usage": {"prompt_tokens": 200 * len(texts)},
-    }
-    return Answer(body=json.dumps({"model": EMBEDDING, **body}).encode(), content_type="application/json")
-
-
-def main(port: int, seed: int, share: float) -> None:
-    asyncio.run(serve(Model(Faults(share, seed, _WAYS)).answer, ["127.0.0.1"], port))
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+    data = [{"index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    return _json({"model": EMBEDDING, "data": data, "usage": {"prompt_tokens": 200 * len(texts)}})

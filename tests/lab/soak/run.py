@@ -4,10 +4,9 @@ import json
 import os
 import random
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,15 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from actors.store import sources
 from tests.fleet import ROOT, Command, Fleet, eventually, fleet, free_port, query
-from tests.lab.soak import model, site
 from tests.lab.soak.checks import complaints
+from tests.lab.soak.model import EMBEDDING, MODEL, PRICES, Model
 from tests.lab.soak.news import News
+from tests.lab.soak.site import Sites
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.revisions.applying import sync
 
+ENGINE = "tests.lab.soak.engine"
 TARGET = 1.25  # The target is seconds of the workers' CPU per second of CPU for bare fetching, parsing and extracting.
 _COUNTS = """SELECT
     (SELECT count(*) FROM item_outcomes WHERE outcome NOT IN ('queued', 'retrying')),
@@ -54,9 +55,9 @@ class Found:
     """The results have ``figures`` in words."""
 
     complaints: list[str]
-    outcomes: Counter[str]
+    news: News
     kills: int
-    faults: dict[str, int]
+    faults: int
     figures: dict[str, str]
 
 
@@ -68,60 +69,58 @@ def soak(
     server_cpu: Callable[[], float] = lambda: 0.0,
 ) -> Found:
     """Run a soak on a migrated database without a configuration; ``DATABASE_URL`` must name the database too."""
-    spent = server_cpu()
-    ports = [free_port() for _ in range(4)]
-    news = News(site.hosts(ports[0], plan.sources), plan.items, plan.seed)
-    size = (plan.sources, plan.items, plan.seed)
-    (folder / "jobs.yaml").write_text(_jobs_yaml(ports[1], ports[2], plan))
-    with ExitStack() as stack:
-        conn = stack.enter_context(closing(connect(url)))
+    spent, here, size = server_cpu(), time.process_time(), (plan.sources, plan.items, plan.seed)
+    with (
+        closing(connect(url)) as conn,
+        Sites(plan.share, *size) as sites,
+        Sites(0.0, *size) as faultless,
+        Model(plan.share, plan.seed) as model,
+        fleet(folder / "servers", url) as beside,
+        fleet(folder, url) as workers,
+    ):
+        news, port = sites.news, free_port()
+        (folder / "jobs.yaml").write_text(_jobs_yaml(port, model.url, plan))
         sync(conn, config.load(folder / "jobs.yaml"))
-        beside = stack.enter_context(fleet(folder / "servers", url))
-        servers = {
-            "sites": server(beside, "site", ports[0], *size, plan.share),
-            "Engine": server(beside, "engine", ports[1], plan.seed, plan.share),
-            "model": server(beside, "model", ports[2], plan.seed, plan.share),
-        }
-        server(beside, "site", ports[3], *size, 0.0)
+        started = engine(beside, port, plan.seed, plan.share)
         say(f"{len(news.items)} items of {len(news.texts)} texts")
         began = time.monotonic()
         # The bare program runs beside the workers, so that both are measured under the same load.
-        bare = program(beside, "engine", "bare", ports[3], *size)
-        workers = stack.enter_context(fleet(folder, url))
+        pages = [item.url for item in faultless.news.items.values() if item.url]
+        (folder / "addresses.json").write_text(json.dumps([list(faultless.news.feeds), pages]))
+        bare = beside.run("python", "-m", ENGINE, "bare", str(folder / "addresses.json"))
         workers.workers(processes=plan.processes, threads=plan.threads)
         kills, cuts = _drive(conn, news, workers, plan, say)
         wall, worker_cpu = time.monotonic() - began, workers.cpu()
         workers.stop()
         bare.wait(plan.seconds)
-        sites, asked = counts(news.hosts[0]), counts(f"http://127.0.0.1:{ports[2]}")
         outcomes = Counter(dict(query(conn, "SELECT outcome, count(*) FROM item_outcomes GROUP BY 1")))
-        faults = {"sites": sites["faults"], "model": asked["faults"]}
         bare_cpu = float(bare.text().split()[-1])
-        costs = {"workers": worker_cpu, "bare work": bare_cpu, **{name: one.cpu() for name, one in servers.items()}}
-        costs["Postgres"] = server_cpu() - spent
+        costs = {"workers": worker_cpu, "bare work": bare_cpu, "Engine": started.cpu()}
+        costs |= {"sites and model": time.process_time() - here, "Postgres": server_cpu() - spent}
         figures = {
             "items that ended": f"{outcomes.total()}: {', '.join(f'{name} {n}' for name, n in outcomes.most_common())}",
             "stories": str(query(conn, "SELECT count(*) FROM stories")[0][0]),
             "jobs completed": f"{query(conn, _COUNTS)[0][2]} in {wall:.0f} s, load {os.getloadavg()[0]:.1f} at the end",
             "all workers killed": f"{kills} times",
             "connections cut": str(cuts),
-            "faulty answers": ", ".join(f"{name} {count}" for name, count in faults.items()),
-            "most requests of one host at once": str(sites["peak"]),
+            "faulty answers": f"sites {sites.faults}, model {model.faults}",
+            "most requests of one host at once": str(sites.peak),
             **{f"CPU of {one}": f"{s:.1f} s, {s / outcomes.total() * 1e3:.1f} ms an item" for one, s in costs.items()},
             "CPU of workers, of bare work": f"{worker_cpu / bare_cpu:.2f} (aimed at: {TARGET:g} or less)",
         }
-        return Found(complaints(conn, news, asked), outcomes, kills, faults, figures)
+        said = complaints(conn, news, model.asked) + [f"the model refused the schema {name}" for name in model.wrong]
+        return Found(said, news, kills, sites.faults + model.faults, figures)
 
 
-def _jobs_yaml(engine_port: int, model_port: int, plan: Plan) -> str:
+def _jobs_yaml(engine_port: int, model_url: str, plan: Plan) -> str:
     """Change the shipped jobs.yaml: other addresses of Engine and model, all items of a feed, and waits of seconds."""
     text: dict[str, Any] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
     text["services"]["engine"] |= {"kind": "http", "url": f"http://127.0.0.1:{engine_port}"}
     openai = {
-        "base_url": f"http://127.0.0.1:{model_port}/v1",
-        "model": model.MODEL,
-        "embedding_model": model.EMBEDDING,
-        "prices": model.PRICES,
+        "base_url": f"{model_url}/v1",
+        "model": MODEL,
+        "embedding_model": EMBEDDING,
+        "prices": PRICES,
     }
     text["limits"]["ai"]["budget"] = "1000 USD/d"
     text["services"]["ai"] |= {"provider": "openai", "openai": openai}
@@ -136,20 +135,10 @@ def _jobs_yaml(engine_port: int, model_port: int, plan: Plan) -> str:
     return yaml.safe_dump(text, sort_keys=False)
 
 
-def program(beside: Fleet, name: str, *arguments: object) -> Command:
-    return beside.run("python", "-m", f"tests.lab.soak.{name}", *map(str, arguments))
-
-
-def server(beside: Fleet, name: str, *arguments: object) -> Command:
-    started = program(beside, name, *arguments)
+def engine(beside: Fleet, port: int, seed: int, share: float) -> Command:
+    started = beside.run("python", "-m", ENGINE, str(port), str(seed), str(share))
     eventually(lambda: "ready" in started.text(), fleet=beside)
     return started
-
-
-def counts(base: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{base}/counts", timeout=30) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
 
 
 def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan, say: Callable[[str], None]) -> tuple[int, int]:

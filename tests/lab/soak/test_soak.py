@@ -9,7 +9,6 @@ import psutil
 import pytest
 
 from tests.fleet import ROOT, query
-from tests.lab.soak import site
 from tests.lab.soak.checks import complaints
 from tests.lab.soak.news import STORY, News
 from tests.lab.soak.run import Plan, soak
@@ -17,7 +16,7 @@ from zeke_jobs.postgres.pool import connect
 
 
 def test_the_same_seed_publishes_the_same_news_whose_texts_all_differ() -> None:
-    one, other = (News(site.hosts(1, 8), 10, 7) for _ in range(2))
+    one, other = (News([f"http://127.1.0.{n}" for n in range(8)], 10, 7) for _ in range(2))
     assert one.items == other.items
     assert one.uploads == other.uploads
     assert len({one.plain(number) for number in one.texts}) == len(one.texts)
@@ -29,10 +28,10 @@ import sys, time
 from pathlib import Path
 from tests.fleet import fleet, free_port
 from tests.lab.server import end_with_us
-from tests.lab.soak.run import server
+from tests.lab.soak.run import engine
 end_with_us()
 with fleet(Path(sys.argv[1]), "") as beside:
-    print(server(beside, "engine", free_port(), 1, 0.0).pid, flush=True)
+    print(engine(beside, free_port(), 1, 0.0).pid, flush=True)
     time.sleep(60)
 """
 
@@ -57,10 +56,9 @@ def test_whatever_fails_every_item_ends_as_planned_and_every_text_is_one_story(d
     plan = Plan(sources=6, items=5, share=0.02, kills=1, seconds=150)
     found = soak(database, tmp_path, plan)
     assert found.complaints == []
-    assert (found.kills, sum(found.outcomes.values())) == (1, len(News(site.hosts(1, 6), 5, 1).items))
-    assert sum(found.faults.values()) > 0
+    assert found.kills == 1
+    assert found.faults > 0
     with closing(connect(database)) as conn:
-        news = News(site.hosts(1, 6), 5, 1)
         query(conn, "UPDATE item_outcomes SET outcome = 'retrying' WHERE outcome = 'stored'")
-        said = complaints(conn, news, {"asked": 0, "wrong": []})
+        said = complaints(conn, found.news, 0)
     assert any("items ended otherwise" in each for each in said)
