@@ -43,6 +43,18 @@ def test_sigterm_ends_workers_that_wait_for_the_database_which_they_say_at_once(
     assert took(started) < 5
 
 
+@pytest.mark.parametrize("delay", [0.5, 1.5, 3.0])
+def test_sigterm_at_any_moment_of_a_start_ends_the_command(fleet: Fleet, delay: float) -> None:
+    fleet.configure(ONE)
+    with Proxy(fleet.database) as silent:
+        silent.stalled.set()
+        for url in (fleet.database, NOWHERE, silent.url):
+            fleet.workers(DATABASE_URL=url, processes=2), fleet.scheduler(DATABASE_URL=url)
+        time.sleep(delay)
+        # A signal that comes before its handler is installed ends the command by itself.
+        assert {command.stop(30) for command in fleet.commands} <= {0, -signal.SIGTERM}, fleet.logs()
+
+
 def test_workers_that_waited_for_the_database_are_refused_with_status_2(fleet: Fleet, lock: Connection) -> None:
     fleet.configure(ONE)
     query(lock, "DELETE FROM zeke_jobs.migration WHERE name LIKE 'code-%'")

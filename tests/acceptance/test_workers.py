@@ -3,11 +3,14 @@
 import time
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import dramatiq
 import dramatiq_pg
+import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
+from psycopg2.extras import wait_select
 
 import zeke_jobs
 from tests.acceptance.conftest import OwnServer
@@ -49,7 +52,9 @@ def test_a_limit_holds_over_two_commands_and_every_job_runs_once(fleet: Fleet, e
 
 
 def test_jobs_of_a_killed_command_complete_elsewhere_with_one_effect(fleet: Fleet, effects: Connection) -> None:
-    doomed = fleet.serve("effect: {handler: 'H:effect', retry: {delay: 10ms}}", effects, commands=2)
+    # The name of the queue is longer than the name of a channel of Postgres may be.
+    tasks = f"effect: {{handler: 'H:effect', queue: {'q' * 100}, retry: {{delay: 10ms}}}}"
+    doomed = fleet.serve(tasks, effects, commands=2)
     zeke_jobs.send_many("effect", [{"n": n, "seconds": 0.1} for n in range(100)])
     eventually(lambda: scalar(effects, "SELECT count(*) FROM effect") >= 20, fleet=fleet)
     doomed.kill()
@@ -97,6 +102,33 @@ def test_a_poison_job_is_quarantined_alone_and_the_innocents_complete(fleet: Fle
     assert "quarantined" in job.attempts[-1]["error"]["message"]
     assert len(innocents) == scalar(effects, "SELECT count(*) FROM effect") == 7
     assert scalar(effects, "SELECT max(deaths) FROM zeke_jobs.queue WHERE task = 'effect'") <= 2
+
+
+def test_a_session_that_does_not_read_what_it_claimed_delays_no_other_job(fleet: Fleet, effects: Connection) -> None:
+    fleet.configure("work: {handler: 'H:work', concurrency: 3}")
+    fleet.zeke("apply")
+    zeke_jobs.send_many("work", [{"die": "x" * 800_000}] * 2)
+    message = "SELECT message::text FROM zeke_jobs.queue WHERE worker = %s"
+    with closing(unread(fleet.database)), closing(unread(fleet.database, message)):
+        writes = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'ClientWrite'"
+        eventually(lambda: scalar(effects, writes), fleet=fleet)
+        fleet.workers()
+        fleet.ready(effects, 1)
+        for job in zeke_jobs.send_many("work", [{"n": n} for n in range(20)]):
+            zeke_jobs.wait(job.id, timeout=10)
+        assert scalar(effects, "SELECT max(attempt) FROM zeke_jobs.queue WHERE state = 'done'") == 1
+
+
+def unread(url: str, then: str = "") -> Connection:
+    """Claim a job in a session that reads nothing, or only the answer to the claim before another statement."""
+    conn, worker = psycopg2.connect(url, async_=1), str(uuid4())
+    wait_select(conn)
+    cursor = conn.cursor()
+    cursor.execute("SELECT * FROM zeke_jobs.claim(%s, 'default', '{work}', 1, NULL, false, 1)", (worker,))
+    if then:
+        wait_select(conn)
+        cursor.execute(then, (worker,))
+    return conn
 
 
 def test_stock_producers_jobs_run_plain_and_delayed(fleet: Fleet, effects: Connection) -> None:

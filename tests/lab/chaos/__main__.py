@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from tests.lab import server
 from tests.lab.chaos import outcome
-from tests.lab.chaos.outcome import Impossible, Outcome, Promise
+from tests.lab.chaos.outcome import Impossible, Outcome
 from tests.lab.chaos.scenarios import SCENARIOS
 
 _LONGEST = 420  # A scenario that takes more seconds hangs.
@@ -31,42 +31,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcomes: list[Outcome] = []
     for name in chosen.parts:
         server.announce(f"{time.monotonic() - began:.0f} s {name}")
-        outcomes.append(_run(name, quick=chosen.quick))
-        print(f"  {_said(outcomes[-1])}", file=sys.stderr, flush=True)
-    print(outcome.table(outcomes, _about(outcomes, time.monotonic() - began, quick=chosen.quick)))
-    return 0 if all(one.held for one in outcomes) else 1
+        outcomes.append(found := _run(name, quick=chosen.quick))
+        said = [f"NOT: {text}" for text in found.broken] + [f"stuck: {text}" for text in found.stuck]
+        print("\n    ".join([f"  {found.row()} {found.skipped}", *said]), file=sys.stderr, flush=True)
+    which = next((f"{one.server}; " for one in outcomes if one.server), "")
+    about = f"{which}{server.machine()}, {time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}."
+    print(outcome.table(outcomes, about))
+    return 1 if any(one.broken for one in outcomes) else 0
 
 
 def _run(name: str, *, quick: bool) -> Outcome:
     signal.alarm(_LONGEST)
-    began = time.monotonic()
     try:
         return SCENARIOS[name](quick=quick)
     except Impossible as reason:
-        return Outcome(name, broke="", skipped=str(reason))
+        return Outcome(name, skipped=str(reason))
     except (Exception, TooLong) as error:  # noqa: BLE001 (the others go on; it stands in the table)
         traceback.print_exc()
         said = f"the scenario runs to its end, got {type(error).__name__}: {str(error)[:300]}"
-        return Outcome(name, broke="", promises=(Promise(said, held=False),), seconds=time.monotonic() - began)
+        return Outcome(name, promises=[(said, False)])
     finally:
         signal.alarm(0)
 
 
 def _too_long(*_: object) -> None:
     raise TooLong(f"expected at most {_LONGEST} s")
-
-
-def _said(one: Outcome) -> str:
-    if one.skipped:
-        return f"skipped: {one.skipped}"
-    broken = "".join(f"\n    NOT: {text}" for text in one.broken())
-    stuck = "".join(f"\n    stuck: {text}" for text in one.stuck)
-    return f"{' | '.join(outcome.cells(one)[2:8])} in {one.seconds:.0f} s{broken}{stuck}"
-
-
-def _about(outcomes: Sequence[Outcome], seconds: float, *, quick: bool) -> str:
-    which = next((f"{one.server}; " for one in outcomes if one.server), "")
-    return f"{which}{server.machine()}, {seconds:.0f} s{', quick' if quick else ''}."
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The outcome of a scenario has its figures, and says whether all promises hold."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tests.lab.chaos.proof import Account
@@ -11,55 +11,30 @@ class Impossible(Exception):
 
 
 @dataclass(frozen=True)
-class Promise:
-    text: str
-    held: bool
-
-
-@dataclass(frozen=True)
 class Outcome:
     scenario: str
-    broke: str  # ``broke`` describes the fault.
-    account: Account = field(default_factory=Account)
-    # The rates are jobs completed per second before, during and after the fault.
-    rates: Mapping[str, float] = field(default_factory=dict)
-    # ``recovery`` is the seconds from the end of the fault until half of the earlier rate was reached.
-    recovery: float | None = None
-    again: int = 0  # ``again`` counts repeated runs of handlers, by the trace outside the database.
-    promises: tuple[Promise, ...] = ()
+    broke: str = ""  # ``broke`` describes the fault.
+    figures: Sequence[str] = ("", "", "", "", "")
+    promises: Sequence[tuple[str, bool]] = ()  # Each entry has a promise, and says whether it holds.
     note: str = ""
     skipped: str = ""  # ``skipped`` says why the scenario could not run.
-    seconds: float = 0.0
+    account: Account = field(default_factory=Account)
     server: str = ""
-    stuck: Sequence[str] = ()  # Each entry has a job that did not end, and the job's log.
+    stuck: Sequence[str] = ()  # Each entry has a job that did not end, or a line of its log.
 
     @property
-    def held(self) -> bool:
-        return all(promise.held for promise in self.promises)
-
     def broken(self) -> list[str]:
-        return [promise.text for promise in self.promises if not promise.held]
+        return [text for text, held in self.promises if not held]
 
+    def row(self) -> str:
+        verdict = "" if self.skipped else "BROKEN" if self.broken else "held"
+        return f"| `{self.scenario}` | {' | '.join((*self.figures, verdict))} |"
 
-def cells(outcome: Outcome) -> tuple[str, ...]:
-    """Format a row of the table: the fault, the figures, the promises, the verdict."""
-    if outcome.skipped:
-        return (outcome.scenario, outcome.broke, "", "", "", "", "", "", f"skipped: {outcome.skipped}")
-    said = "; ".join(promise.text for promise in outcome.promises)
-    words = said if outcome.held else "; ".join(f"NOT: {text}" for text in outcome.broken())
-    phases, jobs = ("before", "during", "after"), outcome.account
-    rates = " → ".join(f"{outcome.rates[one]:,.0f}" if one in outcome.rates else "—" for one in phases)
-    return (
-        outcome.scenario,
-        outcome.broke,
-        rates,
-        "" if outcome.recovery is None else f"{outcome.recovery:.1f} s",
-        f"{jobs.sent:,} = {jobs.finished:,} + {jobs.stated:,}",
-        str(jobs.lost),
-        f"{jobs.duplicated} ({outcome.again:,} run again)",
-        "held" if outcome.held else "BROKEN",
-        f"{words}{'. ' + outcome.note if outcome.note else ''}",
-    )
+    def required(self) -> str:
+        if self.skipped:
+            return f"skipped: {self.skipped}"
+        words = "; ".join(f"NOT: {text}" for text in self.broken) or "; ".join(text for text, _ in self.promises)
+        return f"{words}{'. ' + self.note if self.note else ''}"
 
 
 HEADINGS = ("scenario", "jobs/s before → during → after", "recovery", "sent = completed + stated", "lost", "twice", "")
@@ -67,8 +42,7 @@ HEADINGS = ("scenario", "jobs/s before → during → after", "recovery", "sent 
 
 def table(outcomes: Iterable[Outcome], about: str) -> str:
     """Format all outcomes in Markdown, with the promises below the table."""
-    found = [cells(outcome) for outcome in outcomes]
-    rows = [f"| `{row[0]}` | {' | '.join(row[2:8])} |" for row in found]
-    said = [f"- `{name}`: {broke}. Required: {held}." for name, broke, *_, held in found]
+    found = list(outcomes)
     heads = [f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
-    return "\n".join([about, "", *heads, *rows, "", *said])
+    said = [f"- `{one.scenario}`: {one.broke}. Required: {one.required()}." for one in found]
+    return "\n".join([about, "", *heads, *(one.row() for one in found), "", *said])

@@ -2,19 +2,21 @@
 
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
 from tests.conftest import server_binaries
-from tests.fleet import Fleet, query
+from tests.fleet import Command, Fleet, query
 from tests.lab import server
 from tests.lab.chaos import proof
 from tests.lab.chaos.handlers import TRACE
-from tests.lab.chaos.keeper import Keeper, Kept
-from tests.lab.chaos.outcome import Outcome, Promise
+from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.proof import Interval
 from tests.lab.chaos.traffic import LIMITS, MIXED, SHARED, TASKS, Traffic
 from zeke_jobs.postgres import embedded, migrate
@@ -34,6 +36,45 @@ _STUCK = """
 _IN_FLOW = 30  # At most _IN_FLOW jobs wait or run while the workers keep up.
 
 Kind = TypeVar("Kind", bound="World")
+
+
+class Kept:
+    """The command line is restarted as soon as it has ended, as systemd does with Restart=always."""
+
+    _lock = threading.Lock()  # A fleet starts one command at a time.
+
+    def __init__(self, begin: Callable[[], Command]) -> None:
+        self.begin, self.starts, self.is_wanted = begin, 0, True
+        self._start()
+        threading.Thread(target=self._keep, daemon=True).start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self.is_wanted:
+                self.command = self.begin()
+                self.starts += 1
+
+    def _keep(self) -> None:
+        while self.is_wanted:
+            time.sleep(0.05)
+            if self.is_wanted and self.command.process.poll() is not None:
+                time.sleep(0.1)
+                with suppress(ProcessLookupError):
+                    self.command.kill()  # The kill also ends orphaned processes of the command.
+                self._start()
+
+    def release(self) -> Command:
+        """Stop restarting the command, without ending it."""
+        with self._lock:
+            self.is_wanted = False
+        return self.command
+
+    def pids(self) -> list[int]:
+        """Return the ids of the command's processes."""
+        with suppress(psutil.NoSuchProcess):
+            main = psutil.Process(self.command.pid)
+            return [main.pid, *(child.pid for child in main.children(recursive=True))]
+        return []
 
 
 class World:
@@ -59,12 +100,11 @@ class World:
         self.trace = self.folder / "trace"
         self.gone: dict[int, list[Interval]] = {}
         self.phases: dict[str, Interval] = {}
-        self.promises: list[Promise] = []
+        self.promises: list[tuple[str, bool]] = []
         self.kinds, self.tasks = kinds, tasks
-        self.keeper = Keeper()
+        self.kept: list[Kept] = []
         self.schedulers: list[Kept] = []
         self.stuck: list[str] = []
-        self.began = time.monotonic()
 
     # ── start and end
 
@@ -80,7 +120,8 @@ class World:
         self.zeke("apply", self.write("jobs.yaml", self.tasks))
 
     def close(self) -> None:
-        self.keeper.close()
+        for kept in self.kept:
+            kept.release()
         with suppress(AttributeError):
             self.fleet.stop()
         with suppress(AttributeError):
@@ -103,13 +144,15 @@ class World:
     # ── commands
 
     def worker(self, **environment: Any) -> Kept:
-        return self.keeper.keep(lambda: self.fleet.workers(threads=THREADS, **environment))
+        self.kept.append(Kept(lambda: self.fleet.workers(threads=THREADS, **environment)))
+        return self.kept[-1]
 
     def two(self, **environment: str) -> list[Kept]:
         return [self.worker(**environment), self.worker(**environment)]
 
     def scheduler(self, **environment: str) -> Kept:
-        self.schedulers.append(self.keeper.keep(lambda: self.fleet.scheduler(**environment)))
+        self.schedulers.append(Kept(lambda: self.fleet.scheduler(**environment)))
+        self.kept.append(self.schedulers[-1])
         return self.schedulers[-1]
 
     def joined(self, kind: str = "worker") -> int:
@@ -202,11 +245,11 @@ class World:
 
     def promise(self, text: str, held: object) -> None:
         """Record a promise, and whether it holds."""
-        self.promises.append(Promise(text, bool(held)))
+        self.promises.append((text, bool(held)))
 
     def promise_that_none_ended(self) -> None:
         """Record whether all kept command lines ran without an end."""
-        self.promise("no command line ended", all(kept.starts == 1 for kept in self.keeper.kept))
+        self.promise("no command line ended", all(kept.starts == 1 for kept in self.kept))
 
     # ── proofs
 
@@ -221,9 +264,8 @@ class World:
         """Stop the sender and the schedulers, and wait until all sent jobs have ended."""
         self.traffic.stop()
         for scheduler in self.schedulers:
-            if scheduler.wanted:
-                self.keeper.release(scheduler)
-                scheduler.command.stop(30)
+            if scheduler.is_wanted:
+                scheduler.release().stop(30)
         self.drained = self.comes(lambda: self.look(OPEN) == 0, 120)
         if not self.drained:
             rows = self.rows(_STUCK)
@@ -254,19 +296,14 @@ class World:
         if after_share is not None and {"before", "after"} <= rates.keys():
             is_back = rates["after"] >= after_share * rates["before"] > 0
             self.promise(f"throughput after ≥ {after_share * 100:.0f} %", is_back)
-        return Outcome(
-            scenario=self.name,
-            broke=broke,
-            account=found,
-            rates=rates,
-            recovery=recovery,
-            again=proof.repeats(ran),
-            promises=tuple(self.promises),
-            note=note,
-            seconds=time.monotonic() - self.began,
-            server=self.about,
-            stuck=self.stuck,
+        figures = (
+            " → ".join(f"{rates[one]:,.0f}" if one in rates else "—" for one in ("before", "during", "after")),
+            "" if recovery is None else f"{recovery:.1f} s",
+            f"{found.sent:,} = {found.finished:,} + {found.stated:,}",
+            str(found.lost),
+            f"{found.duplicated} ({proof.repeats(ran):,} run again)",
         )
+        return Outcome(self.name, broke, figures, self.promises, note, "", found, self.about, self.stuck)
 
 
 @contextmanager

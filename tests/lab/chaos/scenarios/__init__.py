@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.lab.chaos.outcome import Outcome
-from tests.lab.chaos.scenarios import chunks, coroutines, database, doors, processes, stops
+from tests.lab.chaos.scenarios import chunks, coroutines, database, processes
 
 SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "kill-workers": processes.kill_workers,
@@ -13,7 +13,6 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "chunks": chunks.chunks,
     "kill-schedulers": processes.kill_schedulers,
     "freeze": processes.freeze,
-    "stop-at-boot": stops.stop_at_boot,
     "wrong-clock": processes.wrong_clock,
     "restart-database": database.restart,
     "use-up-connections": database.use_up_connections,
@@ -24,5 +23,4 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "async-freeze": partial(processes.freeze, name="async-freeze", **coroutines.WORLD),
     "async-deploy": coroutines.deploy,
     "async-blocked": coroutines.blocked,
-    **{name: partial(doors.beside, name) for name in doors.FAULTS},
 }

@@ -10,9 +10,8 @@ from typing import Any
 
 from tests.actors.scripted_site import Answer, Asked, Loopback
 from tests.lab.chaos.handlers import PROVIDER
-from tests.lab.chaos.keeper import Kept
 from tests.lab.chaos.outcome import Outcome
-from tests.lab.chaos.world import World, world
+from tests.lab.chaos.world import Kept, World, world
 from zeke_jobs import send_many
 from zeke_jobs.postgres.pool import connect
 

@@ -46,8 +46,7 @@ def deploy(*, quick: bool) -> Outcome:
             for kept in old:
                 here.worker()
                 here.whole(3)
-                here.keeper.release(kept)
-                statuses.append(kept.command.stop(60))
+                statuses.append(kept.release().stop(60))
         here.calm()
         here.promise("the old workers end with status 0", statuses == [0, 0])
         here.promise("no job saw a death", here.look(NO_DEATH))

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.chaos import proof
-from tests.lab.chaos.keeper import Kept
 from tests.lab.chaos.outcome import Impossible, Outcome
 from tests.lab.chaos.proxy import Proxy
 from tests.lab.chaos.traffic import MIXED
-from tests.lab.chaos.world import NO_DEATH, OPEN, World, world
+from tests.lab.chaos.world import NO_DEATH, OPEN, Kept, World, world
 
 #: The query returns the longest time from a worker's death to the return of its jobs.
 _RETURNED = """
@@ -156,8 +155,7 @@ def kill_schedulers(*, quick: bool) -> Outcome:
         time.sleep(wait + random.uniform(0, 0.15))
         with here.phase("during"):
             for scheduler in schedulers:
-                here.keeper.release(scheduler)
-                scheduler.command.kill()
+                scheduler.release().kill()
             if not quick:
                 time.sleep(61)
         here.scheduler()
