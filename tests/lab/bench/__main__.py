@@ -12,14 +12,13 @@ from pathlib import Path
 from tests.lab import server
 from tests.lab.bench import result
 from tests.lab.bench.bench import Bench
-from tests.lab.bench.measures import async_handlers, drains, filters, looks, sending
+from tests.lab.bench.measures import async_handlers, drains, looks, sending
 from tests.lab.bench.result import Row
 
 MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "server-cost": looks.server_cost,
     "drain-unlimited": drains.unlimited,
     "drain-limited": drains.limited,
-    "shares": looks.shares,
     "processes": drains.processes,
     "drain-held-transaction": drains.held_transaction,
     "drain-blocked": drains.blocked,
@@ -27,7 +26,6 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "latency": looks.latency,
     "log-lines": drains.log_lines,
     "async-handlers": async_handlers.measure,
-    "filters": filters.measure,
 }
 _JSON = Path(tempfile.gettempdir(), "zeke-bench.json")
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import count, cycle
 
 import yaml
 from psycopg2.extensions import connection as Connection
@@ -111,10 +111,8 @@ def complaints(found: list[Minute], plan: Plan) -> list[str]:
     ]
     third = len(found) // 3
     if third * plan.every < plan.keep + 120:
-        return [
-            *said,
-            f"too short to tell whether tables grow: {3 * (plan.keep + 120) / plan.every:.0f} minutes would do",
-        ]
+        enough = 3 * (plan.keep + 120) / plan.every
+        return [*said, f"too short to tell whether tables grow: {enough:.0f} minutes would do"]
     for what in ("table", "indexes"):
         before, after = (max(getattr(m, what) for m in part) for part in (found[third:-third], found[-third:]))
         if after > before * 1.1:
@@ -128,33 +126,21 @@ def line(number: int, minute: Minute) -> str:
     return f"| {' | '.join((str(number), f'{minute.done:,.0f}', *counts, f'{minute.wal / 1e6:,.0f}'))} |"
 
 
-def verdict(said: Sequence[str]) -> str:
-    return (
-        "Missed: " + "; ".join(said) + "."
-        if said
-        else "The rate stayed within 10 %, and tables and indexes stopped growing."
-    )
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run on a new server; return 1 if the rate was not kept or a table still grows, else 0."""
     chosen = vars(server.command("endure", __doc__, arguments, minutes=Plan.minutes, rate=Plan.rate, keep=Plan.keep))
     bin_dir, plan = chosen.pop("server"), Plan(**chosen)
     print(f"| {' | '.join(_HEADS)} |\n|{'---:|' * len(_HEADS)}", flush=True)
-    found: list[Minute] = []
-
-    def say(minute: Minute) -> None:
-        found.append(minute)
-        print(line(len(found), minute), flush=True)
-
+    numbers = count(1)
     with server.start(bin_dir) as started:
-        endure(started, plan, say)
+        found = endure(started, plan, lambda minute: print(line(next(numbers), minute), flush=True))
     said = complaints(found, plan)
     about = (
         f"{started.about}, {server.machine()}: {plan.rate} jobs a second of all"
         f" tasks without a rate for {plan.minutes} minutes, kept for {plan.keep} s."
     )
-    print(f"\n{about}\n\n{verdict(said)}")
+    good = "The rate stayed within 10 %, and tables and indexes stopped growing."
+    print(f"\n{about}\n\n{'Missed: ' + '; '.join(said) + '.' if said else good}")
     return 1 if said else 0
 
 

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import fmean
@@ -37,23 +37,10 @@ SELECT q.task, extract(epoch FROM coalesce((q.attempts #>> '{0,started_on}')::ti
 FROM zeke_jobs.queue AS q WHERE q.started_on IS NOT NULL"""
 
 
-@dataclass(frozen=True)
-class Waits:
-    """A task has a number of started jobs, and waits in seconds."""
-
-    started: int
-    mean: float
-    p95: float
-
-
-@dataclass(frozen=True)
-class Run:
-    waits: dict[str, Waits]
-    recording: Workload
-
-
-def _run(started: Server, name: str, text: str, load: Sequence[scenario.Send]) -> Run:
-    """Send the load to fresh workers with this jobs.yaml, and wait until all jobs have ended."""
+def _run(
+    started: Server, name: str, text: str, load: Sequence[scenario.Send]
+) -> tuple[dict[str, list[float]], Workload]:
+    """Send the load to fresh workers with this jobs.yaml; return the waits of each task, and the recorded jobs."""
     server.announce(name)
     folder = started.files / name
     installation = Installation(started.create(name), folder, text)
@@ -68,11 +55,15 @@ def _run(started: Server, name: str, text: str, load: Sequence[scenario.Send]) -
         for task, wait in query(conn, _WAITS):
             waits.setdefault(task, []).append(wait)
     started.drop(installation.url)
-    return Run({task: waits_of(many) for task, many in sorted(waits.items())}, recording)
+    return dict(sorted(waits.items())), recording
 
 
-def waits_of(many: Sequence[float]) -> Waits:
-    return Waits(len(many), sum(many) / len(many), percentile(sorted(many), 0.95) or 0.0)
+#: Each figure of a task is computed from the waits of its started jobs.
+FIGURES: dict[str, Callable[[Sequence[float]], float]] = {
+    "started": len,
+    "mean": fmean,
+    "p95": lambda waits: percentile(sorted(waits), 0.95) or 0.0,
+}
 
 
 def _send(conn: Connection, load: Sequence[scenario.Send]) -> None:
@@ -101,9 +92,6 @@ class Line:
         """Return the spread of the real runs relative to their mean."""
         return (max(self.real) - min(self.real)) / fmean(self.real)
 
-    def told(self, value: float) -> str:
-        return f"{value:.0f}" if self.figure == "started" else _s(value)
-
     @property
     def holds(self) -> bool:
         """Say whether the error is within 15 %, or within the spread of identical real runs."""
@@ -121,12 +109,12 @@ def main(arguments: list[str] | None = None) -> int:
     with server.start(chosen.server) as started:
         ran = [_run(started, f"today_{n}", scenario.TODAY, load) for n in range(chosen.runs)]
         # The prediction uses the first run only, before the change is tried.
-        answers = [backtest(ran[0].recording, today, changed, seed=seed) for seed in range(_SEEDS)]
+        answers = [backtest(ran[0][1], today, changed, seed=seed) for seed in range(_SEEDS)]
         text = yaml.safe_dump(edited(yaml.safe_load(scenario.TODAY), edits), sort_keys=False)
         tried = [_run(started, f"changed_{n}", text, load) for n in range(chosen.runs)]
     changes = ", ".join(f"`{key}={value}`" for key, value in scenario.CHANGES.items())
-    own = _lines([answer.today for answer in answers], ran)
-    other = _lines([answer.proposed for answer in answers if answer.proposed], tried)
+    own = _lines([answer.today for answer in answers], [waits for waits, _ in ran])
+    other = _lines([answer.proposed for answer in answers if answer.proposed], [waits for waits, _ in tried])
     table = [*_table("its own configuration", own), *_table(f"the change: {changes}", other)]
     about = (
         f"{len(load)} jobs, and the jobs that they sent, over {chosen.seconds:.0f} s, on {scenario.PROCESSES} processes of"
@@ -139,24 +127,25 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if missed else 0
 
 
-def _lines(predicted: Sequence[Figures], runs: Sequence[Run]) -> list[Line]:
+def _lines(predicted: Sequence[Figures], runs: Sequence[dict[str, list[float]]]) -> list[Line]:
     lines = []
-    for task in runs[0].waits:
-        figures = [one.tasks[task] for one in predicted]
-        told = [waits_of(one.waits[: len(one.waits) - one.unstarted]) for one in figures]
-        for figure in ("started",) if task == scenario.WITH_BUDGET else ("mean", "p95"):
-            shown = tuple(getattr(run.waits[task], figure) for run in runs)
-            lines.append(Line(task, figure, fmean(getattr(one, figure) for one in told), shown))
+    for task in runs[0]:
+        told = [one.tasks[task].waits[: len(one.tasks[task].waits) - one.tasks[task].unstarted] for one in predicted]
+        for name in ("started",) if task == scenario.WITH_BUDGET else ("mean", "p95"):
+            figure = FIGURES[name]
+            lines.append(Line(task, name, fmean(map(figure, told)), tuple(figure(waits[task]) for waits in runs)))
     return lines
 
 
 def _table(title: str, lines: Sequence[Line]) -> list[str]:
     names = "| task | figure | predicted | real runs | error | spread | holds |"
-    return ["", f"Under {title}:", "", names, "|---|---|---|---|---|---|---|"] + [
-        f"| {line.task} | {line.figure} | {line.told(line.predicted)} | {', '.join(map(line.told, line.real))} | {line.error:+.0%}"
-        f" | {line.spread:.0%} | {'yes' if line.holds else 'no'} |"
-        for line in lines
-    ]
+    rows = ["", f"Under {title}:", "", names, "|---|---|---|---|---|---|---|"]
+    for line in lines:
+        shown = (lambda value: f"{value:.0f}") if line.figure == "started" else _s
+        real = ", ".join(map(shown, line.real))
+        cells = (line.task, line.figure, shown(line.predicted), real, f"{line.error:+.0%}", f"{line.spread:.0%}")
+        rows.append(f"| {' | '.join(cells)} | {'yes' if line.holds else 'no'} |")
+    return rows
 
 
 def _s(seconds: float) -> str:

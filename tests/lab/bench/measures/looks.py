@@ -1,4 +1,4 @@
-"""These measures give a claim's cost on the server, and a job's wait in an idle system and beside other keys.
+"""These measures give a claim's cost on the server, and a job's wait in an idle system.
 
 The cost of statements is the CPU of one session's process. To compare two trees, run the measure in both in turns.
 """
@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import psutil
@@ -18,7 +17,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import register_uuid
 
 import zeke_jobs
-from tests.fleet import query, scalar
+from tests.fleet import scalar
 from tests.lab.bench import result
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.ours import FREE, NAP
@@ -33,10 +32,6 @@ from zeke_jobs.worker.finish.writer import Ending
 
 _TASK = "story-summarize"
 _AT_ONCE = 8
-_PLAIN = "dedupe-insights"
-_MANY, _FEW = 100_000, 10
-_LEFT = "SELECT count(*) FROM zeke_jobs.queue WHERE key = 'small' AND state <> 'done'"
-_LONGEST = 2.0  # Jobs with the key ``small`` must start within _LONGEST seconds.
 
 
 class Session:
@@ -99,41 +94,6 @@ def server_cost(bench: Bench) -> list[Row]:
                 found.setdefault(what, []).append(cost())
     bench.server.drop(installation.url)
     return [result.middle(what, rounds, unit="µs") for what, rounds in found.items()]
-
-
-def shares(bench: Bench) -> list[Row]:
-    """Queue 100,000 jobs with as many keys, with and without shares; then jobs of one key, and ten of another."""
-    installation = bench.installation("keys", {FREE: {"share": "key", "concurrency": 8}, _PLAIN: {"concurrency": 8}})
-    found: dict[str, list[float]] = {_PLAIN: [], FREE: []}
-    held: dict[str, list[Any]] = {_PLAIN: [], FREE: []}
-    with closing(connect(installation.url)) as conn:
-        for task in found:
-            installation.seed(conn, _MANY, task=task)
-        query(conn, "UPDATE zeke_jobs.queue SET key = md5(message_id::text)")
-        query(conn, "VACUUM ANALYZE zeke_jobs.queue")
-        sessions = {task: Session(conn, [task]) for task in found}
-
-        def look(task: str) -> None:
-            held[task] = sessions[task].look(held[task])
-
-        for _ in range(bench.rounds):
-            for task, costs in found.items():
-                costs.append(sessions[task].cost(300, partial(look, task)))
-    bench.server.drop(installation.url)
-    plain = result.middle("a full look among 100,000 keys", found[_PLAIN], unit="µs")
-    shared = result.middle("the same with shares", found[FREE], found[_PLAIN], unit="µs", against="without")
-    waits = []
-    with bench.running(bench.installation("shares", {FREE: {"share": "key", "concurrency": 4, **NAP}})) as up:
-        for _ in range(bench.rounds):
-            zeke_jobs.send_many(FREE, [{"seconds": 0.01}] * _MANY, key="large", connection=up.conn)
-            sent = scalar(up.conn, "SELECT zeke_jobs.now()")
-            zeke_jobs.send_many(FREE, [{"seconds": 0.01}] * _FEW, key="small", connection=up.conn)
-            up.fleet.until(lambda: not scalar(up.conn, _LEFT))
-            last = "SELECT extract(epoch FROM max(claimed_on) - %s)::float FROM zeke_jobs.queue WHERE key = 'small'"
-            waits.append(scalar(up.conn, last, sent))
-            query(up.conn, "DELETE FROM zeke_jobs.queue WHERE state <> 'consumed'")
-    what = f"until {_FEW} jobs have started beside {_MANY:,} of another key, at 4 at once"
-    return [plain, shared, result.middle(what, waits, unit="s", most=_LONGEST)]
 
 
 def latency(bench: Bench) -> list[Row]:
