@@ -12,8 +12,13 @@ from zeke_jobs.config import Config
 from zeke_jobs.testing import set_clock
 
 
+def echoes(**tasks: str) -> str:
+    """Write tasks with the handler ``echo`` and these keys."""
+    return "".join(f"  {name}: {{handler: 'H:echo', {keys}}}\n" for name, keys in tasks.items())
+
+
 class Story(Jobs):
-    """The story makes the histories of some jobs; times are seconds after noon."""
+    """Times are seconds after noon."""
 
     def __init__(self, conn: Connection) -> None:
         super().__init__(conn)

@@ -24,12 +24,10 @@ def jobs(story: Story) -> list[Job]:
 
 
 def purge(story: Story) -> None:
-    for status in ("completed", "failed", "cancelled"):
-        for task in story.config.tasks:
-            SQL.run(
-                story.conn, "retention/purge", task=task, status=status, after=NOON - timedelta(days=1),
-                before=NOON + timedelta(days=1), limit=1000,
-            )  # fmt: skip
+    day = timedelta(days=1)
+    SQL.run(
+        story.conn, "retention/purge", task="a", status="completed", after=NOON - day, before=NOON + day, limit=1000
+    )
 
 
 @pytest.mark.parametrize("is_purged", [False, True], ids=["in the table", "in the history"])
@@ -40,30 +38,20 @@ def test_a_job_is_sent_waits_and_ends_each_attempt_as_it_did(story: Story, *, is
     story.ran("a", 50, 51, "deferred", delay=100.0)
     story.ran("a", 160, 165)
     story.job("a", sent=1200, start=1205, end=1217)
+    story.sent(1300, "a")
+    story.ran("a", 1301, 1303, "retry", delay=600.0)  # The handler asked for the delay.
+    story.ran("a", 2000, 2001)
     if is_purged:
         purge(story)
-    found, once = read(story).roots
+    found, once, asked = read(story).roots
     assert (found.sent, once.sent, once.waited, once.attempts) == (10.0, 1200.0, 5.0, (Attempt(12.0),))
     assert found.attempts == (Attempt(2.0, "retry"), Attempt(1.0, "deferred", 100.0), Attempt(5.0))
+    assert asked.attempts[0] == Attempt(2.0, "retry", 600.0)
 
 
-def test_a_delay_that_the_handler_asked_for_is_kept(story: Story) -> None:
-    story.use("  a: {handler: 'H:echo', retry: {limit: 3, delay: 1s}}")
-    story.sent(0, "a")
-    story.ran("a", 1, 3, "retry", delay=600.0)
-    story.ran("a", 700, 701)
-    assert jobs(story)[0].attempts[0] == Attempt(2.0, "retry", 600.0)
-
-
-def test_a_job_that_ran_out_of_retries_is_told_from_one_that_was_rejected(story: Story) -> None:
-    story.use("  a: {handler: 'H:echo', retry: {limit: 0}}")
-    for error in ("ValueError", "Reject"):
-        story.sent(0, "a")
-        story.ran("a", 1, 3, "failed", error=f'{{"type": "{error}"}}')
-    assert [job.attempts[-1].how for job in jobs(story)] == ["failed", "rejected"]
-
-
-def test_retries_beyond_the_policys_limit_are_the_handlers_own(story: Story) -> None:
+def test_retries_beyond_the_policys_limit_are_the_handlers_own_and_a_rejection_is_told_from_a_failure(
+    story: Story,
+) -> None:
     story.use("  a: {handler: 'H:echo', retry: {limit: 1, delay: 10s, jitter: 0}}")
     for last in ("completed", "failed"):
         story.sent(0, "a")
@@ -75,6 +63,11 @@ def test_retries_beyond_the_policys_limit_are_the_handlers_own(story: Story) -> 
     assert [one.how for one in failed] == ["retry", "deferred", "retry", "rejected"]
     shown = Simulation(recording, story.config, Fleet()).run().tasks["a"]
     assert (shown.completed, shown.failed, shown.retried) == (1, 1, 4)
+    story.use("  a: {handler: 'H:echo', retry: {limit: 0}}")
+    for error in ("ValueError", "Reject"):
+        story.sent(200, "a")
+        story.ran("a", 201, 203, "failed", error=f'{{"type": "{error}"}}')
+    assert [job.attempts[-1].how for job in jobs(story)[2:]] == ["failed", "rejected"]
 
 
 def test_a_job_follows_from_the_attempt_that_sent_it(story: Story) -> None:
@@ -90,20 +83,14 @@ def test_a_job_follows_from_the_attempt_that_sent_it(story: Story) -> None:
     assert [(one.attempt, one.after, one.job.task) for one in found.sends] == [(1, 4.0, "b")]
 
 
-def test_a_job_that_was_cancelled_unstarted_leaves_the_queue_when_it_did(story: Story) -> None:
-    story.use(ONE)
-    story.sent(5, "a", '{"expires": 60}')
-    story.at(65)
-    story.rows("SELECT zeke_jobs.expire(10)")
-    assert [job.leaves for job in jobs(story)] == [60.0]
-
-
-def test_a_job_of_before_fills_the_queue_and_one_that_had_ended_does_not(story: Story) -> None:
+def test_a_job_that_expired_leaves_the_queue_when_it_did_and_one_that_had_ended_before_fills_none(story: Story) -> None:
     story.use(ONE)
     story.job("a", sent=-50, start=-45, end=-40)
     story.job("a", sent=-30, start=-20, end=10)
-    found = read(story)
-    assert [job.sent for job in found.jobs()] == [-30.0]
+    story.sent(15, "a", '{"expires": 60}')
+    story.at(75)
+    story.rows("SELECT zeke_jobs.expire(10)")
+    assert [(job.sent, job.leaves) for job in jobs(story)] == [(-30.0, None), (15.0, 60.0)]
 
 
 def test_what_cannot_be_used_is_counted_and_takes_as_long_as_others_of_its_task(story: Story) -> None:
@@ -118,7 +105,9 @@ def test_what_cannot_be_used_is_counted_and_takes_as_long_as_others_of_its_task(
     assert [found.oddities[odd] for odd in (BACKWARDS, UNFINISHED, ORPHANS)] == [1, 1, 1]
 
 
-def test_the_time_is_the_last_day_or_as_much_of_it_as_is_known(story: Story) -> None:
+def test_the_time_is_the_last_day_or_as_much_of_it_as_is_known_and_the_facts_tell_of_revisions_and_workers(
+    story: Story,
+) -> None:
     story.use(ONE)
     story.sent(0, "a")
     story.at(3600)
@@ -126,10 +115,6 @@ def test_the_time_is_the_last_day_or_as_much_of_it_as_is_known(story: Story) -> 
     story.at(200_000)
     end = NOON + timedelta(seconds=200_000)
     assert history.period(story.conn) == (end - timedelta(days=1), end)
-
-
-def test_the_facts_tell_of_revisions_and_of_workers(story: Story) -> None:
-    story.use(ONE)
     story.at(10)
     story.use("  a: {handler: 'H:echo', concurrency: 1}")
     story.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/a', 'a test')")

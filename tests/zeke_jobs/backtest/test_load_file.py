@@ -27,12 +27,6 @@ def lengths(tasks: str) -> list[float]:
     return [attempt.held for job in made(tasks).jobs() for attempt in job.attempts]
 
 
-def refused(text: str) -> str:
-    with pytest.raises(ConfigurationError) as caught:
-        load_file.load_text(text, "load.yaml", CONFIG)
-    return str(caught.value)
-
-
 def test_the_load_of_the_page_is_accepted_and_each_key_is_documented() -> None:
     page = (ROOT / "docs" / "backtest.md").read_text(encoding="utf-8")
     example = re.search(r"(?m)^    version: 1\n(?:    .*\n)+", page)
@@ -43,15 +37,11 @@ def test_the_load_of_the_page_is_accepted_and_each_key_is_documented() -> None:
         assert [key for key in model.model_fields if f"`{key}`" not in page and f"{key}:" not in page] == []
 
 
-def test_a_rate_sends_so_many_at_random() -> None:
-    found = made("  a: {rate: 60/h, takes: 2s}")
-    sent = [job.sent for job in found.roots]
+def test_a_rate_sends_so_many_at_random_and_hours_differ_and_repeat() -> None:
+    sent = [job.sent for job in made("  a: {rate: 60/h, takes: 2s}").roots]
     assert 1300 < len(sent) < 1580
     assert sent == sorted(sent)
     assert len({round(at) % 60 for at in sent}) > 50
-
-
-def test_hours_differ_and_repeat() -> None:
     found = made("  a: {hourly: [100, 0, 300], takes: 2s}", length="6h")
     hours = [sum(int(job.sent // 3600) == hour for job in found.roots) for hour in range(6)]
     assert hours[1] == hours[4] == 0
@@ -59,7 +49,7 @@ def test_hours_differ_and_repeat() -> None:
     assert all(245 < hours[hour] < 360 for hour in (2, 5))
 
 
-def test_lengths_are_as_described() -> None:
+def test_lengths_are_as_described_and_attempts_fail_as_often() -> None:
     assert set(lengths("  a: {rate: 60/h, takes: 2s}")) == {2.0}
     evenly = lengths("  a: {rate: 60/h, takes: {least: 1s, most: 3s}}")
     assert 1 <= min(evenly) < 1.1
@@ -67,14 +57,11 @@ def test_lengths_are_as_described() -> None:
     skewed = sorted(lengths("  a: {rate: 600/h, takes: {median: 2s, p95: 10s}}"))
     assert median(skewed) == pytest.approx(2.0, rel=0.05)
     assert skewed[int(len(skewed) * 0.95)] == pytest.approx(10.0, rel=0.1)
-
-
-def test_attempts_fail_as_often_as_described() -> None:
     found = [len(job.attempts) for job in made("  a: {rate: 600/h, takes: 2s, fails: 0.2}").jobs()]
     assert sum(count - 1 for count in found) / sum(found) == pytest.approx(0.2, abs=0.02)
 
 
-def test_each_job_sends_so_many_others_when_it_ends() -> None:
+def test_each_job_sends_so_many_others_when_it_ends_and_a_schedule_its_own() -> None:
     parents = made("  a: {rate: 60/h, takes: 2s, sends: {b: 1.5}}\n  b: {takes: 1s, keys: 3}").roots
     sends = [sent for job in parents for sent in job.sends]
     assert {job.task for job in parents} == {"a"}
@@ -82,8 +69,6 @@ def test_each_job_sends_so_many_others_when_it_ends() -> None:
     assert {sent.after for sent in sends} == {2.0}
     assert {sent.job.key for sent in sends if sent.job.task == "b"} == {0, 1, 2}
 
-
-def test_a_schedule_sends_its_own() -> None:
     found = [job.task for job in made("  tick: {takes: 1s, sends: {b: 2}}\n  b: {takes: 1s}").jobs()]
     assert (found.count("tick"), found.count("b")) == (24, 48)
 
@@ -101,11 +86,10 @@ def test_a_schedule_sends_its_own() -> None:
         ("version: 1\ntasks:\n  a: {takes: 2s, rate: 1/h, hourly: [1]}", "load.yaml:3:29: error: expected rate or hourly, got both"),
         ("version: 1\ntasks:\n  a: {takes: 2s, sends: {c: 1}}", "load.yaml:3:26: error: expected a task of jobs.yaml, got 'c'"),
         ("version: 1\ntasks:\n  a: {takes: 2s, fails: 2}", "load.yaml:3:25: error: expected a number of less than 1, got 2"),
-        (
-            "version: 1\ntasks:\n  a: {takes: 2s, sends: {b: 1}}\n  b: {takes: 2s, sends: {a: 0.5}}",
-            "load.yaml:3:18: error: expected jobs of a to send no further ones of a in the end, got a circle",
-        ),
+        ("version: 1\ntasks:\n  a: {takes: 2s, sends: {b: 1}}\n  b: {takes: 2s, sends: {a: 0.5}}", "load.yaml:3:18: error: expected jobs of a to send no further ones of a in the end, got a circle"),
     ],
 )  # fmt: skip
 def test_each_fault_is_told_with_its_place(text: str, said: str) -> None:
-    assert said in refused(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_file.load_text(text, "load.yaml", CONFIG)
+    assert said in str(caught.value)

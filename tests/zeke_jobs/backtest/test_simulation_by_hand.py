@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.zeke_jobs.backtest.conftest import echoes
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.backtest.figures import Figures
 from zeke_jobs.backtest.simulation import Simulation
@@ -37,49 +38,38 @@ class Day:
     def figures(self, *words: Any, **kind: Any) -> Figures:
         return self.simulation(*words, **kind).run()
 
-    def starts(self, tasks: str) -> dict[str, list[float]]:
-        """Return the first start times of jobs, by task."""
-        return {name: list(task.starts) for name, task in self.figures(tasks).tasks.items()}
+    def of_a(self, keys: str = "", **kind: Any) -> Any:
+        """Return the figures of the task a, which has these keys."""
+        return self.figures(echoes(a=keys), **kind).tasks["a"]
 
 
-def test_a_higher_limit_of_retries_lets_what_failed_to_the_last_fail_more_often() -> None:
+RETRY = "retry: {{limit: {}, delay: 10s, factor: 1, jitter: 0}}"
+
+
+def test_a_policys_limit_ends_retries_but_not_those_that_the_handler_grants_itself() -> None:
     day = Day()
     day.job("a", 0, 1, 1, how=("retry", "failed"))
     day.job("a", 0, 1, how=("rejected",))
-    simulation = day.simulation("  a: {handler: 'H:echo', retry: {limit: 3, delay: 10s, factor: 1, jitter: 0}}")
+    simulation = day.simulation(echoes(a=RETRY.format(3)))
     shown = simulation.run().tasks["a"]
-    assert (shown.failed, shown.retried, simulation.last) == (2, 3, 34)
-
-
-def test_a_retry_that_the_handler_grants_itself_is_not_ended_by_the_policys_limit() -> None:
-    day = Day()
-    job = day.job("a", 0, 1, 1, 1)
-    job.attempts = (Attempt(1, "retry"), Attempt(1, "retry", own=True), Attempt(1))
-    tasks = "  a: {{handler: 'H:echo', retry: {{limit: {}, delay: 10s, factor: 1, jitter: 0}}}}"
-    assert day.simulation(tasks.format(1)).run().tasks["a"].completed == 1
-    assert day.simulation(tasks.format(0)).run().tasks["a"].failed == 1
+    assert (shown.failed, shown.retried, simulation.last) == (2, 3, 34), "what failed to the last fails more often"
+    own = Day()
+    own.job("a", 0, 1, 1, 1).attempts = (Attempt(1, "retry"), Attempt(1, "retry", own=True), Attempt(1))
+    assert own.of_a(RETRY.format(1)).completed == 1
+    assert own.of_a(RETRY.format(0)).failed == 1
 
 
 def test_a_tick_is_skipped_while_the_job_of_an_earlier_one_has_not_ended() -> None:
     day = Day()
     for tick in (0, 60, 120):
         day.job("a", tick, 90, tick=True)
-    tasks = "  a: {{handler: 'H:echo', cron: {{at: '* * * * *', overlap: {}}}}}"
-    assert day.starts(tasks.format("skip"))["a"] == [0, 120]
-    assert day.starts(tasks.format("allow"))["a"] == [0, 60, 120]
-    assert day.figures(tasks.format("skip")).tasks["a"].skipped == 1
+    skip, allow = (day.of_a(f"cron: {{at: '* * * * *', overlap: {overlap}}}") for overlap in ("skip", "allow"))
+    assert (list(skip.starts), skip.skipped, list(allow.starts)) == ([0, 120], 1, [0, 60, 120])
 
 
-def test_a_full_queue_refuses_what_is_sent() -> None:
-    day = Day(("a", 0, 10), ("a", 1, 10), ("a", 2, 10), ("a", 3, 10))
-    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1, max_queued: 1}").tasks["a"]
+def test_a_full_queue_refuses_what_is_sent_and_a_job_that_meets_one_sends_again_each_half_minute() -> None:
+    shown = Day(("a", 0, 10), ("a", 1, 10), ("a", 2, 10), ("a", 3, 10)).of_a("concurrency: 1, max_queued: 1")
     assert (shown.jobs, shown.refused) == (2, 2)
-
-
-BOUNDED = "  b: {{handler: 'H:echo', concurrency: 1, max_queued: 1, paused: {}}}\n  a: {{handler: 'H:echo'}}"
-
-
-def test_a_job_that_meets_a_full_queue_sends_again_each_half_minute() -> None:
     # At 5 s one b runs and one waits, so the third send meets a full queue; the first b ends at 36 s, and the send
     # succeeds at 65 s.
     day = Day()
@@ -87,59 +77,46 @@ def test_a_job_that_meets_a_full_queue_sends_again_each_half_minute() -> None:
     day.job("b", 0, 36)
     day.job("b", 1, 40)
     day.job("b", 5, 1, parent=parent)
-    shown = day.figures(BOUNDED.format("false"))
-    assert list(shown.tasks["b"].starts) == [0, 36, 76]
-    assert (shown.tasks["b"].completed, shown.tasks["b"].refused, shown.tasks["a"].completed) == (3, 2, 1)
+    tasks = day.figures(echoes(a="", b="concurrency: 1, max_queued: 1")).tasks
+    assert list(tasks["b"].starts) == [0, 36, 76]
+    assert (tasks["b"].completed, tasks["b"].refused, tasks["a"].completed) == (3, 2, 1)
+    never = Day(("b", 0, 1))
+    never.job("b", 1, 1, parent=never.job("a", 0, 1))
+    tasks = never.figures(echoes(a="", b="concurrency: 1, max_queued: 1, paused: true")).tasks
+    assert (tasks["a"].completed, tasks["b"].refused) == (1, 1)
 
 
-def test_a_send_into_a_full_queue_that_never_empties_is_refused() -> None:
-    day = Day(("b", 0, 1))
-    day.job("b", 1, 1, parent=day.job("a", 0, 1))
-    shown = day.figures(BOUNDED.format("true"))
-    assert (shown.tasks["a"].completed, shown.tasks["b"].refused) == (1, 1)
-
-
-def test_a_paused_job_and_one_that_comes_too_late_are_left() -> None:
-    day = Day(("a", 0, 10), end=100)
-    shown = day.figures("  a: {handler: 'H:echo', paused: true}", horizon=100.0).tasks["a"]
-    assert (shown.unstarted, shown.left, shown.wait_p50) == (1, 1, 100)
-    assert shown.held_by == {"paused": 100}
-
-
-def test_an_alias_is_its_task_and_a_task_that_the_configuration_lacks_is_left_out_and_counted() -> None:
-    shown = Day(("gone", 0, 10), ("former", 0, 10)).figures("  a: {handler: 'H:echo', aliases: [former]}")
-    assert (shown.unserved, list(shown.tasks["a"].starts)) == ({"gone": 1}, [0])
+def test_a_paused_job_is_left_an_alias_is_its_task_and_an_unknown_task_is_counted() -> None:
+    shown = Day(("a", 0, 10), end=100).of_a("paused: true", horizon=100.0)
+    assert (shown.unstarted, shown.left, shown.wait_p50, shown.held_by) == (1, 1, 100, {"paused": 100})
+    named = Day(("gone", 0, 10), ("former", 0, 10)).figures(echoes(a="aliases: [former]"))
+    assert (named.unserved, list(named.tasks["a"].starts)) == ({"gone": 1}, [0])
 
 
 def test_a_claim_follows_a_due_time_and_an_end_after_the_wake_up() -> None:
     day = Day()
-    day.job("a", 0, 10, start=0.001)
-    day.job("a", 0, 10, start=0.001)
-    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}", fleet=Fleet(1, 8, wake_up=0.5)).tasks["a"]
+    for _ in range(2):
+        day.job("a", 0, 10, start=0.001)
+    shown = day.of_a("concurrency: 1", fleet=Fleet(1, 8, wake_up=0.5))
     assert shown.wait_p50 == pytest.approx((0.501 + 11.001) / 2)
 
 
-def test_each_limit_is_told_how_long_it_held_jobs_back() -> None:
+def test_each_limit_is_told_how_long_it_held_jobs_back_that_were_in_the_queue() -> None:
     # The limit is full for 10 s, and then c keeps the only thread until 30 s.
     day = Day(("a", 0, 10), ("b", 0, 5), end=100)
     day.job("c", 5, 20, priority=1)
-    tasks = "  a: {handler: 'H:echo', uses: [pool], priority: 9}\n  b: {handler: 'H:echo', uses: [pool]}\n  c: {handler: 'H:echo'}"
+    tasks = echoes(a="uses: [pool], priority: 9", b="uses: [pool]", c="")
     shown = day.figures(tasks, "limits: {pool: {concurrency: 1}}", fleet=Fleet(1, 1))
     assert shown.tasks["b"].held_by == {"threads": 20, "limit/pool": 10}
     assert shown.limits["threads"].utilisation == pytest.approx(0.35)
     assert shown.limits["limit/pool"].utilisation == pytest.approx(0.15)
-
-
-def test_nothing_holds_a_job_back_that_has_left_the_queue() -> None:
-    day = Day(("a", 0, 10))
-    day.job("a", 0, 5, leaves=3.0)
-    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1}").tasks["a"]
-    assert (shown.expired, shown.held_by) == (1, {"task/a": 3})
+    left = Day(("a", 0, 10))
+    left.job("a", 0, 5, leaves=3.0)
+    assert (left.of_a("concurrency: 1").expired, left.of_a("concurrency: 1").held_by) == (1, {"task/a": 3})
 
 
 def test_waits_beyond_max_wait_are_breaches_and_jobs_of_before_fill_the_queue_and_are_not_counted() -> None:
-    day = Day(("a", -5, 10), ("a", 0, 10), ("a", 0, 10))
-    shown = day.figures("  a: {handler: 'H:echo', concurrency: 1, max_wait: 10s}").tasks["a"]
+    shown = Day(("a", -5, 10), ("a", 0, 10), ("a", 0, 10)).of_a("concurrency: 1, max_wait: 10s")
     assert (shown.jobs, shown.wait_p50, shown.breaches) == (2, 10, 1)
 
 
@@ -147,8 +124,7 @@ def test_the_same_seed_gives_the_same_answer_and_another_one_another() -> None:
     day = Day()
     for sent in range(300):
         day.job("ab"[sent % 2], sent / 10, 1, 1, how=("retry",))
-    tasks = "  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}"
-    answers = [repr(day.figures(tasks, fleet=Fleet(1, 3), seed=seed)) for seed in (1, 1, 2)]
+    answers = [repr(day.figures(echoes(a="", b=""), fleet=Fleet(1, 3), seed=seed)) for seed in (1, 1, 2)]
     assert answers[0] == answers[1] != answers[2]
 
 
@@ -157,4 +133,4 @@ def test_costs_in_another_currency_replace_no_estimate() -> None:
     day.workload.currency = "EUR"
     for sent in (0, 20, 40):
         day.job("a", sent, 10, cost=5.0)
-    assert day.starts("  a: {handler: 'H:echo', budget: 1.00 USD/d, units: {USD: 0.5}}")["a"] == [0, 20, 1000]
+    assert list(day.of_a("budget: 1.00 USD/d, units: {USD: 0.5}").starts) == [0, 20, 1000]
