@@ -4,6 +4,7 @@ import importlib
 import re
 import sys
 import types
+from collections.abc import Callable
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import zeke_jobs
 from tests.fleet import ROOT, query, scalar
 from zeke_jobs import config, testing
 from zeke_jobs.cli.root import app
+from zeke_jobs.core import environment
 from zeke_jobs.testing import FakeContext
 
 PACKAGE, NEWS = ROOT / "zeke_jobs", ROOT / "actors"
@@ -174,7 +176,49 @@ def test_the_example_of_pg_boss_is_a_good_file_and_runs(moved: Any) -> None:
     assert [(call.task, call.payload) for call in ctx.sent] == [("index-item", {"item_id": str(item.item_id)})]
 
 
+# ── limits and variables
+
+
+def test_the_examples_of_limits_are_accepted_and_close_their_limit() -> None:
+    (text,) = blocks("limits", "yaml")
+    text = re.sub(r"handler: my_jobs\S+", "handler: tests.zeke_jobs.worker.handlers:echo", text)
+    loaded = config.load_text(f"version: 1\n{text}", "jobs.yaml")
+    assert str(loaded.limits["ai"].budget) == "5.00 USD/d"
+    assert str(loaded.tasks["fetch-content"].rate) == "10/s, 1/s per key"
+    found: dict[str, Any] = {"__name__": "example"}
+    exec(next(block for block in blocks("limits", "python") if "Throttled" in block), found)
+    with pytest.raises(zeke_jobs.Throttled) as raised:
+        found["ask"](None, FakeContext())
+    assert (raised.value.limit, raised.value.retry_after) == ("ai", 12)
+
+
+VARIABLES = [value for name, value in vars(environment).items() if name.isupper() and not name.startswith("_")]
+
+
+def test_every_variable_has_its_line() -> None:
+    assert [variable for variable in VARIABLES if f"\n| `{variable}` |" not in PAGES["operations"]] == []
+    assert set(re.findall(r"ZEKE_JOBS_\w+", PAGES["operations"])) <= set(VARIABLES), "the page names no other one"
+
+
+@pytest.mark.parametrize(
+    ("variable", "read"),
+    [
+        ("CONFIG", environment.config_path), ("ENVIRONMENT", environment.installation), ("DATA", environment.data_dir),
+        ("LOG_FORMAT", environment.log_format), ("LOG_LEVEL", environment.log_level), ("ASYNC", environment.async_places),
+        ("HEARTBEAT", environment.heartbeat), ("LISTEN", environment.listen), ("REASON", environment.reason),
+    ],
+)  # fmt: skip
+def test_a_variable_that_is_not_set_has_the_default_of_its_line(
+    variable: str, read: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(f"ZEKE_JOBS_{variable}", raising=False)
+    (said,) = re.findall(rf"^\| `ZEKE_JOBS_{variable}` \|.*\| (.*) \|$", PAGES["operations"], re.MULTILINE)
+    default = read()
+    assert said.strip("`").removeprefix("./") == (f"{default:g}" if isinstance(default, float) else str(default))
+
+
 STATEMENTS = [s for block in blocks("from-pg-boss", "sql") for s in block.split(";\n") if s.strip()]
+STATEMENTS += blocks("operations", "sql")
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)

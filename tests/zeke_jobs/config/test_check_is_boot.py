@@ -84,25 +84,21 @@ def refusals(
     monkeypatch.syspath_prepend(folder)
     monkeypatch.chdir(folder)
 
-    def checked() -> str:
-        try:
-            command.load(path)
-        except ConfigurationError as error:
-            return str(error)
-        return ""
+    def boot() -> None:
+        broker = builder.load_broker()
+        state = applying.sync(conn, broker.runtime.file)
+        broker.process.use(state.config, state.revision)
 
-    def booted() -> str:
+    def refusal(read: Callable[[], object]) -> str:
         try:
-            broker = builder.load_broker()
-            state = applying.sync(conn, broker.runtime.file)
-            broker.process.use(state.config, state.revision)
+            read()
         except ConfigurationError as error:
             return str(error)
         return ""
 
     def both(text: str) -> tuple[str, str]:
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
-        return checked(), booted()
+        return refusal(lambda: command.load(path)), refusal(boot)
 
     yield both
     for module in folder.glob("*.py"):
@@ -138,23 +134,18 @@ def test_what_cannot_be_in_force_is_refused_before_the_boot(refusals: Callable[[
         "nan": "expected a JSON Schema of boot_handlers.Nan that Postgres can store, got one with properties.share",
         "tuned": "expected field when of boot_handlers.Tuning to have a type that exists at run time, got datetime",
     }
-    for name, fault in faults.items():
-        checked, booted = refusals(with_task({"handler": f"boot_handlers:{name}"}))
-        assert checked.startswith(f"jobs.yaml:3:14: error: {fault}")
-        assert booted == checked
+    texts = {with_task({"handler": f"boot_handlers:{name}"}): f"3:14: error: {fault}" for name, fault in faults.items()}
     fine = {"handler": "boot_handlers:fine"}
     unwritable = {"handler": "boot_handlers:unwritable", "cron": {"at": "@daily", "payload": {"name": "a"}}}
-    for text, fault in (
-        (with_task(unwritable), "LookupError: a"),
-        (
-            with_task(fine, middleware=["boot_handlers:Raises"]),
-            "to be made with its settings, got RuntimeError: the port is taken",
-        ),
-        (with_task(fine, services={"s": {"use": "boot_handlers:Tuning"}}), "field when of boot_handlers.Tuning"),
-        (with_task(fine).replace("one:", "zeke-metronome:"), "zeke_jobs.actors keeps for itself"),
+    texts |= {
+        with_task(unwritable): "LookupError: a",
+        with_task(fine, middleware=["boot_handlers:Raises"]): "with its settings, got RuntimeError: the port is taken",
+        with_task(fine, services={"s": {"use": "boot_handlers:Tuning"}}): "field when of boot_handlers.Tuning",
+        with_task(fine).replace("one:", "zeke-metronome:"): "zeke_jobs.actors keeps for itself",
         # A task that cannot be written to the catalogue causes no error for the next task.
-        (yaml.safe_dump({"version": 1, "tasks": {"one": unwritable, "two": fine}}), "\n\n1 error in jobs.yaml"),
-    ):
+        yaml.safe_dump({"version": 1, "tasks": {"one": unwritable, "two": fine}}): "\n\n1 error in jobs.yaml",
+    }
+    for text, fault in texts.items():
         checked, booted = refusals(text)
         assert fault in checked
         assert booted == checked
@@ -165,39 +156,39 @@ DURATIONS = st.sampled_from(["1s", "5m", "2h", "1h30m", "1d", "7d", "30d", "1ms"
 COUNTS = st.sampled_from([*range(1, 21), 100, 2**31 - 1, 10**18 - 1, 0])
 RATES = st.sampled_from(["1/s", "10/s", "60/m", "999999999/d", "0/s"])
 SCHEDULES = st.sampled_from(["*/5 * * * *", "@daily", "59 23 31 12 *", "0 6 * * mon-fri", "0 0 30 2 *"])
-TASK = st.fixed_dictionaries(
-    {"handler": st.sampled_from(["sample_handlers:tick", "sample_handlers:greet", "sample_handlers:tuned"]), "uses": st.just(["ai"]), "units": st.just({"tokens": 100})},
-    optional={
-        "description": st.text(max_size=20),
-        "queue": NAMES,
-        "aliases": st.lists(NAMES, max_size=2),
-        "concurrency": COUNTS | st.fixed_dictionaries({}, optional={"limit": COUNTS, "per_key": COUNTS}),
-        "rate": RATES | st.fixed_dictionaries({}, optional={"limit": RATES, "per_key": RATES, "burst": COUNTS}),
-        "budget": st.sampled_from(["5 USD/d", "999999999.999999 EUR/d", "0 USD/d"]),
-        "priority": st.sampled_from([-100, 0, 100, 101]),
-        "timeout": DURATIONS,
-        "retry": st.fixed_dictionaries({}, optional={"limit": COUNTS, "delay": DURATIONS, "max_delay": DURATIONS}),
-        "keep": st.fixed_dictionaries({}, optional={"completed": DURATIONS, "failed": DURATIONS}),
-        "max_queued": COUNTS,
-        "expires": DURATIONS,
-        "unique": st.booleans() | st.fixed_dictionaries({"while": st.just("period"), "period": DURATIONS}),
-        "cron": SCHEDULES
-        | st.fixed_dictionaries({"at": SCHEDULES}, optional={"timezone": st.sampled_from(["UTC", "Asia/Kathmandu"]), "window": DURATIONS, "jitter": DURATIONS, "payload": st.dictionaries(st.sampled_from(["userName", "tone"]), st.text(max_size=5))}),
-        "order": st.just("strict"),
-        "paused": st.booleans(),
-        "settings": st.dictionaries(st.sampled_from(["words", "token", "count"]), st.sampled_from([["a"], "t-a", 5])),
+
+
+def some(needed: dict[str, Any] | None = None, **optional: Any) -> Any:
+    """Draw a mapping with the needed keys and some of the others."""
+    return st.fixed_dictionaries(needed or {}, optional=optional)
+
+
+PAYLOADS = st.dictionaries(st.sampled_from(["userName", "tone"]), st.text(max_size=5))
+ZONES = st.sampled_from(["UTC", "Asia/Kathmandu"])
+TASK = some(
+    {
+        "handler": st.sampled_from(["sample_handlers:tick", "sample_handlers:greet", "sample_handlers:tuned"]),
+        "uses": st.just(["ai"]), "units": st.just({"tokens": 100}),
     },
+    description=st.text(max_size=20), queue=NAMES, aliases=st.lists(NAMES, max_size=2),
+    concurrency=COUNTS | some(limit=COUNTS, per_key=COUNTS),
+    rate=RATES | some(limit=RATES, per_key=RATES, burst=COUNTS),
+    budget=st.sampled_from(["5 USD/d", "999999999.999999 EUR/d", "0 USD/d"]),
+    priority=st.sampled_from([-100, 0, 100, 101]), timeout=DURATIONS, max_queued=COUNTS, expires=DURATIONS,
+    retry=some(limit=COUNTS, delay=DURATIONS, max_delay=DURATIONS), keep=some(completed=DURATIONS, failed=DURATIONS),
+    unique=st.booleans() | some({"while": st.just("period"), "period": DURATIONS}),
+    cron=SCHEDULES | some({"at": SCHEDULES}, timezone=ZONES, window=DURATIONS, jitter=DURATIONS, payload=PAYLOADS),
+    order=st.just("strict"), paused=st.booleans(),
+    settings=st.dictionaries(st.sampled_from(["words", "token", "count"]), st.sampled_from([["a"], "t-a", 5])),
 )  # fmt: skip
-LIMIT = st.fixed_dictionaries(
+LIMIT = some(
     {"concurrency": COUNTS, "units": st.just({"tokens": {"rate": "90000/m"}})},
-    optional={
-        "rate": RATES,
-        "budget": st.just("3 USD/d"),
-        "breaker": st.fixed_dictionaries({"failures": st.sampled_from([1, 20, "50%", 2**31])}, optional={"within": DURATIONS, "pause": DURATIONS}),
-        "throttle": st.fixed_dictionaries({}, optional={"least": COUNTS, "raise_every": DURATIONS}),
-        "paused": st.booleans(),
-    },
-)  # fmt: skip
+    rate=RATES,
+    budget=st.just("3 USD/d"),
+    breaker=some({"failures": st.sampled_from([1, 20, "50%", 2**31])}, within=DURATIONS, pause=DURATIONS),
+    throttle=some(least=COUNTS, raise_every=DURATIONS),
+    paused=st.booleans(),
+)
 
 
 @settings(

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
+from tests.zeke_jobs.config.conftest import SECRET
 from zeke_jobs.config.entries import EntryError
 from zeke_jobs.config.handlers import resolve, resolve_path, service_settings
 from zeke_jobs.config.models import Service, Task
 from zeke_jobs.errors import ConfigurationError
 
 
-def names(*models: type[BaseModel] | None) -> list[str | None]:
-    """Compare models by name, because the tests cannot import the samples directly."""
-    return [model.__name__ if model else None for model in models]
-
-
 def test_annotations_say_what_a_handler_takes() -> None:
     handler = resolve_path("sample_handlers:tuned")
-    assert names(handler.payload_model, handler.settings_model) == ["Nothing", "Settings"]
+    assert (name(handler.payload_model), name(handler.settings_model)) == ("Nothing", "Settings")
     assert (handler.is_async, resolve_path("sample_handlers:later").is_async) == (False, True)
-    for name in ("greet", "tick", "optional"):
-        assert resolve_path(f"sample_handlers:{name}").settings_model is None
+    for path in ("greet", "tick", "optional"):
+        assert resolve_path(f"sample_handlers:{path}").settings_model is None
+
+
+def name(model: type[BaseModel] | None) -> str:
+    """Compare models by name, because the tests cannot import the samples directly."""
+    return model.__name__ if model else ""
 
 
 IN_QUOTES = """
@@ -45,8 +47,6 @@ def noted(function):
 @noted
 def run(payload: P, ctx: C) -> None: ...
 """
-
-
 UNHASHABLE = """
 import dataclasses, functools
 from zeke_jobs.core.context import Context as C
@@ -65,37 +65,31 @@ def test_annotations_may_be_spelled_in_many_ways(source: str, tmp_path: Path, mo
     (tmp_path / "spelled.py").write_text("from pydantic import BaseModel\nclass P(BaseModel): ...\n" + source)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "spelled", raising=False)
-    assert names(resolve_path("spelled:run").payload_model) == ["P"]
+    assert name(resolve_path("spelled:run").payload_model) == "P"
     monkeypatch.delitem(sys.modules, "spelled")
 
 
-def test_a_module_with_a_syntax_error_is_named_by_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_with_a_syntax_error_is_named_by_its_line_and_a_missing_handler_by_its_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "broken_sample.py").write_text("x = 1\ndef broken(:\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(EntryError) as caught:
+    with pytest.raises(EntryError, match="to import, got SyntaxError") as caught:
         resolve_path("broken_sample:run")
-    assert "to import, got SyntaxError" in caught.value.args[0]
     assert "broken_sample.py:2" in caught.value.args[1]
-
-
-def test_resolve_raises_with_the_tasks_name() -> None:
     with pytest.raises(ConfigurationError, match="task greet: expected a name in module sample_handlers, got 'gret'"):
         resolve(Task(id="greet", handler="sample_handlers:gret"))
 
 
-def test_settings_are_filled_from_the_environment_when_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_tasks_and_services_are_filled_from_the_environment_when_they_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     task = Task(id="tuned", handler="sample_handlers:tuned", settings={"token": "t-${SAMPLE_LATE}", "words": ["$${A}"]})
     monkeypatch.setenv("SAMPLE_LATE", "owl")
-    settings = resolve(task).settings(task)
-    assert settings is not None
+    settings: Any = resolve(task).settings(task)
     assert settings.model_dump(include={"token", "words"}) == {"token": "t-owl", "words": ["${A}"]}
-    assert "owl" not in repr(task)
-
-
-def test_a_services_settings_are_filled_and_opened() -> None:
     service = Service.read({"use": "sample_services:Settings", "token": "${SAMPLE_SECRET}", "retries": 1})
-    settings = service_settings(service)
-    assert settings.model_dump(include={"retries"}) == {"retries": 1}
-    assert settings.token.get_secret_value() == "hunter2-correct-horse"  # type: ignore[attr-defined]
-    assert "hunter2" not in repr(service) + repr(settings)
+    opened: Any = service_settings(service)
+    assert (opened.retries, opened.token.get_secret_value()) == (1, SECRET)
+    assert not any(secret in repr(task) + repr(service) + repr(opened) for secret in ("owl", "hunter2"))

@@ -164,8 +164,14 @@ def test_the_tests_of_the_page_pass_and_what_it_says_besides_holds(program: Path
     assert "sends.py" not in done.stdout
 
 
-def test_a_fake_context_says_what_it_was_not_given() -> None:
+def test_a_fake_context_keeps_what_a_handler_says_and_says_what_it_was_not_given() -> None:
     ctx = FakeContext(services={"web": object()})
+    ctx.used(tokens=900)
+    ctx.used(tokens=34)
+    ctx.throttled("ai", 12, "slow down")
+    assert (ctx.units, ctx.throttles) == ({"tokens": 934}, [("ai", 12.0, "slow down")])
+    with pytest.raises(ValueError, match="expected tokens as a number of at least 0, got -1"):
+        ctx.used(tokens=-1)
     with pytest.raises(RuntimeError, match=r"expected FakeContext\(settings=…\)"):
         _ = ctx.settings.shortest
     with pytest.raises(RuntimeError, match=r"ctx.service\('ai'\), got web"):
