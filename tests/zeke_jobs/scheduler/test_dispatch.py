@@ -52,11 +52,7 @@ def test_a_tick_is_recorded_as_skipped_while_the_previous_job_is_unfinished(worl
         ("0 14 * * *", {"timezone": "Asia/Kathmandu"}, []),  # In Kathmandu, 14:00 was at 08:15 UTC, before the change.
         ("*/20 * * * *", {"payload": {"new": True}}, ["09:20 sent", "09:40 sent"]),
     ],
-    ids=[
-        "a changed cron fires nothing from before the change",
-        "nor does another zone",
-        "any other change loses no tick",
-    ],
+    ids=["a cron fires nothing from before the change", "nor does another zone", "any other change loses no tick"],
 )
 def test_a_change_of_a_schedule(world: World, at: str, change: dict[str, Any], sent: list[str]) -> None:
     world.put(at=at, missed="all")
@@ -66,26 +62,32 @@ def test_a_change_of_a_schedule(world: World, at: str, change: dict[str, Any], s
     assert world.beat(NINE + 52 * MINUTE) == sent
 
 
-def test_what_left_the_file_leaves_the_tables_and_sends_nothing(world: World) -> None:
+def test_what_left_the_file_sends_nothing_and_leaves_the_tables_as_soon_as_nobody_holds_it_locked(
+    world: World, other_conn: Connection
+) -> None:
     world.put()
-    world.beat(NINE + 5 * MINUTE)
+    world.beat(NINE)
     world.put(at=None)
+    with transaction(other_conn), other_conn.cursor() as cursor:
+        cursor.execute("SELECT zeke_jobs.lock_schedule('pull', '*/5 * * * *', 'UTC', %s)", [NINE])
+        assert world.beat(NINE + 5 * MINUTE) == []
+        assert world.rows("SELECT task FROM zeke_jobs.schedule_state") == [{"task": "pull"}]
     assert world.beat(NINE + 10 * MINUTE) == []
     assert world.rows("SELECT task FROM zeke_jobs.schedule UNION ALL SELECT task FROM zeke_jobs.schedule_state") == []
 
 
-def test_a_schedule_paused_in_the_file_records_its_ticks_as_skipped(world: World) -> None:
-    world.put(paused=True)
+def test_a_pause_in_the_file_a_full_queue_and_a_unique_job_that_is_queued_skip_the_tick_and_say_so(
+    world: World,
+) -> None:
+    world.put("still", paused=True)
     assert world.beat(NINE + 5 * MINUTE) == ["09:05 skipped paused in jobs.yaml"]
-    row = world.schedule()
+    row = world.schedule("still")
     assert (row["paused"], row["paused_by"], row["last_result"]) == (True, "jobs.yaml", "skipped")
-
-
-def test_a_full_queue_and_a_unique_job_that_is_queued_skip_the_tick_and_say_so(world: World) -> None:
+    world.put("still", at=None)
     world.put(unique_fields=[])
     world.put("small", max_queued=1)
     [sent, _] = world.rows("SELECT zeke_jobs.send(task)::text AS id FROM unnest(ARRAY['pull', 'small']) AS t (task)")
-    assert sorted(world.beat(NINE + 5 * MINUTE)) == ["09:05 skipped full", "09:05 skipped unique"]
+    assert sorted(world.beat(NINE + 10 * MINUTE)) == ["09:10 skipped full", "09:10 skipped unique"]
     assert str(world.ticks()[0]["job"]) == sent["id"]
 
 
@@ -185,18 +187,6 @@ def test_a_sender_that_holds_a_unique_key_makes_no_other_schedule_late(world: Wo
         assert f"a transaction of session {other_conn.info.backend_pid} " in str(lines)
     assert world.jobs("second") == ["09:05"]
     assert world.beat(NINE + 6 * MINUTE) == ["09:05 skipped unique"]
-
-
-def test_what_somebody_holds_locked_is_tidied_up_later(world: World, other_conn: Connection) -> None:
-    world.put("first")
-    world.beat(NINE)
-    world.put("first", at=None)
-    with transaction(other_conn), other_conn.cursor() as cursor:
-        cursor.execute("SELECT zeke_jobs.lock_schedule('first', '*/5 * * * *', 'UTC', %s)", [NINE])
-        world.beat(NINE + MINUTE)
-        assert world.rows("SELECT task FROM zeke_jobs.schedule_state") == [{"task": "first"}]
-    world.beat(NINE + 2 * MINUTE)
-    assert world.rows("SELECT task FROM zeke_jobs.schedule_state") == []
 
 
 def test_eight_schedulers_at_once_send_each_tick_once(world: World, database: str) -> None:

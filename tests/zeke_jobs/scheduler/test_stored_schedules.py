@@ -33,20 +33,16 @@ def jobs(conn: Connection) -> Jobs:
     return made
 
 
-def at(jobs: Jobs, **passed: float) -> None:
-    set_clock(jobs.conn, MIDNIGHT + timedelta(**passed))
-
-
 def beat(jobs: Jobs, **passed: float) -> None:
-    at(jobs, **passed)
+    set_clock(jobs.conn, MIDNIGHT + timedelta(**passed))
     dispatch.beat(jobs.conn)
 
 
 def sent(jobs: Jobs) -> list[tuple[str | None, str]]:
-    rows = jobs.rows(
-        "SELECT extra ->> 'schedule' AS schedule, to_char(scheduled_for AT TIME ZONE 'UTC', 'HH24:MI') AS tick FROM zeke_jobs.queue ORDER BY scheduled_for, 1"
+    ticks = (
+        "SELECT extra ->> 'schedule' AS name, scheduled_for AS at FROM zeke_jobs.queue WHERE scheduled_for IS NOT NULL"
     )
-    return [(row["schedule"], row["tick"]) for row in rows]
+    return [(row["name"], f"{row['at']:%H:%M}") for row in jobs.rows(f"{ticks} ORDER BY 2, 1")]
 
 
 def test_each_tenant_has_its_digest_in_its_own_zone_with_its_own_payload(jobs: Jobs) -> None:
@@ -73,12 +69,12 @@ def test_overlap_is_of_each_schedule_alone(jobs: Jobs) -> None:
 
 
 def test_a_change_fires_nothing_from_before_it_and_putting_it_again_changes_nothing(jobs: Jobs) -> None:
-    at(jobs, hours=3)
+    beat(jobs, hours=3)
     schedules.put("plain/one", task="plain", at="0 1 * * *")
     dispatch.beat(jobs.conn)
     assert sent(jobs) == []
     schedules.put("plain/one", task="former", at="0 4 * * *")
-    at(jobs, hours=4)
+    set_clock(jobs.conn, MIDNIGHT + timedelta(hours=4))
     schedules.put("plain/one", task="plain", at="0 4 * * *")
     dispatch.beat(jobs.conn)
     assert sent(jobs) == [("plain/one", "04:00")]
@@ -119,9 +115,8 @@ def test_sql_puts_lists_and_deletes(jobs: Jobs) -> None:
     assert jobs.rows("SELECT task, cron, timezone, payload FROM zeke_jobs.schedule WHERE schedule = 'plain/sql'") == [
         {"task": "plain", "cron": "0 8 * * mon-fri", "timezone": "Europe/Paris", "payload": {"story_id": "x"}}
     ]
-    assert jobs.rows("SELECT name, key FROM pgboss.schedule ORDER BY key") == [
-        {"name": "digest", "key": ""}, {"name": "plain", "key": "plain/sql"}
-    ]  # fmt: skip
+    listed = jobs.rows("SELECT name, key FROM pgboss.schedule ORDER BY key")
+    assert listed == [{"name": "digest", "key": ""}, {"name": "plain", "key": "plain/sql"}]
     assert jobs.rows("SELECT zeke_jobs.delete_schedule('plain/sql') AS gone") == [{"gone": True}]
 
 

@@ -28,7 +28,7 @@ class World:
 
     def put(self, task: str = "pull", at: str | None = "*/5 * * * *", **cron: Any) -> None:
         """Put a schedule in force as the next revision of jobs.yaml; ``at=None`` removes the schedule."""
-        columns = {"max_queued": cron.pop("max_queued", None), "unique_fields": cron.pop("unique_fields", None)}
+        most, fields = cron.pop("max_queued", None), cron.pop("unique_fields", None)
         [revision] = self.rows(
             "INSERT INTO zeke_jobs.revision (digest, source, applied_by) VALUES ('', '', 'test') RETURNING number"
         )
@@ -38,12 +38,7 @@ class World:
             "INSERT INTO zeke_jobs.task (id, aliases, queue, definition, cron, revision, max_queued, unique_fields, unique_while) "
             "VALUES (%s, %s, 'default', '{}', %s, %s, %s, %s, 'queued') ON CONFLICT (id) DO UPDATE SET cron = excluded.cron, "
             "revision = excluded.revision",
-            task,
-            [f"old-{task}"],
-            None if at is None else json.dumps(stanza),
-            revision["number"],
-            columns["max_queued"],
-            columns["unique_fields"],
+            *(task, [f"old-{task}"], None if at is None else json.dumps(stanza), revision["number"], most, fields),
         )
 
     def beat(self, now: datetime) -> list[str]:
@@ -53,19 +48,14 @@ class World:
 
     def jobs(self, task: str = "pull") -> list[str]:
         """Return the times of the ticks that have a job."""
-        return [
-            f"{row['scheduled_for']:%H:%M}"
-            for row in self.rows(
-                "SELECT scheduled_for FROM zeke_jobs.queue WHERE task = %s AND scheduled_for IS NOT NULL ORDER BY scheduled_for",
-                task,
-            )
-        ]
+        sent = (
+            "SELECT scheduled_for AS at FROM zeke_jobs.queue WHERE task = %s AND scheduled_for IS NOT NULL ORDER BY 1"
+        )
+        return [f"{row['at']:%H:%M}" for row in self.rows(sent, task)]
 
     def end_jobs(self, state: str = "done") -> None:
         """Set the state of all queued and active jobs."""
-        self.rows(
-            "UPDATE zeke_jobs.queue SET state = %s WHERE state <> %s AND state IN ('queued', 'consumed')", state, state
-        )
+        self.rows("UPDATE zeke_jobs.queue SET state = %s WHERE state IN ('queued', 'consumed')", state)
 
     def ticks(self, task: str = "pull") -> list[dict[str, Any]]:
         return self.rows("SELECT * FROM zeke_jobs.tick WHERE task = %s ORDER BY scheduled_for", task)
