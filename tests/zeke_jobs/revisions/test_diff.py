@@ -64,20 +64,13 @@ def test_every_value_of_a_schedules_payload_and_of_a_service_counts_too(
     assert lines(*both) == [said]
 
 
-@pytest.mark.parametrize(
-    "cron", ["{{at: '0 9 * * *', payload: {}}}", "[{{name: payload, at: '0 9 * * *', payload: {}}}]"]
-)
-def test_a_sensitive_field_of_a_schedules_payload_is_masked(cron: str) -> None:
+def test_a_key_that_says_what_its_absence_says_is_no_change_and_a_sensitive_field_of_a_payload_is_masked() -> None:
+    for key in ("description: ''", "aliases: []", "uses: []", "sensitive: []", "settings: {}", "retry: {factor: 2}"):
+        assert lines(loaded(SCORE.format("")), loaded(SCORE.format(f", {key}"))) == [], key
     pull = "  pull: {{handler: 'H:work', sensitive: [n], cron: {}}}\n"
-    both = [loaded(pull.format(cron.format(f"{{n: {n}, m: {n}}}"))) for n in (1, 2)]
-    assert [line.rpartition(".")[2] for line in lines(*both)] == ["n: '***' → '***'", "m: 1 → 2"]
-
-
-@pytest.mark.parametrize(
-    "key", ["description: ''", "aliases: []", "uses: []", "sensitive: []", "settings: {}", "retry: {factor: 2}"]
-)
-def test_a_key_that_says_what_its_absence_says_is_no_change(key: str) -> None:
-    assert lines(loaded(SCORE.format("")), loaded(SCORE.format(f", {key}"))) == []
+    for cron in ("{{at: '0 9 * * *', payload: {}}}", "[{{name: payload, at: '0 9 * * *', payload: {}}}]"):
+        both = [loaded(pull.format(cron.format(f"{{n: {n}, m: {n}}}"))) for n in (1, 2)]
+        assert [line.rpartition(".")[2] for line in lines(*both)] == ["n: '***' → '***'", "m: 1 → 2"]
 
 
 @pytest.mark.parametrize(

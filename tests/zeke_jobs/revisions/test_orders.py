@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 import zeke_jobs
 from tests.each import each
-from tests.fleet import query
+from tests.fleet import query, scalar
 from tests.zeke_jobs.revisions.world import BASE, TOP, apply, latest, load, planned
 from zeke_jobs.config import Config
 from zeke_jobs.diagnosis.why import why
@@ -23,27 +23,29 @@ RENAME = Orders(rename={"analyze": "analyse"})
 
 
 def cancelled(conn: Connection) -> int:
-    return int(query(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL")[0][0])
+    return int(scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL"))
 
 
 def test_removing_a_task_with_unfinished_jobs_is_refused_in_words(base: Config, conn: Connection) -> None:
-    with pytest.raises(StrandedJobs) as caught:
+    with pytest.raises(StrandedJobs, match=r"analyze: 3 queued and 1 active(?s:.*)--drain analyze"):
         apply(conn, load(WITHOUT))
-    assert "analyze: 3 queued and 1 active" in str(caught.value)
-    assert "--drain analyze" in str(caught.value)
     with pytest.raises(StrandedJobs):
         applying.sync(conn, load(WITHOUT))
     assert store.latest_number(conn) == 1
     assert zeke_jobs.send("analyze").status == "created"
 
 
-def test_cancel_ends_queued_jobs_and_marks_active_ones(base: Config, conn: Connection) -> None:
-    apply(conn, load(WITHOUT), orders=CANCEL)
+def test_cancel_ends_queued_jobs_and_marks_active_ones_and_changes_nothing_when_it_is_asked_again(
+    base: Config, conn: Connection
+) -> None:
+    assert apply(conn, load(WITHOUT), orders=CANCEL).is_new
     ended = "SELECT state::text, count(*), min(extra ->> 'cancel_reason') FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL GROUP BY 1 ORDER BY 1"
     why = "its task was removed from jobs.yaml"
     assert query(conn, ended) == [("consumed", 1, why), ("rejected", 3, why)]
     with pytest.raises(UnknownTask):
         zeke_jobs.send("analyze")
+    assert not planned(conn, load(WITHOUT), orders=CANCEL).is_pending
+    assert not apply(conn, load(WITHOUT), orders=CANCEL).is_new
 
 
 def test_a_job_that_is_committed_after_its_task_was_removed_ends_with_the_reason(
@@ -61,9 +63,8 @@ def test_a_job_that_is_committed_after_its_task_was_removed_ends_with_the_reason
     job = zeke_jobs.status(stray.id)
     assert (job.status, job.cancel_reason) == ("cancelled", "its task was removed from jobs.yaml")
     assert "its task was removed from jobs.yaml" in why(conn, stray.id).reasons[0].sentence
-    assert query(conn, "SELECT action, target, said_by, jobs FROM zeke_jobs.audit WHERE action = 'cancel'") == [
-        ("cancel", "task/score", "zeke-jobs", [stray.id])
-    ]
+    audit = query(conn, "SELECT target, said_by, jobs FROM zeke_jobs.audit WHERE action = 'cancel'")
+    assert audit == [("task/score", "zeke-jobs", [stray.id])]
     # The task returns to the file, and its cancelled job can be retried.
     apply(conn, base)
     zeke_jobs.retry(stray.id)
@@ -71,11 +72,17 @@ def test_a_job_that_is_committed_after_its_task_was_removed_ends_with_the_reason
     assert zeke_jobs.status(stray.id).status == "created"
 
 
-def test_rename_moves_queued_jobs_and_keeps_the_old_name_for_senders(base: Config, conn: Connection) -> None:
+@pytest.mark.parametrize("drains", [False, True], ids=["", "after a drain"])
+def test_rename_moves_queued_jobs_and_keeps_the_old_name_for_senders(
+    base: Config, conn: Connection, *, drains: bool
+) -> None:
+    if drains:
+        apply(conn, load(WITHOUT), orders=DRAIN)
     new = WITHOUT + "  analyse: {handler: 'H:work', queue: slow}\n"
     query(conn, "UPDATE zeke_jobs.queue SET priority = 9 WHERE state = 'queued'")
     done = apply(conn, load(new), orders=RENAME)
-    rows = query(conn, "SELECT DISTINCT task, queue_name, priority, message ->> 'actor_name' FROM zeke_jobs.queue WHERE state = 'queued'")  # fmt: skip
+    moved = "SELECT DISTINCT task, queue_name, priority, message ->> 'actor_name' FROM zeke_jobs.queue"
+    rows = query(conn, f"{moved} WHERE state = 'queued'")
     assert rows == [("analyse", "slow", 9, "analyse")]
     assert zeke_jobs.send("analyze").task_id == "analyse"
     assert [one.label for one in done.proposal.plan.overrides] == ["analyse.aliases"]
@@ -137,21 +144,13 @@ def test_an_order_that_makes_no_sense_is_refused(base: Config, conn: Connection,
 def test_jobs_of_a_task_that_is_gone_are_cancelled_although_nothing_else_changes(conn: Connection) -> None:
     applying.sync(conn, load(WITHOUT))
     message = "jsonb_build_object('actor_name', 'analyze', 'queue_name', 'default')"
-    query(conn, f"INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message, task, revision) VALUES (gen_random_uuid(), 'default', 'queued', {message}, 'analyze', 1)")  # fmt: skip
+    row = f"gen_random_uuid(), 'default', 'queued', {message}, 'analyze', 1"
+    query(conn, f"INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message, task, revision) SELECT {row}")
     plan = planned(conn, load(WITHOUT), orders=CANCEL)
     assert plan.is_pending
     assert [(one.why, one.name, one.queued) for one in plan.touched] == [("cancelled", "analyze", 1)]
     assert apply(conn, load(WITHOUT), orders=CANCEL).is_new
     assert cancelled(conn) == 1
-
-
-def test_the_same_order_again_changes_nothing_while_the_active_ones_are_being_stopped(
-    base: Config, conn: Connection
-) -> None:
-    assert apply(conn, load(WITHOUT), orders=CANCEL).is_new
-    assert cancelled(conn) == 4
-    assert not planned(conn, load(WITHOUT), orders=CANCEL).is_pending
-    assert not apply(conn, load(WITHOUT), orders=CANCEL).is_new
 
 
 def test_a_task_that_drains_goes_on_draining_until_it_is_cancelled_after_all(base: Config, conn: Connection) -> None:
@@ -161,11 +160,3 @@ def test_a_task_that_drains_goes_on_draining_until_it_is_cancelled_after_all(bas
     done = apply(conn, load(WITHOUT), orders=CANCEL)
     assert "analyze" not in done.proposal.config.tasks
     assert (cancelled(conn), done.proposal.plan.overrides) == (4, ())
-
-
-def test_a_task_that_drains_can_be_renamed_after_all(base: Config, conn: Connection) -> None:
-    apply(conn, load(WITHOUT), orders=DRAIN)
-    done = apply(conn, load(WITHOUT + "  analyse: {handler: 'H:work'}\n"), orders=RENAME)
-    assert [one.label for one in done.proposal.plan.overrides] == ["analyse.aliases"]
-    assert query(conn, "SELECT DISTINCT task FROM zeke_jobs.queue WHERE state = 'queued'") == [("analyse",)]
-    assert zeke_jobs.send("analyze").task_id == "analyse"

@@ -27,7 +27,7 @@ def override(key: str, value: Any, **more: Any) -> Override:
 CONCURRENCY = override("tasks.analyze.concurrency", 3)
 
 
-def test_a_name_means_a_place_of_the_file() -> None:
+def test_a_name_means_a_place_of_the_file_and_a_value_is_read_as_in_the_file() -> None:
     tasks = BASE + "  dotted: {handler: 'H:work', aliases: [old.name]}\n"
     file = load(tasks, TOP + "\nservices: {web: {use: 'H:Address'}}")
     places = {
@@ -40,9 +40,6 @@ def test_a_name_means_a_place_of_the_file() -> None:
         "timezone": ("timezone",),
     }
     assert {text: read_path(text, file) for text in places} == places
-
-
-def test_a_value_is_read_as_in_the_file() -> None:
     values = {"3": 3, "5m": "5m", "[a, b]": ["a", "b"], "{limit: 2}": {"limit": 2}, "true": True, '"3"': "3"}
     values |= {"*/5 * * * *": "*/5 * * * *", "@daily": "@daily"}
     assert {text: read_value(text) for text in values} == values
@@ -57,12 +54,8 @@ def test_a_new_file_keeps_what_is_set_unless_it_says_the_same_or_lacks_the_task(
 
 
 def test_a_value_may_go_inside_a_short_form_or_where_nothing_is() -> None:
-    keys = {
-        "tasks.analyze.concurrency.per_key": 2,
-        "tasks.analyze.paused": True,
-        "tasks.pull.cron.timezone": "Europe/Paris",
-    }
-    keys |= {"tasks.score.settings.words": ["x"], "limits.ai.rate": "30/m"}
+    keys: dict[str, Any] = {"tasks.analyze.concurrency.per_key": 2, "tasks.analyze.paused": True}
+    keys |= {"tasks.pull.cron.timezone": "Europe/Paris", "tasks.score.settings.words": ["x"], "limits.ai.rate": "30/m"}
     found = load(edits=store.edits([override(key, value) for key, value in keys.items()]))
     analyze, pull = found.tasks["analyze"], found.tasks["pull"]
     assert (analyze.concurrency, analyze.paused) == (Concurrency(limit=5, per_key=2), True)
@@ -88,16 +81,15 @@ def over(conn: Connection, key: str, value: Any) -> None:
     apply(conn, load(), by="me", message="slow", origin="set", overrides=[past])
 
 
-def test_a_scheduler_alone_takes_back_what_is_over_before_it_sends(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_a_scheduler_alone_takes_back_what_is_over_and_so_does_a_worker(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     over(conn, "tasks.pull.cron.timezone", "Asia/Tokyo")
     monkeypatch.setattr(beat, "obey_signals", lambda: None)
     monkeypatch.setattr(beat, "_PROCESS", beat._Process())
     beat.beat(None, lambda _: 1)
     said = query(conn, "SELECT cron ->> 'timezone', w.revision, w.file_revision FROM zeke_jobs.task, zeke_jobs.worker AS w WHERE cron IS NOT NULL")  # fmt: skip
     assert said == [("UTC", 3, 1)]
-
-
-def test_a_worker_takes_back_what_is_over(conn: Connection) -> None:
     over(conn, "tasks.analyze.concurrency", 3)
     ((due,),) = query(conn, "SELECT zeke_jobs.chores()")
     chores.do(conn, due)

@@ -20,12 +20,8 @@ from zeke_jobs.revisions import applying
 from zeke_jobs.revisions.proposal import Orders
 
 WORKER = UUID(int=7)
-LIMITS = [
-    ("", "concurrency: 1"),
-    ("", "concurrency: {per_key: 1}"),
-    ("", "rate: 1/h"),
-    ("limits: {few: {concurrency: 1}}", "uses: [few]"),
-]
+FEW = "limits: {few: {concurrency: 1}}"
+LIMITS = [("", "concurrency: 1"), ("", "concurrency: {per_key: 1}"), ("", "rate: 1/h"), (FEW, "uses: [few]")]
 KEYED = '{"key": "a"}'
 
 
@@ -87,8 +83,8 @@ def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) ->
 def test_a_job_whose_worker_died_is_rescued_by_the_retries_of_the_new_name(jobs: Jobs) -> None:
     job = renamed(jobs, "retry: {limit: 3}")
     jobs.rows("UPDATE zeke_jobs.worker SET heartbeat_on = heartbeat_on - interval '1 hour'")
-    rescued = SQL.all(jobs.conn, "worker/rescue")
-    assert [(row["message_id"], row["outcome"]) for row in rescued] == [(job, "rescued")]
+    (rescued,) = SQL.all(jobs.conn, "worker/rescue")
+    assert (rescued["message_id"], rescued["outcome"]) == (job, "rescued")
 
 
 def test_overlap_sees_the_run_under_the_old_name(jobs: Jobs) -> None:
@@ -119,30 +115,21 @@ def test_what_was_paused_under_the_old_name_stays_so(jobs: Jobs, target: str) ->
     assert actions.resume(jobs.conn, target)
 
 
-def test_of_two_pauses_that_become_one_the_first_stands(jobs: Jobs) -> None:
+def test_of_two_pauses_that_become_one_the_first_stands_and_a_worker_that_boots_may_take_one_along(
+    jobs: Jobs, database: str
+) -> None:
     jobs.use("  old: {handler: 'H:echo'}\n  new: {handler: 'H:echo'}\n  older: {handler: 'H:echo'}")
     for name in ("older", "old", "new"):
         actions.pause(jobs.conn, f"task/{name}", by=name)
     jobs.use("  new: {handler: 'H:echo', aliases: [old, older]}")
     assert [(one.target, one.paused_by) for one in actions.paused(jobs.conn)] == [("task/new", "older")]
-
-
-def test_a_worker_that_boots_with_the_new_name_may_take_a_pause_along(jobs: Jobs, database: str) -> None:
-    jobs.use("  old: {handler: 'H:echo'}")
-    actions.pause(jobs.conn, "task/old", by="ann@desk")
     sign_up(jobs.conn)
     with closing(connect(as_member(database, roles.WORKER))) as worker:
-        applying.sync(worker, load("  new: {handler: 'H:echo', aliases: [old]}"))
-    assert [one.target for one in actions.paused(jobs.conn)] == ["task/new"]
+        applying.sync(worker, load("  newest: {handler: 'H:echo', aliases: [new]}"))
+    assert [one.target for one in actions.paused(jobs.conn)] == ["task/newest"]
 
 
 WITHOUT = "  other: {handler: 'H:echo'}"
-
-
-def test_cancel_stops_what_runs_under_the_former_name(jobs: Jobs) -> None:
-    job = renamed(jobs)
-    apply(jobs.conn, load(WITHOUT), orders=Orders(cancel=frozenset({"new"})))
-    assert jobs.row(job)["cancelled_on"] is not None
 
 
 def test_a_task_drains_until_what_runs_under_its_former_name_has_ended(jobs: Jobs) -> None:
@@ -157,3 +144,9 @@ def test_a_task_drains_until_what_runs_under_its_former_name_has_ended(jobs: Job
     assert applying.revert_due(jobs.conn) is None
     jobs.rows("DELETE FROM zeke_jobs.queue")
     assert applying.revert_due(jobs.conn) is not None
+
+
+def test_cancel_stops_what_runs_under_the_former_name(jobs: Jobs) -> None:
+    job = renamed(jobs)
+    apply(jobs.conn, load(WITHOUT), orders=Orders(cancel=frozenset({"new"})))
+    assert jobs.row(job)["cancelled_on"] is not None
