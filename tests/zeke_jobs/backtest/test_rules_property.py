@@ -56,7 +56,9 @@ WITH_BUDGET = ("costly", "dear", "frail")
 def history(chance: Random) -> Workload:
     """Make jobs of few tasks, so that the jobs compete for the limits."""
     names = chance.sample(NAMES, chance.randint(1, 3))
-    ends: list[Ending] = ["completed", *chance.choice([["completed", "failed"], ["failed"] * 3])]
+    ends: list[Ending] = chance.choice(
+        [["completed", "completed", "failed"], ["completed", "failed", "failed", "failed"]]
+    )
     made, jobs = Workload(origin=BEGIN.timestamp(), end=4.0), list[Job]()
 
     def quarters(least: int, most: int) -> float:
