@@ -26,23 +26,14 @@ class ChiliWeights(BaseModel, frozen=True, extra="forbid"):
 
 
 class Chili(BaseModel, frozen=True, extra="forbid"):
-    """Defines the local chili score: ``round(5 * weighted mean of four parts)``, with parts from 0 to 1 of three digits.
-
-    Attributes:
-        weights: The weight of each part.
-        keywords: Words that are searched as whole words in title and text.
-        enough_keywords: With this number of different keywords, their part of the score is 1.
-        full_cluster: With this number of sources of the event, their part of the score is 1. With one source the part is 0.
-        fresh_days: The age in days at which freshness becomes 0.
-        default_authority: The authority of a source that nobody rated, 0 to 1.
-    """
+    """Defines the local chili score: ``round(5 * weighted mean of four parts)``, with parts from 0 to 1 of three digits."""
 
     weights: ChiliWeights = ChiliWeights()
-    keywords: tuple[str, ...] = DEFAULT_KEYWORDS
-    enough_keywords: int = Field(default=5, ge=1)
-    full_cluster: int = Field(default=4, ge=2)
-    fresh_days: float = Field(default=7, gt=0)
-    default_authority: float = Field(default=0.7, ge=0, le=1)
+    keywords: tuple[str, ...] = DEFAULT_KEYWORDS  # searched as whole words in title and text
+    enough_keywords: int = Field(default=5, ge=1)  # with this number of different keywords, their part is 1
+    full_cluster: int = Field(default=4, ge=2)  # with so many sources of the event, their part is 1
+    fresh_days: float = Field(default=7, gt=0)  # the age in days at which freshness becomes 0
+    default_authority: float = Field(default=0.7, ge=0, le=1)  # of a source that nobody rated
 
     def score(self, story: Story) -> tuple[int, dict[str, Any]]:
         """Return the score of a story that a single source reports, from 0 to 5, and its parts."""

@@ -7,16 +7,12 @@ from dataclasses import replace
 from itertools import combinations
 
 from actors.ai import gate
-from actors.ai.gate.dates import dates
 from actors.ai.gate.evidence import evidence, key, keys, tokens
-from actors.ai.gate.figures import known_numbers, stands_among
-from actors.ai.gate.numbers import numbers
 from actors.ai.markdown import blocks, is_bold, plain
 from actors.ai.protocol import Brief, Story
 from actors.ai.ranking import ranked
 from actors.ai.sentences import is_whole, sentences
-from actors.ai.standing import addresses_reader, leans, speech
-from actors.ai.subject import stands_alone
+from actors.ai.standing import addresses_reader, leans, speech, stands_alone
 from actors.ai.words import count, is_dense
 from actors.patterns import patterns
 
@@ -89,14 +85,7 @@ def _is_borne_out(text: str, story: Story) -> bool:
     rest = story.document.partition(text)[2][:_LOOK_AHEAD]  # with which the sentence may go on in the document
     is_ended = is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text
     is_of_story = is_ended and len(said & evidence(told).keys) >= _BORNE_OUT * len(said)
-    return is_of_story and gate.fault(text, told) is None and _has_figures_of_one(text, story.document)
-
-
-def _has_figures_of_one(text: str, document: str) -> bool:
-    """Return whether one sentence of a document has all numbers of a text. Numbers of several sentences may differ."""
-    said = numbers(dates(text).rest)
-    told = (known_numbers([dates(item.text).rest]) for item in ranked(document)) if said else ()
-    return not said or any(all(stands_among(one, known) for one in said) for known in told)
+    return is_of_story and gate.fault(text, told) is None
 
 
 def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, str | None]:

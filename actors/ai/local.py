@@ -12,7 +12,7 @@ from actors.ai.protocol import Analysis, Brief, Embedding, Ledger, Provenance, S
 from actors.ai.ranking import Ranked, best, ranked
 from actors.ai.words import terms
 
-MADE_BY = Provenance(provider="local", model="extractive-19")
+MADE_BY = Provenance(provider="local", model="extractive-20")
 """The origin that is stored with each text. Raise the number with any change of the chosen sentences."""
 
 _SUMMARY_CHARS = 600
@@ -21,20 +21,14 @@ _TITLE_BONUS = 2.0
 
 
 class Analyst:
-    """Does the AI step without a model, free and offline, with equal results in each run. Other providers override this class.
+    """Does the AI step without a model, with equal results in each run. Other providers override this class.
 
-    Every method may raise ``Retry`` or ``Defer`` if a provider asked to wait, ``Reject`` if it refused or the settings
-    are wrong, and ``Unfounded`` (a ``Reject``) if the story does not support the answer. No method returns invented
-    text.
-
-    Attributes:
-        embeds_together: Whether a provider makes the embeddings, of many stories in one request.
-        batches: The provider's ``Batches`` of questions, or None without batches.
-        rescore: ``Chili.rescore``, which does not change the score that a model gave.
+    A method raises ``Retry`` or ``Defer`` if a provider asked to wait, ``Reject`` if it refused or the settings are
+    wrong, and ``Unfounded`` if the story does not support the answer.
     """
 
-    embeds_together = False
-    batches: Any = None
+    embeds_together = False  # a provider makes the embeddings of many stories in one request
+    batches: Any = None  # the provider's Batches, if there is a provider
 
     def __init__(self, chili: Chili, embed_text: Callable[[str], list[float]], model_version: str) -> None:
         self._chili = chili
@@ -43,7 +37,7 @@ class Analyst:
         self._model_version = model_version
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
-        """Return the score by the chili formula, a brief and a summary. Only a model says why a story matters."""
+        """Return the chili score, a brief and a summary. Only a model says why a story matters."""
         chili, breakdown = self._chili.score(story)
         return Analysis(
             why_it_matters=None,
@@ -69,13 +63,16 @@ class Analyst:
                 chosen.append(item)
         return Summary(" ".join(item.text for item in sorted(chosen, key=lambda item: item.start)) or None, MADE_BY)
 
-    def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:  # noqa: ARG002
-        """Return a vector of the title and the first 1,000 characters of prose."""
-        return Embedding(tuple(self._embed_text(lead(story))), self._model_version)
+    def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
+        """Return a vector of a story's title and beginning."""
+        (made,) = self.embed_many([story], ledger)
+        if isinstance(made, Exception):
+            raise made
+        return made
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:  # noqa: ARG002
         """Return the vectors of stories of several jobs, or the exception for each job. A raised exception is for all jobs."""
-        return [self.embed(story) for story in stories]
+        return [Embedding(tuple(self._embed_text(lead(story))), self._model_version) for story in stories]
 
 
 @lru_cache(maxsize=16)  # the embedding needs the text, and so does the search for similar stories

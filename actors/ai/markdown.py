@@ -31,20 +31,14 @@ _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Describes one block of a document.
-
-    Attributes:
-        text: The text ``document[start:end]``. Code has no fences.
-        heading: The heading above the block, as plain text.
-        language: The language that a code fence names, in lower case, or empty.
-    """
+    """Describes one block of a document."""
 
     kind: BlockKind
     start: int
     end: int
-    text: str
-    heading: str = ""
-    language: str = ""
+    text: str  # document[start:end]; code has no fences
+    heading: str = ""  # the heading above, as plain text
+    language: str = ""  # that a code fence names, in lower case
 
 
 def blocks(document: str) -> list[Block]:

@@ -14,35 +14,21 @@ HALF = 0.5  # a question in a batch costs this share of its usual price
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Describes a story as the AI step sees it. Each of its texts may be empty.
-
-    Attributes:
-        document: The full text, as Markdown if that is known.
-        description: The page's description of itself.
-        language: A BCP 47 code such as ``en``.
-        authority: The source's authority, 0 to 1, or None if nobody set it.
-        age_days: Days since the publication, or else since the pipeline found the story, and at least 0.
-    """
+    """Describes a story as the AI step sees it. Each of its texts may be empty."""
 
     id: UUID
     title: str
-    document: str
-    description: str = ""
-    language: str | None = None
+    document: str  # the full text, as Markdown if that is known
+    description: str = ""  # the page's description of itself
+    language: str | None = None  # a BCP 47 code such as en
     source: str = ""
-    authority: float | None = None
-    age_days: float = 0.0
+    authority: float | None = None  # the source's authority, 0 to 1, or None if nobody set it
+    age_days: float = 0.0  # days since the publication or the discovery, at least 0
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Describes the origin of a text, which is stored with the text.
-
-    Attributes:
-        provider: ``local`` or ``openai``.
-        model: The model that answered, or the name and version of the local method.
-        prompt: The prompt's id and version, or None, like ``checked``, if no model wrote the text.
-    """
+    """Describes the origin of a text: the provider, the model or the local method, and for a model the prompt's version."""
 
     provider: str
     model: str
@@ -61,7 +47,7 @@ class Brief:
 
     @property
     def parts(self) -> dict[str, str | None]:
-        """Return the three lengths by name."""
+        """The three lengths by name."""
         return {"one_liner": self.one_liner, "two_liner": self.two_liner, "elevator": self.elevator}
 
 
@@ -75,31 +61,22 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Says why a story matters.
-
-    Attributes:
-        chili: From 0 (nothing new) to 5 (drop everything).
-        state: ``completed`` for a model's analysis, ``extractive`` for sentences taken from the story itself.
-        confidence: The model's own confidence, 0 to 1.
-        quotes: The starts and ends of quotations in the document that support the analysis.
-        breakdown: The parts of a computed chili.
-        brief: The story's brief, or None if the answer has no valid brief. ``summary`` is the summary, or None.
-    """
+    """Says why a story matters."""
 
     why_it_matters: str | None
-    chili: int
-    state: Literal["extractive", "completed"]
+    chili: int  # from 0 (nothing new) to 5 (drop everything)
+    state: Literal["extractive", "completed"]  # extractive: only sentences of the story
     made_by: Provenance
-    confidence: float | None = None
-    quotes: Sequence[tuple[int, int]] = ()
-    breakdown: Mapping[str, Any] = field(default_factory=dict)
-    brief: Brief | None = None
+    confidence: float | None = None  # the model's own, 0 to 1
+    quotes: Sequence[tuple[int, int]] = ()  # starts and ends of quotations in the document
+    breakdown: Mapping[str, Any] = field(default_factory=dict)  # the parts of a computed chili
+    brief: Brief | None = None  # None, like summary, if the answer has no valid one
     summary: Summary | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """Holds 1536 numbers, and the version of the model that made them. Vectors of two versions are never compared."""
+    """Holds 1536 numbers and their model's version. Vectors of two versions are never compared."""
 
     vector: tuple[float, ...]
     model_version: str
@@ -107,48 +84,33 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class CallStart:
-    """Describes a call that is about to be made.
+    """Describes a call that is about to be made."""
 
-    Attributes:
-        operation: analyze, brief, summarize, verify or embed.
-        prompt: The prompt's id and version; None for embeddings.
-        cost: The highest possible cost in US dollars; None if the model has no price.
-    """
-
-    operation: str
+    operation: str  # analyze, brief, summarize, verify or embed
     model: str
-    prompt: str | None
-    cost: float | None
+    prompt: str | None  # its id and version; None for embeddings
+    cost: float | None  # the highest possible cost in US dollars; None if the model has no price
 
 
 @dataclass(frozen=True, slots=True)
 class CallEnd:
-    """Describes how a call ended.
+    """Describes how a call ended."""
 
-    Attributes:
-        outcome: ok, cached, rate_limited, refused, truncated, invalid, timeout or failed.
-        detail: The reason for an outcome other than ok and cached.
-        cost: The cost in US dollars. If the cost is None, the highest possible cost counts as spent.
-        is_charged: False if the provider did no work, so that the call is free.
-        rests: The model that no job may call, and for how many seconds.
-    """
-
-    outcome: str
-    detail: str | None = None
+    outcome: str  # ok, cached, rate_limited, refused, truncated, invalid, timeout or failed
+    detail: str | None = None  # the reason for another outcome than ok and cached
     model: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
-    cost: float | None = None
-    is_charged: bool = True
+    cost: float | None = None  # in US dollars; None: the highest possible cost counts as spent
+    is_charged: bool = True  # False if the provider did no work, so that the call is free
     latency_ms: int | None = None
-    rests: tuple[str, float] | None = None
+    rests: tuple[str, float] | None = None  # the model that no job may call, and for how many seconds
 
 
 class Unfounded(Reject):
-    """A model twice made statements that the story does not support, so no part of its answer may be shown.
+    """A model twice made statements that the story does not support.
 
-    Attributes:
-        said: The model's last answer. ``instead`` is the local provider's text, labelled as such.
+    ``said`` is its last answer, and ``instead`` the local provider's text.
     """
 
     def __init__(self, reason: str, said: str = "", instead: Any = None) -> None:
@@ -158,7 +120,7 @@ class Unfounded(Reject):
 
 
 def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
-    """Return a provider's answer and None, or the local provider's answer and the exception to raise at the end."""
+    """Return a provider's answer and None, or the local answer and the exception to raise at the end."""
     try:
         return ask(), None
     except Unfounded as refused:
@@ -167,20 +129,15 @@ def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """Describes a call that began: an open row in the ledger, which ``settle`` closes.
-
-    Attributes:
-        kept: The answer to an earlier equal call, or None.
-        reply: The provider's reply in a batch, or None.
-    """
+    """Describes an open call in the ledger, which ``settle`` closes."""
 
     id: UUID
-    kept: Any = None
-    reply: Any = None
+    kept: Any = None  # the answer to an earlier equal call
+    reply: Any = None  # the provider's reply in a batch
 
 
 class Ledger(Protocol):
-    """Records paid calls of one job, or of the jobs of a chunk: it begins and settles calls, and stores answers."""
+    """Records the paid calls of one job, or of the jobs of a chunk, and stores answers."""
 
     def begin(
         self,
@@ -191,10 +148,9 @@ class Ledger(Protocol):
         recalls: bool = True,
         may_wait: bool = False,
     ) -> Begun:
-        """Open a call and reserve its highest possible cost, or find the answer to an equal call of the same ``key``.
+        """Open a call and reserve its highest possible cost, or, if ``recalls``, find the stored answer of the ``key``.
 
-        A new ``question`` may go into the next batch. If ``recalls``, a stored answer may be used. If ``may_wait``, the
-        question may wait for a batch, or is in a batch since an earlier attempt.
+        A new ``question`` may go into the next batch. If ``may_wait``, the question may also be in an earlier batch.
 
         Raises:
             Defer: calls of the model are paused.
@@ -202,10 +158,10 @@ class Ledger(Protocol):
         """
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        """Close a call once, with its real cost. ``keep`` has a key, and the answer to store for later equal calls."""
+        """Close a call with its real cost. ``keep`` has a key, and the answer to store under it."""
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
-        """Begin calls of one model with their keys, all together: one call for each job, by the job's place in the chunk."""
+        """Begin calls of one model with their keys, by the places of their jobs in the chunk."""
 
     def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
         """Close the calls of several jobs, all together."""

@@ -32,22 +32,16 @@ _LONGEST_DATELINE = 80  # maximum number of characters in a dateline
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Describes a sentence of running text.
-
-    Attributes:
-        raw: The text ``document[start:end]``. ``text`` is this text without Markdown.
-        score: The scores of a document add up to 1.
-        is_spoken: Whether a quotation is open before the sentence, so that the sentence does not name its speaker.
-    """
+    """Describes a sentence of running text."""
 
     start: int
     end: int
-    raw: str
-    text: str
+    raw: str  # document[start:end]
+    text: str  # raw without Markdown
     heading: str
-    score: float
+    score: float  # the scores of a document add up to 1
     unit: Vector
-    is_spoken: bool = False
+    is_spoken: bool = False  # a quotation is open before the sentence, so that the sentence does not name its speaker
 
     @property
     def is_statement(self) -> bool:

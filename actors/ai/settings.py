@@ -12,20 +12,12 @@ if TYPE_CHECKING:
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
-    """Defines the settings of the AI step.
+    """Defines the settings of the AI step."""
 
-    Attributes:
-        provider: ``local`` takes sentences from the story itself and needs no server; ``openai`` asks a model.
-        chili: The formula of the local chili score.
-        embeddings: The kind of local embeddings: ``hashed`` words, or ``wordllama`` (installed by the extra ``local``).
-        batch: Whether jobs that nobody waits for ask the provider in batches, at half the price, with answers within a day.
-        openai: Address, model, prices and other settings of the provider ``openai``.
-    """
-
-    provider: Literal["local", "openai"] = "local"
-    chili: Chili = Chili()
-    embeddings: Literal["hashed", "wordllama"] = "hashed"
-    batch: bool = False
+    provider: Literal["local", "openai"] = "local"  # local takes sentences from the story; openai asks a model
+    chili: Chili = Chili()  # the formula of the local score
+    embeddings: Literal["hashed", "wordllama"] = "hashed"  # of the provider local; the extra local installs wordllama
+    batch: bool = False  # jobs that nobody waits for ask in batches, at half the price, with answers within a day
     openai: OpenAISettings | None = None
 
     @model_validator(mode="after")
@@ -42,9 +34,9 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         from actors.ai.local import Analyst
 
         embedder = hashing.wordllama() if self.embeddings == "wordllama" else (hashing.embed, hashing.MODEL_VERSION)
-        local = (self.chili, *embedder)
+        local = Analyst(self.chili, *embedder)
         if self.provider == "local" or self.openai is None:
-            return Analyst(*local)
+            return local
         from actors.ai.openai.analyst import OpenAIAnalyst
 
         return OpenAIAnalyst(self.openai, local, in_batches=self.batch)

@@ -1,14 +1,20 @@
-"""Tests whether a sentence can be read alone: it needs no sentence before it, and names the speaker of its quotations.
+"""Tests whether a sentence can be shown alone: it needs no sentence before it, and names its subject and its speaker.
 
 ``patterns.txt`` has the words, in about twenty languages.
 """
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain, islice, pairwise
 
 from actors.ai.gate import form
-from actors.ai.gate.evidence import is_unspaced, tokens
-from actors.ai.sentences import is_whole
+from actors.ai.gate.evidence import is_unspaced, key, keys, tokens
+from actors.ai.markdown import prose
+from actors.ai.sentences import is_whole, sentences
+from actors.ai.words import SMALL
+from actors.calendar_names import MONTHS, WEEKDAYS
 from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
@@ -22,6 +28,18 @@ _UNCASED = re.compile(r"[\u0600-\u06ff\u0900-\u097f\uac00-\ud7af]")
 _FIGURE = re.compile(r"\d+")
 _FIGURES = 2  # a text with at least this number of figures, and many names, is from a table
 _MOST_MARKED = 0.6  # the largest share of names and figures among the words of a sentence with these figures
+_OPENING = 6  # number of words at the beginning of a sentence that must name the subject
+_BEHIND_ARTICLE = 4  # the number of words after a first word "the"; otherwise an earlier sentence named the subject
+_INTRODUCTION = 16  # maximum number of words before a comma that may precede the subject
+_DENSE_OPENING = 12  # number of characters of a Chinese or Japanese sentence that must name the subject
+_TOPIC = re.compile("[はが]")  # in Japanese these particles mark the subject
+_NUMBER = 3  # number of first words in which a number belongs to the subject
+_MOST_SENTENCES = 300
+_OFTEN = 2  # a word in more sentences than this is frequent
+_YEAR = re.compile(r"(?:1\d|20)\d\d")
+_NAME = re.compile(r"[^\W\d_](?:[^\W_]|['\u2019.&-](?=[^\W_]))*")
+_LABEL = re.compile(r"[^:]{1,60}: (?=[^\W\d_a-z\u00df-\u00ff])|[^.:]*[:|] ?[\"\u201c\u201e\u00ab\u300c]")
+_CALENDAR = frozenset(" ".join([*MONTHS.values(), *WEEKDAYS.values()]).replace("|", " ").split())
 
 
 def is_fit(text: str) -> bool:
@@ -107,3 +125,100 @@ def _names_speaker(text: str) -> bool:
     near = [word for part in words[:-1] for word in part[-_CLOSE:]]
     near += [word for part in words[1:] for word in part[:_CLOSE]]
     return any(word[0].isupper() or _UNCASED.match(word) for word in near if not _SAYS["start"].fullmatch(word))
+
+
+def stands_alone(text: str, title: str, document: str, *, is_first: bool = False) -> bool:
+    """Return whether a sentence of a document can be read with its headline alone.
+
+    The sentence names its subject, refers to no earlier sentence, gives full names, and does not say "I", "we" or
+    "you". The first sentence need not name its subject, because nothing comes before it.
+    """
+    return (
+        is_independent(text)
+        and not is_personal(text)
+        and not _LABEL.match(text)
+        and not praises(text)
+        and (is_first or _names_subject(text, keys(title)))
+        and (is_first or not _knows_something(text, keys(title), document))
+        and not _knows_somebody(text, keys(title), document)
+    )
+
+
+def praises(text: str) -> bool:
+    """Return whether a sentence has words of praise outside a quotation, as adverts have."""
+    return _SAYS["praise"].search(unquoted(text)) is not None
+
+
+@lru_cache(maxsize=16)
+def _names(document: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the last words of names, and the keys of words in several sentences."""
+    lines = prose(document).split("\n")
+    told = tuple(islice((one.text for line in lines for one in sentences(line)), _MOST_SENTENCES))
+    last = frozenset(run[-1] for text in told for run in names_in(text) if len(run) > 1)
+    times = Counter(chain.from_iterable(map(keys, told)))
+    often = frozenset(word for word, number in times.items() if number > _OFTEN)
+    return last, often
+
+
+def names_in(text: str) -> Iterator[list[str]]:
+    """Yield the names in a text, which are runs of words with a capital. Small words and weekdays do not begin a name."""
+    run: list[str] = []
+    end = -1
+    for match in _NAME.finditer(text):
+        word = match.group()
+        if not _is_name(word):
+            continue
+        if run and text[end : match.start()] != " ":
+            yield run
+            run = []
+        run.append(word)
+        end = match.end()
+    if run:
+        yield run
+
+
+def _is_name(word: str) -> bool:
+    lower = word.lower()
+    return word[:1].isupper() and len(word) > 1 and lower not in SMALL and lower not in _CALENDAR
+
+
+def _names_subject(text: str, title: frozenset[str]) -> bool:
+    """Return whether the opening has a word of the headline, a whole name, a word in capitals, or a number before a noun."""
+    if is_unspaced(text):
+        return bool(title & keys(_TOPIC.split(text[:_DENSE_OPENING])[0]))
+    spoken = next((one.end() for one in speech(text) if one.start() == 0), 0)
+    words = tokens(text[spoken:]) or [""]
+    # Skip an introduction such as "In the autumn of that year,".
+    first, comma, rest = text.partition(", ")
+    is_article = _SAYS["article"].match(words[0])
+    is_introduction = words[0].lower() in SMALL and not (is_article or _SAYS["indefinite"].match(words[0]))
+    if comma and not spoken and is_introduction and len(tokens(first)) <= _INTRODUCTION:
+        words = tokens(rest) or words
+        is_article = _SAYS["article"].match(words[0])
+    opening = words[: _BEHIND_ARTICLE + 1 if is_article else _OPENING]
+    names = set(chain.from_iterable(run for run in names_in(text) if len(run) > 1))
+    numbers = (
+        word[0].isdigit() and not _YEAR.fullmatch(word) and after.lower() not in _CALENDAR
+        for word, after in pairwise(opening[: _NUMBER + 1])
+    )
+    return any(key(word) in title or word in names or word[1:].isupper() for word in opening) or any(numbers)
+
+
+def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
+    """Return whether a sentence has only a last name, whose full name is elsewhere, but not in the headline."""
+    runs = list(names_in(text))
+    whole = {run[-1] for run in runs if len(run) > 1}
+    return any(len(run) == 1 and run[0] in _names(document)[0] - whole and key(run[0]) not in title for run in runs)
+
+
+def _knows_something(text: str, title: frozenset[str], document: str) -> bool:
+    """Return whether a sentence has "the" before a word of other sentences without saying which thing is meant."""
+    words, often = tokens(text), _names(document)[1]
+    for at, word in enumerate(words[:-1]):
+        noun, *behind = words[at + 1 : at + 4]
+        is_known = (key(noun) in often or not at) and key(noun) not in title and noun.lower() not in SMALL
+        if _SAYS["article"].match(word) and is_known and not _is_name(noun):
+            said = [noun, *behind[: 2 if at else 1]]
+            if not any(key(one) in title or _SAYS["which"].match(one) or _is_name(one) for one in said):
+                return True
+    return False

@@ -1,35 +1,41 @@
-"""Describes a candidate highlight: a quote from a text, its kind and its place."""
+"""Describes a candidate for a highlight, and finds its context: the headings above it, and the sentence before it."""
 
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from actors.ai.composition import shorten
+from actors.ai.gate import form
+from actors.ai.gate.evidence import keys
+from actors.ai.markdown import Block, is_bold, marker, plain
+from actors.ai.sentences import sentences
+from actors.ai.standing import is_fit
 from actors.schema import Context, Insight
 
 Kind = Literal["insight", "quote", "action", "question", "code_example", "code_change", "api_change", "metric"]
 
-
 _TITLE = 80  # maximum number of characters in a title
+_LONGEST = 200  # maximum number of characters of the sentence before a highlight
+_LONGEST_HEADING = 100
+_HEADINGS = 2
+_KNOWN = 0.75  # if the title has this share of a heading's words, the heading adds nothing
+_LOWEST = 7
+_COLONS = (":", "\uff1a")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Describes a candidate for a highlight.
-
-    Attributes:
-        summary: The content as plain text. ``quote`` has the unchanged characters from ``start`` to ``end``.
-        language: The programming language that a code block names, or empty.
-        weight: The importance among candidates of the same kind. A higher weight is better.
-    """
+    """Describes a candidate for a highlight."""
 
     kind: Kind
-    summary: str
-    quote: str
+    summary: str  # the content as plain text
+    quote: str  # the unchanged text from start to end
     start: int
     end: int
     heading: str = ""
-    language: str = ""
-    weight: float = 0.0
+    language: str = ""  # that a code block names
+    weight: float = 0.0  # among candidates of the same kind
     context: Context = field(default_factory=Context)
 
     def insight(self, document_hash: str) -> Insight:
@@ -44,3 +50,65 @@ class Candidate:
             metadata={"kind": self.kind, "place": place, "text": document_hash, **language},
             context=self.context,
         )
+
+
+def in_context(found: Sequence[Candidate], blocks: Sequence[Block], title: str) -> Iterator[Candidate]:
+    """Yield the candidates of a document's blocks with their contexts. A highlight is in no other highlight's context."""
+    starts, above, known = [block.start for block in blocks], _above(blocks), keys(title)
+    for each in found:
+        at = bisect_right(starts, each.start) - 1
+        headings = [one for one in above[at] if _says_more(one, each.summary, known)]
+        before = _before(blocks, at, each.start)
+        is_told = any(before in other.summary for other in found)
+        yield replace(each, context=Context(headings=headings[-_HEADINGS:], before=None if is_told else before))
+
+
+def _says_more(heading: str, text: str, known: frozenset[str]) -> bool:
+    words = keys(heading)
+    return (
+        len(heading) <= _LONGEST_HEADING
+        and form.fault(heading) is None
+        and not (words and len(words & known) >= _KNOWN * len(words))
+        and not text.casefold().startswith(heading.casefold().rstrip(":. "))
+    )
+
+
+def _before(blocks: Sequence[Block], at: int, start: int) -> str:
+    """Return the sentence before a highlight. The first item of a list gets the line that introduces the list."""
+    if blocks[at].kind == "code":
+        return ""  # the highlight's text is the line before
+    if (found := _last(blocks[at], start)) or blocks[at].kind != "item":
+        return found
+    while at > 0 and blocks[at].kind == "item":
+        at -= 1
+    found = _last(blocks[at], blocks[at].end) if blocks[at].kind == "paragraph" else ""
+    return found if found.endswith(_COLONS) else ""
+
+
+def _last(block: Block, place: int) -> str:
+    """Return the last sentence of a block before ``place``, or an empty text if it must not be shown."""
+    body = marker(block)
+    ended = [one.text for one in sentences(body, block.end - len(body)) if one.end <= place]
+    text = plain(ended[-1]) if ended else ""
+    is_fit_to_show = is_fit(text) or (text.endswith(_COLONS) and form.fault(text) is None)
+    cut = shorten(text, _LONGEST) if is_fit_to_show else ""
+    return cut if form.is_balanced(cut) else ""
+
+
+def _above(blocks: Sequence[Block]) -> list[list[str]]:
+    """Return the headings above each block, the outermost first, without a heading at the document's beginning."""
+    open_: list[tuple[int, str]] = []
+    found = []
+    for at, block in enumerate(blocks):
+        if at and (level := _level(block)):
+            text = block.heading if block.kind == "heading" else plain(block.text)
+            open_ = [*(one for one in open_ if one[0] < level), (level, text)]
+        found.append([text for _, text in open_])
+    return found
+
+
+def _level(block: Block) -> int:
+    """Return the level of a heading or, as the lowest level, of a line in bold. Other blocks have level 0."""
+    if block.kind == "heading":
+        return len(block.text.lstrip()) - len(block.text.lstrip().lstrip("#"))
+    return _LOWEST if is_bold(block) else 0

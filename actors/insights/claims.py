@@ -12,8 +12,17 @@ from actors.ai.gate.evidence import keys
 from actors.ai.markdown import Block, is_prose, marker, plain
 from actors.ai.ranking import Ranked, best, ranked, spoken
 from actors.ai.sentences import Sentence
-from actors.ai.standing import addresses_reader, is_fit, is_independent, is_scrap, is_told_to_reader, leans, speech
-from actors.ai.subject import praises, stands_alone
+from actors.ai.standing import (
+    addresses_reader,
+    is_fit,
+    is_independent,
+    is_scrap,
+    is_told_to_reader,
+    leans,
+    praises,
+    speech,
+    stands_alone,
+)
 from actors.ai.words import count
 from actors.insights.candidates import Candidate, Kind
 from actors.patterns import patterns

@@ -48,17 +48,10 @@ _TITLE_CASE = 0.6  # a headline with a larger share of capitalised words is in t
 
 
 class EventSettings(BaseModel, frozen=True, extra="forbid"):
-    """Defines when two stories report one event, as a part of the settings of analyze-story.
+    """Defines when two stories report one event, as a part of the settings of analyze-story."""
 
-    Attributes:
-        same_event_cosine: Two stories within ``same_event_hours`` with at least this cosine report one event; None for the
-            default of the embedding model.
-        same_event_hours: The longest time between two stories of one event.
-        interests: The interests of teams, which raise and lower their chili.
-    """
-
-    same_event_cosine: float | None = Field(default=None, gt=0, le=1)
-    same_event_hours: float = Field(default=72, ge=0)
+    same_event_cosine: float | None = Field(default=None, gt=0, le=1)  # the least cosine; None: the model's default
+    same_event_hours: float = Field(default=72, ge=0)  # the longest time between two stories of one event
     interests: Interests = Field(default_factory=Interests)
 
 

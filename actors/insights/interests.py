@@ -20,35 +20,24 @@ _Example = Annotated[int, Field(ge=1)] | UUID
 
 
 class Interest(BaseModel, frozen=True, extra="forbid"):
-    """Describes the interests of one team.
+    """Describes the interests of one team. Words are found as whole words, in any case."""
 
-    Attributes:
-        more: Words that raise a story's chili; ``less``: words that lower it. They are found as whole words, in any case.
-        like: Example stories, by number or id, that raise similar stories; ``unlike``: examples that lower similar stories.
-    """
-
-    more: tuple[str, ...] = ()
-    less: tuple[str, ...] = ()
-    like: tuple[_Example, ...] = ()
-    unlike: tuple[_Example, ...] = ()
+    more: tuple[str, ...] = ()  # words that raise a story's chili
+    less: tuple[str, ...] = ()  # words that lower it
+    like: tuple[_Example, ...] = ()  # example stories, by number or id, that raise similar stories
+    unlike: tuple[_Example, ...] = ()  # examples that lower similar stories
 
 
 class Interests(BaseModel, frozen=True, extra="forbid"):
     """Holds the interests of teams, as a part of the settings of analyze-story.
 
     Each of ``more``, ``less``, ``like`` and ``unlike`` can move the chili by at most ``points``.
-
-    Attributes:
-        teams: The interests by the id of the team; ``all`` is for teams without interests of their own.
-        points: Chili points for ``enough`` different words, or for a story that resembles an example.
-        enough: See ``points``; fewer words move the chili less.
-        resembles: A story with at least this cosine resembles an example.
     """
 
-    teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)
-    points: float = Field(default=1, gt=0, le=5)
-    enough: int = Field(default=2, ge=1)
-    resembles: float = Field(default=0.35, gt=0, le=1)
+    teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)  # all: for teams without own ones
+    points: float = Field(default=1, gt=0, le=5)  # for enough different words, or for a story that resembles an example
+    enough: int = Field(default=2, ge=1)  # fewer words move the chili less
+    resembles: float = Field(default=0.35, gt=0, le=1)  # the least cosine of a story that resembles
 
 
 def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:

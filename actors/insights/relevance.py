@@ -26,20 +26,10 @@ class Weights(BaseModel, frozen=True, extra="forbid"):
 
 
 class RelevanceSettings(BaseModel, frozen=True, extra="forbid"):
-    """Defines score-relevance: ``score = sum of weight * part``, each part from 0 to 1.
+    """Defines score-relevance: ``score = sum of weight * part``, each part from 0 to 1."""
 
-    Attributes:
-        keywords: Words that are searched as whole words in title, summary and quote.
-        enough_keywords: With this number of different keywords, their part of the score is 1.
-        weights: The weight of each part.
-        kinds: The value of each kind of highlight.
-        default_authority: The authority of a source that nobody rated.
-        fresh_days: Freshness is ``1 - days / fresh_days``, and at least ``least_freshness``.
-        least_freshness: See ``fresh_days``.
-    """
-
-    keywords: tuple[str, ...] = DEFAULT_KEYWORDS
-    enough_keywords: int = Field(default=5, ge=1)
+    keywords: tuple[str, ...] = DEFAULT_KEYWORDS  # searched as whole words in title, summary and quote
+    enough_keywords: int = Field(default=5, ge=1)  # with this number of different keywords, their part is 1
     weights: Weights = Weights()
     kinds: dict[Kind, float] = {
         "code_change": 1.0,
@@ -51,9 +41,9 @@ class RelevanceSettings(BaseModel, frozen=True, extra="forbid"):
         "quote": 0.6,
         "question": 0.5,
     }
-    default_authority: float = Field(default=0.7, ge=0, le=1)
-    fresh_days: float = Field(default=60, gt=0)
-    least_freshness: float = Field(default=0.5, ge=0, le=1)
+    default_authority: float = Field(default=0.7, ge=0, le=1)  # of a source that nobody rated
+    fresh_days: float = Field(default=60, gt=0)  # freshness is 1 - days / fresh_days
+    least_freshness: float = Field(default=0.5, ge=0, le=1)  # at least this
 
 
 def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) -> dict[str, Any]:

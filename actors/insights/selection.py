@@ -7,29 +7,17 @@ from pydantic import BaseModel, Field
 from actors.ai.composition import announces
 from actors.ai.gate.evidence import keys
 from actors.ai.markdown import Block, article
-from actors.insights.candidates import Candidate, Kind
+from actors.insights.candidates import Candidate, Kind, in_context
 from actors.insights.claims import claim_candidates, telling, telling_beside_code
 from actors.insights.code import code_candidates
-from actors.insights.context import in_context
 
 _MARKS = 4  # a text with this number of back quotes has at least two names in code
 
 
 class Selection(BaseModel, frozen=True, extra="forbid"):
-    """Defines how many highlights of each kind extract-highlights gives a story.
+    """Defines how many highlights of each kind extract-highlights gives a story."""
 
-    Attributes:
-        limits: The maximum number of highlights of each kind; a kind that is not named gets no highlights.
-        total: The maximum number of highlights of one story.
-        min_code_lines: Shorter code blocks are left out, unless they show a change.
-        max_quote: The maximum number of characters in a quote; code is cut after a whole line.
-        repetition: If two highlights share this part (0 to 1) of the shorter one's words, only the better one stays.
-        lead: The weight of an article's beginning in the ranking of its sentences, 0 to 1.
-
-
-    """
-
-    limits: dict[Kind, int] = {
+    limits: dict[Kind, int] = {  # another kind gets none
         "code_change": 3,
         "api_change": 4,
         "metric": 6,
@@ -39,11 +27,11 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
         "quote": 2,
         "question": 0,
     }
-    total: int = Field(default=12, ge=1, le=50)
-    min_code_lines: int = Field(default=2, ge=1)
-    max_quote: int = Field(default=2000, ge=200, le=8000)
-    repetition: float = Field(default=0.7, gt=0, le=1)
-    lead: float = Field(default=0.4, ge=0, le=1)
+    total: int = Field(default=12, ge=1, le=50)  # of one story
+    min_code_lines: int = Field(default=2, ge=1)  # a shorter block must show a change
+    max_quote: int = Field(default=2000, ge=200, le=8000)  # characters; code is cut after a whole line
+    repetition: float = Field(default=0.7, gt=0, le=1)  # of two that share this part of the words, the better stays
+    lead: float = Field(default=0.4, ge=0, le=1)  # the weight of a text's beginning
 
 
 def highlights(document: str, settings: Selection, title: str = "", told: str = "") -> list[Candidate]:

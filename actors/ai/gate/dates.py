@@ -1,4 +1,4 @@
-"""Finds dates within running text, in nine languages: days, months, years, days of the week and times of day."""
+"""Finds dates within running text, in nine languages: days, months, years and days of the week."""
 
 import re
 from collections.abc import Collection
@@ -34,7 +34,6 @@ _PATTERNS = [
 ]
 _ALONE = re.compile(rf"(?<![\w-])(?P<mid>mid-)?{_NAME}", re.IGNORECASE)
 _UNSURE = frozenset("march may mar mars mai jun jan sep dec oct nov feb apr jul aug mei".split())  # noqa: SIM905
-_TIME = re.compile(r"\b\d{1,2}:\d{2}\b")
 
 Day = tuple[int | None, int | None, int | None]
 """Year, month and day; None for a part that is not given."""
@@ -42,22 +41,20 @@ Day = tuple[int | None, int | None, int | None]
 
 @dataclass(slots=True)
 class Dates:
-    """Holds the dates of a text (weekdays as numbers from 1, times of day as text), and the text without them."""
+    """Holds the dates of a text (weekdays as numbers from 1), and the text without them."""
 
-    parts: set[Day | int | str]
+    parts: set[Day | int]
     rest: str = ""
 
     @property
     def days(self) -> list[Day]:
-        """Return the dates other than days of the week and times."""
+        """Return the dates other than days of the week."""
         return [part for part in self.parts if isinstance(part, tuple)]
 
     def missing(self, known: "Dates", numbers: Collection[float]) -> str | None:
         """Return the first date or part of a date that ``known`` lacks. A year may also be one of the story's ``numbers``."""
         years = {year for year, _, _ in known.days}
         for part in sorted(self.parts - known.parts, key=str):
-            if isinstance(part, str):
-                return f"the time {part}"
             if isinstance(part, int):
                 return f"the day {WEEKDAYS['en'].split()[part - 1].split('|')[0].capitalize()}"
             year, month, day = part
@@ -79,8 +76,6 @@ def dates(text: str) -> Dates:
     found = Dates({_WEEKDAY[word] for word in words if word in _WEEKDAY}, text)
     has_month = not words.isdisjoint(_MONTH)
     if _DIGIT.search(text):
-        found.parts.update(_TIME.findall(text))
-        found.rest = _TIME.sub(" ", text)
         for pattern in _PATTERNS:
             if has_month or "month" not in pattern.groupindex:
                 found.rest = pattern.sub(lambda match: _note(found, match), found.rest)

@@ -27,26 +27,16 @@ for _line in (files("actors.ai.gate") / "units.txt").read_text(encoding="utf-8")
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Describes a number in a text.
+    """Describes a number in a text."""
 
-    Attributes:
-        readings: The possible values, each with its normalised unit, which is empty for a plain number.
-        values: The values without the unit's factor.
-        text: The number as the text has it at ``start``, with the unit.
-        digits: The number of significant digits: one for 200, two for 1.8.
-        bound: ``>`` after words such as "more than", ``<`` after "less than", ``~`` after "about"; otherwise empty.
-        is_open: Whether neither a unit nor a noun follows, as with the 64 in "from 64 to 18 kilobytes".
-        unit: The name of the number's unit, and the unit's factor.
-    """
-
-    readings: tuple[Reading, ...]
-    values: frozenset[float]
-    text: str
+    readings: tuple[Reading, ...]  # the possible values, each with its normalised unit, which may be empty
+    values: frozenset[float]  # the values without the unit's factor
+    text: str  # as the text has it at start, with the unit
     start: int = 0
-    digits: int = 1
-    bound: str = ""
-    is_open: bool = False
-    unit: tuple[str, float] = ("", 1.0)
+    digits: int = 1  # significant digits: one for 200, two for 1.8
+    bound: str = ""  # ">" after words such as "more than", "<" after "less than", "~" after "about"
+    is_open: bool = False  # neither a unit nor a noun follows, as with the 64 in "from 64 to 18 kilobytes"
+    unit: tuple[str, float] = ("", 1.0)  # its name and factor
 
     @property
     def end(self) -> int:

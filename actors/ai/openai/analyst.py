@@ -2,18 +2,26 @@
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from actors.ai import gate
-from actors.ai.chili import Chili
 from actors.ai.gate.quotations import place
 from actors.ai.local import Analyst
 from actors.ai.markdown import plain
-from actors.ai.openai.answers import BriefAnswer, Form, StoryAnswer, SummaryAnswer, key_of, needed, strict_schema
+from actors.ai.openai.answers import (
+    BriefAnswer,
+    Form,
+    StoryAnswer,
+    SummaryAnswer,
+    checked,
+    fault,
+    needed,
+    strict_schema,
+    without_faults,
+)
 from actors.ai.openai.batches import AnthropicBatches, Batches
-from actors.ai.openai.checks import checked, fault, without_faults
 from actors.ai.openai.client import CallFailed, Client, Reply
-from actors.ai.openai.embedder import Embedder
+from actors.ai.openai.embedder import Embedder, key_of
 from actors.ai.openai.settings import OVERHEAD, TEXT, OpenAISettings
 from actors.ai.openai.verification import VerifyAnswer, statements, verified, without_others
 from actors.ai.openai.wire import WIRES, Turn
@@ -40,20 +48,12 @@ _AGAIN = (
 class OpenAIAnalyst(Analyst):
     """Analyses stories by a model of a provider. Embeddings come from the provider or from ``local``.
 
-    Args:
-        local: The arguments of ``Analyst``.
-        in_batches: Whether the questions of jobs that nobody waits for are asked in batches.
+    If ``in_batches``, the questions of jobs that nobody waits for are asked in batches.
     """
 
-    def __init__(
-        self,
-        settings: OpenAISettings,
-        local: tuple[Chili, Callable[[str], list[float]], str],
-        *,
-        in_batches: bool = False,
-    ) -> None:
-        super().__init__(*local)
-        self._local = Analyst(*local)
+    def __init__(self, settings: OpenAISettings, local: Analyst, *, in_batches: bool = False) -> None:
+        self._local = local
+        self.rescore = local.rescore
         self._settings = settings
         self._client = Client(settings)
         self._wire = WIRES[settings.kind]
@@ -63,10 +63,7 @@ class OpenAIAnalyst(Analyst):
         self.embeds_together = self._embedder is not None
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
-        """Ask why the story matters, and for brief and summary. A brief or summary that fails the checks is left out.
-
-        Quotations that are not in the story are dropped. At least one quotation must be in the story.
-        """
+        """Ask why the story matters, and for brief and summary. A brief or summary that fails the checks is left out."""
         answer, made_by = self._ask("analyze", StoryAnswer, story, ledger, self._local.analyze)
         places = [span for quote in answer.quotes if (span := place(story.document, quote)) is not None]
         return Analysis(
@@ -82,7 +79,7 @@ class OpenAIAnalyst(Analyst):
         )
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:
-        """Ask for the three parts of a brief. The caller enforces their limits."""
+        """Ask for a brief. The caller enforces its limits."""
         return _brief(*self._ask("brief", BriefAnswer, story, ledger, self._local.brief))
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:
@@ -90,15 +87,8 @@ class OpenAIAnalyst(Analyst):
         answer, made_by = self._ask("summarize", SummaryAnswer, story, ledger, self._local.summarize)
         return Summary(plain(answer.summary), made_by)
 
-    def embed(self, story: Story, ledger: Ledger | None = None) -> Embedding:
-        """Return the provider's vector of title and beginning, padded to 1536, or else the local vector."""
-        (made,) = self.embed_many([story], ledger)
-        if isinstance(made, Exception):
-            raise made
-        return made
-
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:
-        """Embed stories, as ``Embedder`` says."""
+        """Embed stories by the provider, as ``Embedder`` says, or locally."""
         if self._embedder is None:
             return self._local.embed_many(stories)
         assert ledger is not None, "a provider that costs money needs a ledger"
@@ -115,19 +105,21 @@ class OpenAIAnalyst(Analyst):
         assert books is not None, "a provider that costs money needs a ledger"
         settings = self._settings
         settings = settings.longer(settings.output_tokens + TEXT) if form is StoryAnswer else settings
-        checked_by: Literal["verified", "by rule"] = "verified" if settings.verify else "by rule"
+        is_translated = settings.language is not None and not gate.is_in(settings.language, story)
 
         def accept(answer: Form) -> str | None:
-            return fault(answer, story, settings.language)
+            return fault(answer, story, is_translated=is_translated)
 
         def ask(*again: Turn) -> tuple[Form, Provenance]:
             is_first = not again
             model, found = self._question(
                 books, settings, operation, form, story, again=again, fault_of=accept, is_first=is_first
             )
-            found = without_faults(found, story, settings.language)
-            left = self._verified(settings, found, story, books, is_first=is_first) if settings.verify else found
-            return left, Provenance("openai", model, prompt(operation).name, checked_by)
+            found = without_faults(found, story, is_translated=is_translated)
+            if settings.verify:
+                found = self._verified(settings, found, story, books, is_first=is_first, is_translated=is_translated)
+            name = prompt(operation).name
+            return found, Provenance("openai", model, name, "verified" if settings.verify else "by rule")
 
         try:
             return ask()
@@ -141,7 +133,16 @@ class OpenAIAnalyst(Analyst):
         except Unfounded as second:
             raise Unfounded(second.reason, second.said, local(story)) from second
 
-    def _verified(self, settings: OpenAISettings, found: Form, story: Story, books: Ledger, *, is_first: bool) -> Form:
+    def _verified(
+        self,
+        settings: OpenAISettings,
+        found: Form,
+        story: Story,
+        books: Ledger,
+        *,
+        is_first: bool,
+        is_translated: bool,
+    ) -> Form:
         """Return the answer with the statements that sentences of the story support. Raises Unfounded if there are none."""
         model = settings.verify if isinstance(settings.verify, str) else settings.model
         # The model copies sentences of the story, which may be longer than the answer.
@@ -150,7 +151,6 @@ class OpenAIAnalyst(Analyst):
         listed = "\n".join(f"{number}. {text}" for number, text in enumerate(asked, 1))
         beside = f"\n\nStatements:\n{listed}"
         _, answer = self._question(books, settings, "verify", VerifyAnswer, story, beside, is_first=is_first)
-        is_translated = settings.language is not None and not gate.is_in(settings.language, story)
         left = without_others(found, verified(asked, answer, story, is_translated=is_translated))
         if not any(needed(left)):
             raise Unfounded("the story has no sentence that shows it", found.model_dump_json())
@@ -171,8 +171,7 @@ class OpenAIAnalyst(Analyst):
     ) -> tuple[str, Form]:
         """Return the model that answered a question about a story and the text ``beside``, and its answer.
 
-        The answer is new, or stored from an equal question. If ``is_first``, a stored answer counts, and a batch may
-        ask the question. A question that follows from a question without a batch is asked at once.
+        If ``is_first``, a stored answer to an equal question counts, and a batch may ask the question.
 
         Raises:
             Retry, Defer, Reject: there is no answer; the ledger has the reason.

@@ -1,15 +1,22 @@
-"""Defines the forms of a model's answers, and the strict JSON Schema that asks for them."""
+"""Reads answers of a model, and checks them before any part is used: type, form, and the gate."""
 
-import base64
-import hashlib
 import json
 import re
-from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
+
+from actors.ai import gate
+from actors.ai.gate.quotations import place
+from actors.ai.markdown import plain
+from actors.ai.openai.client import CallFailed, invalid
+from actors.ai.openai.settings import OpenAISettings
+from actors.ai.openai.wire import WIRES
+from actors.ai.prompting import visible
+from actors.ai.protocol import Story, Unfounded
+from zeke_jobs import Reject, Retry
 
 #: A model that writes 3.0 means 3, because JSON does not distinguish the two numbers.
 Whole = Annotated[
@@ -57,16 +64,10 @@ class StoryAnswer(AnalysisAnswer):
         return value if isinstance(value, str) else ""
 
 
-def needed(answer: BaseModel) -> list[str]:
-    """Return the texts that an answer must have."""
-    form = AnalysisAnswer if isinstance(answer, AnalysisAnswer) else type(answer)
-    return [value for name in form.model_fields if isinstance(value := getattr(answer, name), str)]
-
-
 _THOUGHT = re.compile(r"</think(?:ing)?>")
 _TRIES = 30
 _DECODER = json.JSONDecoder()
-
+_ADDRESS = re.compile(r"https?://[^\s)>\"'\]]+|\bwww\.[^\s)>\"'\]]+", re.IGNORECASE)
 _UNSUPPORTED = frozenset(
     ("title", "description", "default", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems")
 )
@@ -75,7 +76,16 @@ _UNSUPPORTED = frozenset(
 @cache
 def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
     """Return the form's JSON Schema for strict mode: every key is required, and no value has bounds. Do not change it."""
-    schema: dict[str, Any] = _bare(form.model_json_schema())
+
+    def bare(schema: Any) -> Any:
+        if isinstance(schema, list):
+            return [bare(each) for each in schema]
+        if not isinstance(schema, dict):
+            return schema
+        kept = {key: bare(each) for key, each in schema.items() if key not in _UNSUPPORTED}
+        return kept | {"required": list(kept["properties"])} if "properties" in kept else kept
+
+    schema: dict[str, Any] = bare(form.model_json_schema())
     return schema
 
 
@@ -114,26 +124,68 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
         at = text.find("{", end)
 
 
-def key_of(*parts: Any) -> str:
-    """Return the identity of a question. Questions with equal identities may share an answer."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+def checked(
+    form: type[Form], got: Mapping[str, Any], settings: OpenAISettings, fault_of: Callable[[Form], str | None]
+) -> Form:
+    """Return the answer in a provider's reply.
+
+    Raises:
+        CallFailed: there is no answer, or ``fault_of`` finds a fault.
+    """
+    try:
+        said = WIRES[settings.kind].said(got)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        reason = f"the model's answer is not one of kind {settings.kind}: it has no choices, output or content"
+        raise invalid(Retry(reason=reason)) from error
+    if said.ending == "refused":
+        why = visible((said.refusal or "its content filter stopped the answer")[:300])
+        raise CallFailed("refused", Reject(f"the model refused: {why}"), is_charged=True)
+    if said.ending == "length":
+        verdict = Retry(reason="the model's answer was cut off; raise max_output_tokens if this goes on")
+        raise CallFailed("truncated", verdict, is_charged=True)
+    try:
+        answer = read(form, *said.texts)
+    except ValueError as error:
+        raise invalid(Retry(reason=f"the model's answer is not as asked: {error}")) from error
+    answer = answer.model_copy(update={name: _visible(value) for name, value in answer})
+    if wrong := fault_of(answer):
+        raise invalid(Unfounded(wrong, answer.model_dump_json()))
+    return answer
 
 
-def packed(vector: list[float]) -> str:
-    """Return a vector as a short text, with four bytes for each number, which is the precision of stored embeddings."""
-    return base64.b64encode(array("f", vector).tobytes()).decode()
+def needed(answer: BaseModel) -> list[str]:
+    """Return the texts that an answer must have."""
+    form = AnalysisAnswer if isinstance(answer, AnalysisAnswer) else type(answer)
+    return [value for name in form.model_fields if isinstance(value := getattr(answer, name), str)]
 
 
-def unpacked(text: str) -> list[float]:
-    """Return the vector in a text from ``packed``."""
-    return array("f", base64.b64decode(text)).tolist()
+def fault(answer: BaseModel, story: Story, *, is_translated: bool) -> str | None:
+    """Return the reason why an answer must not be shown, or None."""
+    for value in needed(answer):
+        for address in _ADDRESS.findall(value):
+            if address not in story.document:
+                return f"the model named an address that the story does not: {address[:100]}"
+        if found := gate.fault(plain(value), story, is_translated=is_translated):
+            return found
+    if isinstance(answer, AnalysisAnswer) and not any(place(story.document, quote) for quote in answer.quotes):
+        return "no quotation of the answer is in the story"
+    return None
 
 
-def _bare(schema: Any) -> Any:
-    """Return the schema without bounds, titles and defaults."""
-    if isinstance(schema, list):
-        return [_bare(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    bare = {key: _bare(each) for key, each in schema.items() if key not in _UNSUPPORTED}
-    return bare | {"required": list(bare["properties"])} if "properties" in bare else bare
+def without_faults(answer: Form, story: Story, *, is_translated: bool) -> Form:
+    """Return the answer to ``analyze`` without a brief or summary that must not be shown. Other answers stay unchanged."""
+    bad = dict[str, str]()
+    for form in (BriefAnswer, SummaryAnswer) if isinstance(answer, StoryAnswer) else ():
+        try:
+            part = form.model_validate({name: getattr(answer, name) for name in form.model_fields})
+            is_bad = fault(part, story, is_translated=is_translated) is not None
+        except ValidationError:
+            is_bad = True
+        bad |= dict.fromkeys(form.model_fields, "") if is_bad else {}
+    return answer.model_copy(update=bad)
+
+
+def _visible(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_visible(one) for one in value]
+    return visible(value).strip() if isinstance(value, str) else value

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from actors.ai.openai.client import CallFailed, Client, Reply
+from actors.ai.openai.client import CallFailed, Client, Reply, invalid
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.openai.wire import WIRES
 from actors.ai.prompting import visible
@@ -157,8 +157,7 @@ class AnthropicBatches(Batches):
 def _checked(name: Any) -> str:
     """Return the id of a batch or file after a check, because it becomes a part of addresses."""
     if not isinstance(name, str) or not _ID.fullmatch(name):
-        reason = f"expected the id of a batch or file, got {str(name)[:_REASON]!r}"
-        raise CallFailed("invalid", Retry(reason=reason), is_charged=True)
+        raise invalid(Retry(reason=f"expected the id of a batch or file, got {str(name)[:_REASON]!r}"))
     return name
 
 

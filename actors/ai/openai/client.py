@@ -40,31 +40,29 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(eq=False)
 class CallFailed(Exception):
-    """A call has no answer.
+    """A call has no answer."""
 
-    Attributes:
-        outcome: rate_limited, timeout, failed, refused, truncated or invalid.
-        verdict: The exception for the job: ``Retry``, ``Defer`` or ``Reject``.
-        is_charged: Whether the provider may charge for the call.
-        rests: Seconds for which no job calls the provider; None if only this call failed.
-    """
-
-    outcome: str
-    verdict: Exception
-    is_charged: bool = field(kw_only=True)
-    rests: float | None = None
+    outcome: str  # rate_limited, timeout, failed, refused, truncated or invalid
+    verdict: Exception  # for the job: Retry, Defer or Reject
+    is_charged: bool = field(kw_only=True)  # the provider may charge for the call
+    rests: float | None = None  # seconds for which no job calls the provider; None if only this call failed
 
     def __str__(self) -> str:
         return str(self.verdict)
 
     def end(self, model: str, known: CallEnd) -> CallEnd:
-        """Return the end of a call of ``model``, with the facts of its answer in ``known``."""
+        """Return the end of a call of ``model``, with the facts in ``known``."""
         rests = None if self.rests is None else (model, self.rests)
         return replace(known, outcome=self.outcome, detail=str(self), is_charged=self.is_charged, rests=rests)
 
 
 class ContentRefused(CallFailed):
-    """The provider refused the content of a request. The provider may accept a part of the content."""
+    """The provider refused the content of a request, but may accept a part of it."""
+
+
+def invalid(verdict: Exception) -> CallFailed:
+    """Return the failure of a paid answer that cannot be used."""
+    return CallFailed("invalid", verdict, is_charged=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class Reply:
     latency_ms: int | None = None
 
     def end(self, settings: OpenAISettings, model: str) -> CallEnd:
-        """Return the end of a call: the model that answered, tokens, and their cost, which is lower in a batch."""
+        """Return the end of a call, with tokens and their cost, which is lower in a batch."""
         answered = visible(str(self.body.get("model") or ""))[:_LONGEST_NAME] or model
         told = tokens(self.body.get("usage"))
         if not all(type(one) is int and 0 <= one <= _MOST_TOKENS for one in told):  # the cost uses these numbers
@@ -145,7 +143,7 @@ def _object(body: bytes) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):
-        raise CallFailed("invalid", Retry(reason="the AI provider answered no JSON object"), is_charged=True)
+        raise invalid(Retry(reason="the AI provider answered no JSON object"))
     return parsed
 
 

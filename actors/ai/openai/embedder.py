@@ -1,6 +1,10 @@
 """Makes embeddings by the provider: many texts in one request, with a call in the ledger for each text."""
 
+import base64
+import hashlib
 import json
+import math
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
@@ -8,23 +12,29 @@ from typing import Any
 from uuid import UUID
 
 from actors.ai.hashing import DIMENSIONS
-from actors.ai.openai.answers import key_of, packed, unpacked
-from actors.ai.openai.checks import checked_vectors
-from actors.ai.openai.client import CallFailed, Client, ContentRefused, Reply
+from actors.ai.openai.client import CallFailed, Client, ContentRefused, Reply, invalid
 from actors.ai.openai.settings import OVERHEAD, OpenAISettings
 from actors.ai.prompting import material
 from actors.ai.protocol import CallEnd, CallStart, Embedding, Ledger, Story
-from zeke_jobs import Retry
+from zeke_jobs import Reject, Retry
 
 _EMBEDDED_CHARS = 4000
+
+
+def key_of(*parts: Any) -> str:
+    """Return the identity of a question. Questions with equal identities may share an answer."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class Embedder:
     """Is the embedding model of a provider."""
 
     def __init__(self, settings: OpenAISettings, client: Client) -> None:
+        assert settings.embedding_model is not None
         self._settings = settings
         self._client = client
+        self._model = settings.embedding_model
+        self._version = f"{self._model}@{settings.embedding_dimensions}"
 
     def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
         """Return the vectors of titles and beginnings, padded to 1536, or an exception for each missing vector.
@@ -35,27 +45,24 @@ class Embedder:
         Raises:
             Retry, Defer, Reject: the verdict on all stories.
         """
-        model, size = self._settings.embedding_model, self._settings.embedding_dimensions
-        assert model is not None
-        texts = {at: material(story, _EMBEDDED_CHARS) for at, story in enumerate(stories)}
-        vectors = self._vectors(model, f"{model}@{size}", texts, books)
+        vectors = self._vectors({at: material(story, _EMBEDDED_CHARS) for at, story in enumerate(stories)}, books)
+        padding = (0.0,) * (DIMENSIONS - self._settings.embedding_dimensions)
         return [
-            one
-            if isinstance(one, Exception)
-            else Embedding(tuple(one) + (0.0,) * (DIMENSIONS - size), f"{model}@{size}")
+            one if isinstance(one, Exception) else Embedding((*one, *padding), self._version)
             for _, one in sorted(vectors.items())
         ]
 
-    def _vectors(
-        self, model: str, version: str, wanted: Mapping[int, str], books: Ledger
-    ) -> dict[int, list[float] | Exception]:
+    def _vectors(self, wanted: Mapping[int, str], books: Ledger) -> dict[int, list[float] | Exception]:
         """Return the vectors of texts by index. One request asks for vectors that are not stored. These texts share the cost."""
-        settings, keys = self._settings, {at: key_of("embed", version, text) for at, text in wanted.items()}
+        model, settings = self._model, self._settings
+        keys = {at: key_of("embed", self._version, text) for at, text in wanted.items()}
         most = {at: settings.cost(model, len(text.encode()) + OVERHEAD, 0) for at, text in wanted.items()}
         starts = {at: (CallStart("embed", model, None, most[at]), keys[at]) for at in wanted}
         begun = books.begin_all(starts, recalls=settings.cache)
         found: dict[int, list[float] | Exception]
-        found = {at: unpacked(one.kept) for at, one in begun.items() if one.kept is not None}
+        found = {
+            at: array("f", base64.b64decode(one.kept)).tolist() for at, one in begun.items() if one.kept is not None
+        }
         ends: dict[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]
         ends = {at: (begun[at].id, CallEnd("cached", model=model, cost=0.0), None) for at in found}
         asked = {at: text for at, text in wanted.items() if at not in found}
@@ -63,7 +70,7 @@ class Embedder:
             books.settle_all(ends)
             return found
         try:
-            reply = self._reply(model, list(asked.values()))
+            reply = self._reply(list(asked.values()))
         except CallFailed as failure:
             end = failure.end(model, CallEnd("ok"))
             books.settle_all(ends | {at: (begun[at].id, end, None) for at in asked})
@@ -72,31 +79,52 @@ class Embedder:
             if len(asked) == 1:
                 return found | dict.fromkeys(asked, failure.verdict)
             for places in (list(asked)[: len(asked) // 2], list(asked)[len(asked) // 2 :]):
-                found |= self._vectors(model, version, {at: asked[at] for at in places}, books)
+                found |= self._vectors({at: asked[at] for at in places}, books)
             return found
-        whole = reply.end(settings, model)
-        vectors = checked_vectors(reply.body, len(asked), settings.embedding_dimensions)
-        for at, vector, used in zip(asked, vectors, _shares(whole.input_tokens, list(asked.values())), strict=True):
+        whole, vectors = reply.end(settings, model), self._checked(reply.body["data"])
+        shares = _shares(whole.input_tokens, list(asked.values()))
+        for place, (at, used) in enumerate(zip(asked, shares, strict=True)):
+            vector = vectors.get(place) or invalid(Retry(reason="the embedding answer has no vector"))
             cost = None if used is None else settings.cost(model, used, 0)
-            end = replace(whole, input_tokens=used, output_tokens=0, cost=cost)
+            end, keep = replace(whole, input_tokens=used, output_tokens=0, cost=cost), None
             if isinstance(vector, CallFailed):
-                found[at] = vector.verdict
-                ends[at] = begun[at].id, vector.end(model, end), None
+                found[at], end = vector.verdict, vector.end(model, end)
             else:
-                found[at] = vector
-                ends[at] = begun[at].id, end, (keys[at], packed(vector)) if settings.cache else None
+                found[at] = vector.tolist()
+                keep = (keys[at], base64.b64encode(vector.tobytes()).decode()) if settings.cache else None
+            ends[at] = begun[at].id, end, keep
         books.settle_all(ends)
         return found
 
-    def _reply(self, model: str, texts: Sequence[str]) -> Reply:
+    def _reply(self, texts: Sequence[str]) -> Reply:
         asked = texts if len(texts) > 1 else texts[0]
-        body: dict[str, Any] = {"model": model, "input": asked, "encoding_format": "float"}
+        body: dict[str, Any] = {"model": self._model, "input": asked, "encoding_format": "float"}
         if self._settings.send_dimensions:
             body["dimensions"] = self._settings.embedding_dimensions
         reply = self._client.post("/embeddings", json.dumps(body, ensure_ascii=False).encode())
         if not isinstance(reply.body.get("data"), list):
-            raise CallFailed("invalid", Retry(reason="the embedding answer has no vectors"), is_charged=True)
+            raise invalid(Retry(reason="the embedding answer has no vectors"))
         return reply
+
+    def _checked(self, data: Sequence[Any]) -> dict[int, "array[float] | CallFailed"]:
+        """Return the vectors of finite numbers of the right length, or faults, by the places of their texts."""
+        found: dict[int, array[float] | CallFailed] = {}
+        size = self._settings.embedding_dimensions
+        for position, one in enumerate(data):
+            try:
+                at, vector = one.get("index", position), array("f", map(float, one["embedding"]))
+            except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+                continue
+            if not isinstance(at, int):
+                continue
+            if not all(map(math.isfinite, vector)):
+                found[at] = invalid(Retry(reason="the embedding has numbers that are none"))
+            elif len(vector) != size:
+                told = f"expected an embedding of {size} numbers, got {len(vector)}"
+                found[at] = invalid(Reject(f"{told}; set embedding_dimensions to what the model gives"))
+            else:
+                found[at] = vector
+        return found
 
 
 def _shares(tokens: int | None, texts: Sequence[str]) -> list[int | None]:

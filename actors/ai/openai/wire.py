@@ -16,16 +16,11 @@ Turn = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Holds the contents of an answer.
+    """Holds the contents of an answer."""
 
-    Attributes:
-        texts: Texts that may be the answer, the likeliest first.
-        ending: ``stop``, ``length`` or ``refused``, with the model's reason in ``refusal``.
-    """
-
-    texts: tuple[str, ...]
-    ending: str = "stop"
-    refusal: str = ""
+    texts: tuple[str, ...]  # texts that may be the answer, the likeliest first
+    ending: str = "stop"  # stop, length or refused
+    refusal: str = ""  # the model's reason
 
 
 class _OpenAI:

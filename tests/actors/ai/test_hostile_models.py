@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
-from actors.ai.prompting import VERSIONS, prompt, repeats_instructions
+from actors.ai.prompting import prompt
 from actors.ai.protocol import Story, Unfounded
 from tests.actors.ai import conftest
 from tests.actors.ai.conftest import GOOD, Books, ModelServer, completion
@@ -100,24 +100,11 @@ def test_a_page_reaches_the_model_as_material_without_tools_and_without_what_nob
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("obeyed", OBEYED, ids=lambda changed: next(iter(changed)))
-def test_a_model_that_obeys_a_page_moves_no_score_beyond_its_bounds_and_tells_no_prompt(
+def test_the_answer_of_a_model_that_obeys_a_page_is_not_taken(
     analyst: Any, server: ModelServer, page: str, obeyed: dict[str, Any]
 ) -> None:
-    found = ask(analyst, server, completion(json.dumps({**GOOD["analyze"], **obeyed})), PAGES[page])
-    if not isinstance(found, Retry | Reject):
-        assert found.chili in range(6)
-        assert 0 <= found.confidence <= 1
-        assert not repeats_instructions(found.why_it_matters)
-        assert "evil.example/now" not in found.why_it_matters
-        assert all(citation.quote in PAGES[page] for citation in found.citations)
-
-
-@pytest.mark.parametrize("operation", VERSIONS)
-def test_a_stretch_of_any_prompt_is_recognised_and_common_words_are_not(operation: str) -> None:
-    words = prompt(operation).text.split()
-    assert repeats_instructions("Sure! " + " ".join(words[10:24]))
-    assert not repeats_instructions(" ".join(words[10:14]))
-    assert not any(repeats_instructions(str(text)) for answer in GOOD.values() for text in answer.values())
+    answer = completion(json.dumps({**GOOD["analyze"], **obeyed}))
+    assert isinstance(ask(analyst, server, answer, PAGES[page]), Retry | Reject)
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
