@@ -1,5 +1,6 @@
 """These fixtures make stories, and contexts in which a test runs handlers."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from actors.cli.app import run as zeke_news
 from tests.actors import database
 from tests.actors.database import execute
 from tests.actors.mail_server import MailServer
@@ -38,6 +40,31 @@ class StrictContext(FakeContext):
     def service(self, name: str) -> Any:
         assert not self._inside, "slow work inside a transaction"
         return super().service(name)
+
+
+class News:
+    """Runs zeke-news in a terminal of 160 columns, and checks the exit status."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *words: str, status: int = 0) -> str:
+        """Return the output, with that on standard error at the end."""
+        self._capsys.readouterr()
+        found = zeke_news(words)
+        said = self._capsys.readouterr()
+        assert found == status, said
+        return said.out + said.err
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self(*words, "--json"))
+
+
+@pytest.fixture
+def news(database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> News:
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("TERM", "dumb")
+    return News(capsys)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ import pytest
 from pydantic import ValidationError
 
 from actors.briefs.deliver import deliver_digest
+from actors.briefs.delivery.channels import signature
 from actors.briefs.delivery.settings import DeliverySettings
 from actors.schema import DeliverDigest
+from tests.actors.briefs.conftest import NOW
 from tests.actors.database import execute
 from tests.actors.mail_server import MailServer
 from tests.actors.raw_server import certificate
@@ -25,45 +27,22 @@ from zeke_jobs import Reject, Retry
 from zeke_jobs.errors import Defer
 from zeke_jobs.testing import FakeContext, set_clock
 
-NOW = datetime(2026, 11, 27, 6, tzinfo=UTC)
-SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes....").decode()
-BRIEF = """INSERT INTO story_overlays (story_id, brief_one_liner, why_it_matters, citations)
-  VALUES (%s, 'It signs each package.', 'Because a token can be stolen.', '{"chili": 3}')"""
 STORED = """INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, 'stored', s.id
   FROM stories AS s JOIN contents AS c ON c.id = s.content_id WHERE s.id = %s"""
 NASTY = "[/b] <script>alert(1)</script> *Half* `100%` | # _x_\nBcc: eve@example.org"
 
 
 @pytest.fixture
-def story(add_story: Any, add_copy: Any, conn: Any) -> Callable[..., uuid.UUID]:
+def story(told: Any, add_copy: Any, conn: Any) -> Callable[..., uuid.UUID]:
     """Add a story of yesterday with a brief and two sources."""
-    set_clock(conn, NOW)
 
     def add(title: str = "Registry signs packages", url: str = "https://a.example/signed") -> uuid.UUID:
-        made: uuid.UUID = add_story("A text.", title=title, days_old=0.8, url=url)
-        execute(conn, BRIEF, made)
+        made: uuid.UUID = told(title, 3, one="It signs each package.", why="Because a token can be stolen.", url=url)
         execute(conn, STORED, made)
         add_copy(made)
         return made
 
     return add
-
-
-@pytest.fixture
-def everywhere(mail_server: MailServer, site: Site, tmp_path: Path) -> dict[str, Any]:
-    """Make settings with a receiver of each kind."""
-    site.pages |= {"/hook": Answer(status=204), "/": Answer()}
-    loopback = {"allow_networks": ["127.0.0.0/8"]}
-    return {
-        "mail": {
-            "host": "127.0.0.1", "port": mail_server.port, "security": "none", "user": "news", "password": "right",
-            "from": "news@a.example", "to": ["ada@b.example", "bob@b.example"],
-        },
-        "folder": str(tmp_path / "digests"),
-        "webhook": {"url": f"{site.url}/hook", "secret": SECRET, **loopback},
-        "ntfy": {"url": f"{site.url}/my-news", **loopback},
-        "command": ["/bin/sh", "-c", f"cat > {tmp_path}/said"],
-    }  # fmt: skip
 
 
 @pytest.fixture
@@ -78,32 +57,32 @@ def deliver(conn: Any) -> Callable[..., dict[str, Any]]:
 
 
 def test_a_digest_reaches_everybody_once_however_often_the_job_runs(
-    story: Any, deliver: Any, everywhere: dict[str, Any], mail_server: MailServer, site: Site, tmp_path: Path
+    story: Any, deliver: Any, ways: Any, mail_server: MailServer, site: Site, tmp_path: Path
 ) -> None:
     story()
-    assert deliver(everywhere) == {
-        "outcome": "written", "period": "day", "ends_on": "2026-11-26", "entries": 1, "delivered": 6,
+    assert deliver(ways) == {
+        "outcome": "written", "period": "day", "ends_on": "2026-11-24", "entries": 1, "delivered": 6,
     }  # fmt: skip
-    file = tmp_path / "digests" / "day-2026-11-26.md"
+    file = tmp_path / "messages" / "day-2026-11-24.md"
     written = file.stat().st_mtime_ns
     for _ in range(3):
-        assert deliver(everywhere)["delivered"] == 0
+        assert deliver(ways)["delivered"] == 0
     assert sorted(mail.to for mail in mail_server.mails) == [["ada@b.example"], ["bob@b.example"]]
     assert (site.times("/hook"), site.times("/")) == (1, 1)
     assert [path.name for path in file.parent.iterdir()] == [file.name]
     assert file.stat().st_mtime_ns == written
-    assert deliver(everywhere, period="week")["delivered"] == 6
-    assert deliver({**everywhere, "mail": {**everywhere["mail"], "to": ["new@b.example"]}})["delivered"] == 1
+    assert deliver(ways, period="week")["delivered"] == 6
+    assert deliver({**ways, "mail": {**ways["mail"], "to": ["new@b.example"]}})["delivered"] == 1
 
 
 def test_each_way_tells_all_parts_in_its_form(
-    story: Any, deliver: Any, everywhere: Any, mail_server: MailServer, site: Site, tmp_path: Path
+    story: Any, deliver: Any, ways: Any, mail_server: MailServer, site: Site, tmp_path: Path
 ) -> None:
     story()
-    deliver(everywhere)
+    deliver(ways)
     mail = mail_server.mails[0]
     assert (mail.sender, mail.user, mail.message["To"]) == ("news@a.example", "news", "ada@b.example")
-    assert mail.message["Subject"] == "The day to 2026-11-26: 1 event"
+    assert mail.message["Subject"] == "The day to 2026-11-24: 1 event"
     text, html = (mail.message.get_body((kind,)) for kind in ("plain", "html"))
     assert text is not None
     assert html is not None
@@ -112,48 +91,52 @@ def test_each_way_tells_all_parts_in_its_form(
         assert words in text.get_content()
         assert words in html.get_content()
     assert '<a href="https://a.example/signed">Registry signs packages</a>' in html.get_content()
-    assert (tmp_path / "digests" / "day-2026-11-26.md").read_text() == (
-        "# The day to 2026-11-26: 1 event\n\n## [Registry signs packages](<https://a.example/signed>)\n\n"
+    assert (tmp_path / "messages" / "day-2026-11-24.md").read_text() == (
+        "# The day to 2026-11-24: 1 event\n\n## [Registry signs packages](<https://a.example/signed>)\n\n"
         "*chili 3 · Feed, Other*\n\nIt signs each package.\n\nBecause a token can be stolen.\n"
     )
     assert "Registry signs packages" in (tmp_path / "said").read_text()
     (topic,) = (json.loads(asked.body) for asked in site.asked if asked.path == "/")
-    assert (topic["topic"], topic["title"]) == ("my-news", "The day to 2026-11-26: 1 event")
+    assert (topic["topic"], topic["title"]) == ("my-news", "The day to 2026-11-24: 1 event")
     (asked,) = (asked for asked in site.asked if asked.path == "/hook")
     assert asked.method == "POST"
     signed = f"{asked.headers['webhook-id']}.{asked.headers['webhook-timestamp']}.".encode() + asked.body
-    made = hmac.new(b"a secret of 24 bytes....", signed, hashlib.sha256).digest()
+    made = hmac.new(b"a secret", signed, hashlib.sha256).digest()
     assert asked.headers["webhook-signature"] == "v1," + base64.b64encode(made).decode()
     told = json.loads(asked.body)
-    assert (told["period"], told["endsOn"], told["entries"][0]["told_by"]) == ("day", "2026-11-26", ["Feed", "Other"])
+    assert (told["period"], told["endsOn"], told["entries"][0]["told_by"]) == ("day", "2026-11-24", ["Feed", "Other"])
+
+
+def test_a_secret_signs_as_its_base64() -> None:
+    assert signature("a secret", "name", "1", b"x") == signature("whsec_YSBzZWNyZXQ=", "name", "1", b"x")
 
 
 def test_what_strangers_write_stays_text(
-    story: Any, deliver: Any, everywhere: dict[str, Any], mail_server: MailServer, tmp_path: Path
+    story: Any, deliver: Any, ways: Any, mail_server: MailServer, tmp_path: Path
 ) -> None:
     story(NASTY, 'https://a.example/"><script>x</script> (y)')
     story("No address", "javascript:alert(1)")
-    deliver(everywhere)
+    deliver(ways)
     mail = mail_server.mails[0].message
     assert mail["Bcc"] is None
     html = mail.get_body(("html",))
     assert html is not None
     assert "<script" not in html.get_content()
     assert "javascript:" not in html.get_content()
-    markdown = (tmp_path / "digests" / "day-2026-11-26.md").read_text()
+    markdown = (tmp_path / "messages" / "day-2026-11-24.md").read_text()
     assert "\\[/b\\] \\<script\\>alert(1)\\</script\\> \\*Half\\* \\`100%\\` \\| \\# \\_x\\_ Bcc: eve" in markdown
     assert "(<https://a.example/%22%3E%3Cscript%3Ex%3C/script%3E%20(y)>)" in markdown
     assert "\n## No address\n" in markdown
 
 
 def test_one_receiver_that_cannot_be_reached_holds_up_no_other_and_is_tried_again(
-    story: Any, deliver: Any, everywhere: dict[str, Any], mail_server: MailServer, site: Site, rows: Any
+    story: Any, deliver: Any, ways: Any, mail_server: MailServer, site: Site, rows: Any
 ) -> None:
     story()
     mail_server.answers["RCPT"] = ["450 mailbox busy"]
     site.pages["/hook"] = Answer(status=503, headers={"Retry-After": "90"})
     with pytest.raises(Retry) as caught:
-        deliver(everywhere)
+        deliver(ways)
     assert "ada@b.example: 450 mailbox busy" in str(caught.value)
     assert "/hook answers 503" in str(caught.value)
     assert caught.value.delay == timedelta(seconds=90)
@@ -161,7 +144,7 @@ def test_one_receiver_that_cannot_be_reached_holds_up_no_other_and_is_tried_agai
     failed = "SELECT receiver FROM digest_deliveries WHERE delivered_at IS NULL ORDER BY 1"
     assert [row["receiver"] for row in rows(failed)] == ["mail:ada@b.example", f"webhook:{site.url}/hook"]
     site.pages["/hook"] = Answer(status=200)
-    assert deliver(everywhere)["delivered"] == 2
+    assert deliver(ways)["delivered"] == 2
     first, again = [asked.headers["webhook-id"] for asked in site.asked if asked.path == "/hook"]
     assert first == again, "a receiver can tell that it is the same"
     assert rows(failed) == []
@@ -178,11 +161,11 @@ def test_one_receiver_that_cannot_be_reached_holds_up_no_other_and_is_tried_agai
     ],
 )
 def test_what_the_mail_server_says_is_told(
-    story: Any, deliver: Any, everywhere: Any, mail_server: MailServer, verb: str, answer: str, words: str, kind: Any
+    story: Any, deliver: Any, ways: Any, mail_server: MailServer, verb: str, answer: str, words: str, kind: Any
 ) -> None:
     story()
     mail_server.answers[verb] = [answer] * 3
-    mail = {**everywhere["mail"], "to": ["ada@b.example"]}
+    mail = {**ways["mail"], "to": ["ada@b.example"]}
     with pytest.raises(kind) as caught:
         deliver({"mail": mail})
     assert words in str(caught.value)
@@ -200,23 +183,23 @@ def test_what_the_mail_server_says_is_told(
     ],
 )
 def test_a_receiver_that_cannot_be_reached_safely_says_why(
-    story: Any, deliver: Any, everywhere: Any, mail_server: MailServer, way: str, change: Any, words: str, kind: Any
+    story: Any, deliver: Any, ways: Any, mail_server: MailServer, way: str, change: Any, words: str, kind: Any
 ) -> None:
     story()
     with pytest.raises(kind) as caught:
-        deliver({way: {**everywhere[way], **change} if isinstance(change, dict) else change})
+        deliver({way: {**ways[way], **change} if isinstance(change, dict) else change})
     assert words in str(caught.value)
     assert mail_server.mails == []
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not there to make a certificate")
 def test_mail_goes_encrypted_to_a_server_whose_certificate_is_known(
-    story: Any, deliver: Any, everywhere: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    story: Any, deliver: Any, ways: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, context = certificate(tmp_path, "localhost")
     story()
     with MailServer(tls=context) as server:
-        mail = {**everywhere["mail"], "host": "localhost", "port": server.port, "security": "starttls"}
+        mail = {**ways["mail"], "host": "localhost", "port": server.port, "security": "starttls"}
         with pytest.raises(Reject, match="certificate"):
             deliver({"mail": mail})
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
@@ -225,17 +208,17 @@ def test_mail_goes_encrypted_to_a_server_whose_certificate_is_known(
 
 
 def test_two_runs_at_once_do_not_deliver_the_same_digest(
-    story: Any, deliver: Any, everywhere: dict[str, Any], mail_server: MailServer
+    story: Any, deliver: Any, ways: Any, mail_server: MailServer
 ) -> None:
     story()
     with pytest.raises(Defer):
-        deliver(everywhere, taken=("digest/mail:ada@b.example",))
+        deliver(ways, taken=("digest/mail:ada@b.example",))
     assert mail_server.mails == []
 
 
-def test_a_day_without_stories_is_not_sent(deliver: Any, everywhere: Any, mail_server: MailServer, conn: Any) -> None:
+def test_a_day_without_stories_is_not_sent(deliver: Any, ways: Any, mail_server: MailServer, conn: Any) -> None:
     set_clock(conn, NOW)
-    assert deliver(everywhere)["outcome"] == "no_stories"
+    assert deliver(ways)["outcome"] == "no_stories"
     assert mail_server.connections == 0
 
 

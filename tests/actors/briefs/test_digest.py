@@ -1,6 +1,6 @@
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,17 +8,11 @@ import pytest
 from actors.briefs.generate import BriefSettings, generate_brief
 from actors.schema import GenerateBrief
 from actors.store import clusters
+from tests.actors.briefs.conftest import NOW
 from tests.actors.database import execute
 from zeke_jobs.testing import set_clock
 
-NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 TEAM = uuid.UUID(int=7)
-TEXT = "The registry now signs every package that a maintainer uploads. Nobody needs to act before June of next year."
-
-
-@pytest.fixture(autouse=True)
-def clock(conn: Any) -> None:
-    set_clock(conn, NOW)
 
 
 @pytest.fixture
@@ -36,22 +30,9 @@ def digest(handler_context: Any, rows: Any) -> Callable[..., tuple[dict[str, Any
     return write
 
 
-@pytest.fixture
-def told(add_story: Any, conn: Any) -> Callable[..., uuid.UUID]:
-    """Add a story of yesterday with a brief and a chili score."""
-
-    def add(title: str, chili: int = 1, days_old: float = 0.8, **fields: Any) -> uuid.UUID:
-        story: uuid.UUID = add_story(TEXT, title=title, days_old=days_old, **fields)
-        put = "INSERT INTO story_overlays (story_id, brief_one_liner, citations) VALUES (%s, %s, jsonb_build_object('chili', %s))"
-        execute(conn, put, story, f"{title} in one line.", chili)
-        return story
-
-    return add
-
-
 def test_a_digest_names_the_top_events_of_yesterday_with_their_one_liners(told: Any, digest: Any) -> None:
-    told("Cool", 1)
-    told("Hot", 5)
+    told("Cool", 1, one="Cool in one line.")
+    told("Hot", 5, one="Hot in one line.")
     told("Of today", 5, days_old=0.1)
     told("Of last week", 5, days_old=6)
     output, entries = digest()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from actors.briefs.syndication import atom, json_feed
-from actors.cli.app import run
 from actors.engine.feeds import read_feed
+from tests.actors.conftest import News
 
 NOW = datetime(2026, 11, 27, 6, tzinfo=UTC)
 NASTY = "AT&T <b>\x00\x1b[2J ]]> “x”"
@@ -44,18 +44,14 @@ def test_a_feed_without_stories_is_one() -> None:
     assert json.loads(json_feed([], title="N", url=None))["items"] == []
 
 
-def test_a_feed_is_written_to_file_or_screen(
-    add_story: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_feed_is_written_to_file_or_screen(add_story: Any, tmp_path: Path, news: News) -> None:
     add_story("A text.", title="Registry \x1b[2J signs")
-    assert run(["feed"]) == 0
-    out = capsys.readouterr().out
+    out = news("feed")
     assert "\x1b" not in out
     assert out.startswith('<feed xmlns="http://www.w3.org/2005/Atom">')
     file = tmp_path / "news.json"
-    assert run(["feed", "--format", "json", "--output", str(file), "--title", "Ours", "--since", "1d", "--leads"]) == 0
+    news("feed", "--format", "json", "--output", str(file), "--title", "Ours", "--since", "1d", "--leads")
     assert json.loads(file.read_text())["title"] == "Ours"
     assert [path.name for path in tmp_path.iterdir()] == ["news.json"]
-    assert run(["feed", "--output", str(tmp_path / "no" / "folder")]) == 2
-    assert run(["feed", "--source", "nobody", "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)["items"] == []
+    news("feed", "--output", str(tmp_path / "no" / "folder"), status=2)
+    assert json.loads(news("feed", "--source", "nobody", "--format", "json"))["items"] == []

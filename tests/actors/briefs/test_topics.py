@@ -3,7 +3,6 @@
 import json
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,9 +11,7 @@ from actors.briefs import rendering
 from actors.briefs.generate import BriefSettings, generate_brief
 from actors.schema import GenerateBrief
 from tests.actors.database import execute
-from zeke_jobs.testing import set_clock
 
-NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
 STORIES = {
     "Postgres 19: “Vacuum” speeds up": "The vacuum of Postgres reads large tables in parallel, and dead rows go sooner.",
     "A cat stops a train": "A cat sat on the rails of a small railway for two hours before a child led it away.",
@@ -22,26 +19,6 @@ STORIES = {
     "Release notes arrive": "The vacuum of Postgres reads large tables in parallel, and dead rows go sooner than ever.",
     "Postgres users meet in Ghent": "Four hundred people gathered in a hall in Belgium, drank coffee and heard talks on hiring.",
 }
-
-
-@pytest.fixture
-def told(add_story: Any, analyse: Any, conn: Any) -> Callable[..., uuid.UUID]:
-    """Add an analysed story of yesterday, with a brief and highlights."""
-    set_clock(conn, NOW)
-
-    def add(
-        title: str, text: str, chili: int, one: str | None = "It is told in one line.", why: str | None = None
-    ) -> Any:
-        story = add_story(text, title=title, days_old=0.8)
-        analyse(story, same_event_cosine=1)
-        put = (
-            "UPDATE story_overlays SET brief_one_liner = %s, why_it_matters = %s, brief_generated_at = zeke_jobs.now(),"
-            " citations = citations || jsonb_build_object('chili', %s) WHERE story_id = %s"
-        )
-        execute(conn, put, one, why, chili, story)
-        return story
-
-    return add
 
 
 @pytest.fixture
@@ -56,7 +33,7 @@ def digest(handler_context: Any, rows: Callable[..., Any]) -> Callable[[], dict[
 
 def test_stories_that_are_alike_and_share_a_word_are_one_topic_named_by_it(told: Any, digest: Any) -> None:
     for chili, (title, text) in zip((5, 4, 3, 2, 1), STORIES.items(), strict=True):
-        told(title, text, chili)
+        told(title, chili, text)
     made = digest()
     first, cat, second, notes, ghent = STORIES
     assert [(entry["title"], entry["topic"]) for entry in made["entries"]] == [
@@ -90,7 +67,7 @@ def test_two_sentences_come_from_the_brief_the_reason_and_highlights_that_stand(
     told: Any, digest: Any, conn: Any, one: str | None, why: str | None, said: list[str]
 ) -> None:
     title, text = next(iter(STORIES.items()))
-    story = told(title, text, 3, one, why)
+    story = told(title, 3, text, one, why)
     facts: list[tuple[str, str | None, str, dict[str, Any]]] = [
         ("It took 40 minutes before and takes nine now.", None, "system", {"relevance": {"score": 0.5}}),
         ("That highlight of another edition was taken back.", None, "system", {"withdrawn": True, "relevance": {"score": 0.9}}),

@@ -1,4 +1,4 @@
-"""These fixtures run zeke-news, and make a jobs.yaml whose engine may fetch from loopback."""
+"""These fixtures make a jobs.yaml whose engine may fetch from loopback."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from actors.cli.app import run
 from zeke_jobs import config
 from zeke_jobs.revisions import applying
 
@@ -22,34 +21,6 @@ tasks:
   fetch-content: {handler: actors.sources.content:fetch_content}
   stories-update-status: {handler: actors.stories.status:stories_update_status}
 """
-
-
-@pytest.fixture
-def news(
-    database: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[int, str, str]]:
-    """Run zeke-news in a terminal of 80 columns; return its exit status, stdout and stderr."""
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("TERM", "dumb")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        status = run(arguments)
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
-
-
-@pytest.fixture
-def told(news: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
-    """Run zeke-news in a terminal of 160 columns; return its exit status and all its output."""
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def call(*arguments: str) -> tuple[int, str]:
-        status, out, err = news(*arguments)
-        return status, out + err
-
-    return call
 
 
 @pytest.fixture

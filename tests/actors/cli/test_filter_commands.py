@@ -1,6 +1,5 @@
 """``zeke-news filter`` tries, adds, lists and removes rules, and points at a fault in a rule."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from actors.outcomes import Outcome
 from actors.store import items, sources
 from actors.store.items import NewItem
+from tests.actors.conftest import News
 from tests.actors.database import execute
 from zeke_jobs.cli.root import app as jobs_app
 from zeke_jobs.cli.run import run as run_app
@@ -39,23 +39,21 @@ def week(conn: Any) -> None:
 
 
 def test_a_rule_is_tried_on_the_last_week_before_it_is_added_and_then_listed_and_removed(
-    told: Any, week: None, conn: Any, in_force: Any
+    news: News, week: None, conn: Any, in_force: Any
 ) -> None:
-    status, out = told("filter", "test", "drop", "--words", "crypto")
+    out = news("filter", "test", "drop", "--words", "crypto")
     tried = ["     2  it: drop words crypto", "        Paper: Crypto is down", "        Weblog: Crypto is up"]
-    assert (status, out.splitlines()) == (0, ["2 of 3 items of the last 7 days would have been dropped", *tried])
-    assert "1 of 3 items" in told("filter", "test", "drop", "--words", "crypto", "--source", "paper")[1]
-    assert "1 of 3 items" in told("filter", "test", "keep", "--regex", "crypto")[1]
-    assert "no filters; add one" in told("filter", "list")[1]
-    assert told("filter", "add", "drop", "--words", "crypto", "--words", "bit coin", "--older", "30d")[1] == (
+    assert out.splitlines() == ["2 of 3 items of the last 7 days would have been dropped", *tried]
+    assert "1 of 3 items" in news("filter", "test", "drop", "--words", "crypto", "--source", "paper")
+    assert "1 of 3 items" in news("filter", "test", "keep", "--regex", "crypto")
+    assert "no filters; add one" in news("filter", "list")
+    assert news("filter", "add", "drop", "--words", "crypto", "--words", "bit coin", "--older", "30d") == (
         'added filter 1: drop words crypto, "bit coin"; older 30d\n'
     )
-    (listed,) = json.loads(told("filter", "list", "--json")[1])
+    (listed,) = news.json("filter", "list")
     assert listed == {"name": "filter 1", "rule": 'drop words crypto, "bit coin"; older 30d'}
-    assert told("filter", "remove", "1") == (0, "removed filter 1\n")
-    status, out = told("filter", "remove", "1")
-    assert status == 1
-    assert "expected the number of a filter, got 1" in out
+    assert news("filter", "remove", "1") == "removed filter 1\n"
+    assert "expected the number of a filter, got 1" in news("filter", "remove", "1", status=1)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +68,8 @@ def test_a_rule_is_tried_on_the_last_week_before_it_is_added_and_then_listed_and
         (("delete", "--words", "x"), "expected drop or keep, got 'delete'"),
     ],
 )
-def test_a_bad_rule_is_refused_with_accepted_forms(told: Any, conn: Any, command: tuple[str, ...], said: str) -> None:
-    status, out = told("filter", "add", *command)
-    assert status == 2
-    assert said in out
+def test_a_bad_rule_is_refused_with_accepted_forms(news: News, conn: Any, command: tuple[str, ...], said: str) -> None:
+    assert said in news("filter", "add", *command, status=2)
     assert execute(conn, "SELECT FROM filters") == []
 
 
@@ -88,22 +84,22 @@ def test_a_bad_rule_of_jobs_yaml_is_told_with_its_line_and_column(
 
 
 def test_rules_of_jobs_yaml_are_tried_before_it_is_put_in_force(
-    told: Any, week: None, in_force: Any, jobs_yaml: Path
+    news: News, week: None, in_force: Any, jobs_yaml: Path
 ) -> None:
     jobs_yaml.write_text(JOBS % "postgres")
-    assert "2 of 3 items" in told("filter", "test")[1]
-    assert "no filters" in told("filter", "list")[1]
+    assert "2 of 3 items" in news("filter", "test")
+    assert "no filters" in news("filter", "list")
     in_force(JOBS % "postgres")
-    assert "jobs.yaml 2  keep regex postgres" in told("filter", "list")[1]
+    assert "jobs.yaml 2  keep regex postgres" in news("filter", "list")
 
 
-def test_sources_count_what_was_dropped_and_why_names_the_rule(told: Any, week: None, conn: Any) -> None:
+def test_sources_count_what_was_dropped_and_why_names_the_rule(news: News, week: None, conn: Any) -> None:
     dropped = (
         "UPDATE item_outcomes SET outcome = 'filtered', detail = 'filter 3: drop words crypto' WHERE raw_item_id IN"
     )
     execute(conn, f"{dropped} (SELECT id FROM raw_items WHERE title ILIKE '%crypto%')")
-    lines = {line.split()[2]: line for line in told("sources")[1].splitlines()[1:]}
+    lines = {line.split()[2]: line for line in news("sources").splitlines()[1:]}
     assert "0; 2 of 3 dropped, 1 too_short" in lines["Weblog"]
     assert "0; 1 of 1 dropped" in lines["Paper"]
     assert "articles fail" not in lines["Paper"]
-    assert "ended    filtered: filter 3: drop words crypto" in told("why", "https://a.example/Cry")[1]
+    assert "ended    filtered: filter 3: drop words crypto" in news("why", "https://a.example/Cry")

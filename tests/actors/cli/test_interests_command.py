@@ -1,6 +1,5 @@
 """``zeke-news interests suggest`` suggests interests from readers' marks, and changes nothing without consent."""
 
-import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 
 from actors.cli.engine import in_force as configuration, task_settings
 from tests.actors.cli.conftest import JOBS
+from tests.actors.conftest import News
 from tests.actors.database import execute
 from zeke_jobs.revisions import applying
 
@@ -53,18 +53,16 @@ def marked(add: Callable[..., None]) -> None:
         add("A cat", OTHER, n, days_old=1)
 
 
-def proposals(told: Any, *more: str) -> dict[str, dict[str, Any]]:
-    status, out = told("interests", "suggest", "--json", *more)
-    assert status == 0
-    return {one["accept"]: one for one in json.loads(out)}
+def proposals(news: News, *more: str) -> dict[str, dict[str, Any]]:
+    return {one["accept"]: one for one in news.json("interests", "suggest", *more)}
 
 
 def teams(conn: Any) -> Any:
     return task_settings(configuration(conn), "analyze-story").get("interests")
 
 
-def test_words_and_examples_are_proposed_with_what_they_would_have_moved(told: Any, marked: None, conn: Any) -> None:
-    made = proposals(told)
+def test_words_and_examples_are_proposed_with_what_they_would_have_moved(news: News, marked: None, conn: Any) -> None:
+    made = proposals(news)
     assert made["more:postgres"]["liked"] == 3
     assert [(story["number"], story["by"]) for story in made["more:postgres"]["moved"]] == [(4, 0.5)]
     assert [(story["number"], story["by"]) for story in made["less:bitcoin"]["moved"]] == [(8, -0.5)]
@@ -73,56 +71,55 @@ def test_words_and_examples_are_proposed_with_what_they_would_have_moved(told: A
     assert [name for name in made if name.startswith("more")] == ["more:postgres", "more:vacuum"]
     assert [name for name in made if name.startswith("less")] == ["less:bitcoin", "less:exchange"]
     assert teams(conn) is None
-    out = told("interests", "suggest")[1]
+    out = news("interests", "suggest")
     assert "by 3 stories starred or read and 3 archived; 6 are of the last week" in out
     assert "more:postgres: in 3 starred or read, 0 archived; would have moved 1" in out
     assert "+0.5  4  Postgres 4" in out
     assert "to accept: zeke-news interests suggest --accept more:" in out
 
 
-def test_what_is_accepted_is_in_force_and_is_not_proposed_again(told: Any, marked: None, conn: Any) -> None:
-    status, out = told("interests", "suggest", "--accept", "more:postgres", "--accept", "like:1")
-    assert status == 0, out
+def test_what_is_accepted_is_in_force_and_is_not_proposed_again(news: News, marked: None, conn: Any) -> None:
+    news("interests", "suggest", "--accept", "more:postgres", "--accept", "like:1")
     assert teams(conn) == {"teams": {"all": {"more": ["postgres"], "like": [1]}}}
-    made = proposals(told)
+    made = proposals(news)
     assert "more:postgres" not in made
     assert "like:1" not in made
     assert [story["number"] for story in made["less:bitcoin"]["moved"]] == [8]
-    told("interests", "suggest", "--accept", "less:bitcoin", "--accept", "more:postgres")
+    news("interests", "suggest", "--accept", "less:bitcoin", "--accept", "more:postgres")
     assert teams(conn) == {"teams": {"all": {"more": ["postgres"], "like": [1], "less": ["bitcoin"]}}}
-    told("interests", "suggest", "--accept", "unlike:5", "--team", str(TEAM))
+    news("interests", "suggest", "--accept", "unlike:5", "--team", str(TEAM))
     assert teams(conn)["teams"][str(TEAM)] == {"more": ["postgres"], "like": [1], "less": ["bitcoin"], "unlike": [5]}
 
 
-def test_two_people_who_accept_at_once_lose_no_word(told: Any, conn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_people_who_accept_at_once_lose_no_word(news: News, conn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     set_by_hand = applying.set_by_hand
 
     def after_another(*given: Any, **named: Any) -> Any:
         monkeypatch.setattr(applying, "set_by_hand", set_by_hand)
-        assert told("interests", "suggest", "--accept", "more:bob")[0] == 0
+        news("interests", "suggest", "--accept", "more:bob")
         return set_by_hand(*given, **named)
 
     monkeypatch.setattr(applying, "set_by_hand", after_another)
-    told("interests", "suggest", "--accept", "more:ada")
+    news("interests", "suggest", "--accept", "more:ada")
     assert teams(conn) == {"teams": {"all": {"more": ["bob", "ada"]}}}
 
 
-def test_an_example_is_like_more_liked_stories_than_archived_ones(told: Any, marked: None, add: Any) -> None:
+def test_an_example_is_like_more_liked_stories_than_archived_ones(news: News, marked: None, add: Any) -> None:
     for n in range(5, 8):
         add("Postgres", LIKED, n, state="read", starred=True)
         add("Bitcoin", PUT_AWAY, n, state="read", starred=True)
-    made = proposals(told)
+    made = proposals(news)
     assert "like:1" in made
     assert [name for name in made if name in {"like:14", "like:16", "like:18"}] == [], "three are archived, two liked"
 
 
-def test_a_team_s_own_marks_count_and_without_marks_nothing_is_proposed(told: Any, marked: None) -> None:
-    assert proposals(told, "--team", str(TEAM)) == {}
-    assert "nothing to propose yet" in told("interests", "suggest", "--team", str(TEAM))[1]
+def test_a_team_s_own_marks_count_and_without_marks_nothing_is_proposed(news: News, marked: None) -> None:
+    assert proposals(news, "--team", str(TEAM)) == {}
+    assert "nothing to propose yet" in news("interests", "suggest", "--team", str(TEAM))
 
 
 @pytest.mark.parametrize("accepted", ["Postgres", "most:Postgres", "like:postgres"])
-def test_what_is_no_interest_is_refused(told: Any, conn: Any, accepted: str) -> None:
-    status, out = told("interests", "suggest", "--accept", accepted)
-    assert (status, "expected more:WORD, less:WORD, like:STORY or unlike:STORY" in out) == (2, True)
+def test_what_is_no_interest_is_refused(news: News, conn: Any, accepted: str) -> None:
+    said = news("interests", "suggest", "--accept", accepted, status=2)
+    assert "expected more:WORD, less:WORD, like:STORY or unlike:STORY" in said
     assert teams(conn) is None

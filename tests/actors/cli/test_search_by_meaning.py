@@ -1,6 +1,5 @@
 """``zeke-news search --like`` and ``--meaning`` find the nearest stories, and print the name of the model."""
 
-import json
 import math
 import random
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from actors.ai import hashing
 from actors.insights import events
 from actors.store import embeddings
+from tests.actors.conftest import News
 from tests.actors.database import execute
 from tests.lab.quality.corpora import cosine
 
@@ -32,37 +32,36 @@ def library(add_story: Any, analyse: Any, conn: Any) -> None:
     execute(conn, "UPDATE sources SET name = s.title FROM stories AS s WHERE s.primary_source_id = sources.id")
 
 
-def titles(answer: tuple[int, str]) -> list[str]:
-    assert answer[0] == 0
-    return [row["title"] for row in json.loads(answer[1])]
+def titles(news: News, *words: str) -> list[str]:
+    return [row["title"] for row in news.json("search", *words)]
 
 
-def test_the_nearest_story_is_first_and_the_model_is_named(told: Any, library: None) -> None:
-    assert titles(told("search", "--like", "1", "--json"))[0] == "Budgets"
-    assert titles(told("search", "--meaning", "a cat on a mat", "--json"))[0] == "Cats"
-    (first, *_) = json.loads(told("search", "--like", "1", "--limit", "1", "--json")[1])
+def test_the_nearest_story_is_first_and_the_model_is_named(news: News, library: None) -> None:
+    assert titles(news, "--like", "1")[0] == "Budgets"
+    assert titles(news, "--meaning", "a cat on a mat")[0] == "Cats"
+    (first, *_) = news.json("search", "--like", "1", "--limit", "1")
     assert (first["model"], 0.2 < first["cosine"] < 1) == ("hashed-words-1", True)
-    _, said = told("search", "--like", "1")
+    said = news("search", "--like", "1")
     assert "alike." in said
     assert "compared by hashed-words-1" in said
     assert "another model" not in said
 
 
-def test_it_is_combined_with_words_sources_and_a_time(told: Any, library: None) -> None:
-    assert set(titles(told("search", "--like", "1", "moon", "--json"))) == {"Cats", "Moon"}
-    assert titles(told("search", "--like", "1", "moon", "-cat", "--json")) == ["Moon"]
-    assert titles(told("search", "--meaning", "retries", "source:Moon", "--json")) == ["Moon"]
-    assert titles(told("search", "--meaning", "retries at night", "source:Cats", "moon", "--json")) == ["Cats"]
-    assert titles(told("search", "--like", "1", "since:36h", "--json")) == ["Budgets"]
+def test_it_is_combined_with_words_sources_and_a_time(news: News, library: None) -> None:
+    assert set(titles(news, "--like", "1", "moon")) == {"Cats", "Moon"}
+    assert titles(news, "--like", "1", "moon", "-cat") == ["Moon"]
+    assert titles(news, "--meaning", "retries", "source:Moon") == ["Moon"]
+    assert titles(news, "--meaning", "retries at night", "source:Cats", "moon") == ["Cats"]
+    assert titles(news, "--like", "1", "since:36h") == ["Budgets"]
 
 
-def test_stories_of_another_model_are_told_and_not_compared(told: Any, library: None, conn: Any) -> None:
+def test_stories_of_another_model_are_told_and_not_compared(news: News, library: None, conn: Any) -> None:
     of_budgets = "SET model_version = 'm@4' FROM stories AS s WHERE s.id = story_id AND s.title = 'Budgets'"
     for table in ("story_signs", "story_embeddings"):
         execute(conn, f"UPDATE {table} {of_budgets}")
     said = "compared by hashed-words-1; stories with an embedding of another model were not"
-    assert said in told("search", "--like", "1")[1]
-    assert "no story is near to it; compared by m@4; stories with" in told("search", "--like", "2")[1]
+    assert said in news("search", "--like", "1")
+    assert "no story is near to it; compared by m@4; stories with" in news("search", "--like", "2")
 
 
 def test_each_story_has_the_signs_of_its_vector_though_one_session_stores_all(library: None, conn: Any) -> None:
@@ -72,14 +71,13 @@ def test_each_story_has_the_signs_of_its_vector_though_one_session_stores_all(li
 
 
 def test_the_nearest_is_found_by_its_signs_among_more_than_are_compared_by_vector(
-    told: Any, library: None, add_story: Any, conn: Any
+    news: News, library: None, add_story: Any, conn: Any
 ) -> None:
     for n in range(120):
         story = add_story("A text.", title=f"Other {n}", days_old=0.5)
         vector = hashing.embed(f"word{n} thing{n} item{n} of a storm of retries")
         events.publish(conn, story, embeddings.written(hashing.MODEL_VERSION, vector), [])
-    out = told("search", "--meaning", "a cat on a mat looked at the moon", "--limit", "1", "--json")
-    assert titles(out) == ["Cats"]
+    assert titles(news, "--meaning", "a cat on a mat looked at the moon", "--limit", "1") == ["Cats"]
 
 
 @pytest.mark.parametrize(
@@ -92,32 +90,34 @@ def test_the_nearest_is_found_by_its_signs_among_more_than_are_compared_by_vecto
     ],
 )
 def test_a_search_without_sense_is_told(
-    told: Any, library: None, arguments: list[str], status: int, words: str
+    news: News, library: None, arguments: list[str], status: int, words: str
 ) -> None:
-    answered, said = told("search", *arguments)
-    assert (answered, words in said) == (status, True), said
+    assert words in news("search", *arguments, status=status)
 
 
-def test_a_story_without_an_embedding_is_told(told: Any, add_story: Any) -> None:
+def test_a_story_without_an_embedding_is_told(news: News, add_story: Any) -> None:
     add_story("A text.")
-    assert "expected a story with an embedding, got '1': analyze-story makes it" in told("search", "--like", "1")[1]
+    assert "expected a story with an embedding, got '1': analyze-story makes it" in news(
+        "search", "--like", "1", status=1
+    )
 
 
 def test_a_provider_embeds_at_a_cost_that_is_kept(
-    told: Any, in_force: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
+    news: News, in_force: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.actors.cli.conftest import JOBS
 
     monkeypatch.setenv("KEY", "k")
     service = "{use: actors.ai:Settings, provider: openai, openai: {base_url: 'http://127.0.0.1:9/v1', api_key: '${KEY}', model: m, embedding_model: e, embedding_dimensions: 4}}"
     in_force(JOBS.replace("{use: actors.ai:Settings, provider: local}", service))
-    status, said = told("search", "--meaning", "retries")
-    assert (status, "the text has no embedding: " in said) == (1, True), said
+    assert "the text has no embedding: " in news("search", "--meaning", "retries", status=1)
     assert rows("SELECT task, operation, outcome FROM ai_calls") == [
         {"task": "search", "operation": "embed", "outcome": "failed"}
     ]
     monkeypatch.delenv("KEY")
-    assert "expected what services.ai names in the environment, got nothing: KEY" in told("search", "--meaning", "x")[1]
+    assert "expected what services.ai names in the environment, got nothing: KEY" in news(
+        "search", "--meaning", "x", status=2
+    )
 
 
 def test_signs_tell_the_angle_of_two_vectors() -> None:

@@ -1,16 +1,15 @@
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.cli.app import run
 from tests.actors.cli.conftest import JOBS
+from tests.actors.conftest import News
 from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs
 
 
 def test_a_rule_is_shown_with_what_each_part_gives_and_no_secret(
-    capsys: pytest.CaptureFixture[str], in_force: Any, site: Site, monkeypatch: pytest.MonkeyPatch, jobs_yaml: Path
+    news: News, in_force: Any, site: Site, monkeypatch: pytest.MonkeyPatch, jobs_yaml: Path
 ) -> None:
     def answer(asked: Asked) -> Answer:
         if asked.headers.get("cookie") != "session=s3cret-of-ada":
@@ -24,22 +23,21 @@ def test_a_rule_is_shown_with_what_each_part_gives_and_no_secret(
     rule = '{cookies: {session: "${ADAS_COOKIE}"}, text: .text, remove: .ad, pause: 2s, feed_is_enough: true}'
     sites = f'sites: {{"{site.url.removeprefix("http://")}": {rule}}}'
     in_force(JOBS.replace("feed_timeout: 5s", sites))
-    assert run(("site", "test", f"{site.url}/a")) == 0
-    out = capsys.readouterr().out
-    assert "sends cookie session; to this port" in out
-    assert "at least 2s between two requests" in out
-    assert "without a rule:\n  forbidden: " in out
-    assert "with cookies, remove, text:\n" in out
-    assert "characters; rule: '.ad' removes 1, '.text' finds 1\n  | Paragraph 1 says that it was" in out
+    out = news("site", "test", f"{site.url}/a")
+    for words in (
+        "sends cookie session; to this port",
+        "at least 2s between two requests",
+        "without a rule:\n  forbidden: ",
+        "with cookies, remove, text:\n",
+        "characters; rule: '.ad' removes 1, '.text' finds 1\n  | Paragraph 1 says that it was",
+    ):
+        assert words in out, words
     assert "s3cret" not in out
-    steps: list[dict[str, Any]] = []
-    assert run(("site", "test", f"{site.url}/a", "--json")) == 0
-    steps = json.loads(capsys.readouterr().out)["steps"]
+    steps = news.json("site", "test", f"{site.url}/a")["steps"]
     assert [step["with"] for step in steps] == [[], ["cookies", "remove", "text"]]
     jobs_yaml.write_text(JOBS.replace("feed_timeout: 5s", sites.replace("text: .text, ", "")))
-    assert run(("site", "test", f"{site.url}/a", "--json")) == 0
-    assert json.loads(capsys.readouterr().out)["steps"][-1]["with"] == ["cookies", "remove"], "not yet in force"
+    steps = news.json("site", "test", f"{site.url}/a")["steps"]
+    assert steps[-1]["with"] == ["cookies", "remove"], "not yet in force"
     monkeypatch.setenv("ADAS_COOKIE", "another")
-    assert run(("site", "test", f"{site.url}/a")) == 1
-    assert run(("site", "test", "https://127.0.0.1:1/")) == 1
-    assert "no rule in services.engine.sites" in capsys.readouterr().out
+    news("site", "test", f"{site.url}/a", status=1)
+    assert "no rule in services.engine.sites" in news("site", "test", "https://127.0.0.1:1/", status=1)

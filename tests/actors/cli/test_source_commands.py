@@ -12,6 +12,7 @@ from psycopg2.extensions import connection as Connection
 from actors.store import clusters, items, sources, uploads
 from actors.store.items import NewItem
 from tests.actors.cli.conftest import JOBS
+from tests.actors.conftest import News
 from tests.actors.database import execute
 from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
@@ -32,14 +33,13 @@ def head(*paths: str) -> str:
     return "".join(f'<link rel="alternate" type="application/rss+xml" href="{path}">' for path in paths)
 
 
-def test_a_page_becomes_a_source_that_is_read_at_once(news: Any, in_force: Any, site: Site, rows: Any) -> None:
+def test_a_page_becomes_a_source_that_is_read_at_once(news: News, in_force: Any, site: Site, rows: Any) -> None:
     site.pages |= {"/": Answer(page("A weblog", "x", head("/feed"))), "/feed": three(site)}
-    status, out, _ = news("sources", "add", site.url, "--folder", "Tech/Python")
-    assert status == 0
+    out = news("sources", "add", site.url, "--folder", "Tech/Python")
     assert out.startswith("added rss  A weblog  ")
     assert f"{site.url}/feed" in out
     assert "Entry 0 of A weblog" in out
-    (row,) = json.loads(news("sources", "--json")[1])
+    (row,) = news.json("sources")
     assert (row["url"], row["folder"]) == (f"{site.url}/feed", ["Tech", "Python"])
     rest = f"the others too: zeke-news sources backfill {row['id'][:8]} --items 1"
     assert f"the newest 2 of 3 items become stories; {rest}" in out
@@ -48,44 +48,43 @@ def test_a_page_becomes_a_source_that_is_read_at_once(news: Any, in_force: Any, 
     sent = "SELECT name AS task, data FROM zeke_jobs.job"
     assert rows(sent) == [job]
     for address in (site.url, f"{site.url}/feed", f" {site.url}/feed#latest "):
-        assert news("sources", "add", address)[1].startswith("already there: rss  A weblog")
+        assert news("sources", "add", address).startswith("already there: rss  A weblog")
     assert rows(sent) == [job]
 
 
-def test_one_feed_at_two_addresses_is_told(news: Any, in_force: Any, site: Site, conn: Any) -> None:
+def test_one_feed_at_two_addresses_is_told(news: News, in_force: Any, site: Site, conn: Any) -> None:
     site.pages |= {"/feed": three(site), "/rss": three(site), "/other": three(site, "Another")}
-    first = json.loads(news("sources", "add", f"{site.url}/feed", "--json")[1])
+    first = news.json("sources", "add", f"{site.url}/feed")
     execute(
         conn,
         "INSERT INTO raw_items (source_id, external_id, url)"
         " SELECT %s, 'A weblog ' || n, %s || '/A-weblog/' || n FROM generate_series(0, 4) AS n",
         *(first["id"], site.url),
     )
-    out = news("sources", "add", f"{site.url}/rss")[1]
-    (second,) = [row for row in json.loads(news("sources", "--json")[1]) if row["id"] != first["id"]]
+    out = news("sources", "add", f"{site.url}/rss")
+    (second,) = [row for row in news.json("sources") if row["id"] != first["id"]]
     told = f"A weblog has all of these: where it is the same feed, zeke-news sources merge {second['id'][:8]} {first['id'][:8]}"
     assert told in out
-    assert "has all of these" not in news("sources", "add", f"{site.url}/other")[1]
-    assert news("sources", "merge", second["id"], first["id"])[0] == 0
+    assert "has all of these" not in news("sources", "add", f"{site.url}/other")
+    news("sources", "merge", second["id"], first["id"])
 
 
-def test_of_several_feeds_one_is_chosen(news: Any, in_force: Any, site: Site) -> None:
+def test_of_several_feeds_one_is_chosen(news: News, in_force: Any, site: Site) -> None:
     site.pages |= {
         "/": Answer(page("Paper", "x", head("/a", "/b"))), "/a": three(site, "Tech"), "/b": three(site, "Sport"),
     }  # fmt: skip
-    status, out, _ = news("sources", "add", site.url)
-    assert status == 1
+    out = news("sources", "add", site.url, status=1)
     assert "2 feeds are there:" in out
     assert "1  rss  Tech" in out
     assert "2  rss  Sport" in out
-    assert json.loads(news("sources", "--json")[1]) == []
-    choices = json.loads(news("sources", "add", site.url, "--json")[1])["choices"]
+    assert news.json("sources") == []
+    choices = json.loads(news("sources", "add", site.url, "--json", status=1))["choices"]
     assert [one["name"] for one in choices] == ["Tech", "Sport"]
-    assert "added rss  Sport" in news("sources", "add", site.url, "--pick", "2")[1]
-    assert news("sources", "add", site.url, "--pick", "3")[0] == 2
+    assert "added rss  Sport" in news("sources", "add", site.url, "--pick", "2")
+    news("sources", "add", site.url, "--pick", "3", status=2)
 
 
-def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(news: Any, in_force: Any, site: Site) -> None:
+def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(news: News, in_force: Any, site: Site) -> None:
     site.pages["/big"] = Answer(rss(("1", "One", "http://a.example/")) + " " * 30_000)
     blocked = "services.engine.allow_networks: [127.0.0.0/8] in jobs.yaml would allow it\n  help: zeke-jobs apply puts"
     for settings, path, words in (
@@ -94,59 +93,46 @@ def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(news: Any, in
         ("allow_networks: [127.0.0.0/8], feed_bytes: 2000", "/big", "help: services.engine.feed_bytes in jobs.yaml"),
     ):
         in_force(ENGINE % settings)
-        status, out, err = news("sources", "add", f"{site.url}{path}")
-        assert (status, out) == (1, "")
-        assert f"{site.url}{path} cannot be read: " in err
-        assert words in err
-    assert json.loads(news("sources", "--json")[1]) == []
+        said = news("sources", "add", f"{site.url}{path}", status=1)
+        assert said.startswith(f"error: {site.url}{path} cannot be read: ")
+        assert words in said
+    assert news.json("sources") == []
 
 
-def test_a_variable_that_the_engine_needs_is_named(news: Any, in_force: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_the_engine_needs_is_named(news: News, in_force: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE_TOKEN", "x")
     in_force(ENGINE % "token: '${ENGINE_TOKEN}'")
     monkeypatch.delenv("ENGINE_TOKEN")
-    status, _, err = news("sources", "add", "https://a.example/")
-    assert status == 2
-    assert "expected what services.engine names in the environment, got nothing: ENGINE_TOKEN" in err
+    said = news("sources", "add", "https://a.example/", status=2)
+    assert "expected what services.engine names in the environment, got nothing: ENGINE_TOKEN" in said
 
 
-def test_an_address_is_tried_without_adding_anything(news: Any, jobs_yaml: Any, site: Site, conn: Any) -> None:
+def test_an_address_is_tried_without_adding_anything(news: News, jobs_yaml: Any, site: Site, conn: Any) -> None:
     site.pages["/feed"] = three(site)
-    status, out, _ = news("sources", "test", f"{site.url}/feed")
-    assert status == 0
-    assert "can be read: rss  A weblog" in out
-    assert json.loads(news("sources", "test", f"{site.url}/feed", "--json")[1])[0]["items"] == 3
+    assert "can be read: rss  A weblog" in news("sources", "test", f"{site.url}/feed")
+    assert news.json("sources", "test", f"{site.url}/feed")[0]["items"] == 3
     assert sources.listing(conn) == []
 
 
-def test_before_any_jobs_yaml_is_in_force_it_is_said(news: Any, jobs_yaml: Any, site: Site, conn: Any) -> None:
+def test_before_any_jobs_yaml_is_in_force_it_is_said(news: News, jobs_yaml: Any, site: Site, conn: Any) -> None:
     site.pages["/feed"] = three(site)
-    assert "no jobs.yaml with ingest-source is in force yet" in news("sources", "add", f"{site.url}/feed")[1]
+    assert "no jobs.yaml with ingest-source is in force yet" in news("sources", "add", f"{site.url}/feed")
     assert len(sources.listing(conn)) == 1
 
 
-def test_without_a_worker_a_refresh_says_so(news: Any, in_force: Any, site: Site) -> None:
+def test_without_a_worker_a_refresh_says_so(news: News, in_force: Any, site: Site) -> None:
     site.pages["/feed"] = three(site)
     news("sources", "add", f"{site.url}/feed")
     for command in (("refresh",), ("refresh", "A weblog"), ("backfill", "A weblog")):
-        status, _, err = news("sources", *command)
-        assert status == 1
-        assert "sent, but no worker runs: zeke-jobs up starts them" in err
+        assert "sent, but no worker runs: zeke-jobs up starts them" in news("sources", *command, status=1)
 
 
-def test_a_source_that_is_off_or_by_hand_is_not_refreshed(news: Any, in_force: Any, conn: Any) -> None:
+def test_a_source_that_is_off_or_by_hand_is_not_refreshed(news: News, in_force: Any, conn: Any) -> None:
     sources.manual(conn, "https://a.example/x")
     news("sources", "add", "--no-check", "https://b.example/feed", "--name", "B")
     news("sources", "off", "B")
-    assert "whose items come by hand" in news("sources", "refresh", "a.example")[2]
-    assert "expected a source that is on, got 'B'; zeke-news sources on" in news("sources", "refresh", "B")[2]
-
-
-def test_a_source_gets_another_name(news: Any, conn: Any) -> None:
-    news("sources", "add", "--no-check", "https://b.example/feed", "--name", "B")
-    assert "B: now called C" in news("sources", "rename", "B", "C")[1]
-    assert "already called C" in news("sources", "rename", "C", "C")[1]
-    assert news("sources", "rename", "C", " ")[0] == 2
+    assert "whose items come by hand" in news("sources", "refresh", "a.example", status=1)
+    assert "expected a source that is on, got 'B'; zeke-news sources on" in news("sources", "refresh", "B", status=1)
 
 
 @pytest.fixture
@@ -165,18 +151,16 @@ def told_twice(conn: Connection, add_story: Any) -> tuple[uuid.UUID, uuid.UUID, 
 
 
 def test_a_removed_source_takes_its_stories_along_but_not_those_that_others_tell(
-    news: Any, told_twice: Any, rows: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    news: News, told_twice: Any, rows: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, own, shared = told_twice
     assert own
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    status, out, err = news("sources", "remove", str(first))
-    assert status == 1
-    assert "expected --yes without a terminal" in err
+    out = news("sources", "remove", str(first), status=1)
+    assert "expected --yes without a terminal" in out
     assert "2 items, 1 stories of its own (0 starred)" in out
     assert len(rows("SELECT id FROM stories")) == 2
-    status, out, _ = news("sources", "remove", str(first), "--yes")
-    assert status == 0
+    out = news("sources", "remove", str(first), "--yes")
     assert "1 stories stay with other sources that have them" in out
     assert rows("SELECT id, primary_source_id FROM stories") == [{"id": str(shared), "primary_source_id": str(second)}]
     assert rows("SELECT outcome FROM item_outcomes") == [{"outcome": "stored"}]
@@ -184,63 +168,61 @@ def test_a_removed_source_takes_its_stories_along_but_not_those_that_others_tell
     assert cluster == {"primary_story_id": str(shared), "metrics": {"stories": 1, "sources": 1}}
 
 
-def test_a_merged_source_keeps_all_its_stories(news: Any, told_twice: Any, rows: Any, conn: Any) -> None:
+def test_a_merged_source_keeps_all_its_stories(news: News, told_twice: Any, rows: Any, conn: Any) -> None:
     first, second, *_ = told_twice
     items.add(conn, first, NewItem(external_id="copy", url="https://a.example/copy"))
     execute(conn, 'UPDATE sources SET metadata = \'{"teams": ["a", "b"]}\' WHERE id = %s', first)
     execute(conn, 'UPDATE sources SET metadata = \'{"teams": ["b"], "x": 1}\' WHERE id = %s', second)
     uploads.save(conn, first, [])
-    status, out, _ = news("sources", "merge", str(first), "Second")
-    assert status == 0
+    out = news("sources", "merge", str(first), "Second")
     assert "3 items moved to Second" in out
     assert rows("SELECT id, metadata FROM sources") == [{"id": str(second), "metadata": {"teams": ["a", "b"], "x": 1}}]
     assert len(rows("SELECT id FROM stories WHERE primary_source_id = %s", str(second))) == 2
     assert len(rows("SELECT id FROM raw_items")) == 4
     assert rows("SELECT source_id FROM uploads") == [{"source_id": str(second)}]
     assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 2, "sources": 1}}]
-    assert news("sources", "merge", "Second", "Second")[0] == 2
+    news("sources", "merge", "Second", "Second", status=2)
 
 
-def test_a_page_is_added_by_a_selector_and_its_links_are_shown(news: Any, in_force: Any, site: Site, rows: Any) -> None:
+def test_a_page_is_added_by_a_selector_and_its_links_are_shown(
+    news: News, in_force: Any, site: Site, rows: Any
+) -> None:
     entries = "".join(f'<article><h2><a href="/{n}">Entry {n}</a></h2></article>' for n in range(3))
     site.pages["/news"] = Answer(page("The news", entries))
     select = ("--select", "article h2 a")
-    assert news("sources", "add", f"{site.url}/news")[0] == 1
-    assert "can be read: page  The news" in news("sources", "test", f"{site.url}/news", *select)[1]
-    status, out, _ = news("sources", "add", f"{site.url}/news#top", *select)
-    assert status == 0
+    news("sources", "add", f"{site.url}/news", status=1)
+    assert "can be read: page  The news" in news("sources", "test", f"{site.url}/news", *select)
+    out = news("sources", "add", f"{site.url}/news#top", *select)
     assert out.startswith("added page  The news  ")
     assert "Entry 0" in out
     assert "the newest 2 of 3 items become stories" in out
     address = f"{site.url}/news#select=article%20h2%20a"
-    assert news("sources", "add", address)[1].startswith("already there: page  The news")
+    assert news("sources", "add", address).startswith("already there: page  The news")
     assert rows("SELECT type, url FROM sources") == [{"type": "page", "url": address}]
     for selector, status, words in (
         ("article >> a", 2, "expected a CSS selector"),
         ("h3 a", 1, "'h3 a' finds no elements"),
     ):
-        said = news("sources", "add", f"{site.url}/news", "--select", selector)
-        assert said[0] == status
-        assert words in " ".join(said[2].replace("│", "").split())
-    assert news("sources", "export")[1].count("<outline") == 0
+        said = news("sources", "add", f"{site.url}/news", "--select", selector, status=status)
+        assert words in " ".join(said.replace("│", "").split())
+    assert news("sources", "export").count("<outline") == 0
 
 
 def test_a_folder_of_a_mailbox_is_added_and_its_newest_mails_are_shown(
-    news: Any, in_force: Any, rows: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    news: News, in_force: Any, rows: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADAS_PASSWORD", SECRET)
     with ImapServer(password=SECRET, folders={"News": {n: letter(n) for n in range(1, 4)}}) as imap:
         mailbox = f'host: 127.0.0.1, port: {imap.port}, security: none, user: ada, password: "${{ADAS_PASSWORD}}"'
         in_force(JOBS.replace("feed_timeout: 5s", f"mailboxes: {{mine: {{{mailbox}}}}}"))
-        assert "can be read: newsletter  News" in news("sources", "test", "imap://mine/News")[1]
-        out = news("sources", "add", "imap://mine/News", "--name", "Letters")[1]
+        assert "can be read: newsletter  News" in news("sources", "test", "imap://mine/News")
+        out = news("sources", "add", "imap://mine/News", "--name", "Letters")
         assert out.startswith("added newsletter  Letters")
         assert "Letter 3" in out
         assert rows("SELECT type, url FROM sources") == [{"type": "newsletter", "url": "imap://mine/News"}]
-        assert news("sources", "add", "imap://mine/News")[1].startswith("already there: newsletter  News")
+        assert news("sources", "add", "imap://mine/News").startswith("already there: newsletter  News")
         imap.password = "another"
-        status, out, err = news("sources", "add", "imap://mine/Other")
-        assert (status, out) == (1, "")
-        assert "imap://mine/Other cannot be read: 127.0.0.1 refuses the login of ada" in err
-        assert "help:" not in err
-        assert news("sources", "add", "imap://mine/A", "--select", "a")[0] == 2
+        said = news("sources", "add", "imap://mine/Other", status=1)
+        assert "imap://mine/Other cannot be read: 127.0.0.1 refuses the login of ada" in said
+        assert "help:" not in said
+        news("sources", "add", "imap://mine/A", "--select", "a", status=2)
