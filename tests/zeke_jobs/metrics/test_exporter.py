@@ -123,8 +123,8 @@ def test_a_schedule_lags_behind_its_next_tick_unless_it_is_paused(scene: Scene) 
     assert values()[lag] == 0
 
 
-def test_a_database_that_does_not_answer_is_a_sample_and_the_status_too(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
+def test_a_database_that_does_not_answer_or_has_no_tables_is_a_sample_and_the_status_too(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, new_database: Callable[[], str]
 ) -> None:
     ran = cli("metrics")
     assert (ran.status, "\nzeke_jobs_up 1.0\n" in ran.out) == (0, True)
@@ -132,9 +132,6 @@ def test_a_database_that_does_not_answer_is_a_sample_and_the_status_too(
     ran = cli("metrics")
     assert (ran.status, "\nzeke_jobs_up 0.0\n" in ran.out) == (1, True)
     assert samples(os.environ["DATABASE_URL"]) == DOWN
-
-
-def test_a_database_without_our_tables_cannot_be_read_and_the_log_says_so(new_database: Callable[[], str]) -> None:
     with capture_logs() as lines:
         assert samples(new_database()) == DOWN
     assert ["run: zeke-jobs migrate" in line["error"] for line in lines] == [True]

@@ -1,6 +1,7 @@
 """The board reads the figures of one moment with few statements, and a feed keeps the board up to date."""
 
-from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -47,8 +48,7 @@ def test_a_task_shows_what_waits_runs_and_ends(scene: Scene, worker: UUID) -> No
     read = panes.read(scene.conn)
     limited, plain = line(read, "limited"), line(read, "plain")
     assert (limited.queued, limited.active, limited.active_limit) == (3, 2, 2)
-    assert limited.wait is not None
-    assert limited.wait.total_seconds() == 17
+    assert limited.wait == timedelta(seconds=17)
     assert (plain.done_per_minute, plain.failed_per_minute, plain.p50, plain.p95) == (1, 1, 4, 4)
     (since,) = scene.rows("SELECT min(claimed_on) AS since FROM zeke_jobs.queue WHERE state = 'consumed'")
     assert [{"task": one.task, "since": one.since} for one in read.running] == [{"task": "limited", **since}] * 2
@@ -67,18 +67,14 @@ def test_a_pace_beyond_the_sample_is_told_from_the_time_that_the_sample_took(sce
     assert line(panes.read(scene.conn), "pull").done_per_minute == pytest.approx(200 / 2 * 60)
 
 
-def test_without_a_choice_the_busiest_task_is_shown(scene: Scene, worker: UUID) -> None:
-    assert worker
-    first = panes.read(scene.conn)
-    assert first.waiting_of == first.tasks[0].task
-    busiest = first.tasks[-1].task
-    scene.add(busiest, 3)
-    scene.add(first.tasks[0].task)
-    assert panes.read(scene.conn).waiting_of == busiest
-    assert panes.read(scene.conn, "plain").waiting_of == "plain"
-
-
-def test_waiting_jobs_are_in_the_order_in_which_they_are_claimed(scene: Scene, worker: UUID) -> None:
+def test_the_jobs_of_the_chosen_or_busiest_task_wait_in_the_order_in_which_they_are_claimed(
+    scene: Scene, worker: UUID
+) -> None:
+    idle = panes.read(scene.conn)
+    assert idle.waiting_of == idle.tasks[0].task
+    scene.add(idle.tasks[-1].task, 3)
+    scene.add(idle.tasks[0].task)
+    assert panes.read(scene.conn).waiting_of == idle.tasks[-1].task
     first, second = scene.add("plain", 2)
     scene.later(1)
     (urgent,) = scene.add("plain", options='{"priority": 9}')
@@ -86,32 +82,24 @@ def test_waiting_jobs_are_in_the_order_in_which_they_are_claimed(scene: Scene, w
     expected = [urgent, first, second, later]
     read = panes.read(scene.conn, "plain")
     assert (read.waiting_of, [one.id for one in read.waiting]) == ("plain", expected)
-    assert [claim["message_id"] for claim in scene.claim(worker, 9)] == expected[:3]
+    assert [claim["message_id"] for claim in scene.claim(worker, 9, ["plain"])] == expected[:3]
 
 
-@pytest.fixture
-def feed(scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Feed]:
-    """Start a feed, and wait until it has read once."""
+def test_a_feed_says_why_it_cannot_read_and_comes_back(
+    scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("zeke_jobs.top.app._AGAIN", 0.3)
     scene.use(TASKS, TOP)
-    feed = Feed(database)
-    eventually(lambda: feed.newest)
-    yield feed
-    feed.close()
-
-
-def test_a_feed_that_cannot_read_says_why_and_goes_on(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(top_app, "read", lambda *_: dict[str, int]()["a column"])
-        assert eventually(lambda: feed.trouble) == "could not be read: KeyError: 'a column'"
-    eventually(lambda: not feed.trouble)
-
-
-def test_the_feed_says_that_the_database_is_away_and_comes_back(feed: Feed, scene: Scene) -> None:
-    ours = "application_name = 'zeke-jobs top' AND datname = current_database()"
-    scene.rows(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
-    assert "the database is unreachable" in eventually(lambda: feed.trouble)
-    eventually(lambda: not feed.trouble)
+    with closing(Feed(database)) as feed:
+        eventually(lambda: feed.newest)
+        with monkeypatch.context() as patch:
+            patch.setattr(top_app, "read", lambda *_: dict[str, int]()["a column"])
+            assert eventually(lambda: feed.trouble) == "could not be read: KeyError: 'a column'"
+        eventually(lambda: not feed.trouble)
+        ours = "application_name = 'zeke-jobs top' AND datname = current_database()"
+        scene.rows(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
+        assert "the database is unreachable" in eventually(lambda: feed.trouble)
+        eventually(lambda: not feed.trouble)
 
 
 def test_commands_go_the_way_of_the_command_line_and_say_what_became_of_them(scene: Scene, database: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from tests.each import each
 from tests.zeke_jobs.top import pictures
 from tests.zeke_jobs.top.sample import BOARD, TASKS, job, task
 from zeke_jobs.diagnosis import ends, reasons
@@ -26,21 +27,20 @@ def shown(view: View | None = None, board: Board = BOARD, width: int = 80, heigh
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
-SIZES = [(80, 24), (80, 38), (109, 24), (140, 38), (250, 90)]
-
-
-@pytest.mark.parametrize(
-    ("board", "size"),
-    [*((BOARD, size) for size in SIZES), (MANY_TASKS, (80, 24)), (MANY_TASKS, (250, 90)), (NOTHING, (80, 24))],
-)
-def test_every_line_fits_at_every_size(board: Board, size: tuple[int, int]) -> None:
-    width, height = size
+@each(
+    ("board", "width", "height"),
+    [
+        *((BOARD, *size) for size in ((80, 24), (80, 38), (109, 24), (140, 38), (250, 90))),
+        (MANY_TASKS, 80, 24), (MANY_TASKS, 250, 90), (NOTHING, 80, 24),
+    ],
+)  # fmt: skip
+def test_every_line_fits_at_every_size(board: Board, width: int, height: int) -> None:
     for number, pane in enumerate(PANES, 1):
         lines = shown(View(pane=pane), board, width, height)
         assert len(lines) == height, pane
         assert max(map(cell_len, lines)) <= width, pane
         assert lines[-1].endswith("q quit"), pane
-        assert any(line.startswith(f"{number} {pane}") for line in lines) or size != (80, 24)
+        assert any(line.startswith(f"{number} {pane}") for line in lines) or (width, height) != (80, 24)
 
 
 def test_the_chosen_row_is_always_among_those_shown() -> None:
@@ -49,13 +49,11 @@ def test_the_chosen_row_is_always_among_those_shown() -> None:
     assert "60 of 60" in "\n".join(shown(view, MANY_TASKS))
 
 
-def test_a_missing_scheduler_is_said_where_there_are_schedules() -> None:
+def test_the_first_line_says_what_is_missing_and_the_last_what_is_asked_and_done() -> None:
     board = replace(BOARD, beat_on=None)
     assert "no scheduler" in shown(board=board, width=120)[0]
     assert "no scheduler" not in shown(board=replace(board, schedules=()), width=120)[0]
-
-
-def test_a_question_and_an_answer_stand_in_the_last_line() -> None:
+    assert shown(width=60, height=10)[0] == "expected a terminal of 80 by 24 characters, got 60 by 10"
     asking = View(asking=Command("pause", "task/analyze-story"))
     assert shown(asking)[-1] == " pause task/analyze-story?  y: yes, any other key: no"
     assert shown(View(said="task/analyze-story is paused"))[-1] == " task/analyze-story is paused"
@@ -81,10 +79,6 @@ def test_the_keys_are_explained_within_80_columns() -> None:
     assert "! a task whose oldest due job waits longer than its max_wait    ‖ a paused one" in lines
     assert not any(line.endswith("…") for line in lines)
     assert set(PANES) <= set(" ".join(lines[:6]).replace(",", "").split())
-
-
-def test_a_terminal_that_is_too_small_is_told_so() -> None:
-    assert shown(width=60, height=10)[0] == "expected a terminal of 80 by 24 characters, got 60 by 10"
 
 
 @pytest.mark.parametrize(("width", "height"), pictures.SIZES)
