@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 from tests.waiting import eventually
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
-from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import actions
 from zeke_jobs.core.wording import when
 from zeke_jobs.diagnosis import fleet_checks
@@ -56,33 +56,29 @@ def the(conn: Connection, name: str, **how: Any) -> Finding:
     return one
 
 
-def healthy(scene: Scene, tasks: str = PLAIN, top: str = "", **worker: Any) -> UUID:
-    scene.use(tasks, top)
-    return scene.serve(**worker)
+def healthy(scene: Scene, tasks: str = PLAIN) -> UUID:
+    scene.use(tasks)
+    return scene.serve()
 
 
-def test_a_healthy_system_has_no_findings_and_an_empty_one_says_so(scene: Scene) -> None:
+def test_a_healthy_system_has_no_findings_and_an_empty_one_says_so(
+    scene: Scene, other_conn: Connection, new_database: Callable[..., str]
+) -> None:
+    report = examine(new_database())
+    assert [(one.id, one.help.startswith("zeke-jobs migrate")) for one in report.findings] == [("not-migrated", True)]
+    assert report.skipped == tuple(check.name for check in CHECKS)
     assert "no jobs.yaml was ever in force" in the(scene.conn, "no-revision").sentence
     healthy(scene)
+    with snapshot(other_conn):
+        for _ in range(2):
+            assert "unserved" in look(other_conn).fine
+            scene.rows("DELETE FROM zeke_jobs.worker")  # What others commit meanwhile is not seen.
+    assert "unserved" not in look_at(scene.conn).fine
+    scene.serve()
     scene.add("plain", 3)
     report = look_at(scene.conn)
     assert (report.findings, report.is_healthy) == ((), True)
     assert report.fine == tuple(check.name for check in CHECKS)
-
-
-def test_what_others_commit_meanwhile_is_not_seen(scene: Scene, other_conn: Connection) -> None:
-    scene.use(PLAIN)
-    looking, count = Jobs(other_conn), "SELECT count(*) AS jobs FROM zeke_jobs.queue"
-    with snapshot(other_conn):
-        assert looking.rows(count) == [{"jobs": 0}]
-        scene.add("plain")
-        assert looking.rows(count) == [{"jobs": 0}]
-    assert looking.rows(count) == [{"jobs": 1}]
-
-
-def late(scene: Scene) -> None:
-    scene.add("plain")
-    scene.later(130)
 
 
 Step = Callable[[Scene], Any] | str
@@ -127,7 +123,7 @@ TROUBLES: dict[str, tuple[str, Step, str, Step]] = {
     ),
     "max-wait": (
         "  plain: {handler: 'H:echo', max_wait: 2m}\n",
-        late,
+        lambda scene: [scene.add("plain"), scene.later(130)],
         "warning the oldest due job of plain waits 2m10s; its max_wait is 2m",
         lambda scene: scene.claim(scene.serve(), 1),
     ),
@@ -471,10 +467,3 @@ def test_the_command_says_what_is_wrong_and_its_status_is_for_monitors(scene: Sc
     scene.serve()
     ran = cli("doctor")
     assert (ran.status, "warning" in ran.out) == (0, False)
-
-
-def test_a_database_that_is_not_migrated_is_a_finding(new_database: Callable[..., str]) -> None:
-    report = examine(new_database())
-    assert [one.id for one in report.findings] == ["not-migrated"]
-    assert report.findings[0].help.startswith("zeke-jobs migrate")
-    assert report.skipped == tuple(check.name for check in CHECKS)

@@ -1,0 +1,151 @@
+"""``due_jobs`` tells an autoscaler how many jobs are due, ``is_idle`` whether a run is over, ``max_wait`` what is late."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.zeke_jobs.diagnosis.conftest import Scene
+from tests.zeke_jobs.worker.conftest import NOON
+from zeke_jobs.control import actions
+from zeke_jobs.diagnosis import fleet
+from zeke_jobs.scheduler import beat
+
+TASKS = """
+  plain: {handler: 'H:echo', retry: {limit: 2}}
+  three: {handler: 'H:echo', concurrency: 3, aliases: [drei]}
+  slow: {handler: 'H:echo', queue: slow, uses: [ai], max_wait: 1h}
+  line: {handler: 'H:echo', queue: lines, order: strict}
+  quick: {handler: 'H:echo', max_wait: 2m, concurrency: 1}
+"""
+TOP = "limits: {ai: {concurrency: 1}}"
+TARGETS = ("task/slow", "queue/slow", "limit/ai")
+
+
+@pytest.fixture(autouse=True)
+def catalogue(scene: Scene) -> None:
+    scene.use(TASKS, TOP)
+
+
+def due(scene: Scene, queue: str | None = None, task: str | None = None) -> int:
+    (row,) = scene.rows("SELECT zeke_jobs.due_jobs(%s, %s) AS n", queue, task)
+    number: int = row["n"]
+    return number
+
+
+def late(scene: Scene) -> list[str]:
+    return [row["task"] for row in scene.rows("SELECT task FROM zeke_jobs.task_wait WHERE is_late ORDER BY task")]
+
+
+def test_due_and_active_jobs_count_by_queue_and_task_and_delayed_ones_do_not(scene: Scene) -> None:
+    assert due(scene) == 0
+    scene.add("plain", 2)
+    scene.add("plain", options='{"delay": 60}')
+    scene.add("slow", 4)
+    asked: list[tuple[str | None, str | None]] = [
+        (None, None), ("default", None), ("slow", None), (None, "slow"), ("slow", "plain"), ("nowhere", None),
+    ]  # fmt: skip
+    assert [due(scene, *one) for one in asked] == [6, 2, 4, 4, 0, 0]
+    (claim, _) = scene.claim(worker := scene.serve(), 8)
+    assert due(scene, "default") == 2
+    scene.complete(worker, [claim])
+    assert due(scene, "default") == 1
+    scene.later(61)
+    assert due(scene, "default") == 2
+
+
+def test_no_more_count_than_may_run_at_once_and_of_paused_ones_the_active(scene: Scene) -> None:
+    scene.add("three", 5)
+    worker = scene.serve()
+    assert due(scene, None, "drei") == len(scene.claim(worker, 8)) == due(scene) == 3
+    scene.add("slow", 2)
+    assert len(scene.claim(worker, 1, queue="slow")) == 1
+    for target in TARGETS:
+        assert due(scene, "slow") == 2
+        actions.pause(scene.conn, target, by="me")
+        assert due(scene, "slow") == 1
+        actions.resume(scene.conn, target)
+
+
+def test_of_jobs_in_strict_order_the_first_of_each_key_counts_unless_it_failed_or_is_delayed(scene: Scene) -> None:
+    scene.add("line", 1, options='{"key": "a", "delay": 60}')
+    scene.add("line", 3, options='{"key": "a"}')
+    scene.add("line", 2, options='{"key": "b"}')
+    worker = scene.serve()
+    assert due(scene, "lines") == 1
+    (claim,) = scene.claim(worker, 8, queue="lines")
+    assert due(scene, "lines") == 1
+    scene.later(61)
+    assert due(scene, "lines") == 2
+    scene.finish(worker, claim, "failed")
+    assert due(scene, "lines") == 1
+
+
+def test_a_run_is_over_when_its_own_retries_are_and_not_before(scene: Scene) -> None:
+    def over(since: datetime = NOON) -> bool:
+        return fleet.is_idle(scene.conn, ["default"], since)
+
+    assert over()
+    scene.add("slow")
+    scene.add("plain", options='{"delay": 600}')
+    assert over()
+    scene.add("plain")
+    assert not over()
+    (claim,) = scene.claim(worker := scene.serve(), 1)
+    assert not over()
+    scene.later(1)
+    scene.finish(worker, claim, "retry", delay=60.0)
+    assert not over()
+    assert over(NOON + timedelta(seconds=1))  # A run that begins a second later does not wait for the job.
+    actions.pause(scene.conn, "task/plain", by="me")
+    assert over()
+    actions.resume(scene.conn, "task/plain")
+    scene.later(61)
+    (claim,) = scene.claim(worker, 1)
+    scene.finish(worker, claim, "failed", error='{"type": "E", "message": "m"}')
+    assert over()
+    assert fleet.failed_jobs(scene.conn, ["default"], NOON) == [f"failed: plain {claim['message_id']}: E: m"]
+    assert fleet.failed_jobs(scene.conn, ["default"], NOON + timedelta(seconds=120)) == []
+    assert fleet.failed_jobs(scene.conn, ["slow"], NOON) == []
+
+
+def test_the_oldest_due_job_decides_whether_its_task_is_late_whatever_it_waits_for(scene: Scene) -> None:
+    scene.add("plain")  # A task without max_wait is never late.
+    scene.add("quick", options='{"delay": 300}')  # The job's wait begins when the job is due.
+    quick = "SELECT wait, max_wait FROM zeke_jobs.task_wait WHERE task = 'quick'"
+    assert scene.rows(quick) == [{"wait": None, "max_wait": timedelta(minutes=2)}]
+    scene.later(400)
+    scene.add("quick", options='{"priority": 9}')
+    assert late(scene) == []
+    scene.claim(scene.serve(), 1, ["quick"])  # The other job waits for the limit.
+    scene.later(21)
+    assert late(scene) == ["quick"]
+    assert scene.rows(quick)[0]["wait"] == timedelta(seconds=121)
+    scene.rows("UPDATE zeke_jobs.queue SET deaths = 1 WHERE state = 'queued'")  # It waits for a process of its own.
+    assert late(scene) == ["quick"]
+
+
+def test_a_paused_task_is_late_only_after_it_is_resumed(scene: Scene) -> None:
+    scene.add("slow")
+    scene.later(3700)
+    for target in TARGETS:
+        actions.pause(scene.conn, target, by="ann")
+        assert late(scene) == []
+        actions.resume(scene.conn, target)
+        assert late(scene) == ["slow"]
+
+
+def test_each_beginning_and_each_end_is_one_line_however_many_jobs_and_beats_there_are(scene: Scene) -> None:
+    scene.add("quick", 30)
+    scene.later(121)
+    with capture_logs() as lines:
+        late_now = beat.log_lateness(scene.conn, set())
+        scene.later(60)
+        late_now = beat.log_lateness(scene.conn, late_now)
+        assert late_now == {"quick"}
+        scene.rows("UPDATE zeke_jobs.queue SET state = 'done'")
+        assert beat.log_lateness(scene.conn, beat.log_lateness(scene.conn, late_now)) == set()
+    begun, ended = lines
+    told = begun["log_level"], begun["task"], begun["max_wait"], begun["oldest_waits"]
+    assert told == ("warning", "quick", "2m", "2m1s")
+    assert (ended["log_level"], ended["task"]) == ("info", "quick")
