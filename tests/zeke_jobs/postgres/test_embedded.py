@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import stat
@@ -18,6 +19,7 @@ from psycopg2.extras import wait_select
 from tests.zeke_jobs.sql import value
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import embedded, server_programs
+from zeke_jobs.postgres.own_server import own_server, place, server_folder, why_elsewhere
 from zeke_jobs.postgres.pool import connect
 
 
@@ -60,23 +62,6 @@ def answers(url: str) -> bool:
         return bool(value(conn, "SELECT 41 + 1") == 42)
 
 
-def test_the_server_listens_only_on_a_socket_in_a_closed_folder(folder: Path) -> None:
-    with closing(connect(embedded.ensure(folder))) as conn:
-        assert value(conn, "SHOW listen_addresses") == ""
-    assert [stat.S_IMODE(one.stat().st_mode) for one in (folder, folder / "data")] == [0o700] * 2
-
-
-def test_a_pid_file_that_names_a_stranger_harms_neither(folder: Path) -> None:
-    url = embedded.ensure(folder)
-    embedded.stop(folder)
-    with subprocess.Popen(["sleep", "60"]) as stranger:
-        (folder / "data" / "postmaster.pid").write_text(f"{stranger.pid}\n{folder / 'data'}\n")
-        assert embedded.ensure(folder) == url
-        assert answers(url)
-        assert stranger.poll() is None
-        stranger.kill()
-
-
 def test_what_a_killed_server_left_working_ends_before_another_starts(folder: Path) -> None:
     url = embedded.ensure(folder)
     spin = "DO $$ BEGIN WHILE clock_timestamp() < now() + interval '2 s' LOOP END LOOP; END $$"
@@ -91,11 +76,14 @@ def test_what_a_killed_server_left_working_ends_before_another_starts(folder: Pa
     assert answers(url)
 
 
-def test_what_a_full_disk_left_of_a_pid_file_is_no_obstacle(folder: Path) -> None:
-    for left in ("12345", "garbage"):
-        (folder / "data" / "postmaster.pid").write_text(left)
-        assert answers(embedded.ensure(folder))
-        embedded.stop(folder, mode="immediate")
+def test_a_pid_file_that_names_a_stranger_or_that_a_full_disk_cut_is_no_obstacle(folder: Path) -> None:
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        for left in ("12345", "garbage", f"{stranger.pid}\n{folder / 'data'}\n"):
+            (folder / "data" / "postmaster.pid").write_text(left)
+            assert answers(embedded.ensure(folder))
+            embedded.stop(folder, mode="immediate")
+        assert stranger.poll() is None
+        stranger.kill()
 
 
 def test_a_copy_of_a_folder_has_a_server_of_its_own(folder: Path) -> None:
@@ -133,17 +121,37 @@ def test_a_server_that_starts_while_the_earlier_one_is_being_stopped_stays(
     assert embedded.running(folder)
 
 
-def test_a_start_waits_for_the_initdb_of_one_that_was_killed() -> None:
-    start = "import sys, pathlib; from zeke_jobs.postgres import embedded; embedded.ensure(pathlib.Path(sys.argv[1]))"
+START = (
+    "import sys, pathlib; from zeke_jobs.postgres import embedded; print(embedded.ensure(pathlib.Path(sys.argv[1])))"
+)
+
+
+def test_a_start_waits_for_the_initdb_of_one_that_was_killed_and_three_at_once_give_one_server() -> None:
     with open_folder() as above:
-        with subprocess.Popen([sys.executable, "-c", start, above / "here"]) as starting:
+        start = [sys.executable, "-c", START, above / "here"]
+        with subprocess.Popen(start) as starting:
             while not (above / "here" / "half" / "PG_VERSION").exists():
                 assert starting.poll() is None
             starting.kill()
+        starts = [subprocess.Popen(start, stdout=subprocess.PIPE, text=True) for _ in range(3)]
         try:
-            assert answers(embedded.ensure(above / "here"))
+            urls = {one.communicate()[0].strip() for one in starts}
+            assert [one.returncode for one in starts] == [0, 0, 0]
+            assert len(urls) == 1
+            assert answers(urls.pop())
         finally:
             embedded.stop(above / "here", mode="immediate")
+
+
+def test_its_socket_is_private_and_a_users_settings_for_other_servers_do_not_count(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {"PGPORT": "6543", "PGDATA": "/nowhere", "PGHOST": "nowhere.invalid", "LOCPATH": "/nowhere"}
+    for name, said in others.items():
+        monkeypatch.setenv(name, said)
+    with closing(connect(embedded.ensure(folder))) as conn:
+        assert value(conn, "SHOW listen_addresses") == ""
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (folder, folder / "data")] == [0o700] * 2
 
 
 def test_any_path_will_do_and_the_socket_is_private_all_the_same() -> None:
@@ -176,24 +184,6 @@ def test_the_folder_of_a_killed_servers_socket_goes_but_not_the_one_of_a_copied_
             embedded.stop(one, mode="immediate")
 
 
-def test_a_users_own_settings_for_other_servers_are_not_taken_over(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    others = {"PGPORT": "6543", "PGDATA": "/nowhere", "PGHOST": "nowhere.invalid", "LOCPATH": "/nowhere"}
-    for name, said in others.items():
-        monkeypatch.setenv(name, said)
-    assert answers(embedded.ensure(folder))
-
-
-def test_three_starts_at_once_give_one_server(folder: Path) -> None:
-    program = f"from pathlib import Path; from zeke_jobs.postgres import embedded; print(embedded.ensure(Path({str(folder)!r})))"
-    starts = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    urls = {start.communicate()[0].strip() for start in starts}
-    assert [start.returncode for start in starts] == [0, 0, 0]
-    assert len(urls) == 1
-    assert answers(urls.pop())
-
-
 def test_why_it_does_not_start_is_said_in_a_sentence(folder: Path) -> None:
     words = r"^expected the embedded server to start, got: .*\n  help: its log is "
     with pytest.raises(ZekeJobsError, match=words) as failed:
@@ -215,3 +205,39 @@ def test_programs_that_the_servers_user_could_not_reach_are_copied(monkeypatch: 
             (folder / name).chmod(mode)
             monkeypatch.setattr(server_programs, "binaries", lambda name=name: folder / name)
             assert server_programs.runnable(None, user) == found, name
+
+
+# ── the server of one command
+
+
+@pytest.fixture
+def no_server(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replace start and stop of the server by functions that only record the calls."""
+    calls: list[str] = []
+    monkeypatch.setattr("zeke_jobs.postgres.server_programs.account", lambda _data: {})
+    monkeypatch.setattr(embedded, "ensure", lambda _folder: calls.append("start"))
+    monkeypatch.setattr(embedded, "stop", lambda _folder: calls.append("stop"))
+    return calls
+
+
+@pytest.mark.parametrize("name", ["app", "x" * 100, "a \"b\" 'c' $d"])
+def test_data_stays_in_its_folder_whatever_its_path_and_git_ignores_it(
+    tmp_path: Path, no_server: list[str], name: str
+) -> None:
+    data = tmp_path / name / ".zeke"
+    with pytest.raises(PermissionError, match="mine"), own_server(data, "it"):
+        raise PermissionError(errno.EACCES, "mine")  # The error is not taken for trouble with the server.
+    assert no_server == ["start", "stop"]
+    assert (server_folder(data), why_elsewhere(data)) == (data / "postgres", "")
+    assert (data / ".gitignore").read_text() == "*\n"
+
+
+@pytest.mark.usefixtures("no_server")
+def test_a_folder_that_was_moved_finds_its_data_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zeke_jobs.postgres.server_programs.state_folder", lambda: tmp_path / "state")
+    monkeypatch.setattr("zeke_jobs.postgres.own_server.why_elsewhere", lambda _: "a reason")
+    with own_server(tmp_path / "a" / ".zeke", "it"):
+        before = place(tmp_path / "a" / ".zeke")
+    assert before.parent == tmp_path / "state"
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert place(tmp_path / "b" / ".zeke") == before

@@ -3,33 +3,67 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.each import each
+from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.sql import rows, value
-from zeke_jobs.errors import Contended, MigrationError
-from zeke_jobs.postgres import lock_waits, migrate, uninstall
+from zeke_jobs.core import environment
+from zeke_jobs.errors import ConfigurationError, Contended, MigrationError
+from zeke_jobs.postgres import installation, lock_waits, migrate, uninstall
 from zeke_jobs.postgres.pool import connect
 
+NAME = "ZEKE_JOBS_ENVIRONMENT"
 
-def test_a_database_that_is_behind_is_refused_with_the_command_to_run(
-    new_database: Callable[..., str],
+
+def test_a_database_that_is_behind_is_refused_and_several_that_migrate_at_once_apply_each_file_once(
+    new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = r"^expected a migrated database, got one without \d+ migrations; run: zeke-jobs migrate$"
-    with closing(connect(new_database())) as conn, pytest.raises(MigrationError, match=words):
-        migrate.verify(conn)
+    def bring_up(_: int) -> list[str]:
+        with closing(connect(url)) as conn:
+            return [migration.name for migration in migrate.migrate(conn)]
 
-
-def test_what_a_package_lacks_is_told_with_the_line_that_brings_it(new_database: Callable[..., str]) -> None:
-    with closing(connect(new_database())) as conn:
-        migrate.migrate(conn)
-        with pytest.raises(MigrationError) as refused:
+    url = new_database()
+    monkeypatch.setenv(NAME, "staging")
+    with closing(connect(url)) as conn:
+        words = r"^expected a migrated database, got one without \d+ migrations; run: zeke-jobs migrate$"
+        with pytest.raises(MigrationError, match=words):
+            migrate.verify(conn)
+        with ThreadPoolExecutor(4) as threads:
+            applied = [name for names in threads.map(bring_up, range(4)) for name in names]
+        assert sorted(applied) == [migration.name for migration in migrate.available()]
+        assert value(conn, "SELECT name FROM zeke_jobs.installation") == "staging"
+        words = r"run: zeke-jobs migrate, in a folder whose jobs\.yaml has the line migrations: \[actors\.store\]$"
+        with pytest.raises(MigrationError, match=words):
             migrate.verify(conn, ["actors.store"])
-    assert str(refused.value).endswith(
-        "run: zeke-jobs migrate, in a folder whose jobs.yaml has the line migrations: [actors.store]"
-    )
+
+
+@pytest.mark.parametrize("name", ["Staging", "a b", "-x", "é"])
+def test_the_name_of_an_environment_is_lower_case(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(NAME, name)
+    with pytest.raises(ConfigurationError, match=f"expected {NAME} to be a lower-case name such as staging, got"):
+        environment.installation()
+
+
+@each(
+    "command",
+    ["send a {}", f"cancel {UUID(int=1)}", f"retry {UUID(int=1)}", "migrate", "pause schedule/a", "resume schedule/a", "schedule run a",
+     "schedule backfill a --from 2026-01-01"],
+)  # fmt: skip
+def test_a_command_that_writes_is_refused_in_another_environment(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch, cli: Cli, command: str
+) -> None:
+    rows(conn, "UPDATE zeke_jobs.installation SET name = 'production'")
+    monkeypatch.setenv(NAME, "staging")
+    done = cli(*command.split())
+    assert done.status == 2
+    assert "expected the database of environment 'staging', got the database of 'production'" in done.err
+    rows(conn, done.err.strip().partition("to this environment: ")[2])  # The refusal says what to do.
+    installation.verify(conn)
 
 
 def test_the_first_lines_of_a_packages_file_mark_it(
@@ -139,7 +173,7 @@ def reader(conn: Connection, database: str, make_task: Callable[..., None]) -> I
         yield reading
 
 
-def test_beside_an_open_read_sends_go_on_and_migrate_says_who_reads(
+def test_beside_an_open_read_sends_go_on_and_migrate_and_uninstall_say_who_reads_and_go_on_after_it(
     conn: Connection, database: str, reader: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock_waits, "PATIENCE", 2.5)
@@ -155,27 +189,18 @@ def test_beside_an_open_read_sends_go_on_and_migrate_says_who_reads(
     assert sent > 3
     assert f"session {reader.info.backend_pid} (postgres, dashboard, open for " in str(refused.value)
     assert f"pg_terminate_backend({reader.info.backend_pid})" in str(refused.value)
-
-
-def test_migrate_goes_on_when_the_reader_has_ended(
-    database: str, reader: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pauses = []
+    monkeypatch.setattr(lock_waits, "PATIENCE", 0)
+    with pytest.raises(Contended, match=f"session {reader.info.backend_pid} "):
+        uninstall.uninstall(conn, uninstall.plan(conn))
+    assert value(conn, "SELECT count(*) FROM zeke_jobs.job") == sent + 1  # Nothing was removed.
+    pauses: list[float] = []
 
     def end_the_read(seconds: float) -> None:
         pauses.append(seconds)
         reader.cursor().execute("ROLLBACK")
 
     monkeypatch.setattr(time, "sleep", end_the_read)
+    monkeypatch.setattr(lock_waits, "PATIENCE", 30)
     with closing(connect(database)) as other:
         assert [one.name for one in migrate.migrate(other)] == [migrate.code().name]
     assert len(pauses) == 1
-
-
-def test_beside_an_open_read_uninstall_removes_nothing_and_says_who_reads(
-    conn: Connection, reader: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lock_waits, "PATIENCE", 0)
-    with pytest.raises(Contended, match=f"session {reader.info.backend_pid} "):
-        uninstall.uninstall(conn, uninstall.plan(conn))
-    assert value(conn, "SELECT count(*) FROM zeke_jobs.job") == 1
