@@ -92,7 +92,7 @@ KILL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 
 
 @each_driver(*DRIVERS)
-async def test_a_job_is_sent_asked_about_cancelled_and_retried(connection: Any) -> None:
+async def test_jobs_are_sent_asked_about_cancelled_retried_and_waited_for(connection: Any, conn: Connection) -> None:
     options: Any = {"delay": 60, "priority": 5, "key": "k", "units": None, "idempotency_key": "once"}
     sent = await aio.send("get", {"pageUrl": "u"}, **options, connection=connection)
     assert (sent.status, sent.task_id, sent.duplicate) == ("created", "fetch", False)
@@ -104,18 +104,19 @@ async def test_a_job_is_sent_asked_about_cancelled_and_retried(connection: Any) 
     assert (await aio.cancel(sent.id, "not needed", by="ada", connection=connection)).status == "cancelled"
     assert (await aio.retry(sent.id, connection=connection)).status == "created"
     await aio.emit("callback/42", {"by": "Ada"}, connection=connection)
-
-
-@each_driver(*DRIVERS)
-async def test_many_are_sent_at_once_with_keys_and_a_batch(connection: Any) -> None:
     pages = [{"page_url": str(n)} for n in range(3)]
-    sent = await aio.send_many("fetch", pages, keys=["a", None, "b"], connection=connection)
-    assert [(await aio.status(one.id, connection=connection)).key for one in sent] == ["a", None, "b"]
+    many = await aio.send_many("fetch", pages, keys=["a", None, "b"], connection=connection)
+    assert [(await aio.status(one.id, connection=connection)).key for one in many] == ["a", None, "b"]
     then = ("anything", {"failed": {"$batch": "failed"}})
-    added = await aio.send_many("fetch", [{"page_url": "u"}], connection=connection, batch="import-1", then=then)
-    assert len(added) == 1
+    assert len(await aio.send_many("fetch", pages[:1], connection=connection, batch="import-1", then=then)) == 1
     assert await aio.send_many("fetch", [], connection=connection) == []
     assert zeke_jobs.batch_status("import-1").jobs == 1
+    waiting = asyncio.create_task(aio.wait(sent.id, 30, connection=connection))
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    change(conn, sent.id, """state = 'done', result = '{"n": 1}', completed_on = now()""")
+    assert await asyncio.wait_for(waiting, 10) == {"n": 1}
+    assert await aio.wait(sent.id, 0, connection=connection) == {"n": 1}
 
 
 @pytest.mark.parametrize("ends", ["COMMIT", "ROLLBACK"])
@@ -129,17 +130,6 @@ async def test_a_send_is_part_of_the_callers_transaction(connection: Any, ends: 
         await aio.send("fetch", connection=connection)
     await connection.execute(ends)
     assert [job.id for job in zeke_jobs.jobs()] == ([sent.id] if ends == "COMMIT" else [])
-
-
-@each_driver(*DRIVERS)
-async def test_a_wait_returns_the_output_once_the_job_has_ended(connection: Any, conn: Connection) -> None:
-    sent = await aio.send("anything", connection=connection)
-    waiting = asyncio.create_task(aio.wait(sent.id, 30, connection=connection))
-    await asyncio.sleep(0.1)
-    assert not waiting.done()
-    change(conn, sent.id, """state = 'done', result = '{"n": 1}', completed_on = now()""")
-    assert await asyncio.wait_for(waiting, 10) == {"n": 1}
-    assert await aio.wait(sent.id, 0, connection=connection) == {"n": 1}
 
 
 @each_driver("own", "asyncpg_pool")
@@ -206,16 +196,13 @@ async def test_a_call_that_is_cancelled_leaves_no_connection_in_the_middle_of_a_
 
 
 @each_driver("psycopg")
-async def test_a_connection_of_the_other_kind_is_refused_with_the_way_that_takes_it(
-    connection: Any, conn: Connection
+async def test_a_connection_of_the_other_kind_and_a_missing_driver_are_refused_with_what_to_do(
+    connection: Any, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(TypeError, match="expected an asynchronous connection or pool"):
         await aio.send("anything", connection=conn)
     with pytest.raises(TypeError, match=r"await zeke_jobs.aio.send"):
         zeke_jobs.send("anything", connection=connection)
-
-
-async def test_without_psycopg_3_it_says_what_to_pass_or_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(ConfigurationError, match=r"help: pass connection=, or pip install (?:-e )?'\S+\[psycopg\]'"):
         await aio.send("anything")

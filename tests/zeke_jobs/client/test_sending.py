@@ -22,7 +22,7 @@ from pydantic import Field
 import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.commands import MakeTask
-from tests.zeke_jobs.sql import rows, value
+from tests.zeke_jobs.sql import change, rows, value
 from zeke_jobs.client import drivers
 from zeke_jobs.core.batch import UniqueRule
 from zeke_jobs.core.redaction import hiding, redact
@@ -59,7 +59,9 @@ def count(conn: Connection) -> int:
     return int(value(conn, "SELECT count(*) FROM zeke_jobs.queue"))
 
 
-def test_the_row_is_a_dramatiq_message_that_is_due_now(conn: Connection) -> None:
+def test_the_row_is_a_dramatiq_message_that_is_due_now_of_the_revision_in_force(conn: Connection) -> None:
+    insert = "INSERT INTO zeke_jobs.revision (digest, source, applied_by) VALUES ('d', '', 'me') RETURNING number"
+    number = value(conn, insert)
     sent = zeke_jobs.send("analyze-story", {"story_id": STORY})
     state, queue, message = row(conn, sent.id, "state::text, queue_name, message")
     assert (state, queue) == ("queued", "default")
@@ -73,26 +75,24 @@ def test_the_row_is_a_dramatiq_message_that_is_due_now(conn: Connection) -> None
         "options": {},
         "message_id": str(sent.id),
     }
-    assert row(conn, sent.id, "run_at <= zeke_jobs.now(), priority, attempt, claim") == (True, 3, 0, 0)
+    assert row(conn, sent.id, "run_at <= zeke_jobs.now(), priority, attempt, claim, revision") == (
+        True,
+        3,
+        0,
+        0,
+        number,
+    )
+    for payload in (Analyze(story_id=uuid.UUID(STORY)), {"story_id": uuid.UUID(STORY)}):
+        sent = zeke_jobs.send("analyze-story", payload)
+        assert row(conn, sent.id, "message #>> '{kwargs,story_id}'") == (STORY,)
 
 
-def test_a_payload_model_and_python_values_are_accepted(conn: Connection) -> None:
-    story = uuid.UUID(STORY)
-    by_model = zeke_jobs.send("analyze-story", Analyze(story_id=story))
-    by_value = zeke_jobs.send("analyze-story", {"story_id": story})
-    assert row(conn, by_model.id, "message #>> '{kwargs,story_id}'") == (STORY,)
-    assert row(conn, by_value.id, "message #>> '{kwargs,story_id}'") == (STORY,)
-
-
-def test_an_empty_catalogue_is_said_to_be_empty(conn: Connection) -> None:
+def test_an_empty_catalogue_and_a_database_without_our_tables_are_named(
+    conn: Connection, new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     conn.cursor().execute("DELETE FROM zeke_jobs.task")
     with pytest.raises(UnknownTask, match="the catalogue is empty: the first worker that starts"):
         zeke_jobs.send("ingest-pull")
-
-
-def test_a_database_without_our_tables_names_the_command(
-    new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.setenv("DATABASE_URL", new_database())
     with pytest.raises(MigrationError, match="run: zeke-jobs migrate"):
         zeke_jobs.send("analyze-story", {})
@@ -137,12 +137,6 @@ def test_a_payload_or_an_option_that_makes_no_sense_is_refused(
     assert count(conn) == 0
 
 
-def test_the_revision_in_force_is_stamped_on_the_job(conn: Connection) -> None:
-    insert = "INSERT INTO zeke_jobs.revision (digest, source, applied_by) VALUES ('d', '', 'me') RETURNING number"
-    number = value(conn, insert)
-    assert row(conn, zeke_jobs.send("anything").id, "revision") == (number,)
-
-
 def test_a_changed_catalogue_is_noticed_in_the_same_send(conn: Connection, make_task: MakeTask) -> None:
     zeke_jobs.send("anything", {"whatever": 1})
     make_task("anything", Analyze, queue="elsewhere", revision=2)
@@ -150,33 +144,24 @@ def test_a_changed_catalogue_is_noticed_in_the_same_send(conn: Connection, make_
         zeke_jobs.send("anything", {"whatever": 1})
     assert row(conn, zeke_jobs.send("anything", {"story_id": STORY}).id, "queue_name") == ("elsewhere",)
 
-
-def test_a_newer_model_of_the_same_revision_is_noticed_before_a_payload_is_refused(
-    make_task: MakeTask,
-) -> None:
     class Newer(Analyze):
         depth: int = 1
 
+    newer = {"story_id": STORY, "depth": 2}
     with pytest.raises(InvalidPayload):
-        zeke_jobs.send("analyze-story", {"story_id": STORY, "depth": 2})
-    make_task("analyze-story", Newer)
-    assert zeke_jobs.send("analyze-story", {"story_id": STORY, "depth": 2}).status == "created"
+        zeke_jobs.send("analyze-story", newer)
+    make_task("analyze-story", Newer)  # The revision is the same.
+    assert zeke_jobs.send("analyze-story", newer).status == "created"
 
 
-def test_a_send_survives_the_death_of_its_pooled_connection(conn: Connection) -> None:
-    zeke_jobs.send("anything")
-    conn.cursor().execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-        " AND application_name = 'zeke-jobs client'"
-    )
-    assert not zeke_jobs.send("anything").duplicate
-    assert count(conn) == 2
-
-
-def test_a_send_whose_answer_was_lost_is_repeated_without_a_second_job(
+def test_a_send_whose_connection_or_answer_was_lost_is_repeated_without_a_second_job(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zeke_jobs.send("anything")
+    ours = "datname = current_database() AND application_name = 'zeke-jobs client'"
+    rows(conn, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
+    assert not zeke_jobs.send("anything").duplicate
+    assert count(conn) == 2
     execute = drivers._execute
     lost: list[Any] = []
 
@@ -190,7 +175,7 @@ def test_a_send_whose_answer_was_lost_is_repeated_without_a_second_job(
     monkeypatch.setattr(drivers, "_execute", lose_the_answer)
     sent = zeke_jobs.send("anything")
     assert (str(sent.id), sent.duplicate) == (lost[0], False)
-    assert count(conn) == 2
+    assert count(conn) == 3
 
 
 # ── inside the caller's transaction
@@ -262,11 +247,6 @@ def test_what_postgres_quotes_of_a_send_that_replaces_is_masked_in_a_handler(
         assert not [part for part in ("O'", "Brien", "High", "Lyle") if part in said], (name, said)
 
 
-def test_a_connection_of_another_kind_is_refused_with_a_way_out() -> None:
-    with pytest.raises(TypeError, match=r"statement\(\)"):
-        zeke_jobs.send("anything", connection=object())
-
-
 def test_a_statement_can_be_run_by_any_driver(database: str, conn: Connection) -> None:
     sql, params = zeke_jobs.statement("analyze-story", {"storyId": STORY}, priority=7, style="pyformat")
     with conn.cursor() as cursor:
@@ -286,6 +266,8 @@ def test_a_statement_can_be_run_by_any_driver(database: str, conn: Connection) -
         zeke_jobs.statement("analyze-story", {})
     with pytest.raises(ValueError, match="expected style numeric"):
         zeke_jobs.statement("anything", style="qmark")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"statement\(\)"):
+        zeke_jobs.send("anything", connection=object())
 
 
 # ── a repeated send
@@ -296,7 +278,7 @@ def test_a_second_send_with_the_same_id_or_idempotency_key_returns_the_first_job
     second = zeke_jobs.send("anything", id=STORY)
     assert (first.id, first.duplicate, second.id, second.duplicate) == (first.id, False, first.id, True)
     third = zeke_jobs.send("anything", idempotency_key="k")
-    conn.cursor().execute("UPDATE zeke_jobs.queue SET state = 'done' WHERE message_id = %s", (str(third.id),))
+    change(conn, third.id, "state = 'done'")
     fourth = zeke_jobs.send("anything", idempotency_key="k")
     assert (fourth.id, fourth.status, fourth.duplicate) == (third.id, "completed", True)
     assert not analyze_story(idempotency_key="k").duplicate
@@ -305,20 +287,16 @@ def test_a_second_send_with_the_same_id_or_idempotency_key_returns_the_first_job
     assert count(conn) == 3
 
 
-def set_state(conn: Connection, job_id: object, state: str) -> None:
-    conn.cursor().execute("UPDATE zeke_jobs.queue SET state = %s WHERE message_id = %s", (state, str(job_id)))
-
-
 def test_unique_fields_stand_for_one_queued_job(conn: Connection) -> None:
     first = analyze_story(unique="storyId")
     assert zeke_jobs.send("analyze-story", {"story_id": STORY, "trigger": "manual"}, unique="story_id").id == first.id
     assert not analyze_story(OTHER, unique="story_id").duplicate
     assert not analyze_story().duplicate
-    set_state(conn, first.id, "consumed")
+    change(conn, first.id, "state = 'consumed'")
     second = analyze_story(unique="story_id")
     assert not second.duplicate
     # The first job returns for a retry, and does not conflict with the second job.
-    set_state(conn, first.id, "queued")
+    change(conn, first.id, "state = 'queued'")
     # A field with its default value conflicts with a field that has the same explicit value.
     both = analyze_story(unique=["story_id", "trigger"])
     auto = {"story_id": STORY, "trigger": "auto"}
@@ -328,29 +306,27 @@ def test_unique_fields_stand_for_one_queued_job(conn: Connection) -> None:
 def test_unique_while_active_lets_only_the_running_job_send_its_successor(conn: Connection) -> None:
     rule: UniqueRule = {"fields": ["story_id"], "while": "active"}
     first = analyze_story(unique=rule)
-    set_state(conn, first.id, "consumed")
+    change(conn, first.id, "state = 'consumed'")
     assert analyze_story(unique=rule).duplicate
     successor = analyze_story(unique=rule, parent=first.id)
     assert not successor.duplicate
     assert analyze_story(unique=rule).id == successor.id
-    set_state(conn, successor.id, "rejected")
+    change(conn, successor.id, "state = 'rejected'")
     assert not analyze_story(unique=rule).duplicate
 
 
-def test_unique_for_a_period_outlives_the_job(conn: Connection) -> None:
-    rule: UniqueRule = {"fields": ["story_id"], "period": timedelta(hours=1)}
-    first = analyze_story(unique=rule)
-    set_state(conn, first.id, "done")
-    assert analyze_story(unique=rule).duplicate
-    conn.cursor().execute("UPDATE zeke_jobs.queue SET created_on = created_on - interval '1 hour'")
-    assert not analyze_story(unique=rule).duplicate
-
-
-def test_a_tasks_own_uniqueness_holds_unless_the_send_says_no(make_task: MakeTask) -> None:
+def test_unique_for_a_period_outlives_the_job_and_a_tasks_own_rule_holds_unless_the_send_says_no(
+    conn: Connection, make_task: MakeTask
+) -> None:
     make_task("one", Analyze, unique_fields=["story_id"], unique_while="active")
     first = zeke_jobs.send("one", {"story_id": STORY})
     assert zeke_jobs.send("one", {"story_id": STORY}).id == first.id
     assert not zeke_jobs.send("one", {"story_id": STORY}, unique=False).duplicate
+    rule: UniqueRule = {"fields": ["story_id"], "period": timedelta(hours=1)}
+    change(conn, analyze_story(unique=rule).id, "state = 'done'")
+    assert analyze_story(unique=rule).duplicate
+    conn.cursor().execute("UPDATE zeke_jobs.queue SET created_on = created_on - interval '1 hour'")
+    assert not analyze_story(unique=rule).duplicate
 
 
 @pytest.mark.parametrize(
@@ -366,7 +342,7 @@ def test_a_tasks_own_uniqueness_holds_unless_the_send_says_no(make_task: MakeTas
 def test_of_many_senders_at_once_exactly_one_makes_the_job(conn: Connection, said: dict[str, Any], holder: str) -> None:
     before = 0
     if holder == "gone":
-        set_state(conn, zeke_jobs.send("anything", {"a": 1}, **said).id, "done")
+        change(conn, zeke_jobs.send("anything", {"a": 1}, **said).id, "state = 'done'")
         before = 1
     barrier = threading.Barrier(6)
 
@@ -383,11 +359,11 @@ def test_of_many_senders_at_once_exactly_one_makes_the_job(conn: Connection, sai
 
 def test_a_send_whose_id_is_taken_leaves_the_unique_key_to_its_holder(conn: Connection) -> None:
     holder = zeke_jobs.send("anything", {"a": 1}, unique=True)
-    set_state(conn, holder.id, "consumed")
+    change(conn, holder.id, "state = 'consumed'")
     other = zeke_jobs.send("anything", {"a": 2}, idempotency_key="k")
     assert zeke_jobs.send("anything", {"a": 1}, unique=True, idempotency_key="k").id == other.id
     assert zeke_jobs.send("anything", {"a": 3}, unique=True, idempotency_key="k").id == other.id
-    set_state(conn, holder.id, "queued")
+    change(conn, holder.id, "state = 'queued'")
     assert zeke_jobs.send("anything", {"a": 1}, unique=True).id == holder.id
     assert not zeke_jobs.send("anything", {"a": 3}, unique=True).duplicate
 
@@ -417,29 +393,24 @@ def test_many_are_sent_in_order_each_with_its_key(conn: Connection) -> None:
     assert row(conn, sent[7].id, "(message #>> '{kwargs,n}')::int") == (7,)
 
 
-def test_many_are_all_refused_when_one_is(conn: Connection) -> None:
-    with pytest.raises(InvalidPayload, match=r"payloads\[1\]") as refused:
-        zeke_jobs.send_many("analyze-story", [{"story_id": STORY}, {"story_id": "x"}])
-    assert refused.value.errors == ((r"[1].story_id", "expected a UUID, got 'x'"),)
-    with pytest.raises(ValueError, match="expected as many keys as payloads"):
-        zeke_jobs.send_many("anything", [{}], keys=[])
-    assert count(conn) == 0
-    assert zeke_jobs.send_many("anything", []) == []
-
-
 @each(
     ("keys", "fault"),
     [
+        ([], "expected as many keys as payloads"),
         ("ab", "expected keys as a list, got the text 'ab'"),
         (["a", ""], r"expected keys\[1\] of 1 to 1024 bytes, got 0"),
         (["k" * 1025, "a"], r"expected keys\[0\] of 1 to 1024 bytes, got 1025"),
         ([1, "a"], r"expected keys\[0\] as text, got 1"),
     ],
 )
-def test_keys_of_many_are_checked_as_the_key_of_one(conn: Connection, keys: Any, fault: str) -> None:
+def test_many_are_all_refused_when_one_payload_or_key_is(conn: Connection, keys: Any, fault: str) -> None:
+    with pytest.raises(InvalidPayload, match=r"payloads\[1\]") as refused:
+        zeke_jobs.send_many("analyze-story", [{"story_id": STORY}, {"story_id": "x"}])
+    assert refused.value.errors == ((r"[1].story_id", "expected a UUID, got 'x'"),)
     with pytest.raises((TypeError, ValueError), match=fault):
         zeke_jobs.send_many("anything", [{}, {}], keys=keys)
     assert count(conn) == 0
+    assert zeke_jobs.send_many("anything", []) == []
 
 
 def test_many_sent_again_after_a_lost_answer_need_no_room_twice(

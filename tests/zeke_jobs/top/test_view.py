@@ -81,6 +81,7 @@ def test_enter_leads_to_the_jobs_of_a_task_and_opens_a_job_and_escape_leads_back
     assert after("escape", view)[0].quits
     assert after("5 enter escape")[0].pane == "schedules"
     assert after("5 enter q")[0].quits
+    assert after("5 enter 6 escape")[0].quits
     view, _ = after("2 down enter down")
     assert (view.opened, view.scroll) == (job(2), 1)
     view, _ = after("escape", view)
