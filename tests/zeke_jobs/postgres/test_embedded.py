@@ -128,7 +128,7 @@ START = (
 
 def test_a_start_waits_for_the_initdb_of_one_that_was_killed_and_three_at_once_give_one_server() -> None:
     with open_folder() as above:
-        start = [sys.executable, "-c", START, above / "here"]
+        start = [sys.executable, "-c", START, str(above / "here")]
         with subprocess.Popen(start) as starting:
             while not (above / "here" / "half" / "PG_VERSION").exists():
                 assert starting.poll() is None
