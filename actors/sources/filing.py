@@ -2,15 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from typing import NamedTuple
 from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
 
 from actors.engine.canonical import canonical_url, site_of
 from actors.outcomes import Outcome
-from actors.sources.likeness import Likeness, text_hash
+from actors.sources.likeness import bands, jaccard, shingles, text_hash
 from actors.store import clusters, items, stories
 from actors.store.items import Item
 from actors.store.statements import SQL
@@ -22,14 +21,12 @@ _OF_FEEDS = {"feed", "description"}
 _CONTENT_TYPES = {"video": "video", "podcast": "audio"}
 
 
-@dataclass(frozen=True)
-class Filed:
+class Filed(NamedTuple):
     """Holds the result of filing a text. The outcome is stored, updated or duplicate."""
 
     outcome: Outcome
     story_id: UUID
     is_news: bool  # whether the story must be analysed
-    near: tuple[UUID, ...] = ()  # stories with nearly the same text, now in the story's cluster
     has_grown: bool = False  # whether one more source reports the story
 
 
@@ -43,17 +40,18 @@ def file_text(tx: Connection, item: Item, text: Text, near_duplicate: float) -> 
     filed = filing.again(known) if known and known.story_id else filing.anew()
     is_copy = filed.outcome is Outcome.DUPLICATE
     before = clusters.sources(tx, filed.story_id) if is_copy else 0
-    detail = f"near duplicate of {len(filed.near)}" if filed.near else None
+    detail = f"near duplicate of {filing.near}" if filing.near else None
     items.decide(tx, [item.id], filed.outcome, detail, story_id=filed.story_id)
-    return replace(filed, has_grown=is_copy and clusters.sources(tx, filed.story_id) > before)
+    return filed._replace(has_grown=is_copy and clusters.sources(tx, filed.story_id) > before)
 
 
-@dataclass(frozen=True)
 class _Filing:
-    tx: Connection
-    item: Item
-    text: Text
-    least: float
+    def __init__(self, tx: Connection, item: Item, text: Text, least: float) -> None:
+        self.tx, self.item, self.text, self.least = tx, item, text, least
+        self.hash = text_hash(text.text)
+        self.shingles = shingles(text.text)
+        self.bands = bands(self.shingles)
+        self.near = 0  # the number of stories with nearly the same text
 
     def anew(self) -> Filed:
         """File the first text of an item."""
@@ -70,64 +68,63 @@ class _Filing:
             return Filed(Outcome.DUPLICATE, story_id, is_news=False)
         # If two texts claim one address, the site does not distinguish its pages.
         address = None if rivals else self._canonical()
-        told = {"title": text.title, "published_at": text.published_at, "source_id": self.item.source_id}
-        told |= {"kind": _STORY_KINDS.get(self.item.kind, "article"), "url": address or text.url or self.item.url}
-        found_by = {"keys": [*certain, *believed], "bands": self._likeness.bands}
-        new: UUID = SQL.value(tx, "story_add", content_id=self._put(text.title), **told, **found_by)
-        return Filed(Outcome.STORED, new, is_news=True, near=self._near(new))
+        new: UUID = SQL.value(
+            tx,
+            "story_add",
+            content_id=self._put(text.title),
+            title=text.title,
+            published_at=text.published_at,
+            source_id=self.item.source_id,
+            kind=_STORY_KINDS.get(self.item.kind, "article"),
+            url=address or text.url or self.item.url,
+            keys=[*certain, *believed],
+            bands=self.bands,
+        )
+        self._unite(new)
+        return Filed(Outcome.STORED, new, is_news=True)
 
     def again(self, known: Row) -> Filed:
         """File a later text of an article, such as the page's text after the feed's text."""
-        self._hold_alike([f"text:{self._hash}"])
-        is_reworded = known.text_hash != self._hash
+        self._hold_alike([f"text:{self.hash}"])
+        is_reworded = known.text_hash != self.hash
         is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS
-        near: tuple[UUID, ...] = ()
         if is_reworded:  # uniting locks clusters, which comes before stories
-            SQL.run(self.tx, "story_bands_put", story_id=known.story_id, bands=self._likeness.bands)
-            near = self._near(known.story_id)
+            SQL.run(self.tx, "story_bands_put", story_id=known.story_id, bands=self.bands)
+            self._unite(known.story_id)
         is_retitled = SQL.run(self.tx, "story_edit", story_id=known.story_id, title=self.text.title) > 0
         is_news = is_retitled or is_reworded
         if is_news or is_first_page:
             self._put()
             SQL.run(self.tx, "story_keys_add", story_id=known.story_id, keys=self._certain())
         is_edited = is_news and not is_first_page
-        return Filed(Outcome.UPDATED if is_edited else Outcome.STORED, known.story_id, is_news=is_news, near=near)
-
-    @cached_property
-    def _likeness(self) -> Likeness:
-        return Likeness.of(self.text.text)
-
-    @cached_property
-    def _hash(self) -> str:
-        return text_hash(self.text.text)
+        return Filed(Outcome.UPDATED if is_edited else Outcome.STORED, known.story_id, is_news)
 
     def _put(self, title: str | None = None) -> UUID:
         """Store the text in place of the old one, with a new story's title. Returns the content's id."""
-        found_by = {"text_hash": self._hash, "canonical_url": self._canonical(), "written_title": title}
+        found_by = {"text_hash": self.hash, "canonical_url": self._canonical(), "written_title": title}
         kind = _CONTENT_TYPES.get(self.item.kind, "text")
         told = {"raw_item_id": self.item.id, "content_type": kind, **vars(self.text), **found_by}
         return UUID(str(SQL.value(self.tx, "content_put", **told)))
 
     def _hold_alike(self, keys: Sequence[str]) -> None:
         """Let no other worker file a similar text. Call this method before other locks on stories."""
-        SQL.one(self.tx, "story_filing_hold", keys=list(keys), bands=self._likeness.bands)
+        SQL.one(self.tx, "story_filing_hold", keys=list(keys), bands=self.bands)
 
-    def _near(self, story_id: UUID) -> tuple[UUID, ...]:
-        """Unite the story with the stories that have nearly the same text, and return these stories."""
-        bands = self._likeness.bands
-        found = stories.candidates(self.tx, story_id, bands) if bands else []
-        near = tuple(one.story_id for one in found if self._resembles(one))
+    def _unite(self, story_id: UUID) -> None:
+        """Unite the story with the stories that have nearly the same text."""
+        found = stories.candidates(self.tx, story_id, self.bands) if self.bands else []
+        near = [one.story_id for one in found if self._resembles(one)]
+        self.near = len(near)
         if near:
             clusters.unite(self.tx, [story_id, *near])
-        return near
 
     def _resembles(self, other: Row) -> bool:
         """Return whether the texts are alike. A row without a text was found by a certain key."""
-        return other.text is None or self._likeness.resembles(other.text, self.least)
+        return other.text is None or jaccard(self.shingles, shingles(other.text)) >= self.least
 
     def _certain(self) -> list[str]:
         """Return the keys that only one story has."""
-        return [f"text:{self._hash}", *_keys("url", self.item.url, self.text.url)]
+        return [f"text:{self.hash}", *_keys("url", self.item.url, self.text.url)]
 
     def _canonical(self) -> str | None:
         """Return the declared address, if it is on the page's site."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 
 from actors.ai.words import is_unspaced
 from actors.engine.text import words_of
@@ -63,21 +62,3 @@ def bands(found: set[int]) -> list[int]:
 def jaccard(one: set[int], other: set[int]) -> float:
     """Return the Jaccard similarity of two sets of shingles, from 0 to 1. The similarity is 0 if a set is empty."""
     return len(one & other) / len(one | other) if one and other else 0.0
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """Holds the data by which near duplicates of a text are found. Computing the data takes about a millisecond."""
-
-    shingles: set[int]
-    bands: list[int]
-
-    @classmethod
-    def of(cls, text: str) -> Likeness:
-        """Return the likeness of a text."""
-        found = shingles(text)
-        return cls(found, bands(found))
-
-    def resembles(self, text: str, least: float) -> bool:
-        """Return whether ``text`` is a version of this text: their Jaccard similarity is at least ``least``."""
-        return jaccard(self.shingles, shingles(text)) >= least

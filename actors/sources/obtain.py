@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from actors.engine.article.full_text import CUT, Said
 from actors.engine.contract import ContentItem, Engine, EngineError, plausible_duration
@@ -20,8 +21,7 @@ _LONGEST_CHOICE = 300
 _SPOKEN = "transcript"
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(NamedTuple):
     """Holds the reason why an item has no text: the outcome, and the details."""
 
     outcome: Outcome

@@ -1,10 +1,8 @@
 """Runs ingest-pull, which sends ingest-source for each feed that is due, and queues lost items again."""
 
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
-from uuid import UUID
 
 from pydantic import BaseModel, Field
 
@@ -54,27 +52,19 @@ def send_due(
         rows = SQL.all(tx, "sources_claim_due", types=list(types), all=everything, **bounds)
         due = [(row["id"], row["url"] or "") for row in rows]
         batch = open_batch(ctx, tx, "pull", settings.digest) if due and settings.digest else None
-        for delay, group in _spread(due, settings):
-            payloads = [{"source_id": str(source_id), "reason": reason} for source_id, _ in group]
-            keys = [site_of(url) or None for _, url in group]
+        # Many sources start in groups, one second apart.
+        slots = max(1, int(settings.spread.total_seconds())) if len(due) > settings.burst else 1
+        for slot, group in groupby(range(len(due)), key=lambda place: place * slots // len(due)):
+            ids, urls = zip(*(due[place] for place in group), strict=True)
+            payloads = [{"source_id": str(one), "reason": reason} for one in ids]
+            delay = settings.spread * slot / slots if slots > 1 else None
+            keys = [site_of(url) or None for url in urls]
             ctx.send_many("ingest-source", payloads, keys=keys, delay=delay, batch=batch and batch.id)
         if batch is not None:
             batch.close()
         result = {"outcome": "sent" if due else "nothing_due", "sources": len(due), **(also or {})}
         ctx.complete(result)
     return result
-
-
-def _spread(
-    due: Sequence[tuple[UUID, str]], settings: PullSettings
-) -> Iterator[tuple[timedelta | None, Sequence[tuple[UUID, str]]]]:
-    """Yield groups of sources with their delays. Many sources start in groups, one second apart."""
-    if len(due) <= settings.burst:
-        yield None, due
-        return
-    slots = max(1, int(settings.spread.total_seconds()))
-    for slot, group in groupby(enumerate(due), key=lambda numbered: numbered[0] * slots // len(due)):
-        yield settings.spread * slot / slots, [source for _, source in group]
 
 
 def _sweep(ctx: Context[PullSettings]) -> dict[str, int]:
