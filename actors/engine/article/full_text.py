@@ -7,8 +7,7 @@
    words, which may be from around the article; or if trafilatura's text is short and readability's is three times as long.
 3. A reading that looks cut off is replaced by a reading that contains most of it, and has 1.8 times its words, or 1.15 times
    its words and at least 300 further words. The text in the page's own data may replace a reading too.
-4. If no reading has 200 characters, the longest is taken.
-5. The title above the text, links to other articles, and the lines below each article of a site are left out.
+4. The title above the text, links to other articles, and the lines below each article of a site are left out.
 """
 
 from __future__ import annotations
@@ -62,7 +61,6 @@ _BELOW = re.compile(
     re.IGNORECASE,
 )
 """Words of a line that asks readers for something or states rights, as pages have it below an article."""
-_LONGEST_LINE = 400  # characters
 _SILENT = ("script", "style", "svg", "template", "link", "meta")
 
 
@@ -121,8 +119,7 @@ def choose(found: list[Reading]) -> tuple[Reading, str]:
     """Return the chosen reading, and the reason as a sentence."""
     whole = [one for one in found if len(one.text) >= SHORT]
     if not whole:
-        longest = max(found, key=lambda one: len(one.text))
-        return longest, "the longest of short readings" if longest.text else "no reading has a text"
+        return found[0], "no reading is long enough"
     chosen, reason = whole[0], "no other reading is better"
     other = next((one for one in whole if one.way == "readability"), chosen)
     if chosen.said.size < _BRIEF and other.said.size > _ASIDE * chosen.said.size:
@@ -187,24 +184,20 @@ class Said:
         return (self._runs & other._runs).total() / other._runs.total()
 
 
-def without_furniture(text: str, titles: set[str], links: set[str], least: int) -> str:
-    """Return a text or its markdown without the lines of the page around it, or unchanged if too little text remains.
+def without_furniture(text: str, titles: set[str], links: set[str]) -> str:
+    """Return a text or its markdown without the lines of the page around it.
 
-    At least ``least`` characters must remain. The page's ``titles`` and headings of the first level, and the texts of
-    its ``links``, are given as their ``letters``.
+    The page's ``titles`` and headings of the first level, and the texts of its ``links``, are given as their ``letters``.
     """
     lines = text.split("\n")
     start = next((at for at, line in enumerate(lines) if line.strip() and letters(line) not in titles), 0)
     within = lines[start : _end(lines, start, links)]
-    kept = (line for line in within if len(line) > _LONGEST_LINE or not _ELSEWHERE.match(line.strip(" \t-*_#>")))
-    left = "\n".join(kept).strip()
-    return left if len(left) >= least else text
+    return "\n".join(line for line in within if not _ELSEWHERE.match(line.strip(" \t-*_#>"))).strip()
 
 
 def _end(lines: list[str], start: int, links: set[str]) -> int:
     for at in range(len(lines) - 1, start, -1):
         line = lines[at]
-        is_below = letters(line) in links or (len(line) <= _LONGEST_LINE and _BELOW.search(line))
-        if line.strip(" \t-*_=") and not is_below:
+        if line.strip(" \t-*_=") and not (letters(line) in links or _BELOW.search(line)):
             return at + 1
     return start + 1
