@@ -62,9 +62,7 @@ DECLARE
   v_shape jsonb := '{}';
   v_part jsonb;
 BEGIN
-  IF jsonb_typeof(p_schema) IS DISTINCT FROM 'object' OR p_depth > 16 THEN
-    RETURN v_shape;
-  END IF;
+  IF jsonb_typeof(p_schema) IS DISTINCT FROM 'object' OR p_depth > 16 THEN RETURN v_shape; END IF;
   FOR v_part IN
     SELECT zeke_jobs.shape(p_root #> string_to_array(substr(p_schema ->> '$ref', 3), '/'), p_root, p_depth + 1) WHERE p_schema ? '$ref'
     UNION ALL
@@ -89,9 +87,7 @@ DECLARE
   v_renamed jsonb;
   v_given bigint;
 BEGIN
-  IF jsonb_typeof(p_value) NOT IN ('object', 'array') OR p_schema IS NULL THEN
-    RETURN p_value;
-  END IF;
+  IF jsonb_typeof(p_value) NOT IN ('object', 'array') OR p_schema IS NULL THEN RETURN p_value; END IF;
   v_shape := zeke_jobs.shape(p_schema, p_root);
   IF jsonb_typeof(p_value) = 'array' THEN
     RETURN (
@@ -103,8 +99,7 @@ BEGIN
     jsonb_object_agg(
       CASE WHEN f.name IS NULL THEN e.key WHEN p_to_camel THEN zeke_jobs.camel(f.name) ELSE f.name END,
       zeke_jobs.rename_keys(e.value, coalesce(f.schema, v_shape -> 'additionalProperties'), p_root, p_to_camel))
-  INTO v_given, v_renamed
-  FROM jsonb_each(p_value) AS e (key, value)
+  INTO v_given, v_renamed FROM jsonb_each(p_value) AS e (key, value)
   LEFT JOIN jsonb_each(coalesce(v_shape -> 'properties', '{}')) AS f (name, schema)
     ON f.name = e.key OR NOT p_to_camel AND zeke_jobs.camel(f.name) = e.key;
   IF v_given > (SELECT count(*) FROM jsonb_object_keys(v_renamed)) AND NOT p_to_camel THEN

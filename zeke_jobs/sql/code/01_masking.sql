@@ -22,8 +22,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.secrets_in(p_payload jsonb, p_fields text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
   RETURN (
-    SELECT array_agg(f.text ORDER BY length(f.text) DESC)
-    FROM unnest(p_fields) AS p (field)
+    SELECT array_agg(f.text ORDER BY length(f.text) DESC) FROM unnest(p_fields) AS p (field)
     CROSS JOIN LATERAL unnest(zeke_jobs.leaves(p_payload, string_to_array(p.field, '.'))) AS l (text)
     CROSS JOIN LATERAL unnest(ARRAY[l.text, substr(to_jsonb(l.text)::text, 2, length(to_jsonb(l.text)::text) - 2)]) AS f (text)
     WHERE length(f.text) > 15 OR length(f.text) >= 8 AND f.text !~ '^[A-Za-z_./-]*$');
@@ -93,9 +92,7 @@ DECLARE
   v_secrets text[];
   v_one text;
 BEGIN
-  IF p_value IS NULL OR p_fields IS NULL THEN
-    RETURN p_value;
-  END IF;
+  IF p_value IS NULL OR p_fields IS NULL THEN RETURN p_value; END IF;
   FOREACH v_one IN ARRAY p_fields LOOP
     p_value := zeke_jobs.mask_at(p_value, string_to_array(v_one, '.'), false);
   END LOOP;

@@ -9,8 +9,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT p_run_at < p_now + interval '5 se
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text, p_task text DEFAULT '') RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  PERFORM pg_notify('zeke_jobs.wake', f.id || ' ' || p_queue || ' ' || p_task)
-  FROM (
+  PERFORM pg_notify('zeke_jobs.wake', f.id || ' ' || p_queue || ' ' || p_task) FROM (
     -- The hash makes all jobs of one transaction wake the same process.
     SELECT w.id FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)
     ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1) AS f;
@@ -27,17 +26,14 @@ DECLARE
       AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE n.name = ANY (w.limited) AND w.id IS DISTINCT FROM p_caller));
   v_open text[];
 BEGIN
-  IF v_limits = '{}' THEN
-    RETURN;
-  END IF;
+  IF v_limits = '{}' THEN RETURN; END IF;
   v_open := ARRAY(SELECT r.name FROM zeke_jobs.room(v_limits, zeke_jobs.now()) AS r GROUP BY r.name HAVING min(r.room) > 0);
   PERFORM pg_notify('zeke_jobs.wake', CASE WHEN f.looks THEN 'later ' ELSE f.first::text || ' ' END || f.queue || ' ')
   FROM (
     SELECT o.queue, p_looks AND bool_or(w.id IS NOT DISTINCT FROM p_caller) AS looks, bool_or(w.id IS DISTINCT FROM p_caller) AS waits,
       (array_agg(w.id ORDER BY random()) FILTER (WHERE w.id IS DISTINCT FROM p_caller))[1] AS first
     FROM zeke_jobs.worker AS w JOIN zeke_jobs.task AS o ON o.id = ANY (w.tasks) AND o.limits && v_open AND o.limits && w.limited
-    WHERE w.limited && v_open
-    GROUP BY o.queue
+    WHERE w.limited && v_open GROUP BY o.queue
   ) AS f
   WHERE f.waits;
 END $$;

@@ -168,9 +168,7 @@ BEGIN
     RETURN zeke_jobs.refusal('retry, timeout and keep', format('within what per_send of %s in jobs.yaml allows', v_task.id), 'more');
   END IF;
   RETURN (
-    SELECT r.refusal
-    FROM jsonb_each(p_options -> 'units') AS u
-    LEFT JOIN (
+    SELECT r.refusal FROM jsonb_each(p_options -> 'units') AS u LEFT JOIN (
       SELECT b.unit, min(b.amount) AS most FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_task.limits) AND b.unit <> 'jobs' GROUP BY b.unit
     ) AS m ON m.unit = u.key
     CROSS JOIN LATERAL (SELECT CASE
@@ -192,8 +190,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
 -- Return the rule by which a send is unique, from the send's options, else from the task. key is NULL if the send is not unique. A job holds its key
 -- while queued, while queued or active, or for a period after its send (held_while). If a job holds the key, on_duplicate decides. ignore sends
 -- nothing. replace gives the queued job the new payload and run time. postpone never makes the run time earlier. at_most limits its delay.
-CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(
-  p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
+CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -283,9 +280,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
   v_task zeke_jobs.task;
 BEGIN
-  IF NEW.message IS NULL THEN
-    RETURN NEW;
-  END IF;
+  IF NEW.message IS NULL THEN RETURN NEW; END IF;
   PERFORM zeke_jobs.refuse(zeke_jobs.unfit_message(NEW.message));
   NEW.queue_name := regexp_replace(NEW.queue_name, '[.]DQ$', '');
   v_task := zeke_jobs.find_task(NEW.message ->> 'actor_name');
@@ -340,11 +335,8 @@ BEGIN
     extra = nullif(coalesce(q.extra, '{}') || jsonb_strip_nulls(jsonb_build_object(
       'keep', zeke_jobs.length_of(p_options -> 'keep'), 'units', p_options -> 'units')), '{}'),
     sensitive = nullif(p_task.sensitive, '{}'), mtime = clock_timestamp()
-  WHERE q.message_id = p_job AND q.state = 'queued'
-  RETURNING q.queue_name INTO v_queue;
-  IF v_queue IS NULL THEN
-    RETURN false;
-  END IF;
+  WHERE q.message_id = p_job AND q.state = 'queued' RETURNING q.queue_name INTO v_queue;
+  IF v_queue IS NULL THEN RETURN false; END IF;
   DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
   DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
   -- Claims skip the job while this transaction locks its row, so the commit wakes an idle process.
@@ -363,9 +355,7 @@ BEGIN
   LOOP
     -- This INSERT waits for another sender that is inserting the key. The next statement sees the job of that sender.
     INSERT INTO zeke_jobs.unique_holder (unique_key, job) SELECT p_key, p_job WHERE p_takes ON CONFLICT DO NOTHING;
-    IF FOUND THEN
-      RETURN p_job;
-    END IF;
+    IF FOUND THEN RETURN p_job; END IF;
     SELECT u.job INTO v_holder FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = p_key;
     IF EXISTS (
       SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_holder AND CASE p_while
@@ -377,9 +367,7 @@ BEGIN
       RETURN v_holder;
     END IF;
     UPDATE zeke_jobs.unique_holder AS u SET job = p_job WHERE p_takes AND u.unique_key = p_key AND u.job = v_holder;
-    IF FOUND OR NOT p_takes THEN
-      RETURN p_job;
-    END IF;
+    IF FOUND OR NOT p_takes THEN RETURN p_job; END IF;
   END LOOP;
 END $$;
 
@@ -411,9 +399,7 @@ BEGIN
         'batch', p_options -> 'batch', 'keep', zeke_jobs.length_of(p_options -> 'keep'), 'units', p_options -> 'units',
         'idempotency_key', p_options -> 'idempotency_key', 'schedule', p_options -> 'schedule', 'unique_key', j.unique_key)), '{}')
     FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(p_uniques)) AS j (id, key, payload, unique_key)
-    WHERE p_only IS NULL OR j.id = ANY (p_only)
-    ON CONFLICT DO NOTHING
-    RETURNING q.message_id
+    WHERE p_only IS NULL OR j.id = ANY (p_only) ON CONFLICT DO NOTHING RETURNING q.message_id
   )
   SELECT coalesce(array_agg(m.message_id), '{}') INTO v_made FROM made AS m;
   IF p_options ? 'batch' THEN
@@ -448,9 +434,7 @@ BEGIN
   END IF;
   -- If the answer of the first try was lost, the repeated send finds its job before it takes a key.
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_id, v_task.id) AS f;
-  IF job_id IS NOT NULL THEN
-    RETURN;
-  END IF;
+  IF job_id IS NOT NULL THEN RETURN; END IF;
   -- Each concurrent sender may exceed max_queued by one job.
   v_full := v_task.max_queued IS NOT NULL AND NOT p_is_promised
     AND zeke_jobs.depth(v_task.queue, v_task.id, v_task.max_queued) >= v_task.max_queued;
@@ -563,13 +547,10 @@ DECLARE
   v_taken uuid[];
   v_made uuid[];
 BEGIN
-  IF v_refused IS NOT NULL THEN
-    RETURN v_refused;
-  END IF;
+  IF v_refused IS NOT NULL THEN RETURN v_refused; END IF;
   PERFORM zeke_jobs.refuse(format('payloads[%s] of %s: %s', p.n - 1, v_task.id, u.unfit))
   FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
-  CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u
-  WHERE u.unfit IS NOT NULL;
+  CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u WHERE u.unfit IS NOT NULL;
   IF v_task.max_queued IS NOT NULL OR p_options ? 'batch' THEN
     -- In a repeated send, only the jobs that the first try did not write count.
     v_new := (SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id));
@@ -590,21 +571,16 @@ BEGIN
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job)
       SELECT DISTINCT ON (j.unique_key) j.unique_key, j.id
       FROM ROWS FROM (unnest(p_ids), unnest(v_uniques)) WITH ORDINALITY AS j (id, unique_key, n)
-      WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = j.id)
-      ORDER BY j.unique_key, j.n
-      ON CONFLICT DO NOTHING
-      RETURNING u.job
+      WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = j.id) ORDER BY j.unique_key, j.n
+      ON CONFLICT DO NOTHING RETURNING u.job
     )
     SELECT coalesce(array_agg(t.job), '{}') INTO v_taken FROM taken AS t;
   END IF;
   v_made := zeke_jobs.insert_jobs(v_task, p_ids, p_keys, p_payloads, v_uniques, p_options, v_taken);
-  IF cardinality(v_made) = cardinality(p_ids) THEN
-    RETURN NULL;
-  END IF;
+  IF cardinality(v_made) = cardinality(p_ids) THEN RETURN NULL; END IF;
   -- If other jobs hold some of the unique keys, the jobs with these keys are sent one by one, in the order of the keys.
   RETURN (
-    SELECT jsonb_agg(to_jsonb(e) || jsonb_build_object('n', j.n - 1))
-    FROM (
+    SELECT jsonb_agg(to_jsonb(e) || jsonb_build_object('n', j.n - 1)) FROM (
       SELECT i.id, i.key, i.payload, i.n
       FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_uniques))
         WITH ORDINALITY AS i (id, key, payload, unique_key, n)

@@ -103,8 +103,7 @@ BEGIN
         WHEN r.rate THEN CASE b.unit WHEN 'jobs' THEN 'rate' ELSE 'units' END ELSE 'concurrency' END,
       CASE l.least WHEN r.probe THEN NULL WHEN r.closed THEN b.closed_until
         WHEN r.budget THEN ((p_now AT TIME ZONE b.zone)::date + 1)::timestamp AT TIME ZONE b.zone WHEN r.rate THEN b.next_at END
-    FROM zeke_jobs.bucket AS b
-    CROSS JOIN LATERAL (
+    FROM zeke_jobs.bucket AS b CROSS JOIN LATERAL (
       SELECT CASE WHEN b.concurrency IS NOT NULL THEN zeke_jobs.concurrency_of(b, p_now) - CASE
           WHEN b.chunked IS NULL THEN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (b.tasks))
           ELSE zeke_jobs.active_of(b.tasks, b.chunked) END END::integer AS free,
@@ -123,12 +122,8 @@ END $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_changes(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits)) THEN
-    RETURN;
-  END IF;
-  WITH gone AS (
-    DELETE FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits) RETURNING c.*
-  ),
+  IF NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits)) THEN RETURN; END IF;
+  WITH gone AS (DELETE FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits) RETURNING c.*),
   change AS MATERIALIZED (
     -- The greatest delay covers all late starts. Starts of returned jobs have negative delays, which are summed.
     SELECT g.name, g.unit, g.key, sum(g.amount) AS amount, min(g.noted_on) AS noted_on,
@@ -136,8 +131,7 @@ BEGIN
     FROM gone AS g GROUP BY g.name, g.unit, g.key
   ),
   keyed AS (
-    UPDATE zeke_jobs.bucket_key AS k
-    SET next_at = k.next_at + g.delay
+    UPDATE zeke_jobs.bucket_key AS k SET next_at = k.next_at + g.delay
     FROM change AS g WHERE g.key <> '' AND k.name = g.name AND k.key = g.key
   ),
   average AS (
@@ -145,8 +139,7 @@ BEGIN
     FROM (
       SELECT g.name, g.unit, g.task, avg(g.used) AS used, count(*) AS jobs, max((b.averages ->> g.task)::numeric) AS was
       FROM gone AS g JOIN zeke_jobs.bucket AS b ON b.name = g.name AND b.unit = g.unit
-      WHERE g.used IS NOT NULL AND g.task IS NOT NULL
-      GROUP BY g.name, g.unit, g.task
+      WHERE g.used IS NOT NULL AND g.task IS NOT NULL GROUP BY g.name, g.unit, g.task
     ) AS a
     GROUP BY a.name, a.unit
   )
@@ -156,8 +149,7 @@ BEGIN
       ELSE zeke_jobs.moved_on(b.next_at, b.step, b.slack, g.amount, g.noted_on) END,
     spent = CASE WHEN b.zone IS NOT NULL AND b.spent_on = (p_now AT TIME ZONE b.zone)::date THEN greatest(0, b.spent + g.amount) ELSE b.spent END,
     averages = b.averages || coalesce(a.averages, '{}')
-  FROM (SELECT g.* FROM change AS g WHERE g.key = '') AS g
-  LEFT JOIN average AS a ON a.name = g.name AND a.unit = g.unit
+  FROM (SELECT g.* FROM change AS g WHERE g.key = '') AS g LEFT JOIN average AS a ON a.name = g.name AND a.unit = g.unit
   WHERE b.name = g.name AND b.unit = g.unit;
 END $$;
 
@@ -182,10 +174,8 @@ BEGIN
     INSERT INTO zeke_jobs.unit_use AS u (job, claim, name, unit, task, taken)
     SELECT q.message_id, q.claim + 1, b.name, b.unit, p_task, least(b.amount, coalesce(
       (q.extra #>> ARRAY['units', b.unit])::numeric, (b.averages ->> p_task)::numeric, (t.units ->> b.unit)::numeric, 0))
-    FROM zeke_jobs.bucket AS b
-    CROSS JOIN unnest(p_places) AS p (place) JOIN zeke_jobs.queue AS q ON q.ctid = p.place
-    JOIN zeke_jobs.task AS t ON t.id = p_task
-    WHERE b.name = ANY (p_limits) AND b.unit <> 'jobs'
+    FROM zeke_jobs.bucket AS b CROSS JOIN unnest(p_places) AS p (place) JOIN zeke_jobs.queue AS q ON q.ctid = p.place
+    JOIN zeke_jobs.task AS t ON t.id = p_task WHERE b.name = ANY (p_limits) AND b.unit <> 'jobs'
     ON CONFLICT ON CONSTRAINT unit_use_pkey DO UPDATE SET claim = excluded.claim, taken = excluded.taken, reported = NULL
     RETURNING u.name, u.unit, u.taken
   )
@@ -203,15 +193,12 @@ CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double pr
 LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   WITH late AS (
     SELECT b.name, r.key, r.period, extract(epoch FROM zeke_jobs.now() - q.claimed_on) + p_margin - zeke_jobs.allowance(r.period) AS delay
-    FROM zeke_jobs.queue AS q
-    JOIN zeke_jobs.task AS t ON t.id = q.task
+    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task
     JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits) AND b.unit = 'jobs'
     CROSS JOIN LATERAL (VALUES ('', b.period), (q.key, b.key_period)) AS r (key, period)
     WHERE q.message_id = p_job AND r.key IS NOT NULL
   ),
-  may AS (
-    SELECT bool_and(l.delay < extract(epoch FROM l.period)) IS NOT false AS it FROM late AS l
-  ),
+  may AS (SELECT bool_and(l.delay < extract(epoch FROM l.period)) IS NOT false AS it FROM late AS l),
   noted AS (
     INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
     SELECT l.name, 'jobs', l.key, l.delay FROM late AS l CROSS JOIN may AS m WHERE l.delay > 0 AND m.it
@@ -224,12 +211,10 @@ LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
   WITH use AS (
     SELECT u.name, u.unit, u.taken, coalesce(u.reported, 0) + (p_units ->> u.unit)::numeric AS reported
-    FROM zeke_jobs.unit_use AS u WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit
-    FOR UPDATE
+    FROM zeke_jobs.unit_use AS u WHERE u.job = p_job AND u.claim = p_claim AND p_units ? u.unit FOR UPDATE
   ),
   written AS (
-    UPDATE zeke_jobs.unit_use AS u
-    SET reported = n.reported, taken = greatest(n.taken, n.reported)
+    UPDATE zeke_jobs.unit_use AS u SET reported = n.reported, taken = greatest(n.taken, n.reported)
     FROM use AS n WHERE u.job = p_job AND u.name = n.name AND u.unit = n.unit
   )
   INSERT INTO zeke_jobs.bucket_change (name, unit, amount)
@@ -244,8 +229,7 @@ LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
   INSERT INTO zeke_jobs.cost AS c (job, task, cost, currency)
   SELECT q.message_id, q.task, p_amount, p_currency FROM zeke_jobs.queue AS q
-  WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker
-  ON CONFLICT ON CONSTRAINT cost_pkey DO UPDATE
+  WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker ON CONFLICT ON CONSTRAINT cost_pkey DO UPDATE
   SET cost = c.cost + CASE WHEN c.currency = p_currency THEN p_amount ELSE 0 END, reported_on = zeke_jobs.now()
   RETURNING c.currency INTO currency;
   IF currency = p_currency THEN
@@ -343,7 +327,6 @@ BEGIN
     closed_why = CASE WHEN b.tripped_on IS NULL THEN p_why ELSE b.closed_why END,
     ceiling = CASE WHEN b.lowered_on > v_began THEN b.ceiling ELSE greatest(b.least, zeke_jobs.concurrency_of(b, v_now) / 2) END,
     lowered_on = CASE WHEN b.lowered_on > v_began THEN b.lowered_on ELSE v_now END
-  WHERE b.name = 'limit/' || p_limit AND b.unit = 'jobs'
-  RETURNING b.closed_until INTO v_until;
+  WHERE b.name = 'limit/' || p_limit AND b.unit = 'jobs' RETURNING b.closed_until INTO v_until;
   RETURN v_until;
 END $$;

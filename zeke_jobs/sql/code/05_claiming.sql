@@ -243,8 +243,7 @@ BEGIN
     JOIN zeke_jobs.task AS t ON t.id = n.task
     WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.room(t.limits, p_now) AS r WHERE r.room <= 0)
   )
-  SELECT q.task, q.place INTO find_apart.task, find_apart.place
-  FROM suspect AS q JOIN open AS t ON t.id = q.task
+  SELECT q.task, q.place INTO find_apart.task, find_apart.place FROM suspect AS q JOIN open AS t ON t.id = q.task
   WHERE q.queue_name = p_queue AND q.run_at <= p_now
     AND (t.per_key IS NULL OR q.key IS NULL
       OR t.per_key > zeke_jobs.active_of(t.id || t.aliases, CASE WHEN t.chunk IS NOT NULL THEN t.id || t.aliases END, q.key))
@@ -309,11 +308,8 @@ BEGIN
       IF NOT v_has_all THEN
         v_keys := v_key || ARRAY(SELECT k.key FROM zeke_jobs.keys_after(p_queue, p_task, v_key, p_most) AS k (key));
       END IF;
-      SELECT coalesce(array_agg(f.place), '{}') AS places, array_agg(f.key) AS keys INTO v_more
-      FROM (
-        SELECT r.place, k.key
-        FROM unnest(v_keys) WITH ORDINALITY AS k (key, n)
-        CROSS JOIN LATERAL (
+      SELECT coalesce(array_agg(f.place), '{}') AS places, array_agg(f.key) AS keys INTO v_more FROM (
+        SELECT r.place, k.key FROM unnest(v_keys) WITH ORDINALITY AS k (key, n) CROSS JOIN LATERAL (
           SELECT q.ctid AS place FROM zeke_jobs.queue AS q
           WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
             AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
@@ -393,10 +389,8 @@ BEGIN
   LOOP
     IF p_is_strict THEN
       places := places || ARRAY(
-        SELECT r.place
-        FROM unnest(v_keys) AS k (key)
-        CROSS JOIN LATERAL (SELECT zeke_jobs.first_in_line(p_task, k.key) AS place OFFSET 0) AS f
-        CROSS JOIN LATERAL (
+        SELECT r.place FROM unnest(v_keys) AS k (key)
+        CROSS JOIN LATERAL (SELECT zeke_jobs.first_in_line(p_task, k.key) AS place OFFSET 0) AS f CROSS JOIN LATERAL (
           SELECT q.ctid AS place FROM zeke_jobs.queue AS q
           WHERE q.ctid = f.place AND q.state = 'queued' AND q.queue_name = p_queue AND q.priority = p_priority
             AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
@@ -405,9 +399,7 @@ BEGIN
         LIMIT p_most - cardinality(places));
     ELSE
       places := places || ARRAY(
-        SELECT r.place
-        FROM unnest(v_keys) AS k (key)
-        CROSS JOIN LATERAL (
+        SELECT r.place FROM unnest(v_keys) AS k (key) CROSS JOIN LATERAL (
           SELECT q.ctid AS place FROM zeke_jobs.queue AS q
           WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
             AND q.priority = p_priority AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
@@ -468,8 +460,7 @@ BEGIN
     FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_task.limits) AND b.step IS NOT NULL)));
   places := '{}';
   IF v_task.chunk ->> 'by' IS NULL THEN
-    SELECT array_agg(d.place), min(d.run_at) INTO v_found, v_since
-    FROM (
+    SELECT array_agg(d.place), min(d.run_at) INTO v_found, v_since FROM (
       SELECT q.ctid AS place, q.run_at FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at <= p_now
         AND (q.run_at, q.seq) >= (p_from, p_from_seq) AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
@@ -485,8 +476,7 @@ BEGIN
         (SELECT k.key FROM zeke_jobs.keys_after(p_queue, p_task, v_key, 1) AS k (key)), (SELECT k.key FROM zeke_jobs.keys_after(p_queue, p_task, '', 1) AS k (key)));
       EXIT WHEN v_key IS NULL OR v_key = v_first; -- every key has been tried
       v_first := coalesce(v_first, v_key);
-      SELECT array_agg(d.place), min(d.run_at) INTO v_found, v_since
-      FROM (
+      SELECT array_agg(d.place), min(d.run_at) INTO v_found, v_since FROM (
         SELECT q.ctid AS place, q.run_at FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN v_key AND v_key
           AND q.priority = p_priority AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
@@ -504,9 +494,7 @@ BEGIN
       END IF;
     END LOOP;
   END IF;
-  IF v_found IS NULL THEN
-    RETURN;
-  END IF;
+  IF v_found IS NULL THEN RETURN; END IF;
   -- All jobs of a chunk start at once, so the chunk waits until the rates let all of its jobs start.
   opens_on := (
     SELECT max(b.next_at + make_interval(secs => (cardinality(v_found) - 1) * b.step)) FROM zeke_jobs.bucket AS b

@@ -98,9 +98,7 @@ BEGIN
       bool_or(m.extra IS NOT NULL) AS has_extra, array_agg(m.queue_name) FILTER (WHERE m.order_hold IS NOT NULL) AS lines
     INTO v_moved FROM moved AS m;
   END IF;
-  IF v_moved.ids IS NULL THEN
-    RETURN '{}';
-  END IF;
+  IF v_moved.ids IS NULL THEN RETURN '{}'; END IF;
   PERFORM zeke_jobs.after_move(
     v_moved.ids, v_moved.tasks, v_moved.queues || v_moved.lines, v_moved.failed, v_moved.has_extra, p_worker,
     coalesce(p_change ->> 'units', CASE p_to WHEN 'completed' THEN 'completed' WHEN 'deferred' THEN 'deferred' WHEN 'returned' THEN 'returned' ELSE 'cut off' END),
@@ -204,8 +202,7 @@ BEGIN
   IF p_breaks AND v_outcome IN ('retry', 'failed') THEN
     SELECT greatest(b.closed_until, v_now + interval '1 second') INTO v_until
     FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)
-    WHERE q.message_id = p_id AND b.tripped_on IS NOT NULL
-    ORDER BY b.closed_until DESC LIMIT 1;
+    WHERE q.message_id = p_id AND b.tripped_on IS NOT NULL ORDER BY b.closed_until DESC LIMIT 1;
     v_outcome := CASE WHEN FOUND THEN 'deferred' ELSE p_outcome END;
   END IF;
   IF v_outcome IN ('retry', 'deferred') THEN
@@ -229,8 +226,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off AS $$ -- these settings have the same reasons as in zeke_jobs.move
 BEGIN
   WITH running AS (
-    SELECT q.message_id, d.after
-    FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
+    SELECT q.message_id, d.after FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
     JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
     WHERE q.message_id = ANY (p_ids)
     -- A transaction that ends these jobs also records their start. Waiting for that transaction could cause a deadlock.
@@ -261,8 +257,7 @@ BEGIN
   END IF;
   v_sent := (zeke_jobs.put(v_task.definition ->> 'on_failed', NULL, v_payload, jsonb_build_object(
     'parent', p_job.message_id, 'unique', false, 'carried', jsonb_build_object('failure_of', p_job.message_id)), true)).job_id;
-  UPDATE zeke_jobs.queue AS q
-  SET sensitive = nullif(ARRAY(
+  UPDATE zeke_jobs.queue AS q SET sensitive = nullif(ARRAY(
     SELECT DISTINCT f.name
     FROM unnest(q.sensitive || ARRAY(SELECT 'payload.' || s.name FROM unnest(p_job.sensitive || v_task.sensitive) AS s (name))) AS f (name)
     ORDER BY f.name), '{}')
@@ -294,8 +289,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.fence(
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
   PERFORM 1 FROM zeke_jobs.queue AS q
-  WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL
-  FOR NO KEY UPDATE;
+  WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker AND q.cancelled_on IS NULL FOR NO KEY UPDATE;
   IF FOUND AND p_result IS NOT NULL THEN
     PERFORM zeke_jobs.move(ARRAY[p_id], 'completed', '{}', p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[NULL::double precision], ARRAY[p_result]);
   END IF;

@@ -27,8 +27,7 @@ BEGIN
         WHEN q.deaths >= 2 THEN 'quarantined'
         WHEN coalesce((q.message #>> '{options,retry,limit}'), t.retry_limit::text, '0') = '0' THEN 'failed'
         ELSE 'rescued' END AS outcome
-    FROM zeke_jobs.queue AS q
-    LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
+    FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
     LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
     WHERE q.state = 'consumed' AND (q.worker = ANY (v_lost)
       -- A worker process without a row has lost its jobs, but for a minute the row of a new process may not be committed yet.
@@ -71,8 +70,7 @@ BEGIN
       WHERE o.unit = 'jobs'
         AND (o.next_at > v_now + 2 * o.period + interval '1 minute' OR greatest(o.lowered_on, o.tripped_on) > v_now + interval '1 minute')
       FOR UPDATE SKIP LOCKED));
-    UPDATE zeke_jobs.bucket_key AS k SET next_at = v_now
-    FROM zeke_jobs.bucket AS b
+    UPDATE zeke_jobs.bucket_key AS k SET next_at = v_now FROM zeke_jobs.bucket AS b
     WHERE b.name = k.name AND b.unit = 'jobs' AND k.next_at > v_now + 2 * b.key_period + interval '1 minute';
   END IF;
   RETURN ARRAY(SELECT c.name FROM (VALUES

@@ -57,10 +57,8 @@ END $$;
 -- Return the positions (from 1) of the overrides that must end: their time is over, or they keep a removed task whose jobs have all ended.
 CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF bigint
 LANGUAGE sql STABLE AS $$
-  SELECT o.place
-  FROM (SELECT r.overrides FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS latest
-  CROSS JOIN jsonb_array_elements(latest.overrides) WITH ORDINALITY AS o (value, place)
-  CROSS JOIN LATERAL (
+  SELECT o.place FROM (SELECT r.overrides FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS latest
+  CROSS JOIN jsonb_array_elements(latest.overrides) WITH ORDINALITY AS o (value, place) CROSS JOIN LATERAL (
     SELECT (o.value #>> '{path,1}') || coalesce(
       (SELECT t.aliases FROM zeke_jobs.task AS t WHERE t.id = o.value #>> '{path,1}'), '{}') AS names) AS d
   WHERE (o.value ->> 'until')::timestamptz <= zeke_jobs.now()

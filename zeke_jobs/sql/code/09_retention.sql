@@ -11,11 +11,9 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
     SELECT n.task FROM present AS p CROSS JOIN LATERAL (
       SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state IN ('done', 'rejected') AND q.task > p.task ORDER BY q.task LIMIT 1) AS n
   )
-  SELECT p.task, s.status, b.before
-  FROM present AS p
+  SELECT p.task, s.status, b.before FROM present AS p
   CROSS JOIN unnest('{completed,failed,cancelled}'::zeke_jobs.job_status[]) AS s (status)
-  LEFT JOIN zeke_jobs.task AS t ON t.id = p.task
-  CROSS JOIN LATERAL (
+  LEFT JOIN zeke_jobs.task AS t ON t.id = p.task CROSS JOIN LATERAL (
     SELECT zeke_jobs.now() - greatest(
       coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period) AS before
   ) AS b
@@ -75,8 +73,7 @@ BEGIN
     zeke_jobs.brief_attempts(q.attempts), q.extra ->> 'batch',
     coalesce(zeke_jobs.mask_text(q.key, q.message -> 'kwargs', q.sensitive || coalesce(
       v_sensitive, (SELECT t.sensitive FROM zeke_jobs.find_task(q.task) AS t))) <> q.key, false)
-  FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id
-  WHERE q.ctid = ANY (v_places);
+  FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id WHERE q.ctid = ANY (v_places);
   WITH gone AS (
     DELETE FROM zeke_jobs.queue AS q WHERE q.ctid = ANY (v_places)
     RETURNING q.message_id, CASE WHEN p_task IS NULL THEN q.completed_on + (q.extra ->> 'keep')::interval ELSE q.completed_on END AS place

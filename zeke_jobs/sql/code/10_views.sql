@@ -3,9 +3,7 @@
 -- This view has each job with the names of its sensitive fields, from its send and its task now. grown is true if the send did not have all names.
 CREATE OR REPLACE VIEW zeke_jobs.unmasked AS
 SELECT q AS job, t.retry_limit, nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
-FROM zeke_jobs.queue AS q
-LEFT JOIN zeke_jobs.task AS t ON t.id = q.task
-CROSS JOIN LATERAL (
+FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.task AS t ON t.id = q.task CROSS JOIN LATERAL (
   SELECT coalesce(t.sensitive, (SELECT a.sensitive FROM zeke_jobs.task AS a WHERE q.task = ANY (a.aliases) LIMIT 1), '{}') AS fields) AS n;
 COMMENT ON VIEW zeke_jobs.unmasked IS 'The jobs with their sensitive fields, unmasked, for the other views. The role zeke_jobs_reader may not read this view.';
 
@@ -24,8 +22,7 @@ SELECT
     WHEN q.state = 'rejected' OR q.attempt > 0 AND q.state = 'queued' THEN (
       SELECT CASE WHEN s.grown THEN jsonb_build_object('type', a.value #> '{error,type}', 'message', '***') ELSE a.value -> 'error' END
       FROM jsonb_array_elements(CASE jsonb_typeof(q.attempts) WHEN 'array' THEN q.attempts ELSE '[]' END) WITH ORDINALITY AS a (value, n)
-      WHERE a.value ? 'error'
-      ORDER BY a.n DESC LIMIT 1)
+      WHERE a.value ? 'error' ORDER BY a.n DESC LIMIT 1)
   END AS error,
   greatest(q.attempt - 1, 0) AS retry_count,
   coalesce(zeke_jobs.integer_of(q.message #> '{options,retry,limit}'), s.retry_limit, 0) AS retry_limit,
@@ -52,8 +49,7 @@ COMMENT ON VIEW zeke_jobs.job IS 'All jobs, in the words of pg-boss. Sensitive f
 
 CREATE OR REPLACE VIEW zeke_jobs.job_step AS
 SELECT p.job, CASE WHEN s.fields IS NULL THEN p.name ELSE zeke_jobs.mask_text(p.name, q.message -> 'kwargs', s.fields) END AS name, p.kept_on
-FROM zeke_jobs.step AS p
-LEFT JOIN zeke_jobs.unmasked AS s ON (s.job).message_id = p.job
+FROM zeke_jobs.step AS p LEFT JOIN zeke_jobs.unmasked AS s ON (s.job).message_id = p.job
 CROSS JOIN LATERAL (SELECT (s.job).*) AS q;
 COMMENT ON VIEW zeke_jobs.job_step IS 'The finished steps of jobs, without their results, which may be secret.';
 
@@ -65,8 +61,7 @@ SELECT
   q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision, q.run_at, q.created_on, q.started_on, q.completed_on,
   NULL::timestamptz AS purged_on, c.cost, c.currency
 FROM zeke_jobs.unmasked AS s CROSS JOIN LATERAL (SELECT (s.job).*) AS q
-LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id
-WHERE q.state IN ('done', 'rejected')
+LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id WHERE q.state IN ('done', 'rejected')
 UNION ALL
 SELECT
   h.id, h.name, h.state, h.queue, h.priority, CASE WHEN h.is_sensitive THEN '***' ELSE h.key END,
@@ -85,8 +80,7 @@ CREATE OR REPLACE VIEW zeke_jobs.planned AS
 SELECT concat_ws('/', t.id, c.value ->> 'name') AS schedule, t.id AS task, c.value - '{name,key}'::text[] AS cron, t.sensitive,
   ARRAY(SELECT concat_ws('/', n.name, c.value ->> 'name') FROM unnest(t.id || t.aliases) AS n (name)) AS names, c.value ->> 'key' AS key,
   NULL::text AS put_by, r.applied_on AS begun_on
-FROM zeke_jobs.task AS t
-LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
+FROM zeke_jobs.task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
 CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(t.cron) WHEN 'array' THEN t.cron ELSE jsonb_build_array(t.cron) END) AS c (value)
 WHERE jsonb_typeof(c.value) = 'object'
 UNION ALL
@@ -118,16 +112,12 @@ SELECT
   least(s.created_on, t.begun_on) AS created_on, -- a new schedule has no state until the scheduler reads the schedule
   coalesce(t.begun_on, s.created_on) AS updated_on, t.schedule,
   CASE WHEN t.sensitive = '{}' THEN t.key ELSE zeke_jobs.mask_text(t.key, t.cron -> 'payload', t.sensitive) END AS key
-FROM zeke_jobs.planned AS t
-LEFT JOIN zeke_jobs.schedule_state AS s ON s.task = t.schedule
-LEFT JOIN zeke_jobs.pause AS p ON p.target = 'schedule/' || t.schedule
-LEFT JOIN LATERAL (
-  SELECT k.scheduled_for, k.outcome, k.reason, k.job
-  FROM zeke_jobs.tick AS k WHERE k.task = t.schedule
+FROM zeke_jobs.planned AS t LEFT JOIN zeke_jobs.schedule_state AS s ON s.task = t.schedule
+LEFT JOIN zeke_jobs.pause AS p ON p.target = 'schedule/' || t.schedule LEFT JOIN LATERAL (
+  SELECT k.scheduled_for, k.outcome, k.reason, k.job FROM zeke_jobs.tick AS k WHERE k.task = t.schedule
   ORDER BY k.scheduled_for DESC LIMIT 1
 ) AS l ON true
-LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job
-LEFT JOIN zeke_jobs.history AS h ON h.id = l.job;
+LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job LEFT JOIN zeke_jobs.history AS h ON h.id = l.job;
 COMMENT ON VIEW zeke_jobs.schedule IS 'The schedules, with their last and next ticks.';
 
 -- Return when a task's longest-waiting job became due, with one search of the index for each priority.
@@ -141,8 +131,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT count(*) FROM (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task LIMIT p_most) AS x $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.task_pause AS
-SELECT t.id AS task, p.target, p.paused_by, p.paused_on, p.reason
-FROM zeke_jobs.task AS t
+SELECT t.id AS task, p.target, p.paused_by, p.paused_on, p.reason FROM zeke_jobs.task AS t
 JOIN zeke_jobs.pause AS p
   ON p.target = 'task/' || t.id OR p.target = 'queue/' || t.queue OR p.target = ANY (t.limits)
 UNION ALL
@@ -152,9 +141,7 @@ SELECT
     -- The catalogue does not record which shared limit jobs.yaml pauses.
     ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
   'jobs.yaml', r.applied_on, ''
-FROM zeke_jobs.task AS t
-LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
-WHERE t.paused;
+FROM zeke_jobs.task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision WHERE t.paused;
 COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause, by a person or by jobs.yaml, that holds back jobs of a task.';
 
 -- Return how many jobs workers could run now, for autoscalers: active jobs, and due jobs that no pause holds back. In strict order, only the first
@@ -162,8 +149,7 @@ COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause, by a person or by jobs.yaml
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT coalesce(sum(least(a.active + d.due, zeke_jobs.integer_of(t.definition #> '{concurrency,limit}'))), 0)::bigint
-  FROM zeke_jobs.task AS t
-  CROSS JOIN LATERAL (
+  FROM zeke_jobs.task AS t CROSS JOIN LATERAL (
     SELECT count(*) AS active FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (t.id || t.aliases)) AS a
   CROSS JOIN LATERAL (
     SELECT count(*) AS due FROM (
@@ -180,8 +166,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   WHERE t.queue = coalesce(due_jobs.queue, t.queue) AND (due_jobs.task IS NULL OR due_jobs.task = ANY (t.id || t.aliases)) $$;
 
 -- Return how many jobs of a task ended within the last minute, and how long the newest of the last hour took. Each query reads at most p_sample rows.
-CREATE OR REPLACE FUNCTION zeke_jobs.pace(
-  p_task text, p_sample integer,
+CREATE OR REPLACE FUNCTION zeke_jobs.pace(p_task text, p_sample integer,
   OUT done_per_minute double precision, OUT failed_per_minute double precision,
   OUT mean double precision, OUT p50 double precision, OUT p95 double precision, OUT sample bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
@@ -210,8 +195,7 @@ SELECT
   t.id AS task, t.queue, zeke_jobs.length_of(t.definition ->> 'max_wait') AS max_wait, o.due AS oldest_due,
   zeke_jobs.now() - o.due AS wait, p.paused,
   coalesce(NOT p.paused AND zeke_jobs.now() - o.due > zeke_jobs.length_of(t.definition ->> 'max_wait'), false) AS is_late
-FROM zeke_jobs.task AS t
-CROSS JOIN LATERAL (SELECT zeke_jobs.oldest_due(t.queue, t.id) AS due) AS o
+FROM zeke_jobs.task AS t CROSS JOIN LATERAL (SELECT zeke_jobs.oldest_due(t.queue, t.id) AS due) AS o
 CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id) AS paused) AS p;
 COMMENT ON VIEW zeke_jobs.task_wait IS 'How long the oldest due job of each task waits. is_late is true if the job waits longer than max_wait and the task is not paused.';
 
@@ -244,8 +228,7 @@ SELECT
   CASE WHEN c.closed THEN coalesce(b.closed_by, 'breaker') END AS closed_by,
   CASE WHEN c.closed THEN b.closed_until END AS closed_until, CASE WHEN c.closed THEN b.closed_why END AS closed_why,
   b.probe, u.units, r.room, r.unit, r.reason, r.opens_on
-FROM zeke_jobs.bucket AS b
-CROSS JOIN LATERAL (
+FROM zeke_jobs.bucket AS b CROSS JOIN LATERAL (
   -- A limit counts as open once its probe has succeeded, because the claim that closes the breaker may come much later.
   SELECT b.closed_until > zeke_jobs.now() OR b.tripped_on IS NOT NULL AND (
     SELECT e.failed FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
@@ -272,8 +255,7 @@ COMMENT ON VIEW zeke_jobs.limit_use IS
   'How full each limit is. room is how many jobs the limit lets start now. reason is the bound that allows no more. opens_on is when more may start.';
 
 CREATE OR REPLACE VIEW zeke_jobs.task_cost AS
-SELECT c.task, c.currency, sum(c.cost) AS cost
-FROM (
+SELECT c.task, c.currency, sum(c.cost) AS cost FROM (
   SELECT c.task, c.currency, c.cost FROM zeke_jobs.cost AS c WHERE c.reported_on > zeke_jobs.now() - interval '1 day'
   UNION ALL
   SELECT h.name, h.currency, h.cost FROM zeke_jobs.history AS h

@@ -9,9 +9,7 @@ LANGUAGE sql VOLATILE AS $$
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-  IF TG_OP = 'DELETE' AND OLD.done_on < zeke_jobs.now() - interval '400 days' THEN
-    RETURN OLD;
-  END IF;
+  IF TG_OP = 'DELETE' AND OLD.done_on < zeke_jobs.now() - interval '400 days' THEN RETURN OLD; END IF;
   RAISE EXCEPTION 'expected rows of zeke_jobs.audit to stay as they are for 400 days, got %', TG_OP
     USING ERRCODE = 'insufficient_privilege';
 END $$;
@@ -135,8 +133,7 @@ BEGIN
   CROSS JOIN LATERAL jsonb_populate_record(NULL::zeke_jobs.task, c_defaults || w.value) AS n
   CROSS JOIN LATERAL jsonb_populate_record(n, jsonb_build_object(
     'revision', CASE WHEN to_jsonb(f) - c_derived = to_jsonb(n) - c_derived THEN f.revision ELSE p_revision END)) AS r;
-  UPDATE zeke_jobs.task AS t
-  SET on_time = (
+  UPDATE zeke_jobs.task AS t SET on_time = (
       SELECT least(min(zeke_jobs.allowance(b.period)), min(zeke_jobs.allowance(b.key_period))) FROM zeke_jobs.bucket AS b
       WHERE b.name = ANY (t.limits) AND b.unit = 'jobs' AND (b.step IS NOT NULL OR b.key_step IS NOT NULL)),
     metered = EXISTS (
@@ -201,8 +198,7 @@ BEGIN
     RETURNING split_part(p.target, '/', 1) || '/' || t.id AS target, p.paused_on, p.paused_by, p.reason
   )
   INSERT INTO zeke_jobs.pause (target, paused_on, paused_by, reason)
-  SELECT f.target, f.paused_on, f.paused_by, f.reason FROM former AS f ORDER BY f.paused_on
-  ON CONFLICT DO NOTHING;
+  SELECT f.target, f.paused_on, f.paused_by, f.reason FROM former AS f ORDER BY f.paused_on ON CONFLICT DO NOTHING;
   FOR v_one IN SELECT w.task, w.priority, w.was FROM jsonb_to_recordset(p_priorities) AS w (task text, priority integer, was integer) LOOP
     -- Claims must not wait for a sender that has locked a job.
     UPDATE zeke_jobs.queue AS q SET priority = v_one.priority WHERE q.message_id = ANY (ARRAY(
@@ -229,8 +225,7 @@ RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   INSERT INTO zeke_jobs.schedule_state AS s (task, cron, timezone, decided_to)
   VALUES (p_task, p_cron, p_timezone, zeke_jobs.decidable(p_decided_to, p_task))
-  ON CONFLICT (task) DO UPDATE SET task = excluded.task
-  RETURNING s.cron, s.timezone, s.decided_to $$;
+  ON CONFLICT (task) DO UPDATE SET task = excluded.task RETURNING s.cron, s.timezone, s.decided_to $$;
 
 -- Record up to which time a schedule's ticks are decided, and by which cron line. The audit records the call of an operator, except in a resume.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(

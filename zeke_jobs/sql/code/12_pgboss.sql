@@ -68,8 +68,7 @@ FROM (
     t.expire_in, j.created_on, j.completed_on, j.completed_on + zeke_jobs.length_of(t.keep ->> j.state::text) AS keep_until,
     CASE WHEN j.state IN ('failed', 'cancelled', 'retry') THEN j.error ELSE j.output END AS output,
     t.retry_delay_max, t.expire_seconds, t.deletion_seconds
-  FROM zeke_jobs.job AS j
-  LEFT JOIN zeke_jobs.pgboss_task AS t ON t.id = j.name
+  FROM zeke_jobs.job AS j LEFT JOIN zeke_jobs.pgboss_task AS t ON t.id = j.name
 ) AS b;
 COMMENT ON VIEW job IS 'zeke_jobs.job with the columns of pg-boss, both in snake_case and as pg-boss 9 spelled them. The keys of data are in camelCase.';
 
@@ -94,9 +93,7 @@ SELECT
   NULL::integer AS created_delta, NULL::integer AS completed_delta, NULL::integer AS failed_delta, NULL::integer AS delta_seconds,
   NULL::timestamptz AS delta_on, NULL::integer[] AS wait_bins, NULL::integer[] AS run_bins, NULL::integer AS ready_oldest_seconds,
   NULL::timestamptz AS retained_on
-FROM zeke_jobs.pgboss_task AS t
-LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision
-LEFT JOIN (
+FROM zeke_jobs.pgboss_task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision LEFT JOIN (
   SELECT
     q.task, count(*) FILTER (WHERE q.state = 'queued')::integer AS queued,
     count(*) FILTER (WHERE q.state = 'queued' AND q.run_at > zeke_jobs.now())::integer AS deferred,
@@ -121,8 +118,7 @@ SELECT
   s.task AS name, coalesce(nullif(s.schedule, s.task), '') AS key, s.cron, s.timezone,
   zeke_jobs.rename_keys(s.payload, t.payload_schema, t.payload_schema, true) AS data,
   s.options, s.created_on, s.updated_on, 'cron'::text AS kind, s.last_job AS last_job_id
-FROM zeke_jobs.schedule AS s
-LEFT JOIN zeke_jobs.task AS t ON t.id = s.task;
+FROM zeke_jobs.schedule AS s LEFT JOIN zeke_jobs.task AS t ON t.id = s.task;
 COMMENT ON VIEW schedule IS 'zeke_jobs.schedule with the columns of pg-boss.';
 
 CREATE OR REPLACE VIEW warning AS

@@ -63,8 +63,7 @@ SELECT
   p.unfinished + p.completed + p.failed + p.cancelled AS jobs,
   p.unfinished, p.completed, p.failed, p.cancelled, b.after_failure, b.task AS then_task, b.then_job, b.then_outcome,
   b.created_on, b.ended_on, b.cancelled_on
-FROM zeke_jobs.batch AS b
-CROSS JOIN LATERAL (
+FROM zeke_jobs.batch AS b CROSS JOIN LATERAL (
   SELECT b.unfinished + coalesce(sum(c.unfinished), 0) AS unfinished, b.completed + coalesce(sum(c.completed), 0) AS completed,
     b.failed + coalesce(sum(c.failed), 0) AS failed, b.cancelled + coalesce(sum(c.cancelled), 0) AS cancelled
   FROM zeke_jobs.batch_change AS c WHERE c.batch = b.id
@@ -79,13 +78,10 @@ DECLARE
   v_sent record;
 BEGIN
   UPDATE zeke_jobs.batch AS b SET ended_on = zeke_jobs.now() WHERE b.id = p_batch RETURNING b.* INTO v_batch;
-  IF v_batch.task IS NULL OR v_batch.cancelled_on IS NOT NULL OR v_batch.then_job IS NOT NULL THEN
-    RETURN;
-  END IF;
+  IF v_batch.task IS NULL OR v_batch.cancelled_on IS NOT NULL OR v_batch.then_job IS NOT NULL THEN RETURN; END IF;
   BEGIN
     -- The job is sent even above max_queued, because it was promised when the batch was made.
-    SELECT e.outcome, e.job_id INTO v_sent
-    FROM (
+    SELECT e.outcome, e.job_id INTO v_sent FROM (
       -- A value such as {"$batch": "failed"} becomes the batch's id or a number of the batch's jobs.
       SELECT coalesce(jsonb_object_agg(f.name, CASE
         WHEN jsonb_typeof(f.value) = 'object' AND f.value ? '$batch' THEN coalesce(to_jsonb(s) -> (f.value ->> '$batch'), 'null')

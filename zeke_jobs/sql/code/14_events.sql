@@ -23,12 +23,10 @@ BEGIN
   PERFORM zeke_jobs.take_lock('event/' || (hashtext(NEW.name) & 63));
   WITH given AS (
     UPDATE zeke_jobs.wait AS w SET data = NEW.data, came_on = zeke_jobs.now()
-    WHERE w.event = NEW.name AND w.came_on IS NULL AND w.until > zeke_jobs.now()
-    RETURNING w.job
+    WHERE w.event = NEW.name AND w.came_on IS NULL AND w.until > zeke_jobs.now() RETURNING w.job
   ),
   woken AS (
-    UPDATE zeke_jobs.queue AS q SET run_at = zeke_jobs.now(), mtime = zeke_jobs.now()
-    FROM given AS g
+    UPDATE zeke_jobs.queue AS q SET run_at = zeke_jobs.now(), mtime = zeke_jobs.now() FROM given AS g
     WHERE q.message_id = g.job AND q.state = 'queued' AND q.extra ->> 'waiting_for' = 'event ' || NEW.name
     RETURNING q.queue_name
   )
@@ -54,9 +52,7 @@ BEGIN
   -- The event is locked before the job's row, in the same order as in deliver_event.
   PERFORM zeke_jobs.take_lock('event/' || (hashtext(p_event) & 63));
   PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_id AND q.claim = p_claim AND q.worker = p_worker FOR UPDATE;
-  IF NOT FOUND THEN
-    RETURN false;
-  END IF;
+  IF NOT FOUND THEN RETURN false; END IF;
   INSERT INTO zeke_jobs.wait AS w (job, event, until, data, came_on)
   SELECT p_id, p_event, v_now + make_interval(secs => p_delay), e.data, CASE WHEN e.name IS NOT NULL THEN v_now END
   FROM (SELECT 1) AS one LEFT JOIN zeke_jobs.event AS e ON e.name = p_event

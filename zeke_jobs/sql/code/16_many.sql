@@ -76,14 +76,12 @@ DECLARE
   v_given record := zeke_jobs.checked_change(count_changes.change, count_changes.filter, count_changes.value, v_now);
 BEGIN
   RETURN QUERY
-    SELECT c.task, c.status, count(*), v_now
-    FROM (
+    SELECT c.task, c.status, count(*), v_now FROM (
       SELECT f.task, f.status
       FROM zeke_jobs.changeable(count_changes.change, count_changes.filter, v_given.value, v_given.task, v_given.statuses, NULL) AS f
       ORDER BY CASE WHEN count_changes.most IS NOT NULL THEN f.id END -- without a limit, the rows are not sorted
       LIMIT count_changes.most) AS c
-    GROUP BY c.task, c.status
-    ORDER BY c.task, c.status;
+    GROUP BY c.task, c.status ORDER BY c.task, c.status;
 END $$;
 
 -- Change up to "most" matching jobs, in the order of their ids, beginning after the id "after". Locked jobs are skipped and returned as "passed",

@@ -10,8 +10,7 @@ CREATE OR REPLACE VIEW zeke_jobs.job_before AS
 SELECT
   j.message_id AS job, q.message_id AS id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status,
   q.run_at, coalesce(q.completed_on, q.created_on) AS since
-FROM zeke_jobs.queue AS j
-CROSS JOIN LATERAL (
+FROM zeke_jobs.queue AS j CROSS JOIN LATERAL (
   -- This subquery repeats zeke_jobs.first_in_line, which readers of the view may not call.
   SELECT f.message_id, f.task, f.state, f.attempt, f.cancelled_on, f.run_at, f.completed_on, f.created_on FROM zeke_jobs.queue AS f
   WHERE f.order_hold IS NOT NULL AND (f.state IN ('queued', 'consumed') OR f.order_hold AND f.state = 'rejected' AND f.cancelled_on IS NULL)
@@ -23,24 +22,20 @@ COMMENT ON VIEW zeke_jobs.job_before IS 'For each job in strict order: the first
 CREATE OR REPLACE VIEW zeke_jobs.key_holder AS
 SELECT DISTINCT ON (j.message_id, q.worker, q.claimed_on, CASE WHEN t.chunk IS NULL THEN q.message_id END)
   j.message_id AS job, q.message_id AS id, q.task, w.host, w.pid, coalesce(q.started_on, q.claimed_on) AS since
-FROM zeke_jobs.queue AS j
-JOIN zeke_jobs.task AS t ON t.id = j.task OR j.task = ANY (t.aliases)
+FROM zeke_jobs.queue AS j JOIN zeke_jobs.task AS t ON t.id = j.task OR j.task = ANY (t.aliases)
 JOIN zeke_jobs.queue AS q ON q.state = 'consumed' AND q.task = ANY (t.id || t.aliases) AND q.key = j.key
 LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker;
 COMMENT ON VIEW zeke_jobs.key_holder IS 'For each job: the active jobs with its task and key, also under a former name of the task. A chunk has one row.';
 
 CREATE OR REPLACE VIEW zeke_jobs.key_rate AS
-SELECT j.message_id AS job, b.name, b.key_amount AS amount, b.key_period AS period, k.next_at
-FROM zeke_jobs.queue AS j
+SELECT j.message_id AS job, b.name, b.key_amount AS amount, b.key_period AS period, k.next_at FROM zeke_jobs.queue AS j
 JOIN zeke_jobs.task AS t ON t.id = j.task OR j.task = ANY (t.aliases)
 JOIN zeke_jobs.bucket AS b ON b.name = 'task/' || t.id AND b.unit = 'jobs' AND b.key_step IS NOT NULL
-JOIN zeke_jobs.bucket_key AS k ON k.name = b.name AND k.key = j.key
-WHERE k.next_at > zeke_jobs.now();
+JOIN zeke_jobs.bucket_key AS k ON k.name = b.name AND k.key = j.key WHERE k.next_at > zeke_jobs.now();
 COMMENT ON VIEW zeke_jobs.key_rate IS 'For each job: the rate of its key, if that rate lets no job start now.';
 
 CREATE OR REPLACE VIEW zeke_jobs.chunk_wait AS
-SELECT j.message_id AS job, d.due, c.size, c.wait, d.since + c.wait AS until
-FROM zeke_jobs.queue AS j
+SELECT j.message_id AS job, d.due, c.size, c.wait, d.since + c.wait AS until FROM zeke_jobs.queue AS j
 JOIN zeke_jobs.task AS t ON t.id = j.task
 CROSS JOIN LATERAL (SELECT (t.chunk ->> 'size')::integer AS size, (t.chunk ->> 'wait')::interval AS wait) AS c
 CROSS JOIN LATERAL (
@@ -59,9 +54,7 @@ LANGUAGE sql STABLE SECURITY DEFINER AS $$
   WITH job AS MATERIALIZED (
     SELECT q.queue_name, q.task, q.key, q.priority, t.share -> 'weights' AS weights, o.jobs AS own,
       o.jobs / coalesce((t.share #>> ARRAY['weights', q.key])::integer, 1) + 1 AS turns
-    FROM zeke_jobs.queue AS q
-    JOIN zeke_jobs.task AS t ON t.id = q.task
-    CROSS JOIN LATERAL (
+    FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task CROSS JOIN LATERAL (
       SELECT count(*) AS jobs FROM (
         SELECT 1 FROM zeke_jobs.queue AS o
         WHERE o.state = 'queued' AND o.queue_name = q.queue_name AND o.task = q.task AND o.key = q.key AND o.priority = q.priority
@@ -72,8 +65,7 @@ LANGUAGE sql STABLE SECURITY DEFINER AS $$
   )
   SELECT j.own, (
     SELECT count(*) FROM (
-      SELECT 1 FROM zeke_jobs.keys_after(j.queue_name, j.task, '', p_most) AS p (key)
-      CROSS JOIN LATERAL (
+      SELECT 1 FROM zeke_jobs.keys_after(j.queue_name, j.task, '', p_most) AS p (key) CROSS JOIN LATERAL (
         SELECT 1 FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = j.queue_name AND q.task = j.task AND q.key = p.key AND q.priority = j.priority
           AND q.run_at <= zeke_jobs.now()

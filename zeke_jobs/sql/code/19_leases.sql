@@ -8,8 +8,7 @@ LANGUAGE sql STABLE AS $$
     WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed') $$;
 
 -- Take a lease, unless p_limit other jobs hold it. outcome is held, taken (holder has held the lease longest) or lost (the job is lost or cancelled).
-CREATE OR REPLACE FUNCTION zeke_jobs.take_lease(
-  p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint,
+CREATE OR REPLACE FUNCTION zeke_jobs.take_lease(p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint,
   OUT outcome text, OUT holder uuid, OUT task text, OUT since timestamptz)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 #variable_conflict use_column
@@ -26,8 +25,7 @@ BEGIN
   -- One statement counts the leases and finds the oldest, because a job gives its lease back without the lock.
   SELECT 'taken', l.job, q.task, l.taken_on INTO outcome, holder, task, since
   FROM (SELECT o.*, count(*) OVER () AS held FROM zeke_jobs.lease AS o WHERE o.name = p_name) AS l
-  LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job
-  WHERE l.held >= p_limit ORDER BY l.taken_on LIMIT 1;
+  LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job WHERE l.held >= p_limit ORDER BY l.taken_on LIMIT 1;
   IF NOT FOUND THEN
     INSERT INTO zeke_jobs.lease (name, job, claim, taken_on) VALUES (p_name, p_job, p_claim, zeke_jobs.now());
     outcome := 'held';
