@@ -1,5 +1,5 @@
--- All other files use the functions of this file. A function of a single query is written in sql if the planner can inline the function, else in
--- plpgsql, which keeps the plan. The planner inlines a function without settings that is no less volatile than the functions that it calls.
+-- What all other files use. A function of one query is in sql if the planner can inline it (it has no settings, and is no less volatile than the
+-- functions that it calls), else in plpgsql, which keeps the plan.
 
 -- Return the current time. Tests replace this clock. STABLE lets an index be searched by the time. In sql, each call would take 20 µs.
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz
@@ -7,8 +7,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN clock_timestamp(); END 
 
 -- Return the task whose id or alias is p_name.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_task(p_name text) RETURNS zeke_jobs.task
-LANGUAGE plpgsql STABLE SET jit = off AS $$
-BEGIN
+LANGUAGE plpgsql STABLE SET jit = off AS $$ BEGIN
   RETURN (SELECT t FROM zeke_jobs.task AS t WHERE t.id = p_name OR p_name = ANY (t.aliases) ORDER BY (t.id = p_name) DESC LIMIT 1);
 END $$;
 
@@ -28,8 +27,7 @@ RETURN CASE p_state WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' EL
 CREATE OR REPLACE FUNCTION zeke_jobs.own_key(p_per_key integer, p_share jsonb, p_id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN p_per_key IS NOT NULL THEN p_id WHEN p_share IS NOT NULL THEN '-' END $$;
 
--- Return the length of a duration such as 1h30m, at most a thousand years. A text that is no duration gives NULL, so that no view fails. The pattern
--- has no backslash, because standard_conforming_strings may be off.
+-- Return the length of a duration such as 1h30m, at most a thousand years; a text that is no duration gives NULL, so that no view fails.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_duration text) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN p_duration ~ '^([0-9]{1,9}([.][0-9]{1,6})? ?(ms|s|m|h|d|w|seconds?|minutes?|hours?|days?) ?){1,6}$'
@@ -129,7 +127,5 @@ $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse(p_sentence text, p_code text DEFAULT 'invalid_parameter_value') RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$ -- the planner never calls a VOLATILE function
 BEGIN
-  IF p_sentence IS NOT NULL THEN
-    RAISE EXCEPTION '%', p_sentence USING ERRCODE = p_code;
-  END IF;
+  IF p_sentence IS NOT NULL THEN RAISE EXCEPTION '%', p_sentence USING ERRCODE = p_code; END IF;
 END $$;

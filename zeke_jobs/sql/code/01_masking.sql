@@ -1,5 +1,4 @@
--- These functions mask secrets in views: the sensitive fields of payloads and outputs, and the values of sensitive fields in other texts of the job.
--- The worker has already masked errors, progress and logs. Functions that views call have a fixed search path, because readers may set others.
+-- These functions mask secrets in views. Those that views call have a fixed search path, because readers may set others.
 
 -- Return all texts and numbers at or below a path of a JSON value. The path leads into the items of lists, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.leaves(p_value jsonb, p_path text[]) RETURNS text[]
@@ -16,17 +15,13 @@ BEGIN
     WHEN jsonb_typeof(p_value) IN ('string', 'number') THEN ARRAY[p_value #>> '{}'] END;
 END $$;
 
--- Return the values of a payload's sensitive fields, the longest first, each also with JSON escapes. Short values and plain words are left out,
--- because they also occur inside other words. core/redaction.py leaves out the same values.
+-- Return the values of a payload's sensitive fields, the longest first, also with JSON escapes; core/redaction.py leaves out the same short values.
 CREATE OR REPLACE FUNCTION zeke_jobs.secrets_in(p_payload jsonb, p_fields text[]) RETURNS text[]
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
-BEGIN
-  RETURN (
-    SELECT array_agg(f.text ORDER BY length(f.text) DESC) FROM unnest(p_fields) AS p (field)
-    CROSS JOIN LATERAL unnest(zeke_jobs.leaves(p_payload, string_to_array(p.field, '.'))) AS l (text)
-    CROSS JOIN LATERAL unnest(ARRAY[l.text, substr(to_jsonb(l.text)::text, 2, length(to_jsonb(l.text)::text) - 2)]) AS f (text)
-    WHERE length(f.text) > 15 OR length(f.text) >= 8 AND f.text !~ '^[A-Za-z_./-]*$');
-END $$;
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$ BEGIN RETURN (
+  SELECT array_agg(f.text ORDER BY length(f.text) DESC) FROM unnest(p_fields) AS p (field)
+  CROSS JOIN LATERAL unnest(zeke_jobs.leaves(p_payload, string_to_array(p.field, '.'))) AS l (text)
+  CROSS JOIN LATERAL unnest(ARRAY[l.text, substr(to_jsonb(l.text)::text, 2, length(to_jsonb(l.text)::text) - 2)]) AS f (text)
+  WHERE length(f.text) > 15 OR length(f.text) >= 8 AND f.text !~ '^[A-Za-z_./-]*$'); END $$;
 
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_all(p_text text, p_secrets text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
@@ -41,8 +36,7 @@ END $$;
 
 -- Return a text of a job, with *** in place of each value of the payload's sensitive fields.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_text(p_text text, p_payload jsonb, p_fields text[]) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off AS $$
-BEGIN
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off AS $$ BEGIN
   RETURN CASE WHEN p_text IS NULL OR p_fields IS NULL THEN p_text ELSE zeke_jobs.mask_all(p_text, zeke_jobs.secrets_in(p_payload, p_fields)) END;
 END $$;
 

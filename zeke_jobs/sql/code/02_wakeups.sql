@@ -4,8 +4,7 @@
 CREATE OR REPLACE FUNCTION zeke_jobs.is_soon(p_run_at timestamptz, p_now timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
 
--- Notify idle processes of a new job in a queue. If no process is idle, nothing is sent, because a NOTIFY in every send would serialise the commits.
--- The process that the notification names claims at once; other idle processes, and one that found a limit of p_task full, claim a moment later.
+-- Notify idle processes of a new job: the named one claims at once, others a moment later. If none is idle, no NOTIFY serialises the commits of sends.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text, p_task text DEFAULT '') RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -15,8 +14,8 @@ BEGIN
     ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1) AS f;
 END $$;
 
--- After jobs of p_tasks ended, notify other processes that wait for a limit of these tasks, if the limit lets a job start now. If p_looks is true,
--- the caller claims, too, and the other processes claim a moment later. p_full names limits that are full.
+-- After jobs of p_tasks ended, notify other processes that wait for a limit of these tasks, unless it is still full (p_full names such limits). If
+-- p_looks is true, the caller claims, too, and the others claim a moment later.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean, p_full text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE

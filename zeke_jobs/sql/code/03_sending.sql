@@ -1,5 +1,4 @@
--- These functions send jobs. zeke_jobs.enqueue and zeke_jobs.enqueue_many return an error as JSON, because a raised error would abort the caller's
--- transaction. zeke_jobs.send, which SQL callers use, raises the error.
+-- These functions send jobs. All but zeke_jobs.send return an error as JSON, because a raised error would abort the caller's transaction.
 
 -- Return why Python cannot read a JSON value (or that the value exceeds 1 MiB), else NULL. core/bounds.py allows the same depth of nesting.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb) RETURNS text
@@ -187,9 +186,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
   SELECT 'expected ' || concat_ws(' ', nullif(p_refusal ->> 'field', ''), nullif(p_refusal ->> 'accepted', ''))
     || ', got ' || coalesce(p_refusal ->> 'got', p_options #>> string_to_array(p_refusal ->> 'field', '.'), 'NULL') $$;
 
--- Return the rule by which a send is unique, from the send's options, else from the task. key is NULL if the send is not unique. A job holds its key
--- while queued, while queued or active, or for a period after its send (held_while). If a job holds the key, on_duplicate decides. ignore sends
--- nothing. replace gives the queued job the new payload and run time. postpone never makes the run time earlier. at_most limits its delay.
+-- Return the rule by which a send is unique, by its options, else by its task; key is NULL if it is not. A job holds its key while queued, while
+-- queued or active, or for a period after its send. on_duplicate says what becomes of a queued holder: ignore, replace, or postpone by up to at_most.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
 LANGUAGE plpgsql STABLE AS $$
@@ -243,9 +241,8 @@ BEGIN
 END $$;
 
 -- Return the Dramatiq message of a job. The body calls no volatile function, so the planner inlines this function.
-CREATE OR REPLACE FUNCTION zeke_jobs.message(
-  p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb, p_now timestamptz) RETURNS jsonb
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
+CREATE OR REPLACE FUNCTION zeke_jobs.message(p_queue text, p_task text, p_id uuid, p_payload jsonb, p_options jsonb,
+  p_now timestamptz) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT jsonb_build_object(
     'queue_name', p_queue, 'actor_name', p_task, 'args', '[]'::jsonb, 'kwargs', p_payload,
     'options', CASE WHEN p_options ?| ARRAY['traceparent', 'retry', 'timeout', 'batch', 'carried']
@@ -314,11 +311,9 @@ CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.mtime = OLD.mtime AND NEW.state = 'queued') EXECUTE FUNCTION zeke_jobs.adopt();
 
--- Give a queued job the payload and the options of a later send. A job that waits for a retry does not run before its retry. The job's finished steps
--- and waits for events are deleted, because they stem from the former payload. Return false if the job is no longer queued.
-CREATE OR REPLACE FUNCTION zeke_jobs.take_place(
-  p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb, p_how text, p_at_most interval) RETURNS boolean
-LANGUAGE plpgsql VOLATILE AS $$
+-- Give a queued job the payload and the options of a later send, and delete what its former payload made. Return false if it is no longer queued.
+CREATE OR REPLACE FUNCTION zeke_jobs.take_place(p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
+  p_how text, p_at_most interval) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_run_at timestamptz := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
@@ -344,11 +339,10 @@ BEGIN
   RETURN true;
 END $$;
 
--- Take a unique key for the job p_job, which is about to be sent. Return the job that then holds the key: p_job or an earlier job. If p_takes is
--- false, the key is only read. If p_while is NULL, a job holds its key as long as its row exists. The key of the active job p_parent counts as free.
-CREATE OR REPLACE FUNCTION zeke_jobs.take_key(
-  p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL, p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid
-LANGUAGE plpgsql VOLATILE AS $$
+-- Take a unique key for p_job, or only read it. Return the job that then holds it: as long as its row exists, or as p_while says. The key of the active
+-- job p_parent counts as free.
+CREATE OR REPLACE FUNCTION zeke_jobs.take_key(p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL,
+  p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_holder uuid;
 BEGIN
@@ -378,9 +372,8 @@ LANGUAGE sql STABLE AS $$
   FROM zeke_jobs.queue AS q WHERE q.message_id = p_job $$;
 
 -- Insert jobs of one task, except jobs whose id exists. If p_only is given, only jobs with these ids are inserted. Return the ids of the new rows.
-CREATE OR REPLACE FUNCTION zeke_jobs.insert_jobs(
-  p_task zeke_jobs.task, p_ids uuid[], p_keys text[], p_payloads jsonb, p_uniques text[], p_options jsonb, p_only uuid[] DEFAULT NULL) RETURNS uuid[]
-LANGUAGE plpgsql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION zeke_jobs.insert_jobs(p_task zeke_jobs.task, p_ids uuid[], p_keys text[], p_payloads jsonb,
+  p_uniques text[], p_options jsonb, p_only uuid[] DEFAULT NULL) RETURNS uuid[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_run_at timestamptz := zeke_jobs.moment(p_options, 'run_at', v_now, zeke_jobs.moment(p_options, 'delay', v_now, v_now));
@@ -402,9 +395,7 @@ BEGIN
     WHERE p_only IS NULL OR j.id = ANY (p_only) ON CONFLICT DO NOTHING RETURNING q.message_id
   )
   SELECT coalesce(array_agg(m.message_id), '{}') INTO v_made FROM made AS m;
-  IF p_options ? 'batch' THEN
-    PERFORM zeke_jobs.count_in_batches(v_made, 1);
-  END IF;
+  IF p_options ? 'batch' THEN PERFORM zeke_jobs.count_in_batches(v_made, 1); END IF;
   IF v_made <> '{}' AND zeke_jobs.is_soon(v_run_at, v_now) THEN
     PERFORM zeke_jobs.notify_idle(p_task.queue, p_task.id);
   END IF;
@@ -412,10 +403,9 @@ BEGIN
 END $$;
 
 -- Send one job whose options are checked, or find the job that it duplicates. outcome is created, duplicate, replaced (a queued job got the payload),
--- full (max_queued), closed (the batch), taken (another task's job has the id), unknown or stale (the task). p_is_promised disables max_queued.
-CREATE OR REPLACE FUNCTION zeke_jobs.put(
-  p_task text, p_revision integer, p_payload jsonb, p_options jsonb, p_is_promised boolean DEFAULT false,
-  OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
+-- full (max_queued), closed (the batch), taken (another task's job has the id), unknown or stale (the task).
+CREATE OR REPLACE FUNCTION zeke_jobs.put(p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
+  p_is_promised boolean DEFAULT false, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_task zeke_jobs.task := zeke_jobs.find_task(p_task);
@@ -442,9 +432,7 @@ BEGIN
     outcome := 'closed';
     RETURN;
   END IF;
-  IF v_once IS NOT NULL THEN
-    v_holder := zeke_jobs.take_key(v_once, v_id, NOT v_full);
-  END IF;
+  IF v_once IS NOT NULL THEN v_holder := zeke_jobs.take_key(v_once, v_id, NOT v_full); END IF;
   IF p_options ? 'scheduled_for' AND v_holder = v_id THEN
     v_holder := zeke_jobs.take_key(
       format('%s @%s %s', v_task.id, extract(epoch FROM (p_options ->> 'scheduled_for')::timestamptz), p_options ->> 'schedule'), v_id, NOT v_full);
@@ -473,8 +461,8 @@ BEGIN
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
 END $$;
 
--- Send a job. Return NULL if the job was created, else outcome, job_id and status (zeke_jobs.put), or an error. p_revision is the task's revision
--- against which the payload was checked, or NULL for any. All arguments are texts, because each cast in a statement costs some microseconds.
+-- Send a job. Return NULL if it was created, else the answer of zeke_jobs.put, or an error. p_revision is the revision against which Python checked the
+-- payload, or NULL. All arguments are texts, because each cast in a statement costs some microseconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(p_task text, p_revision text, p_payload text, p_options text, p_id text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -483,12 +471,10 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_waits text; -- the queue, if an idle process waits for jobs of the queue
 BEGIN
-  IF p_options <> '{}' THEN
-    v_options := p_options;
-  END IF;
+  IF p_options <> '{}' THEN v_options := p_options; END IF;
   -- Most sends need only this INSERT. A payload of less than 200 bytes is always readable.
   IF p_payload LIKE '{%' AND (octet_length(p_payload::jsonb::text) < 200 OR zeke_jobs.unfit_json(p_payload::jsonb) IS NULL)
-    -- This condition is true if each option is common and valid. The type comes first, because a comparison of two types is neither true nor false.
+    -- True if each option is common and valid. The type comes first, because a comparison of two types is neither true nor false.
     AND (v_options @? '$.keyvalue() ? (!(
       @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
         || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$" || @.key == "batch")
@@ -513,12 +499,8 @@ BEGIN
     RETURNING coalesce((
       SELECT q.queue_name FROM zeke_jobs.worker AS w WHERE q.queue_name = ANY (w.idle) AND zeke_jobs.is_soon(q.run_at, v_now) LIMIT 1), '') INTO v_waits;
     IF v_waits IS NOT NULL THEN
-      IF v_options ? 'batch' THEN
-        PERFORM zeke_jobs.count_in_batches(ARRAY[p_id::uuid], 1);
-      END IF;
-      IF v_waits <> '' THEN
-        PERFORM zeke_jobs.notify_idle(v_waits, p_task);
-      END IF;
+      IF v_options ? 'batch' THEN PERFORM zeke_jobs.count_in_batches(ARRAY[p_id::uuid], 1); END IF;
+      IF v_waits <> '' THEN PERFORM zeke_jobs.notify_idle(v_waits, p_task); END IF;
       RETURN NULL;
     END IF;
   ELSE
@@ -529,8 +511,7 @@ BEGIN
     FROM zeke_jobs.put(p_task, p_revision::integer, p_payload::jsonb, coalesce(v_options, '{}') || jsonb_build_object('id', p_id)) AS p));
 END $$;
 
--- Send many jobs of one task. If one job is refused, no job is sent. Return NULL if all jobs were created, else one answer for all jobs, or a list of
--- the answers of zeke_jobs.enqueue with the index n of each job.
+-- Send many jobs of one task, or none if one is refused. Return NULL if all were created, else one answer for all, or a list of answers with indexes n.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
@@ -614,8 +595,7 @@ BEGIN
   RETURN v_payload;
 END $$;
 
--- Send a job, from any language, in the caller's transaction. Return the new job's id, or that of the job with this idempotency key, id or unique
--- key.
+-- Send a job in the caller's transaction. Return its id, or that of the job with this idempotency key, id or unique key.
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org/post"}', '{"delay": 60, "priority": 5}');
 CREATE OR REPLACE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET jit = off SET max_parallel_workers_per_gather = 0 AS $$
@@ -653,10 +633,8 @@ BEGIN
 END $$;
 
 -- Return the facts about a task that a sender needs. p_name is the id or an alias of the task.
-CREATE OR REPLACE FUNCTION zeke_jobs.known_task(
-  p_name text, OUT id text, OUT revision integer, OUT payload_schema jsonb, OUT sensitive text[])
-RETURNS SETOF record
-LANGUAGE sql STABLE SECURITY DEFINER AS $$
+CREATE OR REPLACE FUNCTION zeke_jobs.known_task(p_name text, OUT id text, OUT revision integer,
+  OUT payload_schema jsonb, OUT sensitive text[]) RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER AS $$
   SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL $$;
 
 CREATE OR REPLACE FUNCTION zeke_jobs.task_names() RETURNS SETOF text

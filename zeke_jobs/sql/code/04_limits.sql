@@ -1,9 +1,6 @@
--- These functions compute how many jobs a limit lets start now, and record what changes this number. A limit is one or more rows of zeke_jobs.bucket.
--- A rate is a token bucket in one row, by the generic cell rate algorithm. The next job may start from next_at on, and each start adds step to
--- next_at. If next_at is before now minus slack, it counts as now minus slack, so a time without starts saves up no more than the burst.
---
--- Within a span as long as its period, a rate lets no more jobs start than its amount. Units may exceed the amount by the units of one job. Handlers
--- start after their claims, and claims may be late, so the period counts as longer by allowance and catch_up. An even later start delays next_at.
+-- These functions compute how many jobs a limit lets start now. A rate is a token bucket in one row, by the generic cell rate algorithm: the next job may
+-- start from next_at on, and each start adds step to it. A next_at before now minus slack counts as now minus slack. No span of a period's length has more
+-- starts than the amount; units may exceed it by one job. As handlers start after their claims, the period is lengthened by allowance and catch_up.
 
 -- Return how many seconds after its claim a handler may start without a correction of the rate.
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision
@@ -59,16 +56,14 @@ BEGIN
 END $$;
 
 -- Return how many units a rate lets start now.
-CREATE OR REPLACE FUNCTION zeke_jobs.ready_units(p_next_at timestamptz, p_step double precision, p_slack double precision, p_now timestamptz)
-RETURNS integer
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
+CREATE OR REPLACE FUNCTION zeke_jobs.ready_units(p_next_at timestamptz, p_step double precision,
+  p_slack double precision, p_now timestamptz) RETURNS integer LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_next_at > p_now THEN 0 ELSE
     1 + least(1000000, floor(extract(epoch FROM p_now - greatest(p_next_at, p_now - make_interval(secs => p_slack))) / p_step))::integer END $$;
 
 -- Return the next_at of a rate after p_units more units.
-CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(
-  p_next_at timestamptz, p_step double precision, p_slack double precision, p_units double precision, p_now timestamptz) RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE
+CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(p_next_at timestamptz, p_step double precision, p_slack double precision,
+  p_units double precision, p_now timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
 -- Return the number of active jobs of some tasks, of one key or of all keys. Jobs of tasks p_chunked with one worker and time of claim count once.
@@ -90,11 +85,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN (p_bucket).ceiling IS NULL THEN (p_bucket).concurrency ELSE least((p_bucket).concurrency, (p_bucket).ceiling + floor(greatest(
     0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END $$;
 
--- Return how many jobs each of these limits lets start now, with a row for each bucket that has a bound. reason is the tightest bound. opens_on is
--- when the bucket lets more jobs start, or NULL if the end of a job opens it. A bucket of units lets one job start at a time. A claim must lock the
--- buckets in an earlier statement, because the locking statement itself reads the snapshot from before the lock.
-CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz)
-RETURNS SETOF zeke_jobs.limit_room
+-- Return how many jobs each of these limits lets start now, with a row for each bucket that has a bound: its tightest. opens_on is NULL if the end of a job
+-- opens it. A claim must lock the buckets in an earlier statement, because a locking statement reads the snapshot from before the lock.
+CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz) RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2 AS $$
 BEGIN
   RETURN QUERY
@@ -187,8 +180,8 @@ BEGIN
   WHERE b.name = s.name AND b.unit = s.unit;
 END $$;
 
--- Delay the next starts of a job's rates, because the job's handler starts late after its claim. Return false if the handler is late by a whole
--- period, and so must not start. The database measures the delay up to p_margin seconds before the start, because the worker may have been frozen.
+-- Delay the next starts of a job's rates by how late its handler starts (the database measures up to p_margin seconds before, as the worker may have been
+-- frozen). Return false if it is late by a whole period, and so must not start.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
 LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   WITH late AS (
@@ -221,11 +214,10 @@ BEGIN
   SELECT n.name, n.unit, n.reported - n.taken FROM use AS n WHERE n.reported > n.taken;
 END $$;
 
--- Add an amount to the cost of a job that the worker holds. An amount in another currency than the first amount is not added. currency is the
--- currency of the cost, or NULL if the worker no longer holds the job. missed is the currency of a budget of the job that does not count the amount.
-CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(
-  p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric, p_currency text, OUT currency text, OUT missed text)
-LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
+-- Add an amount to the cost of a job that the worker holds, unless earlier amounts are in another currency. Return the currency of the cost, and that of
+-- a budget of the job that does not count the amount.
+CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric,
+  p_currency text, OUT currency text, OUT missed text) LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
   INSERT INTO zeke_jobs.cost AS c (job, task, cost, currency)
   SELECT q.message_id, q.task, p_amount, p_currency FROM zeke_jobs.queue AS q
@@ -240,9 +232,8 @@ BEGIN
   END IF;
 END $$;
 
--- After attempts ended, replace the estimates of their claims by the used units. Without a report, an attempt that completed or raised counts with
--- its estimate, but an attempt that raised does not count in a budget, because an outage must not use up the day's budget. A deferred or returned
--- attempt counts only what it reported. An attempt that was cut off counts at least its estimate.
+-- After attempts ended, replace the estimates of their claims by the used units. Without a report, the estimate counts if the attempt completed, raised
+-- (but not in a budget, which an outage must not use up) or was cut off; nothing counts if it was deferred or returned.
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -269,9 +260,8 @@ BEGIN
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
 END $$;
 
--- Open and close the breakers of locked buckets. A breaker opens at a number of failures, or at a share of failures that are at least ten. After the
--- breaker's pause, one job at a time probes. If the probing job fails, the breaker stays open for another pause; else the breaker closes. The worker
--- logs each change as a warning.
+-- Open and close the breakers of locked buckets: at a number, or a share of at least ten, failures. After the pause, one job at a time probes, and its
+-- outcome closes the breaker or starts another pause. The worker logs the warnings.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -11,12 +11,11 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
--- Return the first queued job of each priority of each task of p_tasks in a queue, at most a thousand jobs of a task, with one search of the index
--- for each job. n counts the jobs of a task. If the caller gives the queue's first job, dead index entries before this job are not read again.
-CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(
-  p_queue text, p_tasks text[], p_task text DEFAULT '', p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL, p_seq bigint DEFAULT NULL)
-RETURNS SETOF zeke_jobs.first_job
-LANGUAGE sql STABLE AS $$
+-- Return the first queued job of each priority of each task of p_tasks, at most a thousand of a task, with one search of the index for each. If the caller
+-- gives the queue's first job, dead index entries before it are not read again.
+CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text, p_tasks text[], p_task text DEFAULT '',
+  p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL,
+  p_seq bigint DEFAULT NULL) RETURNS SETOF zeke_jobs.first_job LANGUAGE sql STABLE AS $$
   WITH RECURSIVE level (task, n, priority, run_at, seq) AS (
     SELECT p_task, CASE WHEN p_task = ANY (p_tasks) THEN 1 END, p_priority, p_run_at, p_seq
     UNION ALL
@@ -40,24 +39,18 @@ LANGUAGE sql STABLE AS $$
 
 -- Return the row of the job of a key that comes next in strict order: the oldest job that has not ended, or that has failed and blocks the key.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_in_line(p_task text, p_key text) RETURNS tid
-LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-  RETURN (
-    SELECT q.ctid FROM zeke_jobs.queue AS q
-    WHERE q.order_hold IS NOT NULL AND (q.state IN ('queued', 'consumed') OR q.order_hold AND q.state = 'rejected' AND q.cancelled_on IS NULL)
-      AND q.task = p_task AND q.key = p_key
-    ORDER BY q.seq LIMIT 1);
-END $$;
+LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN (
+  SELECT q.ctid FROM zeke_jobs.queue AS q
+  WHERE q.order_hold IS NOT NULL AND (q.state IN ('queued', 'consumed') OR q.order_hold AND q.state = 'rejected' AND q.cancelled_on IS NULL)
+    AND q.task = p_task AND q.key = p_key
+  ORDER BY q.seq LIMIT 1); END $$;
 
--- Claim up to p_want due jobs of a queue, of the tasks in p_tasks, never more than the limits allow. Pairs of task and priority are served by the
--- rank of their oldest job (zeke_jobs.risen), and pairs of equal rank take turns. Inside a pair, jobs are claimed in the order in which they became
--- due, or the keys take turns. If p_is_empty is true, the process holds no job, so it may claim a job that must run alone. p_free is the number of
--- free threads of the process, and negative if claimed jobs wait for a thread. A claim takes at most p_free + p_ahead jobs of a task with limits,
--- because another process may have a free thread for the rest.
+-- Claim up to p_want due jobs of a queue, of the tasks in p_tasks, never more than the limits allow. Pairs of task and priority go by the rank of their
+-- oldest job, and take turns at equal rank. If p_is_empty, the process holds no job, so it may claim one that must run alone. p_free is the number of its
+-- free threads, negative if claimed jobs wait for one: of a task with limits it takes at most p_free + p_ahead, as others may have threads for the rest.
 --
--- Return a row of kind job for each claimed job, with the reason chunk if the job runs in a chunk, and a row of kind held for each cause that holds
--- due jobs back. wait is the number of seconds until the cause changes, or NULL if the end of a job changes it. Long messages are read later, because
--- a slow process would keep the limits locked.
+-- Return a row of kind job for each claimed job (reason chunk: it runs in a chunk), and a row held for each cause that holds due jobs back, with the
+-- seconds until it changes, or NULL if the end of a job changes it. Long messages are read later, as a slow process would keep the limits locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL, p_ahead integer DEFAULT 0)
@@ -175,13 +168,11 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the first due job of each task and priority, by rank and without paused tasks, and the limits of these tasks. metered is true if a task has
--- a rate, a budget or a breaker. If there are several jobs, held has a row for each task whose concurrency is used up. The limits of tasks in held
--- are not locked, because the end of a job wakes this process.
-CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(
-  p_queue text, p_tasks text[], p_first zeke_jobs.first_job, p_now timestamptz,
-  OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean, OUT held zeke_jobs.claimed[])
-LANGUAGE plpgsql STABLE AS $$
+-- Return the first due job of each task and priority, by rank and without paused tasks, and the limits of these tasks. Tasks whose concurrency is used up
+-- are in held instead: their limits need no lock, because the end of a job wakes this process.
+CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(p_queue text, p_tasks text[], p_first zeke_jobs.first_job,
+  p_now timestamptz, OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean,
+  OUT held zeke_jobs.claimed[]) LANGUAGE plpgsql STABLE AS $$
 DECLARE
   v_full text[]; -- the limits whose concurrency is used up
 BEGIN
@@ -224,11 +215,10 @@ BEGIN
       AND NOT (p_is_empty AND EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = o.id AND q.deaths < 2)));
 END $$;
 
--- Find a due job that must run alone. For each task, one process at a time (worker.alone) runs these jobs. must_empty is true if this process runs
--- them, but must first finish its other jobs. place is the job's row if this process is empty, and either runs these jobs or can start no other job.
-CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(
-  p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean, p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean)
-LANGUAGE plpgsql VOLATILE AS $$
+-- Find a due job that must run alone: for each task, one process at a time (worker.alone) runs these jobs. must_empty is true if this process does, but must
+-- first finish its other jobs. place is the job's row if this process is empty, and either runs these jobs or can start no other job.
+CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean,
+  p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
   v_elsewhere text[] := zeke_jobs.alone_elsewhere(p_worker, p_queue, p_is_empty, p_now);
@@ -283,11 +273,10 @@ LANGUAGE sql STABLE AS $$
   )
   SELECT p.key FROM present AS p WHERE p.n > 0 AND p.key IS NOT NULL ORDER BY p.n $$;
 
--- Lock up to p_most due jobs of one task and priority, by fair shares. The keys take turns from where the last claim stopped, and each key gets as
--- many jobs as its weight. After some hundred keys without a due job, the oldest jobs are locked. The first job became due at p_from.
-CREATE OR REPLACE FUNCTION zeke_jobs.pick_in_turn(
-  p_queue text, p_task text, p_share jsonb, p_priority integer, p_from timestamptz, p_most integer, p_now timestamptz) RETURNS tid[]
-LANGUAGE plpgsql VOLATILE AS $$
+-- Lock up to p_most due jobs of one task and priority by fair shares: from where the last claim stopped, each key in turn gets as many jobs as its weight.
+-- After some hundred keys without a due job, the oldest jobs are locked. The first job became due at p_from.
+CREATE OR REPLACE FUNCTION zeke_jobs.pick_in_turn(p_queue text, p_task text, p_share jsonb, p_priority integer,
+  p_from timestamptz, p_most integer, p_now timestamptz) RETURNS tid[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_places tid[] := '{}';
   v_key text; v_taken integer; -- the key whose turn it is, and how many jobs the key has had in this turn
@@ -358,12 +347,11 @@ BEGIN
       (SELECT k.next_at FROM zeke_jobs.bucket_key AS k WHERE k.name = 'task/' || p_task AND k.key = p_key), '-infinity'), p_step, p_slack, p_now) END));
 END $$;
 
--- Lock up to p_most due jobs of one task and priority whose keys let them start. The keys of the oldest due jobs are tried first, in random order.
--- Then some hundred of all keys are tried, from where the last claim stopped. reason is key if other jobs are due.
-CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(
-  p_queue text, p_task text, p_names text[], p_per_key integer, p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz,
-  OUT places tid[], OUT reason text, OUT opens_on timestamptz)
-LANGUAGE plpgsql VOLATILE AS $$
+-- Lock up to p_most due jobs of one task and priority whose keys let them start: first the keys of the oldest jobs, in random order, then some hundred of
+-- all keys, from where the last claim stopped. reason is key if other jobs are due.
+CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_names text[], p_per_key integer,
+  p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz, OUT places tid[], OUT reason text,
+  OUT opens_on timestamptz) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   c_oldest CONSTANT integer := 200;
   c_keys CONSTANT integer := 500;
@@ -435,11 +423,10 @@ BEGIN
   UPDATE zeke_jobs.bucket AS b SET key_cursor = v_last WHERE b.name = 'task/' || p_task AND b.unit = 'jobs' AND b.key_cursor <> v_last;
 END $$;
 
--- Lock the jobs of the next chunk of a task and priority: a full chunk, or all due jobs once the oldest job has waited long enough. With `by: key`, a
--- chunk has one key, and keys take turns. reason is what holds the chunk back. A process with an older revision than the task gets one job at a time.
-CREATE OR REPLACE FUNCTION zeke_jobs.pick_chunk(
-  p_queue text, p_task text, p_priority integer, p_from timestamptz, p_from_seq bigint, p_revision integer, p_now timestamptz,
-  OUT places tid[], OUT reason text, OUT opens_on timestamptz)
+-- Lock the jobs of the next chunk: a full one, or all due jobs once the oldest has waited long enough. With `by: key` it has one key, and keys take turns.
+-- reason is what holds it back. A process with an older revision than the task gets one job at a time.
+CREATE OR REPLACE FUNCTION zeke_jobs.pick_chunk(p_queue text, p_task text, p_priority integer, p_from timestamptz,
+  p_from_seq bigint, p_revision integer, p_now timestamptz, OUT places tid[], OUT reason text, OUT opens_on timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   c_keys CONSTANT integer := 500;

@@ -1,22 +1,20 @@
 -- Only zeke_jobs.claim and the functions of this file change the state of a job.
 
--- Move jobs to another state, count them in their batches, and wake what waits for them. Return the ids of the moved jobs. With p_worker, a job with
--- another worker or claim number (p_claims) does not change, and a job that is marked as cancelled ends as cancelled. Without p_worker, the caller has
--- locked the rows. p_to is one of:
+-- Move jobs to another state, do what follows from it, and return the ids of the moved jobs. With p_worker, a job with another worker or claim number does
+-- not change, and a job that is marked as cancelled ends as cancelled. Without p_worker, the caller has locked the rows. p_to is one of:
 --   completed: the job has ended, with an output.
 --   failed, cancelled, expired: the job has ended, without an output.
 --   retry, deferred: the job is queued again, and becomes due at p_change.run_at.
 --   returned: the job is handed back to the queue; the attempt does not count.
---   died: the job's process was lost. The death counts, but no retry is used up.
---   quarantined: the job's process was lost, and the job has failed.
+--   died, quarantined: the job's process was lost; the job is queued again without using up a retry, or has failed.
 --   again: a person retried the job, with a fresh limit of retries.
--- p_after and p_took are the seconds from the claim to the start of the handler (NULL if it has not started) and to the end, so that a job's recorded
--- end is earlier than the start of the next job. p_change may have run_at, reason, by, error, revision, units and breaks.
+-- p_after and p_took are the seconds from the claim to the start of the handler (NULL: it has not started) and to its end. p_change may have run_at, reason,
+-- by, error, revision, units and breaks.
 CREATE OR REPLACE FUNCTION zeke_jobs.move(
   p_ids uuid[], p_to text, p_change jsonb DEFAULT '{}', p_worker uuid DEFAULT NULL, p_claims bigint[] DEFAULT NULL,
   p_after double precision[] DEFAULT NULL, p_took double precision[] DEFAULT NULL, p_results text[] DEFAULT NULL) RETURNS uuid[]
--- The condition on the ids makes the planner use the primary key even for a seemingly empty table; a nested loop would compare each row with each id.
--- If another transaction has locked a row, the function fails after 100 ms, and the worker writes the end of that job later.
+-- The condition on the ids makes the planner use the primary key; a nested loop would compare each row with each id. If a row is locked for 100 ms, the
+-- function fails, and the worker writes the end later.
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off SET lock_timeout = '100ms' AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -39,9 +37,7 @@ BEGIN
       bool_or(m.extra IS NOT NULL) AS has_extra, array_agg(m.queue_name) FILTER (WHERE m.order_hold IS NOT NULL) AS lines
     INTO v_moved FROM moved AS m;
   ELSE
-    IF p_worker IS NULL THEN
-      PERFORM zeke_jobs.count_in_batches(p_ids, -1);
-    END IF;
+    IF p_worker IS NULL THEN PERFORM zeke_jobs.count_in_batches(p_ids, -1); END IF;
     WITH held AS MATERIALIZED (
       SELECT q.message_id, q.state AS was, CASE WHEN q.cancelled_on IS NOT NULL AND p_worker IS NOT NULL THEN 'cancelled' ELSE p_to END AS outcome,
         least(v_now, q.claimed_on + d.took * interval '1 second') AS ended,
@@ -106,11 +102,10 @@ BEGIN
   RETURN v_moved.ids;
 END $$;
 
--- Do what follows from a move. p_queues are the queues in which a job may start now. p_breaks says whether breakers count the attempts as failures;
--- if p_breaks is NULL, breakers do not count the attempts. If p_claims_next is true, the caller claims next, and wakes other processes itself.
-CREATE OR REPLACE FUNCTION zeke_jobs.after_move(
-  p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[], p_has_extra boolean, p_worker uuid, p_units text, p_breaks boolean,
-  p_claims_next boolean) RETURNS void
+-- Do what follows from a move. In p_queues a job may start now. p_breaks: breakers count the attempts as failures (true), ends (false) or not at all (NULL).
+-- If p_claims_next is true, the caller claims next, and wakes other processes itself.
+CREATE OR REPLACE FUNCTION zeke_jobs.after_move(p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[],
+  p_has_extra boolean, p_worker uuid, p_units text, p_breaks boolean, p_claims_next boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_has_units boolean;
@@ -121,9 +116,7 @@ BEGIN
     EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.breaker_pause IS NOT NULL),
     NOT p_claims_next AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id IS DISTINCT FROM p_worker)
   INTO v_has_units, v_has_breaker, v_is_waited_for;
-  IF v_has_units OR p_units = 'returned' THEN
-    PERFORM zeke_jobs.settle_units(p_ids, p_units);
-  END IF;
+  IF v_has_units OR p_units = 'returned' THEN PERFORM zeke_jobs.settle_units(p_ids, p_units); END IF;
   IF v_has_breaker AND p_breaks IS NOT NULL THEN
     -- A success counts only for a breaker that opens at a share of failures, and for the job that probes.
     INSERT INTO zeke_jobs.breaker_end (name, ended_on, failed, job)
@@ -147,18 +140,15 @@ BEGIN
   IF p_queues <> '{}' THEN
     PERFORM zeke_jobs.notify_idle(u.queue) FROM (SELECT DISTINCT unnest(p_queues) AS queue) AS u;
   END IF;
-  IF v_is_waited_for THEN
-    PERFORM zeke_jobs.notify_freed(p_tasks, p_worker, true);
-  END IF;
+  IF v_is_waited_for THEN PERFORM zeke_jobs.notify_freed(p_tasks, p_worker, true); END IF;
 END $$;
 
--- Complete ended jobs and claim new jobs. The commit does not wait for the disk, so that no limit stays locked. The caller waits for the disk soon
--- after (queries/job/flush.sql), or completes the jobs again after a crash. A job that the worker no longer held gives a row of kind lost.
-CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(
-  p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[], p_took double precision[], p_results text[],
-  p_queue text, p_tasks text[], p_want integer, p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,
-  p_ahead integer DEFAULT 0)
-RETURNS SETOF zeke_jobs.claimed
+-- Complete ended jobs and claim new jobs. The commit does not wait for the disk, so that no limit stays locked; the caller does soon after (flush.sql), or
+-- completes the jobs again after a crash. A job that the worker no longer held gives a row of kind lost.
+CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[],
+  p_after double precision[], p_took double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer,
+  p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,
+  p_ahead integer DEFAULT 0) RETURNS SETOF zeke_jobs.claimed
 LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan -- the setting also holds for the functions that are called
 AS $$
 DECLARE
@@ -176,22 +166,18 @@ BEGIN
   END IF;
   FOR v_row IN SELECT c.* FROM zeke_jobs.claim(p_worker, p_queue, p_tasks, p_want, p_revision, p_is_empty, p_free, p_ahead) AS c LOOP
     RETURN NEXT v_row;
-    IF v_row.reason = 'concurrency' THEN
-      v_full := v_full || v_row.held_by;
-    END IF;
+    IF v_row.reason = 'concurrency' THEN v_full := v_full || v_row.held_by; END IF;
   END LOOP;
   IF p_ids <> '{}' AND EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.limited <> '{}' AND w.id <> p_worker) THEN
     PERFORM zeke_jobs.notify_freed(ARRAY(SELECT DISTINCT q.task FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (p_ids)), p_worker, false, v_full);
   END IF;
 END $$;
 
--- End one attempt that did not complete. Return whether the worker still held the job. p_after is NULL if the handler has not started. With p_breaks,
--- a service that the job uses may have failed, so breakers count the failure, and an open breaker of the task defers the job.
-CREATE OR REPLACE FUNCTION zeke_jobs.finish(
-  p_worker uuid, p_id uuid, p_claim bigint, p_outcome text, p_after double precision, p_delay double precision,
-  p_until timestamptz, p_reason text, p_error jsonb, p_revision integer, p_took double precision DEFAULT NULL,
-  p_breaks boolean DEFAULT false
-) RETURNS boolean
+-- End an attempt that did not complete; p_after is NULL if the handler has not started. Return whether the worker still held the job. With p_breaks, a
+-- service may have failed: breakers count the failure, and an open breaker of the task defers the job.
+CREATE OR REPLACE FUNCTION zeke_jobs.finish(p_worker uuid, p_id uuid, p_claim bigint, p_outcome text,
+  p_after double precision, p_delay double precision, p_until timestamptz, p_reason text, p_error jsonb,
+  p_revision integer, p_took double precision DEFAULT NULL, p_breaks boolean DEFAULT false) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -237,8 +223,8 @@ BEGIN
   FROM running AS r WHERE q.message_id = ANY (p_ids) AND q.message_id = r.message_id;
 END $$;
 
--- After a job failed for good, send a job to the task that on_failed names. The failure of the sent job sends no further job, because two tasks that
--- name each other would never stop. A payload that is too large to be sent again is left out.
+-- After a job failed for good, send a job to the task that on_failed names. The failure of this job sends none, because two tasks that name each other would
+-- never stop. A payload that is too large to be sent again is left out.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_failure(p_job zeke_jobs.queue) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -252,9 +238,7 @@ BEGIN
   v_payload := jsonb_build_object(
     'job_id', p_job.message_id, 'task', p_job.task, 'error', coalesce(p_job.attempts #> '{-1,error}', '{}'),
     'payload', coalesce(nullif(p_job.message -> 'kwargs', 'null'), '{}'));
-  IF zeke_jobs.unfit_payload(v_payload) IS NOT NULL THEN
-    v_payload := v_payload || '{"payload": null}';
-  END IF;
+  IF zeke_jobs.unfit_payload(v_payload) IS NOT NULL THEN v_payload := v_payload || '{"payload": null}'; END IF;
   v_sent := (zeke_jobs.put(v_task.definition ->> 'on_failed', NULL, v_payload, jsonb_build_object(
     'parent', p_job.message_id, 'unique', false, 'carried', jsonb_build_object('failure_of', p_job.message_id)), true)).job_id;
   UPDATE zeke_jobs.queue AS q SET sensitive = nullif(ARRAY(
@@ -264,8 +248,8 @@ BEGIN
   WHERE q.message_id = v_sent;
 END $$;
 
--- Notify a dramatiq-pg producer of the end of its job, as the producer's get_result(block=True) expects. A notification holds less than 8,000 bytes.
--- In place of a longer result, the producer gets a sentence that is no JSON, and so an error at once instead of a timeout.
+-- Notify a dramatiq-pg producer, which waits in get_result(block=True), of its job's end. A notification holds less than 8,000 bytes: in place of a longer
+-- result, a sentence that is no JSON gives an error at once instead of a timeout.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_producer(p_job zeke_jobs.queue) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -283,9 +267,8 @@ BEGIN
 END $$;
 
 -- Return for ctx.transaction() whether the worker holds the job and the job is not cancelled. Lock the row. With p_result, complete the job.
-CREATE OR REPLACE FUNCTION zeke_jobs.fence(
-  p_worker uuid, p_id uuid, p_claim bigint, p_after double precision DEFAULT NULL, p_result text DEFAULT NULL
-) RETURNS boolean
+CREATE OR REPLACE FUNCTION zeke_jobs.fence(p_worker uuid, p_id uuid, p_claim bigint,
+  p_after double precision DEFAULT NULL, p_result text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
   PERFORM 1 FROM zeke_jobs.queue AS q

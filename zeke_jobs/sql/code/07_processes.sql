@@ -1,15 +1,15 @@
 -- These functions rescue the jobs of lost processes, and find the chores that are due and the jobs that are being cancelled.
 
--- Return the processes that sent no heartbeat within their lost_after. While workers are alive, a process counts as lost
--- only if a worker has sent heartbeats for all of lost_after; otherwise an outage of the database would make all processes lost. If a lost process reports the end of a job after all, the fence refuses the report.
+-- Return the processes that sent no heartbeat within their lost_after. While workers are alive, one of them must have sent heartbeats for all this time,
+-- because after an outage of the database all processes would count as lost.
 CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker
 LANGUAGE sql STABLE AS $$
   SELECT w.* FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < p_now - w.lost_after AND coalesce((
     SELECT min(o.beating_since) FROM zeke_jobs.worker AS o WHERE o.kind = 'worker' AND o.heartbeat_on >= p_now - o.lost_after
   ) <= p_now - w.lost_after, true) $$;
 
--- Return the jobs of lost processes to the queue. The attempt counts, but uses up no retry. A job that allows no retry fails. After two deaths a job
--- runs alone, and after three it is quarantined. A locked job is left to a later call, because a frozen worker's transaction ends.
+-- Return the jobs of lost processes to the queue; the attempt uses up no retry, but a job without retries fails. After two deaths a job runs alone, and
+-- the third quarantines it. A locked job is left to a later call, because a frozen worker's transaction ends.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
@@ -59,7 +59,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
   IF p_thorough THEN
-    -- If the server's clock was set back, stored times may be too far ahead. Rates then start now, and closed limits stay closed as long as planned.
+    -- If the server's clock was set back, rates start now, and closed limits stay closed as long as planned.
     UPDATE zeke_jobs.bucket AS b
     SET next_at = CASE WHEN b.next_at > v_now + 2 * b.period + interval '1 minute' THEN v_now ELSE b.next_at END,
       closed_until = b.closed_until - greatest(interval '0', greatest(b.lowered_on, b.tripped_on) - v_now),

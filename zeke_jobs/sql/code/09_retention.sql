@@ -1,11 +1,10 @@
 -- These functions move finished jobs to the history when their retention time is over.
 
--- Return for each task and status the time before which ended jobs are to be purged. A task that is unique for a period keeps its jobs at least for
--- that period. A task that left jobs.yaml keeps its jobs for 30 days. The row without a task means jobs with their own keep option.
+-- Return for each task and status the time before which ended jobs are to be purged, at least the unique period ago. Jobs of a removed task stay for 30
+-- days. The row without a task means jobs with their own keep option.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (task) AS (
-    -- This query finds each task with finished jobs, by one search of the index for each task.
     (SELECT q.task FROM zeke_jobs.queue AS q WHERE q.state IN ('done', 'rejected') ORDER BY q.task LIMIT 1)
     UNION ALL
     SELECT n.task FROM present AS p CROSS JOIN LATERAL (
@@ -34,11 +33,10 @@ BEGIN
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_job.extra ->> 'batch' AND b.after_failure = 'hold' AND b.ended_on IS NULL);
 END $$;
 
--- Move up to p_limit finished jobs of one task and status that ended before p_before to the history, the oldest first. Without a task, move
--- jobs after the time of their own keep option. Failed jobs stay while they block others. The next call gets the value of reached as p_after.
-CREATE OR REPLACE FUNCTION zeke_jobs.purge(
-  p_task text, p_status zeke_jobs.job_status, p_after timestamptz, p_before timestamptz, p_limit integer,
-  OUT purged integer, OUT reached timestamptz)
+-- Move to the history up to p_limit jobs of a task and status that ended between p_after and p_before, or without a task those whose keep option is over.
+-- Failed jobs stay while they block others. The next call gets the value of reached as p_after.
+CREATE OR REPLACE FUNCTION zeke_jobs.purge(p_task text, p_status zeke_jobs.job_status, p_after timestamptz,
+  p_before timestamptz, p_limit integer, OUT purged integer, OUT reached timestamptz)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET random_page_cost = 4 SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();

@@ -1,6 +1,5 @@
 -- People, dashboards and monitors read the views of this file.
 
--- This view has each job with the names of its sensitive fields, from its send and its task now. grown is true if the send did not have all names.
 CREATE OR REPLACE VIEW zeke_jobs.unmasked AS
 SELECT q AS job, t.retry_limit, nullif(q.sensitive || n.fields, '{}') AS fields, NOT n.fields <@ coalesce(q.sensitive, '{}') AS grown
 FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.task AS t ON t.id = q.task CROSS JOIN LATERAL (
@@ -75,7 +74,6 @@ SELECT r.number, r.digest, r.applied_on, r.applied_by, r.message, r.origin, r.sh
 FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1;
 COMMENT ON VIEW zeke_jobs.in_force IS 'The current revision. shown has the text (in JSON) and the overrides, without sensitive fields of schedules and settings of services.';
 
--- This view has the schedules of jobs.yaml and of programs. names are all names under which a schedule's ticks may be recorded.
 CREATE OR REPLACE VIEW zeke_jobs.planned AS
 SELECT concat_ws('/', t.id, c.value ->> 'name') AS schedule, t.id AS task, c.value - '{name,key}'::text[] AS cron, t.sensitive,
   ARRAY(SELECT concat_ws('/', n.name, c.value ->> 'name') FROM unnest(t.id || t.aliases) AS n (name)) AS names, c.value ->> 'key' AS key,
@@ -144,8 +142,7 @@ SELECT
 FROM zeke_jobs.task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision WHERE t.paused;
 COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause, by a person or by jobs.yaml, that holds back jobs of a task.';
 
--- Return how many jobs workers could run now, for autoscalers: active jobs, and due jobs that no pause holds back. In strict order, only the first
--- job of each key counts. A task counts no more jobs than its concurrency limit.
+-- Return how many jobs workers could run now, for autoscalers: active jobs, and due jobs that nothing but a thread holds back, up to the concurrency.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT coalesce(sum(least(a.active + d.due, zeke_jobs.integer_of(t.definition #> '{concurrency,limit}'))), 0)::bigint
@@ -166,10 +163,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   WHERE t.queue = coalesce(due_jobs.queue, t.queue) AND (due_jobs.task IS NULL OR due_jobs.task = ANY (t.id || t.aliases)) $$;
 
 -- Return how many jobs of a task ended within the last minute, and how long the newest of the last hour took. Each query reads at most p_sample rows.
-CREATE OR REPLACE FUNCTION zeke_jobs.pace(p_task text, p_sample integer,
-  OUT done_per_minute double precision, OUT failed_per_minute double precision,
-  OUT mean double precision, OUT p50 double precision, OUT p95 double precision, OUT sample bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
+CREATE OR REPLACE FUNCTION zeke_jobs.pace(p_task text, p_sample integer, OUT done_per_minute double precision,
+  OUT failed_per_minute double precision, OUT mean double precision, OUT p50 double precision, OUT p95 double precision,
+  OUT sample bigint) LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT
     d.recent * 60 / CASE WHEN d.recent < p_sample THEN 60 ELSE greatest(0.001, d.span) END,
     f.recent * 60 / CASE WHEN f.recent < p_sample THEN 60 ELSE greatest(0.001, f.span) END, d.mean, d.p50, d.p95, d.sample

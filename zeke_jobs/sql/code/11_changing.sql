@@ -169,11 +169,10 @@ END $$;
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ SELECT zeke_jobs.take_lock('catalogue') $$;
 
--- Put a jobs.yaml and its overrides in force as the current revision, and change limits, tasks and jobs accordingly. p_cancel names removed tasks;
--- their jobs are cancelled. p_priorities gives the queued jobs of some tasks a new priority. Return the revision's number. The numbers have no gaps.
-CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_buckets jsonb, p_tasks jsonb, p_cancel text[], p_priorities jsonb)
-RETURNS integer
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
+-- Put a jobs.yaml in force, and change limits, tasks and jobs accordingly. p_cancel names removed tasks, whose jobs are cancelled. p_priorities gives the
+-- queued jobs of some tasks a new priority. Return the revision's number. The numbers have no gaps.
+CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_buckets jsonb, p_tasks jsonb, p_cancel text[],
+  p_priorities jsonb) RETURNS integer LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
   v_by text := p_revision ->> 'by';
   v_number integer;
@@ -228,9 +227,8 @@ LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   ON CONFLICT (task) DO UPDATE SET task = excluded.task RETURNING s.cron, s.timezone, s.decided_to $$;
 
 -- Record up to which time a schedule's ticks are decided, and by which cron line. The audit records the call of an operator, except in a resume.
-CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(
-  p_task text, p_cron text, p_timezone text, p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
+CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(p_task text, p_cron text, p_timezone text,
+  p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   UPDATE zeke_jobs.schedule_state AS s
   SET cron = p_cron, timezone = p_timezone, next_tick = p_next_tick,
@@ -242,9 +240,8 @@ BEGIN
 END $$;
 
 -- Record the outcome of a tick. Only a backfill, which sends a skipped tick, changes the outcome later. An operator may record only backfills.
-CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(
-  p_task text, p_scheduled_for timestamptz, p_outcome text, p_reason text, p_origin text, p_job uuid) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
+CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(p_task text, p_scheduled_for timestamptz, p_outcome text,
+  p_reason text, p_origin text, p_job uuid) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   PERFORM zeke_jobs.refuse(format('expected a tick of a backfill from a login that is no scheduler, got origin %s', p_origin), 'insufficient_privilege')
   WHERE p_origin <> 'backfill' AND NOT has_table_privilege(session_user, 'zeke_jobs.tick', 'INSERT');

@@ -1,5 +1,5 @@
--- These views have the names of pg-boss's tables, so that existing queries, the dashboard and the client of pg-boss keep working. Triggers turn
--- writes to the views into changes of the tables of zeke_jobs. If a real pg-boss owns the schema pgboss, the views are in pgboss_compat.
+-- These views have the names of pg-boss's tables, for its queries, dashboard and client; triggers turn writes into changes of zeke_jobs. If a real pg-boss
+-- owns the schema pgboss, the views are in pgboss_compat.
 
 DO $$
 DECLARE
@@ -11,9 +11,7 @@ BEGIN
     OR EXISTS (SELECT 1 FROM pg_proc WHERE pronamespace = to_regnamespace('pgboss'))) THEN
     v_schema := 'pgboss_compat';
   END IF;
-  IF to_regnamespace(v_schema) IS NULL THEN
-    EXECUTE format('CREATE SCHEMA %I', v_schema);
-  END IF;
+  IF to_regnamespace(v_schema) IS NULL THEN EXECUTE format('CREATE SCHEMA %I', v_schema); END IF;
   EXECUTE format('COMMENT ON SCHEMA %I IS %L', v_schema, v_mark);
   -- The rest of this file creates its views in the schema v_schema.
   PERFORM set_config('search_path', quote_ident(v_schema), true);

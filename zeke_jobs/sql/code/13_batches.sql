@@ -1,8 +1,6 @@
--- These functions count the jobs of batches, and send a job at the end of a batch.
---
--- Each change of a job's state inserts a row into zeke_jobs.batch_change, so no transaction waits for a lock. When the end of a job commits, a
--- deferred trigger adds these rows to the batch's counters, under a lock as short as the commit. If no job is unfinished then, the trigger sends the
--- batch's own job. A sender locks no counter. Until the sender's rows are added, the batch is open or the sending job is unfinished.
+-- Each change of a job's state inserts a row into zeke_jobs.batch_change, so no transaction waits for a lock. When the end of a job commits, a deferred
+-- trigger adds these rows to the batch's counters, and sends the batch's own job if none is unfinished. A sender locks no counter: until its rows are
+-- added, the batch is open or the sending job is unfinished.
 
 -- Record the states of jobs in their batches: add the jobs (p_sign 1), subtract them (-1), or replace the state unfinished by the current state (0).
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
@@ -43,9 +41,7 @@ BEGIN
     WHERE b.id = v_batch
     RETURNING b.ended_on IS NULL AND b.unfinished = 0 AND (b.after_failure = 'send' OR b.failed = 0)
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.batch_open AS o WHERE o.batch = v_batch) INTO v_ends;
-    IF v_ends THEN
-      PERFORM zeke_jobs.end_batch(v_batch);
-    END IF;
+    IF v_ends THEN PERFORM zeke_jobs.end_batch(v_batch); END IF;
   END LOOP;
   RETURN NULL;
 END $$;
@@ -96,9 +92,8 @@ BEGIN
 END $$;
 
 -- Make a batch. Return false if the batch exists already.
-CREATE OR REPLACE FUNCTION zeke_jobs.make_batch(
-  p_batch text, p_then jsonb, p_after_failure text, p_open boolean) RETURNS boolean
-LANGUAGE plpgsql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION zeke_jobs.make_batch(p_batch text, p_then jsonb, p_after_failure text,
+  p_open boolean) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_task zeke_jobs.task;
   v_payload jsonb;
@@ -150,19 +145,16 @@ BEGIN
 END $$;
 
 -- Open a batch, so that several sends can add jobs to it. An open batch may be opened again. Return false if the batch was closed.
-CREATE OR REPLACE FUNCTION zeke_jobs.try_open_batch(
-  p_batch text, p_task text, p_payload jsonb, p_after_failure text) RETURNS boolean
-LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
+CREATE OR REPLACE FUNCTION zeke_jobs.try_open_batch(p_batch text, p_task text, p_payload jsonb,
+  p_after_failure text) RETURNS boolean LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   SELECT zeke_jobs.make_batch(p_batch, jsonb_build_object('task', p_task, 'payload', p_payload), p_after_failure, true)
     OR zeke_jobs.takes_jobs(p_batch, NULL) $$;
 
 -- Open a batch for callers in SQL, who must call zeke_jobs.close_batch afterwards. A closed batch raises an error.
 --   SELECT zeke_jobs.open_batch('import-42', 'generate-brief', '{"failed": {"$batch": "failed"}}');
---   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org"}', '{"batch": "import-42"}');
---   SELECT zeke_jobs.close_batch('import-42');
-CREATE OR REPLACE FUNCTION zeke_jobs.open_batch(
-  id text, then_task text DEFAULT NULL, then_payload jsonb DEFAULT '{}', after_failure text DEFAULT 'send') RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
+--   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org"}', '{"batch": "import-42"}'), zeke_jobs.close_batch('import-42');
+CREATE OR REPLACE FUNCTION zeke_jobs.open_batch(id text, then_task text DEFAULT NULL, then_payload jsonb DEFAULT '{}',
+  after_failure text DEFAULT 'send') RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
   PERFORM zeke_jobs.refuse(format('expected a batch that is new or open, got %L, which was closed', open_batch.id), 'object_not_in_prerequisite_state')
   WHERE NOT zeke_jobs.try_open_batch(open_batch.id, then_task, then_payload, open_batch.after_failure);

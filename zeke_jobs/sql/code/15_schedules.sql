@@ -2,9 +2,8 @@
 
 -- Store or change a schedule. Storing an unchanged schedule has no effect. The name has at least two parts, such as digest/team-7.
 --   SELECT zeke_jobs.put_schedule('digest/team-7', 'generate-brief', '0 8 * * mon-fri', 'Europe/Paris', '{"period": "day", "teamId": "…"}');
-CREATE OR REPLACE FUNCTION zeke_jobs.put_schedule(
-  name text, task text, at text, timezone text DEFAULT 'UTC', payload jsonb DEFAULT '{}', key text DEFAULT NULL,
-  options jsonb DEFAULT '{}', put_by text DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION zeke_jobs.put_schedule(name text, task text, at text, timezone text DEFAULT 'UTC',
+  payload jsonb DEFAULT '{}', key text DEFAULT NULL, options jsonb DEFAULT '{}', put_by text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 #variable_conflict use_column
 DECLARE

@@ -1,10 +1,9 @@
 -- These functions change many jobs by a filter, in parts. Each part is a transaction, so that no other transaction waits for long.
 
--- Check a change. Return the task's id, the statuses of the jobs to change, and the new value: a priority or a run_at. If the filter names a job by
--- its id, a cancel also takes a failed job that blocks other jobs, and a retry also takes a job that waits for its next attempt.
-CREATE OR REPLACE FUNCTION zeke_jobs.checked_change(
-  p_change text, p_filter jsonb, p_value jsonb, p_now timestamptz, OUT task text, OUT statuses text[], OUT value jsonb)
-LANGUAGE plpgsql STABLE AS $$
+-- Check a change. Return the task's id, the statuses of the jobs to change, and the new value. If the filter has an id, a cancel also takes a failed job that
+-- blocks others, and a retry a job that waits for its next attempt.
+CREATE OR REPLACE FUNCTION zeke_jobs.checked_change(p_change text, p_filter jsonb, p_value jsonb, p_now timestamptz,
+  OUT task text, OUT statuses text[], OUT value jsonb) LANGUAGE plpgsql STABLE AS $$
 DECLARE
   c_keys CONSTANT text[] := ARRAY['batch', 'error', 'id', 'key', 'newer', 'older', 'parent', 'queue', 'status', 'task', 'until'];
   v_suit text[] := CASE
@@ -33,10 +32,8 @@ BEGIN
 END $$;
 
 -- Return the jobs that match a checked filter and that the change would affect. The planner inlines the function, and so knows the filter.
-CREATE OR REPLACE FUNCTION zeke_jobs.changeable(
-  p_change text, p_filter jsonb, p_value jsonb, p_task text, p_statuses text[], p_after uuid)
-RETURNS TABLE (id uuid, task text, status text)
-LANGUAGE sql STABLE AS $$
+CREATE OR REPLACE FUNCTION zeke_jobs.changeable(p_change text, p_filter jsonb, p_value jsonb, p_task text,
+  p_statuses text[], p_after uuid) RETURNS TABLE (id uuid, task text, status text) LANGUAGE sql STABLE AS $$
   SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text
   FROM zeke_jobs.queue AS q WHERE (
       q.state = 'queued' AND (
@@ -66,8 +63,7 @@ LANGUAGE sql STABLE AS $$
         AND strpos(lower(concat_ws(': ', j.error ->> 'type', j.error ->> 'message')), lower(p_filter ->> 'error')) > 0))
     AND (p_after IS NULL OR q.message_id > p_after) $$;
 
--- Return the number of jobs that a change would affect, by task and status, and the time of the count. A change "until" this time does not affect
--- later jobs. If "most" is given, at most that many jobs are counted.
+-- Return the number of jobs (at most "most") that a change would affect, by task and status, and the time of the count, for a change "until" then.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}', most integer DEFAULT NULL)
 RETURNS TABLE (task text, status text, jobs bigint, until timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET plan_cache_mode = force_custom_plan AS $$
