@@ -285,6 +285,14 @@ def test_a_chunk_counts_as_one_for_concurrency_its_own_and_a_shared_one(jobs: Jo
     assert len(jobs.claim(jobs.worker(), 5, tasks=["a"])) == 4
 
 
+def test_jobs_that_were_claimed_together_before_their_task_had_a_chunk_count_one_by_one(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', concurrency: 3}")
+    jobs.add("a", 9)
+    assert len(jobs.claim(jobs.worker(), 5)) == 3
+    jobs.use("  a: {handler: 'H:echo_all', chunk: {size: 4, wait: 0s}, concurrency: 3}")
+    assert jobs.claim(jobs.worker(), 5) == []
+
+
 def test_a_rate_counts_the_jobs_of_chunks_and_no_window_has_more(jobs: Jobs) -> None:
     chunks = Chunks(jobs, "{size: 50, wait: 1s}", ", rate: 600/m")
     jobs.add("a", 1500)

@@ -230,12 +230,11 @@ DECLARE
   v_options jsonb := jsonb_build_object('traceparent', p_options -> 'traceparent', 'batch', p_options -> 'batch');
 BEGIN
   IF p_options ?| ARRAY['retry', 'timeout'] THEN
-    v_options := v_options || jsonb_build_object(
-      'retry', (
-        SELECT jsonb_object_agg(r.name, CASE r.name WHEN 'limit' THEN r.value ELSE to_jsonb(extract(epoch FROM zeke_jobs.length_of(r.value))) END)
-        FROM jsonb_each(CASE jsonb_typeof(p_options -> 'retry') WHEN 'object' THEN p_options -> 'retry'
-          WHEN 'number' THEN jsonb_build_object('limit', p_options -> 'retry') END) AS r (name, value)),
-      'timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout')));
+    v_options := v_options || jsonb_build_object('timeout', extract(epoch FROM zeke_jobs.length_of(p_options -> 'timeout')),
+      'retry', nullif(jsonb_strip_nulls(jsonb_build_object(
+        'limit', CASE jsonb_typeof(p_options -> 'retry') WHEN 'number' THEN p_options -> 'retry' ELSE p_options #> '{retry,limit}' END,
+        'delay', extract(epoch FROM zeke_jobs.length_of(p_options #> '{retry,delay}')),
+        'max_delay', extract(epoch FROM zeke_jobs.length_of(p_options #> '{retry,max_delay}')))), '{}'));
   END IF;
   RETURN coalesce(p_options -> 'carried', '{}') || jsonb_strip_nulls(v_options);
 END $$;

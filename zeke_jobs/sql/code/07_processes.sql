@@ -1,4 +1,4 @@
--- These functions rescue the jobs of lost processes, and find the chores that are due and the jobs that are being cancelled.
+-- These functions rescue the jobs of lost processes, and find the chores that are due.
 
 -- Return the processes that sent no heartbeat within their lost_after. While workers are alive, one of them must have sent heartbeats for all this time,
 -- because after an outage of the database all processes would count as lost.
