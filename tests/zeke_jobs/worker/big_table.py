@@ -4,8 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg2
@@ -83,18 +82,13 @@ ODD = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Reads:
-    """Reads counts the reads of ``zeke_jobs.queue`` in one transaction.
-
-    Attributes:
-        compiled: Plans with JIT, if ``explain_all`` logs plans.
-    """
+class Reads(NamedTuple):
+    """The reads of ``zeke_jobs.queue`` in one transaction, and the plans with JIT, if ``explain_all`` logs plans."""
 
     seq_scans: int
     entries: int
-    indexes: set[str] = field(default_factory=set)
-    compiled: tuple[str, ...] = ()
+    indexes: set[str]
+    compiled: list[str]
 
 
 class BigTable:
@@ -103,7 +97,7 @@ class BigTable:
     def __init__(self, jobs: Jobs, situation: str = "") -> None:
         self.jobs = jobs
         self.situation = situation
-        self._known: dict[str, Any] = {}
+        self._known: dict[str, list[dict[str, Any]]] = {}
         jobs.rows("ALTER TABLE zeke_jobs.queue SET (autovacuum_enabled = false)")
         jobs.use(TASKS, TOP)
         jobs.worker(WORKER)
@@ -125,25 +119,22 @@ class BigTable:
             """UPDATE zeke_jobs.queue SET expires_on = zeke_jobs.now() - interval '1 s' WHERE message_id IN (
               SELECT message_id FROM zeke_jobs.queue WHERE task = 'bulk' AND state = 'queued' AND deaths = 0 ORDER BY seq LIMIT 20)"""
         )
-
         self._known.clear()
 
     def known(self, where: str) -> UUID:
         """Find a job that matches the condition, and remember it."""
-        if where not in self._known:
-            self._known[where] = self.jobs.rows(f"SELECT message_id FROM zeke_jobs.queue WHERE {where} LIMIT 1")[0][
-                "message_id"
-            ]
-        found: UUID = self._known[where]
+        found: UUID = self._remembered(f"SELECT message_id FROM zeke_jobs.queue WHERE {where} LIMIT 1")[0]["message_id"]
         return found
 
     def active(self, task: str) -> list[dict[str, Any]]:
         """Find the claims of WORKER, and remember them."""
-        if task not in self._known:
-            sql = f"SELECT message_id, claim FROM zeke_jobs.queue WHERE worker = '{WORKER}' AND task = '{task}'"
-            self._known[task] = self.jobs.rows(sql)
-        found: list[dict[str, Any]] = self._known[task]
-        return found
+        sql = f"SELECT message_id, claim FROM zeke_jobs.queue WHERE worker = '{WORKER}' AND task = '{task}'"
+        return self._remembered(sql)
+
+    def _remembered(self, sql: str) -> list[dict[str, Any]]:
+        if not self._known.get(sql):
+            self._known[sql] = self.jobs.rows(sql)
+        return self._known[sql]
 
     def claim(self, *tasks: str) -> None:
         """Claim 64 jobs of these tasks, or of all, by a statement so simple that only the function can use JIT."""
@@ -158,9 +149,6 @@ class BigTable:
             self.jobs.rows("SET auto_explain.log_nested_statements = on")
             self.jobs.rows("SET auto_explain.log_level = notice")
 
-    def empty(self) -> None:
-        self.jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.worker CASCADE")
-
     def measure(self, call: Callable[[], Any]) -> Reads:
         """Run the call, count its reads, and roll back."""
         with self.jobs.conn.cursor() as cursor:
@@ -169,7 +157,7 @@ class BigTable:
                 before = self._counters()
                 self.jobs.conn.notices = deque()  # type: ignore[assignment] # a list keeps 50 notices only
                 call()
-                compiled = tuple(plan for plan in self.jobs.conn.notices if "JIT:" in plan)
+                compiled = [plan for plan in self.jobs.conn.notices if "JIT:" in plan]
                 after = self._counters()
             finally:
                 cursor.execute("ROLLBACK")

@@ -1,11 +1,10 @@
 """Each frequent statement finds its rows by an index; the real functions run, and their reads are counted.
 
 A plan that sorts or filters the backlog would read it, so a small count excludes such a plan. EXPLAIN would not show
-the statements inside functions. The tests use fresh statistics, no statistics, plans made while the table was small or
-empty, and unfavourable settings, in sessions of zeke_jobs and of other programs.
+the statements inside functions. The tests use plans made while the table was empty, and unfavourable settings, in
+sessions of zeke_jobs and of other programs.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ from zeke_jobs.postgres.queries import SQL
 
 pytestmark = pytest.mark.timeout(600)
 
-SMALL = 600
 WARM_RUNS = 6  # PostgreSQL keeps the plan of a prepared statement from its sixth run on.
 #: MOST counts index entries: a claim of 64 jobs reads about 200, and probes of blocked keys a few thousand.
 MOST = 3_000
@@ -53,9 +51,7 @@ def run(statement: str, **params: Any) -> Callable[[BigTable], Any]:
 
 
 def look(statement: str, **params: Any) -> Callable[[BigTable], Any]:
-    return lambda big: [
-        SQL.all(big.jobs.conn, name, **said) for name, said in (("doctor/snapshot", {}), (statement, params))
-    ]
+    return lambda big: SQL.all(big.jobs.conn, "doctor/snapshot") and SQL.all(big.jobs.conn, statement, **params)
 
 
 ONE = {"task": "capped", "revision": "1", "payload": '{"n": 1}', "options": "{}"}
@@ -208,45 +204,32 @@ OURS = [
 ]
 
 
-SITUATIONS = (SMALL_ONCE, EMPTY_ONCE, FRESH, ODDLY_SET, NOT_OURS) = (
-    *("plans of a small table", "plans of an empty table", "fresh statistics"),
-    *("odd settings", "odd settings, another's session"),
-)
+EMPTY_ONCE, ODDLY_SET, NOT_OURS = "plans of an empty table", "odd settings", "odd settings, another's session"
 
 
-#: Plans made for an empty table are the worst that a session keeps, so only deep runs try the small table.
-#: Fresh statistics without odd settings are also left to deep runs, because sessions of zeke_jobs replace the settings.
-@pytest.fixture(
-    scope="module", params=SITUATIONS if os.environ.get("ZEKE_TEST_DEEP") else (EMPTY_ONCE, ODDLY_SET, NOT_OURS)
-)
+@pytest.fixture(scope="module", params=(EMPTY_ONCE, ODDLY_SET, NOT_OURS))
 def big(module_database: str, request: pytest.FixtureRequest) -> Iterator[BigTable]:
+    """All calls are rolled back, so the cases share the table. Plans made for an empty table are the worst ones."""
     situation = request.param
     with ExitStack() as stack:
-        if situation in (ODDLY_SET, NOT_OURS):
+        if situation != EMPTY_ONCE:
             stack.enter_context(odd_settings(module_database, with_jit=situation == ODDLY_SET))
-        conn = stack.enter_context(
-            closing(somebody(module_database) if situation == NOT_OURS else connect(module_database))
-        )
-        big = BigTable(Jobs(conn), situation)
-        if situation in (SMALL_ONCE, EMPTY_ONCE):
-            if situation == SMALL_ONCE:
-                big.seed(SMALL)
-            else:
-                big.jobs.rows("VACUUM ANALYZE zeke_jobs.queue")  # Without statistics the planner assumes a small table.
+        opened = somebody(module_database) if situation == NOT_OURS else connect(module_database)
+        big = BigTable(Jobs(stack.enter_context(closing(opened))), situation)
+        if situation == EMPTY_ONCE:
+            big.jobs.rows("VACUUM ANALYZE zeke_jobs.queue")  # Without statistics the planner assumes a small table.
             for case in (*CASES, *OURS):
                 for _ in range(WARM_RUNS):
                     with suppress(IndexError, AssertionError):  # The empty table has no job for the statement.
                         big.measure(lambda: case.call(big))  # noqa: B023 (it is called here)
             big.seed(ROWS)
-        # Three cases share the table, because all calls are rolled back.
-        elif not big.jobs.rows("SELECT FROM zeke_jobs.queue LIMIT 1"):
+        else:
             with closing(connect(module_database)) as ours:
-                BigTable(Jobs(ours)).seed(ROWS)
+                if not big.jobs.rows("SELECT FROM zeke_jobs.queue LIMIT 1"):
+                    BigTable(Jobs(ours)).seed(ROWS)
                 Jobs(ours).rows("VACUUM ANALYZE zeke_jobs.queue")
         big.explain_all()
         yield big
-        if situation in (SMALL_ONCE, EMPTY_ONCE):
-            big.empty()
 
 
 @contextmanager

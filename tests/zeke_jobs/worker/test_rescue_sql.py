@@ -67,26 +67,27 @@ def test_each_task_has_a_process_that_runs_its_jobs_alone(jobs: Jobs) -> None:
     assert [row["deaths"] for row in jobs.claim(other, 1, ["b"], is_empty=True)] == [2]
 
 
-@pytest.mark.parametrize("has_learned", ["by a heartbeat", "by a look"])
+@pytest.mark.parametrize("has_learned", ["by a heartbeat", "by a look", "by a look that finds all limits full"])
 def test_a_process_that_need_not_empty_itself_any_more_leaves_the_next_one_to_others(
     jobs: Jobs, has_learned: str
 ) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: 2}\n  b: {handler: 'H:echo'}")
-    one, other = jobs.worker(tasks=["a"]), jobs.worker(tasks=["a", "b"])
+    one, other = jobs.worker(), jobs.worker()
     jobs.add("a")
-    jobs.claim(one, 1, ["a"])
+    jobs.claim(one, 1)
     suspect, _ = jobs.add("a", 2)
     jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE message_id = %s", suspect)
-    assert [row["reason"] for row in jobs.look(one, 8, ["a"])] == ["alone"]
-    if has_learned == "by a look":
-        assert len(jobs.claim(other, 8, is_empty=False)) == 1
-        assert [row["reason"] for row in jobs.look(one, 8, ["a"])] == ["concurrency"]
-    else:
+    assert reasons(jobs, one) == ["alone"]
+    if has_learned == "by a heartbeat":
         jobs.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", suspect)
         jobs.beat(one)
+    else:
+        assert len(jobs.claim(other, 8, is_empty=False)) == 1
+        jobs.add("a", int(has_learned != "by a look"), options='{"priority": 1}')
+        assert set(reasons(jobs, one)) == {"concurrency"}
     jobs.add("b")
     jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE task = 'b'")
-    assert reasons(jobs, other)[-1] == "alone"
+    assert reasons(jobs, other)[-1:] == ["alone"]
 
 
 def test_an_idle_process_helps_also_while_the_other_due_jobs_may_not_start(jobs: Jobs) -> None:
