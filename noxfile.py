@@ -43,10 +43,10 @@ ACCEPTANCE = (
 #: The tests that run on the system's own PostgreSQL too, where its version and its defaults matter: functions, plans, views,
 #: migrations, and the pipeline once.
 ON_DEBIANS_SERVER = (
-    *(f"tests/zeke_jobs/worker/test_{part}_sql.py" for part in ("claim", "finish", "limits", "breakers", "rescue")),
+    *(f"tests/zeke_jobs/worker/test_{part}_sql.py" for part in ("claim", "limits", "rescue")),
     *(
         f"tests/zeke_jobs/worker/test_{part}.py"
-        for part in ("explain", "batches", "events", "strict_order", "server_settings")
+        for part in ("explain", "batches", "events", "orders", "server_settings")
     ),
     *(f"tests/zeke_jobs/{part}.py" for part in ("client/test_send_sql", "diagnosis/test_why", "metrics/test_exporter")),
     *(f"tests/zeke_jobs/postgres/test_{part}.py" for part in ("migrate", "rights", "roles", "statements", "views")),
@@ -55,10 +55,7 @@ ON_DEBIANS_SERVER = (
 )
 #: Workers' tests, and two of the command lines.
 ON_DRAMATIQ_2 = (
-    *(
-        f"tests/zeke_jobs/worker/test_{part}.py"
-        for part in ("running", "as_dramatiq", "producers", "middleware", "coroutines")
-    ),
+    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("running", "as_dramatiq", "middleware", "coroutines")),
     *(
         f"tests/acceptance/test_workers.py::test_{name}"
         for name in (

@@ -36,6 +36,7 @@ from zeke_jobs.worker.run.reports import Shared
 
 T = TypeVar("T")
 Running: TypeAlias = "Callable[..., AbstractContextManager[JobBroker]]"
+Patch: TypeAlias = pytest.MonkeyPatch
 Stock: TypeAlias = "Callable[..., Actor]"
 EXTRA = [
     "batch", "cancel_reason", "cancelled_by", "idempotency_key", "keep", "progress", "schedule", "unique_key", "units", "waiting_for",
@@ -163,13 +164,7 @@ class Jobs:
         return self.rows(sql, worker, queue, tasks, want, revision, is_empty, free, ahead)
 
     def claim(
-        self,
-        worker: UUID,
-        want: int,
-        tasks: list[str] | None = None,
-        queue: str = "default",
-        *,
-        is_empty: bool = True,
+        self, worker: UUID, want: int, tasks: list[str] | None = None, queue: str = "default", *, is_empty: bool = True
     ) -> list[dict[str, Any]]:
         """Claim for a worker that serves these tasks, by default all; return the claimed jobs."""
         rows = self.look(worker, want, tasks, queue, is_empty=is_empty, revision=1)

@@ -8,11 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import psycopg2
-import pytest
 from psycopg2.extensions import connection as Connection
 
 from tests.zeke_jobs.sql import rows, value
-from tests.zeke_jobs.worker.conftest import NOON, load
+from tests.zeke_jobs.worker.conftest import NOON, Patch, load
 from zeke_jobs.postgres.pool import Cursor
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
@@ -28,7 +27,7 @@ SPARED: list[Any] = []
 class Line:
     """The class counts the worker's statements, and breaks the connection before or after the n-th statement."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: Patch) -> None:
         self.left: int | None = None
         self.after = True
         plain = Cursor.execute

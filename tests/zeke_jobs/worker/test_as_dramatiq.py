@@ -65,9 +65,7 @@ def test_a_pipeline_and_a_group_with_a_callback_send_nothing_and_say_so(running:
             assert cursor.fetchone() == (0,)
 
 
-def test_a_message_of_another_producer_after_which_others_should_run_fails_before_its_handler(
-    running: Running, stock: Stock
-) -> None:
+def test_a_foreign_message_that_others_should_follow_fails_before_its_handler(running: Running, stock: Stock) -> None:
     with running(TASKS):
         hold = stock("hold")
         for option in ("pipe_target", "on_success", "on_failure", "group_completion_callbacks"):

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.worker import flows, handlers
-from tests.zeke_jobs.worker.conftest import Jobs, a_claim, a_context
+from tests.zeke_jobs.worker.conftest import Jobs, Patch, a_claim, a_context
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.core.job import Event
 from zeke_jobs.errors import BatchClosed, BatchNotFound, ClaimLost, InvalidPayload, UnknownTask
@@ -61,7 +61,7 @@ def test_the_job_at_the_end_is_sent_with_the_last_end_and_knows_the_counts(jobs:
     assert zeke_jobs.status(sent[0].id).batch == "import-42"
 
 
-def test_a_failed_job_holds_the_end_up_until_it_is_retried_or_cancelled_and_a_retry_after_the_end_sends_nothing(
+def test_a_failed_job_holds_the_end_up_and_a_retry_after_the_end_sends_nothing(
     jobs: Jobs,
 ) -> None:
     for batch, release in (("one", zeke_jobs.retry), ("two", zeke_jobs.cancel)):
@@ -170,7 +170,7 @@ def test_the_end_is_checked_when_the_batch_is_made(jobs: Jobs) -> None:
         zeke_jobs.batch_status("b")
 
 
-def test_the_job_at_the_end_is_sent_to_a_full_queue_too_and_costs_no_completion_where_its_task_is_gone(
+def test_neither_a_full_queue_nor_a_task_that_is_gone_stops_the_end(
     jobs: Jobs,
 ) -> None:
     jobs.use("  a: {handler: 'H:echo'}\n  report: {handler: 'H:echo', max_queued: 1}")
@@ -205,9 +205,7 @@ def test_a_cancelled_batch_sends_nothing_until_it_is_retried(jobs: Jobs) -> None
         zeke_jobs.cancel_batch("d")
 
 
-def test_two_ends_that_do_not_see_each_other_send_one_job_and_wait_for_nobody(
-    jobs: Jobs, other_conn: Connection
-) -> None:
+def test_two_ends_that_do_not_see_each_other_send_one_job_without_a_wait(jobs: Jobs, other_conn: Connection) -> None:
     zeke_jobs.send_many("a", [{}, {}], batch="b", then=END)
     one, other = jobs.claim(jobs.me, 2)
     others = Jobs(other_conn)
@@ -235,9 +233,7 @@ def test_a_sender_that_does_not_commit_holds_up_no_worker(jobs: Jobs, other_conn
     assert reports(jobs) == [{"n": 41, "story_id": "b"}]
 
 
-def test_whatever_statement_breaks_a_batch_ends_exactly_once(
-    jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whatever_statement_breaks_a_batch_ends_exactly_once(jobs: Jobs, database: str, monkeypatch: Patch) -> None:
     life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
 
     def reset() -> None:

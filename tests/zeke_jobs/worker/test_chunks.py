@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import NOON, Jobs, Running, ended
+from tests.zeke_jobs.worker.conftest import NOON, Jobs, Patch, Running, ended
 from tests.zeke_jobs.worker.handlers import CALLS, GATE
 from zeke_jobs import ChunkContext, Payload
 from zeke_jobs.errors import ClaimLost
@@ -147,9 +147,7 @@ def test_an_exception_counts_for_all_each_by_its_own_policy_and_is_logged_once(r
         ("gated", [None, None], "it ran longer than its timeout of 0.3 s"),
     ],
 )
-def test_a_mistake_of_the_handler_and_a_timeout_fail_all(
-    running: Running, handler: str, costs: list[Any], words: str
-) -> None:
+def test_a_mistake_and_a_timeout_fail_all(running: Running, handler: str, costs: list[Any], words: str) -> None:
     with running(task(handler, more="timeout: 300ms, retry: {limit: 0}")):
         jobs = all_ended(sent([{"n": 1}, {"n": 2, "do": "misplace"}]))
     assert [(one.status, one.cost) for one in jobs] == [("failed", cost) for cost in costs]
@@ -168,9 +166,7 @@ def test_a_chunk_runs_in_one_thread_and_leaves_the_others_free(running: Running)
         assert (broker.process.held.free(), broker.process.held.waiting()) == (2, 0)
 
 
-def test_a_cancelled_job_leaves_its_chunk_and_the_others_complete_until_all_are_cancelled(
-    running: Running, jobs: Jobs
-) -> None:
+def test_a_cancelled_job_leaves_its_chunk_which_stops_with_the_last(running: Running, jobs: Jobs) -> None:
     with running(task("gated", "{size: 3, wait: 0s}"), threads=2) as broker:
         ids = sent([{"n": n} for n in range(3)])
         eventually(lambda: CALLS == ["started"])
@@ -190,7 +186,7 @@ def test_a_cancelled_job_leaves_its_chunk_and_the_others_complete_until_all_are_
         eventually(lambda: [zeke_jobs.status(one).status for one in ids] == ["cancelled"] * 3)
 
 
-def test_the_handler_of_a_chunk_is_looked_at_once_a_tick(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_handler_of_a_chunk_is_looked_at_once_a_tick(running: Running, monkeypatch: Patch) -> None:
     me, looks = threading.get_ident(), list[Any]()
     with running(task("gated", "{size: 3, wait: 0s}")) as broker:
         ids = sent([{"n": n} for n in range(3)])

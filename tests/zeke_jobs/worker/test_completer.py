@@ -20,7 +20,7 @@ import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, a_claim, ended
+from tests.zeke_jobs.worker.conftest import Jobs, Patch, a_claim, ended
 from zeke_jobs.config.models import Retry as Policy
 from zeke_jobs.errors import Defer, Reject, Retry
 from zeke_jobs.postgres import roles
@@ -128,9 +128,7 @@ def test_a_completion_of_a_job_that_others_have_by_now_is_said_to_be_lost(scene:
     assert scene.states([claim]) == ["consumed"]
 
 
-def test_an_end_whose_row_another_session_locks_is_told_once_and_written_when_it_is_free(
-    scene: Scene, database: str
-) -> None:
+def test_an_end_whose_row_is_locked_is_told_once_and_written_later(scene: Scene, database: str) -> None:
     locked, free = claims = scene.claim(2)
     with capture_logs() as lines, closing(connect(database)) as other:
         other.cursor().execute("BEGIN; SELECT 1 FROM zeke_jobs.queue WHERE message_id = %s FOR UPDATE", (locked.id,))
@@ -146,9 +144,7 @@ def test_an_end_whose_row_another_session_locks_is_told_once_and_written_when_it
     assert [line["job_id"] for line in lines if "written later" in line["event"]] == [str(locked.id)]
 
 
-def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job_and_waits_for_nothing(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job(scene: Scene, monkeypatch: Patch) -> None:
     def refuse(*_: object) -> set[UUID]:
         raise psycopg2.errors.ProgramLimitExceeded("row is too big")
 
@@ -175,9 +171,7 @@ def test_many_that_are_handed_back_go_back_together_started_or_not_but_for_the_c
 
 
 @pytest.mark.parametrize("kind", ["failures", "read_only"])
-def test_an_outage_changes_no_outcome_and_ends_no_process(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+def test_an_outage_changes_no_outcome_and_ends_no_process(scene: Scene, monkeypatch: Patch, kind: str) -> None:
     """The database is down or read-only for a while."""
     killed: list[int] = []
     monkeypatch.setattr("zeke_jobs.worker.finish.completer.os.kill", lambda _pid, number: killed.append(number))
@@ -193,9 +187,7 @@ def test_an_outage_changes_no_outcome_and_ends_no_process(
     assert {line["event"] for line in lines if line["log_level"] != "info"} == {"outcomes wait for the database"}
 
 
-def test_a_connection_that_breaks_between_two_ends_hides_none_from_the_producer(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_that_breaks_between_two_ends_hides_none(scene: Scene, monkeypatch: Patch) -> None:
     told: list[set[str]] = []
     scene.completer.on_written = told.append
     first, second = claims = scene.claim(2)
@@ -235,7 +227,7 @@ def test_an_open_transaction_delays_the_ends_that_need_its_locks_and_nothing_els
     database: str,
     conn: Connection,
     running: Callable[..., AbstractContextManager[JobBroker]],
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: Patch,
 ) -> None:
     sign_up(conn)
     with running(OPEN, threads=8):

@@ -13,7 +13,7 @@ import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.sql import change
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, failure, one_worker, outcome, run_of
+from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, ended, failure, one_worker, outcome, run_of
 from zeke_jobs.core import logs
 from zeke_jobs.diagnosis import doctor
 from zeke_jobs.postgres.pool import Pool
@@ -43,7 +43,7 @@ worker = one_worker(TASKS)
 
 
 @pytest.fixture(autouse=True)
-def places(monkeypatch: pytest.MonkeyPatch) -> None:
+def places(monkeypatch: Patch) -> None:
     monkeypatch.setenv("ZEKE_JOBS_ASYNC", "12")
 
 
@@ -171,7 +171,7 @@ def test_a_handler_that_ends_its_python_ends_only_its_job(how: int) -> None:
     assert outcome("marked", {"n": 1}) == ""
 
 
-def test_a_handler_that_blocks_the_loop_is_named_in_the_log_and_by_the_doctor_with_its_stack(
+def test_the_log_and_the_doctor_name_a_handler_that_blocks_the_loop(
     running: Running, jobs: Jobs, log: io.StringIO
 ) -> None:
     with running(TASKS) as broker:

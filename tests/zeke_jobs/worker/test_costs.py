@@ -57,9 +57,7 @@ def test_amounts_add_up_exactly_and_a_job_that_says_nothing_costs_an_unknown_amo
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize(("fail", "status", "said"), [("once", "completed", "0.4 USD"), ("rejected", "failed", "0.2 USD")])  # fmt: skip
-def test_what_was_spent_stays_spent_when_the_handlers_transaction_is_taken_back(
-    fail: str, status: str, said: str
-) -> None:
+def test_what_was_spent_stays_spent_when_the_transaction_is_taken_back(fail: str, status: str, said: str) -> None:
     job = ran("spend", amounts=["0.2"], fail=fail)
     assert (job.status, cost(job)) == (status, said)
 

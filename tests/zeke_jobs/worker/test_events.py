@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.worker import flows, handlers
-from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from tests.zeke_jobs.worker.conftest import NOON, Jobs, Patch
 from tests.zeke_jobs.worker.faults import Life, Line, every_break
 from zeke_jobs.core import bounds
 from zeke_jobs.core.job import Event
@@ -139,9 +139,7 @@ def test_of_waits_and_events_at_the_same_moment_none_miss_each_other(life: Life,
     assert [zeke_jobs.status(job).output["data"] for job in ids] == list(range(40))
 
 
-def test_whatever_statement_breaks_the_event_arrives(
-    jobs: Jobs, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whatever_statement_breaks_the_event_arrives(jobs: Jobs, database: str, monkeypatch: Patch) -> None:
     life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
 
     def reset() -> None:

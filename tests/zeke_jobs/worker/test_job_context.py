@@ -313,9 +313,7 @@ def test_a_fake_context_remembers_leases_and_defers_where_the_test_says_so() -> 
     assert ctx.leased == ["host/example.com"]
 
 
-def test_a_job_that_asks_while_another_gives_its_lease_back_has_it_or_learns_who_had_it(
-    jobs: Jobs, database: str
-) -> None:
+def test_who_asks_while_a_lease_is_given_back_has_it_or_learns_who_had_it(jobs: Jobs, database: str) -> None:
     held = Held(jobs, 4)
 
     def work(mine: Jobs, n: int) -> list[str]:

@@ -14,7 +14,7 @@ import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.sql import value
 from tests.zeke_jobs.worker import conftest
-from tests.zeke_jobs.worker.conftest import Running
+from tests.zeke_jobs.worker.conftest import Patch, Running
 from tests.zeke_jobs.worker.handlers import CALLS, GATE
 from zeke_jobs.core import logs
 from zeke_jobs.postgres.queries import SQL
@@ -42,9 +42,7 @@ def kept(conn: Connection, job: Any) -> list[dict[str, Any]]:
     return SQL.all(conn, "job/log", id=job)
 
 
-def test_an_attempt_that_does_not_complete_has_its_last_lines_with_its_outcome(
-    running: Running, conn: Connection, log: io.StringIO
-) -> None:
+def test_an_attempt_that_fails_has_its_last_lines(running: Running, conn: Connection, log: io.StringIO) -> None:
     with running(TASK.format(more="")):
         job = zeke_jobs.send("talk").id
         eventually(lambda: zeke_jobs.status(job).retry_count == 1)
@@ -128,9 +126,7 @@ def a_claim(**values: Any) -> Claim:
     return conftest.a_claim(job, 1, "greet", received=10.0, started=10.5, done=12.5, **values)
 
 
-def test_a_completed_job_is_a_line_with_its_task_its_short_id_how_long_it_took_and_its_output(
-    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_completed_job_is_a_line_with_its_time_and_its_output(log: io.StringIO, monkeypatch: Patch) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
     assert CompletedLines().log(a_claim(), Outcome("completed", '"Hello, Ada"'))
     assert 'greet 2d06086d completed in 2s: "Hello, Ada"' in log.getvalue()
@@ -138,7 +134,7 @@ def test_a_completed_job_is_a_line_with_its_task_its_short_id_how_long_it_took_a
     assert "sesame" not in log.getvalue()
 
 
-def test_above_ten_a_second_they_are_counted_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_above_ten_a_second_they_are_counted_instead(monkeypatch: Patch) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
     now = 5.0
     lines = CompletedLines(lambda: now)

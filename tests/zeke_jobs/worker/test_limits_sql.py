@@ -131,9 +131,7 @@ def test_a_rate_counts_from_the_time_that_a_job_records_as_its_claim(jobs: Jobs)
 @pytest.mark.parametrize(
     ("rate", "most", "period"), [("10/s", 10, 1.0), ("{limit: 60/m, burst: 30}", 60, 60.0)], ids=["spaced", "burst"]
 )
-def test_whatever_starts_late_or_comes_back_unstarted_no_window_has_more_starts(
-    jobs: Jobs, rate: str, most: int, period: float
-) -> None:
+def test_no_window_has_more_starts_whatever_starts_late_or_not(jobs: Jobs, rate: str, most: int, period: float) -> None:
     day = Day(jobs, f"  a: {{handler: 'H:echo', rate: {rate}}}")
     jobs.add("a", 25 * most)
     chance, fullest = random.Random(7), 0
@@ -282,9 +280,7 @@ def test_a_job_that_could_never_start_is_refused_at_the_send(jobs: Jobs, units: 
         ("Pacific/Kiritimati", "2026-03-10T12:00+14:00", 12),
     ],
 )
-def test_a_budgets_day_ends_at_the_zones_midnight_when_clocks_change_too(
-    jobs: Jobs, zone: str, noon: str, hours: float
-) -> None:
+def test_a_budgets_day_ends_at_the_zones_midnight(jobs: Jobs, zone: str, noon: str, hours: float) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', budget: 1 USD/d, units: {USD: 1}}", f"timezone: {zone}")
     jobs.add("a", 9)
     jobs.rows("UPDATE zeke_jobs.queue SET run_at = '2026-01-01Z', created_on = '2026-01-01Z'")

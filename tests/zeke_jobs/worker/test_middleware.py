@@ -78,7 +78,7 @@ def test_what_a_handler_says_to_the_engine_is_no_error(running: Running) -> None
     assert "error" not in heard("is")
 
 
-def test_a_message_that_it_skips_is_completed_without_a_start_and_one_that_it_fails_too_has_failed(
+def test_what_it_skips_is_completed_without_a_start_unless_it_fails_it_too(
     running: Running,
 ) -> None:
     with running(TASKS, f"middleware: ['{M}:Recorder', '{M}:Skips']"):
@@ -110,7 +110,7 @@ HOOKS = [f"{when}_{what}" for what in ("process_message", "ack", "nack") for whe
         ("before_process_message", "middleware"),
     ],
 )
-def test_what_it_raises_strands_neither_a_job_nor_a_thread(
+def test_what_it_raises_strands_nothing(
     running: Running, hook: str, what: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
@@ -188,9 +188,7 @@ def end() -> None:
 
 
 @pytest.mark.parametrize("module", [f"tests.zeke_jobs.worker.{name}" for name in ("handlers", "coroutines")])
-def test_each_failed_attempt_is_one_event_with_its_job_and_the_handlers_frames(
-    running: Running, sentry: Callable[..., Kept], module: str
-) -> None:
+def test_each_failed_attempt_is_one_event(running: Running, sentry: Callable[..., Kept], module: str) -> None:
     kept = sentry()
     with running(TASKS.replace("H:fail'", f"{module}:fail'")):
         outcome("echo")

@@ -27,9 +27,7 @@ def test_jobs_notify_once_a_statement(jobs: Jobs, heard: Callable[[], list[str]]
     assert heard() == ["default"]
 
 
-def test_a_job_that_is_due_before_the_next_look_of_waiting_processes_is_told_and_a_later_one_is_not(
-    jobs: Jobs, heard: Callable[[], list[str]]
-) -> None:
+def test_a_job_that_is_due_before_the_next_look_is_told(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
     jobs.use("  a: {handler: 'H:echo'}")
     waits(jobs, jobs.me)
     zeke_jobs.send("a", {}, delay=2, connection=jobs.conn)
@@ -46,9 +44,7 @@ def test_a_job_that_is_due_before_the_next_look_of_waiting_processes_is_told_and
         jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now() WHERE message_id = %s", claimed["message_id"])
 
 
-def test_the_jobs_of_a_transaction_name_one_waiting_process_that_looks_first(
-    jobs: Jobs, woken: Callable[[], list[str]]
-) -> None:
+def test_the_jobs_of_a_transaction_name_one_waiting_process(jobs: Jobs, woken: Callable[[], list[str]]) -> None:
     jobs.use("  a: {handler: 'H:echo'}")
     waiting = [jobs.worker() for _ in range(9)]
     for worker in waiting:
@@ -64,7 +60,7 @@ def test_the_jobs_of_a_transaction_name_one_waiting_process_that_looks_first(
 
 
 @pytest.mark.parametrize("by_process", [True, False])
-def test_a_freed_limit_wakes_one_process_at_once_or_all_later_where_its_own_process_looks(
+def test_a_freed_limit_wakes_one_at_once_or_all_later(
     jobs: Jobs, woken: Callable[[], list[str]], by_process: bool
 ) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: 1}")
@@ -125,9 +121,7 @@ def test_an_end_notifies_the_processes_that_its_limits_held_back(
 
 
 @pytest.mark.parametrize("how", ["complete", "fence", "retry", "failed", "returned", "handed back"])
-def test_however_a_job_ends_another_queue_under_its_limit_is_notified(
-    jobs: Jobs, heard: Callable[[], list[str]], how: str
-) -> None:
+def test_each_end_notifies_another_queue_under_its_limit(jobs: Jobs, heard: Callable[[], list[str]], how: str) -> None:
     jobs.use(SHARED, POOL)
     jobs.add("a")
     mine, other = jobs.worker(queues=QUEUES), jobs.worker(queues=QUEUES)

@@ -47,9 +47,7 @@ def test_keys_start_in_the_proportion_of_their_weights_however_many_a_claim_take
 
 
 @pytest.mark.parametrize("seed", range(60 if os.environ.get("ZEKE_TEST_DEEP") else 1))
-def test_no_key_with_a_due_job_waits_for_more_than_one_turn_of_each_other_key(
-    conn: Connection, jobs: Jobs, seed: int
-) -> None:
+def test_no_key_waits_for_more_than_one_turn_of_each_other_key(conn: Connection, jobs: Jobs, seed: int) -> None:
     """Jobs are sent, retried, deferred and handed back, and processes die."""
     chance, now = Random(seed), NOON
     jobs.use(WEIGHED)
@@ -133,7 +131,7 @@ def test_a_priority_goes_before_a_share(jobs: Jobs) -> None:
 
 @pytest.mark.parametrize(("minutes", "first"), [(19, "new"), (31, "old")])
 @pytest.mark.parametrize("other", ["a", "b"])
-def test_a_waiting_job_rises_by_one_priority_after_each_time_and_so_passes_other_tasks_too(
+def test_a_waiting_job_rises_and_passes_others(
     conn: Connection, jobs: Jobs, minutes: int, first: str, other: str
 ) -> None:
     jobs.use("  a: {handler: 'H:echo', age: 10m}\n  b: {handler: 'H:echo'}")

@@ -83,9 +83,7 @@ def test_an_unknown_target_is_refused_and_the_nearest_is_named(jobs: Jobs, targe
 @pytest.mark.parametrize(
     ("target", "queue"), [("task/analyze", "default"), ("queue/slow", "slow"), ("limit/ai", "default")]
 )
-def test_a_resume_notifies_the_queues_that_it_concerns(
-    jobs: Jobs, heard: Callable[[], list[str]], target: str, queue: str
-) -> None:
+def test_a_resume_notifies_its_queues(jobs: Jobs, heard: Callable[[], list[str]], target: str, queue: str) -> None:
     jobs.worker(queues=("default", "slow"))
     jobs.rows("UPDATE zeke_jobs.worker SET idle = queues")
     actions.pause(jobs.conn, target, by=BY)

@@ -21,7 +21,7 @@ import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.sql import rows, value
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running, a_claim, load
+from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, a_claim, load
 from tests.zeke_jobs.worker.handlers import GATE
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.worker.claim.claims import Claim, Stage
@@ -112,7 +112,7 @@ def test_each_claim_ends_once_and_each_thread_is_counted_once() -> None:
     run_state_machine_as_test(Holding, settings=settings(max_examples=examples, stateful_step_count=40, deadline=None))
 
 
-def test_a_job_with_a_limit_waits_for_a_thread_no_longer_than_a_look_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_with_a_limit_waits_for_a_thread_no_longer_than_a_look_takes(monkeypatch: Patch) -> None:
     now = [0.0]
     monkeypatch.setattr("zeke_jobs.worker.claim.held_jobs.time.monotonic", lambda: now[0])
     held, first = HeldJobs(THREADS), a_claim(uuid4())
@@ -127,7 +127,7 @@ def test_a_job_with_a_limit_waits_for_a_thread_no_longer_than_a_look_takes(monke
     assert held.room(0.01) == (0, 0)
 
 
-def test_whatever_fails_beside_it_a_heartbeat_proves_life(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_fails_beside_it_a_heartbeat_proves_life(conn: Connection, monkeypatch: Patch) -> None:
     beaten = threading.Event()
     monkeypatch.setattr(Heartbeat, "beat", lambda *_: beaten.set())
     process = SimpleNamespace(url=None, proof=ProofOfLife(5.0), tick=lambda: 1 / 0)
@@ -138,16 +138,14 @@ def test_whatever_fails_beside_it_a_heartbeat_proves_life(conn: Connection, monk
 
 
 @pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="the system has no clock that counts a suspension")
-def test_a_machine_that_was_suspended_starts_nothing_before_its_next_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_was_suspended_starts_nothing_before_its_next_heartbeat(monkeypatch: Patch) -> None:
     proof, slept = ProofOfLife(5.0), time.clock_gettime(time.CLOCK_BOOTTIME) + 3600
     assert proof.is_fresh()
     monkeypatch.setattr(time, "clock_gettime", lambda clock: {time.CLOCK_BOOTTIME: slept}[clock])
     assert not proof.is_fresh()
 
 
-def test_a_heartbeat_waits_for_no_new_revision_to_come_into_force(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_heartbeat_waits_for_no_change_of_the_revision(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     with running("  echo: {handler: 'H:echo'}") as broker:
         use, used = broker.process.use, list[bool]()
 
@@ -165,9 +163,7 @@ def test_a_heartbeat_waits_for_no_new_revision_to_come_into_force(
     assert used == [True]
 
 
-def test_a_worker_whose_code_does_not_fit_a_revision_says_so_and_goes_on_by_the_last_one(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_says_that_its_code_does_not_fit_a_revision(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     def follows(revision: int, refusal: str | None) -> bool:
         (row,) = jobs.rows("SELECT revision, substring(refusal, 'got .gone.') AS refusal FROM zeke_jobs.worker")
         return row == {"revision": revision, "refusal": refusal}

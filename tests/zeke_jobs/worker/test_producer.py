@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, load, outcome
+from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, ended, load, outcome
 from tests.zeke_jobs.working import working
 from zeke_jobs.worker.claim.answer import ask
 from zeke_jobs.worker.claim.claims import JobMessage
@@ -23,14 +23,14 @@ GATED = "  gated: {handler: 'H:first_gated'}"
 
 
 @pytest.fixture
-def never_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+def never_polls(monkeypatch: Patch) -> None:
     """Make workers claim only after a wake-up or at a known time."""
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", (3600.0, 3600.0))
 
 
 @pytest.fixture
-def before_accepting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[list[JobMessage]], object]], None]:
+def before_accepting(monkeypatch: Patch) -> Callable[[Callable[[list[JobMessage]], object]], None]:
     """Call a function between each claim and the arrival of the claimed jobs in the process."""
     accept = Producer._accept
 
@@ -48,9 +48,7 @@ def before_accepting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[lis
 
 
 @pytest.mark.usefixtures("never_polls")
-def test_an_idle_worker_is_woken_by_the_notification_alone_also_after_it_was_taken_for_dead(
-    running: Running, jobs: Jobs
-) -> None:
+def test_an_idle_worker_is_woken_also_after_it_was_taken_for_dead(running: Running, jobs: Jobs) -> None:
     with running(TASKS) as broker:
         for n in range(3):
             eventually(jobs.idle)
@@ -61,8 +59,8 @@ def test_an_idle_worker_is_woken_by_the_notification_alone_also_after_it_was_tak
         assert outcome("echo", {"n": 7})["n"] == 7
 
 
-def test_a_job_that_becomes_due_during_a_look_is_not_left_for_a_poll(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+def test_a_job_that_becomes_due_during_a_look_waits_for_no_poll(
+    running: Running, jobs: Jobs, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", ())
@@ -84,9 +82,7 @@ def test_a_job_that_becomes_due_during_a_look_is_not_left_for_a_poll(
 
 
 @pytest.mark.usefixtures("never_polls")
-def test_the_end_of_a_job_that_ran_alone_is_followed_by_the_next_one_before_jobs_of_other_queues(
-    running: Running, jobs: Jobs
-) -> None:
+def test_jobs_that_must_run_alone_follow_each_other_before_other_queues(running: Running, jobs: Jobs) -> None:
     with running(f"{TASKS}\n  other: {{handler: 'H:echo', queue: other}}", threads=1) as broker:
         eventually(lambda: jobs.idle("default,other"))
         sent = [zeke_jobs.send(name, {"n": n}, delay=3600).id for n in range(6) for name in ("echo", "other")]
@@ -100,9 +96,7 @@ def test_the_end_of_a_job_that_ran_alone_is_followed_by_the_next_one_before_jobs
     assert "e" * 6 in order, order
 
 
-def test_a_process_ends_its_jobs_for_one_that_must_run_alone_whatever_its_other_queues_have(
-    running: Running, jobs: Jobs
-) -> None:
+def test_a_process_empties_itself_for_a_job_that_must_run_alone(running: Running, jobs: Jobs) -> None:
     with running(f"{TASKS}\n  slowly: {{handler: 'H:slowly', queue: other}}", threads=2) as broker:
         zeke_jobs.send_many("slowly", [{}] * 20)
         alone = zeke_jobs.send("echo", delay=3600).id
@@ -113,9 +107,7 @@ def test_a_process_ends_its_jobs_for_one_that_must_run_alone_whatever_its_other_
         assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state = 'done'")) < 15
 
 
-def test_a_queue_that_waits_is_notified_although_another_is_busy(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_queue_that_waits_is_notified_beside_a_busy_one(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._BUSY_AFTER", 0.0)
     with running("  echo: {handler: 'H:echo'}\n  gated: {handler: 'H:gated', queue: busy}", threads=2):
@@ -128,9 +120,7 @@ def test_a_queue_that_waits_is_notified_although_another_is_busy(
 
 
 @pytest.mark.usefixtures("never_polls")
-def test_a_job_of_a_task_whose_limit_is_known_to_be_full_causes_no_look_of_its_own(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_whose_limit_is_known_to_be_full_causes_no_look(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._LATER", 3600.0)
     looks: list[object] = []
 
@@ -162,9 +152,7 @@ def test_a_job_of_a_task_whose_limit_is_known_to_be_full_causes_no_look_of_its_o
             zeke_jobs.wait(job, timeout=20)
 
 
-def test_a_delayed_job_and_one_of_a_rate_start_when_their_time_comes(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_delayed_job_and_one_of_a_rate_start_in_time(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     with running(f"{TASKS}\n  rated: {{handler: 'H:echo', rate: 3/s, queue: slow}}"):
         eventually(lambda: jobs.idle("default,slow"))
@@ -221,9 +209,7 @@ def test_jobs_that_a_crash_must_not_repeat_wait_for_no_thread_in_a_process(runni
         eventually(lambda: handlers.CALLS[-1] == 3)
 
 
-def test_a_job_whose_claim_was_lost_on_the_way_goes_back_and_nothing_is_counted(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_whose_claim_was_lost_goes_back_without_a_count(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     def breaks(*args: Any, **said: Any) -> Any:
         if (answer := ask(*args, **said)).jobs:
             monkeypatch.setattr("zeke_jobs.worker.claim.producer.ask", ask)
@@ -241,9 +227,7 @@ def test_a_job_whose_claim_was_lost_on_the_way_goes_back_and_nothing_is_counted(
     assert (row["claim"], row["attempt"], row["attempts"]) == (2, 1, [])
 
 
-def test_cancelling_what_is_claimed_and_waits_ends_it_before_it_starts(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cancelling_a_claimed_job_ends_it_before_it_starts(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.held_jobs._TOO_LONG", 60.0)  # The worker hands no job back.
     with running(GATED, threads=1) as broker:
         for _ in range(2):
@@ -260,9 +244,7 @@ def test_cancelling_what_is_claimed_and_waits_ends_it_before_it_starts(
     assert handlers.CALLS == [0, 0, 1, 3]
 
 
-def test_cancelling_what_was_claimed_a_moment_ago_ends_it_once_its_claim_has_come(
-    running: Running, jobs: Jobs, before_accepting: Any
-) -> None:
+def test_cancelling_what_is_being_claimed_ends_it_at_once(running: Running, jobs: Jobs, before_accepting: Any) -> None:
     def cancel(messages: list[JobMessage]) -> None:
         for message in messages:
             zeke_jobs.cancel(message.claim.id, reason="not wanted")
@@ -277,9 +259,7 @@ def test_cancelling_what_was_claimed_a_moment_ago_ends_it_once_its_claim_has_com
     assert took < 0.9, "not only at the next look, a second later"
 
 
-def test_a_cancel_that_somebody_made_up_ends_neither_the_job_nor_the_notifier(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_made_up_cancel_ends_neither_job_nor_notifier(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     # The worker learns of a cancel only from a notification.
     monkeypatch.setattr("zeke_jobs.worker.life.heartbeat._WATCH", 3600.0)
     watch, watched = Heartbeat.watch, []
@@ -299,9 +279,7 @@ def test_a_cancel_that_somebody_made_up_ends_neither_the_job_nor_the_notifier(
         assert ended(job).status == "cancelled"
 
 
-def test_a_handler_under_a_rate_that_starts_late_delays_the_next_start(
-    running: Running, jobs: Jobs, before_accepting: Any
-) -> None:
+def test_a_late_start_under_a_rate_delays_the_next_one(running: Running, jobs: Jobs, before_accepting: Any) -> None:
     before_accepting(lambda messages: time.sleep(0.3 if messages else 0))
     with running("  rated: {handler: 'H:echo', rate: 2/s}"):
         outcome("rated")
@@ -310,9 +288,7 @@ def test_a_handler_under_a_rate_that_starts_late_delays_the_next_start(
     assert sum(change["delay"] for change in changes) >= 0.3
 
 
-def test_a_job_that_would_start_later_than_its_rates_period_goes_back_to_the_queue(
-    running: Running, jobs: Jobs, before_accepting: Any
-) -> None:
+def test_a_job_that_is_late_by_its_rates_period_goes_back(running: Running, jobs: Jobs, before_accepting: Any) -> None:
     def freeze(messages: list[JobMessage]) -> None:
         for message in messages:
             if message.claim.number == 1:
@@ -326,9 +302,7 @@ def test_a_job_that_would_start_later_than_its_rates_period_goes_back_to_the_que
     assert row == {"claim": 2, "attempt": 1}
 
 
-def test_a_job_whose_handler_became_async_since_its_claim_is_claimed_again(
-    running: Running, jobs: Jobs, before_accepting: Any
-) -> None:
+def test_a_job_whose_handler_became_async_is_claimed_again(running: Running, jobs: Jobs, before_accepting: Any) -> None:
     now = load("  echo: {handler: 'H:echo_async'}")
     with running(TASKS) as broker:
 
@@ -344,8 +318,8 @@ def test_a_job_whose_handler_became_async_since_its_claim_is_claimed_again(
 @pytest.mark.parametrize(
     ("claim", "runs"), [("claim", 2), ("0", 1)], ids=["rescued", "undone by a crash of the server"]
 )
-def test_a_job_that_comes_back_while_it_still_runs_here_is_never_run_beside_itself(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, claim: str, runs: int
+def test_a_job_never_runs_beside_itself(
+    running: Running, jobs: Jobs, monkeypatch: Patch, claim: str, runs: int
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 0.1)
     with running(GATED) as broker:

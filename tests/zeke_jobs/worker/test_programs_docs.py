@@ -17,6 +17,7 @@ import zeke_jobs
 from tests.actors.scripted_site import Answer, Asked, Loopback
 from tests.waiting import eventually
 from tests.zeke_jobs.sql import rows, value
+from tests.zeke_jobs.worker.conftest import Patch
 from tests.zeke_jobs.worker.test_middleware import Kept, end
 from tests.zeke_jobs.working import program, working
 from zeke_jobs.client import reading
@@ -28,7 +29,6 @@ ROOT = Path(__file__).parents[3]
 HANDLERS, RECIPES, ASYNC, TRACKERS = (
     ROOT / "docs" / f"{page}.md" for page in ("handlers", "recipes", "async", "error-trackers")
 )
-
 
 # ── docs/handlers.md ──
 
@@ -177,8 +177,8 @@ class Model(Loopback):
         return Answer(asked.body)
 
 
-def test_the_program_of_the_page_runs_with_one_client_and_one_pool(
-    conn: Connection, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_program_has_one_client_and_pool(
+    conn: Connection, database: str, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     clients, init = list[Any](), httpx.AsyncClient.__init__
 
@@ -214,7 +214,7 @@ FIRST, ONLY_LAST, SHOP = range(3)
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
+def sent(monkeypatch: Patch) -> Iterator[Kept]:
     """Collect the events of the page's programs: the patched ``init`` passes another transport."""
     kept, init = Kept(), sentry_sdk.init
     monkeypatch.setenv("SENTRY_DSN", "http://key@127.0.0.1:1/1")

@@ -68,9 +68,7 @@ def test_each_task_has_a_process_that_runs_its_jobs_alone(jobs: Jobs) -> None:
 
 
 @pytest.mark.parametrize("has_learned", ["by a heartbeat", "by a look", "by a look that finds all limits full"])
-def test_a_process_that_need_not_empty_itself_any_more_leaves_the_next_one_to_others(
-    jobs: Jobs, has_learned: str
-) -> None:
+def test_a_process_that_need_not_empty_itself_leaves_the_next_one_to_others(jobs: Jobs, has_learned: str) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: 2}\n  b: {handler: 'H:echo'}")
     one, other = jobs.worker(), jobs.worker()
     jobs.add("a")
@@ -113,9 +111,7 @@ def test_one_row_that_is_wrong_does_not_stop_the_rescue_of_others(jobs: Jobs) ->
     assert rescue(jobs, 40) == {"rescued": {bad}}
 
 
-def test_a_rescue_leaves_a_job_whose_row_is_locked_and_its_process_learns_that_it_is_lost(
-    jobs: Jobs, other_conn: Connection
-) -> None:
+def test_a_rescue_leaves_a_locked_job_and_its_process_learns_of_it(jobs: Jobs, other_conn: Connection) -> None:
     free, locked = jobs.add("a", 2)
     worker = jobs.worker()
     claims = {c["message_id"]: c["claim"] for c in jobs.claim(worker, 2)}
@@ -139,9 +135,7 @@ def test_a_process_that_beats_while_it_is_being_searched_for_is_not_lost(jobs: J
 
 
 @pytest.mark.parametrize("comes", ["new", "thawed", "registered again"])
-def test_after_an_outage_the_first_process_rescues_nobody_before_the_others_had_twenty_seconds_to_come_back(
-    jobs: Jobs, comes: str
-) -> None:
+def test_after_an_outage_the_others_have_twenty_seconds_to_come_back(jobs: Jobs, comes: str) -> None:
     """The first process cannot know whether the others ended, or also lost the database."""
     (job,) = jobs.add("a")
     jobs.claim(jobs.worker(), 1)

@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import NOON, Jobs, Running
+from tests.zeke_jobs.worker.conftest import NOON, Jobs, Patch, Running
 from zeke_jobs.errors import JobPurged
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
@@ -204,8 +204,8 @@ def test_one_process_of_the_fleet_purges_each_minute(jobs: Jobs) -> None:
     assert chores.purge_if_due(jobs.conn) == 1
 
 
-def test_a_worker_purges_rescues_gathers_and_ends_what_came_too_late_by_itself(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+def test_a_worker_purges_rescues_gathers_and_expires_by_itself(
+    running: Running, jobs: Jobs, monkeypatch: Patch
 ) -> None:
     ended(jobs, "b", "completed", 2)
     (late,), (lost,), (elsewhere,) = jobs.add("b", options='{"expires": 60}'), jobs.add("a"), jobs.add("b")

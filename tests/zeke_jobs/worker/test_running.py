@@ -11,7 +11,7 @@ import zeke_jobs
 from tests.each import each
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, failure, one_worker, outcome, run_of
+from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, ended, failure, one_worker, outcome, run_of
 from zeke_jobs import Context
 from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.run.interrupts import TimedOut
@@ -174,9 +174,7 @@ def test_a_handler_that_has_sent_its_own_successor_goes_on_in_the_same_transacti
 
 
 @pytest.mark.parametrize("handler", [*LONG, *STUBBORN])
-def test_a_timeout_ends_the_handler_wherever_it_is_and_nothing_of_it_commits_afterwards(
-    table: Jobs, handler: str
-) -> None:
+def test_a_timeout_ends_the_handler_and_nothing_of_it_commits_afterwards(table: Jobs, handler: str) -> None:
     began = time.monotonic()
     job = failure(f"short-{task(handler)}")
     assert time.monotonic() - began < 5
@@ -188,9 +186,7 @@ def test_a_timeout_ends_the_handler_wherever_it_is_and_nothing_of_it_commits_aft
 
 
 @pytest.mark.parametrize("handler", [*LONG, "swallow"])
-def test_cancelling_ends_the_handler_wherever_it_is_and_nothing_of_it_commits_afterwards(
-    table: Jobs, handler: str
-) -> None:
+def test_cancelling_ends_the_handler_and_nothing_of_it_commits_afterwards(table: Jobs, handler: str) -> None:
     job = zeke_jobs.send(task(handler)).id
     eventually(lambda: handlers.CALLS)
     began = time.monotonic()
@@ -220,9 +216,7 @@ def test_progress_is_seen_while_the_job_runs() -> None:
     zeke_jobs.wait(job, timeout=10)
 
 
-def test_a_handler_that_no_interrupt_reaches_loses_its_thread_and_not_its_job(
-    running: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_handler_that_no_interrupt_reaches_loses_only_its_thread(running: Running, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.worker.run.interrupts.STUCK_AFTER", 0.3)
     with running(
         "  stuck: {handler: 'H:block_in_c', timeout: 200ms, retry: {limit: 0}}\n  echo: {handler: 'H:echo'}"
@@ -249,9 +243,7 @@ async def keep_async(payload: handlers.Number, ctx: Context) -> None:
 
 
 @pytest.mark.parametrize("handler", ["keep", "keep_async"])
-def test_what_a_handler_had_when_it_failed_stays_in_memory_for_no_garbage_collection(
-    running: Running, handler: str
-) -> None:
+def test_what_a_failed_handler_had_waits_for_no_garbage_collection(running: Running, handler: str) -> None:
     lines = f"  keep: {{handler: '{__name__}:{handler}', retry: {{limit: 0}}}}\n  echo: {{handler: 'H:echo'}}"
     with running(lines, threads=1):
         gc.disable()

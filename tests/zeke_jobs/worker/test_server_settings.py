@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.conftest import FOLDER, databases, server_binaries
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import load
+from tests.zeke_jobs.worker.conftest import Patch, load
 from tests.zeke_jobs.working import working
 from zeke_jobs.control import actions
 from zeke_jobs.diagnosis import doctor, why
@@ -59,7 +59,7 @@ DATABASES = ("LC_COLLATE 'C' LC_CTYPE 'C'", "LOCALE_PROVIDER icu ICU_LOCALE 'tr-
 
 
 @pytest.fixture
-def make(server_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], str]]:
+def make(server_url: str, monkeypatch: Patch) -> Iterator[Callable[[str], str]]:
     """Create a database with these options, and set ``DATABASE_URL``."""
     with databases(server_url) as new:
 
@@ -125,9 +125,7 @@ def usual(server_url: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("case", "how"), list(zip(SETTINGS, DATABASES, strict=True)), ids=SETTINGS)
-def test_no_setting_and_no_collation_of_the_database_changes_anything(
-    make: Callable[[str], str], usual: dict[str, Any], case: str, how: str
-) -> None:
+def test_no_setting_changes_anything(make: Callable[[str], str], usual: dict[str, Any], case: str, how: str) -> None:
     try:
         url = make(how)
     except FeatureNotSupported:  # The server lacks the locale provider, but the settings can still be tested.
@@ -141,7 +139,7 @@ def test_no_setting_and_no_collation_of_the_database_changes_anything(
     assert lives(url) == usual
 
 
-def test_twenty_connections_are_enough(usual: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_twenty_connections_are_enough(usual: dict[str, Any], monkeypatch: Patch) -> None:
     folder = FOLDER.with_name(f"{FOLDER.name}-few")
     url = embedded.ensure(folder, bin_dir=server_binaries(), settings={"max_connections": "20", "fsync": "off"})
     try:
@@ -153,9 +151,7 @@ def test_twenty_connections_are_enough(usual: dict[str, Any], monkeypatch: pytes
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_a_database_that_cannot_hold_every_text_is_refused_by_its_encoding(
-    make: Callable[[str], str], encoding: str
-) -> None:
+def test_a_database_with_another_encoding_than_utf8_is_refused(make: Callable[[str], str], encoding: str) -> None:
     url = make(f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'")
     refused = pytest.raises(ConfigurationError, match=f"expected a database with the encoding UTF8, got {encoding}")
     with closing(connect(url)) as conn, refused:
@@ -173,8 +169,8 @@ def test_an_old_server_and_a_standby_are_refused_by_name(version: int, standby: 
         installation.verify_server(conn)
 
 
-def test_a_role_that_may_make_no_schema_uses_those_made_for_it_or_is_told_so(
-    make: Callable[[str], str], usual: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_a_role_may_use_schemas_made_for_it(
+    make: Callable[[str], str], usual: dict[str, Any], monkeypatch: Patch
 ) -> None:
     url = make("")
     role = f"r_{time.time_ns()}"

@@ -16,7 +16,7 @@ from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.trace import StatusCode
 
 import zeke_jobs
-from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, one_worker
+from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, ended, one_worker
 from zeke_jobs.client import tracing
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Traces:
 
 
 @pytest.fixture
-def traces(monkeypatch: pytest.MonkeyPatch) -> Traces:
+def traces(monkeypatch: Patch) -> Traces:
     made = Traces()
     monkeypatch.setattr(tracing, "tracer", lambda: made.tracer)
     return made
@@ -62,7 +62,7 @@ def is_child(child: ReadableSpan, parent: ReadableSpan) -> bool:
 
 
 @pytest.mark.parametrize("handler", ["F:chain", "tests.zeke_jobs.worker.coroutines:forward"])
-def test_one_trace_from_the_caller_over_the_handler_to_its_follow_up(
+def test_one_trace_goes_from_the_caller_to_the_follow_up(
     running: Running, traces: Traces, jobs: Jobs, handler: str
 ) -> None:
     with running(TASKS.replace("F:chain", handler)):
@@ -135,9 +135,7 @@ def carried(jobs: Jobs, job: Any) -> str:
 
 
 @pytest.mark.parametrize("said", [CALLER, "", "00-zz-1-01", "x" * 256])
-def test_a_caller_in_sql_passes_its_own_context_and_nonsense_begins_a_trace(
-    table: Jobs, traces: Traces, said: str
-) -> None:
+def test_a_caller_in_sql_passes_its_context_and_nonsense_begins_one(table: Jobs, traces: Traces, said: str) -> None:
     [job] = table.add("echo-async", options=f'{{"traceparent": "{said}"}}')
     zeke_jobs.wait(job, timeout=30)
     parent = traces.span("process echo-async").parent

@@ -12,7 +12,7 @@ from tests.waiting import eventually
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.planted import FAR, UNREADABLE, plant
 from tests.zeke_jobs.strange import nested
-from tests.zeke_jobs.worker.conftest import Jobs, Running, ended
+from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, ended
 from zeke_jobs.core import bounds
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.broker import JobBroker
@@ -23,9 +23,7 @@ TASKS = """
 """
 
 
-def test_a_row_that_cannot_be_read_fails_alone_and_says_why(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_row_that_cannot_be_read_fails_alone_and_says_why(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     # The producer asks immediately when the next job is due.
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", ())
     jobs.use(TASKS)
@@ -51,9 +49,7 @@ def test_a_row_that_cannot_be_read_fails_alone_and_says_why(
 
 
 @pytest.mark.parametrize("how", ["queued", "failed"])
-def test_all_that_reads_rows_works_beside_those_that_cannot_be_read(
-    running: Running, jobs: Jobs, how: str, cli: Cli
-) -> None:
+def test_all_that_reads_rows_works_beside_unreadable_ones(running: Running, jobs: Jobs, how: str, cli: Cli) -> None:
     jobs.use(TASKS)
     deep = plant(jobs.conn, "echo", f'{{"x": {json.dumps(nested(900))}}}')
     old = {
@@ -97,9 +93,7 @@ STEPS = [
 ]  # fmt: skip
 
 
-def inject(
-    monkeypatch: pytest.MonkeyPatch, broker: JobBroker, step: str, error: type[BaseException], *, after: bool
-) -> list[int]:
+def inject(monkeypatch: Patch, broker: JobBroker, step: str, error: type[BaseException], *, after: bool) -> list[int]:
     """Let one call of a step fail before or after its work; return the list of failed calls."""
     *path, name = step.split(".")
     own = {"SQL": SQL, "producer": broker.producer}
@@ -122,7 +116,7 @@ def inject(
 
 @pytest.mark.parametrize(("after", "error"), [(False, Broken), (True, SystemExit)], ids=["before", "after"])
 def test_an_exception_at_any_step_strands_no_job(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, after: bool, error: type[BaseException]
+    running: Running, jobs: Jobs, monkeypatch: Patch, after: bool, error: type[BaseException]
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._AFTER_FAULT", 0.05)
     monkeypatch.setattr("zeke_jobs.worker.process.UNDER_WAY", 0.1)
@@ -153,9 +147,7 @@ def _all_done(jobs: Jobs) -> bool:
     return not jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state <> 'done' LIMIT 1")
 
 
-def test_a_stop_hands_back_what_the_process_does_not_know_that_it_has(
-    running: Running, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_hands_back_what_the_process_does_not_know(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     with running(TASKS) as broker:
         eventually(jobs.idle)
         failed = inject(monkeypatch, broker, "SQL.rows", Broken, after=True)
