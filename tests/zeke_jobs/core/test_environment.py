@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,33 +19,25 @@ def test_log_settings_are_read_in_any_case_and_a_variable_set_to_nothing_is_not_
     assert (environment.config_path(), environment.database_url_or_none()) == (Path("jobs.yaml"), None)
 
 
-def test_refuses_unknown_log_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "xml")
-    monkeypatch.setenv("ZEKE_JOBS_LOG_LEVEL", "loud")
-    with pytest.raises(ConfigurationError, match="FORMAT to be one of auto, console, json, got 'xml'"):
-        environment.log_format()
-    with pytest.raises(ConfigurationError, match=r"LEVEL to be one of info, debug, .*, got 'loud'"):
-        environment.log_level()
-
-
 @pytest.mark.parametrize(
-    ("text", "host", "port"),
-    [("127.0.0.1:9191", "127.0.0.1", 9191), ("[::1]:80", "::1", 80), ("box:65535", "box", 65535)],
-)
-def test_an_address_is_a_host_and_a_port(monkeypatch: pytest.MonkeyPatch, text: str, host: str, port: int) -> None:
-    monkeypatch.setenv(environment.METRICS, text)
-    assert environment.metrics_address() == (host, port)
+    ("variable", "read", "texts", "said"),
+    [
+        ("LOG_FORMAT", environment.log_format, ["xml"], "to be one of auto, console, json, got 'xml'"),
+        ("LOG_LEVEL", environment.log_level, ["loud"], r"to be one of info, debug, .*, got 'loud'"),
+        ("METRICS", environment.metrics_address, ["9191", ":9191", "box:", "box:0", "box:65536", "box:http", "box:-1"], "to be HOST:PORT"),
+        ("ASYNC", environment.async_places, ["1_0", "+5", "\uff12\uff10", "0", "10001", "2.5", "nan", "-1"], "to be 1 to 10000 jobs, got "),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch, variable: str, read: Callable[[], object], texts: list[str], said: str
+) -> None:
+    for text in texts:
+        monkeypatch.setenv(f"ZEKE_JOBS_{variable}", text)
+        with pytest.raises(ConfigurationError, match=f"expected ZEKE_JOBS_{variable} {said}"):
+            read()
 
 
-@pytest.mark.parametrize("text", ["9191", ":9191", "box:", "box:0", "box:65536", "box:http", "box:-1"])
-def test_anything_else_is_no_address(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setenv(environment.METRICS, text)
-    with pytest.raises(ConfigurationError, match="expected ZEKE_JOBS_METRICS to be HOST:PORT"):
-        environment.metrics_address()
-
-
-@pytest.mark.parametrize("text", ["1_0", "+5", "\uff12\uff10", "0", "10001", "2.5", "nan", "-1"])
-def test_anything_else_is_no_number_of_jobs(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setenv("ZEKE_JOBS_ASYNC", text)
-    with pytest.raises(ConfigurationError, match="expected ZEKE_JOBS_ASYNC to be 1 to 10000 jobs, got "):
-        environment.async_places()
+def test_an_address_is_a_host_and_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    for host, port in (("127.0.0.1", 9191), ("[::1]", 80), ("box", 65535)):
+        monkeypatch.setenv(environment.METRICS, f"{host}:{port}")
+        assert environment.metrics_address() == (host.strip("[]"), port)

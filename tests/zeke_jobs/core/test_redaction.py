@@ -55,20 +55,14 @@ def secret(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return value
 
 
-def test_a_secret_changes_no_other_word(secret: str) -> None:
+def test_a_secret_changes_no_other_word_and_no_frame_of_an_error(secret: str) -> None:
     with hiding({"reason": secret}, ["reason"]):
         assert redact(PLAIN) == PLAIN
         for as_json in (True, False):
             stream = io.StringIO()
             logs.configure(stream, json=as_json)
             logs.get_logger("zeke_jobs.worker", worker=1).warning(PLAIN, reason="kept in our own lines", a="a")
-            assert PLAIN in stream.getvalue()
-            assert "***" not in stream.getvalue()
-            assert "${" not in stream.getvalue()
-
-
-def test_the_frames_of_an_error_stay(secret: str) -> None:
-    with hiding({"password": secret}, ["password"]):
+            assert [part in stream.getvalue() for part in (PLAIN, "***", "${")] == [True, False, False]
         with pytest.raises(ValueError, match="Expecting") as raised:
             json.loads("{")
         assert describe(raised.value)["traceback"] == "".join(traceback.format_exception(raised.value))
@@ -87,20 +81,16 @@ def test_the_frames_of_an_error_stay(secret: str) -> None:
 )
 def test_the_password_of_an_address_is_masked_in_its_place(address: str) -> None:
     for password in PASSWORDS:
-        for text in ("cannot reach {}", '{{"url": "{}"}}', "'{}' (1 of 1)", "{} and {}"):
-            said = text.replace("{{", "{").replace("}}", "}").replace("{}", address.format(password))
-            shown = (
-                text.replace("{{", "{").replace("}}", "}").replace("{}", address.format("***").replace("'***'", "***"))
-            )
-            assert redact(said) == shown, password
+        for text in ("cannot reach @", '{"url": "@"}', "'@' (1 of 1)", "@ and @"):
+            shown = text.replace("@", address.format("***").replace("'***'", "***"))
+            assert redact(text.replace("@", address.format(password))) == shown, password
 
 
-def test_the_address_of_an_example_stays() -> None:
+def test_an_address_with_odd_characters_in_its_password_is_masked_as_it_was_written_and_that_of_an_example_stays() -> (
+    None
+):
     said = "export DATABASE_URL=postgresql://user:password@host/name; and postgresql://user:password1@host/name"
     assert redact(said) == said.replace("password1", "***")
-
-
-def test_an_address_with_odd_characters_in_its_password_is_masked_as_it_was_written() -> None:
     for password in ("a b", "a'b", 'a"b', "p@ss", "1?2#3"):
         text = f"postgresql://me:{password}@box/news"
         libpq(text)
@@ -117,9 +107,8 @@ def test_a_sensitive_field_is_masked_under_its_name_however_short(secret: str) -
         for as_json in (True, False):
             stream = io.StringIO()
             logs.configure(stream, json=as_json)
-            logs.get_logger("zeke_jobs.job").info(
-                "log in", password=secret, user={"e_mail": secret, "name": "Ada"}, given=payload
-            )
+            user = {"e_mail": secret, "name": "Ada"}
+            logs.get_logger("zeke_jobs.job").info("log in", password=secret, user=user, given=payload)
             logging.getLogger("library").warning("says", extra={"password": secret})
             shown = stream.getvalue() + captured.read()[0]
             assert shown.count("***") >= 5, shown
@@ -132,12 +121,17 @@ def test_a_sensitive_field_is_masked_under_its_name_however_short(secret: str) -
     assert secret in repr(payload)
 
 
-def test_a_value_that_is_no_word_is_masked_in_any_text() -> None:
+def test_a_value_that_is_no_word_is_masked_in_any_text_and_that_of_a_variable_is_shown_as_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = f"401 for {LONG}, +49-30-901820 (Ada Lovelace), 4111111111111111"
     with hiding({"a": {"b": [LONG, "+49-30-901820", "Ada Lovelace", 4111111111111111]}}, ["a.b"]):
-        assert (
-            redact(f"401 for {LONG}, +49-30-901820 (Ada Lovelace), 4111111111111111") == "401 for ***, *** (***), ***"
-        )
+        assert redact(said) == "401 for ***, *** (***), ***"
     assert redact(LONG) == LONG
+    monkeypatch.setenv("API_KEY", LONG)
+    monkeypatch.setenv("BASE_URL", "https://example.org/v1")
+    Substitution(["${API_KEY}", "${BASE_URL}"])
+    assert redact(f"Bearer {LONG} to https://example.org/v1") == "Bearer ${API_KEY} to https://example.org/v1"
 
 
 def test_the_excerpt_of_a_statement_that_failed_shows_no_sensitive_value(conn: Connection) -> None:
@@ -154,13 +148,6 @@ def test_the_excerpt_of_a_statement_that_failed_shows_no_sensitive_value(conn: C
             for said in (redact(str(caught.value)), stream.getvalue()):
                 assert "LINE 1: ***" in said, said
                 assert not any(part in said for part in ("O'", "Brien", "own", "High Street")), said
-
-
-def test_the_value_of_a_variable_is_shown_as_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("API_KEY", LONG)
-    monkeypatch.setenv("BASE_URL", "https://example.org/v1")
-    Substitution(["${API_KEY}", "${BASE_URL}"])
-    assert redact(f"Bearer {LONG} to https://example.org/v1") == "Bearer ${API_KEY} to https://example.org/v1"
 
 
 def test_the_details_of_a_rejection_keep_their_form() -> None:

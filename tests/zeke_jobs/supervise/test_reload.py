@@ -17,10 +17,9 @@ from zeke_jobs.supervise.reload import Reloader, Watch, program, system
 ENV = {"DATABASE_URL": "postgresql://localhost/db"}
 
 
-@pytest.mark.parametrize(("grace", "for_jobs"), [(50.0, "30000"), (15.0, "1000")])
-def test_workers_hand_jobs_back_twenty_seconds_before_they_are_killed(grace: float, for_jobs: str) -> None:
-    workers, _ = system(ENV, grace=grace)
-    assert workers.argv[-2:] == ["--worker-shutdown-timeout", for_jobs]
+def test_workers_hand_jobs_back_twenty_seconds_before_they_are_killed() -> None:
+    for grace, for_jobs in ((50.0, "30000"), (15.0, "1000")):
+        assert system(ENV, grace=grace)[0].argv[-2:] == ["--worker-shutdown-timeout", for_jobs]
 
 
 def test_programs_may_be_beside_the_command_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,13 +29,12 @@ def test_programs_may_be_beside_the_command_that_runs(tmp_path: Path, monkeypatc
     assert program("dramatiq") == ["/usr/bin/a-python", str(tmp_path / "dramatiq")]
 
 
-@pytest.mark.parametrize(("more", "form"), [({}, "console"), ({"ZEKE_JOBS_LOG_FORMAT": "json"}, "json")])
-def test_on_a_terminal_the_log_is_readable_unless_the_environment_sets_another_format(more: dict[str, str], form: str) -> None:  # fmt: skip
-    for command in system({**ENV, **more}, on_terminal=True):
-        assert (command.environment or {})["ZEKE_JOBS_LOG_FORMAT"] == form
-
-
-def test_where_lines_must_be_json_those_of_a_command_get_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_the_log_is_readable_unless_another_format_is_set_and_lines_of_a_command_get_a_level(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for more, form in (({}, "console"), ({"ZEKE_JOBS_LOG_FORMAT": "json"}, "json")):
+        for command in system({**ENV, **more}, on_terminal=True):
+            assert (command.environment or {})["ZEKE_JOBS_LOG_FORMAT"] == form
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
     with structlog.testing.capture_logs() as lines:
         for name in ("up", "workers", "check"):

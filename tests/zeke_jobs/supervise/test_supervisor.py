@@ -1,6 +1,7 @@
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -101,11 +102,8 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_pauses_double_and_end_at_half_a_minute() -> None:
-    assert [pause(n) for n in (1, 2, 3, 4, 50)] == [0.5, 1, 2, 4, 30]
-
-
 def test_a_child_that_dies_is_started_again_after_its_pause_the_shortest_if_it_ran_for_long(started: Start) -> None:
+    assert [pause(n) for n in (1, 2, 3, 4, 50)] == [0.5, 1, 2, 4, 30]
     one = started()
     first = one.pids["a"]
     for _ in range(4):
@@ -119,7 +117,7 @@ def test_a_child_that_dies_is_started_again_after_its_pause_the_shortest_if_it_r
     assert one.pids["a"] != first
 
 
-def test_a_child_that_does_not_end_in_its_grace_time_is_killed(started: Start) -> None:
+def test_a_child_that_does_not_end_in_its_grace_time_is_killed_and_at_once_after_a_second_stop(started: Start) -> None:
     one = started(python("a", STUBBORN), grace=5.0)
     one.stop()
     one.step()
@@ -129,9 +127,6 @@ def test_a_child_that_does_not_end_in_its_grace_time_is_killed(started: Start) -
     with capture_logs() as lines:
         one.until(lambda: not one.pids)
     assert [line["event"] for line in lines] == ["killed after its grace time"]
-
-
-def test_a_second_stop_kills_at_once(started: Start) -> None:
     one = started(python("a", STUBBORN), grace=3600.0)
     one.stop()
     one.stop()  # timeout(1) sends its signal twice.
@@ -160,20 +155,15 @@ FORKS = """
 """
 
 
-def test_sigterm_goes_to_the_main_process_alone(started: Start) -> None:
-    one = started(python("a", FORKS))
-    one.until(lambda: one.of("a").count("ready") == 2)
-    one.stop()
-    one.ends()
-    assert [line for line in one.of("a") if "SIGTERM" in line] == ["main got SIGTERM"]
-
-
-def test_what_a_killed_main_process_leaves_behind_is_ended(started: Start) -> None:
-    one = started(python("a", FORKS))
-    one.until(lambda: len(one.of("a")) == 4)
+def test_sigterm_goes_to_the_main_process_alone_and_what_a_killed_one_leaves_behind_is_ended(started: Start) -> None:
+    one = started(python("a", FORKS), python("b", FORKS))
+    one.until(lambda: len(one.of("a")) == len(one.of("b")) == 4)
     (orphan,) = {*one.of("a")} - {"ready", "0"}
     one.dies()
     one.until(lambda: not alive(int(orphan)))
+    one.stop()
+    one.ends()
+    assert [line for line in one.of("b") if "SIGTERM" in line] == ["main got SIGTERM"]
 
 
 def test_a_configuration_error_ends_everything_with_its_status(started: Start) -> None:
@@ -199,17 +189,6 @@ def test_after_a_crash_a_wrong_file_is_tried_again_until_it_is_right(started: St
     assert (one.of("b"), one.status) == (["ready"], 0)
 
 
-def test_a_process_learns_that_it_starts_again_after_a_crash_and_not_after_a_reload(started: Start) -> None:
-    look = "import os; print('again' if os.environ.get('ZEKE_JOBS_RESTART') else 'new')"
-    one = started(python("a", SERVE, look))
-    one.now += 6
-    one.dies()
-    one.later(30)
-    one.says("new", "ready", "again", "ready")
-    one.reload()
-    one.says("new", "ready", "again", "ready", "ended", "new", "ready")
-
-
 def test_while_watching_a_wrong_file_is_tried_again_from_the_first_start_on(started: Start) -> None:
     one = started(python("a", "print('tried'); raise SystemExit(2)"), is_ready=False, retries=True)
     one.until(lambda: not one.pids)
@@ -219,20 +198,24 @@ def test_while_watching_a_wrong_file_is_tried_again_from_the_first_start_on(star
     one.says("tried", "tried", "tried")
 
 
-def test_a_file_that_breaks_during_a_reload_is_tried_again_until_it_is_right_and_then_put_in_force(
+def test_a_process_learns_that_it_starts_again_after_a_crash_and_a_file_that_breaks_during_a_reload_is_put_in_force(
     started: Start, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken"
     look = f"import os; os.path.exists({str(broken)!r}) and exit(2); print(os.environ.get('ZEKE_JOBS_RESTART'))"
     one = started(python("a", SERVE, look))
     one.now += 6
+    one.dies()
+    one.later(30)
+    one.says("None", "ready", "1", "ready")
+    one.now += 6
     broken.touch()
     one.reload()
-    one.says("None", "ready", "ended")
+    one.says("None", "ready", "1", "ready", "ended")
     one.until(lambda: not one.pids)
     broken.unlink()
     one.later(0.6)
-    one.says("None", "ready", "ended", "None", "ready")
+    one.says("None", "ready", "1", "ready", "ended", "None", "ready")
     assert one.status == 0
 
 
@@ -266,3 +249,28 @@ def test_when_the_supervisor_itself_fails_nothing_runs_on(started: Start, monkey
         one.run()
     monkeypatch.undo()
     one.until(lambda: not alive(pid))
+
+
+GUARDED = """
+import subprocess, sys, time
+from zeke_jobs.supervise.guardian import Guardian
+guardian = Guardian(0.3)
+process = subprocess.Popen([sys.executable, "-u", "-c", sys.argv[1]], stdout=subprocess.PIPE, start_new_session=True)
+process.stdout.readline()
+guardian.tell([process.pid])
+print(process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_what_a_killed_supervisor_leaves_behind_is_killed_after_its_grace() -> None:
+    command = [sys.executable, "-c", GUARDED, textwrap.dedent(STUBBORN)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        pid = int(owner.stdout.readline())
+        owner.kill()
+    try:
+        eventually(lambda: not alive(pid), 10)
+    finally:
+        if alive(pid):
+            os.killpg(pid, signal.SIGKILL)
