@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from psycopg2.extensions import connection as Connection
-from psycopg2.extras import Json, RealDictCursor
+from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
 import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.commands import Cli, MakeTask
+from tests.zeke_jobs.sql import dicts, value
 from zeke_jobs.core import redaction
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.payload.schema import PayloadSchema
@@ -44,46 +45,31 @@ FIELDS = ["password", "user.e_mail", "contacts.phone", "card"]
 PLANTED = (*SECRETS, "ada@planted.example")
 
 
-def rows(conn: Connection, statement: str, **values: Any) -> list[dict[str, Any]]:
-    with conn.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(statement, values)
-        return [dict(row) for row in cursor.fetchall()] if cursor.description else []
-
-
 def plant(conn: Connection, job: object) -> None:
     """Make a job failed with texts that quote its payload, as a worker masks the texts that it writes itself."""
     text = f"no: {PAYLOAD['password']} {PHONE} {CARD} ada@planted.example, {json.dumps(PAYLOAD)}"
-    (row,) = rows(
-        conn, "SELECT coalesce(sensitive, '{}') AS fields FROM zeke_jobs.queue WHERE message_id = %(job)s", job=str(job)
-    )
-    with redaction.hiding(PAYLOAD, row["fields"]):
-        worker = redaction.redact(text)
-        details = redaction.redacted(PAYLOAD)
-    rows(
+    fields = value(conn, "SELECT coalesce(sensitive, '{}') FROM zeke_jobs.queue WHERE message_id = %s", str(job))
+    with redaction.hiding(PAYLOAD, fields):
+        worker, details = redaction.redact(text), redaction.redacted(PAYLOAD)
+    error = {"type": "OSError", "message": worker, "traceback": worker, "details": details}
+    attempt = {"outcome": "retry", "attempt": 1, "reason": worker, "error": error}
+    said = {"waiting_for": text, "cancel_reason": text, "unique_key": f"order ={text}"}
+    extra = {"progress": {"done": 1, "note": worker}, **said}
+    dicts(
         conn,
         """UPDATE zeke_jobs.queue
-        SET extra = coalesce(extra, '{}') || jsonb_build_object(
-            'progress', jsonb_build_object('done', 1, 'note', %(worker)s::text), 'waiting_for', %(text)s::text, 'cancel_reason', %(text)s::text,
-            'unique_key', 'order =' || %(text)s::text, 'batch', coalesce(extra ->> 'batch', %(text)s::text)),
-          attempts = jsonb_build_array(jsonb_build_object('outcome', 'retry', 'attempt', 1, 'reason', %(worker)s::text, 'error',
-            jsonb_build_object('type', 'OSError', 'message', %(worker)s::text, 'traceback', %(worker)s::text, 'details', %(details)s::jsonb))),
-          attempt = 1, result = jsonb_build_object('said', %(text)s::text, 'copy', %(payload)s::jsonb, %(text)s::text, 1, 'n', %(card)s)
-        WHERE message_id = %(job)s;
-        INSERT INTO zeke_jobs.step (job, name, result) VALUES (%(job)s, left(%(text)s, 100), '1') ON CONFLICT DO NOTHING""",
-        text=text,
-        worker=worker,
-        details=Json(details),
-        payload=Json(PAYLOAD),
-        card=CARD,
-        job=str(job),
+        SET extra = coalesce(extra, '{}') || %s || jsonb_build_object('batch', coalesce(extra ->> 'batch', %s)),
+          attempts = %s, attempt = 1, result = %s
+        WHERE message_id = %s;
+        INSERT INTO zeke_jobs.step (job, name, result) VALUES (%s, left(%s, 100), '1') ON CONFLICT DO NOTHING""",
+        *(Json(extra), text, Json([attempt]), Json({"said": text, "copy": PAYLOAD, text: 1, "n": CARD})),
+        *(str(job), str(job), text),
     )
 
 
 def seen(conn: Connection) -> dict[str, str]:
-    return {
-        view: str(rows(conn, f"SELECT coalesce(string_agg(v::text, ''), '') AS text FROM {view} AS v")[0]["text"])
-        for view in ("zeke_jobs.job", "zeke_jobs.job_step", "zeke_jobs.finished", "pgboss.job", "pgboss.archive")
-    }
+    views = ("zeke_jobs.job", "zeke_jobs.job_step", "zeke_jobs.finished", "pgboss.job", "pgboss.archive")
+    return {view: value(conn, f"SELECT coalesce(string_agg(v::text, ''), '') FROM {view} AS v") for view in views}
 
 
 def leaks(text: str) -> list[str]:
@@ -105,47 +91,32 @@ def test_a_job_stays_masked_when_its_task_is_removed_renamed_or_loses_the_fields
         "UPDATE zeke_jobs.task SET id = 'new-order', aliases = '{}'",
         "DELETE FROM zeke_jobs.task",
     ):
-        rows(conn, change)
-        for view, text in seen(conn).items():
-            assert leaks(text) == [], (change, view)
+        dicts(conn, change)
+        assert [view for view, text in seen(conn).items() if leaks(text)] == [], change
     data = zeke_jobs.status(job).data
     assert (data["password"], data["card"], data["user"]) == ("***", "***", {"full_name": "Ada", "e_mail": "***"})
     assert data["contacts"] == [{"phone": "***", "city": "Berlin"}, {"phone": "***", "city": "Rome"}]
     assert data["note"] == "plain"
 
 
-def test_a_sensitive_field_is_masked_in_camel_case_too(conn: Connection) -> None:
-    (row,) = rows(
-        conn,
-        """SELECT zeke_jobs.mask_text('said planted-12345', v.value, '{api_key}') AS text, zeke_jobs.mask(v.value, '{api_key}') AS value
-        FROM (SELECT '{"apiKey": ["planted-12345"]}'::jsonb) AS v (value)""",
-    )
-    assert row == {"text": "said ***", "value": {"apiKey": "***"}}
-
-
-def test_many_and_those_of_a_stock_producer_and_of_sql_are_stored_with_their_fields(
+def test_many_and_those_of_a_stock_producer_and_of_sql_are_stored_with_their_fields_and_others_without(
     conn: Connection, make_task: MakeTask
 ) -> None:
-    make_task("order", Order, sensitive=FIELDS, aliases=["bestellung"])
-    zeke_jobs.send_many("order", [PAYLOAD, PAYLOAD])
-    rows(conn, "SELECT zeke_jobs.send('bestellung', %(payload)s)", payload=Json(PAYLOAD))
-    message = {"queue_name": "default", "actor_name": "bestellung", "args": [], "kwargs": PAYLOAD, "options": {}}
-    rows(
-        conn,
-        "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) VALUES (gen_random_uuid(), 'default', 'queued', %(message)s)",
-        message=Json(message),
-    )
-    assert [row["sensitive"] for row in rows(conn, "SELECT sensitive FROM zeke_jobs.queue")] == [FIELDS] * 4
-    rows(conn, "DELETE FROM zeke_jobs.task")
-    assert leaks(seen(conn)["zeke_jobs.job"]) == []
-
-
-def test_a_task_without_sensitive_fields_costs_its_rows_nothing(conn: Connection, make_task: MakeTask) -> None:
     make_task("order", Order)
     zeke_jobs.send("order", PAYLOAD)
     zeke_jobs.send_many("order", [PAYLOAD])
-    assert [row["sensitive"] for row in rows(conn, "SELECT sensitive FROM zeke_jobs.queue")] == [None, None]
+    assert dicts(conn, "SELECT sensitive FROM zeke_jobs.queue") == [{"sensitive": None}] * 2
     assert next(zeke_jobs.jobs()).data == PAYLOAD
+    dicts(conn, "DELETE FROM zeke_jobs.queue")
+    make_task("order", Order, sensitive=FIELDS, aliases=["bestellung"])
+    zeke_jobs.send_many("order", [PAYLOAD, PAYLOAD])
+    dicts(conn, "SELECT zeke_jobs.send('bestellung', %s)", Json(PAYLOAD))
+    message = {"queue_name": "default", "actor_name": "bestellung", "args": [], "kwargs": PAYLOAD, "options": {}}
+    stock = "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message)"
+    dicts(conn, f"{stock} VALUES (gen_random_uuid(), 'default', 'queued', %s)", Json(message))
+    assert dicts(conn, "SELECT sensitive FROM zeke_jobs.queue") == [{"sensitive": FIELDS}] * 4
+    dicts(conn, "DELETE FROM zeke_jobs.task")
+    assert leaks(seen(conn)["zeke_jobs.job"]) == []
 
 
 @pytest.mark.parametrize("name", ["order", "bestellung"])
@@ -157,7 +128,7 @@ def test_a_field_that_becomes_sensitive_is_masked_in_the_jobs_that_are_there(
     plant(conn, job.id)
     make_task("order", Order, sensitive=FIELDS[:3], aliases=["bestellung"])
     if name != "order":
-        rows(conn, "DELETE FROM zeke_jobs.task WHERE id <> 'order'")
+        dicts(conn, "DELETE FROM zeke_jobs.task WHERE id <> 'order'")
     assert leaks(seen(conn)["zeke_jobs.job"]) == []
 
 
@@ -166,39 +137,35 @@ def test_status_why_and_top_show_nothing_of_it(
     conn: Connection, job: str, state: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "400")
-    rows(conn, "UPDATE zeke_jobs.task SET sensitive = '{}'")
-    other = str(zeke_jobs.send("order", PAYLOAD, key=PHONE).id)
-    rows(conn, "UPDATE zeke_jobs.queue SET sensitive = %(fields)s, state = 'consumed', started_on = now() WHERE message_id = %(id)s", fields=FIELDS, id=other)  # fmt: skip
-    plant(conn, other)
-    third = str(zeke_jobs.send("order", PAYLOAD, key=PHONE).id)
-    rows(conn, "UPDATE zeke_jobs.queue SET sensitive = %(fields)s WHERE message_id = %(id)s", fields=FIELDS, id=third)
-    plant(conn, third)
-    rows(conn, "UPDATE zeke_jobs.queue SET state = %(state)s, completed_on = now() WHERE message_id = %(id)s", state=state, id=job)  # fmt: skip
+    dicts(conn, "UPDATE zeke_jobs.task SET sensitive = '{}'")
+    other, third = (str(zeke_jobs.send("order", PAYLOAD, key=PHONE).id) for _ in range(2))
+    dicts(conn, "UPDATE zeke_jobs.queue SET sensitive = %s", FIELDS)
+    for one in (other, third):
+        plant(conn, one)
+    dicts(conn, "UPDATE zeke_jobs.queue SET state = 'consumed', started_on = now() WHERE message_id = %s", other)
+    dicts(conn, "UPDATE zeke_jobs.queue SET state = %s, completed_on = now() WHERE message_id = %s", state, job)
     shown = ""
     for command in (("status", job), ("status", job, "--json"), ("why", job), ("why", job, "--json"), ("jobs",), ("why", other),
                     ("why", third), ("status", other), ("jobs", "--json"), ("top", "--once")):  # fmt: skip
         ran = cli(*command)
-        assert ran.status == 0
-        said = ran.out + ran.err
-        assert leaks(said) == [], command
-        shown += said
-    assert "Berlin" in shown
-    assert "***" in shown
+        assert (ran.status, leaks(ran.out + ran.err)) == (0, []), command
+        shown += ran.out
+    assert all(part in shown for part in ("Berlin", "***"))
 
 
 def test_what_is_left_after_the_purge_shows_no_key_that_quotes_it(conn: Connection, job: str) -> None:
     plain = zeke_jobs.send("order", PAYLOAD, key="customer 7").id
-    rows(conn, "UPDATE zeke_jobs.queue SET state = 'done', completed_on = now() - interval '1 year'")
+    dicts(conn, "UPDATE zeke_jobs.queue SET state = 'done', completed_on = now() - interval '1 year'")
     assert chores.purge(conn) == 2
-    keys = {str(row["id"]): row["key"] for row in rows(conn, "SELECT id, key FROM zeke_jobs.finished")}
+    keys = {str(row["id"]): row["key"] for row in dicts(conn, "SELECT id, key FROM zeke_jobs.finished")}
     assert keys == {job: "***", str(plain): "customer 7"}
     assert {view for view, text in seen(conn).items() if leaks(text)} == set()
     # The table of the history still has the data for a backtest, but clients and readers cannot read the table.
-    assert f"customer {PHONE}" in [row["key"] for row in rows(conn, "SELECT key FROM zeke_jobs.history")]
+    assert {"key": f"customer {PHONE}"} in dicts(conn, "SELECT key FROM zeke_jobs.history")
 
 
 @each(
-    ("value", "fields", "expected"),
+    ("given", "fields", "expected"),
     [
         ({"a": 1}, None, {"a": 1}),
         ({"a": 1}, [], {"a": 1}),
@@ -215,32 +182,37 @@ def test_what_is_left_after_the_purge_shows_no_key_that_quotes_it(conn: Connecti
         ({}, ["a"], {}),
     ],
 )
-def test_a_path_leads_through_objects_and_lists(conn: Connection, value: Any, fields: Any, expected: Any) -> None:
-    assert rows(conn, "SELECT zeke_jobs.mask(%(value)s, %(fields)s::text[]) AS m", value=Json(value), fields=fields) == [{"m": expected}]  # fmt: skip
+def test_a_path_leads_through_objects_and_lists(conn: Connection, given: Any, fields: Any, expected: Any) -> None:
+    assert value(conn, "SELECT zeke_jobs.mask(%s, %s::text[])", Json(given), fields) == expected
 
 
-def test_a_secret_is_found_in_all_that_quotes_it_and_common_words_stay(conn: Connection) -> None:
+def test_a_secret_is_found_in_all_that_quotes_it_under_either_name_and_common_words_stay(conn: Connection) -> None:
     message = {"a": {"b": ['x"y\nz-4711', "abc", True, None, 12345678]}, "c": "kept"}
     said = {
         "x": 'q x"y\nz-4711 q',
         "j": json.dumps('x"y\nz-4711'),
         'x"y\nz-4711': ["abc", True, 12345678, "n 12345678"],
     }
-    found = rows(conn, "SELECT zeke_jobs.mask(%(said)s::jsonb, '{a.b}', %(message)s) AS u", said=Json(said), message=Json(message))  # fmt: skip
-    assert found == [{"u": {"x": "q *** q", "j": '"***"', "***": ["abc", True, "***", "n ***"]}}]
+    found = value(conn, "SELECT zeke_jobs.mask(%s::jsonb, '{a.b}', %s)", Json(said), Json(message))
+    assert found == {"x": "q *** q", "j": '"***"', "***": ["abc", True, "***", "n ***"]}
+    camel = (
+        "zeke_jobs.mask_text('said planted-12345', v.v, '{api_key}') AS text, zeke_jobs.mask(v.v, '{api_key}') AS value"
+    )
+    (row,) = dicts(conn, f"SELECT {camel} FROM (SELECT %s::jsonb) AS v (v)", Json({"apiKey": ["planted-12345"]}))
+    assert row == {"text": "said ***", "value": {"apiKey": "***"}}
 
 
 @each(
-    "value",
+    "word",
     [
         "worker", "zeke", "a", "1", "1234567", "12345678", "postgresql", "zeke_jobs/a.py", "fifteen-letters", "sixteen-letters-",
         "Ada Lovelace", "a@b.de", "ada@b.example", "+49-30-901820", "q" * 40, "Ünicode", "Übermäßig",
     ],
 )  # fmt: skip
-def test_python_and_sql_search_texts_for_the_same_values(conn: Connection, value: str) -> None:
-    (found,) = rows(conn, "SELECT zeke_jobs.secrets_in(%(payload)s, '{a}') AS s", payload=Json({"a": value}))
-    with redaction.hiding({"a": value}, ["a"]):
-        assert (redaction.redact(value) == "***") is (value in (found["s"] or ()))
+def test_python_and_sql_search_texts_for_the_same_values(conn: Connection, word: str) -> None:
+    found = value(conn, "SELECT zeke_jobs.secrets_in(%s, '{a}')", Json({"a": word})) or ()
+    with redaction.hiding({"a": word}, ["a"]):
+        assert (redaction.redact(word) == "***") is (word in found)
 
 
 def test_texts_that_a_worker_writes_are_masked_by_path_and_in_each_spelling() -> None:
@@ -269,8 +241,8 @@ class Deep(BaseModel):
 @pytest.mark.parametrize(
     ("path", "step"),
     [
-        ("user", None), ("user.e_mail", None), ("users.e_mail", None), ("by_name.ada.e_mail", None), ("free.what.ever", None),
-        ("usr", "usr"), ("user.mail", "mail"), ("users.e_mail.x", "x"), ("by_name.ada.mail", "mail"), ("user.eMail", "eMail"),
+        ("user", None), ("user.e_mail", None), ("users.e_mail", None), ("by_name.ada.e_mail", None), ("free.what.ever", None), ("usr", "usr"),
+        ("user.mail", "mail"), ("users.e_mail.x", "x"), ("by_name.ada.mail", "mail"), ("user.eMail", "eMail"),
     ],
 )  # fmt: skip
 def test_a_path_is_checked_against_the_payload_s_model(path: str, step: str | None) -> None:
