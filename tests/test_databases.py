@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
 
 from tests.conftest import databases, superuser
-from tests.each import each
 from tests.fleet import query
 from tests.recycling import Recycled
 from zeke_jobs.postgres.pool import AddressError, connect
@@ -33,11 +31,8 @@ def test_a_database_ends_with_its_test_and_so_do_the_sessions_in_it(server_url: 
 @pytest.fixture
 def used(server_url: str, template: str) -> Iterator[Recycled]:
     with databases(server_url) as make:
-        yield recycled(make(template))
-
-
-def recycled(url: str) -> Recycled:
-    return Recycled(url, urlsplit(url).path[1:])
+        url = make(template)
+        yield Recycled(url, urlsplit(url).path[1:])
 
 
 #: A test could leave rows, numbers of sequences, the time, and the state of a session to the next test.
@@ -63,15 +58,15 @@ def test_a_test_finds_nothing_of_the_one_that_used_its_database_before(used: Rec
         set_clock(conn, datetime(2020, 1, 1, tzinfo=UTC))
         other = connect(used.url)
         other.cursor().execute("BEGIN; LOCK TABLE zeke_jobs.wait; SELECT pg_advisory_lock(2)")
-        with conn.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO zeke_jobs.task (id, queue, definition, revision) VALUES ('t', 'default', '{}', 1)"
-            )
-            cursor.execute("INSERT INTO sources (id, type) VALUES (gen_random_uuid(), 'rss')")
-            cursor.execute("SELECT zeke_jobs.send('t', '{}', '{}') FROM generate_series(1, 9)")
-            cursor.execute("SET lock_timeout = '1s'; SET TimeZone = 'Asia/Tokyo'; LISTEN a; PREPARE p AS SELECT 1")
-            cursor.execute("SELECT pg_advisory_lock(1)")
-            cursor.execute("VACUUM zeke_jobs.queue")
+        for statement in (
+            "INSERT INTO zeke_jobs.task (id, queue, definition, revision) VALUES ('t', 'default', '{}', 1)",
+            "INSERT INTO sources (id, type) VALUES (gen_random_uuid(), 'rss')",
+            "SELECT zeke_jobs.send('t', '{}', '{}') FROM generate_series(1, 9)",
+            "SET lock_timeout = '1s'; SET TimeZone = 'Asia/Tokyo'; LISTEN a; PREPARE p AS SELECT 1",
+            "SELECT pg_advisory_lock(1)",
+            "VACUUM zeke_jobs.queue",
+        ):
+            query(conn, statement)
         assert look() != before
         assert used.clean(superuser(server_url))
         assert used.connection() is conn
@@ -79,7 +74,7 @@ def test_a_test_finds_nothing_of_the_one_that_used_its_database_before(used: Rec
         assert used.clean(superuser(server_url))
 
 
-@each(
+@pytest.mark.parametrize(
     "change",
     [
         "CREATE TABLE public.other ()",
@@ -97,19 +92,17 @@ def test_a_test_finds_nothing_of_the_one_that_used_its_database_before(used: Rec
         "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO PUBLIC', current_database()); END $$",
     ],
 )
-def test_a_database_that_a_test_has_changed_is_not_used_again(server_url: str, template: str, change: str) -> None:
-    with databases(server_url) as make:
-        used = recycled(make(template))
-        used.connection().cursor().execute(change)
-        assert not used.clean(superuser(server_url))
+def test_a_database_that_a_test_has_changed_is_not_used_again(used: Recycled, server_url: str, change: str) -> None:
+    used.connection().cursor().execute(change)
+    assert not used.clean(superuser(server_url))
 
 
 def test_a_connection_that_a_test_has_closed_or_changed_is_not_used_again(used: Recycled, server_url: str) -> None:
-    def change(conn: Any) -> None:
-        conn.autocommit = False
-
-    for spoil in (lambda conn: conn.close(), change):
+    for is_closed in (True, False):
         conn = used.connection()
-        spoil(conn)
+        if is_closed:
+            conn.close()
+        else:
+            conn.autocommit = False
         assert used.clean(superuser(server_url))
         assert used.connection() is not conn

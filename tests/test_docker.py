@@ -50,26 +50,23 @@ def test_the_images_jobs_yaml_is_the_repositorys_but_for_queues_and_the_engine()
     path = DOCKER / "jobs.yaml"
     if os.environ.get("UPDATE_GOLDEN"):
         path.write_text(jobs_yaml_of_the_image(), encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == jobs_yaml_of_the_image(), (
-        "run: UPDATE_GOLDEN=1 pytest tests/test_docker.py"
-    )
-    assert {task.queue for task in config.load(path).tasks.values()} == {"ingest", "ai"}
-
-
-def test_each_queue_has_a_worker_and_each_worker_a_queue() -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text == jobs_yaml_of_the_image(), "run: UPDATE_GOLDEN=1 pytest tests/test_docker.py"
     started = [service["command"] for service in SERVICES.values() if is_worker(service)]
     served = {command[command.index("--queues") + 1] for command in started}
-    assert served == {task.queue for task in config.load(DOCKER / "jobs.yaml").tasks.values()}
+    assert served == {task.queue for task in config.load(path).tasks.values()} == {"ingest", "ai"}
 
 
 def is_worker(service: dict[str, Any]) -> bool:
     return "dramatiq" in service.get("command", [])
 
 
-def test_all_that_is_promised_runs() -> None:
-    assert set(SERVICES) == {
-        "postgres", "pgbouncer", "migrate", "worker-ingest", "worker-ai", "scheduler", "engine", "metrics", "prometheus", "grafana",
-    }  # fmt: skip
+def test_all_that_is_promised_runs_with_a_health_check_and_restarts() -> None:
+    ours = {"migrate", "worker-ingest", "worker-ai", "scheduler", "engine", "metrics"}
+    assert set(SERVICES) == ours | {"postgres", "pgbouncer", "prometheus", "grafana"}
+    for name in set(SERVICES) - {"migrate"}:
+        assert SERVICES[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}, name
+        assert SERVICES[name]["restart"] == "unless-stopped", name
     assert SERVICES["scheduler"]["deploy"]["replicas"] == 2
     assert "pgvector" in SERVICES["postgres"]["image"]
 
@@ -98,12 +95,6 @@ def test_no_secret_is_written_down() -> None:
     assert set(re.findall(r"\$\{(\w+)", text)) == {"POSTGRES_PASSWORD", "ENGINE_TOKEN", "ZEKE_JOBS_ENVIRONMENT"}
 
 
-@pytest.mark.parametrize("name", [name for name in SERVICES if name != "migrate"])
-def test_each_service_has_a_health_check_and_restarts(name: str) -> None:
-    assert SERVICES[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
-    assert SERVICES[name]["restart"] == "unless-stopped"
-
-
 def test_the_dashboard_looks_and_does_not_touch_and_is_on_this_machine_alone() -> None:
     service = yaml.safe_load((DOCKER / "dashboard.yaml").read_text())["services"]["dashboard"]
     assert service["command"][-1] == reload.DASHBOARD
@@ -111,12 +102,11 @@ def test_the_dashboard_looks_and_does_not_touch_and_is_on_this_machine_alone() -
     assert [port.startswith("127.0.0.1:") for port in service["ports"]] == [True]
 
 
-def compose_accepts(*files: Path) -> None:
-    """Check that Docker Compose accepts the files when their variables are set."""
-    if shutil.which("docker-compose") is None:
-        pytest.skip("docker-compose is not installed")
-    named = [one for file in files for one in ("--file", str(file))]
-    command = ["docker-compose", "--project-directory", str(files[0].parent), *named, "config", "--quiet"]
+@pytest.mark.skipif(shutil.which("docker-compose") is None, reason="docker-compose is not installed")
+@pytest.mark.parametrize("names", [("compose.yaml",), ("compose.yaml", "dashboard.yaml")])
+def test_docker_compose_accepts_the_file_when_its_variables_are_set(names: tuple[str, ...]) -> None:
+    named = [one for name in names for one in ("--file", str(DOCKER / name))]
+    command = ["docker-compose", "--project-directory", str(DOCKER), *named, "config", "--quiet"]
     variables = {"POSTGRES_PASSWORD": "x", "DASHBOARD_URL": "postgresql://reader@postgres/zeke"}
     done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -125,32 +115,25 @@ def compose_accepts(*files: Path) -> None:
     assert "set it" in without.stderr
 
 
-@pytest.mark.parametrize("names", [("compose.yaml",), ("compose.yaml", "dashboard.yaml")])
-def test_docker_compose_accepts_the_file(names: tuple[str, ...]) -> None:
-    compose_accepts(*(DOCKER / name for name in names))
-
-
 #: The image's path has the scripts of the project's wheels, which a test builds, and of two dependencies.
 SCRIPTS = {"zeke-jobs", "zeke-news"}
 PROGRAMS = SCRIPTS | {"dramatiq", "periodiq", "python"}
 
 
-def commands() -> list[tuple[str, list[str]]]:
-    found = [(name, service["command"]) for name, service in OURS.items()]
-    checked = {name: service["healthcheck"] for name, service in OURS.items() if "healthcheck" in service}
-    found += [(f"{name} health", check["test"][1:]) for name, check in checked.items()]
-    return [*found, ("image", yaml.safe_load(re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)[0]))]
+def commands() -> list[list[str]]:
+    found = [service["command"] for service in OURS.values()]
+    found += [service["healthcheck"]["test"][1:] for service in OURS.values() if "healthcheck" in service]
+    return [*found, yaml.safe_load(re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)[0])]
 
 
-@pytest.mark.parametrize(("name", "command"), commands(), ids=lambda value: value if isinstance(value, str) else "")
-def test_each_command_exists_and_has_the_options_that_are_given(name: str, command: list[str]) -> None:
-    program, *arguments = command
-    assert program in PROGRAMS
-    assert (BIN / program).exists()
-    where = {"python": ["-m", "actors.engine"], "zeke-jobs": arguments[:1]}.get(program, [])
-    said = help_of(str(BIN / program), *where)
-    given = [argument for argument in arguments if argument.startswith("--")]
-    assert [option for option in given if not re.search(rf"{option}\b", said)] == []
+def test_each_command_exists_and_has_the_options_that_are_given() -> None:
+    for program, *arguments in commands():
+        assert program in PROGRAMS
+        assert (BIN / program).exists()
+        where = {"python": ["-m", "actors.engine"], "zeke-jobs": arguments[:1]}.get(program, [])
+        said = help_of(str(BIN / program), *where)
+        given = [argument for argument in arguments if argument.startswith("--")]
+        assert [option for option in given if not re.search(rf"{option}\b", said)] == [], program
 
 
 @functools.cache
@@ -188,10 +171,8 @@ def test_the_wheels_build_of_what_the_image_copies_and_nothing_else(tmp_path: Pa
 
 def test_the_build_sends_docker_what_the_image_copies_and_no_more() -> None:
     lines = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
-    assert lines[0] == "*"
-    assert {line.removeprefix("!") for line in lines if line.startswith("!")} == {
-        source.rstrip("/") for source in copied()
-    }
+    sent = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    assert (lines[0], sent) == ("*", {source.rstrip("/") for source in copied()})
     assert all((ROOT / source).exists() for source in copied())
 
 
@@ -240,9 +221,8 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
         text = unit.read_text().replace("/opt/zeke/bin", str(BIN)).replace("User=zeke", "User=root")
         (tmp_path / unit.name.replace("@", "@default")).write_text(text)
     units = sorted(str(path) for path in tmp_path.iterdir())
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
-    )
+    command = ["systemd-analyze", "verify", "--man=no", *units]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -261,6 +241,5 @@ def test_prometheus_scrapes_what_the_compose_file_runs() -> None:
     listening = {f"{name}:9191" for name, service in SERVICES.items() if is_worker(service)}
     assert targets == listening | {"metrics:9190"}
     assert all("metrics" in SERVICES[target.partition(":")[0]]["networks"] for target in targets)
-    assert all(
-        SERVICES[name]["environment"]["ZEKE_JOBS_METRICS"].endswith(":9191") for name in ("worker-ingest", "worker-ai")
-    )
+    workers = [service["environment"] for service in SERVICES.values() if is_worker(service)]
+    assert all(environment["ZEKE_JOBS_METRICS"].endswith(":9191") for environment in workers)

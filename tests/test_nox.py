@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import nox
 import pytest
@@ -21,13 +22,17 @@ def noxfile(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return module
 
 
-def test_the_files_that_a_part_of_the_tests_names_are_there(noxfile: Any) -> None:
-    files = [
-        one
-        for one in (*noxfile.ACCEPTANCE, *noxfile.ON_DEBIANS_SERVER, *noxfile.ON_DRAMATIQ_2)
-        if one.startswith("tests/")
-    ]
-    assert [one for one in files if not (ROOT / one.partition("::")[0]).exists()] == []
+def test_the_files_that_a_part_of_the_tests_names_are_there_and_every_test_of_the_command_lines_is_in_them(
+    noxfile: Any,
+) -> None:
+    named = (*noxfile.ACCEPTANCE, *noxfile.ON_DEBIANS_SERVER, *noxfile.ON_DRAMATIQ_2)
+    files = [one.partition("::")[0] for one in named if one.startswith("tests/")]
+    assert [one for one in files if not (ROOT / one).exists()] == []
+    tests = {*(ROOT / "tests").rglob("*.py")} - {Path(__file__)}
+    marked = [path for path in tests if "pytest.mark.acceptance" in path.read_text()]
+    assert len(marked) > 20
+    for path in marked:
+        assert any(path.is_relative_to(ROOT / place) for place in noxfile.ACCEPTANCE), path
 
 
 def test_the_first_words_say_what_it_is_and_how_long_it_takes(noxfile: Any) -> None:
@@ -38,15 +43,9 @@ def test_the_first_words_say_what_it_is_and_how_long_it_takes(noxfile: Any) -> N
 
 
 def test_a_session_runs_in_the_environment_of_nox_with_nothing_to_install(noxfile: Any) -> None:
-    ran: list[tuple[str, ...]] = []
-    session: Any = SimpleNamespace(
-        log=lambda _: None,
-        install=lambda *_, **__: None,
-        run_install=lambda *words, **__: ran.append(words),
-        virtualenv=nox.virtualenv.PassthroughEnv(),
-    )
+    session = Mock(virtualenv=nox.virtualenv.PassthroughEnv())
     noxfile.install(session, "ruff")
-    assert ran == []
+    session.run_install.assert_not_called()
 
 
 class Session:
@@ -81,14 +80,11 @@ def test_a_test_that_passes_only_alone_is_named_and_refused_if_asked(noxfile: An
         noxfile._run(Session("--strict", passes_alone=True), "unit")
 
 
-def test_a_part_that_fails_does_not_hide_the_next(noxfile: Any) -> None:
+def test_a_part_or_a_check_that_fails_does_not_hide_the_next(noxfile: Any) -> None:
     session = Session(passes_alone=False)
     with pytest.raises(RuntimeError, match=r"^failed: unit, acceptance$"):
         noxfile._run(session, "unit", "acceptance")
     assert session.runs == 4
-
-
-def test_a_check_that_fails_does_not_hide_the_tests(noxfile: Any) -> None:
     session = Session(passes_alone=False)
     with (
         subprocess.Popen([sys.executable, "-c", "exit(1)"]) as types,
@@ -98,17 +94,7 @@ def test_a_check_that_fails_does_not_hide_the_tests(noxfile: Any) -> None:
     assert session.runs == 4
 
 
-def test_every_test_of_the_command_lines_is_where_they_are_looked_for(noxfile: Any) -> None:
-    files = {*(ROOT / "tests").rglob("*.py")} - {Path(__file__)}
-    marked = [path for path in files if "pytest.mark.acceptance" in path.read_text()]
-    assert len(marked) > 20
-    for path in marked:
-        assert any(path.is_relative_to(ROOT / place) for place in noxfile.ACCEPTANCE), path
-
-
-@pytest.mark.parametrize(("session", "has_quality"), [("tests", True), ("tests-3.12", True), ("unit", False)])
-def test_the_measures_of_quality_run_with_the_code_unless_the_quick_part_is_asked_for(
-    noxfile: Any, session: str, has_quality: bool
-) -> None:
-    arguments, _ = noxfile._selected(SimpleNamespace(name=session), "unit")
-    assert ("not quality" in arguments[1]) is not has_quality
+def test_the_measures_of_quality_run_with_the_code_unless_the_quick_part_is_asked_for(noxfile: Any) -> None:
+    for session, has_quality in (("tests", True), ("tests-3.12", True), ("unit", False)):
+        arguments, _ = noxfile._selected(SimpleNamespace(name=session), "unit")
+        assert ("not quality" in arguments[1]) is not has_quality

@@ -42,6 +42,7 @@ def test_both_distributions_have_one_licence_and_the_same_pythons_and_need_their
     jobs, news = project("zeke-jobs"), project("zeke-news")
     for key in ("license", "requires-python", "authors"):
         assert jobs[key] == news[key], key
+    assert "<" not in jobs["requires-python"], "no Python is refused because it is new"
     assert f"zeke-jobs=={jobs['version']}" in news["dependencies"]
     assert (ROOT / "actors/LICENSE").read_text() == (ROOT / "LICENSE").read_text()
 
@@ -84,14 +85,9 @@ def imported(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def test_no_python_is_refused_because_it_is_new() -> None:
-    assert "<" not in project("zeke-jobs")["requires-python"]
-
-
 def run(code: str) -> str:
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout.strip()
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_importing_zeke_jobs_takes_under_300_ms() -> None:
@@ -112,27 +108,15 @@ def tracked() -> list[Path]:
     return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
 
 
-def texts() -> list[tuple[Path, str]]:
-    found = []
+def test_no_tracked_file_names_a_path_of_this_machine_or_a_package_index() -> None:
+    checkout = str(ROOT).encode()
+    homes = re.compile(rb"(?<![\w.~$}])/(?:root|home/(?!ines\b)\w+|Users/\w+)/")
+    index = rb"https?://[^\s\"']+/(?:simple|packages)(?:/|[\s\"']|$)|^\s*-?-?(?:extra-)?index-url"
+    indexes = re.compile(index, flags=re.MULTILINE)
     for path in tracked():
         raw = path.read_bytes()
-        if b"\0" not in raw:
-            found.append((path.relative_to(ROOT), raw.decode("utf-8")))
-    return found
-
-
-def test_no_tracked_file_names_a_path_of_this_machine() -> None:
-    checkout = str(ROOT)
-    homes = re.compile(r"(?<![\w.~$}])/(?:root|home/(?!ines\b)\w+|Users/\w+)/")
-    assert [str(name) for name, text in texts() if checkout in text or homes.search(text)] == []
-    assert [str(path) for path in tracked() if checkout.encode() in path.read_bytes()] == [], "in binary files too"
-
-
-def test_no_tracked_file_names_a_package_index() -> None:
-    index = re.compile(
-        r"https?://[^\s\"']+/(?:simple|packages)(?:/|[\s\"']|$)|^\s*-?-?(?:extra-)?index-url", flags=re.MULTILINE
-    )
-    assert [str(name) for name, text in texts() if index.search(text)] == []
+        assert checkout not in raw, path
+        assert b"\0" in raw or not (homes.search(raw) or indexes.search(raw)), path
 
 
 def constraints() -> dict[str, list[Requirement]]:
@@ -144,13 +128,10 @@ def constraints() -> dict[str, list[Requirement]]:
     return found
 
 
-def test_constraints_are_exact_versions() -> None:
+def test_constraints_are_exact_versions_and_what_deployments_install_has_hashes_and_the_same_versions() -> None:
     for requirements in constraints().values():
         for requirement in requirements:
             assert [specifier.operator for specifier in requirement.specifier] == ["=="], requirement
-
-
-def test_what_deployments_install_has_hashes_and_the_same_versions() -> None:
     text = (ROOT / "constraints-hashes.txt").read_text().replace("\\\n", " ")
     hashed = [line.partition("--hash=") for line in text.splitlines()]
     assert hashed
@@ -169,11 +150,8 @@ def test_constraints_hold_a_fitting_version_of_each_requirement_on_each_python(p
     pinned = constraints()
     for line in declared:
         wanted = Requirement(line)
-        here = [
-            pin
-            for pin in pinned.get(canonicalize_name(wanted.name), [])
-            if pin.marker is None or pin.marker.evaluate(environment)
-        ]
+        pins = pinned.get(canonicalize_name(wanted.name), [])
+        here = [pin for pin in pins if pin.marker is None or pin.marker.evaluate(environment)]
         assert len(here) == 1, f"{line} on {python}; run: nox -s constraints"
         (version,) = here[0].specifier
         assert wanted.specifier.contains(version.version, prereleases=True), line
@@ -185,9 +163,8 @@ def test_an_upper_bound_has_a_reason_beside_it() -> None:
         lines = (folder / "pyproject.toml").read_text(encoding="utf-8").splitlines()
         for text in asked(name):
             needed = Requirement(text)
-            if needed.name not in PACKAGES and any(
-                part.operator in ("<", "<=", "==", "~=") for part in needed.specifier
-            ):
+            is_bounded = any(part.operator in ("<", "<=", "==", "~=") for part in needed.specifier)
+            if needed.name not in PACKAGES and is_bounded:
                 bounded += [line for line in lines if f'"{text}"' in line]
     assert bounded
     assert [line for line in bounded if " # " not in line] == []
@@ -204,9 +181,7 @@ def test_every_installed_package_is_listed_with_a_licence_that_is_accepted() -> 
     brought = {package: licences.licence(package) for package in licences.brought()}
     assert brought.items() <= listed.items(), "run: python -m tests.licences"
     assert [package for package, licence in brought.items() if not licences.is_accepted(licence)] == []
-
-
-def test_an_expression_needs_all_its_parts_and_one_of_each_choice() -> None:
+    # An expression needs all its parts, and one of each choice.
     assert licences.is_accepted("MIT AND (GPL-3.0-only OR Apache-2.0)")
     assert not licences.is_accepted("MIT AND AGPL-3.0-only")
     assert not licences.is_accepted("unknown")
