@@ -38,9 +38,8 @@ _number_texts = st.one_of(
     st.tuples(st.integers(-9, 9), st.integers(-6000, 6000)).map(lambda parts: f"{parts[0]}e{parts[1]}"),
     st.sampled_from(["1.7976931348623157e308", "1.7976931348623158e308", "1.8e308", "-1e309", "1.5e400", "1e-5000"]),
 )
-_scalars = st.one_of(
-    _number_texts, st.text(max_size=20).map(json.dumps), st.sampled_from(["null", "true", '"\\u0000"', '"\\ud800"'])
-)
+_words = st.sampled_from(["null", "true", '"\\u0000"', '"\\ud800"'])
+_scalars = st.one_of(_number_texts, st.text(max_size=20).map(json.dumps), _words)
 _flat = st.recursive(
     _scalars,
     lambda inner: st.one_of(
@@ -51,11 +50,8 @@ _flat = st.recursive(
     ),
     max_leaves=8,
 )
-_depths = st.one_of(
-    *[st.integers(0, 5)] * 6,
-    st.integers(bounds.DEEPEST - 4, bounds.DEEPEST + 4),
-    st.sampled_from([300, 986, 1500, 5000]),
-)
+_deep = st.integers(bounds.DEEPEST - 4, bounds.DEEPEST + 4)
+_depths = st.one_of(*[st.integers(0, 5)] * 6, _deep, st.sampled_from([300, 986, 1500, 5000]))
 json_texts = st.one_of(
     _scalars,
     _flat,

@@ -6,13 +6,13 @@ import json
 import os
 import uuid
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import psycopg2
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from psycopg2.extensions import connection as Connection
 from pydantic import Field
 
@@ -21,10 +21,9 @@ from tests.each import each
 from tests.zeke_jobs.commands import MakeTask
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from tests.zeke_jobs.sql import rows, value
-from tests.zeke_jobs.strange import LARGEST_NUMBER, json_texts, nested, numbers, times
+from tests.zeke_jobs.strange import LARGEST_NUMBER, json_texts, nested, times
 from zeke_jobs.core import bounds
 from zeke_jobs.errors import Defer, InvalidPayload, Retry
-from zeke_jobs.payload import json_text
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
@@ -32,7 +31,6 @@ from zeke_jobs.worker.claim.claims import JobMessage, Row
 
 LATE = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-5)))
 EARLY = datetime(1, 1, 1, tzinfo=UTC)
-ID = "gen_random_uuid()"
 NO_LIMIT = settings(
     max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 30,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -167,9 +165,8 @@ def test_what_no_worker_could_read_is_refused_by_every_function_that_sends(
 ) -> None:
     assert words in str(refusal(client, "SELECT zeke_jobs.send('anything', %s, %s)", payload, options))
     words = words.partition(", got")[0]
-    assert words in answer(
-        client, "SELECT zeke_jobs.enqueue('anything', '1', %s, %s, gen_random_uuid()::text)", payload, options
-    )
+    enqueue = "SELECT zeke_jobs.enqueue('anything', '1', %s, %s, gen_random_uuid()::text)"
+    assert words in answer(client, enqueue, payload, options)
     if "scheduled_for" not in options:
         many = "SELECT zeke_jobs.enqueue_many('anything', 1, %s, ARRAY[gen_random_uuid()], ARRAY[NULL::text], %s)"
         assert words in answer(client, many, f"[{payload}]", options)
@@ -184,9 +181,9 @@ def test_the_largest_number_the_deepest_nesting_and_a_long_fraction_are_accepted
 
 # ── rows that other programs write
 
-MESSAGE: dict[str, Any] = {"queue_name": "default", "actor_name": "anything", "args": [], "kwargs": {}, "options": {}, "message_id": ""}  # fmt: skip
-MESSAGE |= {"message_timestamp": 1}
-INSERT = f"INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) VALUES ({ID}, 'default', 'queued', %s)"
+MESSAGE: dict[str, Any] = {"queue_name": "default", "actor_name": "anything", "message_id": "", "message_timestamp": 1}
+MESSAGE |= {"args": [], "kwargs": {}, "options": {}}
+INSERT = "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) SELECT gen_random_uuid(), 'default', 'queued', %s::jsonb"
 
 
 @each(
@@ -241,17 +238,6 @@ def test_an_end_beyond_the_calendar_is_refused_without_showing_the_row(conn: Con
 
 
 @NO_LIMIT
-@given(number=numbers)
-@example(number=json.loads("1.7976931348623157e308"))
-def test_a_number_that_python_sends_is_one_that_sql_accepts(conn: Connection, number: Any) -> None:
-    try:
-        text = json_text.encode({"x": number})
-    except json_text.UnfitForJson:
-        return
-    assert value(conn, "SELECT zeke_jobs.unfit_payload(%s)", text) is None
-
-
-@NO_LIMIT
 @given(text=json_texts)
 def test_sql_accepts_exactly_what_a_worker_can_read(conn: Connection, text: str) -> None:
     """The test compares SQL with an oracle of its own and with the reader of the workers."""
@@ -288,11 +274,9 @@ def _readable(text: str) -> bool:
 @NO_LIMIT
 @given(moment=times)
 def test_a_time_is_accepted_by_sql_exactly_where_python_accepts_it(conn: Connection, moment: datetime) -> None:
-    try:
+    accepted = bounds.EARLIEST <= moment < bounds.LATEST
+    with nullcontext() if accepted else pytest.raises(ValueError, match="expected run_at from"):
         bounds.moment("run_at", moment)
-        accepted = True
-    except ValueError:
-        accepted = False
     text = moment.isoformat()
     assert value(conn, "SELECT zeke_jobs.is_readable(%s)", text) is accepted
     options = json.dumps({"run_at": text, "scheduled_for": text})

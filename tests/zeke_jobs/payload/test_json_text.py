@@ -8,16 +8,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, example, given, settings, strategies as st
 from psycopg2.extensions import connection as Connection
 
 from tests.fleet import scalar
+from tests.zeke_jobs.strange import LARGEST_NUMBER, numbers
 from zeke_jobs.core.bounds import LARGEST
 from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.payload.model import Payload
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | numbers | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=12,
 )
@@ -36,6 +37,7 @@ class Thing(Payload):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(value=values)
+@example(value=LARGEST_NUMBER)
 def test_what_is_accepted_comes_back_from_postgres_as_it_was(conn: Connection, value: Any) -> None:
     try:
         text = encode(value)
@@ -43,6 +45,7 @@ def test_what_is_accepted_comes_back_from_postgres_as_it_was(conn: Connection, v
         refusal = error.message
     else:
         assert same(json.loads(scalar(conn, "SELECT %s::jsonb::text", text)), value)
+        assert scalar(conn, "SELECT zeke_jobs.unfit_payload(jsonb_build_object('x', %s::jsonb))", text) is None
         return
     assert "expected" in refusal
 
