@@ -42,19 +42,16 @@ def _use_memory() -> None:
 
 
 _use_memory()
-# The tests that pytest finds live until the end of the run. The garbage collector would scan them repeatedly, which
-# takes a third of the time of finding tests.
+# The garbage collector would scan the tests that pytest finds repeatedly, which takes a third of the time.
 gc.disable()
 # A script's background process ignores Ctrl-C, and the processes of the tests would also ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-# Hundreds of processes import the modules. Compiling the tests with their asserts takes half of the time of finding
-# tests.
+# Hundreds of processes import the modules, and compiling takes half of the time of finding tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-#: All processes of the run share one server. The server's folder is outside pytest's folder, which is closed to the
-#: unprivileged user that runs the server when root runs the tests.
+#: All processes of the run share one server. Pytest's folder is closed to the user that runs the server for root.
 RUN = os.environ.setdefault("ZEKE_TEST_RUN", uuid.uuid4().hex[:8])
 FOLDER = Path(tempfile.gettempdir()) / f"zeke-test-{RUN}"
 TEMPLATE = "zeke_template"

@@ -1,6 +1,6 @@
 """Tests measure figures, such as the quality of texts, and a table at the end of a run shows the figures."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from _pytest.terminal import TerminalReporter
@@ -8,12 +8,15 @@ from _pytest.terminal import TerminalReporter
 _NAME = "figure"
 
 
-class Figure(Protocol):
+class Figure:
     """Check a figure and show it in the table.
 
     ``figure("full text, F1", 0.975, 0.958)`` fails below 0.958, and ``most`` is an upper bound. ``before`` is the
     figure at commit ed24dd87 (2026-11-29), for comparison.
     """
+
+    def __init__(self, properties: list[tuple[str, object]]) -> None:
+        self._properties = properties
 
     def __call__(
         self,
@@ -25,18 +28,14 @@ class Figure(Protocol):
         before: float | None = None,
     ) -> None:
         """Check and record a figure."""
+        self._properties.append((_NAME, [what, value, least, most, before]))
+        assert least is None or value >= least, f"{what}: expected at least {least}, got {value:.3f}"
+        assert most is None or value <= most, f"{what}: expected at most {most}, got {value:.3f}"
 
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Figure:
-    def measured(
-        what: str, value: float, least: float | None = None, *, most: float | None = None, before: float | None = None
-    ) -> None:
-        request.node.user_properties.append((_NAME, [what, value, least, most, before]))
-        assert least is None or value >= least, f"{what}: expected at least {least}, got {value:.3f}"
-        assert most is None or value <= most, f"{what}: expected at most {most}, got {value:.3f}"
-
-    return measured
+    return Figure(request.node.user_properties)
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

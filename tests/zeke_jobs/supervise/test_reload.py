@@ -77,24 +77,19 @@ def test_code_and_texts_of_packages_count_and_no_tests_caches_or_files_that_a_jo
     assert watched.changed() == [tree / "code" / "contest.py", tree / "code" / "shop" / "prompts" / "ask.md"]
 
 
-def test_it_restarts_once_when_asked_without_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reload, "program", lambda name: [name])
+def test_it_restarts_once_when_asked_without_a_change_and_checks_again_what_could_not_be_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reload, "_LOOK", 0.01)
+    programs = iter([[sys.executable], None, [sys.executable]])
+    monkeypatch.setattr(reload, "program", lambda _: [*next(programs)])  # type: ignore[misc] # the second raises
     running = Mock()
-    watching = Reloader(running, Mock(), os.environ, Watch([tmp_path]), ((sys.executable, "-c", "pass"),))
+    watching = Reloader(running, Mock(), os.environ, Watch([tmp_path]), (("python", "-c", "pass"),))
     watching.ask()
     watching.step()
     watching.step()
     running.reload.assert_called_once_with()
-
-
-def test_a_change_whose_check_could_not_be_started_is_checked_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reload, "_LOOK", 0.01)
-    programs = iter([None, [sys.executable]])
-    monkeypatch.setattr(reload, "program", lambda _: [*next(programs)])  # type: ignore[misc] # the first raises
-    running = Mock()
-    watching = Reloader(running, Mock(), os.environ, Watch([tmp_path]), (("python", "-c", "pass"),))
+    running.reset_mock()
     (tmp_path / "a.py").touch()
     watched = threading.Thread(target=watching.run, daemon=True)
     watched.start()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from tests.fleet import is_at_work
 from tests.waiting import eventually
 from zeke_jobs.supervise.supervisor import Command, Supervisor, pause
 
@@ -95,13 +96,6 @@ def started() -> Iterator[Start]:
         one.ends()
 
 
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def test_a_child_that_dies_is_started_again_after_its_pause_the_shortest_if_it_ran_for_long(started: Start) -> None:
     assert [pause(n) for n in (1, 2, 3, 4, 50)] == [0.5, 1, 2, 4, 30]
     one = started()
@@ -160,7 +154,7 @@ def test_sigterm_goes_to_the_main_process_alone_and_what_a_killed_one_leaves_beh
     one.until(lambda: len(one.of("a")) == len(one.of("b")) == 4)
     (orphan,) = {*one.of("a")} - {"ready", "0"}
     one.dies()
-    one.until(lambda: not alive(int(orphan)))
+    one.until(lambda: not is_at_work(int(orphan)))
     one.stop()
     one.ends()
     assert [line for line in one.of("b") if "SIGTERM" in line] == ["main got SIGTERM"]
@@ -172,21 +166,34 @@ def test_a_configuration_error_ends_everything_with_its_status(started: Start) -
     assert (one.status, one.pids) == (2, {})
 
 
-def test_after_a_crash_a_wrong_file_is_tried_again_until_it_is_right(started: Start, tmp_path: Path) -> None:
+def test_after_a_crash_or_during_a_reload_a_wrong_file_is_tried_again_until_it_is_right_and_then_put_in_force(
+    started: Start, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken"
     look = f"import os; os.path.exists({str(broken)!r}) and (print('refused'), exit(2))"
-    one = started(python("a", SERVE, look), python("b", SERVE))
+    one = started(python("a", SERVE, f"{look}; print(os.environ.get('ZEKE_JOBS_RESTART'))"), python("b", SERVE))
     one.now += 6  # The program has read its configuration by then.
     broken.touch()
     one.dies()
-    for number in range(1, 4):
+    said = ["None", "ready"]
+    for _ in range(3):
         one.later(30)
-        one.says("ready", *["refused"] * number)
+        one.says(*said, "refused")
+        said += ["refused"]
         one.until(lambda: "a" not in one.pids)
     broken.unlink()
     one.later(30)
-    one.until(lambda: one.of("a").count("ready") == 2)
+    one.says(*said, "1", "ready")  # A process learns that it starts again after a crash.
     assert (one.of("b"), one.status) == (["ready"], 0)
+    one.now += 6
+    broken.touch()
+    one.reload()
+    one.says(*said, "1", "ready", "ended", "refused")
+    one.until(lambda: "a" not in one.pids)
+    broken.unlink()
+    one.later(0.6)
+    one.says(*said, "1", "ready", "ended", "refused", "None", "ready")
+    assert one.status == 0
 
 
 def test_while_watching_a_wrong_file_is_tried_again_from_the_first_start_on(started: Start) -> None:
@@ -196,27 +203,6 @@ def test_while_watching_a_wrong_file_is_tried_again_from_the_first_start_on(star
     one.says("tried", "tried")
     one.reload()
     one.says("tried", "tried", "tried")
-
-
-def test_a_process_learns_that_it_starts_again_after_a_crash_and_a_file_that_breaks_during_a_reload_is_put_in_force(
-    started: Start, tmp_path: Path
-) -> None:
-    broken = tmp_path / "broken"
-    look = f"import os; os.path.exists({str(broken)!r}) and exit(2); print(os.environ.get('ZEKE_JOBS_RESTART'))"
-    one = started(python("a", SERVE, look))
-    one.now += 6
-    one.dies()
-    one.later(30)
-    one.says("None", "ready", "1", "ready")
-    one.now += 6
-    broken.touch()
-    one.reload()
-    one.says("None", "ready", "1", "ready", "ended")
-    one.until(lambda: not one.pids)
-    broken.unlink()
-    one.later(0.6)
-    one.says("None", "ready", "1", "ready", "ended", "None", "ready")
-    assert one.status == 0
 
 
 def test_a_command_that_cannot_be_started_is_tried_again(started: Start) -> None:
@@ -248,7 +234,7 @@ def test_when_the_supervisor_itself_fails_nothing_runs_on(started: Start, monkey
     with pytest.raises(ZeroDivisionError):
         one.run()
     monkeypatch.undo()
-    one.until(lambda: not alive(pid))
+    one.until(lambda: not is_at_work(pid))
 
 
 GUARDED = """
@@ -270,7 +256,7 @@ def test_what_a_killed_supervisor_leaves_behind_is_killed_after_its_grace() -> N
         pid = int(owner.stdout.readline())
         owner.kill()
     try:
-        eventually(lambda: not alive(pid), 10)
+        eventually(lambda: not is_at_work(pid), 10)
     finally:
-        if alive(pid):
+        if is_at_work(pid):
             os.killpg(pid, signal.SIGKILL)

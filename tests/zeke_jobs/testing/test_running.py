@@ -81,7 +81,9 @@ def test_jobs_that_expire_end_their_batch(run_jobs: Runner, database: str, in_tr
         assert zeke_jobs.batch_status("import-42", **options).cancelled == 2
 
 
-def test_async_handlers_run_with_what_they_await(run_jobs: Runner, database: str) -> None:
+def test_async_handlers_run_with_what_they_await_also_in_a_test_that_is_async_itself(
+    run_jobs: Runner, database: str
+) -> None:
     with closing(psycopg2.connect(database)) as conn:
         conn.autocommit = True
         conn.cursor().execute("CREATE TABLE written (n integer)")
@@ -89,13 +91,10 @@ def test_async_handlers_run_with_what_they_await(run_jobs: Runner, database: str
         zeke_jobs.send("everything")
         zeke_jobs.send_many("at-desk", [{}] * 2)
         found = ended(run_jobs(waits=False))
-        assert found == {
-            (task, "completed"): count for task, count in (("chain", 1), ("everything", 1), ("at-desk", 2), ("echo", 5))
-        }
+        expected = {"chain": 1, "everything": 1, "at-desk": 2, "echo": 5}
+        assert found == {(task, "completed"): count for task, count in expected.items()}
     assert CALLS.count(("opened", "event loop")) == 1
 
-
-def test_they_run_in_a_test_that_is_async_itself(run_jobs: Runner) -> None:
     async def test() -> None:
         zeke_jobs.send("everything")
         assert ended(run_jobs(waits=False))["everything", "completed"] == 1

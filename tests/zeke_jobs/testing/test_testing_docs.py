@@ -58,13 +58,10 @@ def test_the_tests_of_django_pass(program: Path, server_url: str) -> None:
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
-def test_an_endpoints_test_has_five_lines_and_one_that_runs_the_jobs_ten(program: Path) -> None:
+def test_a_plugin_is_loaded_by_name_alone_and_the_tests_of_the_page_have_five_and_ten_lines(program: Path) -> None:
     for block, most in zip(blocks(PAGE, "test_api.py"), (5, 10), strict=True):
         [body] = re.findall(r"^def test.*\Z", block, re.MULTILINE | re.DOTALL)
         assert len(body.strip().splitlines()) <= most
-
-
-def test_a_plugin_is_loaded_by_name_alone(program: Path) -> None:
     (program / "conftest.py").unlink()
     done = run(program, "test_shop.py", "-p", "no:django")
     assert "fixture 'run_jobs' not found" in done.stdout
