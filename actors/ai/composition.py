@@ -105,7 +105,7 @@ def adds_to(title: str, text: str) -> bool:
 def names_more(title: str, text: str) -> bool:
     """Return whether a sentence has a name or a number that the headline lacks. A first word's capital does not count."""
     known = keys(title)
-    first, *rest = tokens(text) or [""]
+    first, *rest = tokens(text) or ("",)
     marked = [first] * (first[:1].isdigit() or not (first[1:] or "a").islower())
     return any(key(word) not in known for word in (*marked, *rest) if not word[0].islower())
 

@@ -5,7 +5,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain, islice, pairwise
 
@@ -160,23 +159,23 @@ def _names(document: str) -> tuple[frozenset[str], frozenset[str]]:
     return last, often
 
 
-def names_in(text: str) -> Iterator[list[str]]:
-    """Yield the names in a text, which are runs of words with a capital. Small words and weekdays do not begin a name."""
-    run: list[str] = []
+@lru_cache(maxsize=512)
+def names_in(text: str) -> list[list[str]]:
+    """Return the names in a text, which are runs of words with a capital. Small words and weekdays do not begin a name."""
+    runs: list[list[str]] = []
     end = -1
     for match in _NAME.finditer(text):
         word = match.group()
         if not _is_name(word):
             continue
-        if run and text[end : match.start()] != " ":
-            yield run
-            run = []
-        run.append(word)
+        if not runs or text[end : match.start()] != " ":
+            runs.append([])
+        runs[-1].append(word)
         end = match.end()
-    if run:
-        yield run
+    return runs
 
 
+@lru_cache(maxsize=8192)
 def _is_name(word: str) -> bool:
     lower = word.lower()
     return word[:1].isupper() and len(word) > 1 and lower not in SMALL and lower not in _CALENDAR
@@ -187,7 +186,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
     if is_unspaced(text):
         return bool(title & keys(_TOPIC.split(text[:_DENSE_OPENING])[0]))
     spoken = next((one.end() for one in speech(text) if one.start() == 0), 0)
-    words = tokens(text[spoken:]) or [""]
+    words = tokens(text[spoken:]) or ("",)
     # Skip an introduction such as "In the autumn of that year,".
     first, comma, rest = text.partition(", ")
     is_article = _SAYS["article"].match(words[0])
@@ -206,7 +205,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
 
 def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
     """Return whether a sentence has only a last name, whose full name is elsewhere, but not in the headline."""
-    runs = list(names_in(text))
+    runs = names_in(text)
     whole = {run[-1] for run in runs if len(run) > 1}
     return any(len(run) == 1 and run[0] in _names(document)[0] - whole and key(run[0]) not in title for run in runs)
 

@@ -23,9 +23,10 @@ def words(text: str) -> list[str]:
     return [word if word.isalnum() else _POSSESSIVE.sub("", word) for word in found]
 
 
-def words_of(text: str) -> set[str]:
+@lru_cache(maxsize=1024)
+def words_of(text: str) -> frozenset[str]:
     """Return the words in ``text`` that have only letters, in lower case, as a fast test before a search for some of them."""
-    return {word.lower() for word in _LETTERS.findall(text)}
+    return frozenset(_LETTERS.findall(text.lower()))
 
 
 def content_words(text: str) -> list[str]:

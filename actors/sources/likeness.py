@@ -30,7 +30,8 @@ def shingles(text: str) -> set[int]:
     """Return 63-bit hashes of all runs of five words, or of all words together if there are fewer."""
     parts = words(text)
     count = max(1, len(parts) - SHINGLE + 1)
-    return {_hash(" ".join(parts[place : place + SHINGLE])) for place in range(count)} if parts else set()
+    runs = zip(*(parts[place : place + count] for place in range(min(SHINGLE, len(parts)))), strict=True)
+    return set(map(_hash, map(" ".join, runs)))
 
 
 def _hash(text: str) -> int:

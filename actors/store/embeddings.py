@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import shake_128
+from operator import add, mul, sub
 from typing import Any
 from uuid import UUID
 
@@ -41,11 +42,10 @@ def _signs(vector: Sequence[float]) -> str:
     The rotation negates numbers, then does a Walsh-Hadamard transform. The share of different signs of two vectors is
     about their angle / 180°, ± .016.
     """
-    mixed = [flip * value for flip, value in zip(_FLIPS, vector, strict=True)] + [0.0] * (2 * _HALF - DIMENSIONS)
+    mixed = [*map(mul, _FLIPS, vector)] + [0.0] * (2 * _HALF - DIMENSIONS)
     for _ in range(_HALF.bit_length()):
         first, second = mixed[:_HALF], mixed[_HALF:]
-        mixed[0::2] = [one + other for one, other in zip(first, second, strict=True)]
-        mixed[1::2] = [one - other for one, other in zip(first, second, strict=True)]
+        mixed[0::2], mixed[1::2] = map(add, first, second), map(sub, first, second)
     return "".join("1" if value > 0 else "0" for value in mixed[::2])
 
 

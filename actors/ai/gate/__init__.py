@@ -28,9 +28,9 @@ def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None
     """
     known = evidence(story)
     for sentence in sentences(unicodedata.normalize("NFKC", text)):
-        found = form.fault(sentence.text) or figures(sentence.text, known)
-        if not found and not is_translated:
-            found = _words(sentence.text, known)
+        found = form.fault(sentence.text)
+        if not found and not known.has(sentence.text):
+            found = figures(sentence.text, known) or (None if is_translated else _words(sentence.text, known))
         if found:
             return f"“{sentence.text[:160]}”: {found}"
     return None

@@ -20,6 +20,7 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 
 _TAG = re.compile(r"</?[a-z][^<>]{0,300}>", re.IGNORECASE)
 
+STOPS = " .,;:!?\u3002"
 _CAPITALS = 0.25
 _MOST_CHARS = 60_000
 _MOST_SENTENCES = 2_000
@@ -50,7 +51,11 @@ class Evidence:
     @cached_property
     def forms(self) -> tuple[str, ...]:
         """Return the normal form of each sentence, without its full stop."""
-        return tuple(normal(sentence).strip(" .,;:!?\u3002") for sentence in self.sentences)
+        return tuple(normal(sentence).strip(STOPS) for sentence in self.sentences)
+
+    def has(self, sentence: str) -> bool:
+        """Return whether the story has this whole sentence."""
+        return normal(sentence).strip(STOPS) in self.forms
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -101,9 +106,10 @@ def _evidence(title: str, source: str, document: str) -> Evidence:
     return Evidence(tuple(told), "\n".join(orders))
 
 
-def tokens(text: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def tokens(text: str) -> tuple[str, ...]:
     """Return the words of a text as they are written, without ``'s``."""
-    return [word[:-2] if word.endswith(_POSSESSIVE) else word for word in _TOKEN.findall(text)]
+    return tuple([word[:-2] if word.endswith(_POSSESSIVE) else word for word in _TOKEN.findall(text)])
 
 
 @lru_cache(maxsize=4096)
@@ -123,16 +129,20 @@ def keys(text: str) -> frozenset[str]:
     if is_unspaced(text):
         bare = re.sub(r"[\W_\d\u3040-\u309f]+", " ", text)  # endings and particles do not carry facts
         return frozenset(bare[at : at + 2] for at in range(len(bare) - 1) if " " not in bare[at : at + 2])
-    return frozenset(
-        key(word) for word in tokens(text) if word.lower() not in SMALL and (len(word) > 1 or word.isdigit())
-    )
+    return frozenset(map(_fact, tokens(text))) - {""}
+
+
+@lru_cache(maxsize=4096)
+def _fact(word: str) -> str:
+    """Return the key of a word that carries a fact, else an empty text."""
+    return key(word) if word.lower() not in SMALL and (len(word) > 1 or word.isdigit()) else ""
 
 
 @lru_cache(maxsize=16)
 def has_capital_nouns(sentences: tuple[str, ...]) -> bool:
     """Return whether the language capitalises its nouns, as German does, by the share of capitalised words in sentences."""
-    words = [word for sentence in sentences for word in tokens(sentence)[1:] if len(word) > 3]
-    return sum(word[0].isupper() for word in words) > _CAPITALS * len(words)
+    firsts = [word[0] for sentence in sentences for word in tokens(sentence)[1:] if len(word) > 3]
+    return sum(map(str.isupper, firsts)) > _CAPITALS * len(firsts)
 
 
 @lru_cache(maxsize=1024)
@@ -144,7 +154,8 @@ def is_unspaced(text: str) -> bool:
 
 def script(text: str) -> str:
     """Return the script of most letters, such as LATIN, CYRILLIC or CJK, or an empty text without letters."""
-    letters = filter(str.isalpha, text[:2000])
-    names = ("LATIN" if char.isascii() else unicodedata.name(char, "").split(" ")[0] for char in letters)
-    counted = Counter("CJK" if name in {"HIRAGANA", "KATAKANA", "CJK"} else name for name in names)
+    counted = Counter[str]()
+    for char, times in Counter(filter(str.isalpha, text[:2000])).items():
+        name = "LATIN" if char.isascii() else unicodedata.name(char, "").split(" ")[0]
+        counted["CJK" if name in {"HIRAGANA", "KATAKANA"} else name] += times
     return counted.most_common(1)[0][0] if counted else ""

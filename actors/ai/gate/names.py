@@ -48,6 +48,8 @@ def unknown(sentence: str, story: Evidence) -> str | None:
 
 def _is_odd(word: str) -> bool:
     """Return whether a word can only be a name: it has capitals inside (OpenAI), or letters with digits (GPT-5)."""
+    if word.isalpha() and word[1:].islower():
+        return False
     letters = [char for char in word if char.isalpha()]
     has_figures = any(char.isdigit() for char in word) and word[0].isalpha()
     return (has_figures and not word.lower().startswith("mid-")) or (
@@ -68,6 +70,7 @@ def _is_known(word: str, story: Evidence) -> bool:
     return len(parts) > 1 and all(_is_known(part, story) for part in parts)
 
 
+@lru_cache(maxsize=8192)
 def _stem(word: str) -> str:
     """Return the common beginning of Norway and Norwegian, or of a name and its plural."""
     return re.sub(r"(?:ians?|ans?|ish|ese|ics?|ia|s|n|y|e|a)$", "", word) if len(word) > 4 else word
@@ -76,6 +79,6 @@ def _stem(word: str) -> str:
 @lru_cache(maxsize=16)
 def _forms(story: Evidence) -> frozenset[str]:
     """Return the story's words in lower case, without full stops, and their stems."""
-    words = {word.lower() for word in tokens(story.text)}
-    parts = {part for word in words for part in re.split(r"[-'\u2019]", word)}
+    words = {word.lower() for sentence in story.sentences for word in tokens(sentence)}
+    parts = {part for word in words if not word.isalnum() for part in re.split(r"[-'\u2019]", word)}
     return frozenset({*words, *parts, *map(_stem, words), *(word.replace(".", "") for word in words)})

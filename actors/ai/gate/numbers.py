@@ -93,6 +93,11 @@ _SHORT = 8  # number of characters before a share in which its article is looked
 _ADJECTIVE = 4  # minimum number of letters in a unit that follows an adjective
 
 
+def has_unit(text: str) -> bool:
+    """Return whether a word of ``text`` is a unit."""
+    return not words_of(text).isdisjoint(_UNITS)
+
+
 def unit_of(word: str) -> tuple[str, float]:
     """Return the kind and factor of a unit, such as ``("s", 60.0)`` for a minute. The kind of another word is empty."""
     return _UNITS.get(word.lower().rstrip(".²³"), ("", 1.0))

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from pydantic import BaseModel, Field
 
 from actors.ai import gate
-from actors.ai.gate.evidence import Evidence, evidence, keys
+from actors.ai.gate.evidence import STOPS, Evidence, evidence, keys
 from actors.ai.gate.quotations import normal
 from actors.ai.markdown import plain
 from actors.ai.openai.answers import Form, Whole
@@ -19,7 +19,6 @@ from actors.ai.standing import leans
 from actors.ai.words import is_dense
 
 _LEAST = 12  # minimum number of characters in a sentence
-_STOPS = " .,;:!?\u3002"
 
 
 class Check(BaseModel, extra="forbid", strict=True):
@@ -74,7 +73,7 @@ def without_others(answer: Form, kept: Collection[str]) -> Form:
 def _shows(cited: Sequence[str], statement: str, story: Evidence, *, is_translated: bool) -> bool:
     places: set[int] = set()
     for sentence in cited:
-        form = normal(sentence).strip(_STOPS)
+        form = normal(sentence).strip(STOPS)
         found = {
             at
             for at, text in enumerate(story.forms)
