@@ -1,8 +1,10 @@
 """The commands send, query and change jobs, and these tests cover their answers, JSON, exit statuses and errors."""
 
 import io
+import json
 import uuid
 from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg2.extensions import connection as Connection
@@ -11,7 +13,7 @@ from pydantic import Field
 import zeke_jobs
 from tests.each import each
 from tests.fleet import query
-from tests.zeke_jobs.commands import Cli, MakeTask, Ran
+from tests.zeke_jobs.commands import Cli, MakeTask
 from tests.zeke_jobs.sql import change
 from zeke_jobs.client.many import Change
 from zeke_jobs.payload.model import Payload
@@ -34,20 +36,19 @@ def tasks(make_task: MakeTask) -> None:
 # ── send
 
 
-def test_a_payload_is_given_as_fields_whose_text_is_read_as_the_task_needs_it(cli: Cli) -> None:
+def test_a_payload_is_given_as_fields_that_are_read_as_the_task_needs_it_or_as_json_or_from_standard_input(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = ("--priority", 5, "--delay", "1h")
     ran = cli("send", "oneoff", "url=123", "depth=2", 'tags=["a"]', *options, "--json")
     assert (ran.status, ran.json["task_id"]) == (0, "ingest-oneoff")
     job = zeke_jobs.status(ran.json["id"])
     assert (job.data, job.priority) == ({"url": "123", "depth": 2, "tags": ["a"]}, 5)
     assert (job.run_at - job.created_on).total_seconds() == 3600
-
-
-def test_a_payload_is_given_as_json_or_from_standard_input(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO('{"url": "from stdin"}'))
     assert cli("send", "oneoff", '{"url": "u"}').out.endswith("sent: ingest-oneoff\n")
     assert cli("send", "oneoff", "-").status == 0
-    assert [job.data["url"] for job in zeke_jobs.jobs()] == ["from stdin", "u"]
+    assert [job.data["url"] for job in zeke_jobs.jobs()] == ["from stdin", "u", "123"]
 
 
 def test_a_send_estimates_units_and_an_option_of_zero_is_sent(cli: Cli, conn: Connection) -> None:
@@ -59,11 +60,13 @@ def test_a_send_estimates_units_and_an_option_of_zero_is_sent(cli: Cli, conn: Co
     assert sent == [({"tokens": 900, "pages": 1.5}, 0)]
 
 
-def test_a_second_send_says_that_the_job_was_there(cli: Cli) -> None:
-    cli("send", "pull", "--idempotency-key", "k")
+def test_a_send_that_waits_times_out_and_a_second_one_says_that_the_job_was_there(cli: Cli) -> None:
+    ran = cli("send", "pull", "--idempotency-key", "k", "--timeout", "10ms")
+    assert ran.status == 1
+    (job,) = zeke_jobs.jobs()
+    assert ran.err.endswith(f"to end within 0.01 s, got created still\n  help: zeke-jobs why {job.id}\n")
     ran = cli("send", "pull", "--idempotency-key", "k")
-    assert ran.status == 0
-    assert "was there already: pull, created" in ran.out
+    assert (ran.status, "was there already: pull, created" in ran.out) == (0, True)
 
 
 @each(
@@ -81,6 +84,8 @@ def test_a_second_send_says_that_the_job_was_there(cli: Cli) -> None:
         (["send"], "error: missing argument"),
         (["send", "pull", "--dealy", "1s"], "error: no such option"),
         (["status", "7"], "expected at least 4 characters of a job's id, got '7'"),
+        (["why", "pull"], "expected a job's id, its beginning or its end, got 'pull'"),
+        (["retry", "--task", "pul"], "expected the name of a task, got 'pul'; did you mean 'pull'?"),
         (["jobs", "--status", "done"], "expected a status (created, retry"),
         (["retry"], "expected ids, or filters (--task, --status, --newer, --older, --key, --error, --queue, --parent, --batch), got neither"),
         (["retry", str(uuid.uuid4()), "--task", "pull"], "got both"),
@@ -99,17 +104,10 @@ def test_a_users_mistake_is_one_message_and_status_2(cli: Cli, arguments: list[s
     assert list(zeke_jobs.jobs()) == []
 
 
-def test_send_and_wait_prints_the_output_or_times_out(cli: Cli) -> None:
-    ran = cli("send", "pull", "--timeout", "10ms")
-    assert ran.status == 1
-    (job,) = zeke_jobs.jobs()
-    assert ran.err.endswith(f"to end within 0.01 s, got created still\n  help: zeke-jobs why {job.id}\n")
-
-
 # ── status
 
 
-def test_status_shows_the_job_its_attempts_and_what_it_sent(cli: Cli, conn: Connection) -> None:
+def test_status_shows_the_job_its_attempts_and_what_it_sent(cli: Cli, conn: Connection, make_task: MakeTask) -> None:
     sent = zeke_jobs.send("oneoff", {"url": "https://example.org/[a]"}, key="x")
     child = zeke_jobs.send("pull", parent=sent.id)
     attempts = '[{"attempt": 1, "outcome": "failed", "ended_on": "2026-01-02T03:04:05", "error": {"type": "OSError", "message": "no route"}}]'
@@ -125,21 +123,8 @@ def test_status_shows_the_job_its_attempts_and_what_it_sent(cli: Cli, conn: Conn
     found = cli("status", sent.id, "--json").json
     assert (found["id"], found["status"], found["data"]) == (str(sent.id), "failed", {"url": "https://example.org/[a]"})
     assert found["children"] == [{"id": str(child.id), "task_id": "pull", "status": "created"}]
-
-
-def test_status_shows_no_key_where_none_was_sent(cli: Cli, make_task: MakeTask) -> None:
     make_task("per-key", None, per_key=1)
-    sent = zeke_jobs.send("per-key")
-    assert "\n  key " not in cli("status", sent.id).out
-    assert zeke_jobs.status(sent.id).key is None
-
-
-def test_waiting_for_a_failed_job_shows_it_and_exits_with_1(cli: Cli) -> None:
-    sent = zeke_jobs.send("pull")
-    zeke_jobs.cancel(sent.id, "not needed")
-    ran = cli("status", sent.id, "--wait")
-    assert ran.status == 1
-    assert "cancelled · Cancelled: not needed" in ran.out
+    assert "\n  key " not in cli("status", zeke_jobs.send("per-key").id).out, "none was sent"
 
 
 # ── jobs and tasks
@@ -182,32 +167,32 @@ def test_tasks_are_listed_with_their_jobs_limit_and_cron(cli: Cli, conn: Connect
 # ── cancel and retry
 
 
-def test_of_several_jobs_none_is_changed_if_one_is_unknown(cli: Cli) -> None:
-    sent = zeke_jobs.send("pull")
-    ran = cli("cancel", sent.id, "01900000-0000-7000-8000-000000000000")
-    assert (ran.status, zeke_jobs.status(sent.id).status) == (1, "created")
-
-
 def test_cancel_says_what_it_did_and_exits_with_1_where_it_could_not(cli: Cli) -> None:
     sent = zeke_jobs.send("pull")
     ran = cli("cancel", sent.id, "--reason", "not needed")
     assert (ran.status, ran.out) == (0, f"{sent.id}: cancelled before it started\n")
-    assert zeke_jobs.status(sent.id).cancel_reason == "not needed"
+    waited = cli("status", sent.id, "--wait")
+    assert (waited.status, "cancelled · Cancelled: not needed" in waited.out) == (1, True)
     again = cli("cancel", sent.id, "--json")
     assert again.status == 1
     assert again.json[0]["changed"] is False
+    queued = zeke_jobs.send("pull")
+    assert cli("cancel", queued.id, "01900000-0000-7000-8000-000000000000").status == 1
+    assert zeke_jobs.status(queued.id).status == "created", "none is changed if one is unknown"
 
 
-def test_retry_works_by_id_and_by_filter(cli: Cli) -> None:
+def test_retry_works_by_id_and_by_filter_also_after_the_task_left_the_file(cli: Cli, conn: Connection) -> None:
     sent = [zeke_jobs.send("pull") for _ in range(3)]
     for one in sent:
         zeke_jobs.cancel(one.id)
     assert cli("retry", sent[0].id).out == f"{sent[0].id}: queued again, with a fresh retry limit\n"
     assert cli("retry", "--task", "pull", "--status", "cancelled").out == "2 jobs are queued again\n"
-
-
-def counts(ran: Ran) -> dict[tuple[str, str], int]:
-    return {(one["task_id"], one["status"]): one["jobs"] for one in ran.json}
+    assert cli("retry", "--task", "pull", "--newer", "1h") == (1, "0 jobs are queued again\n", "")
+    none = cli("retry", "--task", "pull", "--json")
+    assert (none.status, none.json) == (1, [])
+    zeke_jobs.cancel(sent[0].id)
+    query(conn, "DELETE FROM zeke_jobs.task")
+    assert cli("retry", "--task", "pull", "--status", "cancelled").out == "1 job is queued again\n"
 
 
 @pytest.mark.parametrize("after_failure", ["hold", "send"])
@@ -220,7 +205,8 @@ def test_a_dry_run_of_a_whole_batch_counts_what_is_changed(cli: Cli, conn: Conne
     change(conn, stopped, "state = 'consumed', attempt = 1, started_on = now(), cancelled_on = now()")
 
     def both(verb: str) -> dict[tuple[str, str], int]:
-        found = counts(cli(verb, "--batch", "b", "--dry-run", "--json"))
+        told = cli(verb, "--batch", "b", "--dry-run", "--json").json
+        found = {(one["task_id"], one["status"]): one["jobs"] for one in told}
         assert len(cli(verb, "--batch", "b", "--json").json) == sum(found.values())
         return found
 
@@ -252,23 +238,6 @@ def test_an_interrupted_change_says_at_least_how_many(cli: Cli, monkeypatch: pyt
     assert sum(job.status == "cancelled" for job in zeke_jobs.jobs()) == 4
 
 
-def test_a_retry_of_nothing_exits_with_1_and_names_a_task_that_is_misspelt(cli: Cli) -> None:
-    none = cli("retry", "--task", "pull", "--json")
-    assert (none.status, none.json) == (1, [])
-    said = cli("retry", "--task", "pull", "--newer", "1h")
-    assert (said.status, said.out) == (1, "0 jobs are queued again\n")
-    wrong = cli("retry", "--task", "pul")
-    assert (wrong.status, wrong.out) == (2, "")
-    assert wrong.err.startswith("error: expected the name of a task, got 'pul'; did you mean 'pull'?")
-
-
-def test_jobs_of_a_task_that_left_the_file_are_retried(cli: Cli, conn: Connection, make_task: MakeTask) -> None:
-    make_task("old")
-    zeke_jobs.cancel(zeke_jobs.send("old").id)
-    query(conn, "DELETE FROM zeke_jobs.task")
-    assert cli("retry", "--task", "old", "--status", "cancelled").out == "1 job is queued again\n"
-
-
 # ── pause and resume
 
 
@@ -289,3 +258,62 @@ def test_pause_paused_and_resume_say_what_they_did(cli: Cli, make_task: MakeTask
     assert cli("paused").out == "nothing is paused\n"
     make_task("analyze-story", paused=True)
     assert "stays paused: jobs.yaml says so" in cli("resume", "task/analyze-story").out
+
+
+# ── parts of ids, logs and errors
+
+ONE, OTHER = UUID("01a21ebc-c810-7bd9-9f0b-58022d06086d"), UUID("01a21ebc-c1cb-7f4d-a4c6-b212d8d85016")
+TRACEBACK = 'Traceback (most recent call last):\n  File "greet.py", line 4, in greet\n    raise ValueError("boom")\nValueError: boom\n'
+
+
+@pytest.fixture
+def two(tasks: None) -> None:
+    for job in (ONE, OTHER):
+        zeke_jobs.send("pull", id=job)
+
+
+@each("part", [str(ONE), "01a21ebc-c8", "2d06086d", "2D06086D", "…58022d06086d", "0b-58022d06086d"])
+@pytest.mark.usefixtures("two")
+def test_a_part_of_an_id_is_enough(cli: Cli, part: str) -> None:
+    for command in ("status", "why"):
+        ran = cli(command, part)
+        assert ran.status == 0
+        assert ran.out.startswith(str(ONE))
+
+
+@pytest.mark.usefixtures("two")
+def test_where_several_jobs_fit_they_are_listed_and_none_is_touched(cli: Cli) -> None:
+    ran = cli("cancel", "2d06086d", "01a21ebc")
+    assert ran.status == 2
+    assert "expected more of the id, got '01a21ebc', which fits several jobs:" in ran.err
+    assert f"{ONE}  pull, created, sent " in ran.err
+    assert f"{OTHER}  pull, created, sent " in ran.err
+    assert {zeke_jobs.status(job).status for job in (ONE, OTHER)} == {"created"}
+    ran = cli("why", "ffffffff")
+    assert ran.status == 1
+    assert "expected the beginning or the end of a job's id, got 'ffffffff': no job has it" in ran.err
+
+
+@pytest.mark.usefixtures("two")
+def test_a_failed_job_is_shown_with_the_traceback_of_each_attempt(cli: Cli, conn: Connection) -> None:
+    error = {"type": "ValueError", "message": "boom", "traceback": TRACEBACK}
+    attempts = [{"attempt": n, "outcome": how, "error": error} for n, how in ((1, "retry"), (2, "failed"))]
+    change(conn, ONE, f"state = 'rejected', attempt = 2, attempts = '{json.dumps(attempts)}', completed_on = now()")
+    for command in ("status", "why"):
+        shown = cli(command, "2d06086d").out
+        assert "\n".join(f"      {line}" for line in TRACEBACK.splitlines()) in shown
+        assert "\n      the same traceback as attempt 1\n" in shown
+    data = cli("status", "2d06086d", "--json").json
+    assert data["attempts"][0]["error"]["traceback"] == TRACEBACK.splitlines()
+    assert cli("why", "2d06086d", "--json").json["history"][0]["traceback"] == TRACEBACK.splitlines()
+
+
+@pytest.mark.usefixtures("two")
+def test_what_attempts_logged_is_shown(cli: Cli, conn: Connection) -> None:
+    none = "no lines: no attempt that keeps them (log in jobs.yaml) has ended and logged any\n"
+    assert cli("logs", "2d06086d") == (1, "", none)
+    lines = "(%s, 1, 1, E'one\\ntwo\\x1b', 3), (%s, 2, 2, 'three', 0)"
+    columns = "zeke_jobs.job_log (job, claim, attempt, lines, dropped)"
+    query(conn, f"INSERT INTO {columns} VALUES {lines}", str(ONE), str(ONE))
+    assert cli("logs", "2d06086d").out == "attempt 1, 3 earlier lines not kept\n  one\n  two\\x1b\nattempt 2\n  three\n"
+    assert [row["lines"] for row in cli("logs", "2d06086d", "--attempt", "2", "--json").json] == [["three"]]
