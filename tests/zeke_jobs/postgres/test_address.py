@@ -3,6 +3,7 @@
 import pytest
 from psycopg2.extensions import parse_dsn
 
+from tests.each import each
 from zeke_jobs.core.environment import libpq
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.errors import ConfigurationError
@@ -10,32 +11,30 @@ from zeke_jobs.errors import ConfigurationError
 ME = {"user": "me", "password": "s3cret", "host": "box", "dbname": "news"}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "postgresql://me:s3cret@box/news",
-        "postgres://me:s3cret@box/news",
-        "host=box dbname=news user=me password=s3cret",
-        "postgresql+psycopg2://me:s3cret@box/news",
-        "postgresql+psycopg://me:s3cret@box/news",
-        "postgresql+asyncpg://me:s3cret@box/news",
-        "postgres+asyncpg://me:s3cret@box/news?prepared_statement_cache_size=0",
-        "pgsql://me:s3cret@box/news?conn_max_age=600&conn_health_checks=true",
-        "psql://me:s3cret@box/news",
-        "postgis://me:s3cret@box/news",
-        "postgresql://me:s3cret@box/news?schema=public",
-        "postgresql://me:s3cret@box/news?schema=public&connection_limit=5&pool_timeout=20&pgbouncer=true",
-        "POSTGRESQL://me:s3cret@box/news",
-        " postgresql://me:s3cret@box/news\n",
-    ],
-)
-def test_each_form_that_people_have_is_the_same_address(text: str) -> None:
-    assert parse_dsn(libpq(text)) == ME
+FORMS = """
+postgresql://me:s3cret@box/news
+postgres://me:s3cret@box/news
+host=box dbname=news user=me password=s3cret
+postgresql+psycopg2://me:s3cret@box/news
+postgresql+psycopg://me:s3cret@box/news
+postgresql+asyncpg://me:s3cret@box/news
+postgres+asyncpg://me:s3cret@box/news?prepared_statement_cache_size=0
+pgsql://me:s3cret@box/news?conn_max_age=600&conn_health_checks=true
+psql://me:s3cret@box/news
+postgis://me:s3cret@box/news
+postgresql://me:s3cret@box/news?schema=public
+postgresql://me:s3cret@box/news?schema=public&connection_limit=5&pool_timeout=20&pgbouncer=true
+POSTGRESQL://me:s3cret@box/news
+"""
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "expected"),
     [
+        *((form, ME) for form in (*FORMS.split("\n")[1:-1], " postgresql://me:s3cret@box/news\n")),
+        # People forget to encode passwords.
+        *((f"postgresql://me:{word}@box/news", {**ME, "password": word}) for word in ("p@ss", "p%ss", "p#s?s", "p:s s", "pä@@")),
+        ("postgresql://me:p%40ss@box/news", {**ME, "password": "p@ss"}),
         ("postgresql://", {}),
         ("postgresql:///news", {"dbname": "news"}),
         ("postgresql://box", {"host": "box"}),
@@ -53,20 +52,13 @@ def test_each_form_that_people_have_is_the_same_address(text: str) -> None:
         ("host='/var/run/a b' dbname=news", {"host": "/var/run/a b", "dbname": "news"}),
     ],
 )  # fmt: skip
-def test_what_else_an_address_may_say_is_kept(text: str, expected: dict[str, str]) -> None:
+def test_each_form_that_people_have_is_read_with_all_that_it_says(text: str, expected: dict[str, str]) -> None:
     once = libpq(text)
     assert parse_dsn(once) == expected
     assert libpq(once) == once, "it reads its own answer the same"
 
 
-@pytest.mark.parametrize("written", ["p@ss", "p%ss", "p#s?s", "p:s s", "pä@@", "p%40ss"])
-def test_a_password_may_hold_what_people_forget_to_encode(written: str) -> None:
-    read = parse_dsn(libpq(f"postgresql://me:{written}@box/news"))
-    assert (read["user"], read["host"], read["dbname"]) == ("me", "box", "news")
-    assert read["password"] == written.replace("%40", "@")
-
-
-@pytest.mark.parametrize(
+@each(
     ("text", "said"),
     [
         ("nonsense", "host=… dbname=…"),
@@ -108,7 +100,7 @@ def test_what_cannot_be_read_is_refused_in_one_line_without_its_password(text: s
     assert refused.value.__context__ is None or refused.value.__suppress_context__
 
 
-@pytest.mark.parametrize("text", ["postgresql+asyncpg://me:pl@nted-12@box/x", "host=box password='pl@nted-12'"])
+@each("text", ["postgresql+asyncpg://me:pl@nted-12@box/x", "host=box password='pl@nted-12'"])
 def test_a_password_that_was_read_is_taken_out_of_what_people_see(text: str) -> None:
     libpq(text)
     shown = redact(f"{text} and pl%40nted-12, no host pl@nted-12@box")

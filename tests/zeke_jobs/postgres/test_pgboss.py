@@ -86,11 +86,19 @@ def state_of(conn: Connection, job: object) -> Any:
 
 
 @pytest.mark.parametrize("role", [roles.READER, roles.OPERATOR, roles.CLIENT])
-def test_a_role_reads_all_that_they_ask_for(log_in: Callable[[str], str], role: str) -> None:
+def test_a_role_reads_all_that_they_ask_for(conn: Connection, log_in: Callable[[str], str], role: str) -> None:
     zeke_jobs.send("echo", {"n": 1})
-    with closing(connect(log_in(role))) as conn:
+    rows(conn, """UPDATE zeke_jobs.task SET definition = definition || '{"max_wait": "0s"}' WHERE id = 'echo'""")
+    late = [("queue_backlog", "The oldest due job of echo waits longer than max_wait")]
+    url = log_in(role)
+    with closing(connect(url)) as theirs:
         for statement in READS + READS_OF_READERS * (role != roles.CLIENT):
-            rows(conn, statement)
+            rows(theirs, statement)
+        assert role == roles.CLIENT or rows(theirs, "SELECT type, message FROM pgboss.warning") == late
+        assert rows(theirs, "SELECT version FROM pgboss.version") == [(42,)]
+    # An address says which of pg-boss's schemas its program expects.
+    with closing(psycopg2.connect(url, options="-c pgboss.version=46")) as theirs:
+        assert rows(theirs, "SELECT version FROM pgboss.version") == [(46,)]
 
 
 def test_an_operator_cancels_resumes_retries_and_deletes_and_the_audit_has_it(
@@ -117,17 +125,9 @@ def test_an_operator_cancels_resumes_retries_and_deletes_and_the_audit_has_it(
     ]
 
 
-def test_an_active_job_is_marked_for_its_worker_and_not_deleted(conn: Connection, log_in: Callable[[str], str]) -> None:
-    job = str(zeke_jobs.send("echo", {"n": 1}).id)
-    change(conn, job, "state = 'consumed', attempt = 1, started_on = now()")
-    url = log_in(roles.OPERATOR)
-    with pytest.raises(ObjectNotInPrerequisiteState, match="expected a job that is not active"):
-        one(url, DELETE, job)
-    assert one(url, CANCEL, job) == 1
-    assert rows(conn, "SELECT state::text, cancelled_on IS NOT NULL FROM zeke_jobs.queue") == [("consumed", True)]
-
-
-def test_only_the_changes_that_we_have_are_made(conn: Connection, log_in: Callable[[str], str]) -> None:
+def test_only_the_changes_that_we_have_are_made_and_an_active_job_is_marked_for_its_worker(
+    conn: Connection, log_in: Callable[[str], str]
+) -> None:
     job = zeke_jobs.send("echo", {"n": 1}).id
     url = log_in(roles.OPERATOR)
     for state in ("active", "completed", "failed", "created"):
@@ -135,7 +135,12 @@ def test_only_the_changes_that_we_have_are_made(conn: Connection, log_in: Callab
         with pytest.raises(FeatureNotSupported, match=words):
             one(url, f"UPDATE pgboss.job SET state = '{state}' WHERE id = %s", str(job))
     assert state_of(conn, job) == "created"
+    change(conn, job, "state = 'consumed', attempt = 1, started_on = now()")
+    with pytest.raises(ObjectNotInPrerequisiteState, match="expected a job that is not active"):
+        one(url, DELETE, str(job))
     assert audited(conn) == []
+    assert one(url, CANCEL, str(job)) == 1
+    assert rows(conn, "SELECT state::text, cancelled_on IS NOT NULL FROM zeke_jobs.queue") == [("consumed", True)]
 
 
 @pytest.mark.parametrize("role", [roles.CLIENT, roles.OPERATOR])
@@ -157,11 +162,8 @@ def test_what_their_client_sends_is_a_job_of_ours(conn: Connection, log_in: Call
     ]  # fmt: skip
     queued = "SELECT id::text FROM pgboss.job WHERE name = 'echo' AND singleton_key = 'only' AND state < 'active'"
     assert one(url, queued) == own
-
-
-def test_an_insert_by_hand_answers_with_the_job_s_id(conn: Connection, log_in: Callable[[str], str]) -> None:
-    made = one(log_in(roles.CLIENT), "INSERT INTO pgboss.job (name, data) VALUES ('echo', '{\"n\": 1}') RETURNING id")
-    assert rows(conn, "SELECT message_id FROM zeke_jobs.queue") == [(made,)]
+    made = one(url, "INSERT INTO pgboss.job (name, data) VALUES ('echo', '{\"n\": 1}') RETURNING id")
+    assert state_of(conn, made) == "created"
 
 
 def test_what_it_cannot_send_is_refused_with_the_reason(conn: Connection, log_in: Callable[[str], str]) -> None:
@@ -189,19 +191,3 @@ def test_a_stored_schedule_is_removed_and_that_of_the_file_stays(
         one(url, UNSCHEDULE, "tick", "")
     assert rows(conn, "SELECT name FROM pgboss.schedule") == [("tick",)]
     assert audited(conn) == [(MEMBERS[roles.OPERATOR], "delete", "schedule/daily/one")]
-
-
-def test_a_late_task_is_a_warning(conn: Connection, log_in: Callable[[str], str]) -> None:
-    zeke_jobs.send("echo", {"n": 1})
-    rows(
-        conn,
-        """UPDATE zeke_jobs.task SET definition = definition || '{"max_wait": "0s"}' WHERE id = 'echo' RETURNING 1""",
-    )
-    found = rows(conn, "SELECT type, message FROM pgboss.warning")
-    assert found == [("queue_backlog", "The oldest due job of echo waits longer than max_wait")]
-
-
-def test_an_address_says_which_of_their_schemas_its_program_expects(database: str) -> None:
-    assert one(database, "SELECT version FROM pgboss.version") == 42
-    with closing(psycopg2.connect(database, options="-c pgboss.version=46")) as conn:
-        assert rows(conn, "SELECT version FROM pgboss.version") == [(46,)]

@@ -33,41 +33,53 @@ def send(conn: Connection, changes: str = "attempt = attempt") -> str:
     return str(sent.id)
 
 
-def every_status(conn: Connection) -> dict[str, str]:
-    return {
-        "created": send(conn),
-        "retry": send(conn, "attempt = 1"),
-        "active": send(conn, "state = 'consumed', attempt = 1, started_on = now()"),
-        "completed": send(conn, "state = 'done', attempt = 1, result = '{\"chili\": 3}', completed_on = now()"),
-        "failed": send(
-            conn,
-            """state = 'rejected', attempt = 4, completed_on = now(),
-            attempts = '[{"error": {"type": "OSError", "message": "no route"}}]'""",
-        ),
-        "cancelled": send(conn, "state = 'rejected', cancelled_on = now(), completed_on = now()"),
-    }
+#: Each status has the changes that make it.
+STATUSES = {
+    "created": "attempt = attempt",
+    "retry": "attempt = 1",
+    "active": "state = 'consumed', attempt = 1, started_on = now()",
+    "completed": "state = 'done', attempt = 1, result = '{\"chili\": 3}', completed_on = now()",
+    "failed": """state = 'rejected', attempt = 4, completed_on = now(),
+      attempts = '[{"error": {"type": "OSError", "message": "no route"}}]'""",
+    "cancelled": "state = 'rejected', cancelled_on = now(), completed_on = now()",
+}
+#: The columns are those of pg-boss's schema 26, in its releases 12.0 to 12.5.
+JOB = """id name priority data state retry_limit retry_count retry_delay retry_backoff retry_delay_max expire_seconds deletion_seconds
+  singleton_key singleton_on start_after created_on started_on completed_on keep_until output dead_letter policy"""
+QUEUE = """name policy retry_limit retry_delay retry_backoff retry_delay_max expire_seconds retention_seconds deletion_seconds dead_letter
+  partition table_name deferred_count queued_count warning_queued active_count total_count singletons_active monitor_on maintain_on
+  created_on updated_on"""
 
 
-# ── monitoring queries from pg-boss's documentation
-
-
-def test_the_queries_of_the_products_documentation(conn: Connection) -> None:
-    ids = every_status(conn)
+def test_the_queries_of_pg_bosss_documentation_and_client_find_each_job_and_column(conn: Connection) -> None:
+    ids = {status: send(conn, changes) for status, changes in STATUSES.items()}
     newest = [str(row["id"]) for row in rows(conn, "SELECT * FROM pgboss.job\nORDER BY createdon DESC\nLIMIT 20;")]
     assert newest == list(ids.values())[::-1]
     failed = rows(conn, "SELECT * FROM pgboss.job\nWHERE state = 'failed';")
     assert [str(row["id"]) for row in failed] == [ids["failed"]]
-    assert (
-        rows(conn, "SELECT * FROM pgboss.schedule;")
-        == rows(conn, "SELECT id FROM pgboss.job WHERE state = 'expired'")
-        == []
-    )
+    assert rows(conn, "SELECT id FROM pgboss.job WHERE state = 'expired'") == []
     waiting = rows(conn, "SELECT id FROM pgboss.job WHERE state < 'active'")  # The states compare in pg-boss's order.
     assert {str(row["id"]) for row in waiting} == {ids["created"], ids["retry"]}
-    found = rows(conn, "SELECT state, COUNT(*)\nFROM pgboss.job\nGROUP BY state;")
-    assert {row["state"]: row["count"] for row in found} == dict.fromkeys(ids, 1)
+    counted = rows(conn, "SELECT state, COUNT(*)\nFROM pgboss.job\nGROUP BY state;")
+    assert {row["state"]: row["count"] for row in counted} == dict.fromkeys(ids, 1)
     both = "retry_limit, retrylimit, start_after, startafter, keep_until, keepuntil"
     assert len(rows(conn, f"SELECT {both} FROM pgboss.job")) == 6, "both spellings of pg-boss's columns are there"
+    rows(
+        conn,
+        """INSERT INTO zeke_jobs.history (id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on)
+        VALUES (gen_random_uuid(), 'purged', 'failed', 'default', 0, 4, 0, now(), now(), now())""",
+    )
+    columns = "id, name, state, data, output, startedon, completedon, createdon, retrycount"
+    all_of_it = f"SELECT {columns} FROM pgboss.job UNION ALL SELECT {columns} FROM pgboss.archive ORDER BY createdon"
+    found = rows(conn, all_of_it)
+    seen = [(str(row["id"]), row["state"], row["retrycount"]) for row in found[:-1]]
+    assert seen == [(ids[state], state, 3 * (state == "failed")) for state in ids]
+    assert [found[n]["output"] for n in (3, 4)] == [{"chili": 3}, {"type": "OSError", "message": "no route"}]
+    purged = {"name": "purged", "state": "failed", "retry_count": 3, "is_archived": True}
+    archived = "SELECT name, state, retry_count, archivedon IS NOT NULL AS is_archived FROM pgboss.archive"
+    assert rows(conn, archived) == [purged]
+    for view, names in (("job", JOB), ("queue", QUEUE), ("version", "version cron_on")):
+        assert rows(conn, f"SELECT {', '.join(names.split())} FROM pgboss.{view}")
 
 
 def test_counting_reads_no_payload_and_naming_queues_counts_no_jobs(conn: Connection) -> None:
@@ -79,46 +91,16 @@ def test_counting_reads_no_payload_and_naming_queues_counts_no_jobs(conn: Connec
         assert "Aggregate" not in plan
 
 
-def test_the_products_client_finds_its_columns_over_job_and_archive(conn: Connection) -> None:
-    ids = every_status(conn)
-    columns = "id, name, state, data, output, startedon, completedon, createdon, retrycount"
-    both = f"SELECT {columns} FROM pgboss.job UNION ALL SELECT {columns} FROM pgboss.archive ORDER BY createdon"
-    found = rows(conn, both)
-    seen = [(str(row["id"]), row["state"], row["retrycount"]) for row in found]
-    assert seen == [(ids[state], state, 3 * (state == "failed")) for state in ids]
-    assert found[3]["output"] == {"chili": 3}
-    assert found[4]["output"] == {"type": "OSError", "message": "no route"}
-
-
-# ── further promises to users of pg-boss
-
-
-def test_data_has_camel_case_keys_for_pg_boss_and_snake_case_for_us(conn: Connection) -> None:
+def test_data_has_camel_case_keys_for_pg_boss_and_snake_case_for_us(
+    conn: Connection, make_task: Callable[..., None]
+) -> None:
     send(conn)
     (theirs,) = rows(conn, "SELECT data, data ->> 'storyId' AS story FROM pgboss.job")
     (ours,) = rows(conn, "SELECT data FROM zeke_jobs.job")
     assert theirs["data"] == {"storyId": "x", "apiKey": "***", "allParts": [{"sourceUrl": "u"}]}
     assert theirs["story"] == "x"
     assert ours["data"] == {"story_id": "x", "api_key": "***", "all_parts": [{"source_url": "u"}]}
-
-
-def test_a_purged_job_is_in_the_archive(conn: Connection) -> None:
-    conn.cursor().execute(
-        "INSERT INTO zeke_jobs.history (id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on)"
-        " VALUES (gen_random_uuid(), 'analyze-story', 'failed', 'default', 0, 4, 0, now(), now(), now())"
-    )
-    (row,) = rows(conn, "SELECT name, state, retry_count, archivedon FROM pgboss.archive")
-    assert (row["name"], row["state"], row["retry_count"]) == ("analyze-story", "failed", 3)
-    assert row["archivedon"] is not None
-
-
-def test_a_duration_in_seconds_is_at_most_the_largest_integer(conn: Connection) -> None:
-    lengths = "unnest('{1h30m, 1.5s, 5000w, none}'::text[]) AS l (length)"
-    found = rows(conn, f"SELECT zeke_jobs.seconds_of(l.length) AS seconds FROM {lengths}")
-    assert [row["seconds"] for row in found] == [5400, 2, 2147483647, None]
-
-
-def test_a_schedule_has_pg_bosss_columns(conn: Connection, make_task: Callable[..., None]) -> None:
+    assert rows(conn, "SELECT * FROM pgboss.schedule;") == []
     make_task(
         "pull", Analyze, cron='{"at": "*/5 * * * *", "timezone": "UTC", "payload": {"story_id": "x"}, "paused": false}'
     )
@@ -126,18 +108,10 @@ def test_a_schedule_has_pg_bosss_columns(conn: Connection, make_task: Callable[.
     assert row == {"name": "pull", "key": "", "cron": "*/5 * * * *", "timezone": "UTC", "data": {"storyId": "x"}}
 
 
-#: The columns are those of pg-boss's schema 26, in its releases 12.0 to 12.5.
-JOB = """id name priority data state retry_limit retry_count retry_delay retry_backoff retry_delay_max expire_seconds deletion_seconds
-  singleton_key singleton_on start_after created_on started_on completed_on keep_until output dead_letter policy"""
-QUEUE = """name policy retry_limit retry_delay retry_backoff retry_delay_max expire_seconds retention_seconds deletion_seconds dead_letter
-  partition table_name deferred_count queued_count warning_queued active_count total_count singletons_active monitor_on maintain_on
-  created_on updated_on"""
-
-
-def test_the_columns_of_pg_boss_12_are_there(conn: Connection) -> None:
-    every_status(conn)
-    for view, columns in (("job", JOB), ("queue", QUEUE), ("version", "version cron_on")):
-        assert rows(conn, f"SELECT {', '.join(columns.split())} FROM pgboss.{view}")
+def test_a_duration_in_seconds_is_at_most_the_largest_integer(conn: Connection) -> None:
+    lengths = "unnest('{1h30m, 1.5s, 5000w, none}'::text[]) AS l (length)"
+    found = rows(conn, f"SELECT zeke_jobs.seconds_of(l.length) AS seconds FROM {lengths}")
+    assert [row["seconds"] for row in found] == [5400, 2, 2147483647, None]
 
 
 def test_a_queue_says_what_its_task_does_and_how_many_jobs_it_has(
@@ -148,7 +122,8 @@ def test_a_queue_says_what_its_task_does_and_how_many_jobs_it_has(
     )
     make_task("analyze-story", Analyze, definition=definition, retry_limit=3)
     make_task("empty", Analyze, definition='{"retry": {"factor": 2.0}}')
-    every_status(conn)
+    for changes in STATUSES.values():
+        send(conn, changes)
     send(conn, "run_at = now() + interval '1 hour'")
     settings = "retry_limit, retry_delay, retry_backoff, retry_delay_max, expire_seconds, deletion_seconds"
     counts = "deferred_count, queued_count, ready_count, active_count, failed_count, total_count"
