@@ -1,39 +1,50 @@
-"""Each role uses its rights through the real interfaces, and the database refuses everything else."""
+"""Each role has exactly these rights and uses them through the real interfaces; nobody with fewer can hold a lock of ours."""
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import dramatiq
 import pytest
-from psycopg2.errors import InsufficientPrivilege
+from psycopg2.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg2.extensions import connection as Connection
 from pydantic import BaseModel
 
 import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.postgres.members import MEMBERS, TASKS, refused
+from tests.zeke_jobs.commands import Cli
+from tests.zeke_jobs.postgres.members import (
+    FUNCTIONS,
+    MEMBERS,
+    NOT_WRITTEN_BY_WORKERS,
+    READ,
+    READ_WHOLE,
+    TASKS,
+    TRIGGERED,
+    WRITING,
+    refused,
+)  # fmt: skip
 from tests.zeke_jobs.sql import change, rows, value
-from tests.zeke_jobs.worker.conftest import load
+from tests.zeke_jobs.worker.conftest import Jobs, load
 from tests.zeke_jobs.working import working
-from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
 from zeke_jobs.config import load_text
 from zeke_jobs.errors import InvalidPayload, UnknownTask
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
-from zeke_jobs.postgres.pool import connect
+from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.revisions import applying
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker import builder
 
 
-def test_a_client_sends_waits_and_reads_status(granted: str, log_in: Callable[[str], str]) -> None:
+def test_a_client_sends_waits_and_reads_status_and_cannot_stand_in_for_a_schedule(
+    granted: str, log_in: Callable[[str], str]
+) -> None:
     with working(load(TASKS), granted, threads=2):
-        log_in(roles.CLIENT)
+        url = log_in(roles.CLIENT)
         sent = zeke_jobs.send("parrot", {"n": 5}, key="a")
         assert zeke_jobs.wait(sent.id, timeout=20)["n"] == 5
     assert zeke_jobs.status(sent.id).status == "completed"
@@ -43,12 +54,9 @@ def test_a_client_sends_waits_and_reads_status(granted: str, log_in: Callable[[s
         zeke_jobs.send("ecco")
     with pytest.raises(InvalidPayload):
         zeke_jobs.send("echo", {"m": 1})
-
-
-def test_a_client_cannot_stand_in_for_a_schedule(log_in: Callable[[str], str]) -> None:
     early = '{"scheduled_for": "2031-01-01Z", "run_at": "2999-01-01Z"}'
     refused(
-        log_in(roles.CLIENT),
+        url,
         f"SELECT zeke_jobs.send('tick', '{{}}', '{early}')",
         f"SELECT zeke_jobs.enqueue('tick', NULL, '{{}}', '{early}', gen_random_uuid()::text)",
     )
@@ -90,7 +98,7 @@ def keep(payload: Kept, ctx: zeke_jobs.Context) -> None:
 
 
 def test_nothing_that_a_reader_can_select_or_ask_shows_a_sensitive_field(
-    log_in: Callable[[str], str], conn: Connection, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    log_in: Callable[[str], str], conn: Connection, cli: Cli, tmp_path: Path
 ) -> None:
     before, after = (
         f"version: 1\n{SERVICES}\ntasks: {KEPT.replace('word: w', word)}" for word in ("word: w", "word: x, n: 2")
@@ -101,22 +109,18 @@ def test_nothing_that_a_reader_can_select_or_ask_shows_a_sensitive_field(
     zeke_jobs.schedules.put("keep/own", task="keep", at="0 4 * * *", payload=given, key=f"k-{SECRET}")
     log_in(roles.OPERATOR)
     for override in (f"keep.cron.payload.apiToken={SECRET}2", "keep.priority=3"):
-        assert run(app, "zeke-jobs", ["set", override, "-m", "a test"]) == 0, capsys.readouterr().err
+        assert cli("set", override, "-m", "a test").status == 0
     path = tmp_path / "jobs.yaml"
     path.write_text(after)
     plans = []
     for role in (roles.OPERATOR, roles.READER):
         url = log_in(role)
-        capsys.readouterr()
-        assert run(app, "zeke-jobs", ["plan", "--json", str(path)]) == 4
-        plans.append(capsys.readouterr().out)
-        assert SECRET not in plans[-1]
-        for command in (("why", str(job)), ("schedule",), ("limits",), ("doctor",), ("status", str(job)), ("jobs",), ("paused",), ("fleet",)):  # fmt: skip
-            assert run(app, "zeke-jobs", [*command, "--json"]) in (0, 1)
-            said = capsys.readouterr()
-            assert "permission denied" not in said.err
-            assert SECRET not in said.out
-    changed = [[(one["key"], one["before"], one["after"]) for one in json.loads(text)["changes"]] for text in plans]
+        plans.append(cli("plan", "--json", path))
+        assert (plans[-1].status, SECRET in plans[-1].out) == (4, False)
+        for command in (f"why {job}", "schedule", "limits", "doctor", f"status {job}", "jobs", "paused", "fleet"):
+            ran = cli(*command.split(), "--json")
+            assert (ran.status in (0, 1), "permission denied" in ran.err, SECRET in ran.out) == (True, False, False)
+    changed = [[(one["key"], one["before"], one["after"]) for one in plan.json["changes"]] for plan in plans]
     keys = [f"cron.{name}payload.{key}" for name in ("", "payload.") for key in ("word", "n")]
     assert [one[0] for one in changed[1]] == keys
     assert changed[0] == changed[1]
@@ -133,7 +137,7 @@ def test_nothing_that_a_reader_can_select_or_ask_shows_a_sensitive_field(
 
 
 def test_a_plan_judges_waiting_jobs_by_what_its_login_may_read(
-    log_in: Callable[[str], str], conn: Connection, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    log_in: Callable[[str], str], conn: Connection, cli: Cli, tmp_path: Path
 ) -> None:
     path = tmp_path / "jobs.yaml"
     path.write_text(f"version: 1\ntasks: {KEPT}")
@@ -144,12 +148,13 @@ def test_a_plan_judges_waiting_jobs_by_what_its_login_may_read(
     rows(conn, "UPDATE zeke_jobs.task SET payload_schema = '{}' WHERE id = 'keep'")
     for role, unfit in ((roles.OPERATOR, 2), (roles.READER, 1)):
         log_in(role)
-        assert run(app, "zeke-jobs", ["plan", "--json", str(path)]) == 0
-        (found,) = json.loads(capsys.readouterr().out)["touched"]
+        (found,) = cli("plan", "--json", path).json["touched"]
         assert (found["why"], found["queued"], found["name"]) == ("unfit", unfit, "keep")
 
 
-def test_a_worker_and_a_scheduler_run_under_their_role(log_in: Callable[[str], str], conn: Connection) -> None:
+def test_a_worker_and_a_scheduler_run_under_their_role_and_another_user_is_told_what_to_do(
+    log_in: Callable[[str], str], conn: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows(conn, "DELETE FROM zeke_jobs.task; DELETE FROM zeke_jobs.revision")
     url = log_in(roles.WORKER)
     tasks = TASKS + "  chain: {handler: 'F:chain', concurrency: {limit: 2, per_key: 1}, rate: 100/s}\n"
@@ -162,13 +167,6 @@ def test_a_worker_and_a_scheduler_run_under_their_role(log_in: Callable[[str], s
         beaten.start()
         beaten.join(20)
         assert value(conn, "SELECT count(*) FROM zeke_jobs.schedule_beat") == 1
-
-
-def test_a_worker_whose_user_may_not_work_ends_with_what_to_do(
-    log_in: Callable[[str], str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    import dramatiq
-
     broker = builder.build(load(TASKS), log_in(roles.READER))
     with pytest.raises(SystemExit, match="2"):
         dramatiq.Worker(broker, worker_threads=1).start()
@@ -176,16 +174,14 @@ def test_a_worker_whose_user_may_not_work_ends_with_what_to_do(
 
 
 def test_roles_prints_what_it_would_run_and_grants_it_and_a_stranger_is_told_who_may(
-    log_in: Callable[[str], str], capsys: pytest.CaptureFixture[str], database: str, monkeypatch: pytest.MonkeyPatch
+    log_in: Callable[[str], str], cli: Cli
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", database)
-    assert run(app, "zeke-jobs", ["roles"]) == 0
-    assert capsys.readouterr().out == roles.script()
-    assert run(app, "zeke-jobs", ["roles", "--apply"]) == 0
-    assert "granted: zeke_jobs_client" in capsys.readouterr().out
+    assert cli("roles") == (0, roles.script(), "")
+    ran = cli("roles", "--apply")
+    assert (ran.status, "granted: zeke_jobs_client" in ran.out) == (0, True)
     log_in(roles.OPERATOR)
-    assert run(app, "zeke-jobs", ["roles", "--apply"]) == 1
-    assert "help: let such a user run it: zeke-jobs roles | psql" in capsys.readouterr().err
+    ran = cli("roles", "--apply")
+    assert (ran.status, "help: let such a user run it: zeke-jobs roles | psql" in ran.err) == (1, True)
 
 
 @each(
@@ -212,3 +208,146 @@ def test_a_refused_right_names_the_login_and_the_grant_of_the_role_that_has_it(
         assert f", as {MEMBERS[member]}\n  help: GRANT {lacks} TO {MEMBERS[member]}; " in said
     else:  # The role may read only some columns of the table.
         assert "has that role, it needs zeke_jobs_operator for this, or its rights are older" in said
+
+
+# ── exactly these rights, and no lock for others
+
+
+def rights(conn: Connection) -> dict[str, set[tuple[str, str]]]:
+    """Return the grants on tables, views, columns and sequences by role; PUBLIC has the empty name."""
+    granted = rows(
+        conn,
+        """SELECT coalesce(r.rolname, ''), g.name, g.privilege
+        FROM (
+          SELECT a.grantee, n.nspname || '.' || c.relname AS name, a.privilege_type AS privilege
+          FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace, aclexplode(c.relacl) AS a
+          WHERE n.nspname IN ('zeke_jobs', 'pgboss') AND a.grantee <> c.relowner
+          UNION ALL
+          SELECT a.grantee, n.nspname || '.' || c.relname || '.' || t.attname, a.privilege_type
+          FROM pg_attribute AS t JOIN pg_class AS c ON c.oid = t.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace,
+            aclexplode(t.attacl) AS a
+          WHERE n.nspname IN ('zeke_jobs', 'pgboss')
+          UNION ALL
+          SELECT a.grantee, n.nspname, 'schema ' || a.privilege_type
+          FROM pg_namespace AS n, aclexplode(n.nspacl) AS a
+          WHERE n.nspname IN ('zeke_jobs', 'pgboss') AND a.grantee <> n.nspowner
+        ) AS g LEFT JOIN pg_roles AS r ON r.oid = g.grantee""",
+    )
+    found: dict[str, set[tuple[str, str]]] = {}
+    for role, name, privilege in granted:
+        found.setdefault(str(role), set()).add((str(name), str(privilege)))
+    return found
+
+
+def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Connection, granted: str) -> None:
+    assert granted
+    relations = {(str(name), kind) for name, kind in rows(
+        conn,
+        """SELECT n.nspname || '.' || c.relname, c.relkind::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname IN ('zeke_jobs', 'pgboss') AND c.relkind IN ('r', 'v')""",
+    )}  # fmt: skip
+    ours = {name for name, _ in relations if name.startswith("zeke_jobs.")}
+    views = {name for name, kind in relations if kind == "v"}
+    schema = {("zeke_jobs", "schema USAGE")}
+    both = schema | {("pgboss", "schema USAGE")}
+    written = {f"zeke_jobs.{name}" for name in NOT_WRITTEN_BY_WORKERS}
+    client = "zeke_jobs.job zeke_jobs.finished zeke_jobs.batch_state zeke_jobs.job_step zeke_jobs.schedule zeke_jobs.installation"
+    expected = {
+        roles.CLIENT: both
+        | {("pgboss.job", "INSERT")}
+        | {(name, "SELECT") for name in f"{client} pgboss.job pgboss.queue pgboss.version".split()},
+        roles.READER: both
+        | {(name, "SELECT") for name in views - {"zeke_jobs.planned", "zeke_jobs.unmasked"}}
+        | {(f"zeke_jobs.{name}", "SELECT") for name in READ_WHOLE}
+        | {(f"zeke_jobs.{table}.{column}", "SELECT") for table, columns in READ.items() for column in columns.split()},
+        roles.OPERATOR: both
+        | {(name, "SELECT") for name in ours | views}
+        | {("pgboss.job", how) for how in WRITING}
+        | {("pgboss.schedule", "DELETE")},
+        roles.WORKER: schema
+        | {(name, "SELECT") for name in ours}
+        | {(name, how) for name in ours - written for how in WRITING},
+    }
+    assert rights(conn) == expected
+
+
+def test_each_role_may_call_the_functions_that_are_written_here_and_no_others(conn: Connection, granted: str) -> None:
+    assert granted
+    closed = {str(name) for (name,) in rows(
+        conn,
+        """SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'zeke_jobs'::regnamespace
+        AND NOT has_function_privilege('public', p.oid, 'EXECUTE')""",
+    )}  # fmt: skip
+    assert closed == set().union(*FUNCTIONS.values()) | TRIGGERED
+    for role, expected in FUNCTIONS.items():
+        found = rows(
+            conn,
+            f"""SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'zeke_jobs'::regnamespace
+            AND NOT has_function_privilege('public', p.oid, 'EXECUTE') AND has_function_privilege('{role}', p.oid, 'EXECUTE')""",
+        )
+        assert {str(name) for (name,) in found} == expected, role
+
+
+def test_no_function_with_the_owners_rights_can_be_led_astray_or_is_open_to_all(conn: Connection) -> None:
+    found = rows(
+        conn,
+        """SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'zeke_jobs'::regnamespace AND p.prosecdef
+        AND (NOT 'search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}'))
+          OR p.proacl IS NULL OR EXISTS (SELECT 1 FROM aclexplode(p.proacl) AS a WHERE a.grantee = 0))""",
+    )
+    assert found == []
+
+
+def test_handlers_of_a_worker_reach_the_tables_that_packages_made(conn: Connection, granted: str) -> None:
+    assert granted
+    ((may, count),) = rows(
+        conn,
+        """SELECT has_table_privilege('zeke_jobs_worker', substr(o.object, 7), 'INSERT'), count(*)
+        FROM zeke_jobs.migration AS m CROSS JOIN unnest(m.made) AS o (object)
+        WHERE o.object LIKE 'table %' AND to_regclass(substr(o.object, 7)) IS NOT NULL GROUP BY 1""",
+    )
+    assert (may, count > 10) == (True, True)
+
+
+def test_granting_again_takes_back_what_was_too_much(
+    granted: str, conn: Connection, log_in: Callable[[str], str]
+) -> None:
+    assert granted
+    rows(conn, f"GRANT SELECT ON zeke_jobs.queue TO {roles.CLIENT}")
+    rows(conn, f"GRANT UPDATE (state, message) ON zeke_jobs.queue TO {roles.OPERATOR}")
+    rows(conn, f"GRANT INSERT, UPDATE, DELETE ON zeke_jobs.task, zeke_jobs.bucket TO {roles.OPERATOR}")
+    roles.grant(conn)
+    refused(log_in(roles.CLIENT), "SELECT message FROM zeke_jobs.queue")
+    refused(log_in(roles.OPERATOR), "UPDATE zeke_jobs.queue SET state = 'done'", "DELETE FROM zeke_jobs.task")
+
+
+def test_no_statement_of_ours_takes_a_lock_that_everybody_may_take() -> None:
+    for package in ("zeke_jobs", "actors"):
+        root = Path(__file__).parents[3] / package
+        for path in (*root.rglob("*.sql"), *root.rglob("*.py")):
+            # A session releases its own locks by pg_advisory_unlock_all.
+            # story_filing_hold.sql locks by a text's hash, which only somebody with the text could compute.
+            text = path.read_text().replace("pg_advisory_unlock_all", "")
+            assert "pg_advisory" not in text or path.name == "story_filing_hold.sql", path
+
+
+def test_one_process_at_a_time_holds_a_lock_and_the_next_sees_what_it_did(
+    conn: Connection, other_conn: Connection
+) -> None:
+    with transaction(conn):
+        rows(conn, "SELECT zeke_jobs.take_lock('new one')")
+        with other_conn.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '100ms'")
+            with pytest.raises(LockNotAvailable):
+                cursor.execute("SELECT zeke_jobs.take_lock('new one')")
+            cursor.execute("SELECT zeke_jobs.take_lock('another one')")
+    other_conn.cursor().execute("SELECT zeke_jobs.take_lock('new one')")
+
+
+def test_a_heartbeat_without_a_suspect_takes_no_lock_but_of_its_own_row(conn: Connection) -> None:
+    jobs = Jobs(conn)
+    worker = jobs.worker()
+    with transaction(conn):
+        jobs.beat(worker)
+        held = "SELECT relation::regclass::text FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'RowShareLock'"
+        assert rows(conn, held) == []
