@@ -11,10 +11,8 @@ import shutil
 import subprocess
 import tarfile
 import threading
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests import distributions
 from tests.acceptance.handlers import TABLES
 from tests.acceptance.test_workers import OPEN, OVERLAP
 from tests.fleet import ROOT, Command, Fleet, eventually, fleet as running, query, scalar
@@ -36,7 +33,6 @@ TASKS = """
       work: {handler: "H:work", concurrency: 3}
       effect: {handler: "H:effect"}
 """
-NEEDED = ("pyproject.toml", "README.md", "LICENSE", "zeke_jobs")
 #: The migration changes the table and replaces the functions of every claim and send, which invalidates plans.
 NEXT_MIGRATION = """-- What a later release may bring.
 ALTER TABLE zeke_jobs.queue ADD COLUMN of_the_next_release text NOT NULL DEFAULT 'nothing';
@@ -56,36 +52,16 @@ $$;
 """
 
 
-@dataclass(frozen=True)
 class Release:
-    """A release is installed in a folder that comes first on the path."""
+    """The package is in a folder that comes first on the path."""
 
-    folder: Path
-    version: str
-
-    @property
-    def path(self) -> str:
-        return f"{self.folder}{os.pathsep}{ROOT}"
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.path = folder, f"{folder}{os.pathsep}{ROOT}"
+        text = (folder / "zeke_jobs/__init__.py").read_text()
+        [self.version] = re.findall(r'^__version__ = "(.*)"', text, re.MULTILINE)
 
     def migrations(self) -> set[str]:
         return {path.name for path in (self.folder / "zeke_jobs/sql/migrations").iterdir()}
-
-
-def build(source: Path, into: Path) -> Release:
-    """Build the wheel of a source tree, and install it into a folder."""
-    zipfile.ZipFile(distributions.build(source, source.parent)).extractall(into)
-    [version] = re.findall(r'^__version__ = "(.*)"', (into / "zeke_jobs/__init__.py").read_text(), re.MULTILINE)
-    return Release(into, version)
-
-
-def copy_of_this_tree(folder: Path) -> Path:
-    for name in NEEDED:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    return folder
 
 
 def previous() -> str | None:
@@ -98,20 +74,18 @@ def previous() -> str | None:
 
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, Release]:
-    folder = tmp_path_factory.mktemp("releases")
-    tree, commit = copy_of_this_tree(folder / "new" / "source"), previous()
-    if commit is not None:
-        archive = subprocess.run(["git", "archive", commit, *NEEDED], cwd=ROOT, check=True, capture_output=True)
+    old, new = (tmp_path_factory.mktemp("releases") / name for name in ("old", "new"))
+    shutil.copytree(ROOT / "zeke_jobs", new / "zeke_jobs", ignore=shutil.ignore_patterns("__pycache__"))
+    if commit := previous():
+        archive = subprocess.run(["git", "archive", commit, "zeke_jobs"], cwd=ROOT, check=True, capture_output=True)
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-            files.extractall(folder / "old" / "source", filter="data")
+            files.extractall(old, filter="data")
     else:
-        copy_of_this_tree(folder / "old" / "source")
-        (tree / "zeke_jobs/sql/migrations/9999_next.sql").write_text(NEXT_MIGRATION)
-    for name in ("pyproject.toml", "zeke_jobs/__init__.py"):  # Two releases never share a version.
-        text = (tree / name).read_text()
-        text = re.sub(r'^((?:__)?version(?:__)? = ")[^"]*"', r'\g<1>9.9.9"', text, flags=re.MULTILINE)
-        (tree / name).write_text(text)
-    return build(folder / "old" / "source", folder / "old" / "wheel"), build(tree, folder / "new" / "wheel")
+        shutil.copytree(new, old)
+        (new / "zeke_jobs/sql/migrations/9999_next.sql").write_text(NEXT_MIGRATION)
+    module = new / "zeke_jobs/__init__.py"  # Two releases never share a version.
+    module.write_text(re.sub(r'^(__version__ = ")[^"]*"', r'\g<1>9.9.9"', module.read_text(), flags=re.MULTILINE))
+    return Release(old), Release(new)
 
 
 @contextmanager
