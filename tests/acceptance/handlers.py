@@ -51,24 +51,20 @@ def effect(payload: Work, ctx: Context) -> None:
         ctx.complete(payload.n)
 
 
-def die(payload: Work, point: str) -> None:
-    if payload.die == point:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
 def fragile(payload: Work, ctx: Context) -> None:
     """Write, send and complete in one transaction; the first attempt dies where the payload says."""
-    first = ctx.attempt == 1
+
+    def die(point: str) -> None:
+        if ctx.attempt == 1 and payload.die == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+
     with ctx.transaction() as db, db.cursor() as cursor:
         cursor.execute("INSERT INTO effect (job, n) VALUES (%s, %s)", (str(ctx.job_id), payload.n))
         ctx.send("work", {"n": payload.n})
-        if first:
-            die(payload, "between send and completion")
+        die("between send and completion")
         ctx.complete({"n": payload.n})
-        if first:
-            die(payload, "before the commit")
-    if first:
-        die(payload, "after the commit")
+        die("before the commit")
+    die("after the commit")
 
 
 def poison(payload: Work, ctx: Context) -> None:
@@ -167,9 +163,3 @@ def come_back(payload: Work, ctx: Context) -> int:
     """Fork a child that returns from the handler as if it were the worker; return the child's exit status plus 7."""
     pid = os.fork()
     return 0 if pid == 0 else os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) + 7
-
-
-def block(payload: Work, ctx: Context) -> None:
-    """Wait without an end."""
-    trace(ctx, "start")
-    time.sleep(300)

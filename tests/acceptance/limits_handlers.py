@@ -4,7 +4,6 @@ import json
 import os
 import threading
 import time
-from collections import deque
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -20,12 +19,9 @@ class Load(Payload):
 def measured(payload: Load, ctx: Context) -> None:
     began = time.time()
     with ctx.db.cursor() as cursor:
-        begun = (
-            "SELECT q.message_id, q.task, q.key, %s, to_timestamp(%s) FROM zeke_jobs.queue AS q WHERE q.message_id = %s"
-        )
-        cursor.execute(
-            f"INSERT INTO start (job, task, key, tokens, at) {begun}", (payload.tokens, began, str(ctx.job_id))
-        )
+        row = "INSERT INTO start (job, task, key, tokens, at) SELECT message_id, task, key, %s, to_timestamp(%s)"
+        which = (payload.tokens, began, str(ctx.job_id))
+        cursor.execute(f"{row} FROM zeke_jobs.queue WHERE message_id = %s", which)
     time.sleep(payload.seconds)
     if payload.tokens:
         ctx.used(tokens=payload.tokens)
@@ -46,32 +42,23 @@ def asking(payload: Load, ctx: Context) -> None:
 class Provider(Loopback):
     """The provider admits ``most`` tokens in any ``window`` seconds; while ``down`` is true, it answers 503."""
 
-    def __init__(self, most: int, window: float, *, takes: float = 0.05) -> None:
-        self.most, self.window, self.takes = most, window, takes
-        self.down = False
+    def __init__(self, most: int, window: float) -> None:
+        self.most, self.window, self.down = most, window, False
         # Each call has its time, its tokens, and the status of the answer.
         self.calls: list[tuple[float, int, int]] = []
-        self._taken: deque[tuple[float, int]] = deque()
         self._lock = threading.Lock()
         super().__init__()
 
     def respond(self, asked: Asked) -> Answer:
-        status, wait = self.answer(json.loads(asked.body)["tokens"])
-        if status == 200:
-            time.sleep(self.takes)
-        return Answer(status=status, headers={} if wait is None else {"Retry-After": f"{wait:.3f}"})
-
-    def answer(self, tokens: int) -> tuple[int, float | None]:
-        now = time.monotonic()
+        tokens, now = json.loads(asked.body)["tokens"], time.monotonic()
         with self._lock:
-            while self._taken and self._taken[0][0] <= now - self.window:
-                self._taken.popleft()
+            taken = [(at, used) for at, used, status in self.calls if status == 200 and at > now - self.window]
             if self.down:
-                status, wait = 503, None
-            elif sum(used for _, used in self._taken) + tokens > self.most:
-                status, wait = 429, self._taken[0][0] + self.window - now
+                answer = Answer(status=503)
+            elif sum(used for _, used in taken) + tokens > self.most:
+                answer = Answer(status=429, headers={"Retry-After": f"{taken[0][0] + self.window - now:.3f}"})
             else:
-                status, wait = 200, None
-                self._taken.append((now, tokens))
-            self.calls.append((now, tokens, status))
-        return status, wait
+                answer = Answer()
+            self.calls.append((now, tokens, answer.status))
+        time.sleep(0.05 if answer.status == 200 else 0)
+        return answer

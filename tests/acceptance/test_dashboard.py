@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,9 @@ STATES = {
 }
 
 
+@dataclass
 class Pages:
-    def __init__(self, home: str) -> None:
-        self.home = home
+    home: str
 
     def ask(self, method: str, path: str, form: dict[str, str] | None = None) -> str:
         """Send a request, follow redirects, and return the text of the page, a line for each text node."""
@@ -76,8 +77,7 @@ def jobs(conn: Connection) -> dict[str, str]:
         made[state] = str(zeke_jobs.send("greet", {"n": 1}).id)
         change(conn, made[state], changes)
     rows(conn, "SELECT zeke_jobs.put_schedule('team/seven', 'greet', '0 9 * * *', 'Europe/Paris')")
-    late = "UPDATE zeke_jobs.task SET definition = definition || '{\"max_wait\": \"0s\"}' WHERE id = 'greet'"
-    conn.cursor().execute(late)
+    rows(conn, "UPDATE zeke_jobs.task SET definition = definition || '{\"max_wait\": \"0s\"}' WHERE id = 'greet'")
     return made
 
 
@@ -102,11 +102,6 @@ def opened(program: list[str], jobs: dict[str, str], database: str) -> Iterator[
     assert jobs
     with ExitStack() as stack:
         yield lambda role, read_only: stack.enter_context(served(program, as_member(database, role), read_only))
-
-
-def state_of(conn: Connection, job: str) -> str | None:
-    found = rows(conn, "SELECT state::text FROM zeke_jobs.job WHERE id = %s", job)
-    return str(found[0][0]) if found else None
 
 
 def test_each_page_and_each_filter_shows_what_is_there(opened: Any, jobs: dict[str, str]) -> None:
@@ -142,28 +137,23 @@ def test_each_page_and_each_filter_shows_what_is_there(opened: Any, jobs: dict[s
 def test_each_button_of_an_operator_does_what_it_says(opened: Any, jobs: dict[str, str], conn: Connection) -> None:
     page = opened(roles.OPERATOR, "0")
 
-    def in_the_list(job: str, intent: str) -> str:
-        return str(page.send("/queues/greet", jobId=jobs[job], intent=intent))
+    def in_the_list(job: str, intent: str) -> None:
+        page.send("/queues/greet", jobId=jobs[job], intent=intent)
 
-    def on_its_page(job: str, intent: str) -> str:
+    def on_its_page(job: str, intent: str) -> None:
         path = f"/queues/greet/jobs/{jobs[job]}"
         page.shows(path, intent.capitalize())  # The page shows the button.
-        return str(page.send(path, intent=intent))
+        page.send(path, intent=intent)
 
-    def becomes(job: str, state: str | None) -> None:
-        assert state_of(conn, jobs[job]) == state
-
-    for press in (in_the_list, on_its_page):
-        press("created", "cancel")
-        becomes("created", "cancelled")
-        press("created", "resume")
-        becomes("created", "created")
-        press("failed", "retry")
-        becomes("failed", "retry")
+    for press, deleted in ((in_the_list, "cancelled"), (on_its_page, "completed")):
+        for job, intent, becomes in (
+            ("created", "cancel", ["cancelled"]), ("created", "resume", ["created"]), ("failed", "retry", ["retry"]),
+            (deleted, "delete", []),
+        ):  # fmt: skip
+            press(job, intent)
+            found = rows(conn, "SELECT state::text FROM zeke_jobs.job WHERE id = %s", jobs[job])
+            assert [state for (state,) in found] == becomes
         change(conn, jobs["failed"], STATES["failed"])
-    for press, job in ((in_the_list, "cancelled"), (on_its_page, "completed")):
-        press(job, "delete")
-        becomes(job, None)
     on_its_page("active", "cancel")
     assert rows(conn, "SELECT cancelled_on IS NOT NULL FROM zeke_jobs.queue WHERE state = 'consumed'") == [(True,)]
     page.shows("/schedules/greet/team%2Fseven", "Unschedule")
@@ -183,14 +173,6 @@ def test_its_forms_send_jobs_and_say_what_is_refused(opened: Any, conn: Connecti
     refused = page.send("/send", queueName="greet", data='{"nonsense": 1}')
     assert "expected fields of the task (n), got nonsense" in refused
     assert "expected the name of a task, got 'unknown'" in page.send("/queues/create", queueName="unknown")
-
-
-def test_a_reader_gets_no_change_even_from_a_dashboard_that_offers_it(opened: Any, jobs: Any, conn: Connection) -> None:
-    page = opened(roles.READER, "0")
-    page.send(f"/queues/greet/jobs/{jobs['failed']}", intent="retry")
-    assert "permission denied for view job" in page.send("/send", queueName="greet", data="{}")
-    assert state_of(conn, jobs["failed"]) == "failed"
-    assert rows(conn, "SELECT count(*) FROM zeke_jobs.queue") == [(len(jobs),)]
 
 
 def test_up_starts_it_beside_the_workers_read_only_and_ends_it_too(program: list[str]) -> None:

@@ -78,9 +78,9 @@ def test_sigterm_ends_what_waits_for_a_lock_at_its_start(fleet: Fleet, conn: Con
 
 
 def test_a_task_without_retry_fails_when_a_stop_ends_it_and_else_waits(fleet: Fleet, effects: Connection) -> None:
-    tasks = "once: {handler: 'H:block', retry: {limit: 0}}\nagain: {handler: 'H:block', retry: {limit: 1}}"
+    tasks = "once: {handler: 'H:work', retry: {limit: 0}}\nagain: {handler: 'H:work', retry: {limit: 1}}"
     worker = fleet.serve(tasks, effects, *SOON, threads=2)
-    once, again = zeke_jobs.send("once").id, zeke_jobs.send("again").id
+    once, again = (zeke_jobs.send(task, {"seconds": 300}).id for task in ("once", "again"))
     eventually(lambda: scalar(effects, "SELECT count(*) FROM trace") == 2, fleet=fleet)
     waiting = zeke_jobs.send("once").id
     assert took(worker) < 20

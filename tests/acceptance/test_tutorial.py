@@ -32,19 +32,11 @@ def matches(promised: str, got: str) -> bool:
     return re.fullmatch(pattern, "\n" + got.strip() if promised.startswith("…") else got.strip(), re.DOTALL) is not None
 
 
-@pytest.mark.parametrize(
-    ("promised", "got", "expected"),
-    [
-        ("a\nb", "a\nb\n", True),
-        ("a", "b", False),
-        ("…\nb", "a\nb", True),
-        ("…\nb", "b", True),
-        ("error: … failed", "error: x y failed", True),
-        ("error: … failed", "error: x y", False),
-    ],
-)
-def test_an_output_is_compared_with_its_gaps(promised: str, got: str, expected: bool) -> None:
-    assert matches(promised, got) is expected
+def test_an_output_is_compared_with_its_gaps() -> None:
+    assert matches("…\nb", "b")
+    assert matches("error: … failed", "error: x y failed")
+    assert not matches("error: … failed", "error: x y")
+    assert not matches("a", "b")
 
 
 def part(of_operators: bool) -> Iterator[tuple[str, str | None, str]]:
@@ -120,17 +112,8 @@ NEW_DATABASE = """if True:
 """
 
 
-def start_with_a_database(up: Up) -> None:
-    up.start()
-    up.wait_for("Worker process is ready")
-    up.env["FRESH"] = up.python(NEW_DATABASE)
-
-
-def test_the_page_has_twenty_mistakes() -> None:
+def test_each_of_the_twenty_mistakes_is_told_as_the_page_says() -> None:
     assert [f"### {number}. " in MISTAKES for number in range(1, 22)] == [True] * 20 + [False]
-
-
-def test_each_mistake_is_told_as_the_page_says() -> None:
     with up_in_a_folder() as up:
         for block in BLOCK.finditer(MISTAKES):
             if block["title"]:
@@ -138,7 +121,9 @@ def test_each_mistake_is_told_as_the_page_says() -> None:
                 continue
             for command, output in commands(block["body"]):
                 if command == "zeke-jobs up" and not output:
-                    start_with_a_database(up)
+                    up.start()
+                    up.wait_for("Worker process is ready")
+                    up.env["FRESH"] = up.python(NEW_DATABASE)
                     continue
                 got = up.run(command)
                 assert matches(output, got), f"$ {command}\n{got}"
