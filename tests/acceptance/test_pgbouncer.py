@@ -1,14 +1,11 @@
 """The whole system runs through PgBouncer in transaction mode, where two statements may run in different sessions."""
 
 import os
-import pwd
 import shutil
 import socket
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.test_workers import OPEN, OVERLAP
-from tests.fleet import Fleet, eventually, query, scalar
+from tests.fleet import Fleet, eventually, launch, open_folder, query, scalar
 from tests.zeke_jobs.control import pg_boss_schema as boss
 from zeke_jobs import config
 from zeke_jobs.control import actions, pg_boss
@@ -52,30 +49,17 @@ class Bouncer:
     def __init__(self, folder: Path, server: str, pool_size: int) -> None:
         self.folder = folder
         host = parse_qs(urlsplit(server).query)["host"][0]
-        self.configuration = folder / "pgbouncer.ini"
-        self.configuration.write_text(
-            f"""[databases]
-            * = host={host} user=postgres
-            [pgbouncer]
-            pool_mode = transaction
-            default_pool_size = {pool_size}
-            max_client_conn = 200
-            listen_port = 6432
-            unix_socket_dir = {folder}
-            auth_type = any
-            admin_users = postgres
-            """.replace("            ", "")
-        )
+        lines = ["[databases]", f"* = host={host} user=postgres", "[pgbouncer]", "pool_mode = transaction"]
+        lines += [f"default_pool_size = {pool_size}", "max_client_conn = 200", "listen_port = 6432"]
+        lines += [f"unix_socket_dir = {folder}", "auth_type = any", "admin_users = postgres"]
         if os.geteuid() == 0:  # PgBouncer refuses to run as root, as PostgreSQL does.
-            nobody = pwd.getpwnam("nobody")
-            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-            with self.configuration.open("a") as configuration:
-                configuration.write("user = nobody\n")
+            shutil.chown(folder, "nobody")
+            lines.append("user = nobody")
+        (folder / "pgbouncer.ini").write_text("\n".join(lines))
+        self.start()
 
     def start(self) -> None:
-        assert PROGRAM is not None
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen([PROGRAM, str(self.configuration)], stdout=log, stderr=log)
+        self.process = launch(self.folder / "log", str(PROGRAM), str(self.folder / "pgbouncer.ini"))
         eventually(self.listens, 10)
 
     def listens(self) -> bool:
@@ -85,33 +69,23 @@ class Bouncer:
 
     def stop(self) -> None:
         self.process.kill()
-        self.process.wait(10)
         (self.folder / ".s.PGSQL.6432").unlink(missing_ok=True)
 
     def at(self, url: str) -> str:
         """Return the URL of a database through this PgBouncer."""
         return urlunsplit(urlsplit(url)._replace(query=f"host={self.folder}&port=6432"))
 
-    def command(self, command: str, url: str) -> None:
-        conn = psycopg2.connect(urlunsplit(urlsplit(self.at(url))._replace(path="/pgbouncer")))
-        conn.autocommit = True
-        with closing(conn):
-            query(conn, command)
-
 
 @pytest.fixture
 def make_bouncer(server_url: str) -> Iterator[Callable[[int], Bouncer]]:
-    made: list[Bouncer] = []
+    with ExitStack() as stack:
 
-    def make(pool_size: int) -> Bouncer:
-        made.append(Bouncer(Path(tempfile.mkdtemp(prefix="zeke-pgb-")), server_url, pool_size))
-        made[-1].start()
-        return made[-1]
+        def make(pool_size: int) -> Bouncer:
+            made = Bouncer(stack.enter_context(open_folder("pgb")), server_url, pool_size)
+            stack.callback(made.stop)
+            return made
 
-    yield make
-    for bouncer in made:
-        bouncer.stop()
-        shutil.rmtree(bouncer.folder)
+        yield make
 
 
 @pytest.fixture
@@ -182,10 +156,8 @@ def test_workers_outlive_a_restart_of_the_pooler(workers: Fleet, conn: Connectio
 
 def test_a_migration_that_needs_a_session_is_refused_with_what_to_do(pooled: str) -> None:
     concurrent = migrate.Migration("zeke_jobs", "9999_index.sql", "SELECT 1", in_transaction=False, breaking=False)
-    with (
-        closing(connect(pooled)) as conn,
-        pytest.raises(MigrationError, match="run zeke-jobs migrate with the server's own address"),
-    ):
+    said = "run zeke-jobs migrate with the server's own address"
+    with closing(connect(pooled)) as conn, pytest.raises(MigrationError, match=said):
         migrate._apply(conn, concurrent)
 
 
@@ -218,22 +190,30 @@ def shown(conn: Connection, setting: str) -> Any:
     return scalar(conn, f"SHOW {setting}")
 
 
-def test_our_time_zone_follows_us_from_session_to_session(make_bouncer: Any, database: str, conn: Connection) -> None:
+def test_our_settings_follow_us_alone_in_a_session_that_others_share(
+    make_bouncer: Any, database: str, conn: Connection
+) -> None:
+    boss.install(conn, "12", "old-mail", schema="old")
+    boss.put(conn, "old-mail", {}, schema="old")
     conn.cursor().execute(f"ALTER DATABASE {urlsplit(database).path[1:]} SET timezone TO 'America/New_York'")
     url = make_bouncer(1).at(database)  # All clients share one session.
     with closing(connect(url)) as ours, closing(psycopg2.connect(url)) as theirs:
         theirs.autocommit = True
         theirs.cursor().execute("SET timezone TO 'Asia/Tokyo'")
-        assert (shown(ours, "timezone"), shown(theirs, "timezone")) == ("UTC", "Asia/Tokyo")
-        assert (shown(ours, "timezone"), shown(theirs, "timezone")) == ("UTC", "Asia/Tokyo")
+        for _ in range(2):
+            assert (shown(ours, "timezone"), shown(theirs, "timezone")) == ("UTC", "Asia/Tokyo")
+        before = shown(theirs, "search_path")
+        importing = pg_boss.Import(ours, schema="old", names={}, recent=timedelta(days=1))
+        for commits in (False, True):
+            assert [queue.name for queue in importing.run(commits=commits).queues] == ["old-mail"]
+            assert shown(theirs, "search_path") == before
 
 
 def test_we_leave_nothing_in_sessions_that_others_use_next(make_bouncer: Any, database: str, conn: Connection) -> None:
     name = urlsplit(database).path[1:]
     conn.cursor().execute(f"ALTER DATABASE {name} SET default_transaction_isolation TO 'repeatable read'")
     conn.cursor().execute(f"ALTER DATABASE {name} SET plan_cache_mode TO force_custom_plan")
-    bouncer = make_bouncer(1)
-    url = bouncer.at(database)
+    url = make_bouncer(1).at(database)
     with pytest.raises(ConfigurationError, match=r"to be read committed by default.*got repeatable read"):
         connect(url)
     with closing(psycopg2.connect(url)) as theirs:
@@ -243,23 +223,10 @@ def test_we_leave_nothing_in_sessions_that_others_use_next(make_bouncer: Any, da
         assert shown(direct, "default_transaction_isolation") == "read committed"
         role = f"ALTER ROLE postgres IN DATABASE {name}"
         conn.cursor().execute(f"{role} SET default_transaction_isolation TO 'read committed'")
-    bouncer.command("RECONNECT", database)
+    with closing(psycopg2.connect(urlunsplit(urlsplit(url)._replace(path="/pgbouncer")))) as console:
+        console.autocommit = True
+        query(console, "RECONNECT")
     with closing(connect(url)) as ours:
         assert shown(ours, "transaction_isolation") == "read committed"
     with closing(psycopg2.connect(url)) as theirs, closing(psycopg2.connect(database)) as direct:
         assert shown(theirs, "plan_cache_mode") == shown(direct, "plan_cache_mode") == "force_custom_plan"
-
-
-def test_an_import_from_pg_boss_leaves_its_search_path_in_no_session(
-    make_bouncer: Any, database: str, conn: Connection
-) -> None:
-    boss.install(conn, "12", "old-mail", schema="old")
-    boss.put(conn, "old-mail", {}, schema="old")
-    url = make_bouncer(1).at(database)
-    with closing(connect(url)) as ours, closing(psycopg2.connect(url)) as theirs:
-        theirs.autocommit = True
-        before = shown(theirs, "search_path")
-        importing = pg_boss.Import(ours, schema="old", names={}, recent=timedelta(days=1))
-        for commits in (False, True):
-            assert [queue.name for queue in importing.run(commits=commits).queues] == ["old-mail"]
-            assert shown(theirs, "search_path") == before

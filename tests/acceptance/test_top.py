@@ -37,26 +37,20 @@ AROUND = """trap : INT; before=$(stty -g); "$0" top; status=$?
 class Terminal:
     """The terminal is a window of a tmux server."""
 
-    def __init__(self, folder: Path, width: int, height: int, command: str, env: dict[str, str]) -> None:
+    def __init__(self, folder: Path, command: str, env: dict[str, str]) -> None:
         self.tmux = ["tmux", "-S", str(folder / "tmux.socket"), "-f", "/dev/null"]
         set_env = [part for name, value in env.items() for part in ("-e", f"{name}={value}")]
-        self.run("new-session", "-d", "-x", str(width), "-y", str(height), *set_env, command)
+        self.run("new-session", "-d", "-x", "80", "-y", "24", *set_env, command)
         self.run("set-option", "remain-on-exit", "on")
 
     def run(self, *arguments: str) -> str:
         done = subprocess.run([*self.tmux, *arguments], check=True, capture_output=True, text=True, timeout=30)
         return done.stdout
 
-    def press(self, *keys: str) -> None:
-        self.run("send-keys", *keys)
-
-    def lines(self) -> list[str]:
-        return self.logs().split("\n")
-
     def wait_for(self, words: str) -> list[str]:
         """Wait until the screen shows these words; return the screen."""
-        found: list[str] = eventually(lambda: words in (text := self.logs()) and text.split("\n"), 60, self, every=0.1)
-        return found
+        eventually(lambda: words in self.logs(), 60, self, every=0.1)
+        return self.logs().split("\n")
 
     def logs(self) -> str:
         return self.run("capture-pane", "-p")
@@ -69,14 +63,14 @@ class Terminal:
 def open_top(fleet: Fleet, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     opened: list[Terminal] = []
 
-    def start(width: int, height: int, command: str = "") -> Terminal:
+    def start(command: str = "") -> Terminal:
         program = shlex.quote(str(Path(sys.executable).parent / "zeke-jobs"))
         command = f"{command} {program}" if command else f"{program} top"
         # A shell may export COLUMNS and LINES of another terminal, which top must ignore.
         env = {
             "COLUMNS": "20", "LINES": "5", "DATABASE_URL": fleet.database, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": str(tmp_path),
         }  # fmt: skip
-        opened.append(Terminal(tmp_path, width, height, command, env))
+        opened.append(Terminal(tmp_path, command, env))
         return opened[-1]
 
     yield start
@@ -90,7 +84,7 @@ def test_keys_pause_a_task_open_a_job_and_cancel_one(fleet: Fleet, conn: Connect
     waiting = zeke_jobs.send("analyze-story").id
     eventually(lambda: zeke_jobs.status(running).status == "active", 60, fleet)
 
-    top = open_top(80, 24)
+    top = open_top()
     top.wait_for(str(running)[-8:])
     for keys, words in (
         (["p"], "pause task/analyze-story?"), (["y"], "task/analyze-story is paused"), ([], "‖ analyze-story"),
@@ -98,11 +92,11 @@ def test_keys_pause_a_task_open_a_job_and_cancel_one(fleet: Fleet, conn: Connect
         (["2"], "2 running"), (["c"], f"cancel {running}?"), (["y"], "running, and being stopped"),
     ):  # fmt: skip
         if keys:
-            top.press(*keys)
+            top.run("send-keys", *keys)
         top.wait_for(words)
     assert scalar(conn, "SELECT target FROM zeke_jobs.pause") == "task/analyze-story"
     eventually(lambda: zeke_jobs.status(running).status == "cancelled", 60, fleet)
-    top.press("q")
+    top.run("send-keys", "q")
     top.wait_for("Pane is dead (status 0")
 
 
@@ -110,14 +104,14 @@ def test_the_screen_follows_the_size_of_the_terminal_which_is_given_back_at_a_si
     fleet: Fleet, conn: Connection, open_top: Callable[..., Terminal]
 ) -> None:
     applying.sync(conn, config.load(fleet.configure(JOBS)))
-    top = open_top(80, 24, f"sh -c {shlex.quote(AROUND)}")
+    top = open_top(f"sh -c {shlex.quote(AROUND)}")
     lines = top.wait_for("1 tasks")
     assert [line.split()[0] for line in lines[2:5]] == ["analyze-story", "extract-highlights", "fetch-content"]
     assert lines[23].rstrip().endswith("q quit")
     top.run("set-option", "window-size", "manual")
     top.run("resize-window", "-x", "100", "-y", "40")
     top.wait_for("7 workers")
-    eventually(lambda: top.lines()[39].rstrip().endswith("q quit"), 60)
+    eventually(lambda: top.logs().split("\n")[39].rstrip().endswith("q quit"), 60)
     children = psutil.Process(int(top.run("display-message", "-p", "#{pane_pid}"))).children(recursive=True)
     next(child for child in children if "zeke-jobs" in " ".join(child.cmdline())).terminate()
     assert "1 tasks" not in "\n".join(top.wait_for("ended 143 as"))

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -57,13 +57,10 @@ def test_engine_and_exporter_are_asked_at_their_addresses(fleet: Fleet, health: 
     fleet.run("zeke-jobs", "metrics", "--listen", f"127.0.0.1:{exporter}")
     fleet.run("zeke-jobs", "metrics", "--listen", f"127.0.0.1:{blind}", DATABASE_URL="postgresql://x@127.0.0.1:1/x")
 
-    def ask_engine() -> tuple[int, str]:
-        return health(f"http://127.0.0.1:{engine}/health", "--contains", "ok")
-
     def ask(port: int) -> tuple[int, str]:
         return health(f"http://127.0.0.1:{port}/metrics", "--contains", "zeke_jobs_up 1.0")
 
-    eventually(lambda: ask_engine()[0] == 0, 60, fleet)
+    eventually(lambda: health(f"http://127.0.0.1:{engine}/health", "--contains", "ok")[0] == 0, 60, fleet)
     eventually(lambda: ask(exporter)[0] == 0, 60, fleet)
     eventually(lambda: "expected 'zeke_jobs_up 1.0' in the answer" in ask(blind)[1], 60, fleet)
     assert ask(blind)[0] == 1
@@ -87,29 +84,23 @@ class Collector(Loopback):
         return Answer()
 
 
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    with Collector() as running:
-        yield running
-
-
-def of_attempt(number: int) -> list[tuple[str, str, int]]:
-    return [("a library grumbles", "a.library", number), ("the handler grumbles", "zeke_jobs.job", number)]
-
-
-def test_the_words_and_trace_of_a_failed_job_are_found(fleet: Fleet, effects: Connection, collector: Collector) -> None:
-    worker = fleet.serve(TASKS, effects, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
-    job, other = zeke_jobs.send("grumble", {"n": 7}), zeke_jobs.send("work", {"n": 8})
-    with pytest.raises(JobFailed):
-        zeke_jobs.wait(job.id, timeout=60)
-    zeke_jobs.wait(other.id, timeout=60)
-    assert worker.stop(30) == 0
+def test_the_words_and_trace_of_a_failed_job_are_found(fleet: Fleet, effects: Connection) -> None:
+    with Collector() as collector:
+        worker = fleet.serve(TASKS, effects, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+        job, other = zeke_jobs.send("grumble", {"n": 7}), zeke_jobs.send("work", {"n": 8})
+        with pytest.raises(JobFailed):
+            zeke_jobs.wait(job.id, timeout=60)
+        zeke_jobs.wait(other.id, timeout=60)
+        assert worker.stop(30) == 0
+        eventually(lambda: len(collector.spans) >= 3, 30, fleet)
     lines = [json.loads(line) for line in worker.text().splitlines() if str(job.id) in line]
     said = [(line["event"], line["logger"], line["attempt"]) for line in lines]
-    ends = (("will be retried", "zeke_jobs.executor", 1), ("failed", "zeke_jobs.executor", 2))
-    assert said == [*of_attempt(1), ends[0], *of_attempt(2), ends[1]]
+    assert said == [
+        (event, logger, attempt)
+        for attempt, end in ((1, "will be retried"), (2, "failed"))
+        for event, logger in (("a library grumbles", "a.library"), ("the handler grumbles", "zeke_jobs.job"), (end, "zeke_jobs.executor"))
+    ]  # fmt: skip
     assert {line["job_id"] for line in lines} == {str(job.id)}
-    eventually(lambda: len(collector.spans) >= 3, 30, fleet)
     sent = {(service, name) for service, name, _ in collector.spans}
     assert sent == {("zeke-jobs", "process grumble"), ("zeke-jobs", "process work")}
     traces = {trace for _, name, trace in collector.spans if name == "process grumble"}
