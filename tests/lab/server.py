@@ -62,14 +62,8 @@ def command(
     The named ``parts`` run, or all; ``quick`` is the help of ``--quick``; ``options`` have their defaults.
     """
     parser, names = ArgumentParser(prog=f"nox -s {name} --", description=about), list(parts)
-
-    def known(part: str) -> str:
-        if part not in names:  # On some versions of Python, choices would refuse an empty list of names.
-            raise ArgumentTypeError(f"expected one of {', '.join(names)}, got {part}")
-        return part
-
     if names:
-        parser.add_argument("parts", nargs="*", type=known, help=f"of: {', '.join(names)}; without one, all")
+        parser.add_argument("parts", nargs="*", help=f"of: {', '.join(names)}; without one, all")
     if quick:
         parser.add_argument("--quick", action="store_true", help=quick)
     for option, default in options.items():
@@ -77,8 +71,10 @@ def command(
     said = "another PostgreSQL, with its own defaults, instead of the embedded one"
     parser.add_argument("--server", type=binaries, metavar="PATH-OF-BIN", help=said)
     chosen = parser.parse_args(arguments)
-    if names and not chosen.parts:
-        chosen.parts = names
+    if names:
+        if unknown := set(chosen.parts) - set(names):
+            parser.error(f"expected one of {', '.join(names)}, got {', '.join(unknown)}")
+        chosen.parts = chosen.parts or names
     end_with_us()
     return chosen
 
@@ -86,9 +82,8 @@ def command(
 def binaries(named: str) -> Path:
     """Check the value of ``--server``, the folder of a PostgreSQL's programs."""
     if not (Path(named) / "initdb").exists():
-        raise ArgumentTypeError(
-            f"expected a folder with PostgreSQL's initdb, such as /usr/lib/postgresql/15/bin, got {named}"
-        )
+        expected = "a folder with PostgreSQL's initdb, such as /usr/lib/postgresql/15/bin"
+        raise ArgumentTypeError(f"expected {expected}, got {named}")
     return Path(named)
 
 

@@ -19,11 +19,11 @@ _ENDED = """
   SELECT message_id::text, state::text, task,
     state = 'rejected' AND (cancelled_on IS NOT NULL OR attempts -> -1 ? 'error' OR attempts -> -1 ? 'reason') AS stated
   FROM zeke_jobs.queue"""
-_WITH_EFFECT = "coalesce((message #>> '{kwargs,plain}')::boolean, false) = false"
-#: Each query counts contradictions.
-_MISSING = {
-    "completed without its effect": f"""
-      SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND {_WITH_EFFECT} AND message_id NOT IN (SELECT job FROM effect)""",
+#: Each query counts contradictions of a kind; jobs of the first kind are lost, and those of the second took effect twice.
+_LOST = {
+    "completed without its effect": """
+      SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND message_id NOT IN (SELECT job FROM effect)
+        AND (message #>> '{kwargs,plain}')::boolean IS NOT TRUE""",
     "completed without its child": """
       SELECT count(*) FROM zeke_jobs.queue AS p WHERE p.state = 'done' AND (p.message #>> '{kwargs,child}')::boolean
         AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS c WHERE c.parent = p.message_id)""",
@@ -55,27 +55,19 @@ class Account:
 
 def account(conn: Connection, ledger: Iterable[str]) -> Account:
     """Compare the sender's record with the database."""
-    ended = {job: (state, task, bool(stated)) for job, state, task, stated in query(conn, _ENDED)}
-    missing = [job for job in ledger if job not in ended]
+    ended = {job: rest for job, *rest in query(conn, _ENDED)}
+    missing = sum(job not in ended for job in ledger)
     finished = sum(state == "done" for state, *_ in ended.values())
-    stated = sum(stated for *_, stated in ended.values())
-    lost = len(missing) + len(ended) - finished - stated
-    faults = [f"{len(missing)} sent and not in the table"] if missing else []
+    stated = sum(bool(stated) for *_, stated in ended.values())
     odd = Counter(f"{task} {state}" for state, task, stated in ended.values() if state != "done" and not stated)
-    if odd:
-        faults.append(f"{odd.total()} neither completed nor ended with a reason ({', '.join(sorted(odd))})")
-    counts = {}
-    for group in (_MISSING, _TWICE, _LEFT):
-        counts.update({name: int(query(conn, sql)[0][0]) for name, sql in group.items()})
-    faults += [f"{count} {name}" for name, count in counts.items() if count]
-    return Account(
-        sent=len(ended) + len(missing),
-        finished=finished,
-        stated=stated,
-        lost=lost + sum(counts[name] for name in _MISSING),
-        duplicated=sum(counts[name] for name in _TWICE),
-        faults=tuple(faults),
+    lost, twice, left = (
+        {name: int(query(conn, sql)[0][0]) for name, sql in group.items()} for group in (_LOST, _TWICE, _LEFT)
     )
+    without_reason = f"neither completed nor ended with a reason ({', '.join(sorted(odd))})"
+    faults = {"sent and not in the table": missing, without_reason: odd.total()}
+    said = tuple(f"{count} {name}" for name, count in (faults | lost | twice | left).items() if count)
+    gone = missing + odd.total() + sum(lost.values())
+    return Account(len(ended) + missing, finished, stated, gone, sum(twice.values()), said)
 
 
 def completions(conn: Connection) -> list[float]:

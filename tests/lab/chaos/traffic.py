@@ -20,8 +20,7 @@ _LONGEST = 0.5  # After a pause the sender makes up for at most _LONGEST seconds
 _PATIENCE = 0.2  # A failed send is repeated after _PATIENCE seconds.
 
 #: Each task has the work of one job, and the jobs sent per second. Together the jobs occupy about 13 of 16 threads, so
-#: a fleet that
-#: has lost more than a fifth of its capacity falls behind.
+#: a fleet that has lost more than a fifth of its capacity falls behind.
 MIXED: dict[str, tuple[dict[str, Any], float]] = {
     "fast": ({"seconds": 0.05, "plain": True}, 10.0),
     "slow": ({"seconds": 1.5}, 5.0),
@@ -66,7 +65,6 @@ class Traffic:
         self.repeated = 0
         self._url = url
         self._kinds = kinds
-        self._conn: Connection | None = None
         self._chance = random.Random(1)
         self._credit: dict[str, float] = {}
         self._last = time.monotonic()
@@ -88,29 +86,19 @@ class Traffic:
     def _run(self) -> None:
         unanswered: tuple[str, dict[str, Any], UUID] | None = None
         while not self._stopping.is_set() or unanswered:
-            try:
-                if self._conn is None:
-                    self._conn = connect(self._url)
-                if unanswered:
-                    self._send(self._conn, *unanswered)
-                    unanswered = None
-                for task, count in self._due().items():
-                    for _ in range(count):
-                        unanswered = task, self._payload(task), new_id()
-                        self._send(self._conn, *unanswered)
+            with suppress(*DISCONNECTED), closing(connect(self._url)) as conn:
+                while not self._stopping.is_set() or unanswered:
+                    if unanswered:
+                        self.repeated += 1
+                        self._send(conn, *unanswered)
                         unanswered = None
-                self._stopping.wait(_TICK)
-            except DISCONNECTED:
-                self.repeated += unanswered is not None
-                self._disconnect()
-                self._stopping.wait(_PATIENCE)
-        self._disconnect()
-
-    def _disconnect(self) -> None:
-        if self._conn is not None:
-            with suppress(*DISCONNECTED):
-                self._conn.close()
-        self._conn = None
+                    for task, count in self._due().items():
+                        for _ in range(count):
+                            unanswered = task, self._payload(task), new_id()
+                            self._send(conn, *unanswered)
+                            unanswered = None
+                    self._stopping.wait(_TICK)
+            self._stopping.wait(_PATIENCE)
 
     def _due(self) -> dict[str, int]:
         """Return how many jobs of each kind are due."""

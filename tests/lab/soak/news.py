@@ -1,10 +1,9 @@
 """A seed determines a soak's feeds, pages, single addresses and uploads, and the required end of each item."""
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from html import escape
 from itertools import count
 from typing import Any
@@ -43,26 +42,29 @@ class News:
     hosts: list[str]  # Each feed has a base address.
     per_feed: int
     seed: int
-    feeds: dict[str, list[Item]] = field(init=False)
-    oneoffs: list[Item] = field(init=False)
-    _uploads: list[list[Item]] = field(init=False)
 
     def __post_init__(self) -> None:
-        chance = random.Random(self.seed)
-        numbers = count(1)
-        good: list[Item] = []
-        self.feeds = {}
-        for f, host in enumerate(self.hosts):
-            self.feeds[f"{host}/feed.xml"] = [
-                self._item(chance, numbers, good, f"g-{f}-{i}", f"{host}/news/{i}") for i in range(self.per_feed)
-            ]
-        self.oneoffs = list(self._oneoffs(chance, numbers, good))
-        self._uploads = [self._upload(u, chance, numbers, good) for u in range(max(1, len(self.hosts) // 10))]
+        self._chance = random.Random(self.seed)
+        self._numbers = count(1)
+        self._good: list[Item] = []
+        self.feeds = {
+            f"{host}/feed.xml": [self._item(f"g-{f}-{i}", f"{host}/news/{i}") for i in range(self.per_feed)]
+            for f, host in enumerate(self.hosts)
+        }
+        self.oneoffs = [self._oneoff(n, host) for n, host in enumerate(self.hosts)]
+        self._uploads = [self._upload(u) for u in range(max(1, len(self.hosts) // 10))]
+        lists = [*self.feeds.values(), self.oneoffs, *self._uploads]
+        # A page that two people named is one item.
+        self.items = {item.external_id: item for each in lists for item in each}
+        #: The item at each address without query; of several, the first.
+        self.pages = {item.url.partition("?")[0]: item for item in reversed(self.items.values()) if item.url}
+        #: Edited copies of texts, with their originals.
+        self.twins = {item.text: item.twin for item in self.items.values() if item.twin is not None}
+        #: The numbers of all texts that become a story.
+        self.texts = {item.text for item in self.items.values() if item.end == STORY}
 
-    def _item(
-        self, chance: random.Random, numbers: Iterator[int], good: list[Item], external_id: str, url: str
-    ) -> Item:
-        lot = chance.random()
+    def _item(self, external_id: str, url: str) -> Item:
+        chance, good, lot = self._chance, self._good, self._chance.random()
         if lot < 0.06:
             return Item(external_id, url, chance.choice(_BAD_PAGES))
         if lot < 0.09 and good:  # The item has the text of another page.
@@ -74,27 +76,26 @@ class News:
         if lot < 0.13 and single:  # The item is an edited copy; each text has at most one copy.
             other = single[0]
             good.remove(other)
-            return Item(external_id, url, text=next(numbers), twin=other.text)
-        item = Item(external_id, url, text=next(numbers))
+            return Item(external_id, url, text=next(self._numbers), twin=other.text)
+        item = Item(external_id, url, text=next(self._numbers))
         good.append(item)
         return item
 
-    def _oneoffs(self, chance: random.Random, numbers: Iterator[int], good: list[Item]) -> Iterator[Item]:
-        for n, host in enumerate(self.hosts):
-            if n % 2 and good:
-                other = chance.choice(good)
-                url = f"{other.url}?utm_campaign=c{n}"
-                yield Item(canonical_url(url), url, text=other.text)
-            else:
-                url = f"{host}/single/{n}"
-                kind = chance.choice(_BAD_PAGES) if chance.random() < 0.1 else "good"
-                yield Item(canonical_url(url), url, kind, 0 if kind != "good" else next(numbers))
+    def _oneoff(self, n: int, host: str) -> Item:
+        if n % 2 and self._good:
+            other = self._chance.choice(self._good)
+            url = f"{other.url}?utm_campaign=c{n}"
+            return Item(canonical_url(url), url, text=other.text)
+        url = f"{host}/single/{n}"
+        if self._chance.random() < 0.1:
+            return Item(canonical_url(url), url, self._chance.choice(_BAD_PAGES))
+        return Item(canonical_url(url), url, text=next(self._numbers))
 
-    def _upload(self, u: int, chance: random.Random, numbers: Iterator[int], good: list[Item]) -> list[Item]:
+    def _upload(self, u: int) -> list[Item]:
         """Make two new texts, a text known from a page, an address, and an item with neither."""
-        texts = [next(numbers), next(numbers), chance.choice(good).text]
+        texts = [next(self._numbers), next(self._numbers), self._chance.choice(self._good).text]
         given = [Item(f"u-{u}-{n}", None, text=text) for n, text in enumerate(texts)]
-        linked = Item(f"u-{u}-3", f"{self.hosts[u]}/upload/{u}", text=next(numbers))
+        linked = Item(f"u-{u}-3", f"{self.hosts[u]}/upload/{u}", text=next(self._numbers))
         return [*given, linked, Item(f"u-{u}-4", None, "empty")]
 
     @property
@@ -107,32 +108,6 @@ class News:
             return {"title": title(item.text), "text": self.plain(item.text)} if item.text else {}
 
         return [[{"externalId": item.external_id, **given(item)} for item in upload] for upload in self._uploads]
-
-    @cached_property
-    def items(self) -> dict[str, Item]:
-        """Return all items by external id; a page that two people named is one item."""
-        lists = [*self.feeds.values(), self.oneoffs, *self._uploads]
-        everything = [item for each in lists for item in each]
-        return {item.external_id: item for item in everything}
-
-    @cached_property
-    def pages(self) -> dict[str, Item]:
-        """Return the item at each address without query."""
-        found: dict[str, Item] = {}
-        for item in self.items.values():
-            if item.url:
-                found.setdefault(item.url.partition("?")[0], item)
-        return found
-
-    @cached_property
-    def twins(self) -> dict[int, int]:
-        """Return edited copies of texts, with their originals."""
-        return {item.text: item.twin for item in self.items.values() if item.twin is not None}
-
-    @property
-    def texts(self) -> set[int]:
-        """Return the numbers of all texts that become a story."""
-        return {item.text for item in self.items.values() if item.end == STORY}
 
     def text(self, number: int) -> list[str]:
         twin = self.twins.get(number)

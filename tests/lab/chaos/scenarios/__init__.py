@@ -21,6 +21,5 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "stall": processes.stall,
     "async-kill": partial(processes.kill_workers, name="async-kill", **coroutines.WORLD),
     "async-freeze": partial(processes.freeze, name="async-freeze", **coroutines.WORLD),
-    "async-deploy": coroutines.deploy,
     "async-blocked": coroutines.blocked,
 }

@@ -1,4 +1,4 @@
-"""Faults happen while hundreds of async handlers wait on the event loops of the workers."""
+"""Faults happen while async handlers wait on the event loops of the workers."""
 
 import os
 from typing import Any
@@ -34,22 +34,3 @@ def blocked(*, quick: bool) -> Outcome:
         done = here.look("SELECT count(*) FROM zeke_jobs.queue WHERE task = 'slow' AND state = 'done'")
         here.promise("the others complete", done == 50)
         return here.outcome("an async handler blocks its event loop for ever", after_share=None)
-
-
-def deploy(*, quick: bool) -> Outcome:
-    """Old workers get SIGTERM while their handlers wait, and new workers start."""
-    with world("async-deploy", quick=quick, heartbeat=5.0, **WORLD) as here:
-        old = here.two()
-        here.flow()
-        statuses = []
-        with here.fault():
-            for kept in old:
-                here.worker()
-                here.whole(3)
-                statuses.append(kept.release().stop(60))
-        here.calm()
-        here.promise("the old workers end with status 0", statuses == [0, 0])
-        here.promise("no job saw a death", here.look(NO_DEATH))
-        once = "SELECT max(attempt) = 1 FROM zeke_jobs.queue WHERE task <> 'failing'"
-        here.promise("no job ran twice", here.look(once))
-        return here.outcome("SIGTERM to the old workers while async handlers wait", recovers_in=10)
