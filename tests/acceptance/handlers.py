@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -123,7 +122,7 @@ class Fork(Payload):
 
 
 #: HOW names the ways in which a job starts a process; the process writes its id to a file with the way's name.
-HOW = ("fork", "multiprocessing", "stubborn", "grandchild", "thread")
+HOW = ("fork", "stubborn", "grandchild", "thread")
 _SLEEP = "import os, signal, time; open({!r}, 'w').write(str(os.getpid())); {}time.sleep(300)"
 
 
@@ -137,10 +136,6 @@ def fork(payload: Fork, ctx: Context) -> str:
                 _stay(how)
                 os._exit(0)
             os.waitpid(pid, 0)
-        case "multiprocessing":
-            process = multiprocessing.get_context("fork").Process(target=_stay, args=(how,))
-            process.start()
-            process.join()
         case "stubborn":
             code = _SLEEP.format(how, "signal.signal(signal.SIGTERM, signal.SIG_IGN); ")
             subprocess.run([sys.executable, "-c", code], check=False)

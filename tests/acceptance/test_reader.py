@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -66,24 +67,39 @@ def site() -> Iterator[Site]:
         yield running
 
 
+@contextmanager
+def up_with(changes: dict[str, str], **env: str) -> Iterator[Up]:
+    """Start the shipped jobs.yaml with some texts replaced."""
+    with up_in_a_folder() as made:
+        text = (ROOT / "jobs.yaml").read_text()
+        for old, new in changes.items():
+            text = text.replace(old, new, 1)
+        (made.folder / "jobs.yaml").write_text(text)
+        made.env |= env
+        made.start()
+        made.wait_for("Worker process is ready")
+        yield made
+
+
 @pytest.fixture
 def mail() -> Iterator[MailServer]:
     with MailServer() as server:
         yield server
 
 
+#: Loopback is allowed, and digests are sent by mail and written as Markdown.
+CHANGES = {
+    "    kind: local #": "    allow_networks: [127.0.0.0/8]\n    kind: local #",
+    "      # folder: /srv/digests": """\
+      folder: digests
+      mail: {host: 127.0.0.1, port: %d, security: none, from: news@a.example, to: [ada@b.example]}
+      # folder: /srv/digests""",
+}
+
+
 @pytest.fixture
 def up(mail: MailServer) -> Iterator[Up]:
-    """Use the shipped jobs.yaml with loopback allowed, and with digests by mail and as Markdown."""
-    with up_in_a_folder() as made:
-        text = (ROOT / "jobs.yaml").read_text()
-        text = text.replace("    kind: local #", "    allow_networks: [127.0.0.0/8]\n    kind: local #", 1)
-        receivers = (
-            f"      folder: digests\n      mail: {{host: 127.0.0.1, port: {mail.port}, security: none, "
-            "from: news@a.example, to: [ada@b.example]}\n"
-        )
-        text = text.replace("      # folder: /srv/digests", f"{receivers}      # folder: /srv/digests", 1)
-        (made.folder / "jobs.yaml").write_text(text)
+    with up_with({old: new.replace("%d", str(mail.port)) for old, new in CHANGES.items()}) as made:
         yield made
 
 
@@ -98,8 +114,6 @@ def read_json(up: Up, *command: str) -> Any:
 
 
 def test_a_readers_first_day(up: Up, site: Site, mail: MailServer) -> None:
-    up.start()
-    up.wait_for("Worker process is ready")
     begin = datetime.now(UTC)
     for path, name in (("/", "weblog"), ("/@ada", "profile"), ("/ada/engine", "releases"), ("/show", "cast"),
                        ("/paper.xml", "paper")):  # fmt: skip
