@@ -296,26 +296,6 @@ def test_a_receiver_without_an_answer_holds_up_no_other(alerts: Alerts, why: Any
     assert any("took longer than 1 s" in line for line in why(story))
 
 
-@pytest.mark.parametrize(
-    ("command", "said"),
-    [
-        (["/bin/false"], "status 1"),
-        (["/no/such"], "cannot be run"),
-        (["/bin/sh", "-c", "sleep 60"], "sh took longer than 0.3 s"),
-        (["/bin/sh", "-c", "echo no printer >&2; exit 3"], "/bin/sh ended with status 3: no printer"),
-    ],
-)
-def test_a_command_that_fails_is_told(
-    alerts: Alerts, why: Any, command: list[str], said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("actors.briefs.delivery.channels._COMMAND", 0.3)
-    alerts.change("script", {"command": command})
-    alerts.add("script")
-    story = alerts.story(analysed=False)
-    alerts.analyse(story, raises=False)
-    assert re.search(said, why(story)[0])
-
-
 def test_quiet_hours_end_in_one_message_and_changed_ones_hold_within_a_quarter_hour(alerts: Alerts, why: Any) -> None:
     alerts.change("team", {"quiet": "20:00-07:00 Europe/Berlin"})
     alerts.add("team")
@@ -544,7 +524,7 @@ def test_a_removal_and_a_delivery_wait_in_order(alerts: Alerts, news: News, othe
     assert alerts.rows("SELECT a.name FROM alert_stories JOIN alerts AS a ON a.id = alert_id") == [("budgets",)]
 
 
-def test_a_worker_that_dies_after_delivery_sends_the_same_message_again_whatever_was_found_meanwhile(
+def test_two_jobs_send_a_message_once_and_after_a_death_it_is_sent_again_whatever_was_found_meanwhile(
     alerts: Alerts,
 ) -> None:
     alerts.add("team")
@@ -559,22 +539,15 @@ def test_a_worker_that_dies_after_delivery_sends_the_same_message_again_whatever
 
     alerts.answers(200)
     alerts.site.asked.clear()
+    with pytest.raises(zeke_jobs.Defer):
+        alerts.deliver(taken_leases=["alert/team"])
+    assert alerts.site.asked == []
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
         patch.setattr(FakeContext, "complete", die)
         alerts.deliver()
     alerts.story("granite")
     assert alerts.titles == [*["queues: Release of walnut"] * 2, "queues: Release of granite"]
     assert alerts.ids[0] == alerts.ids[1] != alerts.ids[2]
-
-
-def test_two_jobs_of_a_receiver_send_a_message_once_whatever_jobs_yaml_says_of_its_concurrency(alerts: Alerts) -> None:
-    alerts.add("team")
-    alerts.answers(307)
-    alerts.refused("walnut")
-    alerts.site.asked.clear()
-    with pytest.raises(zeke_jobs.Defer):
-        alerts.deliver(taken_leases=["alert/team"])
-    assert alerts.site.asked == []
 
 
 def test_why_masks_a_secret_in_the_address_of_a_receiver(

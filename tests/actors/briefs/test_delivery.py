@@ -180,11 +180,24 @@ def test_what_the_mail_server_says_is_told(
         ("webhook", {"allow_networks": []}, "allow_networks of the receiver: [127.0.0.0/8]", Reject),
         ("webhook", {"url": "ftp://a.example/"}, "expected an http or https address", Reject),
         ("folder", "/dev/null/folder", "cannot be written to", Retry),
+        ("command", ["/bin/false"], "status 1", Retry),
+        ("command", ["/no/such"], "cannot be run", Reject),
+        ("command", ["/bin/sh", "-c", "sleep 60"], "sh took longer than 0.3 s", Retry),
+        ("command", ["/bin/sh", "-c", "echo no printer >&2; exit 3"], "/bin/sh ended with status 3: no printer", Retry),
     ],
 )
-def test_a_receiver_that_cannot_be_reached_safely_says_why(
-    story: Any, deliver: Any, ways: Any, mail_server: MailServer, way: str, change: Any, words: str, kind: Any
+def test_a_receiver_that_cannot_be_reached_says_why(
+    story: Any,
+    deliver: Any,
+    ways: Any,
+    mail_server: MailServer,
+    way: str,
+    change: Any,
+    words: str,
+    kind: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("actors.briefs.delivery.channels._COMMAND", 0.3)
     story()
     with pytest.raises(kind) as caught:
         deliver({way: {**ways[way], **change} if isinstance(change, dict) else change})

@@ -31,10 +31,3 @@ def test_every_command_and_option_is_documented() -> None:
 def test_a_command_is_listed_with_a_whole_sentence_that_fits_the_line() -> None:
     assert len(ALL) > 20
     assert [path for path, one in ALL if not re.fullmatch(r".{,58}[^.]\.", one.get_short_help_str(61))] == []
-
-
-def test_a_list_of_stories_says_that_its_length_of_time_counts_from_publication() -> None:
-    helps = [
-        one.help for path, each in ALL if path in {"stories", "feed"} for one in each.params if one.name == "since"
-    ]
-    assert helps == ["Published at most this long ago, such as 24h or 7d; if undated, found."] * 2

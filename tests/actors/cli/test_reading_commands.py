@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from actors.cli.stories import print_story
-from actors.schema import StoriesUpdateStatus
 from actors.store import news as store
-from actors.stories.status import stories_update_status
 from tests.actors.conftest import News
 from tests.actors.database import execute
 from zeke_jobs.cli.output import Console
@@ -49,7 +47,9 @@ def test_a_title_is_a_link_where_the_terminal_can_and_the_address_is_one(capsys:
         assert "\x1b[2J" not in shown
 
 
-def test_what_was_read_starred_and_archived_is_remembered(news: News, add_story: Any) -> None:
+def test_what_was_read_starred_and_archived_is_remembered_for_each_team(
+    news: News, add_story: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = [str(add_story("A text.", title=f"Title {n}", days_old=n)) for n in range(3)]
     assert numbers(news) == [1, 2, 3]
     assert news("read", "1", ids[1][:13]) == f"1: read\n{ids[1][:13]}: read\n"
@@ -64,29 +64,12 @@ def test_what_was_read_starred_and_archived_is_remembered(news: News, add_story:
     for command, number in (("read", "1"), ("star", "1"), ("archive", "3")):
         news(command, number, "--undo")
     assert (numbers(news, "--unread"), numbers(news, "--starred"), numbers(news)) == ([1], [], [1, 2, 3])
-
-
-def test_a_team_has_states_of_its_own(news: News, add_story: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    add_story("A text.")
     news("read", "1", "--team", str(TEAM))
-    assert (numbers(news, "--unread"), numbers(news, "--unread", "--team", str(TEAM))) == ([1], [])
+    assert (numbers(news, "--unread"), numbers(news, "--unread", "--team", str(TEAM))) == ([1], [2, 3])
     monkeypatch.setenv("ZEKE_NEWS_TEAM", str(TEAM))
-    assert numbers(news, "--unread") == []
+    assert numbers(news, "--unread") == [2, 3]
     monkeypatch.setenv("ZEKE_NEWS_TEAM", "us")
     assert "expected a team's id (uuid), got 'us'" in " ".join(news("stories", status=2).split())
-
-
-def test_a_star_leaves_the_state_alone_and_the_other_way_round(add_story: Any, handler_context: Any, rows: Any) -> None:
-    story = add_story("A text.")
-    for payload, outcome in (
-        ({"pinned": False}, "unchanged"),
-        ({"pinned": True}, "updated"),
-        ({"state": "read"}, "updated"),
-        ({"state": "read", "pinned": True}, "unchanged"),
-    ):
-        wish = StoriesUpdateStatus.model_validate({"storyId": story, "teamId": TEAM, **payload})
-        assert stories_update_status(wish, handler_context())["outcome"] == outcome
-    assert rows("SELECT state, pinned FROM team_story_states") == [{"state": "read", "pinned": True}]
 
 
 TEXTS = [

@@ -107,29 +107,24 @@ def test_a_variable_that_the_engine_needs_is_named(news: News, in_force: Any, mo
     assert "expected what services.engine names in the environment, got nothing: ENGINE_TOKEN" in said
 
 
-def test_an_address_is_tried_without_adding_anything(news: News, jobs_yaml: Any, site: Site, conn: Any) -> None:
+def test_an_address_is_tried_and_added_before_any_jobs_yaml_is_in_force(
+    news: News, jobs_yaml: Any, site: Site, conn: Any
+) -> None:
     site.pages["/feed"] = three(site)
     assert "can be read: rss  A weblog" in news("sources", "test", f"{site.url}/feed")
     assert news.json("sources", "test", f"{site.url}/feed")[0]["items"] == 3
     assert sources.listing(conn) == []
-
-
-def test_before_any_jobs_yaml_is_in_force_it_is_said(news: News, jobs_yaml: Any, site: Site, conn: Any) -> None:
-    site.pages["/feed"] = three(site)
     assert "no jobs.yaml with ingest-source is in force yet" in news("sources", "add", f"{site.url}/feed")
     assert len(sources.listing(conn)) == 1
 
 
-def test_without_a_worker_a_refresh_says_so(news: News, in_force: Any, site: Site) -> None:
-    site.pages["/feed"] = three(site)
-    news("sources", "add", f"{site.url}/feed")
-    for command in (("refresh",), ("refresh", "A weblog"), ("backfill", "A weblog")):
-        assert "sent, but no worker runs: zeke-jobs up starts them" in news("sources", *command, status=1)
-
-
-def test_a_source_that_is_off_or_by_hand_is_not_refreshed(news: News, in_force: Any, conn: Any) -> None:
-    sources.manual(conn, "https://a.example/x")
+def test_a_refresh_without_a_worker_or_of_a_source_that_is_off_or_by_hand_says_so(
+    news: News, in_force: Any, conn: Any
+) -> None:
     news("sources", "add", "--no-check", "https://b.example/feed", "--name", "B")
+    for command in (("refresh",), ("refresh", "B"), ("backfill", "B")):
+        assert "sent, but no worker runs: zeke-jobs up starts them" in news("sources", *command, status=1)
+    sources.manual(conn, "https://a.example/x")
     news("sources", "off", "B")
     assert "whose items come by hand" in news("sources", "refresh", "a.example", status=1)
     assert "expected a source that is on, got 'B'; zeke-news sources on" in news("sources", "refresh", "B", status=1)

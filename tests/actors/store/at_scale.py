@@ -33,6 +33,29 @@ STEP = 50_000
 NEAR = embeddings.written("hashed-words-1", hashing.embed("w1 w2 w300 w400 w5000"))
 STOCK = {"jit": "on", "shared_buffers": "128MB", "max_connections": "100"}
 
+SIGNS = " || ".join(f"md5({k} || 'v' || n)" for k in range(8))
+FILL = f"""
+INSERT INTO raw_items (id, source_id, external_id)
+SELECT md5('i' || n)::uuid, md5('s' || n %% 500)::uuid, n::text FROM generate_series(%(first)s, %(last)s) AS n;
+INSERT INTO contents (id, raw_item_id, content_hash, text_body, language_code)
+SELECT md5('c' || n)::uuid, md5('i' || n)::uuid, n::text, t.body || ' rare' || n, 'en'
+FROM generate_series(%(first)s, %(last)s) AS n JOIN texts AS t ON t.k = n %% 20000;
+INSERT INTO stories (id, content_id, title, primary_source_id, primary_url, published_at)
+SELECT md5('t' || n)::uuid, md5('c' || n)::uuid, 'Title ' || n, md5('s' || n %% 500)::uuid, 'https://a.example/' || n,
+  '2026-11-20Z'::timestamptz - interval '1 minute' * n
+FROM generate_series(%(first)s, %(last)s) AS n;
+INSERT INTO story_overlays (story_id, brief_one_liner, citations)
+SELECT md5('t' || n)::uuid, 'One line of ' || n, jsonb_build_object('chili', CASE WHEN n %% 5000 = 0 THEN 5 ELSE n %% 4 END)
+FROM generate_series(%(first)s, %(last)s) AS n;
+INSERT INTO story_index (story_id, source_id, happened_at, language, document)
+SELECT md5('t' || n)::uuid, md5('s' || n %% 500)::uuid, '2026-11-20Z'::timestamptz - interval '1 minute' * n, 'english',
+  t.document || array_to_tsvector(ARRAY['rare' || n])
+FROM generate_series(%(first)s, %(last)s) AS n JOIN texts AS t ON t.k = n %% 20000;
+INSERT INTO story_signs (story_id, happened_at, model_version, signs)
+SELECT md5('t' || n)::uuid, '2026-11-20Z'::timestamptz - interval '1 minute' * n, 'hashed-words-1', ('x' || {SIGNS})::bit(1024)
+FROM generate_series(%(first)s, %(last)s) AS n;
+"""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -84,7 +107,7 @@ def fill(conn: Connection, count: int) -> None:
             )
             cursor.execute("INSERT INTO vectors VALUES (%s, %s)", (k, embeddings.written("m", vector).literal))
         for start in range(0, count, STEP):
-            _fill(cursor, start, min(start + STEP, count))
+            cursor.execute(FILL, {"first": start, "last": min(start + STEP, count) - 1})
             print(f"{min(start + STEP, count):,}", flush=True)
         cursor.execute("CREATE INDEX story_index_document_idx ON story_index USING gin (document)")
         # Only stories whose vectors a query may read get vectors; vectors of all stories would take 6 GB.
@@ -99,35 +122,6 @@ def fill(conn: Connection, count: int) -> None:
         )
         cursor.execute("ALTER TABLE stories ENABLE TRIGGER ALL; ALTER TABLE contents ENABLE TRIGGER ALL")
         cursor.execute("VACUUM ANALYZE")
-
-
-def _fill(cursor: Any, first: int, behind: int) -> None:
-    span = (first, behind - 1)
-    cursor.execute(
-        "INSERT INTO raw_items (id, source_id, external_id) SELECT md5('i' || n)::uuid, md5('s' || n %% 500)::uuid, n::text"
-        " FROM generate_series(%s, %s) AS n", span)  # fmt: skip
-    cursor.execute(
-        "INSERT INTO contents (id, raw_item_id, content_hash, text_body, language_code)"
-        " SELECT md5('c' || n)::uuid, md5('i' || n)::uuid, n::text, t.body || ' rare' || n, 'en'"
-        " FROM generate_series(%s, %s) AS n JOIN texts AS t ON t.k = n %% 20000", span)  # fmt: skip
-    cursor.execute(
-        "INSERT INTO stories (id, content_id, title, primary_source_id, primary_url, published_at)"
-        " SELECT md5('t' || n)::uuid, md5('c' || n)::uuid, 'Title ' || n, md5('s' || n %% 500)::uuid, 'https://a.example/' || n,"
-        " '2026-11-20Z'::timestamptz - interval '1 minute' * n FROM generate_series(%s, %s) AS n", span)  # fmt: skip
-    cursor.execute(
-        "INSERT INTO story_overlays (story_id, brief_one_liner, citations)"
-        " SELECT md5('t' || n)::uuid, 'One line of ' || n, jsonb_build_object('chili', CASE WHEN n %% 5000 = 0 THEN 5 ELSE n %% 4 END)"
-        " FROM generate_series(%s, %s) AS n", span)  # fmt: skip
-    cursor.execute(
-        "INSERT INTO story_index (story_id, source_id, happened_at, language, document)"
-        " SELECT md5('t' || n)::uuid, md5('s' || n %% 500)::uuid, '2026-11-20Z'::timestamptz - interval '1 minute' * n,"
-        " 'english', t.document || array_to_tsvector(ARRAY['rare' || n])"
-        " FROM generate_series(%s, %s) AS n JOIN texts AS t ON t.k = n %% 20000", span)  # fmt: skip
-    signs = " || ".join(f"md5({k} || 'v' || n)" for k in range(8))
-    cursor.execute(
-        "INSERT INTO story_signs (story_id, happened_at, model_version, signs)"
-        " SELECT md5('t' || n)::uuid, '2026-11-20Z'::timestamptz - interval '1 minute' * n, 'hashed-words-1',"
-        f" ('x' || {signs})::bit(1024) FROM generate_series(%s, %s) AS n", span)  # fmt: skip
 
 
 def measure(conn: Connection) -> float:

@@ -57,12 +57,8 @@ def test_tables_that_exist_stay_as_they_are(new_database: Callable[..., str]) ->
 def test_each_statement_fits_the_schema(conn: Connection) -> None:
     queries = Queries("actors.store", "sql")
     faults = {}
-    # embedding_nearest runs with pgvector only.
-    without = {"embedding_nearest"} if type_of_embedding(conn) == "_float4" else set()
     for name in sorted(path.stem for path in Path(str(queries._root)).glob("*.sql")):
         text = queries.text(name)
-        if name in without:
-            continue
         if not text.startswith("-- "):
             faults[name] = "does not say what for"
         with conn.cursor() as cursor:

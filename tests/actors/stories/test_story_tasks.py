@@ -44,7 +44,6 @@ def test_a_story_without_a_summary_gets_one_of_its_own_sentences(add_story: Any,
     text = summary()
     assert text is not None
     assert text in ARTICLE
-    assert summarize(story) == "unchanged"
     assert summarize(story, "force") == "unchanged"
     assert summary() == text
 
@@ -85,8 +84,8 @@ def test_a_text_without_a_whole_sentence_gets_no_summary(add_story: Any, summari
 
 @pytest.fixture
 def move(handler_context: Any) -> Callable[..., dict[str, Any]]:
-    def run(story: uuid.UUID, state: str, team: uuid.UUID | None = None) -> dict[str, Any]:
-        payload = StoriesUpdateStatus.model_validate({"storyId": story, "state": state, "teamId": team})
+    def run(story: uuid.UUID, state: str | None, team: uuid.UUID | None = None, **more: Any) -> dict[str, Any]:
+        payload = StoriesUpdateStatus.model_validate({"storyId": story, "state": state, "teamId": team, **more})
         return stories_update_status(payload, handler_context())
 
     return run
@@ -98,14 +97,22 @@ def states(conn: Any) -> Callable[[uuid.UUID], dict[uuid.UUID, str]]:
     return lambda story: dict(execute(conn, stored, story))
 
 
-def test_a_team_gets_the_state_that_it_asks_for(add_story: Any, move: Any, states: Any, rows: Any) -> None:
+def test_a_team_gets_the_state_and_the_star_that_it_asks_for(add_story: Any, move: Any, states: Any, rows: Any) -> None:
     story = add_story(ARTICLE)
     for state in ("unread", "read", "archived", "unread"):
         assert move(story, state, ANN)["outcome"] == "updated"
         assert states(story) == {ANN: state}
     before = rows("SELECT * FROM team_story_states")
     assert move(story, "unread", ANN)["outcome"] == "unchanged"
+    assert move(story, None, ANN, pinned=False)["outcome"] == "unchanged"
     assert rows("SELECT * FROM team_story_states") == before
+    for wish, more, outcome in (
+        (None, {"pinned": True}, "updated"),
+        ("read", {}, "updated"),
+        ("read", {"pinned": True}, "unchanged"),
+    ):
+        assert move(story, wish, ANN, **more)["outcome"] == outcome
+    assert rows("SELECT state, pinned FROM team_story_states") == [{"state": "read", "pinned": True}]
 
 
 def test_without_a_team_every_follower_of_the_source_moves(add_story: Any, move: Any, states: Any, conn: Any) -> None:
