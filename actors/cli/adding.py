@@ -103,7 +103,7 @@ def try_out(url: Url, select: Select = "", is_json: Json = False) -> None:
 
 
 def bring_in(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An OPML file; - for standard input.")],
+    file: Annotated[Path, argument("An OPML file; - for standard input.", "FILE")],
     authority: Annotated[float | None, option("How far to trust these feeds, 0 to 1.", "N", min=0, max=1)] = None,
     is_json: Json = False,
 ) -> None:

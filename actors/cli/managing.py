@@ -19,7 +19,7 @@ from zeke_jobs.cli.output import counter
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.pool import transaction
 
-Which = Annotated[str, typer.Argument(help="Its id (the beginning is enough), address or name.", metavar="SOURCE")]
+Which = Annotated[str, argument("Its id (the beginning is enough), address or name.", "SOURCE")]
 NO_WORKER = "no worker runs: zeke-jobs up starts them, and they do it then"
 
 _PATIENCE = 300.0  # seconds that a command waits for its jobs
@@ -57,9 +57,7 @@ def backfill(
         raise typer.Exit(1)
 
 
-def rename(
-    source: Which, name: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")], is_json: Json = False
-) -> None:
+def rename(source: Which, name: Annotated[str, argument("The new name.", "NAME")], is_json: Json = False) -> None:
     """Rename a source."""
     if not name.strip():
         raise typer.BadParameter("expected a name, got nothing", param_hint="NAME")
@@ -74,7 +72,7 @@ def remove(source: Which, yes: Annotated[bool, flag("--yes", "Do not ask.")] = F
     """Remove a source with its items and stories, after asking; `sources off` keeps them."""
     with database() as conn:
         found = news.find_source(conn, source)
-        (told,) = SQL.all(conn, "source_extent", source_id=found)
+        told = SQL.only(conn, "source_extent", source_id=found)
         going = told["stories"] - told["shared"]
         said = visible(f"{source}: {told['items']} items, {going} stories of its own ({told['starred']} starred)")
         if not yes:
@@ -92,7 +90,7 @@ def remove(source: Which, yes: Annotated[bool, flag("--yes", "Do not ask.")] = F
 
 def merge(
     source: Which,
-    into: Annotated[str, typer.Argument(metavar="INTO", help="The source that stays, such as the feed's new address.")],
+    into: Annotated[str, argument("The source that stays, such as the feed's new address.", "INTO")],
     is_json: Json = False,
 ) -> None:
     """Move a source's items and stories to another source, and remove it."""

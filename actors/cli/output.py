@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-import typer
 from psycopg2.extensions import DECIMAL, connection as Connection, new_type, register_type
 
 from zeke_jobs.cli.database import choose
@@ -18,19 +17,9 @@ from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 
 _NUMBER = new_type(DECIMAL.values, "NUMBER", lambda text, _: text and (int(text) if text.isdigit() else float(text)))
-
-
-def team(text: str) -> UUID:
-    """Read a team's id."""
-    try:
-        return UUID(str(text))  # typer passes a default as a UUID, not as text
-    except ValueError as error:
-        raise typer.BadParameter(f"expected a team's id (uuid), got {text!r}") from error
-
-
 _NO_TEAM = "the team of readers without one"
 Json = Annotated[bool, flag("--json", "Print JSON.")]
-Team = Annotated[UUID, option("For this team.", "UUID", parser=team, envvar="ZEKE_NEWS_TEAM", show_default=_NO_TEAM)]
+Team = Annotated[UUID, option("For this team.", "UUID", envvar="ZEKE_NEWS_TEAM", show_default=_NO_TEAM)]
 
 __all__ = ["Console", "escape", "say", "visible"]
 

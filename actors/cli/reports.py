@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from actors.briefs import rendering
-from actors.cli.output import Json, database, in_json, say, table, team as team_of
+from actors.cli.output import Json, database, in_json, say, table
 from actors.store import news
 from actors.store.news import NotFound
 from actors.store.statements import SQL
@@ -29,7 +29,7 @@ _day = usage()(date.fromisoformat)
 def digest(
     period: Annotated[Literal["day", "week"], option("Its period.")] = "day",
     ends_on: Annotated[date | None, option("Its last day; the latest by default.", "DAY", parser=_day)] = None,
-    team: Annotated[UUID | None, option("For this team; by default for all.", "UUID", parser=team_of)] = None,
+    team: Annotated[UUID | None, option("For this team; by default for all.", "UUID")] = None,
     form: Annotated[Literal["text", "markdown", "html", "json"], option("Output format.", None, "--format")] = "text",
     is_json: Json = False,
 ) -> None:

@@ -14,7 +14,7 @@ from actors.engine.canonical import site_of
 from actors.outcomes import Outcome
 from actors.store import news, sources as store
 from actors.store.statements import SQL
-from zeke_jobs.cli.options import flag
+from zeke_jobs.cli.options import argument, flag
 from zeke_jobs.core.wording import when
 
 _WELL = {"ok", "by hand", "not read yet"}
@@ -85,7 +85,7 @@ def _switch(name: str, *, on: bool, is_json: bool) -> None:
 
 @app.command(short_help="Say why sources do not deliver.")
 def health(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="One source; by default all with problems.")] = "",
+    source: Annotated[str, argument("One source; by default all with problems.", "SOURCE")] = "",
     is_json: Json = False,
 ) -> None:
     """Show why a source brings nothing: status, message, articles that failed or wait, pauses, unfinished jobs."""

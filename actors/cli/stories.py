@@ -15,7 +15,7 @@ from rich.text import Text
 from actors.cli.output import Json, Team, ago, answer, chili, console, database, in_json, say, short, visible
 from actors.store import news
 from actors.stories.status import mark
-from zeke_jobs.cli.options import flag, option, span
+from zeke_jobs.cli.options import argument, flag, option, span
 from zeke_jobs.cli.output import Console
 from zeke_jobs.postgres.pool import transaction
 
@@ -108,7 +108,7 @@ def print_story(out: Console, row: Mapping[str, Any], said: str | None) -> None:
         out.print(visible(f"      {url}"), style="dim", markup=False, soft_wrap=True)
 
 
-Which = Annotated[list[str], typer.Argument(metavar="STORY...", help="Numbers, or ids; the beginning is enough.")]
+Which = Annotated[list[str], argument("Numbers, or ids; the beginning is enough.", "STORY...")]
 Undo = Annotated[bool, flag("--undo", "Remove the mark.")]
 
 

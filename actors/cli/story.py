@@ -8,7 +8,6 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-import typer
 from rich.table import Table
 
 from actors.cli.output import Json, Team, ago, chili, console, database, escape, in_json, short, tell, visible
@@ -16,7 +15,7 @@ from actors.cli.stories import LINK
 from actors.store import news, texts
 from actors.store.news import NotFound
 from actors.store.statements import SQL
-from zeke_jobs.cli.options import flag
+from zeke_jobs.cli.options import argument, flag
 from zeke_jobs.cli.output import Console, say
 
 _CODE_LINES = 12
@@ -24,7 +23,7 @@ _PARTS = ("authority", "keywords", "cluster", "freshness")
 _RELEVANCE = ("keyword", "kind", "authority", "freshness")
 
 
-Which = Annotated[str, typer.Argument(help="Its number, or its id; the beginning is enough.", metavar="STORY")]
+Which = Annotated[str, argument("Its number, or its id; the beginning is enough.", "STORY")]
 
 
 def story(

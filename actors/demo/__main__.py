@@ -2,16 +2,16 @@
 
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from actors.demo.run import run
+from zeke_jobs.cli import run as running
 from zeke_jobs.cli.output import Console, escape
 from zeke_jobs.core import environment
-from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 
-_INTERRUPTED = 130
 _WIDTH = 120  # columns without a terminal
 
 _NEXT = """[bold]What to try next[/]
@@ -25,27 +25,26 @@ _NEXT = """[bold]What to try next[/]
 
 def main(
     feeds: Annotated[list[str] | None, typer.Argument(help="Feeds to bring in instead of the sample site.")] = None,
-) -> None:
-    """From feeds to briefs on this machine: an embedded PostgreSQL, workers, scheduler, and a sample site."""
+) -> int:
+    """From feeds to briefs on this machine: an embedded PostgreSQL, workers, and a sample site."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM does the same as Ctrl-C
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     data_dir = environment.data_dir() / "demo"
     try:
         is_good = run(console, data_dir, feeds or [])
-    except ConfigurationError as error:
-        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from None
-    except (ZekeJobsError, OSError) as error:
-        told = escape(str(error), lines=True)
-        console.print(f"[bold red]The demo failed:[/] {told}", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        console.print("Interrupted; workers, scheduler and server were stopped.")
-        raise typer.Exit(_INTERRUPTED) from None
+        console.print("Interrupted; workers and server were stopped.")
+        raise
     where = escape(f"{environment.DATA}={data_dir}")
     console.print("\n" + _NEXT.format(data=where), highlight=False, soft_wrap=True)
-    raise typer.Exit(0 if is_good else 1)
+    return 0 if is_good else 1
+
+
+def _app(_words: Sequence[str]) -> typer.Typer:
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    return app
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    sys.exit(running.run(_app, "python -m actors.demo"))

@@ -9,7 +9,6 @@ from psycopg2.extensions import connection as Connection
 from actors.demo.sample_site import entries
 from actors.outcomes import IN_FLIGHT
 from actors.store import news, sources
-from actors.store.news import Jobs
 
 _MOST = 10_000
 _HIGHLIGHTS = 80
@@ -23,7 +22,6 @@ class Results:
     outcomes: Counter[str]
     stories: list[dict[str, Any]]
     highlights: list[dict[str, Any]]
-    jobs: Jobs
 
 
 Checks = dict[str, tuple[Any, Any]]
@@ -45,7 +43,6 @@ def results(conn: Connection) -> Results:
         outcomes=sum((Counter(row["articles"]) for row in rows), Counter[str]()),
         stories=stories,
         highlights=[each for story in full for each in story["highlights"]],
-        jobs=news.jobs_by_task(conn),
     )
 
 
@@ -69,7 +66,6 @@ def of_any_feeds(found: Results, count: int) -> Checks:
     """Return the checks for ``count`` feeds whose contents are unknown."""
     undecided = {outcome: items for outcome, items in found.outcomes.items() if outcome in IN_FLIGHT}
     stories = len(found.stories)
-    failed = {task: count for (task, state), count in found.jobs.items() if state == "failed"}
     scored = sum("relevance" in each["metadata"] for each in found.highlights)
     return {
         "every feed was read": (count, found.feeds),
@@ -77,5 +73,4 @@ def of_any_feeds(found: Results, count: int) -> Checks:
         "at least 1 story came out": (1, min(1, stories)),
         "every story has a chili score": (stories, sum(story["chili"] is not None for story in found.stories)),
         "every highlight has a score": (len(found.highlights), scored),
-        "no job failed": ({}, failed),
     }

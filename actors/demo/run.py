@@ -4,22 +4,20 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import yaml
-from psycopg2.extensions import connection as Connection
 
 from actors.cli.app import run as zeke_news
 from actors.demo import expected
 from actors.demo.sample_site import served
-from actors.store import news, sources
+from actors.store import sources
 from zeke_jobs import config, send
 from zeke_jobs.cli.output import Console
 from zeke_jobs.core import environment
-from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.migrate import migrate
 from zeke_jobs.postgres.own_server import own_server, place
 from zeke_jobs.postgres.pool import connect
@@ -29,11 +27,8 @@ from zeke_jobs.supervise.reload import program
 
 _SAMPLE_LIMIT = 50.0  # seconds
 _FEEDS_LIMIT = 170.0
-_LOOK = 0.15
-_SETTLED = 0.6  # seconds without an unfinished job that end the run
 _GRACE = 15  # seconds to stop
 _TAIL = 40  # last lines of the log that a failed run shows
-_UNFINISHED = ("created", "active", "retry")
 _LOOPBACK = ["127.0.0.0/8", "::1/128"]
 
 
@@ -47,18 +42,19 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
         here = all(urlsplit(one).hostname in {"127.0.0.1", "::1", "localhost"} for one in named)
         jobs_yaml = _configured(folder, fetch_from_here=here)
         _clear(url, jobs_yaml)
-        _say(console, "database", f"its files and the log of workers and scheduler, demo.log, are in {folder}")
+        _say(console, "database", f"its files and the log of the workers, demo.log, are in {folder}")
         _say(console, "site", f"{address}, sample data: 2 feeds with 15 entries, written for this demo")
         _say(console, "feeds", " ".join(named))
         os.environ[environment.DATABASE_URL] = url
         log = folder / "demo.log"
-        with closing(connect(url)) as conn, _running(jobs_yaml, log) as running:
+        with closing(connect(url)) as conn:
             for one in named:
                 sources.add(conn, "rss", one)
             applying.apply(conn, Request(config.load(jobs_yaml), environment.author(), "the demo"))
             send("ingest-pull", {"reason": "manual"}, connection=conn)
             _say(console, "sent", "ingest-pull")
-            is_done = _follow(console, running, conn, _SAMPLE_LIMIT if here else _FEEDS_LIMIT)
+            with console.status("working"):
+                is_done = _is_done(jobs_yaml, log, _SAMPLE_LIMIT if here else _FEEDS_LIMIT)
             found = expected.results(conn)
             refused = show(console, found)
         holds = _verdict(console, checks(found, feeds, refused, is_done=is_done), begin)
@@ -91,34 +87,17 @@ def _clear(url: str, jobs_yaml: Path) -> None:
         migrate(conn, config.load(jobs_yaml).migrations)
 
 
-@contextmanager
-def _running(jobs_yaml: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def _is_done(jobs_yaml: Path, log: Path, limit: float) -> bool:
+    """Run workers until no job is due. Returns whether that was so in time, and no job failed."""
     env = {**os.environ, environment.CONFIG: str(jobs_yaml), environment.LOG_FORMAT: "console"}
-    command = [*program("zeke-jobs"), "up", "--grace", str(_GRACE)]
-    with log.open("wb") as file:
-        running = subprocess.Popen(command, env=env, stdout=file, stderr=file)  # noqa: S603 (our own program)
+    command = [*program("zeke-jobs"), "up", "--until-idle", "--grace", str(_GRACE)]
+    with log.open("wb") as file, subprocess.Popen(command, env=env, stdout=file, stderr=file) as running:  # noqa: S603 (our own program)
         try:
-            yield running
+            return running.wait(limit) == 0
+        except subprocess.TimeoutExpired:
+            return False
         finally:
             running.terminate()
-            running.wait()
-
-
-def _follow(console: Console, running: "subprocess.Popen[bytes]", conn: Connection, limit: float) -> bool:
-    """Return whether all jobs ended in time."""
-    begin = busy_at = time.monotonic()
-    with console.status("working") as status:
-        while (now := time.monotonic()) < begin + limit:
-            if running.poll() is not None:
-                raise ZekeJobsError("expected workers and scheduler to run to the end, got an end before; see demo.log")
-            jobs = news.jobs_by_task(conn)
-            status.update(f"{now - begin:5.1f} s  {sum(jobs.values())} jobs")
-            if not jobs["ingest-pull", "completed"] or any(state in _UNFINISHED for _, state in jobs):
-                busy_at = now
-            elif now - busy_at >= _SETTLED:
-                return True
-            time.sleep(_LOOK)
-    return False
 
 
 def show(console: Console, found: expected.Results) -> dict[str, int]:
@@ -137,7 +116,10 @@ def show(console: Console, found: expected.Results) -> dict[str, int]:
 
 def checks(found: expected.Results, feeds: Sequence[str], refused: dict[str, int], *, is_done: bool) -> expected.Checks:
     """Return the checks of the run, and of its results from ``feeds``, or without feeds from the sample site."""
-    own = {"all was done in time": (True, is_done), "every command above ended with status 0": ({}, refused)}
+    own = {
+        "all was done in time, and no job failed": (True, is_done),
+        "every command above ended with status 0": ({}, refused),
+    }
     return own | (expected.of_any_feeds(found, len(set(feeds))) if feeds else expected.of_sample_site(found))
 
 

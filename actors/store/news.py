@@ -1,7 +1,6 @@
 """Has queries for people: lists of stories, one story in full, and the state of an article in the pipeline."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -13,7 +12,6 @@ from actors.store.statements import SQL, by_index
 from zeke_jobs.errors import ZekeJobsError
 
 Row = dict[str, Any]
-Jobs = Counter[tuple[str, str]]
 
 _LEFT_OUT = {None: ["archived"], "unread": ["read", "archived"], "read": [], "archived": []}
 """The states that a list leaves out."""
@@ -173,11 +171,6 @@ def jobs_about(
 ) -> list[Row]:
     """Return the latest jobs about these stories, items, sources or addresses. Unfinished jobs come first."""
     return SQL.all(conn, "news_jobs_about", ids=list(ids), sources=list(sources), urls=list(urls), limit=20)
-
-
-def jobs_by_task(conn: Connection) -> Jobs:
-    """Return the number of jobs by task and state."""
-    return Counter({(row["task"], row["state"]): row["jobs"] for row in SQL.all(conn, "news_jobs_by_task")})
 
 
 def _only(rows: list[Row], what: str) -> UUID | None:

@@ -1,6 +1,7 @@
 """Stores sources, how they are polled, how healthy they are, and their changes with all rows that depend on them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -92,29 +93,25 @@ def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedel
 
 def remove(tx: Connection, source_id: UUID) -> None:
     """Remove a source with its items and stories. A story that other sources report too stays, with those sources."""
-    SQL.one(tx, "source_lock", source_id=source_id)
-    events = _events(tx, source_id)
-    SQL.run(tx, "source_bequeath", source_id=source_id)
-    SQL.run(tx, "source_remove", source_id=source_id)
-    _lead(tx, events)
+    with _ending(tx, source_id, source_id):
+        SQL.run(tx, "source_bequeath", source_id=source_id)
 
 
 def merge(tx: Connection, source_id: UUID, into: UUID) -> int:
     """Move all items and stories of a source to another, and remove it. Returns the number of moved items."""
-    for one in sorted((source_id, into)):
-        SQL.one(tx, "source_lock", source_id=one)
-    events = _events(tx, source_id)
-    moved: int = SQL.value(tx, "source_merge", source_id=source_id, into=into)
-    SQL.run(tx, "source_remove", source_id=source_id)
-    _lead(tx, events)
+    with _ending(tx, source_id, source_id, into):
+        moved: int = SQL.value(tx, "source_merge", source_id=source_id, into=into)
     return moved
 
 
-def _events(tx: Connection, source_id: UUID) -> list[UUID]:
-    return sorted(row["id"] for row in SQL.all(tx, "source_clusters", ids=[source_id]))
-
-
-def _lead(tx: Connection, events: list[UUID]) -> None:
+@contextmanager
+def _ending(tx: Connection, source_id: UUID, *locked: UUID) -> Iterator[None]:
+    """Lock sources, remove one after the block, and set the leading stories of its events again."""
+    for one in sorted(locked):
+        SQL.one(tx, "source_lock", source_id=one)
+    events = sorted(row["id"] for row in SQL.all(tx, "source_clusters", ids=[source_id]))
+    yield
+    SQL.run(tx, "source_remove", source_id=source_id)
     for event in events:
         SQL.run(tx, "cluster_lead", cluster_id=event)
     SQL.run(tx, "clusters_drop_empty", ids=events)

@@ -109,7 +109,7 @@ def test_what_strangers_write_is_shown_as_it_is_and_commands_no_terminal(
         (("sources", "test", "ftp://a.example/"), "expected an http or https address"),
         (("sources", "add", "https://a.example", "--type", "atom"), "expected one of rss, podcast, youtube_channel"),
         (("stories", "--since", "soon"), "soon"),
-        (("stories", "--team", "us"), "expected a team's id (uuid), got 'us'"),
+        (("stories", "--team", "us"), "a valid UUID"),
         (("stories", "--nope"), "--nope"),
         (("frobnicate",), "frobnicate"),
     ],
