@@ -16,26 +16,19 @@ if TYPE_CHECKING:
 
 
 class Greet(Payload):
-    """The payload has one required and one optional field."""
-
     user_name: str
     tone: Literal["warm", "cool"] = "warm"
 
 
-class Nothing(Payload):
-    """The payload has no fields."""
+class Nothing(Payload): ...
 
 
 class Point(BaseModel):
-    """The point is a member of a union."""
-
     x: int
     y: int
 
 
 class Settings(BaseModel):
-    """The settings have fields of many kinds."""
-
     words: list[str] = []
     weights: dict[str, float] = {}
     count: int = Field(default=1, ge=1, le=10, description="How many there are.")
@@ -53,53 +46,23 @@ class Settings(BaseModel):
 
 
 class Required(BaseModel):
-    """One of the settings is required."""
-
     address: str = Field(description="Where it is.")
 
 
 def greet(payload: Greet, ctx: Context) -> None: ...
-
-
 def told(payload: FailedJob, ctx: Context) -> None: ...
-
-
 def tick(payload: Nothing, ctx: Ctx[None]) -> None: ...
-
-
 def welcome(payload: Welcome, ctx: Context) -> None: ...
-
-
 def tuned(payload: Nothing, ctx: Context[Settings]) -> None: ...
-
-
 def demanding(payload: Nothing, ctx: Context[Required]) -> None: ...
-
-
 async def later(payload: Nothing, ctx: Context[Settings]) -> None: ...
-
-
 def optional(payload: Nothing, ctx: Context, *, clock: Any = None) -> None: ...
-
-
 def no_context(payload: Nothing) -> None: ...
-
-
 def too_many(payload: Nothing, ctx: Context, clock: Any) -> None: ...
-
-
 def not_annotated(payload, ctx): ...  # type: ignore[no-untyped-def]
-
-
 def wrong_payload(payload: dict[str, Any], ctx: Context) -> None: ...
-
-
 def wrong_context(payload: Nothing, ctx: Settings) -> None: ...
-
-
 def wrong_settings(payload: Nothing, ctx: Context[int]) -> None: ...
-
-
 def haunted(payload: Ghost, ctx: Context) -> None: ...
 
 

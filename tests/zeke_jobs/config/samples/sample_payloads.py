@@ -6,6 +6,4 @@ from zeke_jobs import Payload
 
 
 class Welcome(Payload):
-    """The payload says whom to welcome."""
-
     user_name: str

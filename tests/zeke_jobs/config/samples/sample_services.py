@@ -9,8 +9,6 @@ from pydantic.alias_generators import to_camel
 
 
 class Settings(BaseModel):
-    """One kind of the service needs an address."""
-
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
 
     kind: str = "local"
@@ -29,8 +27,6 @@ class Settings(BaseModel):
 
 
 class Two(BaseModel):
-    """Two of the settings are required."""
-
     address: str
     port: int
 
@@ -38,9 +34,7 @@ class Two(BaseModel):
         return object()
 
 
-class Closed(BaseModel):
-    """The model has no open()."""
+class Closed(BaseModel): ...
 
 
-class Plain:
-    """The class is no model."""
+class Plain: ...
