@@ -29,9 +29,8 @@ MOST = 25
 #: A page names a test below tests/ as the proof of a guarantee.
 PROOF = re.compile(r"`([\w/]+\.py)::(\w+)`")
 CHAOS = re.compile(r"`nox -s chaos -- ([a-z-]+)`")
-EXPORTS = ["./schema-task", "./client", "./boss", "./schema", "./tasks"]
-NAMES = ["schemaTask", "tasks.trigger", "logger", "sendJob", "getJobStatus", "getBoss"]
-NAMES += ["concurrencyLimit", "cron", "worker:dev"]
+EXPORTS = ("./schema-task", "./client", "./boss", "./schema", "./tasks", "schemaTask", "tasks.trigger", "logger")
+EXPORTS += ("sendJob", "getJobStatus", "getBoss", "concurrencyLimit", "cron", "worker:dev")
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -46,12 +45,14 @@ def section(heading: str) -> str:
     return PAGES["architecture"].split(f"\n## {heading}\n")[1].split("\n## ")[0]
 
 
-def test_the_page_names_each_folder() -> None:
+def test_the_page_names_each_folder_and_no_folder_has_more_modules_than_a_reader_can_survey() -> None:
     folders = {path.parent for path in PACKAGE.rglob("*.py")} - {PACKAGE}
     named = ROW.findall(section("Folders of zeke_jobs"))
     assert sorted(named) == sorted(folder.relative_to(PACKAGE).as_posix() for folder in folders)
     areas = sorted(path.parent.name for path in NEWS.glob("*/__init__.py"))
     assert sorted(ROW.findall(section("The news pipeline"))) == areas
+    for folder in {path.parent for package in (PACKAGE, NEWS) for path in package.rglob("*.py")}:
+        assert len({*folder.glob("*.py")} - {folder / "__init__.py"}) <= MOST, folder
 
 
 @pytest.mark.parametrize(
@@ -66,11 +67,6 @@ def test_each_answer_is_in_at_most_three_files_that_exist(heading: str, package:
         assert [file for file in files if not (package / file).is_file()] == []
 
 
-def test_no_folder_has_more_modules_than_a_reader_can_survey() -> None:
-    folders = {path.parent for package in (PACKAGE, NEWS) for path in package.rglob("*.py")}
-    assert [str(folder) for folder in folders if len({*folder.glob("*.py")} - {folder / "__init__.py"}) > MOST] == []
-
-
 def test_no_module_reaches_itself_by_its_imports_not_even_for_types() -> None:
     graph = grimp.build_graph("zeke_jobs", "actors", cache_dir=None)
     imported = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
@@ -80,17 +76,12 @@ def test_no_module_reaches_itself_by_its_imports_not_even_for_types() -> None:
 # ── guarantees and their proofs
 
 
-@pytest.mark.parametrize(("page", "least"), [("reliability", 20), ("limits", 15), ("stability", 8)])
-def test_the_tests_that_a_page_names_exist(page: str, least: int) -> None:
-    def exists(file: Path, test: str) -> bool:
-        return file.is_file() and f"\ndef {test}(" in file.read_text(encoding="utf-8")
-
-    named = PROOF.findall(PAGES[page])
-    assert len(named) >= least
-    assert [f"{file}::{test}" for file, test in named if not exists(ROOT / "tests" / file, test)] == []
-
-
-def test_each_promise_of_a_table_has_a_proof() -> None:
+def test_the_tests_that_a_page_names_exist_and_each_promise_of_a_table_has_a_proof() -> None:
+    for page, least in (("reliability", 20), ("limits", 15), ("stability", 8)):
+        named = PROOF.findall(PAGES[page])
+        assert len(named) >= least
+        for file, test in named:
+            assert f"\ndef {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), (page, file, test)
     tables = PAGES["reliability"].partition("## What is promised\n")[2].partition("\n## A job that kills")[0]
     heads = ("| promise ", "| event ")
     rows = [line for line in tables.splitlines() if line.startswith("| ") and not line.startswith(heads)]
@@ -134,14 +125,11 @@ def test_the_policy_means_what_the_page_says() -> None:
     assert retry.jitter == 0.1
 
 
-@pytest.mark.parametrize("name", GUIDES)
-def test_each_command_exists(name: str) -> None:
+def test_each_command_exists_and_the_first_page_has_few_lines_of_code() -> None:
     commands = getattr(typer.main.get_command(app()), "commands")  # noqa: B009 (typer does not export click's group)
-    named = set(re.findall(r"zeke-jobs ([a-z]+)", PAGES[name]))
-    assert named - set(commands) <= {"up", "s"}, named - set(commands)
-
-
-def test_the_first_page_has_few_lines_of_code() -> None:
+    for name in GUIDES:
+        named = set(re.findall(r"zeke-jobs ([a-z]+)", PAGES[name]))
+        assert named - set(commands) <= {"up", "s"}, (name, named - set(commands))
     code = blocks("index", "(?:python|yaml)")
     assert code
     assert sum(1 for block in code for line in block.splitlines() if line.strip()) <= 10
@@ -150,23 +138,14 @@ def test_the_first_page_has_few_lines_of_code() -> None:
 # ── the guide from pg-boss: every export has its equivalent, and the example runs
 
 
-@pytest.fixture
-def moved(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """Make a module of the page's Python code, which the page's jobs.yaml names."""
-    module = types.ModuleType("moved")
-    monkeypatch.setitem(sys.modules, "moved", module)
-    [code] = blocks("from-pg-boss", "python")
-    exec(code, module.__dict__)
-    return module
-
-
-@pytest.mark.parametrize("name", [*EXPORTS, *NAMES])
-def test_each_export_has_an_equivalent(name: str) -> None:
+def test_each_export_has_an_equivalent_and_the_example_of_pg_boss_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     there = [line.split(" | ")[0] for line in PAGES["from-pg-boss"].splitlines() if line.startswith("| ")]
-    assert any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", cell) for cell in there)
-
-
-def test_the_example_of_pg_boss_is_a_good_file_and_runs(moved: Any) -> None:
+    for name in EXPORTS:
+        assert any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", cell) for cell in there), name
+    moved: Any = types.ModuleType("moved")  # The page's jobs.yaml names this module of its Python code.
+    monkeypatch.setitem(sys.modules, "moved", moved)
+    [code] = blocks("from-pg-boss", "python")
+    exec(code, moved.__dict__)
     [text] = blocks("from-pg-boss", "yaml")
     loaded = config.load_text(text, "jobs.yaml")
     assert loaded.tasks["tag-item"].concurrency.limit == 5

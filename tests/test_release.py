@@ -1,11 +1,13 @@
-"""Releases are reproducible, complete, and list their changes."""
+"""Releases are reproducible, complete, and list their changes; ``nox -s audit`` evaluates a report of pip-audit."""
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import release
+from tests.advisories import verdict
 from tests.distributions import FOLDERS
 from tests.release import Unfit
 
@@ -35,11 +37,32 @@ def test_a_file_that_does_not_belong_there_is_found(tmp_path: Path, wheels: dict
 def test_the_notes_of_a_release_are_its_section_of_the_changelog() -> None:
     assert release.notes(CHANGELOG, "1.1.0") == "### Added\n\n- one\n"
     assert release.notes(CHANGELOG, "1.0.0") == "- first\n"
+    assert release.versions(), "all places name one version"
     assert release.notes(CHANGELOG, "1.2.0.dev0") == release.notes(CHANGELOG, "1.2.0rc1") == "- new\n"
     for version, section in (("1.2.0", "1.2.0"), ("1.2.0rc1", "Unreleased")):
         with pytest.raises(Unfit, match=rf"a section \[{section}\]"):
             release.notes("# Changelog\n\n## [1.1.0]\n\n- one\n", version)
 
 
-def test_all_places_name_one_version() -> None:
-    assert release.versions()
+def report(**packages: list[str] | None) -> dict[str, Any]:
+    """Make a report of pip-audit with the vulnerabilities of each package, or None for an unknown package."""
+    found: list[dict[str, Any]] = []
+    for name, faults in packages.items():
+        vulns = [{"id": one, "fix_versions": ["1.1"]} for one in faults or ()]
+        unknown = {"skip_reason": f"not found: {name}"}
+        found.append({"name": name, **(unknown if faults is None else {"version": "1.0", "vulns": vulns})})
+    return {"dependencies": found}
+
+
+def test_a_known_vulnerability_fails_and_what_the_service_does_not_know_is_named() -> None:
+    status, lines = verdict(report(fine=[], broken=["CVE-1"]))
+    assert status == 1
+    assert lines == ["broken 1.0: CVE-1, mended in 1.1", "2 packages audited, 1 known vulnerabilities"]
+    fine = ["1 packages audited, no known vulnerabilities", "not audited, since the service does not know them: own"]
+    assert verdict(report(fine=[], own=None)) == (0, fine)
+
+
+def test_where_advisories_cannot_be_reached_that_is_said_and_nothing_is_claimed() -> None:
+    said = "nothing was audited: advisories cannot be reached from here ({})"
+    assert verdict(None, "Traceback\nConnectionError: no route") == (0, [said.format("ConnectionError: no route")])
+    assert verdict(report(one=None, two=None)) == (0, [said.format("not found: one")])

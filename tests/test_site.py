@@ -57,19 +57,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_each_page_is_in_the_site_and_in_its_navigation(site: Path) -> None:
+def test_each_page_is_in_the_site_and_in_its_navigation_and_begins_with_the_use_of_it(site: Path) -> None:
     links = Page(site / "index.html").links
     assert [page for page in PAGES if not (site / f"{page}.html").is_file()] == []
     assert [page for page in PAGES if not links & {f"{page}.html", f"./{page}.html"}] == []
-
-
-def test_a_page_begins_with_the_use_of_it() -> None:
     for page in set(PAGES) - {"index"}:
         _, _, text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").split("\n", 2)
         assert text.startswith("After this page you "), f"{page}: {text[:80]}"
 
 
-def test_links_lead_to_pages_and_to_places_in_them(site: Path) -> None:
+def test_links_lead_to_pages_and_to_places_in_them_and_no_page_loads_anything_from_elsewhere(site: Path) -> None:
     read = cache(Page)
     for page, link in [(one, link) for one in PAGES for link in read(site / f"{one}.html").links]:
         parts = urlsplit(link)
@@ -81,21 +78,17 @@ def test_links_lead_to_pages_and_to_places_in_them(site: Path) -> None:
         assert target.is_file(), (page, link)
         assert not parts.fragment or unquote(parts.fragment) in read(target).anchors, (page, link)
 
-
-def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
-    loads = {load for page in PAGES for load in Page(site / f"{page}.html").loads}
+    loads = {load for page in PAGES for load in read(site / f"{page}.html").loads}
     assert {load for load in loads if urlsplit(load).scheme or load.startswith("//")} == set()
     assert all((site / urlsplit(load).path).is_file() for load in loads)
 
 
-def test_the_page_of_the_command_line_has_the_help_of_every_command(site: Path) -> None:
+def test_the_page_of_the_command_line_has_every_command_and_that_of_jobs_yaml_every_key(site: Path) -> None:
     text = (site / "command-line.html").read_text(encoding="utf-8")
     commands = getattr(typer.main.get_command(app()), "commands")  # noqa: B009 (typer does not export click's group)
     assert [name for name in commands if f"zeke-jobs {name} --help" not in text] == []
     assert "Usage: zeke-jobs schedule backfill" in text
 
-
-def test_the_page_of_jobs_yaml_has_every_key_of_the_models(site: Path) -> None:
     text = (site / "jobs-yaml.html").read_text(encoding="utf-8").partition("Every key, from the models")[2]
     parts = [json_schema(), *json_schema()["$defs"].values()]
     keys = {key for part in parts for key in part.get("properties", {})}
