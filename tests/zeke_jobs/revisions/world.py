@@ -42,15 +42,9 @@ class Address(BaseModel):
         return self
 
 
-def work(payload: Work, ctx: Context) -> int:
-    return payload.n
-
-
+def work(payload: Work, ctx: Context) -> None: ...
 def strict(payload: Strict, ctx: Context) -> None: ...
-
-
-def say(payload: Work, ctx: Context[Words]) -> list[str]:
-    return ctx.settings.words
+def say(payload: Work, ctx: Context[Words]) -> None: ...
 
 
 def text(tasks: str = BASE, top: str = TOP) -> str:

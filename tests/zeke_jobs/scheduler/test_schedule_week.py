@@ -15,12 +15,11 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.zeke_jobs.scheduler.world import World
+from tests.zeke_jobs.scheduler.world import MINUTE, World
 from zeke_jobs.cron.calendar import parse
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.scheduler import dispatch
 
-MINUTE = timedelta(minutes=1)
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 BEGIN = datetime(2025, 10, 20, tzinfo=UTC) if DEEP else datetime(2025, 10, 25, 22, 30, tzinfo=UTC)
 END = datetime(2025, 10, 27, tzinfo=UTC) if DEEP else datetime(2025, 10, 26, 3, tzinfo=UTC)
@@ -71,9 +70,8 @@ class Scheduler:
     def beat(self, now: datetime, *, dies: bool) -> None:
         assert self.conn is not None
         if dies:
-            self.conn.cursor().execute(
-                "SELECT set_config('test.dies_after', %s, false)", (str(self.chance.randint(1, 6)),)
-            )
+            after = str(self.chance.randint(1, 6))
+            self.conn.cursor().execute("SELECT set_config('test.dies_after', %s, false)", (after,))
             with pytest.raises(psycopg2.Error):
                 # A beat without writes survives, so the process then dies between beats.
                 dispatch.beat(self.conn)
@@ -91,18 +89,14 @@ CREATE FUNCTION public.maybe_die() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   v_left integer := nullif(current_setting('test.dies_after', true), '')::integer;
 BEGIN
-  IF v_left IS NOT NULL THEN
-    IF v_left <= 1 THEN
-      PERFORM pg_terminate_backend(pg_backend_pid());
-    END IF;
-    PERFORM set_config('test.dies_after', (v_left - 1)::text, false);
-  END IF;
+  PERFORM pg_terminate_backend(pg_backend_pid()) WHERE v_left <= 1;
+  PERFORM set_config('test.dies_after', (v_left - 1)::text, false) WHERE v_left IS NOT NULL;
   RETURN NEW;
 END $$;
-CREATE TRIGGER die BEFORE INSERT OR UPDATE ON zeke_jobs.schedule_state FOR EACH ROW EXECUTE FUNCTION public.maybe_die();
-CREATE TRIGGER die BEFORE INSERT ON zeke_jobs.tick FOR EACH ROW EXECUTE FUNCTION public.maybe_die();
-CREATE TRIGGER die BEFORE INSERT ON zeke_jobs.queue FOR EACH ROW EXECUTE FUNCTION public.maybe_die();
-"""
+""" + "".join(
+    f"CREATE TRIGGER die BEFORE {event} ON zeke_jobs.{table} FOR EACH ROW EXECUTE FUNCTION public.maybe_die();"
+    for table, event in {"schedule_state": "INSERT OR UPDATE", "tick": "INSERT", "queue": "INSERT"}.items()
+)
 
 
 def promised(cron: dict[str, Any], looks: list[datetime]) -> list[datetime]:
@@ -169,7 +163,4 @@ def test_three_schedulers_that_die_send_exactly_what_the_file_promises(conn: Con
         through = [look for look, died in looks if not died or (task, look) in decided]
         found = sorted(job["scheduled_for"] for job in jobs if job["task"] == task)
         assert found == promised(cron, through), task
-        ticks = world.rows(
-            "SELECT scheduled_for FROM zeke_jobs.tick WHERE task = %s AND outcome = 'sent' ORDER BY 1", task
-        )
-        assert [row["scheduled_for"] for row in ticks] == found, task
+        assert [tick["scheduled_for"] for tick in world.ticks(task) if tick["outcome"] == "sent"] == found, task

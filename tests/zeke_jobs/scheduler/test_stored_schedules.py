@@ -120,14 +120,13 @@ def test_sql_puts_lists_and_deletes(jobs: Jobs) -> None:
     assert jobs.rows("SELECT zeke_jobs.delete_schedule('plain/sql') AS gone") == [{"gone": True}]
 
 
-@each(("said", "error"), [({"task": "plane"}, UnknownTask), ({"payload": {"m": 1}}, InvalidPayload)])
-def test_what_could_never_tick_is_refused(jobs: Jobs, said: dict[str, Any], error: type[Exception]) -> None:
-    good: dict[str, Any] = {"name": "plain/one", "task": "plain", "at": "0 8 * * *", **said}
-    with pytest.raises(error):
-        schedules.put(good.pop("name"), **good)
-    task, payload = said.get("task", "plain"), json.dumps(said.get("payload", {}))
-    with pytest.raises(psycopg2.Error, match=r"expected|payload"):
-        jobs.rows("SELECT zeke_jobs.put_schedule('plain/one', %s, '0 8 * * *', 'UTC', %s::jsonb)", task, payload)
+def test_what_could_never_tick_is_refused(jobs: Jobs) -> None:
+    for task, payload, error in (("plane", {}, UnknownTask), ("plain", {"m": 1}, InvalidPayload)):
+        with pytest.raises(error):
+            schedules.put("plain/one", task=task, payload=payload, at="0 8 * * *")
+        put = "SELECT zeke_jobs.put_schedule('plain/one', %s, '0 8 * * *', 'UTC', %s::jsonb)"
+        with pytest.raises(psycopg2.Error, match=r"expected|payload"):
+            jobs.rows(put, task, json.dumps(payload))
 
 
 @each(
