@@ -61,14 +61,9 @@ def needed(*wanted: str) -> dict[str, str]:
 
 
 class Held(NamedTuple):
-    """``files`` has pairs of a file and its place below site-packages; ``size`` is in bytes.
-
-    ``tops`` has the folders with files of this package only, so that one link can replace thousands.
-    """
-
-    files: list[tuple[Path, Path]]
-    tops: list[tuple[Path, Path]]
-    size: int
+    files: list[tuple[Path, Path]]  # pairs of a file and its place below site-packages
+    tops: list[tuple[Path, Path]]  # folders with files of this package only, so that one link can replace thousands
+    size: int  # in bytes
 
 
 @cache
@@ -119,8 +114,7 @@ def brought(wheels: dict[str, Path], *wanted: str) -> dict[str, Held]:
 def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.symlink, python: str = "") -> None:
     """Make a virtual environment with the project's wheels and links to all packages that the requirements need.
 
-    ``copy`` installs a file, for example ``shutil.copy2`` for an environment that other users may enter. ``python``
-    makes the environment.
+    ``copy`` installs a file, for example ``shutil.copy2`` for other users; ``python`` makes the environment.
     """
     subprocess.run([python or sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (packages,) = venv.glob("lib/python*/site-packages")
@@ -129,15 +123,11 @@ def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.sy
             (packages / place).parent.mkdir(parents=True, exist_ok=True)
             copy(source, packages / place)
         for script in importlib.metadata.distribution(name).entry_points.select(group="console_scripts"):
-            _write_script(venv, script.name, script.value)
-
-
-def _write_script(venv: Path, name: str, target: str) -> None:
-    module, _, function = target.partition(":")
-    text = f"import sys\nfrom {module} import {function} as main\nif __name__ == '__main__':\n    sys.exit(main())\n"
-    path = venv / "bin" / name
-    path.write_text(f"#!{venv}/bin/python\n{text}")
-    path.chmod(0o755)
+            text = f"import sys\nfrom {script.module} import {script.attr} as main\n"
+            text += "if __name__ == '__main__':\n    sys.exit(main())\n"
+            path = venv / "bin" / script.name
+            path.write_text(f"#!{venv}/bin/python\n{text}")
+            path.chmod(0o755)
 
 
 def build_both(into: Path) -> dict[str, Path]:

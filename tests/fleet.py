@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from unittest.mock import patch
 
 import psutil
@@ -66,7 +66,7 @@ class Command:
             is_over = self.process.poll() is not None or time.monotonic() > end
 
     def cpu(self) -> float:
-        """Return the seconds of CPU of the process and of all its children, also ended children."""
+        """Return the seconds of CPU of the process and of its children, also ended children."""
         with suppress(psutil.NoSuchProcess):
             if self.process.poll() is None:
                 return cpu_of(psutil.Process(self.process.pid))
@@ -100,14 +100,9 @@ class Fleet:
     def run(self, *arguments: str, **environment: str) -> Command:
         """Start a command line with the environment that a user would set."""
         log = self.folder / f"{len(self.commands)}-{Path(arguments[0]).name}.log"
-        env = {
-            **os.environ,
-            "DATABASE_URL": self.database,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
-            "ZEKE_JOBS_HEARTBEAT": "0.5",
-            **self.environment,
-            **environment,
-        }
+        modules = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        env = {**os.environ, "DATABASE_URL": self.database, "PYTHONPATH": modules, "ZEKE_JOBS_HEARTBEAT": "0.5"}
+        env |= {**self.environment, **environment}
         program = Path(sys.executable).parent / arguments[0]
         self.commands.append(launch(log, program, *arguments[1:], cwd=self.folder, env=env))
         return self.commands[-1]
@@ -137,9 +132,8 @@ class Fleet:
 
     def ready(self, conn: Connection, count: int, timeout: float = 30.0) -> None:
         """Wait until at least ``count`` worker processes have registered."""
-        eventually(
-            lambda: scalar(conn, "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'") >= count, timeout, self
-        )
+        workers = "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'"
+        eventually(lambda: scalar(conn, workers) >= count, timeout, self)
 
     def cpu(self) -> float:
         """Return the seconds of CPU of all commands, also of killed commands."""
@@ -248,15 +242,6 @@ def free_port() -> int:
 query, scalar = rows, value
 
 
-class Logged(Protocol):
-    """The object has logs."""
-
-    def logs(self) -> str:
-        """Return the ends of the logs."""
-
-
-def eventually(
-    condition: Callable[[], Any], timeout: float = 30.0, fleet: Logged | None = None, *, every: float = 0.05
-) -> Any:
+def eventually(condition: Callable[[], Any], timeout: float = 30.0, fleet: Any = None, *, every: float = 0.05) -> Any:
     """Poll a condition that depends on other processes; ``every`` is larger for a condition that starts a process."""
     return waiting.eventually(condition, timeout, fleet.logs if fleet else "it", every=every)

@@ -16,10 +16,9 @@ from zeke_jobs.client import drivers
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.session import Session, renew
 
-#: Migrations write rows of the tables in SEEDED. A database is discarded if a test has changed one of the tables.
+#: Migrations write rows of these tables. A database is discarded if a test has changed one of them.
 SEEDED = ("zeke_jobs.migration", "zeke_jobs.installation", "zeke_jobs.retention")
-#: The query returns the tables with changed rows or new statistics, and whether few rows must be removed. Changed
-#: tables of the catalogue mean a changed schema.
+#: The tables with changed rows or new statistics, and whether few rows must be removed.
 _CHANGED = """
 SELECT n.nspname || '.' || c.relname,
   pg_table_size(c.oid) <= 65536 AND pg_stat_get_vacuum_count(c.oid) + pg_stat_get_autovacuum_count(c.oid) = 0
@@ -34,15 +33,14 @@ _FLUSH = "SELECT pg_stat_force_next_flush()"
 #: Replacing a function writes to pg_proc and pg_depend. Many tests replace the clock, which is restored afterwards.
 _OF_FUNCTIONS = {"pg_catalog.pg_proc", "pg_catalog.pg_depend"}
 _CLOCK = "SELECT pg_get_functiondef('zeke_jobs.now()'::regprocedure)"
-#: The query returns the number of functions, and whether this or a later transaction wrote a function other than the
-#: clock.
+#: The number of functions, and whether this or a later transaction wrote a function other than the clock.
 _FUNCTIONS = """
 SELECT count(*), coalesce(bool_or(xmin::text::bigint >= {since} AND oid <> 'zeke_jobs.now()'::regprocedure), false) FROM pg_proc
 """
 _RESTART = (
     "SELECT setval(seqrelid, seqstart, false) FROM pg_sequence WHERE pg_sequence_last_value(seqrelid) IS NOT NULL"
 )
-#: The query says whether the shared catalogues have rights, settings or an owner of this database.
+#: Whether the shared catalogues have rights, settings or an owner of this database.
 _OWN = """
 SELECT datdba <> 10 OR datistemplate OR NOT datallowconn OR datconnlimit <> -1 OR datacl IS NOT NULL
   OR EXISTS (SELECT FROM pg_db_role_setting AS s WHERE s.setdatabase = d.oid)
@@ -51,13 +49,9 @@ FROM pg_database AS d WHERE datname = current_database()
 
 
 class Recycled:
-    """Tests use the database one after another.
+    """Tests use the database one after another."""
 
-    Attributes:
-        fresh: The definition of the clock and the number of functions in a new database.
-    """
-
-    fresh: tuple[str, int] | None = None
+    fresh: tuple[str, int] | None = None  # the definition of the clock and the number of functions in a new database
 
     def __init__(self, url: str, name: str) -> None:
         self.url, self.name = url, name
@@ -86,12 +80,14 @@ class Recycled:
             schema = {name for name in changed if name.startswith("pg_catalog.")}
             if not self._as_before(schema) or changed.keys() & {*SEEDED} or self._ask(_OWN) != [(False,)]:
                 return False
-            written = changed.keys() - schema
-            removal = "".join(f"{_removal(name, is_small=changed[name])};" for name in written)
-            # Sequences also contain numbers from transactions that were rolled back.
-            self._ask(
-                f"SET session_replication_role = replica; {removal} RESET session_replication_role; {_RESTART}; {_FLUSH}"
+            removal = "; ".join(
+                # TRUNCATE makes new files and new plans, and takes thirty times as long for a few rows.
+                f"DELETE FROM {table}" if changed[table] else f"TRUNCATE {table} CASCADE"
+                for table in changed.keys() - schema
             )
+            # Sequences also contain numbers from transactions that were rolled back.
+            self._ask(f"SET session_replication_role = replica; {removal}; RESET session_replication_role")
+            self._ask(f"{_RESTART}; {_FLUSH}")
             if changed:
                 self._ask("SELECT pg_stat_reset()")
         except psycopg2.Error:  # A test may have broken the database, or revoked rights.
@@ -132,11 +128,6 @@ def _renew(conn: Connection | None) -> None:
     conn.notifies.clear()
     conn.notices = []
     renew(conn)
-
-
-def _removal(table: str, *, is_small: bool) -> str:
-    """Delete a few rows with DELETE: TRUNCATE makes new files and new plans, and takes thirty times as long."""
-    return f"DELETE FROM {table}" if is_small else f"TRUNCATE {table} CASCADE"
 
 
 def end_sessions(server: Connection, database: str, but: Sequence[int] = ()) -> None:

@@ -29,8 +29,8 @@ MOST = 25
 #: A page names a test below tests/ as the proof of a guarantee.
 PROOF = re.compile(r"`([\w/]+\.py)::(\w+)`")
 CHAOS = re.compile(r"`nox -s chaos -- ([a-z-]+)`")
-EXPORTS = ("./schema-task", "./client", "./boss", "./schema", "./tasks", "schemaTask", "tasks.trigger", "logger")
-EXPORTS += ("sendJob", "getJobStatus", "getBoss", "concurrencyLimit", "cron", "worker:dev")
+EXPORTS = ["./schema-task", "./client", "./boss", "./schema", "./tasks", "schemaTask", "tasks.trigger", "logger"]
+EXPORTS += ["sendJob", "getJobStatus", "getBoss", "concurrencyLimit", "cron", "worker:dev"]
 
 
 def blocks(page: str, language: str) -> list[str]:

@@ -32,8 +32,7 @@ def make_task(conn: Connection) -> Callable[..., None]:
         values = ", ".join(f"%({name})s" for name in row)
         changes = ", ".join(f"{name} = excluded.{name}" for name in row)
         insert = f"INSERT INTO zeke_jobs.task ({names}) VALUES ({values}) ON CONFLICT (id) DO UPDATE SET {changes}"
-        with conn.cursor() as cursor:
-            cursor.execute(insert, row)
+        conn.cursor().execute(insert, row)
 
     return make
 
@@ -45,8 +44,7 @@ def woken(other_conn: Connection) -> Callable[[], list[str]]:
 
     def take() -> list[str]:
         rows(other_conn, "SELECT 1")
-        found = [notify.payload for notify in other_conn.notifies]
-        other_conn.notifies.clear()
+        found, other_conn.notifies[:] = [notify.payload for notify in other_conn.notifies], []
         return found
 
     return take
