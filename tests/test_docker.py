@@ -81,15 +81,12 @@ def test_no_network_leads_from_the_engine_to_the_database_and_only_what_must_is_
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_our_containers_have_no_rights_and_no_disk_to_write_to() -> None:
+def test_our_containers_have_no_rights_no_disk_to_write_to_and_no_secret_that_is_written_down() -> None:
     for service in OURS.values():
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
         assert service["security_opt"] == ["no-new-privileges:true"]
     assert re.search(r"^USER (\d+):\d+$", DOCKERFILE, re.MULTILINE)
     assert "USER 0" not in DOCKERFILE
-
-
-def test_no_secret_is_written_down() -> None:
     text = (DOCKER / "compose.yaml").read_text()
     assert all(value.startswith("${") for value in re.findall(r"(?:PASSWORD|TOKEN): \"?(\S+)", text))
     assert set(re.findall(r"\$\{(\w+)", text)) == {"POSTGRES_PASSWORD", "ENGINE_TOKEN", "ZEKE_JOBS_ENVIRONMENT"}
@@ -157,14 +154,12 @@ def copied() -> list[str]:
     return [source for line in lines for source in line.split()]
 
 
-def test_the_wheels_build_of_what_the_image_copies_and_nothing_else(tmp_path: Path) -> None:
+def test_the_wheels_build_of_what_the_image_copies_and_docker_is_sent_no_more(tmp_path: Path) -> None:
     for source in copied():
         target = tmp_path / "src" / source
         target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / source, target)
+        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+        copy(ROOT / source, target)
     names, scripts = set[str](), set[str]()
     for folder in (tmp_path / "src", tmp_path / "src" / "actors"):
         wheel = zipfile.ZipFile(distributions.build(folder, tmp_path))
@@ -173,9 +168,6 @@ def test_the_wheels_build_of_what_the_image_copies_and_nothing_else(tmp_path: Pa
         names |= set(wheel.namelist())
     assert scripts == SCRIPTS
     assert {"zeke_jobs/actors.py", "zeke_jobs/sql/migrations/0001_jobs.sql", "actors/engine/__main__.py"} <= names
-
-
-def test_the_build_sends_docker_what_the_image_copies_and_no_more() -> None:
     lines = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
     sent = {line.removeprefix("!") for line in lines if line.startswith("!")}
     assert (lines[0], sent) == ("*", {source.rstrip("/") for source in copied()})
@@ -232,16 +224,13 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_pgbouncer_pools_transactions_and_has_a_line_for_the_database_of_the_compose_file() -> None:
+def test_pgbouncer_has_the_database_of_the_compose_file_and_prometheus_scrapes_what_it_runs() -> None:
     text = (DOCKER / "pgbouncer/pgbouncer.ini").read_text()
     assert "pool_mode = transaction" in text
     database = SERVICES["postgres"]["environment"]["POSTGRES_DB"]
     assert f"{database} = host=postgres port=5432 dbname={database}" in text
     [port] = re.findall(r"listen_port = (\d+)", text)
     assert SERVICES["pgbouncer"]["ports"] == [f"127.0.0.1:{port}:{port}"]
-
-
-def test_prometheus_scrapes_what_the_compose_file_runs() -> None:
     scraped = yaml.safe_load((DOCKER / "prometheus/prometheus.yaml").read_text())["scrape_configs"]
     targets = {target for job in scraped for group in job["static_configs"] for target in group["targets"]}
     listening = {f"{name}:9191" for name, service in SERVICES.items() if is_worker(service)}

@@ -43,7 +43,7 @@ def anything(make_task: MakeTask) -> None:
 
 
 def refusal(conn: Connection, sql: str, *params: Any) -> str | None:
-    """Run a statement; return the error's text, or None without an error."""
+    """Run a statement; return the error's text, if any."""
     try:
         rows(conn, sql, *params)
     except psycopg2.Error as error:
@@ -153,7 +153,6 @@ TOO_LARGE = "expected numbers of at most 1.7976931348623157e+308, got a larger o
         (f'{{"x": {"[" * 1500}{"]" * 1500}}}', "{}", TOO_DEEP),
         (f'{{"x": {"[" * 100}1{"]" * 100}}}', "{}", TOO_DEEP),
         (f'{{"x": {"[" * 5000}{"]" * 5000}}}', "{}", TOO_DEEP),
-        # An empty key gives the shortest payload that is too deep.
         (f'{{"": {"[" * 100}{"]" * 100}}}', "{}", TOO_DEEP),
         ("[1]", "{}", "expected a JSON object, got array"),
         ("null", "{}", "expected a JSON object, got null"),

@@ -215,19 +215,16 @@ def test_python_and_sql_search_texts_for_the_same_values(conn: Connection, word:
         assert (redaction.redact(word) == "***") is (word in found)
 
 
-def test_texts_that_a_worker_writes_are_masked_by_path_and_in_each_spelling() -> None:
+def test_texts_that_a_worker_writes_are_masked_in_each_spelling_and_a_refused_payload_from_above_and_below() -> None:
     payload = {"user": {"eMail": "ä'\"@planted"}, "list": [{"t": "secret one"}]}
     with redaction.hiding(payload, ["user.e_mail", "list.t"]):
         spelled = ("ä'\"@planted", json.dumps("ä'\"@planted"), repr("ä'\"@planted"), "%C3%A4%27%22%40planted")
         assert [redaction.redact(text).strip("'\"") for text in spelled] == ["***"] * 4
         assert redaction.redact("secret+one secret%20one") == "*** ***"
     assert redaction.redact("secret one") == "secret one"
-
-
-def test_a_refused_payload_is_not_shown_from_above_or_below_a_sensitive_field() -> None:
     schema = PayloadSchema(Order.model_json_schema(by_alias=False), frozenset(["user.e_mail", "contacts"]))
-    for payload in ({"user": {"e_mail": 123456}}, {"user": "ada@planted"}, {"contacts": ["planted-contact"]}):
-        (fault,) = schema.check(payload)[1]
+    for refused in ({"user": {"e_mail": 123456}}, {"user": "ada@planted"}, {"contacts": ["planted-contact"]}):
+        (fault,) = schema.check(refused)[1]
         assert "got ***" in fault[1], fault
 
 
@@ -238,13 +235,9 @@ class Deep(BaseModel):
     free: dict[str, Any] = Field(default_factory=dict)
 
 
-@pytest.mark.parametrize(
-    ("path", "step"),
-    [
-        ("user", None), ("user.e_mail", None), ("users.e_mail", None), ("by_name.ada.e_mail", None), ("free.what.ever", None), ("usr", "usr"),
-        ("user.mail", "mail"), ("users.e_mail.x", "x"), ("by_name.ada.mail", "mail"), ("user.eMail", "eMail"),
-    ],
-)  # fmt: skip
-def test_a_path_is_checked_against_the_payload_s_model(path: str, step: str | None) -> None:
-    found = PayloadSchema(Deep.model_json_schema(by_alias=False)).lost_step(path.split("."))
-    assert (found and found[0]) == step
+def test_a_path_is_checked_against_the_payload_s_model() -> None:
+    schema = PayloadSchema(Deep.model_json_schema(by_alias=False))
+    for path in ("user", "user.e_mail", "users.e_mail", "by_name.ada.e_mail", "free.what.ever"):
+        assert schema.lost_step(path.split(".")) is None, path
+    for path in ("usr", "user.mail", "users.e_mail.x", "by_name.ada.mail", "user.eMail"):
+        assert (schema.lost_step(path.split(".")) or "")[0] == path.rpartition(".")[2], path

@@ -93,12 +93,15 @@ def test_a_paused_job_is_left_an_alias_is_its_task_and_an_unknown_task_is_counte
     assert (named.unserved, list(named.tasks["a"].starts)) == ({"gone": 1}, [0])
 
 
-def test_a_claim_follows_a_due_time_and_an_end_after_the_wake_up() -> None:
+def test_a_claim_follows_after_the_wake_up_and_a_wait_beyond_max_wait_is_a_breach() -> None:
     day = Day()
     for _ in range(2):
         day.job("a", 0, 10, start=0.001)
     shown = day.of_a("concurrency: 1", fleet=Fleet(1, 8, wake_up=0.5))
     assert shown.wait_p50 == pytest.approx((0.501 + 11.001) / 2)
+    # Jobs of before fill the queue, and are not counted.
+    shown = Day(("a", -5, 10), ("a", 0, 10), ("a", 0, 10)).of_a("concurrency: 1, max_wait: 10s")
+    assert (shown.jobs, shown.wait_p50, shown.breaches) == (2, 10, 1)
 
 
 def test_each_limit_is_told_how_long_it_held_jobs_back_that_were_in_the_queue() -> None:
@@ -115,20 +118,12 @@ def test_each_limit_is_told_how_long_it_held_jobs_back_that_were_in_the_queue() 
     assert (left.of_a("concurrency: 1").expired, left.of_a("concurrency: 1").held_by) == (1, {"task/a": 3})
 
 
-def test_waits_beyond_max_wait_are_breaches_and_jobs_of_before_fill_the_queue_and_are_not_counted() -> None:
-    shown = Day(("a", -5, 10), ("a", 0, 10), ("a", 0, 10)).of_a("concurrency: 1, max_wait: 10s")
-    assert (shown.jobs, shown.wait_p50, shown.breaches) == (2, 10, 1)
-
-
-def test_the_same_seed_gives_the_same_answer_and_another_one_another() -> None:
+def test_the_same_seed_gives_the_same_answer_and_costs_in_another_currency_replace_no_estimate() -> None:
     day = Day()
     for sent in range(300):
         day.job("ab"[sent % 2], sent / 10, 1, 1, how=("retry",))
     answers = [repr(day.figures(echoes(a="", b=""), fleet=Fleet(1, 3), seed=seed)) for seed in (1, 1, 2)]
     assert answers[0] == answers[1] != answers[2]
-
-
-def test_costs_in_another_currency_replace_no_estimate() -> None:
     day = Day()
     day.workload.currency = "EUR"
     for sent in (0, 20, 40):

@@ -7,7 +7,6 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.each import each
 from zeke_jobs.cli.configuration.check import schema_text
 from zeke_jobs.config import load_text
 from zeke_jobs.config.json_schema import COMMENT, VERSION, json_schema
@@ -37,16 +36,8 @@ def test_our_own_jobs_yaml_fits_and_names_the_schema_in_its_first_line() -> None
     assert text.splitlines()[0] == COMMENT.format(path="docs/jobs.schema.json", version=VERSION)
 
 
-@each(
-    "stanza",
-    [
-        {"handler": "m:f", "concurrency": 0},
-        {"handler": "m:f", "timeout": "soon"},
-        {"handler": "m:f", "timout": "5m"},
-        {"handler": "m:f", "cron": None},
-        {"concurrency": 1},
-    ],
-)
-def test_an_editor_marks_what_the_checks_refuse(stanza: object) -> None:
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"version": 1, "tasks": {"a": stanza}}, json_schema())
+def test_an_editor_marks_what_the_checks_refuse() -> None:
+    wrong = ("handler: f, concurrency: 0", "handler: f, timeout: soon", "handler: f, timout: 5m", "handler: f, cron: ")
+    for keys in (*wrong, "concurrency: 1"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(yaml.safe_load(f"version: 1\ntasks: {{a: {{{keys}}}}}"), json_schema())
