@@ -1,25 +1,198 @@
+"""Lines of the log are masked and forge nothing; secrets are masked without other changes, and a short secret damages no text."""
+
 import io
 import json
 import logging
 import re
+import traceback
 from typing import Any
 
+import psycopg2
 import pytest
 import structlog
+from psycopg2.extensions import connection as Connection
 
-from zeke_jobs.core import logs
+from tests.each import each
+from zeke_jobs import Payload, Reject
+from zeke_jobs.config.imports import Substitution
+from zeke_jobs.core import logs, redaction
+from zeke_jobs.core.environment import libpq
 from zeke_jobs.core.logs import Printed, refuse
+from zeke_jobs.core.redaction import hiding, redact
 from zeke_jobs.errors import ConfigurationError
+from zeke_jobs.worker.finish.outcome import describe
 
-pytestmark = pytest.mark.usefixtures("logging_restored")
+LONG = "q7Rk2mZs9vTx4pLw8nBd3cYf6hJg1aQe5uWi0oKr"
+PASSWORDS = ["worker", "zeke", "a", "1", LONG]
+PLAIN = (
+    "worker a of zeke-jobs: 1 job of zeke_jobs.worker.life.heartbeat in dramatiq/worker.py, line 1, "
+    "http://box:80/a and a@example.org, 11:01 (see https://example.org/a?b=1&c=a@b)"
+)
+
+
+class User(Payload):
+    name: str = ""
+    e_mail: str = ""
+
+
+class Login(Payload):
+    user: User = User()
+    password: str = ""
+    pin: int = 1
+
+
+@pytest.fixture(autouse=True)
+def _restored(logging_restored: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    del logging_restored
+    monkeypatch.setattr(redaction, "_known", {})
+
+
+@pytest.fixture(params=PASSWORDS)
+def secret(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Use the value as a secret of the environment, of the database URL and of a payload."""
+    value: str = request.param
+    monkeypatch.setenv("API_KEY", value)
+    assert Substitution({"token": "${API_KEY}"}).value == {"token": value}
+    libpq(f"postgresql://me:{value}@box/news")
+    return value
+
+
+def test_a_secret_changes_no_other_word_and_no_frame_of_an_error(secret: str) -> None:
+    with hiding({"reason": secret}, ["reason"]):
+        assert redact(PLAIN) == PLAIN
+        for is_json in (True, False):
+            stream = configured(is_json=is_json)
+            logs.get_logger("zeke_jobs.worker", worker=1).warning(PLAIN, reason="kept in our own lines", a="a")
+            assert [part in stream.getvalue() for part in (PLAIN, "***", "${")] == [True, False, False]
+        with pytest.raises(ValueError, match="Expecting") as raised:
+            json.loads("{")
+        assert describe(raised.value)["traceback"] == "".join(traceback.format_exception(raised.value))
+
+
+@each(
+    "address",
+    [
+        "postgresql://me:{}@box/news",
+        "postgresql+asyncpg://me:{}@box:5432,other/news?sslmode=require",
+        "host=box user=me password={} dbname=news",
+        "host=box user=me password = '{}' dbname=news",
+        "postgresql://box/news?user=me&password={}&sslmode=require",
+        "amqp://me:{}@broker//",
+    ],
+)
+def test_the_password_of_an_address_is_masked_in_its_place(address: str) -> None:
+    for password in PASSWORDS:
+        for text in ("cannot reach @", '{"url": "@"}', "'@' (1 of 1)", "@ and @"):
+            shown = text.replace("@", address.format("***").replace("'***'", "***"))
+            assert redact(text.replace("@", address.format(password))) == shown, password
+
+
+def test_an_address_with_odd_characters_in_its_password_is_masked_as_it_was_written_and_that_of_an_example_stays() -> (
+    None
+):
+    said = "export DATABASE_URL=postgresql://user:password@host/name; and postgresql://user:password1@host/name"
+    assert redact(said) == said.replace("password1", "***")
+    for password in ("a b", "a'b", 'a"b', "p@ss", "1?2#3"):
+        text = f"postgresql://me:{password}@box/news"
+        libpq(text)
+        for said in (text, repr(text), json.dumps(text)):
+            assert "me:***@box/news" in redact(said), said
+    written = r"host=box password='a\'b c' user=me"
+    libpq(written)
+    assert redact(f"{written}.") == "host=box password=*** user=me."
+
+
+def test_a_sensitive_field_is_masked_under_its_name_however_short(secret: str) -> None:
+    payload = Login(password=secret, user=User(name="Ada", e_mail=secret))
+    with hiding(payload.model_dump(), ["password", "user.e_mail"]), logs.capturing(10) as captured:
+        for is_json in (True, False):
+            stream = configured(is_json=is_json)
+            user = {"e_mail": secret, "name": "Ada"}
+            logs.get_logger("zeke_jobs.job").info("log in", password=secret, user=user, given=payload)
+            logging.getLogger("library").warning("says", extra={"password": secret})
+            shown = stream.getvalue() + captured.read()[0]
+            assert shown.count("***") >= 5, shown
+            assert shown.count("Ada") >= 2
+            assert f"={secret!r}" not in shown, shown
+            assert f"{secret!r}" not in shown.replace("'1'", "" if secret != "1" else "'1'"), shown
+            assert f'"{secret}"' not in shown, shown
+        assert repr(payload) == "Login(user={'name': 'Ada', 'e_mail': '***'}, password='***', pin=1)"
+        assert "password='***'" in f"no luck with {payload}"
+    assert secret in repr(payload)
+
+
+def test_a_value_that_is_no_word_is_masked_in_any_text_and_that_of_a_variable_is_shown_as_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = f"401 for {LONG}, +49-30-901820 (Ada Lovelace), 4111111111111111"
+    with hiding({"a": {"b": [LONG, "+49-30-901820", "Ada Lovelace", 4111111111111111]}}, ["a.b"]):
+        assert redact(said) == "401 for ***, *** (***), ***"
+    assert redact(LONG) == LONG
+    monkeypatch.setenv("API_KEY", LONG)
+    monkeypatch.setenv("BASE_URL", "https://example.org/v1")
+    Substitution(["${API_KEY}", "${BASE_URL}"])
+    assert redact(f"Bearer {LONG} to https://example.org/v1") == "Bearer ${API_KEY} to https://example.org/v1"
+
+
+def test_the_excerpt_of_a_statement_that_failed_shows_no_sensitive_value(conn: Connection) -> None:
+    """psycopg2 puts values into the statement, and Postgres quotes a part of the statement."""
+    value = "O'Brien's \"own\" address: 12 High Street, Port Lyle, which is longer than what an excerpt shows"
+    with hiding({"name": value}, ["name"]), conn.cursor() as cursor, pytest.raises(psycopg2.Error) as caught:
+        cursor.execute('SELECT 1 AS "a", %s::int', (value,))
+    assert "O''Brien" in str(caught.value)
+    with hiding({"name": value}, ["name"]):
+        for is_json in (True, False):
+            stream = configured(is_json=is_json)
+            logs.get_logger("zeke_jobs.job").error("no luck", exc_info=caught.value)
+            for said in (redact(str(caught.value)), stream.getvalue()):
+                assert "LINE 1: ***" in said, said
+                assert not any(part in said for part in ("O'", "Brien", "own", "High Street")), said
+
+
+def test_the_details_of_a_rejection_keep_their_form() -> None:
+    with hiding({"card": 4111111111111111, "token": LONG}, ["card", "token"]):
+        details = {"card": 4111111111111111, "said": f"no {LONG}", LONG: ["worker", 1, None], "url": "http://a:1@b/c"}
+        told = describe(Reject("no", details=details))["details"]
+    assert told == {"card": "***", "said": "no ***", "***": ["worker", 1, None], "url": "http://a:***@b/c"}
+
+
+def test_what_a_handler_writes_to_standard_error_is_a_masked_line_of_its_job(stream: io.StringIO) -> None:
+    stderr = io.StringIO()
+    printed: Any = Printed(stderr, "stderr")
+    with hiding({"token": LONG}, ["token"]):
+        with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10) as captured:
+            print(f"10 %\r20 %\rno luck with {LONG}\nhalf", end="", file=printed)
+        print(f"outside of a job {LONG}", file=printed)
+    line = json.loads(stream.getvalue())
+    assert line["event"].endswith("no luck with ***")
+    assert (line["level"], line["logger"], line["job_id"]) == ("warning", "stderr", "42")
+    assert "no luck with ***" in captured.read()[0]
+    assert stderr.getvalue() == "outside of a job ***\n"
+
+
+def test_a_log_that_cannot_be_written_complains_once_and_in_no_circle() -> None:
+    class Full(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError("no space left")
+
+    stderr = io.StringIO()
+    printed: Any = Printed(stderr, "stderr")
+    logs.configure(Full(), json=True)
+    with pytest.MonkeyPatch.context() as patch, structlog.contextvars.bound_contextvars(job_id="42"):
+        patch.setattr("sys.stderr", printed)
+        print("a line", file=printed)
+    assert stderr.getvalue().count("OSError: no space left") == 1
 
 
 @pytest.fixture
-def stream(logging_restored: None) -> io.StringIO:
+def stream() -> io.StringIO:
     """Configure the log as JSON; return the stream."""
-    del logging_restored
+    return configured(is_json=True)
+
+
+def configured(*, is_json: bool) -> io.StringIO:
     stream = io.StringIO()
-    logs.configure(stream, json=True)
+    logs.configure(stream, json=is_json)
     return stream
 
 

@@ -1,0 +1,201 @@
+from collections import Counter
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from psycopg2.extensions import connection as Connection
+
+from tests.each import each
+from tests.fleet import scalar
+from tests.zeke_jobs.backtest.conftest import echoes
+from tests.zeke_jobs.worker.conftest import load
+from zeke_jobs.backtest.capacity import Bound, capacity
+from zeke_jobs.backtest.comparing import Confidence, backtest, fleet_of
+from zeke_jobs.backtest.history import BACKWARDS, ORPHANS, UNFINISHED
+from zeke_jobs.backtest.limits import next_midnight
+from zeke_jobs.backtest.load_file import load_text, synthesize
+from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload, vary
+from zeke_jobs.config import Config
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+CONFIG = load(echoes(a="concurrency: 1"))
+
+
+def recording(*, waited: float = 0.003, jobs: int = 300, odd: dict[str, int] | None = None, **facts: Any) -> Workload:
+    """Record a job every twelve seconds for an hour; each job takes two seconds."""
+    made = Workload(origin=NOON.timestamp(), end=3600, oddities=Counter(odd))
+    for number in range(jobs):
+        made.roots.append(Job("a", 12.0 * number, (Attempt(2),), waited=waited))
+    known = {"first_job": NOON, "revisions": (), "threads": 8, "processes": 1, "pauses": (), "now": NOON + HOUR}
+    made.facts = SimpleNamespace(**(known | facts))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("odd", "level", "said"),
+    [
+        ({"jobs": 100}, "fair", "only 100 jobs were recorded"),
+        ({"jobs": 10}, "low", "only 10 jobs were recorded"),
+        ({"odd": {ORPHANS: 30}}, "low", "30 jobs name a sender that is gone"),
+        ({"odd": {BACKWARDS: 2}}, "fair", "2 jobs have times that run backwards"),
+        ({"odd": {UNFINISHED: 2}}, "fair", "2 jobs have not ended"),
+        ({"revisions": (4, 5)}, "fair", "revisions put in force: 4, 5"),
+        ({"first_job": NOON + HOUR / 2}, "fair", "nothing is known of the time before 2026-03-10 12:30"),
+        ({"pauses": ("task/a",)}, "fair", "task/a is paused by hand now"),
+        ({"waited": 30.0}, "low", "a waited 30.00 s on average, and 0.00 s in the simulation of its own recording"),
+    ],
+)
+def test_what_is_odd_is_told_and_lowers_the_confidence(odd: dict[str, Any], level: str, said: str) -> None:
+    confidence = backtest(recording(**odd), CONFIG, None).confidence
+    (finding,) = confidence.findings[: 1 if "waited" in odd else None]
+    assert (confidence.level, said in finding.text) == (level, True)
+
+
+def test_a_whole_history_that_runs_again_as_it_ran_is_trusted_and_too_many_at_once_are_told() -> None:
+    assert backtest(recording(), CONFIG, None).confidence == Confidence("high", ())
+    crowded = recording()
+    for number, job in enumerate(crowded.roots):
+        job.sent = 600.0 * (number // 50)
+    said = "50 jobs ran at once, more than the 8 threads of the simulation: other workers ran then"
+    assert said in [one.text for one in backtest(crowded, CONFIG, None).confidence.findings]
+
+
+def test_the_workers_are_those_of_now_or_as_many_threads_as_ran_jobs_at_once() -> None:
+    assert fleet_of(recording())[0] == Fleet(1, 8, wake_up=0.003)
+    nobody = recording(threads=0, processes=0)
+    nobody.roots[1].sent = 1.0
+    fleet, how = fleet_of(nobody)
+    assert (fleet.slots, how) == (2, "no worker runs now; 2 jobs ran at once at most")
+    found = recording(waited=0.004)
+    for job in found.roots[::2]:
+        job.waited = 5.0
+    assert fleet_of(found)[0].wake_up == 0.004, "as long as jobs waited that found a free worker"
+
+
+def test_shares_ages_chunks_and_breakers_are_named_as_not_simulated() -> None:
+    assert backtest(recording(), CONFIG, None).notes == ()
+    shared = load(echoes(a="share: key", b="age: 10m") + "  c: {handler: 'H:echo_all', chunk: 5}")
+    told = "share, age, chunk of tasks: not simulated; due jobs start by priority and age, each in a call of its own"
+    assert backtest(recording(), CONFIG, shared).notes[-1] == told
+    limited = load(echoes(fine="uses: [far]"), "limits: {far: {breaker: {failures: 2}}}\n")
+    (note,) = backtest(recording(), limited, None).notes
+    assert note.startswith("breakers of limits: not simulated")
+
+
+def test_a_load_that_is_described_is_as_good_as_its_description_and_has_the_workers_that_are_given() -> None:
+    described = load_text("version: 1\nlength: 1h\ntasks: {a: {rate: 60/h, takes: 1s}}\n", "load.yaml", CONFIG)
+    answer = backtest(synthesize(described, CONFIG, NOON, Fleet(2, 3)), CONFIG, CONFIG, load=3.0)
+    (finding,) = answer.confidence.findings
+    assert (answer.confidence.level, "described, not recorded" in finding.text) == ("fair", True)
+    assert (answer.today.workers, answer.fleet_from, answer.end) == ("2x3", "as given", NOON + HOUR)
+    assert answer.today.tasks["a"].wait_p50 == pytest.approx(0.003)
+    assert answer.proposed is not None
+    assert answer.proposed.tasks["a"].jobs == 3 * answer.jobs
+
+
+def carried(a: str, b: str = "", top: str = "", **bounds: float) -> list[Bound]:
+    """Return the bounds for a day with a job of ``a`` each minute (30 s) and a job of ``b`` each hour (6 min)."""
+    made = Workload(end=86_400, currency="USD")
+    for minute in range(1440):
+        made.roots.append(Job("a", 60.0 * minute, (Attempt(30),), cost=0.01, key=f"host {minute % 2}"))
+    for hour in range(24):
+        made.roots.append(Job("b", 3600.0 * hour, (Attempt(360),)))
+    return capacity(made, load(echoes(a=a, b=b), top), Fleet(1, 8), **bounds)[1]
+
+
+def test_each_bound_carries_the_load_until_it_is_used_up() -> None:
+    found = carried("concurrency: 1", "concurrency: 1")
+    assert [bound.name for bound in found] == ["task/a", "task/b", "threads"]
+    assert [bound.carries for bound in found] == pytest.approx([2, 10, 8 / 0.6])
+    carries = {bound.name: bound.carries for bound in carried("rate: 90/h", budget=28.8, database=1.0)}
+    assert carries["task/a rate"] == pytest.approx(1.5, rel=1e-3)
+    assert (carries["budget"], carries["database"]) == pytest.approx((2, 86_400 / 1464))
+
+
+def test_units_count_by_their_estimates_and_a_budget_by_recorded_costs_where_there_are_some() -> None:
+    first = carried("uses: [ai], units: {tokens: 1500}", top="limits: {ai: {tokens: {rate: 4500/m}}}")[0]
+    assert (first.name, first.tasks) == ("limit/ai tokens", ("a",))
+    assert (first.needs, first.carries) == pytest.approx((25, 3), rel=0.01)
+    # Task a costs 14.40 USD a day; b has no recorded costs, so its estimate is 24 times 0.60.
+    found = carried("uses: [ai]", "budget: 28.80 USD/d, units: {USD: 0.60}", "limits: {ai: {budget: 21.60 USD/d}}")
+    carries = {bound.name: bound.carries for bound in found}
+    assert (carries["limit/ai budget"], carries["task/b budget"]) == pytest.approx((1.5, 2))
+
+
+@each(
+    ("zone", "moment"),
+    [
+        ("UTC", datetime(2026, 3, 10, 0, 0, tzinfo=UTC)),
+        ("Europe/Berlin", datetime(2026, 3, 28, 23, 30, tzinfo=UTC)),
+        ("America/Havana", datetime(2026, 10, 31, 12, 0, tzinfo=UTC)),  # Midnight happens twice.
+        ("America/Santiago", datetime(2026, 9, 5, 12, 0, tzinfo=UTC)),  # Midnight does not happen.
+        ("America/Santiago", datetime(2026, 4, 5, 2, 30, tzinfo=UTC)),
+        ("Asia/Kathmandu", datetime(2026, 3, 10, 18, 14, 59, tzinfo=UTC)),
+    ],
+)
+def test_the_day_of_a_budget_ends_when_postgres_says_so(conn: Connection, zone: str, moment: datetime) -> None:
+    sql = "SELECT extract(epoch FROM ((%s AT TIME ZONE %s)::date + 1)::timestamp AT TIME ZONE %s)::float"
+    assert next_midnight(moment.timestamp(), ZoneInfo(zone)) == scalar(conn, sql, moment, zone, zone)
+
+
+CRON = "cron: '0 * * * *'"
+ORIGIN = datetime(2026, 3, 10, tzinfo=UTC).timestamp()
+
+
+def tasks(a: str = CRON, b: str = "", **more: str) -> Config:
+    return load(echoes(a=a, b=b, c="", **more))
+
+
+HOURLY = tasks()
+
+
+def day() -> Workload:
+    """Make a tick each hour whose job sends two jobs 5 s after its start, and an independent job each minute."""
+    made = Workload(origin=ORIGIN, end=4 * 3600)
+    for hour in range(4):
+        tick = Job("a", 3600.0 * hour, (Attempt(10),), tick=True)
+        made.roots.append(tick)
+        for key in ("x", "y"):
+            tick.send(Job("b", 3600.0 * hour + 5, (Attempt(2),), key=key), after=5)
+    made.roots += [Job("c", 60.0 * minute, (Attempt(1),)) for minute in range(240)]
+    made.roots.sort(key=lambda job: job.sent)
+    return made
+
+
+def reached(workload: Workload) -> dict[str, list[Job]]:
+    """Return all jobs that would be sent, by task."""
+    return {task: [job for job in workload.jobs() if job.task == task] for task in "abc"}
+
+
+def test_more_load_multiplies_what_comes_from_outside_and_what_ticks_send_but_not_the_ticks() -> None:
+    assert asdict(vary(day(), HOURLY, HOURLY)[0]) == asdict(day()), "an equal proposal changes no job"
+    found, _ = vary(day(), HOURLY, HOURLY, load=3.0)
+    jobs = reached(found)
+    assert {name: len(many) for name, many in jobs.items()} == {"a": 4, "b": 24, "c": 720}
+    assert {job.key for job in jobs["b"]} == {"x", "x #2", "x #3", "y", "y #2", "y #3"}
+    assert found.roots == sorted(found.roots, key=lambda job: job.sent)
+    crowded = Workload(end=7200, roots=[Job("c", float(at), (Attempt(1),)) for at in [*range(60), 7000]])
+    assert sum(job.sent < 60 for job in vary(crowded, HOURLY, HOURLY, load=10.0)[0].roots) >= 590
+
+
+def test_another_schedule_sends_at_its_own_ticks_jobs_like_those_that_were_recorded() -> None:
+    jobs = reached(vary(day(), HOURLY, tasks(a="cron: '0,30 * * * *'"))[0])
+    assert [job.sent for job in jobs["a"]] == [1800.0 * half for half in range(1, 9)]
+    assert all(job.attempts == (Attempt(10),) for job in jobs["a"])
+    assert len(jobs["b"]) == 16
+
+
+def test_a_schedule_that_is_gone_or_paused_sends_nothing() -> None:
+    for a in ("", "cron: {at: '0 * * * *', paused: true}"):
+        jobs = reached(vary(day(), HOURLY, tasks(a=a))[0])
+        assert {name: len(many) for name, many in jobs.items()} == {"a": 0, "b": 0, "c": 240}
+
+
+def test_a_new_schedule_sends_jobs_like_those_of_its_task_that_others_sent_and_is_told_where_none_is_recorded() -> None:
+    found, unknown = vary(day(), HOURLY, tasks(b=CRON, new=CRON))
+    assert unknown == ["new"]
+    assert [job.attempts for job in reached(found)["b"] if job.tick] == [(Attempt(2),)] * 4
