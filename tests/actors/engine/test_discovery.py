@@ -208,17 +208,13 @@ def test_a_site_in_trouble_is_not_asked_on(find: Callable[..., list[ContentSourc
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        (" example.org/blog ", "https://example.org/blog"),
-        ("feed://example.org/rss", "https://example.org/rss"),
-        ("feed:http://example.org/rss", "http://example.org/rss"),
-        ("localhost:8000/x", "https://localhost:8000/x"),
-        (CHANNEL, f"https://www.youtube.com/channel/{CHANNEL}"),
-        ("@name", "https://www.youtube.com/@name"),
-        ("ada@social.example", "https://social.example/@ada"),
-        ("/r/python/", "https://www.reddit.com/r/python/"),
+        (" example.org/blog ", "https://example.org/blog"), ("feed://example.org/rss", "https://example.org/rss"),
+        ("feed:http://example.org/rss", "http://example.org/rss"), ("localhost:8000/x", "https://localhost:8000/x"),
+        (CHANNEL, f"https://www.youtube.com/channel/{CHANNEL}"), ("@name", "https://www.youtube.com/@name"),
+        ("ada@social.example", "https://social.example/@ada"), ("/r/python/", "https://www.reddit.com/r/python/"),
         ("no address", "no address"),
     ],
-)
+)  # fmt: skip
 def test_what_people_type_is_an_address(text: str, address: str) -> None:
     assert typed(text) == address
 

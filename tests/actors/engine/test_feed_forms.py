@@ -39,12 +39,10 @@ def test_a_title_of_atom_is_read_by_its_declared_type(title: str, shown: str) ->
 @pytest.mark.parametrize(
     ("title", "shown"),
     [
-        ("Costs &amp;#x0024;5", "Costs $5"),
-        ("AT&amp;amp;T", "AT&T"),
-        ("Vec&lt;T&gt; is here", "Vec<T> is here"),
+        ("Costs &amp;#x0024;5", "Costs $5"), ("AT&amp;amp;T", "AT&T"), ("Vec&lt;T&gt; is here", "Vec<T> is here"),
         ("<![CDATA[A <i>slanted</i> title &amp; more]]>", "A slanted title & more"),
     ],
-)
+)  # fmt: skip
 def test_a_title_of_rss_loses_tags_of_html_and_references_alone(title: str, shown: str) -> None:
     assert entry(title=title).title == shown
 

@@ -87,19 +87,11 @@ def test_only_redirects_that_are_all_permanent_move_an_address(site: Site, fetch
 @pytest.mark.parametrize(
     ("status", "code", "transient"),
     [
-        (400, "fetch_failed", False),
-        (401, "forbidden", False),
-        (402, "paywall", False),
-        (403, "forbidden", False),
-        (404, "not_found", False),
-        (408, "fetch_failed", True),
-        (410, "gone", False),
-        (429, "rate_limited", True),
-        (451, "forbidden", False),
-        (500, "fetch_failed", True),
-        (503, "rate_limited", True),
+        (400, "fetch_failed", False), (401, "forbidden", False), (402, "paywall", False), (403, "forbidden", False),
+        (404, "not_found", False), (408, "fetch_failed", True), (410, "gone", False), (429, "rate_limited", True),
+        (451, "forbidden", False), (500, "fetch_failed", True), (503, "rate_limited", True),
     ],
-)
+)  # fmt: skip
 def test_each_status_has_its_reason(site: Site, fetcher: Fetcher, status: int, code: str, transient: bool) -> None:
     site.pages["/"] = Answer(status=status, headers={"Retry-After": "120"})
     error = failure(fetcher.get, site.url, LIMITS)

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from actors.engine.__main__ import main
 from actors.engine.client import HttpEngine
 from actors.engine.contract import ContentItem, EngineError, Finder
 from actors.engine.local import LocalEngine
@@ -109,7 +110,7 @@ def test_an_engine_that_finds_no_feeds_is_asked_for_the_feed_itself(site: Site, 
 @contextmanager
 def serving(engine: Finder, **options: Any) -> Iterator[str]:
     with EngineServer(engine, port=0, **options) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"
@@ -124,26 +125,18 @@ def remote(engine: LocalEngine) -> Iterator[HttpEngine]:
         yield HttpEngine(url, token="s3cret")
 
 
-def test_an_item_comes_through_whole(site: Site, engine: LocalEngine, remote: HttpEngine) -> None:
+def test_items_feeds_and_sources_come_through_whole(site: Site, engine: LocalEngine, remote: HttpEngine) -> None:
     site.pages["/a"] = Answer(page("A", paragraphs("the queue") + "<pre>x = 1</pre>"))
     assert remote.fetch_item(f"{site.url}/a") == engine.fetch_item(f"{site.url}/a")
-
-
-def test_feeds_are_found_from_afar(site: Site, engine: LocalEngine, remote: HttpEngine) -> None:
     site.pages["/"] = Answer(page("A", "x", '<link rel="alternate" type="application/rss+xml" href="/feed">'))
-    site.pages["/feed"] = Answer(rss(("g", "t", "https://a.example/1")))
-    (near,), (far,) = engine.discover(f"{site.url}/").feeds, remote.discover(f"{site.url}/").feeds
-    assert (far.url, far.name, far.items) == (f"{site.url}/feed", "A feed", near.items)
-    assert failure(remote.discover, f"{site.url}/nothing").code == "not_found"
-
-
-def test_a_source_comes_through_with_items_and_conditions(site: Site, engine: LocalEngine, remote: HttpEngine) -> None:
     site.pages["/feed"] = Answer(rss(("g", "t", "https://a.example/1")), headers={"ETag": '"1"'})
-    near, far = engine.fetch_source(f"{site.url}/feed"), remote.fetch_source(f"{site.url}/feed")
-    assert far.items == near.items
-    assert far.etag == '"1"'
+    near = engine.fetch_source(f"{site.url}/feed")
+    far, (found,) = remote.fetch_source(f"{site.url}/feed"), remote.discover(f"{site.url}/").feeds
+    assert (far.items, far.etag) == (near.items, '"1"')
+    assert (found.url, found.name, found.items) == (f"{site.url}/feed", "A feed", near.items)
     remote.fetch_source(f"{site.url}/feed", '"1"')
     assert site.asked[-1].headers["if-none-match"] == '"1"'
+    assert failure(remote.discover, f"{site.url}/nothing").code == "not_found"
 
 
 @pytest.mark.parametrize(
@@ -161,28 +154,18 @@ def test_a_failure_comes_through_with_its_reason(
     assert seen[0] == seen[1]
 
 
-def test_a_caller_without_the_token_is_refused(engine: LocalEngine) -> None:
+def test_what_is_no_request_is_refused_and_health_has_the_shape_of_the_contract(engine: LocalEngine) -> None:
+    with serving(engine) as url, httpx.Client(base_url=url, trust_env=False) as caller:
+        for body in (b"", b"[]", b"{", b'{"url": 5}', b"[" * 50_000, b"x" * 70_000):
+            answer = caller.post("/ingest", content=body)
+            assert (answer.status_code, "expected" in answer.json()["error"]) == (400, True), body[:9]
+        assert caller.get("/").status_code == 404
+        assert caller.post("/other", json={"url": "x"}).status_code == 404
+        assert caller.get("/health").json() == {"status": "ok", "providers": {"local": {"status": "ok"}}}
     with serving(engine, token="s3cret") as url:
         for token in (None, "wrong"):
-            client = HttpEngine(url, token=token)
             with pytest.raises(EngineError, match="bearer token"):
-                client.fetch_item("https://a.example/")
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"url": 5}', b"[" * 50_000, b"x" * 70_000])
-def test_a_request_that_is_none_is_answered_with_400(engine: LocalEngine, body: bytes) -> None:
-    with serving(engine) as url:
-        answer = httpx.post(f"{url}/ingest", content=body, trust_env=False)
-    assert answer.status_code == 400
-    assert "expected" in answer.json()["error"]
-
-
-def test_an_unknown_path_is_answered_with_404_and_health_has_the_shape_of_the_contract(engine: LocalEngine) -> None:
-    with serving(engine) as url:
-        assert httpx.get(f"{url}/", trust_env=False).status_code == 404
-        assert httpx.post(f"{url}/other", json={"url": "x"}, trust_env=False).status_code == 404
-        answer = httpx.get(f"{url}/health", trust_env=False).json()
-    assert answer == {"status": "ok", "providers": {"local": {"status": "ok"}}}
+                HttpEngine(url, token=token).fetch_item("https://a.example/")
 
 
 def test_more_requests_at_once_than_allowed_are_told_to_come_back() -> None:
@@ -221,8 +204,6 @@ def test_the_command_serves_until_it_is_told_to_stop(site: Site) -> None:
         assert process.wait(10) == 0
 
 
-def test_the_command_refuses_wrong_settings() -> None:
-    command = [sys.executable, "-m", "actors.engine", "--settings", '{"page_timout": "1s"}']
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "error: --settings: page_timout" in done.stderr
+def test_the_command_refuses_wrong_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--settings", '{"page_timout": "1s"}']) == 2
+    assert "error: --settings: page_timout" in capsys.readouterr().err

@@ -52,14 +52,12 @@ def test_names_keep_their_signs() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "no XML"),
-        (b"<html></html>", "document of 'html'"),
-        (b"<opml><body>", "no XML"),
+        (b"", "no XML"), (b"<html></html>", "document of 'html'"), (b"<opml><body>", "no XML"),
         (b'<!DOCTYPE opml [<!ENTITY a "b">]><opml>&a;</opml>', "entities"),
         (b'<!DOCTYPE opml [<!ENTITY a SYSTEM "file:///etc/passwd">]><opml>&a;</opml>', "entities"),
         (b" " * (LARGEST + 1), "at most"),
     ],
-)
+)  # fmt: skip
 def test_what_is_no_list_is_refused_in_words(data: bytes, words: str) -> None:
     with pytest.raises(EngineError, match=words):
         read_opml(data)

@@ -116,14 +116,12 @@ def test_the_structured_body_stands_in_for_a_page_that_is_drawn_by_scripts() -> 
 @pytest.mark.parametrize(
     ("encoding", "content_type", "head"),
     [
-        ("utf-8", "text/html", ""),
-        ("iso-8859-1", "text/html; charset=ISO-8859-1", ""),
+        ("utf-8", "text/html", ""), ("iso-8859-1", "text/html; charset=ISO-8859-1", ""),
         ("windows-1252", "text/html", '<meta charset="windows-1252">'),
         ("shift_jis", "text/html", '<meta http-equiv="Content-Type" content="text/html; charset=Shift_JIS">'),
-        ("utf-16", "text/html", ""),
-        ("utf-8", "text/html; charset=no-such-charset", ""),
+        ("utf-16", "text/html", ""), ("utf-8", "text/html; charset=no-such-charset", ""),
     ],
-)
+)  # fmt: skip
 def test_a_page_is_decoded_as_it_declares(encoding: str, content_type: str, head: str) -> None:
     word = "日本語" if encoding == "shift_jis" else "Größe"
     html = page("t", f"<p>{word} {'steht im Text und bleibt lesbar. ' * 20}</p>").replace(

@@ -10,7 +10,6 @@ from actors.engine import Settings, youtube
 from actors.engine.contract import EngineError
 from actors.engine.fetch import Fetched
 from actors.engine.local import LocalEngine
-from actors.engine.youtube import channel_of
 from tests.actors.engine.conftest import failure, only
 from tests.actors.scripted_site import Answer, Site, atom, channel
 
@@ -29,17 +28,13 @@ def never(url: str) -> Fetched:
 @pytest.mark.parametrize(
     ("url", "video"),
     [
-        ("https://www.youtube.com/watch?v=abcdefghijk&t=4s", "abcdefghijk"),
-        ("https://m.youtube.com/watch?v=abcdefghijk", "abcdefghijk"),
-        ("https://youtu.be/abcdefghijk?si=x", "abcdefghijk"),
-        ("https://www.youtube.com/shorts/abcdefghijk", "abcdefghijk"),
+        ("https://www.youtube.com/watch?v=abcdefghijk&t=4s", "abcdefghijk"), ("http://[", None),
+        ("https://m.youtube.com/watch?v=abcdefghijk", "abcdefghijk"), ("https://www.youtube.com/@name", None),
+        ("https://youtu.be/abcdefghijk?si=x", "abcdefghijk"), ("https://www.youtube.com/watch?v=short", None),
+        ("https://www.youtube.com/shorts/abcdefghijk", "abcdefghijk"), ("https://a.example/watch?v=abcdefghijk", None),
         ("https://www.youtube.com/live/abcdefghijk", "abcdefghijk"),
-        ("https://www.youtube.com/@name", None),
-        ("https://www.youtube.com/watch?v=short", None),
-        ("https://a.example/watch?v=abcdefghijk", None),
-        ("http://[", None),
     ],
-)
+)  # fmt: skip
 def test_a_video_is_known_by_each_of_its_addresses(url: str, video: str | None) -> None:
     assert youtube.video_id(url) == video
 
@@ -92,14 +87,9 @@ LISTED = {"items": [{"contentDetails": {"videoId": "abcdefghijk"}}]}
 
 
 def video(duration: str = "PT1H2M3S") -> dict[str, Any]:
-    told = {
-        "title": "A video",
-        "description": "What it shows",
-        "channelTitle": "A channel",
-        "defaultAudioLanguage": "en-US",
-    }
-    known = {**told, "publishedAt": "2026-11-01T10:00:00Z"}
-    return {"items": [{"id": "abcdefghijk", "snippet": known, "contentDetails": {"duration": duration}}]}
+    told = {"title": "A video", "description": "What it shows", "channelTitle": "A channel"}
+    told |= {"defaultAudioLanguage": "en-US", "publishedAt": "2026-11-01T10:00:00Z"}
+    return {"items": [{"id": "abcdefghijk", "snippet": told, "contentDetails": {"duration": duration}}]}
 
 
 def as_json(body: Any) -> Answer:
@@ -152,14 +142,7 @@ def test_when_the_api_fails_the_keyless_feed_is_read(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [
-        ("PT45S", 45),
-        ("P1DT1S", 86401),
-        ("P0D", 0),
-        ("PT", None),
-        ("", None),
-        (f"PT{'9' * 5_000}S", None),
-    ],
+    [("PT45S", 45), ("P1DT1S", 86401), ("P0D", 0), ("PT", None), ("", None), (f"PT{'9' * 5_000}S", None)],
 )
 def test_lengths_are_read(text: str, seconds: float | None) -> None:
     with Api() as api:
@@ -174,11 +157,6 @@ def test_an_answer_of_another_shape_has_no_videos(body: Any) -> None:
         local = engine(api)._youtube
         assert local is not None
         assert local.videos(["abcdefghijk"]) == []
-
-
-def test_the_channel_of_a_feed_is_known() -> None:
-    assert channel_of(FEED) == CHANNEL
-    assert channel_of(f"{youtube.FEED}?playlist_id=UULFx") is None
 
 
 def test_the_key_follows_no_redirect() -> None:

@@ -42,12 +42,10 @@ def test_tags_of_an_answer_that_could_not_be_read_are_not_kept(pipeline: Pipelin
 @pytest.mark.parametrize(
     ("status", "outcome", "health"),
     [
-        (404, "not_found", "error"),
-        (500, "fetch_failed", "warn"),
-        (403, "forbidden", "error"),
+        (404, "not_found", "error"), (500, "fetch_failed", "warn"), (403, "forbidden", "error"),
         (429, "rate_limited", "warn"),
     ],
-)
+)  # fmt: skip
 def test_a_feed_that_cannot_be_read_is_an_outcome_and_backs_off(
     pipeline: Pipeline, site: Site, source: UUID, status: int, outcome: str, health: str
 ) -> None:
