@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from actors.engine.dates import read_date
-from tests.actors.engine.conftest import entry
 
 
 @pytest.mark.parametrize(
@@ -53,10 +52,3 @@ def test_a_date_that_cannot_be_told_is_none(text: str) -> None:
 @given(st.text(max_size=150))
 def test_no_text_raises(text: str) -> None:
     read_date(text)
-
-
-@pytest.mark.parametrize(
-    "date", ["Thu, 12 Nov 2020 10:00:00 +0530", "2020-11-12T10:00:00+05:30", "2020年11月12日 04:30"]
-)
-def test_a_feeds_dates_are_read_so(date: str) -> None:
-    assert entry(f"<pubDate>{date}</pubDate>").published_at == datetime(2020, 11, 12, 4, 30, tzinfo=UTC)

@@ -119,10 +119,6 @@ KINDS: dict[str, tuple[str, str, dict[str, str | Answer]]] = {
     "a profile that names no feed": (
         "@ada@social.example", "social.example/@ada.rss", {"social.example/@ada": Answer(page("Ada", "x")), **OF_ADA},
     ),
-    "a repository": (
-        "https://github.com/ada/engine", "github.com/ada/engine/releases.atom",
-        {"github.com/ada/engine/releases.atom": by_atom("Releases of engine", "v1")},
-    ),
     "a repository elsewhere": (
         "https://gitlab.com/group/sub/engine/-/releases", "gitlab.com/group/sub/engine/-/tags?format=atom",
         {"gitlab.com/group/sub/engine/-/tags?format=atom": by_atom("Tags", "v1")},

@@ -1,4 +1,3 @@
-import json
 from datetime import UTC, datetime
 from importlib.resources import files
 
@@ -8,9 +7,8 @@ from hypothesis import given, strategies as st
 from actors.demo import sample_site
 from actors.engine.article.full_text import SHORT, Reading, Said, Way, choose, looks_cut, without_furniture
 from actors.engine.article.plain import plain_text
-from actors.engine.pages import html_to_text, parse_page, read_page
+from actors.engine.pages import parse_page, read_page
 from actors.engine.text import letters
-from tests.actors.scripted_site import page, paragraphs
 
 URL = "https://news.example/a-story"
 ARTICLE = " ".join(f"Sentence {n} of the article says something of its own." for n in range(40))
@@ -68,24 +66,6 @@ def test_no_page_is_cut_to_less_than_half_while_a_reading_has_it(entry: sample_s
     written = files("actors.demo").joinpath(f"site/articles/{entry.slug}.html").read_text(encoding="utf-8")
     truth = Said(plain_text(parse_page(f"<html><body>{written}</body></html>")))
     assert Said(read_page(html, URL).text or "").holds(truth) > 0.75
-
-
-def test_the_choice_comes_with_the_text() -> None:
-    item = read_page(page("The scheduler", paragraphs("the new scheduler")).encode(), URL)
-    assert item.text_choice == "trafilatura: no other reading is better"
-
-
-def test_the_pages_own_data_stand_in_where_its_markup_shows_the_beginning_alone() -> None:
-    body = "\n".join(
-        f"<p>Paragraph {n} has a sentence of its own, and it is about topic {n * 7}.</p>" for n in range(30)
-    )
-    whole = html_to_text(body)[0]
-    data = json.dumps({"@type": "NewsArticle", "articleBody": whole})
-    shown = "".join(body.splitlines()[:8])
-    html = page("t", shown, f'<script type="application/ld+json">{data}</script>')
-    item = read_page(html.encode(), URL)
-    assert item.text_origin == "structured"
-    assert "Paragraph 29 has" in (item.text or "")
 
 
 def test_html_that_is_all_content_becomes_markdown_with_nothing_left_out() -> None:

@@ -131,14 +131,6 @@ def test_a_page_is_decoded_as_it_declares(encoding: str, content_type: str, head
     assert word in (item.text or "")
 
 
-def test_nul_and_control_characters_are_dropped() -> None:
-    item = read_page(page("A\x00B", BODY.replace("Paragraph 1", "Para\x00\x08graph 1")).encode(), URL)
-    for text in (item.text, item.markdown, item.title):
-        assert text is not None
-        assert "\x00" not in text
-        assert "\x08" not in text
-
-
 def test_plain_text_is_taken_as_it_is() -> None:
     item = read_page(b"Title\n\nLine <b> one\nline two", URL, "text/plain")
     assert (item.title, item.text) == ("Title", "Title\n\nLine <b> one\nline two")
@@ -166,14 +158,11 @@ def test_no_bytes_make_it_raise_anything_else(body: bytes) -> None:
         read_page(body, URL, "text/html")
 
 
-def test_a_feeds_own_html_becomes_text_and_markdown() -> None:
+def test_a_feeds_own_html_becomes_text_and_markdown_and_loses_no_sentence() -> None:
     text, markdown = html_to_text(f"{BODY}<pre><code>x = 1\ny = 2\n</code></pre>")
     assert "Paragraph 1 says" in text
     assert "Paragraph 6 says" in text
     assert "x = 1\ny = 2" in markdown
-
-
-def test_short_html_loses_no_sentence() -> None:
     text, _ = html_to_text("<p>First &amp; foremost.</p><p>Second.</p>Third, bare.<ul><li>Fourth</li></ul>")
     for part in ("First & foremost.", "Second.", "Third, bare.", "Fourth"):
         assert part in text

@@ -60,13 +60,6 @@ def test_the_items_of_a_feed_are_refused_one_by_one(pipeline: Pipeline, site: Si
     assert pipeline.outcomes() == {"blocked_address": 1, "stored": 1}
 
 
-def test_a_feed_is_not_followed_to_a_private_address(pipeline: Pipeline, site: Site, add_source: Any) -> None:
-    site.pages["/feed"] = Answer(status=301, headers={"Location": "http://10.0.0.1/feed"})
-    source = add_source(f"{site.url}/feed")
-    pipeline.run("ingest-source", source_id=source)
-    assert pipeline.query("SELECT url FROM sources WHERE id = %s", str(source)) == [(f"{site.url}/feed",)]
-
-
 def test_a_canonical_link_is_never_fetched(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     links = '<link rel="canonical" href="{url}/secret"><meta property="og:url" content="{url}/secret">'
     site.pages["/a"] = Answer(page("A", paragraphs("a page"), links.format(url=site.url)))
