@@ -21,7 +21,6 @@ _LONGEST_HEADING = 100
 _HEADINGS = 2
 _KNOWN = 0.75  # if the title has this share of a heading's words, the heading adds nothing
 _LOWEST = 7
-_COLONS = (":", "\uff1a")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,41 +56,29 @@ def in_context(found: Sequence[Candidate], blocks: Sequence[Block], title: str) 
     starts, above, known = [block.start for block in blocks], _above(blocks), keys(title)
     for each in found:
         at = bisect_right(starts, each.start) - 1
-        headings = [one for one in above[at] if _says_more(one, each.summary, known)]
-        before = _before(blocks, at, each.start)
+        headings = [one for one in above[at] if _says_more(one, known)]
+        before = _before(blocks[at], each.start)
         is_told = any(before in other.summary for other in found)
         yield replace(each, context=Context(headings=headings[-_HEADINGS:], before=None if is_told else before))
 
 
-def _says_more(heading: str, text: str, known: frozenset[str]) -> bool:
+def _says_more(heading: str, known: frozenset[str]) -> bool:
     words = keys(heading)
     return (
         len(heading) <= _LONGEST_HEADING
         and form.fault(heading) is None
         and not (words and len(words & known) >= _KNOWN * len(words))
-        and not text.casefold().startswith(heading.casefold().rstrip(":. "))
     )
 
 
-def _before(blocks: Sequence[Block], at: int, start: int) -> str:
-    """Return the sentence before a highlight. The first item of a list gets the line that introduces the list."""
-    if blocks[at].kind == "code":
+def _before(block: Block, start: int) -> str:
+    """Return the last sentence of a block before a place, or an empty text if it must not be shown."""
+    if block.kind == "code":
         return ""  # the highlight's text is the line before
-    if (found := _last(blocks[at], start)) or blocks[at].kind != "item":
-        return found
-    while at > 0 and blocks[at].kind == "item":
-        at -= 1
-    found = _last(blocks[at], blocks[at].end) if blocks[at].kind == "paragraph" else ""
-    return found if found.endswith(_COLONS) else ""
-
-
-def _last(block: Block, place: int) -> str:
-    """Return the last sentence of a block before ``place``, or an empty text if it must not be shown."""
     body = marker(block)
-    ended = [one.text for one in sentences(body, block.end - len(body)) if one.end <= place]
+    ended = [one.text for one in sentences(body, block.end - len(body)) if one.end <= start]
     text = plain(ended[-1]) if ended else ""
-    is_fit_to_show = is_fit(text) or (text.endswith(_COLONS) and form.fault(text) is None)
-    cut = shorten(text, _LONGEST) if is_fit_to_show else ""
+    cut = shorten(text, _LONGEST) if is_fit(text) else ""
     return cut if form.is_balanced(cut) else ""
 
 

@@ -22,11 +22,6 @@ YouTube is the fourth most favoured channel of advertisers. In the US, 74% of us
 
 ### Pros
 
-Pinterest has two advantages:
-
-- The site has many visitors from abroad.
-- Most visitors of the site are ready to buy, and 80% did so within a day.
-
 **The catch**
 
 The average age is 40% higher than elsewhere, said nobody.
@@ -42,21 +37,16 @@ def contexts(page: str, title: str = "") -> dict[str, tuple[tuple[str, ...], str
     }
 
 
-def test_a_sentence_shows_its_headings_and_the_sentence_before_it_and_an_item_the_line_that_introduces_its_list() -> (
-    None
-):
+def test_a_sentence_shows_its_headings_and_the_sentence_before_it() -> None:
     found = contexts(PAGE, TITLE)
     told = (("YouTube", "Pros"), "YouTube is the fourth most favoured channel of advertisers.")
     assert found["In the US, 74% of users access the platform on mobile devices."] == told
-    introduced = (("Pinterest", "Pros"), "Pinterest has two advantages:")
-    assert found["Most visitors of the site are ready to buy, and 80% did so within a day."] == introduced
 
 
 @pytest.mark.parametrize(
     ("above", "shown"),
     [
         ("## Comparing social media platforms", ()),  # The title says as much as the heading.
-        ("## In the US", ()),  # The highlight begins with the words of the heading.
         ("## Subscribe to our newsletter", ()),
         ("## Photo: Getty Images", ()),
         ("## All about `parse()`:", ("All about parse():",)),
