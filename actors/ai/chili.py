@@ -49,10 +49,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
     def rescore(
         self, chili: object, breakdown: Mapping[str, Any], cluster_size: int
     ) -> tuple[int, dict[str, Any]] | None:
-        """Return the score of stored parts after the event has grown to ``cluster_size`` sources, whatever their order.
-
-        Returns None if a model or a person gave the score.
-        """
+        """Return the score of stored parts for ``cluster_size`` sources, or None if a model or a person gave the score."""
         parts = {name: breakdown.get(name) for name in self.weights.model_dump()}
         value = breakdown.get("value")
         if not all(isinstance(part, int | float) for part in (*parts.values(), value)) or chili != _rounded(value):

@@ -44,11 +44,10 @@ Placed = tuple[int, str]
 
 
 def one_line(story: Story) -> str | None:
-    """Return the page's description, one of the first sentences of the text, or None if no sentence can be shown.
+    """Return the page's description, one of the first sentences, or None if no sentence can be shown.
 
-    The sentence has at most 140 characters, shares a word with the headline, and adds a name or a number to it. The
-    sentence is not speech or background. For a list or a guide only the description counts, because a single sentence
-    of its text covers only a part.
+    The sentence has at most 140 characters, shares a word with the headline, and adds a name or a number. Of a list or
+    a guide only the description counts, because a sentence of its text covers only a part.
     """
     for text in _beginnings(story):
         if (
@@ -160,10 +159,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def enforce(brief: Brief) -> Brief:
-    """Return a brief with at most 140 characters, 280 characters in two sentences, and three or four sentences.
-
-    A text that is too long loses whole words or sentences. A text with too few sentences becomes None.
-    """
+    """Return a brief within its limits. A text that is too long loses words or sentences; one that is too short becomes None."""
     return replace(
         brief,
         one_liner=shorten(brief.one_liner or "", ONE_LINER) or None,

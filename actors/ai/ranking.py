@@ -68,8 +68,7 @@ def _is_statement(text: str) -> bool:
 def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
     """Return the first 200 sentences of the document's paragraphs, in order, with their scores. The result is cached.
 
-    A score depends on the words that a sentence shares with other sentences, and on its place, with a weight of
-    ``lead`` (0 to 1).
+    A score depends on the words shared with other sentences, and with a weight of ``lead`` (0 to 1) on the place.
     """
     placed, units, shared = _placed(document)
     return tuple(
@@ -153,10 +152,7 @@ def _scores(shared: Sequence[float], lead: float) -> list[float]:
 
 
 def best(pool: Sequence[Ranked], most: int, *, bonus: Callable[[Ranked], float] = lambda _: 1.0) -> list[Ranked]:
-    """Return up to ``most`` sentences, best first, by maximal marginal relevance (Carbonell and Goldstein, 1998).
-
-    A sentence that repeats a chosen sentence loses points. ``bonus`` multiplies a score.
-    """
+    """Return up to ``most`` sentences, best first, by maximal marginal relevance (Carbonell and Goldstein, 1998)."""
     scores = [item.score * bonus(item) for item in pool]
     top = max(scores, default=0.0) or 1.0
     nearest = dict.fromkeys(range(len(pool)), 0.0)  # the similarity of each left sentence to a chosen sentence

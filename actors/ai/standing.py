@@ -1,7 +1,4 @@
-"""Tests whether a sentence can be shown alone: it needs no sentence before it, and names its subject and its speaker.
-
-``patterns.txt`` has the words, in about twenty languages.
-"""
+"""Tests whether a sentence can be shown alone: it needs no sentence before it, and names its subject and its speaker."""
 
 import re
 from collections import Counter
@@ -129,8 +126,7 @@ def _names_speaker(text: str) -> bool:
 def stands_alone(text: str, title: str, document: str, *, is_first: bool = False) -> bool:
     """Return whether a sentence of a document can be read with its headline alone.
 
-    The sentence names its subject, refers to no earlier sentence, gives full names, and does not say "I", "we" or
-    "you". The first sentence need not name its subject, because nothing comes before it.
+    The first sentence need not name its subject, because nothing comes before it.
     """
     return (
         is_independent(text)

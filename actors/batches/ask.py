@@ -19,8 +19,7 @@ _HOUR = timedelta(hours=1)  # the time for a cancelled batch to end, and the lar
 def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
     """Ask questions in one batch. Each waiting job gets its answer, or a reason, and then asks directly.
 
-    After a crash no question is asked twice: the first statement assigns the questions to this job, and the batch's id
-    is stored as a step. If a crash prevented that, the provider's list of batches has the batch.
+    After a crash no question is asked twice: the questions are assigned to this job, and the batch's id is a step.
     """
     analyst: Analyst = ctx.service("ai")
     asked = SQL.all(ctx.db, "ai_questions_take", batch=ctx.job_id, calls=payload.call_ids)

@@ -22,18 +22,16 @@ NO_REASON = "only a model says why a story matters"
 
 
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:
-    """Analyse and embed a story, write its brief and its summary, and send extract-highlights.
+    """Analyse and embed a story, write its brief and its summary, and send the next tasks.
 
-    generate-brief and story-summarize are sent if the answer had no valid brief or summary. The embedding is committed
-    first, so that another story of the event finds this story. Overlay, cluster, scores and jobs are committed
-    together. If a provider makes the embeddings and nobody waits, embed-story is sent and finds the event. With the
-    trigger ``grown``, only scores change.
+    The embedding is committed first, so that another story of the event finds this story. The rest is committed
+    together. If a provider makes the embeddings and nobody waits, embed-story finds the event. With the trigger
+    ``grown``, only scores change.
 
     Raises:
         Reject: the story does not exist, or it has no text.
-        Retry, Defer: the provider asked to wait.
-        WaitFor: the question was put into a batch, and the job waits for its answer.
-        Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
+        Retry, Defer, WaitFor: the provider asked to wait, or the question was put into a batch.
+        Unfounded: a model twice gave statements that the story does not support. The stored text is extractive.
     """
     analyst: Analyst = ctx.service("ai")
     if payload.trigger == "grown":
@@ -93,10 +91,7 @@ def _save(
     *,
     is_asked_for: bool,
 ) -> str:
-    """Store an analysis with its brief and summary, send the next tasks, and return the job's outcome.
-
-    If no part of a model's brief is within the limits, the model is asked again.
-    """
+    """Store an analysis with brief and summary, send the next tasks, and return the outcome."""
     pace: int = getattr(ctx.settings_of("generate-brief"), "words_per_minute", WORDS_PER_MINUTE)
     brief, summary = analysis.brief and enforce(analysis.brief), analysis.summary
     if brief and analysis.state == "completed" and not any(brief.parts.values()):

@@ -1,8 +1,4 @@
-"""Finds candidates among the sentences of a text.
-
-A text with code gives figures, changes, instructions, quotations and questions. Another text gives the best sentences
-that add a fact and stand alone.
-"""
+"""Finds candidates among sentences: in a text with code by kinds, in another text the best that stand alone."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence

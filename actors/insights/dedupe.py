@@ -20,9 +20,7 @@ _NAMESPACE = UUID("b7b1f3a0-7d59-5c0e-9a43-3a1f0f6e2d11")
 
 
 def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
-    """Store the insights that the story does not have, update the pipeline's stored insights, and score them all.
-
-    A person's insights are never changed.
+    """Store the insights that the story does not have, update the pipeline's, and score them all.
 
     Raises:
         Reject: the story does not exist.
@@ -39,8 +37,7 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
 def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settings: Any) -> dict[str, int]:
     """Store new insights beside the ``stored`` ones of a locked story, and score all. Returns the numbers of outcomes.
 
-    An insight is updated if the pipeline has stored it for the same team. It is a duplicate if a person wrote it in the same
-    words, or the story has it for all teams.
+    An insight of the pipeline is updated. It is a duplicate if a person wrote it, or if the story has it for all teams.
     """
     own: dict[str, Row] = {}
     taken: set[str] = set()

@@ -23,7 +23,7 @@ Ready = tuple[Written, Sequence[int]]
 
 
 def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
-    """Embed stories. The embeddings are committed together. Each story then joins its event in its own transaction.
+    """Embed stories, commit the embeddings together, and let each story join its event in its own transaction.
 
     If the provider refuses a story, only its job fails, and the story has no event until the job is retried.
 

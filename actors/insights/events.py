@@ -69,10 +69,7 @@ def _names_differ(one: StoryText, other: StoryText) -> bool:
 
 
 def _names(title: Sequence[str], lead: set[str]) -> set[str]:
-    """Return the capitalised words of a headline that are never in lower case in the lead.
-
-    The first word, and each word of a headline in title case, must be capitalised in the lead too.
-    """
+    """Return the words of a headline that are capitalised, also in the lead if they are first words or in title case."""
     capitals = [word for word in title if word[0].isupper()]
     is_title_case = len(capitals) > _TITLE_CASE * len(title)
     names = {word for word in capitals if word.lower() not in lead}

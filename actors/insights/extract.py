@@ -11,10 +11,9 @@ from zeke_jobs import Context
 
 
 def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> dict[str, Any]:
-    """Find a story's highlights, store them like dedupe-insights, and score them like score-relevance.
+    """Find a story's highlights, which do not repeat the one-liner, store them like dedupe-insights, and score them.
 
-    No highlight repeats the one-liner. Highlights of an earlier text that are not in the current text are marked as withdrawn,
-    in the same transaction.
+    Highlights of an earlier text that are not in the current text are marked as withdrawn, in the same transaction.
 
     Raises:
         Reject: the story does not exist.

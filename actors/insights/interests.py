@@ -29,10 +29,7 @@ class Interest(BaseModel, frozen=True, extra="forbid"):
 
 
 class Interests(BaseModel, frozen=True, extra="forbid"):
-    """Holds the interests of teams, as a part of the settings of analyze-story.
-
-    Each of ``more``, ``less``, ``like`` and ``unlike`` can move the chili by at most ``points``.
-    """
+    """Holds the interests of teams. Each kind can move the chili by at most ``points``."""
 
     teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)  # all: for teams without own ones
     points: float = Field(default=1, gt=0, le=5)  # for enough different words, or for a story that resembles an example

@@ -35,10 +35,7 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
 
 
 def highlights(document: str, settings: Selection, title: str = "", told: str = "") -> list[Candidate]:
-    """Return the highlights of a Markdown ``document``, in its order, without repeats of the text ``told``.
-
-    Each quote is verbatim: ``document[c.start:c.end] == c.quote``.
-    """
+    """Return the highlights of a Markdown ``document``, verbatim and in order, without repeats of the text ``told``."""
     parts = article(document)
     if has_code(parts):
         found = _of_code(parts, document, settings, title)

@@ -12,7 +12,7 @@ _GROUP = 4
 def sketch(text: str) -> list[int]:
     """Return at most 40 terms of a text as 63-bit hashes. The bottom-k sketch gives similar texts the same terms.
 
-    A term is a pair of adjacent words without stop words, or four letters of an unspaced script; in short texts also a word.
+    A term is a pair of words without stop words, or four letters of an unspaced script; in short texts also a word.
     """
     words = content_words(text)
     groups = {

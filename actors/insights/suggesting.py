@@ -27,8 +27,7 @@ def propose(
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Return proposals of each kind, the strongest first, and the numbers of liked, archived and recent stories.
 
-    A proposal has its name for ``--accept``, the numbers of stories that fit it, and the number of a week's stories
-    that it ``moved``.
+    A proposal has its name for ``--accept``, the numbers of fitting stories, and the week's stories that it ``moved``.
     """
     with by_index(conn):
         rows = SQL.all(conn, "interest_stories", team=team)

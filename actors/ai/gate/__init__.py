@@ -1,7 +1,4 @@
-"""Checks a model's text: each sentence is fit to be shown, and the story has its numbers, dates, names and quotations.
-
-Rules cannot decide whether a sentence follows from the story; the model is asked for that (``actors.ai.openai.verification``).
-"""
+"""Checks a model's text: each sentence is fit to be shown, and the story has its numbers, dates, names and quotations."""
 
 import unicodedata
 
@@ -22,7 +19,7 @@ _SUPPORT = 0.12
 
 
 def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None:
-    """Return the reason why a text about a story must not be shown, in words for a model, or None if it may be shown.
+    """Return the reason why a text about a story must not be shown, in words for a model, or None.
 
     A translation is compared only by facts that are the same in every language: numbers, dates and money.
     """

@@ -24,7 +24,7 @@ _KNOWN = frozenset(
 def unknown(sentence: str, story: Evidence) -> str | None:
     """Return the first name in ``sentence`` that the story does not have.
 
-    A first word is a name only if it has a capital inside, and a word of German, with its capital nouns, only after a noun.
+    A first word is a name only with a capital inside, a word of German only after a noun.
     """
     if is_unspaced(story.text):
         return next((run for run in _KATAKANA.findall(sentence) if run.lower() not in story.normal), None)

@@ -106,8 +106,7 @@ def unit_of(word: str) -> tuple[str, float]:
 def numbers(text: str, *, is_known: bool = False) -> list[Number]:
     """Return the numbers of ``text`` in order, without its dates.
 
-    A number without a unit may take the unit of another number. In the story (``is_known``) it does so only if neither
-    unit nor noun follows.
+    A number without a unit may take that of another; in the story (``is_known``) only if no noun follows either.
     """
     found: list[Number] = []
     words = words_of(text)

@@ -46,10 +46,7 @@ _AGAIN = (
 
 
 class OpenAIAnalyst(Analyst):
-    """Analyses stories by a model of a provider. Embeddings come from the provider or from ``local``.
-
-    If ``in_batches``, the questions of jobs that nobody waits for are asked in batches.
-    """
+    """Analyses stories by a model. Questions of jobs that nobody waits for may go ``in_batches``."""
 
     def __init__(self, settings: OpenAISettings, local: Analyst, *, in_batches: bool = False) -> None:
         self._local = local

@@ -26,10 +26,7 @@ _REASONS = ("message", "error", "data", "code", "type")
 
 
 class Batches:
-    """Asks for batches in OpenAI's form. The methods raise ``CallFailed`` with the verdict for the job.
-
-    A batch is a file with a question on each line. The answers are a second file, and the errors a third file.
-    """
+    """Asks for batches in OpenAI's form: a file of questions, then one of answers and one of errors. Raises CallFailed."""
 
     _path, _after, _status = "/batches", "after", "status"
     _ends = frozenset({"completed", "failed", "expired", "cancelled"})
@@ -42,8 +39,7 @@ class Batches:
     def create(self, job: str, questions: Mapping[str, Any], since: str = "", known: Collection[str] = ()) -> str:
         """Return the id of a job's batch with these ``questions``, by the ids of their calls.
 
-        If an earlier attempt began at ``since`` (UTC), its batch is searched first, without ``known`` batches of other
-        jobs.
+        If an earlier attempt began at ``since`` (UTC), its batch is searched first, without the ``known`` batches.
 
         Raises:
             Defer: an open batch may be the batch of this job, which only its end will show.

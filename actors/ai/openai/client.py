@@ -148,11 +148,9 @@ def _object(body: bytes) -> Mapping[str, Any]:
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "ai") -> CallFailed:
-    """Return the failure for an answer other than 200.
+    """Return the failure for an answer other than 200, as docs/ai.md says.
 
-    With a time to wait, 429, 503 and 529 close the limit for all jobs and defer the job, which costs no attempt.
-    Without a time, they are retried, like 408, 409 and other 5xx. A spent quota, 501 and other 4xx fail the job. A 5xx
-    other than 501, 503 and 529 is charged, because the model may have worked before a gateway gave up.
+    A 5xx other than 501, 503 and 529 is charged, because the model may have worked before a gateway gave up.
     """
     code, message, delay = _error(body)
     wait = wait_seconds(headers)
@@ -173,10 +171,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "
 
 
 def wait_seconds(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that the provider asks to wait, at most a day, or None if it names no time.
-
-    The seconds are in ``retry-after-ms``, ``retry-after``, or the longest ``x-ratelimit-reset-*`` of a used-up limit.
-    """
+    """Return the seconds that the provider asks to wait, at most a day, or None if it names no time."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         if (wait := retry_after(headers.get(name, ""), unit=unit)) is not None:
             return wait

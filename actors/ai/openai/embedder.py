@@ -39,8 +39,7 @@ class Embedder:
     def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
         """Return the vectors of titles and beginnings, padded to 1536, or an exception for each missing vector.
 
-        The texts are in one request. If a request is refused for its content, the request is sent again in halves, so
-        that one text does not fail the others.
+        If a request is refused for its content, it is sent again in halves, so that one text does not fail the others.
 
         Raises:
             Retry, Defer, Reject: the verdict on all stories.

@@ -1,8 +1,4 @@
-"""Verifies an answer: for each statement, a model names the sentences of the story that support it.
-
-A verdict counts if these sentences are in the story and share a word with the statement, and they or their neighbours
-have its figures.
-"""
+"""Verifies an answer: for each statement, a model names the sentences of the story that support it."""
 
 from collections.abc import Collection, Sequence
 

@@ -24,11 +24,10 @@ class Said:
 
 
 class _OpenAI:
-    """Has the common parts of OpenAI's two interfaces.
+    """Has the common part of OpenAI's two interfaces.
 
-    Each kind writes a request: the instructions (``system``), the turns so far, and the name and JSON Schema of the
-    answer. ``said`` reads an answer. An answer in another form raises KeyError, IndexError, TypeError, ValueError or
-    AttributeError.
+    ``body`` writes a request, and ``said`` reads an answer. An answer in another form raises KeyError, IndexError,
+    TypeError, ValueError or AttributeError.
     """
 
     def headers(self, key: str) -> dict[str, str]:
