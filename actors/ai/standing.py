@@ -15,15 +15,11 @@ from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
 
-_TITLE_CASE = 0.7  # a text with this share of capitalised words is a heading
 _LONGEST = 600  # maximum number of characters in a sentence; the bound also keeps the patterns fast
 _SPEECH = 25  # a quotation with at most this number of characters is a name or a term, not speech
 _CLOSE = 4  # number of words before and after a speech that are searched for the speaker's name
 _WORD = re.compile(r"[^\W\d_][\w'\u2019.-]*")
 _UNCASED = re.compile(r"[\u0600-\u06ff\u0900-\u097f\uac00-\ud7af]")
-_FIGURE = re.compile(r"\d+")
-_FIGURES = 2  # a text with at least this number of figures, and many names, is from a table
-_MOST_MARKED = 0.6  # the largest share of names and figures among the words of a sentence with these figures
 _OPENING = 6  # number of words at the beginning of a sentence that must name the subject
 _BEHIND_ARTICLE = 4  # the number of words after a first word "the"; otherwise an earlier sentence named the subject
 _INTRODUCTION = 16  # maximum number of words before a comma that may precede the subject
@@ -86,22 +82,12 @@ def leans(text: str) -> bool:
 @lru_cache(maxsize=1024)
 def is_scrap(text: str) -> bool:
     """Return whether a text is part of a sentence or list, speech without a speaker's name, or about its author."""
-    around = unquoted(text)
-    if (
-        _SAYS["scrap"].match(text)
-        or _SAYS["address"].search(text)
-        or _SAYS["symbol"].search(text)
-        or _SAYS["myself"].search(around)
+    return (
+        any(_SAYS[name].search(text) for name in ("address", "symbol"))
+        or _SAYS["scrap"].match(text) is not None
+        or _SAYS["myself"].search(unquoted(text)) is not None
         or not _names_speaker(text)
-    ):
-        return True
-    if _SAYS["role_speaks"].search(around) and not _SAYS["full_name"].search(around):
-        return True
-    if is_unspaced(text):
-        return False
-    said = tokens(text)
-    marked = sum(not word[0].islower() for word in said)
-    return marked > (_MOST_MARKED if len(_FIGURE.findall(text)) >= _FIGURES else _TITLE_CASE) * len(said)
+    )
 
 
 def speech(text: str) -> list[re.Match[str]]:

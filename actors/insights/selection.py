@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from actors.ai.composition import announces
 from actors.ai.gate.evidence import keys
-from actors.ai.markdown import Block, article
+from actors.ai.markdown import Block, blocks
 from actors.insights.candidates import Candidate, Kind, in_context
 from actors.insights.claims import claim_candidates, telling, telling_beside_code
 from actors.insights.code import code_candidates
@@ -36,7 +36,7 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
 
 def highlights(document: str, settings: Selection, title: str = "", told: str = "") -> list[Candidate]:
     """Return the highlights of a Markdown ``document``, verbatim and in order, without repeats of the text ``told``."""
-    parts = article(document)
+    parts = blocks(document)
     if has_code(parts):
         found = _of_code(parts, document, settings, title)
     else:

@@ -12,7 +12,7 @@ import pytest
 
 from actors.ai import Settings
 from actors.ai.protocol import Begun, CallEnd, CallStart
-from tests.actors.ai.provider import Provider
+from tests.actors.ai.provider import Provider, operation_of
 from tests.actors.scripted_site import Answer, Asked, Loopback
 
 TWO = "Packages are signed now. A stolen token is not enough."
@@ -101,7 +101,7 @@ class ModelServer(Loopback):
         if fault:
             self.faults.append(fault)
             return 400, {}, {"error": {"message": fault, "code": "invalid_schema"}}
-        return 200, {}, completion(GOOD[operation(body)])
+        return 200, {}, completion(GOOD[operation_of(body)])
 
     @staticmethod
     def _schema_fault(body: dict[str, Any]) -> str | None:
@@ -131,12 +131,6 @@ def analyst(url: str, **options: Any) -> Any:
     """Make a client of the server at ``url``; the client verifies no answer unless ``options`` say so."""
     given = {"base_url": url, "model": "m", "timeout": "5s", "verify": False, **options}
     return Settings.model_validate({"provider": "openai", "openai": given}).open()
-
-
-def operation(body: dict[str, Any]) -> str:
-    system = body["messages"][0]["content"]
-    names = {"checks": "verify", "chili": "analyze", "one_liner": "brief"}
-    return next((name for word, name in names.items() if word in system), "summarize")
 
 
 def completion(answer: Any, **choice: Any) -> dict[str, Any]:

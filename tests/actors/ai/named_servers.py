@@ -5,11 +5,11 @@ prose.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from tests.actors.ai.conftest import GOOD, ModelServer
+from tests.actors.ai.provider import checks_of
 
 Answer = tuple[int, dict[str, str], Any]
 
@@ -183,9 +183,7 @@ def filled(schema: Mapping[str, Any] | None, asked: str) -> str:
         return PROSE
     assert schema["additionalProperties"] is False
     if "checks" in schema["properties"]:
-        found = re.findall(r"^(\d+)\. (.*)$", asked.rpartition("Statements:\n")[2], re.MULTILINE)
-        checks = [{"statement": int(at), "follows": True, "sentences": [one]} for at, one in found]
-        return json.dumps({"checks": checks})
+        return json.dumps(checks_of(asked, lambda text: (True, [text])))
     return json.dumps({name: TEXTS[name] for name in schema["properties"]})
 
 

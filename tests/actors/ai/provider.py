@@ -32,9 +32,14 @@ def said(operation: str, asked: str) -> dict[str, Any]:
         return dict.fromkeys(("one_liner", "two_liner", "elevator"), signed)
     if operation == "summarize":
         return {"summary": f"{signed} {_STOLEN}"}
-    lines = asked.rpartition("Statements:\n")[2].splitlines()
-    texts = [line.partition(". ")[2] for line in lines]
-    return {"checks": [{"statement": at, "follows": True, "sentences": [text]} for at, text in enumerate(texts, 1)]}
+    return checks_of(asked, lambda text: (True, [text]))
+
+
+def checks_of(asked: str, judge: Callable[[str], tuple[bool, list[str]]]) -> dict[str, Any]:
+    """Answer a verification by a function that maps a statement to (follows, sentences)."""
+    texts = [line.partition(". ")[2] for line in asked.rpartition("Statements:\n")[2].splitlines()]
+    judged = [(at, *judge(text)) for at, text in enumerate(texts, 1)]
+    return {"checks": [{"statement": at, "follows": follows, "sentences": told} for at, follows, told in judged]}
 
 
 def title(number: int) -> str:

@@ -50,7 +50,10 @@ def test_one_request_embeds_all_and_each_job_is_told_its_share_of_the_cost(
     conn: Connection, provider: Provider, embed: Callable[..., FakeChunk], rows: Callable[..., Any]
 ) -> None:
     stories = add_stories(conn, 12)
-    ctx = embed(stories)
+    with mock.patch.object(SQL, "execute", wraps=SQL.execute) as execution:
+        ctx = embed(stories)
+    named = Counter(call.args[1] for call in execution.call_args_list)
+    assert (named["ai_call_begin"], named["ai_call_settle"]) == (1, 1)
     assert provider.calls == {"/embeddings": 1}
     assert {row["story_id"] for row in rows(STORED)} == set(stories)
     assert all(job.output.items() >= {"outcome": "embedded", "model": "e@16"}.items() for job in ctx.jobs)
@@ -63,16 +66,6 @@ def test_one_request_embeds_all_and_each_job_is_told_its_share_of_the_cost(
     assert {row["title"]: row["vector"][:16] for row in stored} == {title(at): vector(at) for at in range(1, 13)}
     embed(stories)
     assert provider.calls == {"/embeddings": 1}, "remembered"
-
-
-def test_a_chunk_is_begun_and_settled_by_a_statement_each(
-    conn: Connection, embed: Callable[..., FakeChunk], rows: Callable[..., Any]
-) -> None:
-    with mock.patch.object(SQL, "execute", wraps=SQL.execute) as execution:
-        embed(add_stories(conn, 12))
-    named = Counter(call.args[1] for call in execution.call_args_list)
-    assert (named["ai_call_begin"], named["ai_call_settle"]) == (1, 1)
-    assert rows("SELECT outcome, count(*) FROM ai_calls GROUP BY 1") == [{"outcome": "ok", "count": 12}]
 
 
 def test_while_the_model_rests_no_call_of_a_chunk_has_begun(
@@ -158,20 +151,17 @@ def test_a_model_that_asks_to_wait_rests_even_if_a_job_is_cancelled_meanwhile(
     assert scalar(conn, "SELECT count(*) FROM rests") == 1
 
 
-def test_a_refused_request_is_the_verdict_on_all(conn: Connection, provider: Provider, embed: Any) -> None:
-    provider.refuses = lambda _: True
-    with pytest.raises(Retry):
-        embed(add_stories(conn, 5))
-    assert scalar(conn, "SELECT count(*) FROM ai_calls WHERE outcome = 'failed' AND cost_usd = 0") == 5
-
-
-def test_a_reply_without_any_vectors_is_asked_for_again_by_all(
-    conn: Connection, embed: Callable[..., FakeChunk], model_server: Any, answers: Callable[..., Any]
+@pytest.mark.parametrize(
+    ("status", "outcome", "cost"), [(503, "failed", 0), (200, "invalid", None)], ids=["refused", "without vectors"]
+)
+def test_a_reply_to_the_request_is_the_verdict_on_all(
+    conn: Connection, embed: Any, model_server: Any, answers: Any, status: int, outcome: str, cost: float | None
 ) -> None:
-    model_server.script.append(answers(content="I think that it matters."))
-    with pytest.raises(Retry, match="no vectors"):
+    model_server.script.append(answers(status, content="I think that it matters."))
+    with pytest.raises(Retry, match="no vectors" if cost is None else "503"):
         embed(add_stories(conn, 5), base_url=model_server.url)
-    assert scalar(conn, "SELECT count(*) FROM ai_calls WHERE outcome = 'invalid'") == 5
+    calls = execute(conn, "SELECT outcome, CASE WHEN cost_usd = 0 THEN 0 END FROM ai_calls")
+    assert calls == [(outcome, cost)] * 5
 
 
 def test_an_analysis_leaves_its_embedding_to_embed_story_unless_a_person_waits(

@@ -137,7 +137,7 @@ def test_each_refusal_has_one_meaning_and_retries_do_not_nest(
     # A number in ``verdict`` is the delay of the Defer in seconds.
     kind = verdict if isinstance(verdict, type) else Defer
     with pytest.raises(kind, match=str(status)) as raised:
-        run(prices=PRICES)
+        run(prices=PRICES, limit="model")
     assert len(model_server.asked) == 1, "the client must not retry by itself"
     (call,) = rows(CALLS)
     is_paid = status >= 500 and status != 503
@@ -145,7 +145,8 @@ def test_each_refusal_has_one_meaning_and_retries_do_not_nest(
     assert call["reserved_usd"] > 0
     assert rows("SELECT story_id FROM story_overlays") == [], "nothing is invented"
     if isinstance(raised.value, Defer):
-        assert raised.value.until == timedelta(seconds=verdict)
+        assert isinstance(raised.value, Throttled), "it closes the limit for all"
+        assert (raised.value.limit, raised.value.until) == ("model", timedelta(seconds=verdict))
 
 
 @pytest.mark.parametrize(
@@ -216,20 +217,6 @@ def test_a_provider_that_was_never_reached_costs_nothing_and_is_left_alone_by_al
     assert len(rows(CALLS)) == 1
 
 
-@pytest.mark.parametrize("name", ["max_completion_tokens", "max_tokens"])
-def test_the_bound_of_an_answer_has_the_name_that_the_server_knows(run: Any, model_server: Any, name: str) -> None:
-    run(output_limit=name)
-    sent = {key: value for key, value in model_server.asked[0]["body"].items() if key.startswith("max_")}
-    assert sent == {name: 2000}, "for analysis, brief and summary"
-
-
-def test_a_provider_that_asks_to_wait_closes_the_limit_for_all(run: Any, answers: Any, model_server: Any) -> None:
-    model_server.script.append(answers(429, {"Retry-After": "12"}, {"error": {"message": "slow down"}}))
-    with pytest.raises(Throttled) as raised:
-        run(limit="model")
-    assert (raised.value.limit, raised.value.retry_after) == ("model", 12)
-
-
 def test_an_answer_that_the_story_does_not_bear_out_is_asked_for_again_with_its_fault(
     run: Any, rows: Any, model_server: Any, answers: Any
 ) -> None:
@@ -291,8 +278,10 @@ def test_a_server_without_strict_schemas_is_stepped_down_to_as_configured(
     run: Any, model_server: Any, answers: Any, answer_format: str, prefix: str
 ) -> None:
     model_server.script.append(answers(content=prefix + json.dumps(GOOD["analyze"])))
-    assert run(answer_format=answer_format)[0]["chili"] == 3
+    assert run(answer_format=answer_format, output_limit="max_tokens")[0]["chili"] == 3
     body = model_server.asked[0]["body"]
+    sent = {key: value for key, value in body.items() if key.startswith("max_")}
+    assert sent == {"max_tokens": 2000}, "for analysis, brief and summary"
     assert body.get("response_format") == ({"type": "json_object"} if answer_format == "json_object" else None)
     assert '"why_it_matters"' in body["messages"][0]["content"]
     assert "temperature" not in body

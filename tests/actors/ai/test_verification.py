@@ -1,7 +1,6 @@
 """A model verifies an answer, and may itself answer well, badly, or about other sentences."""
 
 import json
-import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -12,8 +11,9 @@ import pytest
 from actors.ai.gate.evidence import evidence, keys
 from actors.ai.protocol import Story, Unfounded
 from actors.cli.story import _made_by
-from tests.actors.ai.conftest import Books, ModelServer, analyst, completion, operation
+from tests.actors.ai.conftest import Books, ModelServer, analyst, completion
 from tests.actors.ai.gate.told import BY_RULE, stories
+from tests.actors.ai.provider import checks_of, operation_of
 from tests.figures import Figure
 from tests.lab.quality.corpora import WHOLE
 from zeke_jobs import Retry
@@ -40,15 +40,10 @@ class Verifier(ModelServer):
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
         if self.script:
             return self.script.popleft()(body)
-        if operation(body) != "verify":
+        if operation_of(body) != "verify":
             return 200, {}, completion(self.says)
         assert self._schema_fault(body) is None
-        asked = re.findall(
-            r"^(\d+)\. (.*)$", body["messages"][1]["content"].rpartition("Statements:\n")[2], re.MULTILINE
-        )
-        verdicts = [(int(number), *self.judge(text)) for number, text in asked]
-        checks = [{"statement": number, "follows": follows, "sentences": said} for number, follows, said in verdicts]
-        return 200, {}, completion({"checks": checks})
+        return 200, {}, completion(checks_of(body["messages"][1]["content"], self.judge))
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,6 @@ def test_the_formula_is_that_of_the_documentation() -> None:
     assert found["keywords"] == ["benchmark", "latency", "Postgres"]
     assert found["parts"] == {"keyword": 0.6, "kind": 0.9, "authority": 0.9, "freshness": 0.75}
     assert found["score"] == round(0.4 * 0.6 + 0.3 * 0.9 + 0.2 * 0.9 + 0.1 * 0.75, 4)
-
-
-def test_authority_is_used() -> None:
-    scores = [relevance(highlight("x"), authority, 0, RelevanceSettings())["score"] for authority in (0.1, 0.7, 1.0)]
-    assert scores == sorted(scores)
-    assert len(set(scores)) == 3
     assert relevance(highlight("x"), None, 0, RelevanceSettings())["parts"]["authority"] == 0.7
 
 
@@ -32,12 +26,10 @@ def test_authority_is_used() -> None:
         ("a bragging drag", []),
         ("rag_pipeline", []),
         ("(rag)", ["rag"]),
+        ("An open source tool", ["open source"]),
+        ("an Open-Source tool", ["open source"]),
+        ("open\nsource", ["open source"]),
     ],
 )
-def test_keyword_rag_does_not_match_storage(text: str, found: list[str]) -> None:
-    assert hits(text, ("rag",)) == found
-
-
-@pytest.mark.parametrize("text", ["An open source tool", "an Open-Source tool", "open\nsource"])
-def test_a_keyword_of_two_words_matches_across_hyphen_and_line(text: str) -> None:
-    assert hits(text, ("open source",)) == ["open source"]
+def test_a_keyword_matches_whole_words_across_hyphen_and_line(text: str, found: list[str]) -> None:
+    assert hits(text, ("rag", "open source")) == found

@@ -15,6 +15,7 @@ PIECES = st.sampled_from(
         "```python\na = 1\nb = 2\n```",
         "```\nunclosed",
         "- Upgrade to 3.1 now.",
+        "ORRIN, Velm (ABC) \N{EM DASH} The dam of Orrin broke after nine nights of rain in Velm.",
         "# A heading",
         "She said, “we never expected it to work on the first day”.",
         "| a | b |",
@@ -70,10 +71,9 @@ TOWN = [
     "added",
     [
         "A bakery in Elm Street sells 30% more loaves than in spring.",
-        "**About Orrin Mills**\n\nOrrin Mills is a mill of Orrin that sells flour to 30% of families after nine nights of rain.",
         "Flour of Orrin families rose by 30% after nine nights of rain. It is dear for the families of the town. Read the whole of it…",
     ],
-    ids=["a remark by the way", "about a company", "a teaser"],
+    ids=["a remark by the way", "a teaser"],
 )
 def test_what_does_not_belong_to_the_story_is_no_highlight(added: str) -> None:
     title = "Dam of Orrin breaks in the night"
@@ -88,11 +88,6 @@ def test_what_does_not_belong_to_the_story_is_no_highlight(added: str) -> None:
 def test_a_page_that_begins_with_no_sentence_still_has_highlights() -> None:
     page = "\n\n".join(["Orrin, the valley, the town and the rain in the dam", f"**{TOWN[0]} {TOWN[1]}**"])
     assert [each.summary for each in highlights(page, Selection(), "Talsperre gebrochen, Tal evakuiert")] == TOWN[:1]
-
-
-def test_praise_is_no_highlight() -> None:
-    praise = TOWN[1].replace("moved", "proudly moved")
-    assert [each.summary for each in highlights(f"{TOWN[0]}\n\n{praise}", Selection(), "Dam breaks")] == TOWN[:1]
 
 
 def test_no_highlight_says_what_the_headline_or_the_one_liner_says_or_is_general() -> None:
