@@ -78,14 +78,7 @@ def test_a_plan_has_status_0_without_and_4_with_changes_and_2_for_a_broken_file(
     edit(file, '"*/5 * * * *"', '{at: "*/5 * * * *", timezone: Asia/Tokyo}')
     ran = cli("plan", "--json")
     assert ran.status == 4
-    told = {
-        "how": "changed",
-        "kind": "task",
-        "name": "pull",
-        "key": "cron.timezone",
-        "before": "UTC",
-        "after": "Asia/Tokyo",
-    }
+    told = {"how": "changed", "kind": "task", "name": "pull", "key": "cron.timezone", "before": "UTC", "after": "Asia/Tokyo"}  # fmt: skip
     assert told in ran.json["changes"]
     assert len(ran.json["fires"][0]["after"]) == 3
     edit(file, "concurrency: 8, uses", "concurrencyy: 8, uses")
@@ -187,13 +180,10 @@ def test_fleet_lists_who_runs_and_where_one_drifts(cli: Cli, conn: Connection, f
     assert ran.out.count("its file is that of revision 1; it changes nothing") == 1
     assert "no worker consumes queue default" in ran.out
     query(conn, "DELETE FROM zeke_jobs.worker")
-    worker(conn, kind="scheduler", lost_after=timedelta(minutes=3))
+    worker(conn, kind="scheduler", lost_after=timedelta(minutes=3), revision=2, file_revision=2)
     drifts = [[], ["no heartbeat: it has ended, or hangs"], ["no heartbeat: it counts as lost"]]
     for passed, drift in zip((1, 1, 2), drifts, strict=True):
-        query(
-            conn,
-            f"UPDATE zeke_jobs.worker SET revision = 2, file_revision = 2, heartbeat_on = heartbeat_on - interval '{passed} min'",
-        )
+        query(conn, f"UPDATE zeke_jobs.worker SET heartbeat_on = heartbeat_on - interval '{passed} min'")
         assert cli("fleet", "--json").json["members"][0]["drift"] == drift
 
 

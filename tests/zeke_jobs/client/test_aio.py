@@ -7,7 +7,6 @@ import threading
 import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -43,47 +42,32 @@ def fetch(make_task: MakeTask) -> None:
 
 @pytest.fixture
 async def connection(request: pytest.FixtureRequest, database: str) -> AsyncIterator[Any]:
-    """Open a caller's connection, by default none, and check that no call starts a thread."""
-    async with opened(getattr(request, "param", "own"), database) as connection:
-        before = set(threading.enumerate())  # A thread of an earlier test may end meanwhile.
-        yield connection
-        assert set(threading.enumerate()) <= before
-
-
-@asynccontextmanager
-async def opened(driver: str, url: str) -> AsyncIterator[Any]:
-    """Open a caller's ``connection`` with autocommit."""
-    match driver:
+    """Open a caller's connection with autocommit, by default none, and check that no call starts a thread."""
+    made: Any = None
+    match getattr(request, "param", "own"):
         case "psycopg":
-            async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-                yield connection
+            made = await psycopg.AsyncConnection.connect(database, autocommit=True)
         case "psycopg_pool":
-            async with psycopg_pool.AsyncConnectionPool(url, open=False, min_size=1) as pool:
-                yield pool
-        case "asyncpg" | "asyncpg_codecs":
-            connection = await asyncpg.connect(url)
-            if driver == "asyncpg_codecs":
-                for kind in ("json", "jsonb"):
-                    await connection.set_type_codec(kind, encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
-            try:
-                yield connection
-            finally:
-                await connection.close()
+            made = psycopg_pool.AsyncConnectionPool(database, open=False, min_size=1)
+            await made.open()
+        case "asyncpg":
+            made = await asyncpg.connect(database)
+        case "asyncpg_codecs":
+            made = await asyncpg.connect(database)
+            for kind in ("json", "jsonb"):
+                await made.set_type_codec(kind, encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
         case "asyncpg_pool":
-            async with asyncpg.create_pool(url, min_size=1) as pool:
-                yield pool
+            made = await asyncpg.create_pool(database, min_size=1)
         case "sqlalchemy":
+            from sqlalchemy import NullPool
             from sqlalchemy.ext.asyncio import create_async_engine
 
-            engine = create_async_engine(
-                urlunsplit(urlsplit(url)._replace(scheme="postgresql+psycopg")), isolation_level="AUTOCOMMIT"
-            )
-            async with engine.connect() as one:
-                yield one
-            await engine.dispose()
-        case _:
-            yield None
-            await aio.close()
+            url = urlunsplit(urlsplit(database)._replace(scheme="postgresql+psycopg"))
+            made = await create_async_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool).connect()
+    before = set(threading.enumerate())  # A thread of an earlier test may end meanwhile.
+    yield made
+    assert set(threading.enumerate()) <= before
+    await (aio if made is None else made).close()
 
 
 ENDED = "state = 'done', result = '1', completed_on = now()"

@@ -99,21 +99,18 @@ def test_jobs_are_cancelled_by_each_filter_and_the_rest_is_left(conn: Connection
     assert zeke_jobs.cancel(task="whatever") == [left.id]  # The job that is already being stopped is left out.
 
 
-def test_failed_jobs_are_retried_by_their_error(conn: Connection) -> None:
+def test_failed_jobs_are_retried_by_their_error_and_cancelled_only_where_they_hold_others_up(conn: Connection) -> None:
     jobs = [zeke_jobs.send("anything").id for _ in range(3)]
     for job, message in zip(jobs, ("No Route", "timeout", "no route to host"), strict=True):
         fail(conn, job, message)
-    assert zeke_jobs.retry(error="no route") == [jobs[0], jobs[2]]
+    change(conn, jobs[1], "order_hold = true, key = 'k'")
+    assert zeke_jobs.cancel(task="anything", status="failed", limit=0) == []
+    assert zeke_jobs.cancel(task="anything", status="failed") == [jobs[1]]
+    fail(conn, jobs[1], "timeout")
+    change(conn, jobs[1], "cancelled_on = NULL")
+    assert zeke_jobs.retry(error="no route", limit=1) == [jobs[0]]
+    assert zeke_jobs.retry(error="no route") == [jobs[2]]
     assert zeke_jobs.retry(error="oserror: time") == [jobs[1]]
-
-
-def test_a_failed_job_is_cancelled_by_filter_only_where_it_holds_others_up(conn: Connection) -> None:
-    plain, holds = zeke_jobs.send("anything"), zeke_jobs.send("anything")
-    for job in (plain, holds):
-        fail(conn, job.id)
-    change(conn, holds.id, "order_hold = true, key = 'k'")
-    assert zeke_jobs.cancel(task="anything", status="failed") == [holds.id]
-    assert zeke_jobs.status(plain.id).status == "failed"
 
 
 def test_a_queued_job_gets_another_priority_and_another_time() -> None:
@@ -157,7 +154,7 @@ def test_many_are_changed_in_parts_each_a_transaction_and_each_on_record(
     ) == [("prioritise", "task/anything", "ada", "priority 3", size) for size in (4, 4, 2)]
 
 
-def test_jobs_that_are_sent_meanwhile_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_that_are_sent_or_claimed_meanwhile_are_left(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(many, "_AT_ONCE", 2)
     zeke_jobs.send_many("anything", [{}] * 4)
     parts = many.Change("cancel", {"task": "anything"}).parts()
@@ -165,6 +162,11 @@ def test_jobs_that_are_sent_meanwhile_are_left(monkeypatch: pytest.MonkeyPatch) 
     late = zeke_jobs.send("anything")
     assert late.id not in [job_id for part in parts for job_id in part]
     assert zeke_jobs.status(late.id).status == "created"
+    found = many.Change("cancel", {"status": "created"})
+    assert [one.jobs for one in found.count()] == [1]
+    change(conn, late.id, "state = 'consumed', attempt = 1, started_on = now()")
+    assert found.all() == []
+    assert zeke_jobs.status(late.id).cancelled_on is None
 
 
 def test_a_job_that_somebody_holds_holds_up_no_other_and_is_changed_after_them(
@@ -173,6 +175,10 @@ def test_a_job_that_somebody_holds_holds_up_no_other_and_is_changed_after_them(
     monkeypatch.setattr(many, "_AT_ONCE", 2)
     first, *rest = sorted(one.id for one in zeke_jobs.send_many("anything", [{}] * 4))
     with closing(connect(database)) as holder, holder.cursor() as cursor:
+        cursor.execute("BEGIN")
+        assert len(zeke_jobs.prioritise(task="anything", priority=9, connection=holder)) == 4
+        cursor.execute("ROLLBACK")  # A caller's transaction has all of it or nothing.
+        assert value(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE priority = 9") == 0
         cursor.execute("BEGIN")
         cursor.execute("SELECT 1 FROM zeke_jobs.queue WHERE message_id = %s FOR UPDATE", (str(first),))
         with closing(connect(database)) as mine:
@@ -185,30 +191,6 @@ def test_a_job_that_somebody_holds_holds_up_no_other_and_is_changed_after_them(
         assert list(parts) == [[], [first]]
         release.join()
     assert value(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE priority = 3") == 4
-
-
-def test_a_job_that_a_worker_takes_meanwhile_is_no_queued_job_any_more(conn: Connection) -> None:
-    sent = zeke_jobs.send("anything")
-    found = many.Change("cancel", {"status": "created"})
-    assert [one.jobs for one in found.count()] == [1]
-    change(conn, sent.id, "state = 'consumed', attempt = 1, started_on = now()")
-    assert found.all() == []
-    assert zeke_jobs.status(sent.id).cancelled_on is None
-
-
-def test_a_limit_takes_the_first_that_were_sent() -> None:
-    sent = [zeke_jobs.send("anything").id for _ in range(3)]
-    assert zeke_jobs.cancel(task="anything", limit=2) == sorted(sent)[:2]
-    assert zeke_jobs.cancel(task="anything", limit=0) == []
-
-
-def test_a_callers_transaction_has_all_of_it_or_nothing(conn: Connection, database: str) -> None:
-    sent = zeke_jobs.send("anything")
-    with closing(connect(database)) as mine, mine.cursor() as cursor:
-        cursor.execute("BEGIN")
-        assert zeke_jobs.prioritise(task="anything", priority=9, connection=mine) == [sent.id]
-        cursor.execute("ROLLBACK")
-    assert zeke_jobs.status(sent.id).priority == 0
 
 
 @each(
@@ -242,20 +224,17 @@ def test_a_filter_that_makes_no_sense_changes_nothing(said: dict[str, Any], erro
         ("change_jobs('retry', '{\"status\": \"active\"}')", "expected status failed, cancelled of jobs to retry, got active"),
     ],
 )  # fmt: skip
-def test_sql_refuses_what_python_refuses(conn: Connection, call: str, fault: str) -> None:
+def test_sql_changes_many_and_refuses_what_python_refuses(conn: Connection, call: str, fault: str) -> None:
+    sent = zeke_jobs.send("anything", delay=60)
+    change_ = "zeke_jobs.change_jobs('reschedule', '{\"task\": \"whatever\"}', '{\"delay\": \"1 hour\"}', by => 'ada')"
+    assert rows(conn, f"SELECT passed, last FROM {change_}") == [([], None)]
+    assert timedelta(minutes=59) < zeke_jobs.status(sent.id).run_at - datetime.now(UTC) < timedelta(minutes=61)
     with pytest.raises(Exception, match=fault) as error:
         rows(conn, f"SELECT * FROM zeke_jobs.{call}")
     assert getattr(error.value, "pgcode", None) == "22023"
 
 
-def test_many_are_changed_from_sql(conn: Connection) -> None:
-    sent = zeke_jobs.send("anything", delay=60)
-    call = "zeke_jobs.change_jobs('reschedule', '{\"task\": \"whatever\"}', '{\"delay\": \"1 hour\"}', by => 'ada')"
-    assert rows(conn, f"SELECT cardinality(changed), passed, last FROM {call}") == [(1, [], None)]
-    assert timedelta(minutes=59) < zeke_jobs.status(sent.id).run_at - datetime.now(UTC) < timedelta(minutes=61)
-
-
-def test_the_cursor_goes_over_all_jobs_page_by_page_the_newest_first_without_an_open_transaction(
+def test_the_cursor_goes_over_all_jobs_or_batches_page_by_page_the_newest_first_without_an_open_transaction(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "_PAGE", 3)
@@ -270,10 +249,6 @@ def test_the_cursor_goes_over_all_jobs_page_by_page_the_newest_first_without_an_
     assert rest == sorted((one.id for one in at_once), reverse=True)
     assert len(list(zeke_jobs.jobs(limit=5))) == 5
     assert [job.id for job in zeke_jobs.jobs(task="other", limit=1)] != [last.id]
-
-
-def test_all_batches_are_listed_without_a_limit() -> None:
     for name in ("a", "b"):
         zeke_jobs.send_many("anything", [{}], batch=name)
-    assert [one.id for one in batches.batches(limit=None)] == ["b", "a"]
-    assert [one.id for one in batches.batches(limit=1)] == ["b"]
+    assert [[one.id for one in batches.batches(limit=most)] for most in (None, 1)] == [["b", "a"], ["b"]]

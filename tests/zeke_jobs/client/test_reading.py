@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -98,24 +98,26 @@ def test_jobs_are_filtered_by_all_that_a_filter_may_say(conn: Connection) -> Non
     assert ids(parent=first) == ids(newer=timedelta(days=1)) == [third, second]
 
 
-class Waiting:
-    def __init__(self, wait: Callable[[], Any]) -> None:
-        self.seen: list[Any] = []
-        self._thread = threading.Thread(target=lambda: self.seen.append(wait()))
-        self._thread.start()
-
-    def result(self) -> Any:
-        self._thread.join(20)
-        return self.seen[0]
-
-
 @pytest.mark.parametrize("timeout", [60, float("inf"), 1e300, timedelta.max])
-def test_a_wait_ends_soon_after_its_job(conn: Connection, timeout: float | timedelta) -> None:
+def test_a_wait_ends_soon_after_its_job_and_outlives_the_loss_of_its_connections(
+    conn: Connection, timeout: float | timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, failed = drivers.perform, threading.Event()
+
+    def fail_once(connection: Any, plan: Any, *args: Any) -> Any:
+        if plan is reading.ended and not failed.is_set():
+            failed.set()
+            raise psycopg2.OperationalError("the server is away")
+        return looked(connection, plan, *args)
+
+    monkeypatch.setattr(drivers, "perform", fail_once)
     sent = zeke_jobs.send("anything")
-    waiting = Waiting(lambda: zeke_jobs.wait(sent.id, timeout))
-    assert not waiting.seen
-    finish(conn, sent.id, '"output"')
-    assert waiting.result() == "output"
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(zeke_jobs.wait, sent.id, timeout)
+        assert failed.wait(10)
+        assert not waiting.done()
+        finish(conn, sent.id, '"output"')
+        assert waiting.result(20) == "output"
 
 
 def test_looks_are_short_after_one_another_at_first_and_end_with_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,23 +131,6 @@ def test_looks_are_short_after_one_another_at_first_and_end_with_the_time(monkey
     assert found[0] == 0.02
     assert max(found) == 1.0
     assert len(found) < 120
-
-
-def test_a_wait_outlives_the_loss_of_its_connections(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked, failed = drivers.perform, threading.Event()
-
-    def fail_once(connection: Any, plan: Any, *args: Any) -> Any:
-        if plan is reading.ended and not failed.is_set():
-            failed.set()
-            raise psycopg2.OperationalError("the server is away")
-        return looked(connection, plan, *args)
-
-    monkeypatch.setattr(drivers, "perform", fail_once)
-    sent = zeke_jobs.send("anything")
-    waiting = Waiting(lambda: zeke_jobs.wait(sent.id, 20))
-    assert failed.wait(10)
-    finish(conn, sent.id)
-    assert waiting.result() is None
 
 
 @pytest.mark.parametrize(

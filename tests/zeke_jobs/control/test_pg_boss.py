@@ -1,10 +1,11 @@
 """``zeke-jobs import pg-boss`` imports some jobs and leaves others, and no job runs twice or is lost."""
 
+import itertools
 import json
 import random
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,9 +61,9 @@ class There:
     def put(self, name: str = "old-mail", data: Any = None, **columns: Any) -> uuid.UUID:
         return boss.put(self.conn, name, {} if data is None else data, **columns)
 
-    def take(self, **options: Any) -> pg_boss.Report:
+    def take(self, *, conn: Connection | None = None, commits: bool = True, **options: Any) -> pg_boss.Report:
         usual = {"schema": "pgboss", "names": {"old-mail": "mail"}, "recent": RECENT, "by": "ada"}
-        return pg_boss.Import(self.conn, **{**usual, **options}).run()
+        return pg_boss.Import(conn or self.conn, **{**usual, **options}).run(commits=commits)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return query(self.conn, sql)
@@ -168,14 +169,26 @@ def test_jobs_that_our_table_cannot_hold_stay_there_and_are_listed_before_and_af
     monkeypatch.setattr(pg_boss, "_AT_ONCE", 1)  # With pages of one job, each job begins a page.
     odd = {there.put(**columns): why for columns, why in UNFIT for _ in range(2)}
     fine = {there.put() for _ in range(2)}
-    looked = pg_boss.Import(there.conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).run(commits=False)
-    report = there.take()
+    looked, report = there.take(commits=False), there.take()
     assert set(our_jobs()) == fine
     assert {one for one, state in boss.states(there.conn).items() if state != "cancelled"} == {*odd}
     assert (looked.jobs, looked.left) == (report.jobs, report.left)
     assert len(report.left) == len(odd)
     whys = {uuid.UUID(one.what.removeprefix("job ").partition(",")[0]): one.why for one in report.left}
     assert [whys[job] for job, why in odd.items() if not whys[job].startswith(why)] == []
+
+
+def test_jobs_of_a_flow_stay_there_and_groups_and_singletons_keep_their_keys(there: There) -> None:
+    there.put(blocking=True)
+    there.put(pending_dependencies=1, blocked=True)
+    grouped = there.put(group_id="tenant-7")
+    first = there.put(singleton_key="digest", created_on="2026-01-01T00:00:00Z")
+    there.put(singleton_key="digest")
+    report = there.take()
+    assert sorted(one.key or "" for one in our_jobs().values()) == ["", "", "tenant-7"]
+    assert boss.states(there.conn)[grouped] == "cancelled"
+    assert {one.why for one in report.left} == {"it waits for other jobs of its flow, or they wait for it"}
+    assert zeke_jobs.send("mail", unique_key="digest").id == first
 
 
 def test_of_two_jobs_with_one_id_only_the_one_that_is_taken_is_cancelled_there(there: There) -> None:
@@ -189,30 +202,25 @@ def test_of_two_jobs_with_one_id_only_the_one_that_is_taken_is_cancelled_there(t
     assert there.rows("SELECT name, state::text FROM pgboss.job ORDER BY name") == states
 
 
-def test_jobs_of_a_flow_stay_there(there: There) -> None:
-    there.put(blocking=True)
-    there.put(pending_dependencies=1, blocked=True)
-    grouped = there.put(group_id="tenant-7")
-    report = there.take()
-    assert [one.key for one in our_jobs().values()] == ["tenant-7"]
-    assert boss.states(there.conn)[grouped] == "cancelled"
-    assert {one.why for one in report.left} == {"it waits for other jobs of its flow, or they wait for it"}
-
-
-def test_each_job_runs_here_or_there_and_never_at_both(there: There, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_job_runs_here_or_there_and_ended_ones_that_somebody_has_locked_are_taken(
+    there: There, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pg_boss, "_AT_ONCE", 3)
+    done = there.put(state="completed", completed_on=datetime.now(UTC))
     sent = {there.put("old-mail", {"n": n}) for n in range(10)}
     with closing(connect(url)) as worker:
         with worker.cursor() as cursor:
             # A worker of pg-boss has locked two jobs that it will take.
             cursor.execute("BEGIN")
-            cursor.execute("SELECT id FROM pgboss.job ORDER BY created_on, id LIMIT 2 FOR UPDATE")
-            held = {uuid.UUID(str(row[0])) for row in cursor.fetchall()}
+            cursor.execute("SELECT id FROM pgboss.job ORDER BY created_on, id LIMIT 3 FOR UPDATE")
+            held = {uuid.UUID(str(row[0])) for row in cursor.fetchall()} - {done}
+            assert len(held) == 2
+            assert there.take(commits=False).jobs == {("old-mail", "created"): 10, ("old-mail", "completed"): 1}
             there.take()
             cursor.execute("COMMIT")
         fetched = set(boss.fetch(worker, "old-mail"))
     assert fetched == held
-    assert set(our_jobs()) == sent - held
+    assert set(our_jobs()) == sent - held | {done}
 
 
 def test_a_look_and_an_import_leave_the_session_as_it_was_and_touch_no_other_tables(there: There) -> None:
@@ -229,8 +237,7 @@ def test_a_look_and_an_import_leave_the_session_as_it_was_and_touch_no_other_tab
     there.rows("SET search_path TO public; SET enable_seqscan TO off")
     before = there.rows(settings)
     for commits in (False, True):
-        importing = pg_boss.Import(there.conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT)
-        report = importing.run(commits=commits)
+        report = there.take(commits=commits)
         assert (report.version, report.jobs.total()) == (boss.VERSIONS[LATEST], 2)
         assert report.schedules == ["old-mail/pg-boss"]
         assert there.rows(settings) == before
@@ -240,65 +247,31 @@ def test_a_look_and_an_import_leave_the_session_as_it_was_and_touch_no_other_tab
     assert there.rows("SELECT name FROM pgboss.schedule") == []
 
 
-def test_ended_jobs_that_somebody_has_locked_are_taken_and_a_look_counts_locked_jobs(there: There, url: str) -> None:
-    queued, done = there.put(), there.put(state="completed", completed_on=datetime.now(UTC))
-    with closing(connect(url)) as other, other.cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.execute("SELECT id FROM pgboss.job FOR UPDATE")
-        looked = pg_boss.Import(there.conn, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT).run(
-            commits=False
-        )
-        assert looked.jobs == {("old-mail", "created"): 1, ("old-mail", "completed"): 1}
-        there.take()
-        assert set(our_jobs()) == {done}
-        cursor.execute("ROLLBACK")
-    there.take()
-    assert set(our_jobs()) == {queued, done}
-
-
 def test_a_connection_that_breaks_at_any_statement_loses_and_doubles_nothing(
     there: There, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pg_boss, "_AT_ONCE", 2)
     sent = {there.put("old-mail", {"n": n}) for n in range(5)}
+    execute = SQL.execute
     for at in range(1, 30):
-        with closing(connect(url)) as breaking:
-            importing = pg_boss.Import(breaking, schema="pgboss", names={"old-mail": "mail"}, recent=RECENT)
-            left = at
+        steps = itertools.count(1)
+        with closing(connect(url)) as breaking, monkeypatch.context() as patch, suppress(OperationalError):
 
-            def counted(step: Callable[..., Any]) -> Callable[..., Any]:
-                def call(*arguments: Any, **options: Any) -> Any:
-                    nonlocal left
-                    left -= 1
-                    found = step(*arguments, **options)
-                    if left == 0:
-                        breaking.close()
-                        raise OperationalError("cut")
-                    return found
+            def step(*arguments: Any, steps: Any = steps, at: int = at, breaking: Connection = breaking) -> Any:
+                found = execute(*arguments)
+                if next(steps) == at:
+                    breaking.close()
+                    raise OperationalError("cut")
+                return found
 
-                return call
-
-            with monkeypatch.context() as patch:
-                patch.setattr(SQL, "execute", counted(SQL.execute))
-                try:
-                    importing.run()
-                except OperationalError:
-                    pass
-                else:
-                    break
+            patch.setattr(SQL, "execute", step)
+            there.take(conn=breaking)
+            break
         waiting = {job_id for job_id, state in boss.states(there.conn).items() if state == "created"}
         assert waiting.isdisjoint(our_jobs())
         assert waiting | set(our_jobs()) == sent
     assert at > 7
     assert set(our_jobs()) == sent
-
-
-def test_a_singleton_key_is_the_unique_key_of_the_first_and_both_are_taken(there: There) -> None:
-    first = there.put(singleton_key="digest", created_on="2026-01-01T00:00:00Z")
-    there.put(singleton_key="digest")
-    there.take()
-    assert len(our_jobs()) == 2
-    assert zeke_jobs.send("mail", unique_key="digest").id == first
 
 
 def test_schedules_are_taken_with_their_zones_and_are_gone_there(there: There, make_task: MakeTask) -> None:

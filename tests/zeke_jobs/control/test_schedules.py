@@ -17,17 +17,12 @@ def world(conn: Connection) -> World:
     return made
 
 
-def test_a_pause_is_kept_with_its_author_and_skips_ticks_with_that_reason(world: World) -> None:
+def test_a_pause_is_kept_with_its_author_and_what_it_skipped_is_not_made_up_for(world: World) -> None:
+    world.put(missed="all", payload={"reason": "schedule"})
     assert actions.pause(world.conn, "schedule/pull", by="ann@here", reason="feed is broken")
     assert world.beat(NINE + 5 * MINUTE) == ["09:05 skipped paused by ann@here since 2025-06-04 09"]
     paused = [world.schedule()[name] for name in ("paused", "paused_by", "paused_on", "pause_reason")]
     assert paused == [True, "ann@here", NINE, "feed is broken"]
-
-
-def test_what_fell_due_during_a_pause_is_not_made_up_for(world: World) -> None:
-    world.put(missed="all")
-    world.beat(NINE)
-    actions.pause(world.conn, "schedule/pull", by="ann@here")
     world.at(NINE + 12 * MINUTE)
     assert actions.resume(world.conn, "schedule/pull")
     assert not actions.resume(world.conn, "schedule/pull")
@@ -53,19 +48,14 @@ def test_a_backfill_sends_each_tick_that_has_no_job(world: World) -> None:
     assert {tick.reason for tick in again} == {"sent before"}
 
 
-def test_backfilled_ticks_are_not_sent_again_by_the_schedule(world: World) -> None:
+def test_backfilled_ticks_are_not_sent_again_by_the_schedule_nor_do_they_keep_its_ticks_out(world: World) -> None:
     world.put(missed="all")
     world.beat(NINE)
+    world.at(NINE + 4 * MINUTE)
+    actions.backfill(world.conn, "pull", NINE - timedelta(hours=1), NINE - MINUTE)
     world.at(NINE + 11 * MINUTE)
     actions.backfill(world.conn, "pull", NINE + 5 * MINUTE, NINE + 5 * MINUTE)
     assert world.beat(NINE + 11 * MINUTE) == ["09:10 sent"]
-
-
-def test_jobs_of_a_backfill_do_not_keep_the_schedule_s_ticks_out(world: World) -> None:
-    world.beat(NINE)
-    world.at(NINE + 4 * MINUTE)
-    actions.backfill(world.conn, "pull", NINE - timedelta(hours=1), NINE)
-    assert world.beat(NINE + 5 * MINUTE) == ["09:05 sent"]
 
 
 def test_what_cannot_be_sent_is_refused_by_name(world: World) -> None:

@@ -118,17 +118,13 @@ def test_a_budget(shown: Shown) -> None:
     assert f"{spent} USD today" in shown.printed()
     assert shown.row("task/dear")[2] == "2.25/2 USD"
     assert shown.samples("task/dear") == {("active",): 3.0, ("unit_used", "USD"): 2.25, ("unit", "USD"): 2.0}
-
-
-def test_a_budget_that_is_spent_to_the_cent_holds_jobs_without_an_estimate_too(shown: Shown) -> None:
     (claim,) = shown.claim("ask", 1)
     shown.used(claim, USD=4.9)
     shown.waits("ask")
-    assert not found(shown.scene.conn, "budget-spent")
-    shown.used(claim, USD=0.1)
-    job = shown.waits("free")
+    assert [one.subject for one in found(shown.scene.conn, "budget-spent")] == ["task/dear"]
+    shown.used(claim, USD=0.1)  # Spent to the cent, it holds jobs without an estimate too.
     words = "the shared limit ai has used up its USD, 5 of 5 today; it begins anew at midnight in UTC"
-    assert shown.scene.reasons(job)["budget-spent"] == words
+    assert shown.scene.reasons(shown.waits("free"))["budget-spent"] == words
 
 
 def test_throttling(shown: Shown) -> None:

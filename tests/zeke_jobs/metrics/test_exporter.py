@@ -42,7 +42,7 @@ def values() -> dict[tuple[Any, ...], float]:
     return {(one.name.removeprefix("zeke_jobs_"), *one.labels.values()): one.value for one in found}
 
 
-def test_depth_and_waits_are_told_by_task(scene: Scene) -> None:
+def test_depth_and_waits_are_told_by_task_to_a_reader_too(scene: Scene, database: str) -> None:
     scene.add("quick", 4)
     scene.claim(scene.serve(), 1, ["quick"])
     scene.later(50)
@@ -55,6 +55,10 @@ def test_depth_and_waits_are_told_by_task(scene: Scene) -> None:
         assert (f"{name}", *CALM) not in now
     scene.later(71)
     assert values()["max_wait_breached", *QUICK] == 1
+    sign_up(scene.conn)
+    found = samples(as_member(database, roles.READER))
+    assert {sample.name for sample in found} <= {family.name for family in DATABASE}
+    assert Sample("zeke_jobs_queued", {"task": "quick", "queue": "default"}, 3) in found
 
 
 def test_ends_and_durations_are_those_of_late(scene: Scene) -> None:
@@ -135,14 +139,6 @@ def test_a_database_that_does_not_answer_or_has_no_tables_is_a_sample_and_the_st
     with capture_logs() as lines:
         assert samples(new_database()) == DOWN
     assert ["run: zeke-jobs migrate" in line["error"] for line in lines] == [True]
-
-
-def test_the_rights_of_a_reader_are_enough(scene: Scene, database: str) -> None:
-    scene.add("quick")
-    sign_up(scene.conn)
-    found = samples(as_member(database, roles.READER))
-    assert {sample.name for sample in found} <= {family.name for family in DATABASE}
-    assert Sample("zeke_jobs_queued", {"task": "quick", "queue": "default"}, 1) in found
 
 
 def test_a_folder_that_cannot_be_had_ends_the_process_with_status_2(

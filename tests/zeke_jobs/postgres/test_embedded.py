@@ -86,18 +86,6 @@ def test_a_pid_file_that_names_a_stranger_or_that_a_full_disk_cut_is_no_obstacle
         stranger.kill()
 
 
-def test_a_copy_of_a_folder_has_a_server_of_its_own(folder: Path) -> None:
-    url = embedded.ensure(folder)
-    copy = folder.with_name("copy")
-    subprocess.run(["cp", "-a", folder, copy], check=True)
-    assert embedded.running(copy) is None
-    try:
-        assert embedded.ensure(copy) != url
-    finally:
-        embedded.stop(copy, mode="immediate")
-    assert answers(url)
-
-
 def test_it_is_stopped_as_soon_as_it_has_begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(psycopg2, "connect", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -168,14 +156,16 @@ def test_any_path_will_do_and_the_socket_is_private_all_the_same() -> None:
         assert not socket.exists()
 
 
-def test_the_folder_of_a_killed_servers_socket_goes_but_not_the_one_of_a_copied_server(folder: Path) -> None:
+def test_a_copied_folder_has_a_server_of_its_own_and_the_folder_of_a_killed_servers_socket_goes(folder: Path) -> None:
     far, copy = (folder.with_name(letter * 90) for letter in "fc")
     folder.rename(far)
     try:
-        first = Path(parse_qs(urlsplit(embedded.ensure(far)).query)["host"][0])
+        url = embedded.ensure(far)
+        first = Path(parse_qs(urlsplit(url).query)["host"][0])
         subprocess.run(["cp", "-a", far, copy], check=True)
-        embedded.ensure(copy)
-        assert answers(f"postgresql://postgres@/postgres?host={first}&port=5432")
+        assert embedded.running(copy) is None
+        assert embedded.ensure(copy) != url
+        assert answers(url)
         os.kill(pid_of(far), signal.SIGKILL)
         assert answers(embedded.ensure(far))
         assert not first.exists()

@@ -331,9 +331,15 @@ def test_no_statement_of_ours_takes_a_lock_that_everybody_may_take() -> None:
             assert "pg_advisory" not in text or path.name == "story_filing_hold.sql", path
 
 
-def test_one_process_at_a_time_holds_a_lock_and_the_next_sees_what_it_did(
+def test_one_process_at_a_time_holds_a_lock_and_a_heartbeat_without_a_suspect_only_that_of_its_own_row(
     conn: Connection, other_conn: Connection
 ) -> None:
+    jobs = Jobs(conn)
+    worker = jobs.worker()
+    with transaction(conn):
+        jobs.beat(worker)
+        held = "SELECT relation::regclass::text FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'RowShareLock'"
+        assert rows(conn, held) == []
     with transaction(conn):
         rows(conn, "SELECT zeke_jobs.take_lock('new one')")
         with other_conn.cursor() as cursor:
@@ -342,12 +348,3 @@ def test_one_process_at_a_time_holds_a_lock_and_the_next_sees_what_it_did(
                 cursor.execute("SELECT zeke_jobs.take_lock('new one')")
             cursor.execute("SELECT zeke_jobs.take_lock('another one')")
     other_conn.cursor().execute("SELECT zeke_jobs.take_lock('new one')")
-
-
-def test_a_heartbeat_without_a_suspect_takes_no_lock_but_of_its_own_row(conn: Connection) -> None:
-    jobs = Jobs(conn)
-    worker = jobs.worker()
-    with transaction(conn):
-        jobs.beat(worker)
-        held = "SELECT relation::regclass::text FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'RowShareLock'"
-        assert rows(conn, held) == []

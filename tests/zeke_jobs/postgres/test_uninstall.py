@@ -93,15 +93,7 @@ def test_a_real_pg_boss_is_left_alone(fresh: Connection) -> None:
     assert objects(fresh) == before
 
 
-def test_it_waits_until_the_workers_are_stopped(conn: Connection) -> None:
-    worker = Jobs(conn).worker()
-    with pytest.raises(StillNeeded, match=r"expected no live processes, got worker here \(1\); stop them first"):
-        uninstall.plan(conn)
-    SQL.run(conn, "worker/leave", worker=worker)
-    uninstall.plan(conn)
-
-
-def test_the_command_asks_for_the_databases_name_and_a_script_for_nothing(
+def test_the_command_waits_until_the_workers_are_stopped_and_asks_for_the_databases_name_and_a_script_for_nothing(
     cli: Cli, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("typer.prompt", lambda _question: "yes")
@@ -111,6 +103,10 @@ def test_the_command_asks_for_the_databases_name_and_a_script_for_nothing(
     assert cli("uninstall", "--yes", "--package", PIPELINE).status == 0
     assert "table public.stories" not in objects(conn)
     migrate.migrate(conn, [PIPELINE])
+    worker = Jobs(conn).worker()
+    with pytest.raises(StillNeeded, match=r"expected no live processes, got worker here \(1\); stop them first"):
+        uninstall.plan(conn)
+    SQL.run(conn, "worker/leave", worker=worker)
     name = conn.info.dbname
     monkeypatch.setattr("typer.prompt", lambda _question: name)
     done = cli("uninstall")

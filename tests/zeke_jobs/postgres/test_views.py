@@ -75,6 +75,7 @@ def test_the_queries_of_pg_bosss_documentation_and_client_find_each_job_and_colu
     seen = [(str(row["id"]), row["state"], row["retrycount"]) for row in found[:-1]]
     assert seen == [(ids[state], state, 3 * (state == "failed")) for state in ids]
     assert [found[n]["output"] for n in (3, 4)] == [{"chili": 3}, {"type": "OSError", "message": "no route"}]
+    assert found[-1]["retrycount"] == 3
     purged = {"name": "purged", "state": "failed", "retry_count": 3, "is_archived": True}
     archived = "SELECT name, state, retry_count, archivedon IS NOT NULL AS is_archived FROM pgboss.archive"
     assert rows(conn, archived) == [purged]
