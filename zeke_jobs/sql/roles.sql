@@ -42,7 +42,7 @@ GRANT EXECUTE ON FUNCTION zeke_jobs.forget_audit(), zeke_jobs.cancel_removed() T
 -- Operators see everything, and write no table: they cancel, retry, pause, apply, set and run schedules by functions that record their name.
 GRANT SELECT ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_operator;
 GRANT EXECUTE ON FUNCTION
-  zeke_jobs.delete_job(uuid, text), zeke_jobs.cancel_batch(text, text, text), zeke_jobs.retry_batch(text, text),
+  zeke_jobs.cancel_batch(text, text, text), zeke_jobs.retry_batch(text, text),
   zeke_jobs.count_changes(text, jsonb, jsonb, integer), zeke_jobs.change_jobs(text, jsonb, jsonb, text, text, uuid, integer),
   zeke_jobs.import_jobs(text, jsonb, text),
   zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text), zeke_jobs.note_sent(text, text, text, text, uuid[])

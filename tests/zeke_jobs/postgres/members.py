@@ -25,7 +25,6 @@ SENDING = {
 LOOKING = {"oldest_due", "depth", "due_jobs", "pace", "room_of", "turns_before"}
 CHANGING = {
     "cancel_batch", "retry_batch", "pause", "resume", "note_sent", "count_changes", "change_jobs", "import_jobs",
-    "delete_job",
 }  # fmt: skip
 DECIDING = {"lock_catalogue", "put_in_force", "lock_schedule", "advance_schedule", "record_tick"}
 #: These are all rights of each role to functions that PUBLIC may not call, and to tables and views. Whoever adds a

@@ -32,7 +32,6 @@ BEGIN
     SELECT o.queue, p_looks AND bool_or(w.id IS NOT DISTINCT FROM p_caller) AS looks, bool_or(w.id IS DISTINCT FROM p_caller) AS waits,
       (array_agg(w.id ORDER BY random()) FILTER (WHERE w.id IS DISTINCT FROM p_caller))[1] AS first
     FROM zeke_jobs.worker AS w JOIN zeke_jobs.task AS o ON o.id = ANY (w.tasks) AND o.limits && v_open AND o.limits && w.limited
-    WHERE w.limited && v_open GROUP BY o.queue
-  ) AS f
+    WHERE w.limited && v_open GROUP BY o.queue) AS f
   WHERE f.waits;
 END $$;

@@ -262,8 +262,7 @@ BEGIN
        ('args of a message', 'array', p_message -> 'args', true), ('kwargs of a message', 'object', p_message -> 'kwargs', true),
        ('options of a message', 'object', p_message -> 'options', true),
        ('message_timestamp of a message', 'number', p_message -> 'message_timestamp', true),
-       ('eta of a message', 'number', p_message #> '{options,eta}', true)
-     ) AS f (name, type, value, may_be_absent)
+       ('eta of a message', 'number', p_message #> '{options,eta}', true)) AS f (name, type, value, may_be_absent)
      WHERE coalesce(jsonb_typeof(f.value), 'null') <> f.type AND NOT (f.may_be_absent AND coalesce(f.value, 'null') = 'null')
      LIMIT 1),
     zeke_jobs.refused(zeke_jobs.unfit_value(v_options), v_options), zeke_jobs.unfit_json(CASE jsonb_typeof(p_message) WHEN 'object' THEN p_message - 'kwargs' END),
@@ -565,8 +564,7 @@ BEGIN
       FROM ROWS FROM (unnest(p_ids), unnest(p_keys), jsonb_array_elements(p_payloads), unnest(v_uniques))
         WITH ORDINALITY AS i (id, key, payload, unique_key, n)
       WHERE i.id <> ALL (v_made) AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id)
-      ORDER BY i.unique_key, i.n OFFSET 0
-    ) AS j
+      ORDER BY i.unique_key, i.n OFFSET 0) AS j
     CROSS JOIN LATERAL zeke_jobs.put(
       v_task.id, NULL, j.payload,
       (p_options - 'then') || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e);

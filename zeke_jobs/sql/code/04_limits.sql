@@ -126,8 +126,7 @@ BEGIN
     FROM (
       SELECT g.name, g.unit, g.task, avg(g.used) AS used, count(*) AS jobs, max((b.averages ->> g.task)::numeric) AS was
       FROM gone AS g JOIN zeke_jobs.bucket AS b ON b.name = g.name AND b.unit = g.unit
-      WHERE g.used IS NOT NULL AND g.task IS NOT NULL GROUP BY g.name, g.unit, g.task
-    ) AS a
+      WHERE g.used IS NOT NULL AND g.task IS NOT NULL GROUP BY g.name, g.unit, g.task) AS a
     GROUP BY a.name, a.unit
   )
   UPDATE zeke_jobs.bucket AS b

@@ -32,8 +32,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text, p_tasks text[], p_
           AND q.task >= CASE WHEN l.n IS NULL THEN (SELECT min(n.name) FROM unnest(p_tasks) AS n (name) WHERE n.name > l.task) ELSE l.task END
         ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1
       )
-      LIMIT 1
-    ) AS h
+      LIMIT 1) AS h
   )
   SELECT l.task, l.priority, l.run_at, l.seq FROM level AS l WHERE l.n IS NOT NULL $$;
 
@@ -182,8 +181,7 @@ BEGIN
     FROM zeke_jobs.first_jobs(p_queue, p_tasks, p_first.task, p_first.priority, p_first.run_at, p_first.seq) AS l JOIN zeke_jobs.task AS t ON t.id = l.task
     WHERE l.run_at <= p_now AND t.queue = p_queue AND NOT t.paused
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.pause AS p WHERE p.target IN ('task/' || t.id, 'queue/' || p_queue) OR p.target = ANY (t.limits))
-    ORDER BY rank DESC, random()
-  ) AS l;
+    ORDER BY rank DESC, random()) AS l;
   IF cardinality(due) > 1 THEN
     v_full := ARRAY(SELECT r.name FROM zeke_jobs.room(limits, p_now) AS r WHERE r.room <= 0 AND r.reason = 'concurrency');
   END IF;
@@ -306,10 +304,8 @@ BEGIN
           -- The order and the range make the planner use the index queue_ready_key even without statistics.
           ORDER BY q.key, q.run_at, q.seq
           LIMIT v_turns * greatest(0, coalesce((p_share #>> ARRAY['weights', k.key])::integer, 1) - CASE k.n WHEN 1 THEN v_taken ELSE 0 END)
-          FOR UPDATE SKIP LOCKED
-        ) AS r
-        LIMIT p_most - cardinality(v_places)
-      ) AS f;
+          FOR UPDATE SKIP LOCKED) AS r
+        LIMIT p_most - cardinality(v_places)) AS f;
       v_places := v_places || v_more.places;
       v_passed := CASE WHEN v_more.places = '{}' THEN v_passed + cardinality(v_keys) ELSE 0 END;
       IF cardinality(v_places) = p_most THEN
@@ -452,8 +448,7 @@ BEGIN
       SELECT q.ctid AS place, q.run_at FROM zeke_jobs.queue AS q
       WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.priority = p_priority AND q.run_at <= p_now
         AND (q.run_at, q.seq) >= (p_from, p_from_seq) AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
-      ORDER BY q.run_at, q.seq LIMIT v_size
-    ) AS d;
+      ORDER BY q.run_at, q.seq LIMIT v_size) AS d;
     IF cardinality(v_found) < v_size AND v_since + v_wait > p_now THEN
       SELECT NULL, 'company', v_since + v_wait INTO v_found, reason, opens_on;
     END IF;

@@ -14,8 +14,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   CROSS JOIN unnest('{completed,failed,cancelled}'::zeke_jobs.job_status[]) AS s (status)
   LEFT JOIN zeke_jobs.task AS t ON t.id = p.task CROSS JOIN LATERAL (
     SELECT zeke_jobs.now() - greatest(
-      coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period) AS before
-  ) AS b
+      coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period) AS before) AS b
   WHERE (
     SELECT true FROM zeke_jobs.queue AS q -- from EXISTS, a planner that believes the table is small makes a join that reads all ended jobs
     WHERE q.state IN ('done', 'rejected') AND q.state = CASE s.status WHEN 'completed' THEN 'done'::zeke_jobs.state ELSE 'rejected' END

@@ -166,25 +166,20 @@ LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
 CREATE OR REPLACE FUNCTION zeke_jobs.pace(p_task text, p_sample integer, OUT done_per_minute double precision,
   OUT failed_per_minute double precision, OUT mean double precision, OUT p50 double precision, OUT p95 double precision,
   OUT sample bigint) LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
-  SELECT
-    d.recent * 60 / CASE WHEN d.recent < p_sample THEN 60 ELSE greatest(0.001, d.span) END,
-    f.recent * 60 / CASE WHEN f.recent < p_sample THEN 60 ELSE greatest(0.001, f.span) END, d.mean, d.p50, d.p95, d.sample
-  FROM (
-    SELECT
-      count(*) FILTER (WHERE q.completed_on > zeke_jobs.now() - interval '1 minute') AS recent, count(*) AS sample,
-      extract(epoch FROM zeke_jobs.now() - min(q.completed_on))::double precision AS span, avg(q.took) AS mean,
-      percentile_cont(0.5) WITHIN GROUP (ORDER BY q.took) AS p50, percentile_cont(0.95) WITHIN GROUP (ORDER BY q.took) AS p95
+  SELECT max(n.per_minute) FILTER (WHERE s.state = 'done'), max(n.per_minute) FILTER (WHERE s.state = 'rejected'),
+    max(n.mean) FILTER (WHERE s.state = 'done'), max(n.p50) FILTER (WHERE s.state = 'done'),
+    max(n.p95) FILTER (WHERE s.state = 'done'), max(n.sample) FILTER (WHERE s.state = 'done')
+  FROM unnest('{done,rejected}'::zeke_jobs.state[]) AS s (state) CROSS JOIN LATERAL (
+    SELECT count(*) AS sample, avg(e.took) AS mean, percentile_cont(0.5) WITHIN GROUP (ORDER BY e.took) AS p50,
+      percentile_cont(0.95) WITHIN GROUP (ORDER BY e.took) AS p95,
+      count(*) FILTER (WHERE e.age < 60) * 60 / CASE WHEN count(*) FILTER (WHERE e.age < 60) < p_sample THEN 60 ELSE greatest(0.001, max(e.age)) END AS per_minute
     FROM (
-      SELECT q.completed_on, extract(epoch FROM q.completed_on - q.started_on)::double precision AS took FROM zeke_jobs.queue AS q
-      WHERE q.state = 'done' AND q.task = p_task AND q.completed_on > zeke_jobs.now() - interval '1 hour'
-      ORDER BY q.completed_on DESC LIMIT p_sample) AS q
-  ) AS d CROSS JOIN (
-    SELECT count(*) AS recent, extract(epoch FROM zeke_jobs.now() - min(q.completed_on))::double precision AS span
-    FROM (
-      SELECT q.completed_on FROM zeke_jobs.queue AS q
-      WHERE q.state = 'rejected' AND q.cancelled_on IS NULL AND q.task = p_task AND q.completed_on > zeke_jobs.now() - interval '1 minute'
-      ORDER BY q.completed_on DESC LIMIT p_sample) AS q
-  ) AS f $$;
+      SELECT extract(epoch FROM zeke_jobs.now() - q.completed_on)::double precision AS age,
+        extract(epoch FROM q.completed_on - q.started_on)::double precision AS took
+      FROM zeke_jobs.queue AS q
+      WHERE q.state IN ('done', 'rejected') AND q.state = s.state AND q.cancelled_on IS NULL AND q.task = p_task
+        AND q.completed_on > zeke_jobs.now() - interval '1 hour'
+      ORDER BY q.completed_on DESC LIMIT p_sample) AS e) AS n $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.task_wait AS
 SELECT

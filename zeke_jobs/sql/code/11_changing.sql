@@ -58,23 +58,6 @@ BEGIN
   RETURN v_ended || v_marked;
 END $$;
 
--- Remove a job that is not active; its history line is kept. A queued job is cancelled first. Return false if the job is locked or does not exist.
-CREATE OR REPLACE FUNCTION zeke_jobs.delete_job(p_id uuid, p_by text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
-BEGIN
-  PERFORM zeke_jobs.refuse(format('expected a job that is not active, got %s; cancel it first', p_id), 'object_not_in_prerequisite_state')
-  WHERE (SELECT q.state FROM zeke_jobs.queue AS q WHERE q.message_id = p_id FOR UPDATE) = 'consumed';
-  PERFORM zeke_jobs.cancel_jobs(ARRAY[p_id], 'deleted', p_by);
-  INSERT INTO zeke_jobs.purge_due (job, purge_on) VALUES (p_id, '-infinity')
-  ON CONFLICT ON CONSTRAINT purge_due_pkey DO UPDATE SET purge_on = excluded.purge_on;
-  IF (zeke_jobs.purge(NULL, NULL, '-infinity', '1970-01-01', 1)).purged = 0 THEN
-    DELETE FROM zeke_jobs.purge_due AS p WHERE p.job = p_id;
-    RETURN false;
-  END IF;
-  PERFORM zeke_jobs.note('delete', 'job/' || p_id, p_by, NULL, ARRAY[p_id]);
-  RETURN true;
-END $$;
-
 -- Cancel all unfinished jobs of a task that is being removed, under all names of the task. A locked job is left to zeke_jobs.cancel_removed.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS integer
 LANGUAGE plpgsql VOLATILE AS $$

@@ -188,7 +188,14 @@ BEGIN
       v_changed := NEW.id = zeke_jobs.send(NEW.name, coalesce(NEW.data, '{}'), zeke_jobs.pgboss_options(to_jsonb(NEW))) AND v_changed;
       RETURN CASE WHEN v_changed THEN NEW END; -- pg-boss, too, returns no id if the job exists already
     WHEN TG_OP = 'DELETE' AND TG_TABLE_NAME = 'job' THEN
-      v_changed := zeke_jobs.delete_job(OLD.id, c_by);
+      PERFORM zeke_jobs.refuse(format('expected a job that is not active, got %s; cancel it first', OLD.id), 'object_not_in_prerequisite_state')
+      WHERE (SELECT q.state FROM zeke_jobs.queue AS q WHERE q.message_id = OLD.id FOR UPDATE) = 'consumed';
+      PERFORM zeke_jobs.cancel_jobs(ARRAY[OLD.id], 'deleted', c_by);
+      INSERT INTO zeke_jobs.purge_due (job, purge_on) VALUES (OLD.id, '-infinity')
+      ON CONFLICT ON CONSTRAINT purge_due_pkey DO UPDATE SET purge_on = excluded.purge_on;
+      v_changed := (zeke_jobs.purge(NULL, NULL, '-infinity', '1970-01-01', 1)).purged > 0;
+      DELETE FROM zeke_jobs.purge_due AS p WHERE p.job = OLD.id AND NOT v_changed;
+      PERFORM zeke_jobs.note('delete', 'job/' || OLD.id, c_by, NULL, ARRAY[OLD.id]) WHERE v_changed;
     WHEN TG_OP = 'DELETE' THEN
       PERFORM zeke_jobs.refuse(format('expected a stored schedule, got that of %s in jobs.yaml', OLD.name), 'object_not_in_prerequisite_state')
       WHERE NOT zeke_jobs.delete_schedule(OLD.key, c_by);

@@ -36,8 +36,7 @@ BEGIN
       cancelled_on = CASE WHEN s.cancels AND b.ended_on IS NULL THEN coalesce(b.cancelled_on, zeke_jobs.now()) ELSE b.cancelled_on END
     FROM (
       SELECT sum(g.unfinished) AS unfinished, sum(g.completed) AS completed, sum(g.failed) AS failed, sum(g.cancelled) AS cancelled,
-        bool_or(g.cancels) AS cancels FROM gone AS g
-    ) AS s
+        bool_or(g.cancels) AS cancels FROM gone AS g) AS s
     WHERE b.id = v_batch
     RETURNING b.ended_on IS NULL AND b.unfinished = 0 AND (b.after_failure = 'send' OR b.failed = 0)
       AND NOT EXISTS (SELECT 1 FROM zeke_jobs.batch_open AS o WHERE o.batch = v_batch) INTO v_ends;

@@ -58,8 +58,7 @@ LANGUAGE sql STABLE SECURITY DEFINER AS $$
         SELECT 1 FROM zeke_jobs.queue AS o
         WHERE o.state = 'queued' AND o.queue_name = q.queue_name AND o.task = q.task AND o.key = q.key AND o.priority = q.priority
           AND (o.run_at, o.seq) < (q.run_at, q.seq)
-        LIMIT p_most) AS x
-    ) AS o
+        LIMIT p_most) AS x) AS o
     WHERE q.message_id = p_job
   )
   SELECT j.own, (
