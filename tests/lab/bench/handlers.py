@@ -42,11 +42,8 @@ class Web(BaseModel):
     url: str
 
     def _options(self) -> dict[str, Any]:
-        return {
-            "base_url": self.url,
-            "timeout": 30,
-            "limits": httpx.Limits(max_connections=None, max_keepalive_connections=20),
-        }
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        return {"base_url": self.url, "timeout": 30, "limits": limits}
 
     def open(self) -> httpx.Client:
         return httpx.Client(**self._options())

@@ -22,16 +22,16 @@ class Row:
     note: str = ""
 
     def line(self) -> str:
-        figure = "—" if self.value is None else f"{number(self.value)} {self.unit}"
+        """Format a row of the table; three digits of a figure are enough."""
+        value, target = "—", ""
+        if self.value is not None:
+            value = f"{self.value:,.0f} {self.unit}" if self.value >= 100 else f"{self.value:.3g} {self.unit}"
         ratio = "" if self.ratio is None else f"{self.ratio:.2f} ({self.against})"
-        return f"| {self.what} | {figure} | {ratio} | {self._target()} | {self.note} |"
-
-    def _target(self) -> str:
         if self.least is not None and self.ratio is not None:
-            return f"≥ {self.least:g}: {'reached' if self.ratio >= self.least else '**missed**'}"
-        if self.most is not None and self.value is not None:
-            return f"≤ {self.most:g}: {'reached' if self.value <= self.most else '**missed**'}"
-        return ""
+            target = f"≥ {self.least:g}: {'reached' if self.ratio >= self.least else '**missed**'}"
+        elif self.most is not None and self.value is not None:
+            target = f"≤ {self.most:g}: {'reached' if self.value <= self.most else '**missed**'}"
+        return f"| {self.what} | {value} | {ratio} | {target} | {self.note} |"
 
 
 def middle(what: str, rounds: Sequence[float], others: Sequence[float] | None = None, **more: object) -> Row:
@@ -44,8 +44,3 @@ def middle(what: str, rounds: Sequence[float], others: Sequence[float] | None = 
 def table(found: dict[str, Iterable[Row]], about: str) -> str:
     lines = [line for name, rows in found.items() for line in (f"| `{name}` | | | | |", *(row.line() for row in rows))]
     return "\n".join([about, "", _HEAD, *lines])
-
-
-def number(value: float) -> str:
-    """Format a number with three significant digits, or as an integer."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

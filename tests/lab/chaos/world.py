@@ -1,13 +1,15 @@
 """A world is one system under load: a server, workers and a scheduler, a sender, and proofs at the end."""
 
+import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self
 
 import psutil
 
@@ -34,8 +36,6 @@ _STUCK = """
     WHERE w.id = q.worker), ' of nobody') || ' at ' || clock_timestamp()
   FROM zeke_jobs.queue AS q WHERE q.state IN ('queued', 'consumed') ORDER BY q.seq LIMIT 5"""
 _IN_FLOW = 30  # At most _IN_FLOW jobs wait or run while the workers keep up.
-
-Kind = TypeVar("Kind", bound="World")
 
 
 class Kept:
@@ -108,7 +108,7 @@ class World:
 
     # ── start and end
 
-    def open(self) -> None:
+    def _open(self) -> None:
         self.url = self.start_server()
         self.about = server.describe(self.url, server_binaries())
         with closing(connect(self.url)) as conn:
@@ -117,14 +117,22 @@ class World:
         environment = {"ZEKE_JOBS_HEARTBEAT": str(self.heartbeat), TRACE: str(self.trace), "ZEKE_JOBS_CONFIG": ""}
         self.fleet = Fleet(self.folder, self.url, environment=environment)
         self.traffic = Traffic(self.url, self.kinds)
-        self.zeke("apply", self.write("jobs.yaml", self.tasks))
+        self.fleet.configure(self.tasks)
+        self.fleet.zeke("apply")
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for kept in self.kept:
             kept.release()
         with suppress(AttributeError):
             self.fleet.stop()
-        with suppress(AttributeError):
             self.traffic.stop()
         self.stop_server("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -135,11 +143,6 @@ class World:
     def stop_server(self, mode: str) -> None:
         with suppress(FileNotFoundError):
             embedded.stop(self.server, mode=mode)
-
-    def zeke(self, *arguments: str) -> None:
-        command = self.fleet.run("zeke-jobs", *arguments)
-        if status := command.wait(60):
-            raise RuntimeError(f"zeke-jobs {' '.join(arguments)} ended with {status}: {command.text()}")
 
     # ── commands
 
@@ -170,9 +173,9 @@ class World:
             # Waiting jobs would make the measured rate exceed the rate of sends.
             self.comes(lambda: self.look(OPEN) <= _IN_FLOW, 30)
 
-    def whole(self, workers: int = 2) -> bool:
+    def whole(self, workers: int = 2) -> None:
         """Wait until ``workers`` processes are registered again, and jobs that have seen a death have run."""
-        return self.comes(lambda: self.joined() >= workers and self.look(f"{OPEN} AND deaths > 0") == 0, 60)
+        self.comes(lambda: self.joined() >= workers and self.look(f"{OPEN} AND deaths > 0") == 0, 60)
 
     def kill(self, kept: Kept) -> None:
         pids = kept.pids()
@@ -184,21 +187,25 @@ class World:
         for pid in pids:
             self.gone.setdefault(pid, []).append((begin, end))
 
+    @contextmanager
+    def frozen(self, kept: Kept) -> Iterator[None]:
+        """Freeze a command during the block."""
+        pids, group, begin = kept.pids(), kept.command.pid, time.monotonic()
+        os.killpg(group, signal.SIGSTOP)
+        yield
+        self.note_gone(pids, begin, time.monotonic())
+        os.killpg(group, signal.SIGCONT)
+
     # ── observations
 
     def look(self, sql: str, *params: Any) -> Any:
         """Return the first value of the first row, over a new connection."""
-        found = self.rows(sql, *params)
-        return found[0][0] if found else None
+        return next((first for first, *_ in self.rows(sql, *params)), None)
 
     def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Return all rows of a statement, over a new connection."""
         with closing(connect(self.url)) as conn:
             return query(conn, sql, *params)
-
-    def write(self, name: str, text: str) -> str:
-        (self.folder / name).write_text(text)
-        return name
 
     def comes(self, condition: Callable[[], Any], patience: float) -> bool:
         """Say whether a condition becomes true in ``patience`` seconds; an unreachable database counts as false."""
@@ -304,16 +311,3 @@ class World:
             f"{found.duplicated} ({proof.repeats(ran):,} run again)",
         )
         return Outcome(self.name, broke, figures, self.promises, note, "", found, self.about, self.stuck)
-
-
-@contextmanager
-def opened(made: Kind) -> Iterator[Kind]:
-    try:
-        made.open()
-        yield made
-    finally:
-        made.close()
-
-
-def world(name: str, *, quick: bool, **options: Any) -> AbstractContextManager[World]:
-    return opened(World(name, quick=quick, **options))

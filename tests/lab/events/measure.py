@@ -9,7 +9,6 @@ from unittest import mock
 from uuid import UUID
 
 import psutil
-from psycopg2.extensions import connection as Connection
 
 from actors.ai import Settings, hashing
 from actors.ai.protocol import Analysis, Embedding, Provenance, Story
@@ -17,7 +16,7 @@ from actors.insights import events
 from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
-from tests.fleet import query
+from tests.fleet import cpu_of, query
 from tests.lab.events.world import SAME, World
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import FakeContext
@@ -51,7 +50,7 @@ class Cost:
 
 @dataclass
 class Quality:
-    """The counts compare clusters with a full comparison: pairs found, and pairs that are wrong."""
+    """The counts compare clusters with a full comparison: its pairs and those in one cluster, all found and wrong ones."""
 
     pairs: int = 0
     together: int = 0
@@ -62,19 +61,19 @@ class Quality:
 def one_by_one(url: str, world: World, places: range) -> tuple[Cost, list[list[UUID]]]:
     """Analyse stories one after another; return the cost of each story, and the similar stories found."""
     cost, hits = Cost(), []
-    ai = Prepared(world)
+    ai: Any = Prepared(world)
     with closing(connect(url)) as conn, watched() as found:
         server = psutil.Process(conn.info.backend_pid)
-        before = server.cpu_times()
+        before = cpu_of(server)
         for place in places:
             found.clear()
             begin = time.perf_counter()
-            analyse(conn, ai, world.ids[place])
+            context = FakeContext(conn, settings=EventSettings(), services={"ai": ai})
+            analyze_story(AnalyzeStory(story_id=world.ids[place]), context)
             spent = (time.perf_counter() - begin) * 1e3
             hits.append(list(found))
             (cost.joining if found else cost.alone).append(spent)
-        after = server.cpu_times()
-    cost.server = (after.user + after.system - before.user - before.system) * 1e3 / len(places)
+        cost.server = (cpu_of(server) - before) * 1e3 / len(places)
     return cost, hits
 
 
@@ -97,10 +96,6 @@ def quality(url: str, world: World, places: range, hits: list[list[UUID]]) -> Qu
     return result
 
 
-def analyse(conn: Connection, ai: Any, story: UUID) -> None:
-    analyze_story(AnalyzeStory(story_id=story), FakeContext(conn, settings=EventSettings(), services={"ai": ai}))
-
-
 @contextmanager
 def watched() -> Iterator[list[UUID]]:
     """Collect the stories that each search for the same event finds."""
@@ -108,8 +103,7 @@ def watched() -> Iterator[list[UUID]]:
     look = events.like
 
     def like(*arguments: Any) -> list[UUID]:
-        result = look(*arguments)
-        found.extend(result)
+        found.extend(result := look(*arguments))
         return result
 
     with mock.patch.object(events, "like", like):

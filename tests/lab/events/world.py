@@ -25,12 +25,8 @@ from tests.lab.events.texts import Told, stories
 SAME = 0.6
 _SOURCES = 400
 _HOURS = 70.0
-_CITATIONS = json.dumps(
-    {
-        "chili": 1,
-        "breakdown": {"authority": 0.7, "keywords": 0.0, "cluster": 0.0, "freshness": 0.5, "found": [], "value": 0.285},
-    }
-)
+_PARTS = {"authority": 0.7, "keywords": 0.0, "cluster": 0.0, "freshness": 0.5, "found": [], "value": 0.285}
+_CITATIONS = json.dumps({"chili": 1, "breakdown": _PARTS})
 
 
 def vector_and_terms(told: Told) -> tuple[bytes, list[int]]:
@@ -95,7 +91,8 @@ class World:
             numbers = ",".join(["%.7g"] * hashing.DIMENSIONS) % tuple(self.vectors[place].tolist())
             return f"[{numbers}]" if has_pgvector else f"{{{numbers}}}"
 
-        ids, told, has_pgvector = self.ids, self.told, _is_vector(conn)
+        kind = scalar(conn, "SELECT udt_name FROM information_schema.columns WHERE column_name = 'embedding'")
+        ids, told, has_pgvector = self.ids, self.told, kind == "vector"
         source = [sources[place * 7919 % _SOURCES] for place in everything]
         title = "id, content_id, cluster_id, primary_source_id, title, published_at"
         tables: dict[str, Iterable[tuple[object, ...]]] = {
@@ -121,21 +118,15 @@ class World:
         query(conn, "VACUUM ANALYZE")
 
 
+_ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
 def copy(conn: Connection, table: str, rows: Iterable[tuple[object, ...]]) -> None:
     def lines() -> Iterator[str]:
         for row in rows:
-            yield "\t".join("\\N" if value is None else _escaped(str(value)) for value in row) + "\n"
+            yield "\t".join("\\N" if value is None else str(value).translate(_ESCAPED) for value in row) + "\n"
 
     left = lines()
     with conn.cursor() as cursor:
         while batch := "".join(islice(left, 2000)):
             cursor.copy_expert(f"COPY {table} FROM STDIN", io.StringIO(batch))
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-
-
-def _is_vector(conn: Connection) -> bool:
-    kind = scalar(conn, "SELECT udt_name FROM information_schema.columns WHERE column_name = 'embedding'")
-    return bool(kind == "vector")

@@ -72,10 +72,6 @@ class Read:
         return (self.item.text if self.item else None) or ""
 
 
-def read_all(pages: list[Page]) -> list[Read]:
-    return [_read(page) for page in pages]
-
-
 def _read(page: Page) -> Read:
     item, why, begin = None, "", time.process_time()
     try:
@@ -87,19 +83,20 @@ def _read(page: Page) -> Read:
 
 @cache
 def benchmark(half: Half) -> list[Read]:
-    return read_all(articles(half))
+    return [_read(page) for page in articles(half)]
 
 
 @cache
 def of_wcxb(half: Half) -> list[Read]:
-    return read_all(wcxb(half, every=10))
+    return [_read(page) for page in wcxb(half, every=10)]
 
 
 @cache
-def foreign() -> list[Read]:
-    found = (CORPUS / "pages-in-other-languages").glob("*.html.gz")
-    kept = sorted(found)[:: 1 if WHOLE else 6]
-    return read_all([Page(gzip.decompress(one.read_bytes()), "https://news.example/page", "") for one in kept])
+def foreign() -> dict[str, Read]:
+    """Return the pages in other languages by name."""
+    found = sorted((CORPUS / "pages-in-other-languages").glob("*.html.gz"))[:: 1 if WHOLE else 6]
+    pages = {one.name: Page(gzip.decompress(one.read_bytes()), "https://news.example/page", "") for one in found}
+    return {name.removesuffix(".gz"): _read(page) for name, page in pages.items()}
 
 
 @pytest.fixture
@@ -176,7 +173,9 @@ def verdict(moment: datetime | None, day: str) -> str:
 
 @both_halves
 def test_no_true_article_is_taken_for_a_wall(half: Half, shown: Callable[..., None]) -> None:
-    refused = [f"{one.page.url}: {one.why}" for one in (*benchmark(half), *of_wcxb(half), *foreign()) if one.why]
+    refused = [
+        f"{one.page.url}: {one.why}" for one in (*benchmark(half), *of_wcxb(half), *foreign().values()) if one.why
+    ]
     # One page of the choosing half is the teaser of a paid article, and says so.
     shown("articles taken for walls", len(refused), most=1 if half == "choosing" else 0)
 
@@ -189,12 +188,7 @@ def test_walls_end_in_an_outcome(figure: Figure) -> None:
 def test_the_language_is_that_of_the_text(figure: Figure) -> None:
     with (CORPUS / "pages-in-other-languages" / "index.tsv").open(encoding="utf-8") as file:
         truth = {row["file"]: row["language"] for row in csv.DictReader(file, delimiter="\t")}
-    names = sorted(path.name.removesuffix(".gz") for path in (CORPUS / "pages-in-other-languages").glob("*.html.gz"))
-    read_pages = [
-        (one.item.language, truth[name])
-        for one, name in zip(foreign(), names[:: 1 if WHOLE else 6], strict=True)
-        if one.item
-    ]
+    read_pages = [(one.item.language, truth[name]) for name, one in foreign().items() if one.item]
     # One page is an English text on a French site.
     wrong = sum(str(found) not in marked for found, marked in read_pages) - WHOLE
     english = [one.item.language for one in of_wcxb("reporting") if one.item]

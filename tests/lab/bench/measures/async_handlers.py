@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import psutil
 
 from tests.fleet import scalar
-from tests.lab.bench.bench import Bench, row
-from tests.lab.bench.ours import HANDLERS, Installation
+from tests.lab.bench.bench import Bench, Running, row
+from tests.lab.bench.ours import HANDLERS
 from tests.lab.bench.result import Row
 
 AT_ONCE = 200
@@ -60,11 +60,7 @@ def measure(bench: Bench) -> list[Row]:
     """Measure jobs a second, connections, memory and the time of a stop, for async handlers and for threads."""
     rows = []
     for kind, threads in (("async", 8), ("async without httpx", 8), ("threads", AT_ONCE)):
-        with (
-            _waiting(bench, kind) as (installation, late),
-            bench.running(installation, processes=1, threads=threads) as up,
-        ):
-            worker = psutil.Process(int(scalar(up.conn, _PID)))
+        with _waiting(bench, kind, threads) as (up, late, worker):
             up.drain(AT_ONCE, task="ask")  # The first burst opens the client and its connections.
             drains = [up.drain(AT_ONCE * (5 if bench.quick else 20), task="ask") for _ in range(bench.rounds)]
             memory = worker.memory_info().rss / _MIB
@@ -73,32 +69,32 @@ def measure(bench: Bench) -> list[Row]:
                 Row(f"connections to the server, {kind}", late.connections, ""),
                 Row(f"memory of the process, {kind}", memory, "MiB", most=None if kind == "threads" else 150),
             ]
-        if kind == "async without httpx":
-            continue
-        stops = [_stop(bench, kind, threads) for _ in range(5 if bench.quick else 20)]
-        slowest = max(stops)
-        note = f"median {statistics.median(stops):.2f} s; of {len(stops)}, each with {AT_ONCE} handlers that wait"
-        rows.append(Row(f"slowest stop, {kind}", slowest, "s", most=2.0 if kind == "async" else None, note=note))
+        if kind != "async without httpx":
+            stops = [_stop(bench, kind, threads) for _ in range(5 if bench.quick else 20)]
+            note = f"median {statistics.median(stops):.2f} s; of {len(stops)}, each with {AT_ONCE} handlers that wait"
+            most = 2.0 if kind == "async" else None
+            rows.append(Row(f"slowest stop, {kind}", max(stops), "s", most=most, note=note))
     return rows
 
 
 @contextmanager
-def _waiting(bench: Bench, kind: str) -> Iterator[tuple[Installation, LateServer]]:
+def _waiting(bench: Bench, kind: str, threads: int) -> Iterator[tuple[Running, LateServer, psutil.Process]]:
+    """Start the server, and a worker process whose handlers wait for it."""
     late = LateServer()
     handler, web = _HANDLERS[kind]
     text = (
         f"version: 1\nservices:\n  web: {{use: '{HANDLERS}:{web}', url: '{late.url}'}}\n"
         f"tasks:\n  ask: {{handler: '{HANDLERS}:{handler}'}}\n"
     )
-    yield bench.installation(f"waiting_{handler}", text), late
+    with bench.running(bench.installation(f"waiting_{handler}", text), processes=1, threads=threads) as up:
+        yield up, late, psutil.Process(int(scalar(up.conn, _PID)))
     late.close()
 
 
 def _stop(bench: Bench, kind: str, threads: int) -> float:
     """Return the seconds from SIGTERM to the end of the worker process while all handlers wait."""
-    with _waiting(bench, kind) as (installation, _), bench.running(installation, processes=1, threads=threads) as up:
-        installation.seed(up.conn, 5 * AT_ONCE, task="ask")
-        worker = psutil.Process(int(scalar(up.conn, _PID)))
+    with _waiting(bench, kind, threads) as (up, _, worker):
+        up.system.seed(up.conn, 5 * AT_ONCE, task="ask")
         up.fleet.until(lambda: int(scalar(up.conn, _ACTIVE)) == AT_ONCE, every=0.01)
         time.sleep(_WAITS / 2)
         began = time.monotonic()

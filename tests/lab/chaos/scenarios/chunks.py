@@ -11,7 +11,7 @@ from typing import Any
 from tests.actors.scripted_site import Answer, Asked, Loopback
 from tests.lab.chaos.handlers import PROVIDER
 from tests.lab.chaos.outcome import Outcome
-from tests.lab.chaos.world import Kept, World, world
+from tests.lab.chaos.world import Kept, World
 from zeke_jobs import send_many
 from zeke_jobs.postgres.pool import connect
 
@@ -49,7 +49,7 @@ class Provider(Loopback):
 
 def chunks(*, quick: bool) -> Outcome:
     count = 200 if quick else 2_000
-    with Provider() as provider, world("chunks", quick=quick, kinds={}) as here:
+    with Provider() as provider, World("chunks", quick=quick, kinds={}) as here:
         both = here.two(**{PROVIDER: provider.url})
         here.join()
         deaths = _kill(here, both, count, provider)

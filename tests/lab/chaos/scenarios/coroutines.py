@@ -6,7 +6,7 @@ from typing import Any
 import zeke_jobs
 from tests.lab.chaos.outcome import Outcome
 from tests.lab.chaos.traffic import MIXED, TASKS
-from tests.lab.chaos.world import NO_DEATH, world
+from tests.lab.chaos.world import NO_DEATH, World
 
 _TASKS = TASKS.replace("handlers:work", "handlers:wait") + (
     '  stuck: {handler: "tests.lab.chaos.handlers:block", timeout: 1s, retry: {limit: 0}}\n'
@@ -18,7 +18,7 @@ _ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE task = %s AND state = 'con
 
 def blocked(*, quick: bool) -> Outcome:
     """A handler without an await blocks the event loop for 50 other handlers."""
-    with world("async-blocked", quick=quick, tasks=_TASKS, kinds={}) as here:
+    with World("async-blocked", quick=quick, tasks=_TASKS, kinds={}) as here:
         kept = here.worker()
         here.flow(1, count=0)
         os.environ["DATABASE_URL"] = here.url

@@ -16,7 +16,7 @@ import psycopg2
 from tests.conftest import server_binaries
 from tests.fleet import query
 from tests.lab.chaos.outcome import Impossible, Outcome
-from tests.lab.chaos.world import World, opened, world
+from tests.lab.chaos.world import World
 from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
@@ -26,7 +26,7 @@ _CUT_ALL = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 
 def restart(*, quick: bool) -> Outcome:
     """The server is stopped as by a crash, and started ten seconds later."""
-    with world("restart-database", quick=quick) as here:
+    with World("restart-database", quick=quick) as here:
         here.two()
         here.scheduler()
         here.flow()
@@ -49,7 +49,7 @@ def restart(*, quick: bool) -> Outcome:
 def use_up_connections(*, quick: bool) -> Outcome:
     """Other clients take every connection of the server, also those of the workers, and release them later."""
     seconds = 6 if quick else 15
-    with world("use-up-connections", quick=quick, settings={"max_connections": "40"}) as here:
+    with World("use-up-connections", quick=quick, settings={"max_connections": "40"}) as here:
         here.two()
         here.flow()
         with here.fault(), ExitStack() as stack:
@@ -74,7 +74,7 @@ def fill_disk(*, quick: bool) -> Outcome:
     """The database's disk becomes full, and later has space again."""
     seconds = 5 if quick else 15
     settings = {"min_wal_size": "32MB", "max_wal_size": "64MB"}
-    with _small_disk(400) as disk, world("fill-disk", quick=quick, settings=settings, data=disk / "server") as here:
+    with _small_disk(400) as disk, World("fill-disk", quick=quick, settings=settings, data=disk / "server") as here:
         here.two()
         here.flow()
         filler = disk / "filler"
@@ -155,7 +155,7 @@ class Pair(World):
 
 def fail_over(*, quick: bool) -> Outcome:
     """The primary dies under load, the standby is promoted three seconds later, and clients reconnect to it."""
-    with opened(Pair("fail-over", quick=quick)) as here:
+    with Pair("fail-over", quick=quick) as here:
         here.two()
         here.flow()
         with here.fault():

@@ -12,7 +12,7 @@ from tests.lab.chaos import proof
 from tests.lab.chaos.outcome import Impossible, Outcome
 from tests.lab.chaos.proxy import Proxy
 from tests.lab.chaos.traffic import MIXED
-from tests.lab.chaos.world import NO_DEATH, OPEN, Kept, World, world
+from tests.lab.chaos.world import NO_DEATH, OPEN, World
 
 #: The query returns the longest time from a worker's death to the return of its jobs.
 _RETURNED = """
@@ -40,7 +40,7 @@ _PERIOD = 0.9  # _PERIOD is less than a second, because a trace is written a lit
 
 def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> Outcome:
     """Two worker commands are killed in turns, one every five seconds."""
-    with world(name, quick=quick, **options) as here:
+    with World(name, quick=quick, **options) as here:
         both = here.two()
         here.scheduler()
         here.flow()
@@ -57,19 +57,16 @@ def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> 
 
 def freeze(*, quick: bool, name: str = "freeze", **options: Any) -> Outcome:
     """One of three worker commands is frozen until the other two have rescued its jobs, and continues later."""
-    with world(name, quick=quick, **options) as here:
+    with World(name, quick=quick, **options) as here:
         frozen = here.worker()
         here.two()  # Two other workers are needed, because one empties itself for jobs that have seen a death.
         here.flow(3)
         with here.fault():
-            pids = frozen.pids()
-            os.killpg(frozen.command.pid, signal.SIGSTOP)
             begin = time.monotonic()
-            taken = here.comes(lambda: here.joined() == 2, 30)
-            time.sleep(2)
+            with here.frozen(frozen):
+                taken = here.comes(lambda: here.joined() == 2, 30)
+                time.sleep(2)
             thawed = time.monotonic()
-            here.note_gone(pids, begin, thawed)
-            os.killpg(frozen.command.pid, signal.SIGCONT)
         fenced = here.comes(lambda: "taken for dead" in frozen.command.text(), 15)
         here.calm(workers=3)
         here.promise("others take its jobs", taken)
@@ -87,7 +84,7 @@ def _promise_return(here: World) -> None:
 def stall(*, quick: bool) -> Outcome:
     """No data passes between a worker and the server for a minute, and no connection breaks."""
     seconds, heartbeat = (12, 0.5) if quick else (60, 5.0)
-    with world("stall", quick=quick, heartbeat=heartbeat) as here, Proxy(here.url) as proxy:
+    with World("stall", quick=quick, heartbeat=heartbeat) as here, Proxy(here.url) as proxy:
         stalled = here.worker(DATABASE_URL=proxy.url)
         here.join(1)
         here.two()  # Two other workers are needed, because one empties itself for jobs that have seen a death.
@@ -125,7 +122,7 @@ def wrong_clock(*, quick: bool) -> Outcome:
     if not found:
         raise Impossible("libfaketime is not installed: apt-get install libfaketime")
     ahead = {"LD_PRELOAD": str(found[0]), "FAKETIME": "+1h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    with world("wrong-clock", quick=quick) as here:
+    with World("wrong-clock", quick=quick) as here:
         here.worker()
         here.worker(**ahead)
         scheduler = here.scheduler(**ahead)
@@ -145,7 +142,7 @@ def wrong_clock(*, quick: bool) -> Outcome:
 
 def kill_schedulers(*, quick: bool) -> Outcome:
     """Both schedulers are killed at the start of a minute, when they send; one restarts after the next minute."""
-    with world("kill-schedulers", quick=quick) as here:
+    with World("kill-schedulers", quick=quick) as here:
         here.two()  # A single worker would fall behind.
         schedulers = [here.scheduler(), here.scheduler()]
         here.flow()
@@ -177,7 +174,7 @@ def _promise_ticks(here: World) -> None:
 
 def killer(*, quick: bool) -> Outcome:
     """Two processes run two hundred jobs twice: once alone, and once with a job that kills its process."""
-    with world("killer", quick=quick, kinds={}) as here:
+    with World("killer", quick=quick, kinds={}) as here:
         both = here.two()
         here.join()
         alone, _ = _run(here)
@@ -214,7 +211,7 @@ def strike(*, quick: bool) -> Outcome:
     seed = int(os.environ.get("ZEKE_TEST_SEED") or random.randrange(1_000_000))
     chance, seconds, done = random.Random(seed), 12 if quick else 240, {"kill": 0, "freeze": 0, "stop": 0}
     kinds = {**MIXED, "rated": ({"plain": True}, _RATE + 1.0)}  # The remaining jobs must finish during the drain.
-    with world("strike", quick=quick, heartbeat=0.5, kinds=kinds) as here:
+    with World("strike", quick=quick, heartbeat=0.5, kinds=kinds) as here:
         workers = [*here.two(), here.worker()]
         here.flow(3)
         statuses = []
@@ -229,7 +226,8 @@ def strike(*, quick: bool) -> Outcome:
             if way == "kill":
                 here.kill(kept)
             elif way == "freeze":
-                _freeze(here, kept, chance.uniform(1.1, 1.6) * here.lost_after)
+                with here.frozen(kept):
+                    time.sleep(chance.uniform(1.1, 1.6) * here.lost_after)  # The others take its jobs.
             else:
                 statuses.append(kept.command.stop(30))
         started = sum(run.task == "rated" and run.begin >= begin for run in proof.runs(here.trace))
@@ -242,15 +240,6 @@ def strike(*, quick: bool) -> Outcome:
         here.promise(f"the rate is used beside the strikes: {used:.2f} of it", used >= (0.5 if quick else _USED))
         said = f"one of three workers killed, frozen or stopped at random for {seconds} s ({done}, seed {seed})"
         return here.outcome(said, after_share=None)
-
-
-def _freeze(here: World, kept: Kept, seconds: float) -> None:
-    """Freeze a worker until the others have taken its jobs."""
-    pids, group, begin = kept.pids(), kept.command.pid, time.monotonic()
-    os.killpg(group, signal.SIGSTOP)
-    time.sleep(seconds)
-    here.note_gone(pids, begin, time.monotonic())
-    os.killpg(group, signal.SIGCONT)
 
 
 def _most_at_once(here: World) -> int:
