@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from tests import distributions
 from tests.fleet import Command, bare_environment, is_at_work, launch
 
@@ -71,16 +69,14 @@ class Place:
             os.chown(self.folder, self.user, self.user)
 
     def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> Command:
-        """Start ``zeke-jobs`` with these arguments, or Python if the first argument is ``-m`` or ``-c``."""
+        """Start ``zeke-jobs`` with these arguments, or Python if the first argument is ``-c``."""
         env = {**bare_environment(), "ZEKE_JOBS_LOG_FORMAT": "console", "PYTHONDONTWRITEBYTECODE": "1", **self.env}
-        switch: dict[str, Any] = (
-            {"user": self.user, "group": self.user, "extra_groups": []} if self.user is not None else {}
-        )
-        python = self.venv / "bin" / "python"
-        program = [python] if arguments[0] in ("-m", "-c") else [python, self.venv / "bin" / "zeke-jobs"]
+        switch = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
+        program = [self.venv / "bin" / "python"]
+        program += [] if arguments[0] == "-c" else [self.venv / "bin" / "zeke-jobs"]
         log = self.folder.with_name(f"{self.folder.name}-{len(self.started)}.log")
         known = {name: value for name, value in env.items() if value is not None}
-        how = {"cwd": self.folder, "env": known, "stdin": stdin, "umask": self.umask, **switch}
+        how: dict[str, Any] = {"cwd": self.folder, "env": known, "stdin": stdin, "umask": self.umask, **switch}
         self.started.append(launch(log, *self.before, *program, *arguments, **how))
         return self.started[-1]
 
@@ -107,12 +103,6 @@ class Place:
         return error
 
 
-def server_of(up: Command) -> psutil.Process:
-    (data,) = re.findall(r"its data is in (.*?)(?:, not in .*)?\n", up.text())
-    servers = (one for one in psutil.process_iter(["cmdline"]) if "-D" in (one.info["cmdline"] or [])[1:2])
-    return next(one for one in servers if one.info["cmdline"][2] == f"{data}/postgres/data")
-
-
 #: The program _VISIT checks that the server runs, and that the server still has the data of earlier visits.
 _VISIT = """\
 import sys
@@ -127,24 +117,25 @@ with own_server(environment.data_dir(), "a visit") as url, closing(connect(url))
 """
 
 
-def visit(place: Place) -> int:
-    """Start the server, write to it and stop it; return the number of visits so far."""
-    status, text = place.run("-c", _VISIT)
-    assert status == 0, text
-    return int(text.partition("visits:")[2])
-
-
 @contextmanager
-def visiting(place: Place) -> Iterator[None]:
+def visiting(place: Place) -> Iterator[Command]:
+    """Start the server and write to it; stop the server after the block."""
     leave, stay = os.pipe()
     started = place.start("-c", _VISIT, stdin=leave)
     os.close(leave)
     try:
         started.wait_for("visits:")
-        yield
+        yield started
     finally:
         os.close(stay)
         assert started.wait(90) == 0, started.text()
+
+
+def visit(place: Place) -> int:
+    """Start the server, write to it and stop it; return the number of visits so far."""
+    with visiting(place) as started:
+        pass
+    return int(started.text().partition("visits:")[2])
 
 
 def first_minute(place: Place) -> str:
@@ -155,9 +146,10 @@ def first_minute(place: Place) -> str:
         said, text = place.run("send", "greet", "name=Ada", "--wait")
         assert said == 0, text
         assert '"Hello, Ada"' in text
-        server = server_of(up)
+        (data,) = re.findall(r"its data is in (.*?)(?:, not in .*)?\n", up.text())
+        server = int(Path(data, "postgres", "data", "postmaster.pid").read_text().split()[0])
     finally:
         status = up.stop(90, signal.SIGINT)
     assert status == 0, up.text()
-    assert not is_at_work(server.pid)
+    assert not is_at_work(server)
     return up.text()

@@ -7,7 +7,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.acceptance.test_workers import OPEN
+from tests.acceptance.test_workers import DONE, OPEN
 from tests.fleet import Fleet, eventually, scalar
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
@@ -52,24 +52,23 @@ def test_the_active_count_follows_and_never_exceeds_the_limit_in_force(fleet: Fl
     eventually(lambda: scalar(effects, ACTIVE) <= 1, max(2 - scalar(effects, AGE), 0.1), fleet)
     applied(fleet, work(8))
     eventually(lambda: scalar(effects, OPEN) == 0, 60, fleet)
-    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 200
-    assert scalar(effects, "SELECT count(*) FROM trace WHERE what = 'start'") == 200
+    assert (scalar(effects, DONE), scalar(effects, "SELECT count(*) FROM trace WHERE what = 'start'")) == (200, 200)
     assert scalar(effects, MOST) == [2, 6, 1, 8]
     assert [command.process.poll() for command in fleet.commands] == [None, None]
     assert scalar(effects, "SELECT array_agg(DISTINCT revision) FROM zeke_jobs.worker") == [4]
 
 
 def test_two_workers_with_two_files_end_in_one_stated_truth(fleet: Fleet, effects: Connection) -> None:
-    files = {"a.yaml": fleet.configure(work(2), "a.yaml"), "b.yaml": fleet.configure(work(5), "b.yaml")}
-    first = fleet.workers(ZEKE_JOBS_CONFIG=str(files["a.yaml"]))
+    one, other = (str(fleet.configure(work(n), f"{n}.yaml")) for n in (2, 5))
+    first = fleet.workers(ZEKE_JOBS_CONFIG=one)
     fleet.ready(effects, 1)
-    fleet.workers(ZEKE_JOBS_CONFIG=str(files["b.yaml"]))
+    fleet.workers(ZEKE_JOBS_CONFIG=other)
     fleet.ready(effects, 2)
     runs = "SELECT array_agg(DISTINCT revision) FROM zeke_jobs.worker WHERE kind = 'worker'"
     eventually(lambda: scalar(effects, runs) == [2], fleet=fleet)
     # The first worker restarts with its older file, and does not roll back the other workers.
     assert first.stop() == 0
-    fleet.workers(ZEKE_JOBS_CONFIG=str(files["a.yaml"]))
+    fleet.workers(ZEKE_JOBS_CONFIG=one)
     fleet.ready(effects, 2)
     assert scalar(effects, runs) == [2]
     assert scalar(effects, "SELECT concurrency FROM zeke_jobs.bucket") == 5

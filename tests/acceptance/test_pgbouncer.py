@@ -16,7 +16,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.acceptance.test_workers import OPEN, OVERLAP
+from tests.acceptance.test_workers import DONE, OPEN, OVERLAP
 from tests.fleet import Fleet, eventually, launch, open_folder, query, scalar
 from tests.zeke_jobs.control import pg_boss_schema as boss
 from zeke_jobs import config
@@ -151,7 +151,7 @@ def test_workers_outlive_a_restart_of_the_pooler(workers: Fleet, conn: Connectio
     bouncer.stop()
     bouncer.start()
     eventually(lambda: scalar(conn, OPEN) == 0, 90, workers)
-    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 60
+    assert scalar(conn, DONE) == 60
 
 
 def test_a_migration_that_needs_a_session_is_refused_with_what_to_do(pooled: str) -> None:

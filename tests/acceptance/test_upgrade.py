@@ -21,7 +21,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from tests.acceptance.handlers import TABLES
-from tests.acceptance.test_workers import OPEN, OVERLAP
+from tests.acceptance.test_workers import DONE, OPEN, OVERLAP
 from tests.fleet import ROOT, Command, Fleet, eventually, fleet as running, query, scalar
 from zeke_jobs.postgres.pool import connect
 
@@ -157,7 +157,7 @@ def test_old_workers_go_on_while_the_new_release_migrates_and_takes_their_place(
             completed(conn, 50, fleet)
             assert live(conn) == {new.version: 2}
         eventually(lambda: scalar(conn, OPEN) == 0, 60, fleet)
-        assert scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND attempt = 1") == len(sent)
+        assert scalar(conn, f"{DONE} AND attempt = 1") == len(sent)
         assert scalar(conn, "SELECT count(*) FROM effect") == len(sent) / 2
         query(conn, "DELETE FROM trace t USING zeke_jobs.queue q WHERE q.message_id = t.job AND q.task <> 'work'")
         assert scalar(conn, OVERLAP) <= 3
@@ -167,9 +167,8 @@ def test_old_workers_go_on_while_the_new_release_migrates_and_takes_their_place(
 
 def completed(conn: Connection, more: int, fleet: Fleet) -> None:
     """Wait until ``more`` further jobs are completed."""
-    done = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'"
-    enough = scalar(conn, done) + more
-    eventually(lambda: scalar(conn, done) >= enough, 60, fleet)
+    enough = scalar(conn, DONE) + more
+    eventually(lambda: scalar(conn, DONE) >= enough, 60, fleet)
 
 
 def test_a_breaking_migration_keeps_old_code_from_starting(fleet: Fleet, releases: tuple[Release, Release]) -> None:

@@ -22,6 +22,7 @@ from zeke_jobs.postgres.pool import connect
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
+DONE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'"
 OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 OVERLAP = """
   SELECT max(active) FROM (
@@ -38,7 +39,7 @@ def test_a_limit_holds_over_two_commands_and_every_job_runs_once(fleet: Fleet, e
     fleet.ready(effects, 3)
     zeke_jobs.send_many("work", [{"n": n, "seconds": 0.005} for n in range(500)])
     eventually(lambda: scalar(effects, OPEN) == 0, 90, fleet)
-    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND task = 'work'") == 500
+    assert scalar(effects, f"{DONE} AND task = 'work'") == 500
     starts = "SELECT count(*), count(DISTINCT t.job) FROM trace t JOIN zeke_jobs.queue q ON q.message_id = t.job WHERE q.task = 'work' AND t.what = 'start'"
     assert query(effects, starts) == [(500, 500)]
     query(effects, "DELETE FROM trace t USING zeke_jobs.queue q WHERE q.message_id = t.job AND q.task <> 'work'")
@@ -59,8 +60,7 @@ def test_jobs_of_a_killed_command_complete_elsewhere_with_one_effect(fleet: Flee
     eventually(lambda: scalar(effects, "SELECT count(*) FROM effect") >= 20, fleet=fleet)
     doomed.kill()
     eventually(lambda: scalar(effects, OPEN) == 0, 60, fleet)
-    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 100
-    assert scalar(effects, "SELECT count(*) FROM effect") == 100
+    assert (scalar(effects, DONE), scalar(effects, "SELECT count(*) FROM effect")) == (100, 100)
     assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE deaths > 0") > 0
     assert scalar(effects, "SELECT count(*) FROM trace WHERE what = 'start'") > 100
 
@@ -72,16 +72,12 @@ def test_a_killed_transaction_leaves_all_or_nothing(fleet: Fleet, effects: Conne
     command = fleet.serve("fragile: {handler: 'H:fragile'}\nwork: {handler: 'H:work', paused: true}", effects)
     job = zeke_jobs.send("fragile", {"n": 7, "die": point}).id
     eventually(lambda: command.process.poll() is not None, 30, fleet)  # The job has killed the command.
-    left = (
-        scalar(effects, "SELECT count(*) FROM effect"),
-        scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE parent = %s", str(job)),
-        scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE message_id = %s AND state = 'done'", str(job)),
-    )
-    assert left == ((1, 1, 1) if point == "after the commit" else (0, 0, 0))
+    counts = f"""SELECT (SELECT count(*) FROM effect), count(*) FILTER (WHERE parent = '{job}'),
+        count(*) FILTER (WHERE message_id = '{job}' AND state = 'done') FROM zeke_jobs.queue"""
+    assert query(effects, counts) == [(1, 1, 1) if point == "after the commit" else (0, 0, 0)]
     fleet.workers()
     eventually(lambda: zeke_jobs.status(job).status == "completed", 30, fleet)
-    assert scalar(effects, "SELECT count(*) FROM effect") == 1
-    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE parent = %s", str(job)) == 1
+    assert query(effects, counts) == [(1, 1, 1)]
     assert scalar(effects, "SELECT attempt FROM zeke_jobs.queue WHERE message_id = %s", str(job)) == runs
 
 
@@ -186,10 +182,9 @@ def test_sigterm_lets_running_jobs_finish_and_hands_the_rest_back(fleet: Fleet, 
     zeke_jobs.send_many("work", [{"n": n, "seconds": 1.0} for n in range(10)])
     eventually(lambda: scalar(effects, "SELECT count(*) FROM trace") == 2, fleet=fleet)
     assert worker.stop() == 0
-    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'") == 0
-    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 2
-    assert scalar(effects, "SELECT sum(attempt) FROM zeke_jobs.queue") == 2
-    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.worker") == 0
+    counts = """SELECT count(*) FILTER (WHERE state = 'consumed'), count(*) FILTER (WHERE state = 'done'), sum(attempt),
+        (SELECT count(*) FROM zeke_jobs.worker) FROM zeke_jobs.queue"""
+    assert query(effects, counts) == [(0, 2, 2, 0)]
 
 
 def test_after_a_crash_of_postgres_workers_go_on_and_nothing_is_lost_or_twice(
@@ -200,9 +195,8 @@ def test_after_a_crash_of_postgres_workers_go_on_and_nothing_is_lost_or_twice(
         with closing(connect(own_server.url)) as conn:
             migrate.migrate(conn, PIPELINE)
             conn.cursor().execute(TABLES)
-            own.serve(
-                "effect: {handler: 'H:effect', concurrency: 6, retry: {limit: 5, delay: 100ms}}", conn, commands=2
-            )
+            tasks = "effect: {handler: 'H:effect', concurrency: 6, retry: {limit: 5, delay: 100ms}}"
+            own.serve(tasks, conn, commands=2)
             zeke_jobs.send_many("effect", [{"n": n, "seconds": 0.05} for n in range(600)])
             eventually(lambda: scalar(conn, effects) >= 20, fleet=own)
         own_server.crash()
@@ -214,6 +208,5 @@ def test_after_a_crash_of_postgres_workers_go_on_and_nothing_is_lost_or_twice(
             eventually(lambda: scalar(conn, effects) > done, fleet=own)
             assert time.monotonic() - began < 10
             eventually(lambda: scalar(conn, OPEN) == 0, 60, own)
-            assert scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'") == 600
-            assert scalar(conn, effects) == 600
+            assert (scalar(conn, DONE), scalar(conn, effects)) == (600, 600)
         own.check()
