@@ -127,7 +127,6 @@ class BigTable:
         return found
 
     def active(self, task: str) -> list[dict[str, Any]]:
-        """Find the claims of WORKER, and remember them."""
         sql = f"SELECT message_id, claim FROM zeke_jobs.queue WHERE worker = '{WORKER}' AND task = '{task}'"
         return self._remembered(sql)
 

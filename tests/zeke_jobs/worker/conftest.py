@@ -61,20 +61,17 @@ def a_claim(job: UUID, number: int = 1, task: str = "t", **more: Any) -> Claim:
 def a_context(
     pool: Pool, claim: Claim, worker: UUID | None = None, running: interrupts.Running | None = None
 ) -> JobContext:
-    """Make the context that the handler of a claimed job gets."""
     runtime: Any = SimpleNamespace(revision=1)
     return JobContext(claim, Shared(worker or uuid4(), runtime, pool, pool), running or interrupts.Running(60), None)
 
 
 def ended(job: UUID) -> zeke_jobs.Job:
-    """Wait until the job has ended, and return it."""
     with suppress(JobFailed):
         zeke_jobs.wait(job, timeout=30)
     return zeke_jobs.status(job)
 
 
 def outcome(task: str, payload: dict[str, Any] | None = None) -> Any:
-    """Send a job, and return its output."""
     return zeke_jobs.wait(zeke_jobs.send(task, payload).id, timeout=20)
 
 
@@ -112,7 +109,6 @@ class Jobs:
         set_clock(self.conn, NOON + timedelta(seconds=seconds))
 
     def tidy(self) -> None:
-        """Purge old rows, as a worker does each minute."""
         self.rows("UPDATE zeke_jobs.retention SET due_on = zeke_jobs.now()")
         chores.purge_if_due(self.conn)
 
@@ -186,13 +182,11 @@ class Jobs:
         return [row["id"] for row in SQL.all(self.conn, "job/end", to="returned", worker=worker, **said, **ends)]
 
     def fence(self, worker: UUID, job: UUID, claim: int, result: str | None = None) -> bool:
-        """Check the fence inside the transaction of this connection; with a result, complete the job."""
         row = SQL.one(self.conn, "job/fence", worker=worker, id=job, claim=claim, after=0.0, result=result)
         assert row is not None
         return bool(row["ours"])
 
     def finish(self, worker: UUID, claim: dict[str, Any], outcome: str, **said: Any) -> bool:
-        """End a claim with any outcome except completed."""
         row = SQL.one(
             self.conn, "job/finish", worker=worker, id=claim["message_id"], claim=claim["claim"], outcome=outcome,
             **{"after": 0.0, "delay": 0.0, "until": None, "reason": None, "error": None, "revision": 1, "took": None, "breaks": False, **said},
@@ -203,7 +197,6 @@ class Jobs:
     def end(
         self, how: str = "completed", want: int = 1, tasks: list[str] | None = None, **said: Any
     ) -> list[dict[str, Any]]:
-        """Claim jobs and end them all with one outcome; return the claims."""
         claims = self.claim(self.me, want, tasks)
         if how == "completed":
             self.complete(self.me, claims, **said)
@@ -287,7 +280,6 @@ def one_worker(tasks: str, top: str = "") -> Any:
 
 @pytest.fixture
 def table(worker: JobBroker) -> Iterator[Jobs]:
-    """Yield the jobs of the module's worker."""
     with closing(connect(worker.process.url)) as conn:
         yield Jobs(conn)
 

@@ -19,8 +19,6 @@ MARK: ContextVar[str] = ContextVar("mark", default="")
 
 
 class Marks(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """The middleware sets a context variable around each handler, as error trackers do."""
-
     def before_process_message(self, _broker: object, message: Any) -> None:
         message.token = MARK.set(f"of {message.kwargs['n']}")
 
@@ -30,8 +28,6 @@ class Marks(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 class Desk(BaseModel):
-    """The service opens and closes on the event loop."""
-
     async def open(self) -> Desk:
         await asyncio.sleep(0.05)
         CALLS.append(("opened", current_thread().name))

@@ -67,7 +67,6 @@ class Life:
         set_clock(conn, self.at)
 
     def drain(self) -> None:
-        """Run jobs until none is due."""
         for _ in range(50):
             try:
                 if not self.run(raises=False) and not self._left_behind():

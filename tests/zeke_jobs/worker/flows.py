@@ -34,7 +34,6 @@ def chain(payload: Number, ctx: Context) -> None:
 
 
 def chain_itself(payload: Number, ctx: Context) -> None:
-    """Send a successor, and then report progress and a cost."""
     with ctx.transaction():
         if payload.n == 0:
             ctx.send("again", {"n": 1, "story_id": payload.story_id}, unique="story_id")
@@ -75,13 +74,11 @@ def progress_beside_db(payload: Number, ctx: Context) -> None:
 
 
 def spread(payload: Number, ctx: Context) -> None:
-    """Add jobs to the batch of this job."""
     for n in range(payload.n):
         ctx.send("a", {"n": n}, batch=ctx.batch_id)
 
 
 def gather(payload: Number, ctx: Context) -> None:
-    """Send a batch whose jobs run task ``a``, and one job that adds to the batch."""
     then = ("report", {"n": {"$batch": "completed"}})
     with ctx.transaction(), ctx.batch(f"of-{ctx.job_id}", then=then) as batch:
         batch.send_many("a", [{"n": n} for n in range(payload.n)])
@@ -128,7 +125,6 @@ async def stepwise_async(payload: Number, ctx: Context) -> dict[str, Any]:
 
 
 def throttled_once(payload: Number, ctx: Context) -> None:
-    """Throttle the limit in the first call."""
     if not CALLS:
         CALLS.append("throttled")
         raise Throttled("ai", 3600)
@@ -172,7 +168,6 @@ class Word(Payload):
 
 
 def whisper(payload: Word, ctx: Context) -> None:
-    """Log the payload's secret."""
     ctx.logger.info(payload.word)
     logging.getLogger("library").info("%s", payload.word)
 

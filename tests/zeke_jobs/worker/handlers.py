@@ -110,8 +110,6 @@ class Mute(Exception):
 
 
 class Busy(Defer):
-    """The exception does not keep its arguments."""
-
     def __init__(self, host: str) -> None:
         self.host = host
 
@@ -148,26 +146,22 @@ def pay(payload: Number, ctx: Context) -> None:
 
 
 def busy(payload: Number, ctx: Context) -> None:
-    """Run Python code until an exception interrupts the handler."""
     CALLS.append("started")
     for _ in range(3000):
         time.sleep(0.01)
 
 
 def query(payload: Number, ctx: Context) -> None:
-    """Wait inside the database until the statement is cancelled."""
     CALLS.append("started")
     ctx.db.cursor().execute("SELECT pg_sleep(30)")
 
 
 def gated(payload: Number, ctx: Context) -> None:
-    """Wait until the test opens the gate."""
     CALLS.append("started")
     GATE.wait(30)
 
 
 def gated_failure(payload: Number, ctx: Context) -> None:
-    """Wait until the test opens the gate, and fail."""
     gated(payload, ctx)
     raise ValueError("no luck")
 
@@ -185,7 +179,6 @@ async def wait_async(payload: Number, ctx: Context) -> None:
 
 
 def swallow(payload: Number, ctx: Context) -> str:
-    """Catch every exception, and then try to commit."""
     CALLS.append("started")
     try:
         time.sleep(0.5)
@@ -230,7 +223,6 @@ def spin(payload: Number, ctx: Context) -> None:
 
 
 def tidies_up(payload: Number, ctx: Context) -> None:
-    """Catch the timeout under dramatiq's name, and raise it again."""
     try:
         spin(payload, ctx)
     except TimeLimitExceeded:
@@ -239,7 +231,6 @@ def tidies_up(payload: Number, ctx: Context) -> None:
 
 
 def told_of_shutdown(payload: Number, ctx: Context) -> None:
-    """Run until dramatiq raises Shutdown, or the test opens the gate."""
     CALLS.append(payload.n)
     try:
         while not GATE.is_set():
@@ -250,7 +241,6 @@ def told_of_shutdown(payload: Number, ctx: Context) -> None:
 
 
 def carries_on(payload: Number, ctx: Context) -> str:
-    """Catch the timeout, and return."""
     try:
         spin(payload, ctx)
     except TimeLimitExceeded:

@@ -9,8 +9,6 @@ HEARD: list[tuple[str, Any]] = []
 
 
 class Recorder(Middleware):
-    """The middleware records the hooks of jobs, of the process and of workers."""
-
     def __init__(self, *, only: Literal["jobs", "process"] = "jobs") -> None:
         self.only = only
 
@@ -46,8 +44,6 @@ class Skips(Middleware):
 
 
 class Fails(Middleware):
-    """The middleware fails each message after its handler has run."""
-
     def after_process_message(self, broker: Any, message: Any, **_: Any) -> None:
         message.fail()
 

@@ -29,9 +29,6 @@ worker = one_worker(TASKS)
 MIDDLEWARE = "dramatiq.middleware"
 
 
-# ── refusals ──
-
-
 REFUSED = {
     **dict.fromkeys(("on_success", "pipe_ignore"), "ctx.send"),
     **dict.fromkeys(("on_failure", "on_retry_exhausted"), "on_failed:"),
@@ -85,9 +82,6 @@ def test_positional_arguments_an_unknown_actor_and_a_direct_call_are_refused(wor
     mine = dramatiq.actor(lambda: None, actor_name="mine", broker=worker, queue_name="default")
     with pytest.raises(UnknownTask):
         mine.send()
-
-
-# ── promises ──
 
 
 def test_a_group_runs_and_has_its_results_in_order(worker: JobBroker) -> None:
@@ -156,8 +150,6 @@ def test_a_task_that_nobody_knows_waits_and_is_kept(jobs: Jobs, stock: Stock) ->
     (row,) = jobs.rows("SELECT task, state FROM zeke_jobs.queue")
     assert row == {"task": "unheard-of", "state": "queued"}
 
-
-# ── result backend of dramatiq-pg ──
 
 SENT = """
   echo: {handler: 'H:echo', retry: {limit: 0}}

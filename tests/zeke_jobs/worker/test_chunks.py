@@ -37,7 +37,6 @@ class Part(Payload):
 
 
 def each(payloads: list[Part], ctx: ChunkContext) -> list[Any]:
-    """Do what the payload of each job says."""
     CALLS.append([one.n for one in payloads])
     ctx.logger.info("begins")
     outputs: list[Any] = []

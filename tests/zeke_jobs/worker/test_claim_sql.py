@@ -1,11 +1,13 @@
 """These tests of claims and ends cover what ``test_states`` leaves out: turns, thousands of keys, and other sessions."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.zeke_jobs.worker.big_table import WORKER, BigTable
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, at_once
 from zeke_jobs.postgres.pool import transaction
 
@@ -19,6 +21,23 @@ def test_tasks_of_equal_priority_take_turns_and_a_lower_one_gets_what_is_left(jo
     worker = jobs.worker()
     assert Counter(c["task"] for c in jobs.claim(worker, 32)) == {"a": 16, "b": 16}
     assert Counter(c["task"] for c in jobs.claim(worker, 180)) == {"a": 84, "b": 84, "low": 12}
+
+
+def test_a_claim_takes_jobs_of_its_queue_and_of_the_served_tasks_with_and_without_a_key(jobs: Jobs) -> None:
+    tasks = "  b: {handler: 'H:echo'}\n  c: {handler: 'H:echo', queue: slow}\n  a: {handler: 'H:echo'}"
+    jobs.use(tasks)
+    for task in "abc":
+        jobs.add(task, 2)
+    assert [c["task"] for c in jobs.claim(jobs.me, 10, tasks=["b", "c"])] == ["b", "b"]
+    slow = jobs.look(jobs.me, 10, queue="slow", revision=7)
+    assert [(one["task"], jobs.row(one["message_id"])["revision"]) for one in slow] == [("c", 7), ("c", 7)]
+    jobs.use(tasks.replace("  a: {", "  a: {concurrency: {per_key: 1}, "))
+    assert len(jobs.claim(jobs.me, 5, ["a"])) == 2, "jobs from before have no key"
+    for key in "xyy":
+        jobs.add("a", options=f'{{"key": "{key}"}}')
+    assert [row["reason"] for row in jobs.look(jobs.me, 8, ["a"])] == ["key", None, None]
+    jobs.rows("UPDATE zeke_jobs.queue SET key = 'z' WHERE state = 'queued'")
+    assert [row["kind"] for row in jobs.look(jobs.me, 8, ["a"])] == ["job"], "no key holds a job back any more"
 
 
 def test_a_look_that_finds_the_limits_full_waits_for_no_other_claim(jobs: Jobs, other_conn: Connection) -> None:
@@ -47,6 +66,44 @@ def test_keys_take_turns(jobs: Jobs) -> None:
     worker = jobs.worker()
     taken = [jobs.row(jobs.claim(worker, 1)[0]["message_id"])["key"] for _ in range(20)]
     assert len(set(taken)) == 3
+
+
+def test_past_thousands_of_jobs_whose_key_is_full_a_claim_reads_few_other_keys(jobs: Jobs) -> None:
+    table = BigTable(jobs)
+    jobs.use("  one: {handler: 'H:echo', concurrency: {per_key: 2}}")
+    table.claim("one")  # PostgreSQL keeps the plan that it makes before the first job exists.
+    jobs.rows(
+        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, key, revision)
+        SELECT zeke_jobs.new_id(), 'default', '{}', 'one', CASE WHEN n < 6000 THEN 'full' ELSE 'k' || n END, 1
+        FROM generate_series(1, 9000) AS n"""
+    )
+    assert len(jobs.claim(WORKER, 2, ["one"])) == 2
+    for most, count in ((300, 4), (3000, 64)):
+        found: list[Any] = []
+        assert table.measure(lambda: found.extend(jobs.claim(WORKER, count, ["one"]))).entries < most  # noqa: B023
+        assert len(found) == count
+
+
+@pytest.mark.parametrize("delay", [0, 3600])
+def test_a_worker_looks_at_a_thousand_priorities_of_a_task(jobs: Jobs, delay: int) -> None:
+    big = BigTable(jobs)
+    jobs.rows(
+        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, priority, run_at, revision)
+        SELECT zeke_jobs.new_id(), 'default', '{}', 'bulk', n, zeke_jobs.now() + %s * interval '1 second', 1 FROM generate_series(1, 1500) AS n""",
+        delay,
+    )
+    looked = big.measure(lambda: jobs.look(WORKER, 8, ["bulk"]))
+    asked = big.measure(lambda: jobs.rows("SELECT zeke_jobs.next_due('default', ARRAY['bulk'])"))
+    assert (looked.seq_scans, asked.seq_scans) == (0, 0)
+    assert 1000 <= looked.entries < 1500
+    assert asked.entries < 2500, "one for the priority, and one for its next job"
+    jobs.rows(
+        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message, task, run_at, revision)
+        SELECT gen_random_uuid(), 'default', '{}', 'another ' || n, '-infinity', 1 FROM generate_series(1, 500) AS n"""
+    )
+    assert big.measure(lambda: jobs.look(WORKER, 0, ["shared"])).entries < 100, "none of tasks that it does not serve"
+    claims = jobs.claim(WORKER, 8)
+    assert [jobs.row(c["message_id"])["priority"] for c in claims] == ([] if delay else list(range(1500, 1492, -1)))
 
 
 def test_a_search_that_began_in_the_middle_of_the_keys_soon_goes_on_with_the_first(jobs: Jobs) -> None:

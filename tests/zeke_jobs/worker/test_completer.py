@@ -57,8 +57,6 @@ class Flaky(Pool):
 
 
 class Scene:
-    """The completer gets claims of real jobs, held as a worker process holds them."""
-
     def __init__(self, jobs: Jobs, url: str) -> None:
         self.jobs = jobs
         self.pool = Flaky(url)
@@ -68,7 +66,6 @@ class Scene:
         self.completer = Completer(Shared(self.worker, runtime, self.pool, self.pool), self.held)
 
     def claim(self, count: int = 1) -> list[Claim]:
-        """Send and claim ``count`` jobs."""
         self.jobs.add("a", count)
         rows = self.jobs.claim(self.worker, count)
         return self.held.accept([(a_claim(row["message_id"], row["claim"], "a"), True) for row in rows])
@@ -172,7 +169,6 @@ def test_many_that_are_handed_back_go_back_together_started_or_not_but_for_the_c
 
 @pytest.mark.parametrize("kind", ["failures", "read_only"])
 def test_an_outage_changes_no_outcome_and_ends_no_process(scene: Scene, monkeypatch: Patch, kind: str) -> None:
-    """The database is down or read-only for a while."""
     killed: list[int] = []
     monkeypatch.setattr("zeke_jobs.worker.finish.completer.os.kill", lambda _pid, number: killed.append(number))
     done, failed = claims = scene.claim(2)

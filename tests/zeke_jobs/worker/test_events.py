@@ -123,7 +123,6 @@ def test_an_event_is_kept_for_thirty_days(life: Life, jobs: Jobs) -> None:
 
 
 def test_of_waits_and_events_at_the_same_moment_none_miss_each_other(life: Life, jobs: Jobs, database: str) -> None:
-    """Each event is emitted while its job returns to the queue."""
     ids = [zeke_jobs.send("await", {"n": n}).id for n in range(40)]
 
     def emit_all() -> None:

@@ -34,8 +34,6 @@ FAILED = "state = 'rejected' AND task = 'bulk' AND cancelled_on IS NULL"
 
 @dataclass(frozen=True)
 class Case:
-    """A case is a statement, and the index that the statement must use."""
-
     name: str
     index: str
     call: Callable[[BigTable], Any]
@@ -247,7 +245,6 @@ def odd_settings(url: str, *, with_jit: bool) -> Iterator[None]:
 
 
 def somebody(url: str) -> Connection:
-    """Open a connection without the settings of zeke_jobs."""
     conn = psycopg2.connect(url)
     conn.autocommit = True
     register_uuid(conn_or_curs=conn)  # type: ignore[no-untyped-call]

@@ -123,7 +123,6 @@ TASKS = """
 
 
 def held(jobs: Jobs, pool: Pool) -> JobContext:
-    """Claim a job, and make its context."""
     jobs.use(TASKS)
     jobs.add("a")
     claimed = jobs.claim(jobs.me, 1)[0]

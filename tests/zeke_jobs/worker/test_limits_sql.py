@@ -13,14 +13,14 @@ from tests.zeke_jobs.worker.conftest import NOON, Jobs
 
 
 class Day:
-    """One worker claims at given seconds after noon."""
-
-    def __init__(self, jobs: Jobs, tasks: str, top: str = "") -> None:
+    def __init__(self, jobs: Jobs, tasks: str, top: str = "", **counts: int) -> None:
         self.jobs = jobs
         jobs.use(tasks, top)
         jobs.rows(CLOCK)
         self.at(0)
         self.worker = jobs.worker()
+        for task, count in counts.items():
+            jobs.add(task, count)
 
     def at(self, seconds: float) -> None:
         moment = (NOON + timedelta(seconds=seconds)).isoformat()
@@ -116,8 +116,7 @@ def test_a_lone_late_start_closes_neither_its_rate_nor_its_key_for_longer_than_i
 
 
 def test_a_rate_counts_from_the_time_that_a_job_records_as_its_claim(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', rate: 1/s}")
-    jobs.add("a")
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: 1/s}", a=1)
     jobs.rows(
         """CREATE SEQUENCE tick;
         CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql
@@ -167,8 +166,7 @@ def test_no_window_has_more_starts_whatever_starts_late_or_not(jobs: Jobs, rate:
 
 
 def test_a_started_job_that_its_worker_hands_back_keeps_its_start_and_its_units(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', rate: 1/h, uses: [ai], units: {tokens: 400, USD: 1}}", BOTH)
-    jobs.add("a")
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: 1/h, uses: [ai], units: {tokens: 400, USD: 1}}", BOTH, a=1)
     (claim,) = day.claim(0)
     assert jobs.hand_back(day.worker, [claim], after=0.1) == []
     assert counts(day) == KEPT
@@ -199,8 +197,7 @@ def test_new_keys_start_past_thousands_of_jobs_whose_key_waits(jobs: Jobs) -> No
 
 
 def test_another_rate_goes_on_from_the_last_start(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', rate: 3/s}")
-    jobs.add("a", 9)
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: 3/s}", a=9)
     day.end(day.claim(0))
     jobs.use("  a: {handler: 'H:echo', rate: 4/m}")
     assert day.claim(2) == []
@@ -215,8 +212,7 @@ TOKENS = "limits: {ai: {tokens: {rate: 1000/m}}}"
 
 
 def test_a_job_of_units_starts_when_those_before_are_spaced_out(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400}}", TOKENS)
-    jobs.add("a", 9)
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400}}", TOKENS, a=9)
     (first,) = day.claim(0)
     assert day.claim(24.0) == []  # The next job needs 400 of the 1000 units a minute.
     assert day.opens("a") == pytest.approx(24.1, abs=0.1)
@@ -226,8 +222,7 @@ def test_a_job_of_units_starts_when_those_before_are_spaced_out(jobs: Jobs) -> N
 
 
 def test_overuse_is_charged_to_the_next_jobs_at_once(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 100}}", TOKENS)
-    jobs.add("a", 9)
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 100}}", TOKENS, a=9)
     (first,) = day.claim(0, want=1)
     day.at(0.4)
     day.used(first, tokens=950)
@@ -237,8 +232,7 @@ def test_overuse_is_charged_to_the_next_jobs_at_once(jobs: Jobs) -> None:
 
 
 def test_the_send_knows_better_than_the_last_jobs_and_they_better_than_jobs_yaml(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400}}", TOKENS)
-    jobs.add("a", 2)
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400}}", TOKENS, a=2)
     (first,) = day.claim(0)
     day.used(first, tokens=100)
     day.end([first])
@@ -281,8 +275,7 @@ def test_a_job_that_could_never_start_is_refused_at_the_send(jobs: Jobs, units: 
     ],
 )
 def test_a_budgets_day_ends_at_the_zones_midnight(jobs: Jobs, zone: str, noon: str, hours: float) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', budget: 1 USD/d, units: {USD: 1}}", f"timezone: {zone}")
-    jobs.add("a", 9)
+    day = Day(jobs, "  a: {handler: 'H:echo', budget: 1 USD/d, units: {USD: 1}}", f"timezone: {zone}", a=9)
     jobs.rows("UPDATE zeke_jobs.queue SET run_at = '2026-01-01Z', created_on = '2026-01-01Z'")
     begin = (datetime.fromisoformat(noon) - NOON).total_seconds()
     assert len(day.claim(begin)) == 1
@@ -295,8 +288,7 @@ KEPT: dict[str, float] = {"tokens": 400, "USD": 1}
 
 
 def one_attempt(jobs: Jobs) -> tuple[Day, dict[str, Any]]:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400, USD: 1}}", BOTH)
-    jobs.add("a")
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400, USD: 1}}", BOTH, a=1)
     return day, day.claim(0)[0]
 
 
@@ -362,8 +354,7 @@ def throttle(day: Day, claim: dict[str, Any], seconds: float) -> None:
 
 
 def test_throttling_closes_a_limit_and_halves_its_concurrency_once_for_all_that_ran(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}\n  b: {handler: 'H:echo'}", THROTTLE)
-    jobs.add("a", 40)
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}\n  b: {handler: 'H:echo'}", THROTTLE, a=40)
     first = day.claim(0)
     assert len(first) == 8
     day.at(1)
@@ -379,8 +370,7 @@ def test_throttling_closes_a_limit_and_halves_its_concurrency_once_for_all_that_
 
 
 def test_throttling_does_not_go_below_the_stated_bound(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", THROTTLE)
-    jobs.add("a", 40)
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", THROTTLE, a=40)
     for second in range(5):
         (claim, *rest) = day.claim(second * 2)
         throttle(day, claim, 0.5)
@@ -403,8 +393,7 @@ BREAKER = "limits: {ai: {breaker: {failures: 3, within: 1m, pause: 10s}}}"
 
 
 def test_a_breaker_opens_probes_and_closes(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 1}}", BREAKER)
-    jobs.add("a", 9)
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 1}}", BREAKER, a=9)
     running = day.claim(0, want=5)
     for claim in running[:3]:
         day.fail(claim)
@@ -426,8 +415,7 @@ def test_a_breaker_opens_probes_and_closes(jobs: Jobs) -> None:
 
 
 def test_a_probe_that_comes_back_unstarted_lets_another_one_probe(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", BREAKER)
-    jobs.add("a", 9)
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", BREAKER, a=9)
     for claim in day.claim(0, want=3):
         day.fail(claim)
     assert day.claim(1) == []
@@ -439,8 +427,7 @@ def test_a_probe_that_comes_back_unstarted_lets_another_one_probe(jobs: Jobs) ->
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_probe_whose_worker_died_probes_again_though_nothing_else_waits(jobs: Jobs, fails: bool) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 9}}", BREAKER)
-    jobs.add("a", 3)
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 9}}", BREAKER, a=3)
     first, *others = day.claim(0)
     day.fail(first)
     for claim in others:
@@ -466,8 +453,7 @@ def test_a_probe_whose_worker_died_probes_again_though_nothing_else_waits(jobs: 
 
 def test_a_breaker_may_count_a_share_of_at_least_ten_failures(jobs: Jobs) -> None:
     top = BREAKER.replace("failures: 3", "failures: 50%")
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", top)
-    jobs.add("a", 60)
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", top, a=60)
     running = day.claim(0, want=30)
     day.end(running[:12])
     for claim in running[12:23]:
@@ -479,8 +465,7 @@ def test_a_breaker_may_count_a_share_of_at_least_ten_failures(jobs: Jobs) -> Non
 
 
 def test_a_breaker_counts_failures_of_jobs_whose_task_was_renamed_meanwhile(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 1}}", BREAKER)
-    jobs.add("a", 4)
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 1}}", BREAKER, a=4)
     *running, late = day.claim(0)
     jobs.use("  b: {handler: 'H:echo', uses: [ai], retry: {limit: 1}, aliases: [a]}", BREAKER)
     for claim in running:
@@ -493,8 +478,7 @@ def test_a_breaker_counts_failures_of_jobs_whose_task_was_renamed_meanwhile(jobs
 
 def test_a_limit_opens_when_it_loses_its_breaker_but_not_from_a_throttling(jobs: Jobs) -> None:
     tasks = "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 9}}"
-    day = Day(jobs, tasks, BREAKER)
-    jobs.add("a", 4)
+    day = Day(jobs, tasks, BREAKER, a=4)
     *running, last = day.claim(0)
     for claim in running:
         day.fail(claim)

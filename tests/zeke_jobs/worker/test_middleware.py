@@ -156,8 +156,6 @@ def test_a_rate_limiter_of_dramatiqs_lets_a_job_wait_without_a_retry(running: Ru
 
 
 class Kept(Transport):
-    """The transport keeps events instead of sending them."""
-
     def __init__(self) -> None:
         super().__init__()
         self.events: list[dict[str, Any]] = []
@@ -170,8 +168,6 @@ class Kept(Transport):
 
 @pytest.fixture
 def sentry() -> Iterator[Callable[..., Kept]]:
-    """Initialise sentry-sdk as a program does."""
-
     def start(**options: Any) -> Kept:
         kept = Kept()
         sentry_sdk.init(dsn="http://key@127.0.0.1:1/1", integrations=[DramatiqIntegration()], transport=kept, **options)

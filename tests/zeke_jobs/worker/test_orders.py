@@ -48,7 +48,6 @@ def test_keys_start_in_the_proportion_of_their_weights_however_many_a_claim_take
 
 @pytest.mark.parametrize("seed", range(60 if os.environ.get("ZEKE_TEST_DEEP") else 1))
 def test_no_key_waits_for_more_than_one_turn_of_each_other_key(conn: Connection, jobs: Jobs, seed: int) -> None:
-    """Jobs are sent, retried, deferred and handed back, and processes die."""
     chance, now = Random(seed), NOON
     jobs.use(WEIGHED)
     workers = [jobs.worker(), jobs.worker()]

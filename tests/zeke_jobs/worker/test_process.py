@@ -36,8 +36,6 @@ THREADS = 2
 
 
 class Holding(RuleBasedStateMachine):
-    """One process writes the ends of its claims in any order."""
-
     def __init__(self) -> None:
         super().__init__()
         self.held = HeldJobs(THREADS)
@@ -247,8 +245,6 @@ OPENED: list[str] = []
 
 
 class Named(BaseModel):
-    """The name of the service decides what ``open`` does."""
-
     name: str
 
     def open(self) -> Self:

@@ -44,9 +44,6 @@ def before_accepting(monkeypatch: Patch) -> Callable[[Callable[[list[JobMessage]
     return happen
 
 
-# ── claims ──
-
-
 @pytest.mark.usefixtures("never_polls")
 def test_an_idle_worker_is_woken_also_after_it_was_taken_for_dead(running: Running, jobs: Jobs) -> None:
     with running(TASKS) as broker:
@@ -180,9 +177,6 @@ def test_a_queue_that_no_task_has_is_named(database: str, queues: set[str] | Non
         pass
     named = "no task of jobs.yaml has the queue 'defualt'; did you mean 'default'?"
     assert [line["event"] for line in lines if "no task" in line["event"]] == [named] * told
-
-
-# ── kept jobs and returned jobs ──
 
 
 def test_jobs_that_wait_behind_a_long_one_go_back_and_count_nothing(running: Running, jobs: Jobs) -> None:

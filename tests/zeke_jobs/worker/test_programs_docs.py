@@ -30,12 +30,8 @@ HANDLERS, RECIPES, ASYNC, TRACKERS = (
     ROOT / "docs" / f"{page}.md" for page in ("handlers", "recipes", "async", "error-trackers")
 )
 
-# ── docs/handlers.md ──
-
 
 class Site(Loopback):
-    """The site answers with the status in the path."""
-
     def respond(self, asked: Asked) -> Answer:
         return Answer("some words and more words", int(asked.path.strip("/")), headers={"Retry-After": "600"})
 
@@ -98,12 +94,8 @@ def test_every_name_of_the_context_is_on_the_page() -> None:
     assert {name for name in names if f"`ctx.{name}" not in HANDLERS.read_text()} == set()
 
 
-# ── docs/recipes.md ──
-
-
 @pytest.fixture(scope="module")
 def recipes(tmp_path_factory: pytest.TempPathFactory, module_database: str) -> Iterator[Any]:
-    """Run a worker with the program of docs/recipes.md."""
     with (
         pytest.MonkeyPatch.context() as patch,
         program(RECIPES, tmp_path_factory.mktemp("recipes"), "recipes.py", "jobs.yaml") as config,
@@ -167,12 +159,7 @@ def test_approval(recipes: Any) -> None:
     assert [zeke_jobs.wait(job, 20) for job in (first, second)] == ["approved by Ada", "approved by Bob"]
 
 
-# ── docs/async.md ──
-
-
 class Model(Loopback):
-    """The model answers with the question."""
-
     def respond(self, asked: Asked) -> Answer:
         return Answer(asked.body)
 
@@ -205,9 +192,6 @@ def test_the_program_has_one_client_and_pool(
     open_ = "SELECT count(*) FROM pg_stat_activity WHERE application_name = '' AND datname = current_database() AND pid <> pg_backend_pid()"
     assert value(conn, open_) == 0
     assert len(clients) == 1
-
-
-# ── docs/error-trackers.md ──
 
 
 FIRST, ONLY_LAST, SHOP = range(3)

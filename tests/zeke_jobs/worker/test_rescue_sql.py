@@ -20,7 +20,6 @@ def jobs(jobs: Jobs) -> Jobs:
 
 
 def rescue(jobs: Jobs, seconds: float) -> dict[str, set[UUID]]:
-    """Run a rescue some seconds from now; return the rescued jobs by outcome."""
     now = jobs.rows("SELECT zeke_jobs.now() AS now")[0]["now"]
     set_clock(jobs.conn, now + timedelta(seconds=seconds))
     outcomes: dict[str, set[UUID]] = {}
@@ -109,6 +108,14 @@ def test_one_row_that_is_wrong_does_not_stop_the_rescue_of_others(jobs: Jobs) ->
     assert any(str(bad) in notice for notice in jobs.conn.notices)
     jobs.rows("ALTER TABLE zeke_jobs.queue DROP CONSTRAINT broken")
     assert rescue(jobs, 40) == {"rescued": {bad}}
+
+
+def test_a_job_cancelled_with_its_task_is_rescued_as_cancelled(jobs: Jobs) -> None:
+    (job,) = jobs.add("a")
+    jobs.claim(jobs.worker(), 1)
+    jobs.rows("SELECT zeke_jobs.cancel_all('a', 'gone', 'me')")
+    jobs.rows("DELETE FROM zeke_jobs.task WHERE id = 'a'")
+    assert rescue(jobs, 21) == {"cancelled": {job}}
 
 
 def test_a_rescue_leaves_a_locked_job_and_its_process_learns_of_it(jobs: Jobs, other_conn: Connection) -> None:

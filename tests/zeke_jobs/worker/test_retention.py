@@ -30,14 +30,12 @@ def jobs(jobs: Jobs) -> Jobs:
 
 
 def ended(jobs: Jobs, task: str, how: str, count: int = 1) -> list[UUID]:
-    """Add jobs, and end them at noon."""
     ids = jobs.add(task, count)
     jobs.end(how, count, [task])
     return ids
 
 
 def left(jobs: Jobs, days: float, seconds: float = 0) -> set[UUID]:
-    """Purge some time after noon; return the remaining jobs."""
     jobs.at(days * DAY + seconds)
     chores.purge(jobs.conn)
     return {row["message_id"] for row in jobs.rows("SELECT message_id FROM zeke_jobs.queue")}
@@ -219,5 +217,6 @@ def test_a_worker_purges_rescues_gathers_and_expires_by_itself(
     with running(TASKS):
         eventually(lambda: len(jobs.rows("SELECT 1 FROM zeke_jobs.history")) == 2)
         eventually(lambda: zeke_jobs.status(late).status == "cancelled")
+        assert zeke_jobs.status(late).cancel_reason == "expired: not started by 2026-03-10T12:01:00Z"
         eventually(lambda: {zeke_jobs.status(job).status for job in (lost, elsewhere)} == {"completed"})
     assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue")) == 3

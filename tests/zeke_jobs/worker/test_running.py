@@ -134,9 +134,6 @@ def test_a_payload_that_another_program_wrote_and_that_does_not_fit_fails(
     eventually(lambda: (worker.process.held.free(), worker.process.held.waiting()) == (4, 0))
 
 
-# ── transactions ──
-
-
 def test_sends_and_completion_of_a_transaction_commit_together(table: Jobs) -> None:
     one, many = zeke_jobs.send("chain", {"n": 5}), zeke_jobs.send("fan-out", {"n": 3})
     assert zeke_jobs.wait(one.id, timeout=10) == {"sent": 1}
@@ -168,9 +165,6 @@ def test_a_handler_that_has_sent_its_own_successor_goes_on_in_the_same_transacti
     job = zeke_jobs.status(first.id)
     assert job.progress == {"done": 1, "total": 2, "note": ""}
     assert job.cost == 1
-
-
-# ── interrupts ──
 
 
 @pytest.mark.parametrize("handler", [*LONG, *STUBBORN])

@@ -60,7 +60,6 @@ DATABASES = ("LC_COLLATE 'C' LC_CTYPE 'C'", "LOCALE_PROVIDER icu ICU_LOCALE 'tr-
 
 @pytest.fixture
 def make(server_url: str, monkeypatch: Patch) -> Iterator[Callable[[str], str]]:
-    """Create a database with these options, and set ``DATABASE_URL``."""
     with databases(server_url) as new:
 
         def made(how: str) -> str:
@@ -117,7 +116,6 @@ def end_of(job: Any) -> tuple[Any, ...]:
 
 @pytest.fixture(scope="module")
 def usual(server_url: str) -> dict[str, Any]:
-    """Return the results with the server's default settings."""
     with databases(server_url) as new, pytest.MonkeyPatch.context() as patch:
         url = new()
         patch.setenv("DATABASE_URL", url)

@@ -53,8 +53,6 @@ MOST_DEATHS = 3
 
 @dataclass
 class JobModel:
-    """``shown()`` is the expected row of the job."""
-
     seq: int
     task: str
     key: str | None
@@ -85,7 +83,6 @@ class JobModel:
         return {"queued": waiting, "consumed": "active", "done": "completed"}[self.state]
 
     def is_late(self, now: datetime) -> bool:
-        """Say whether the job has expired before its first attempt."""
         return self.attempt == 0 and self.expires_on is not None and self.expires_on <= now
 
     def is_due(self, now: datetime) -> bool:
@@ -149,7 +146,6 @@ class JobModel:
 
 
 def active(jobs: Iterable[JobModel]) -> tuple[Counter[str], Counter[tuple[str, str | None]]]:
-    """Count the active jobs by limit and by (task, key)."""
     consumed = [job for job in jobs if job.state == "consumed"]
     return Counter(n for job in consumed for n in PASSES[job.task]), Counter((job.task, job.key) for job in consumed)
 
@@ -211,14 +207,12 @@ class World(RuleBasedStateMachine):
         return self.rate_opens_on <= self.now
 
     def passed(self, rows: list[dict[str, Any]]) -> None:
-        """Consume the rate for claimed jobs."""
         for row in rows:
             if row["task"] == "rated":
                 self.rated[row["message_id"], row["claim"]] = self.now
                 self.rate_opens_on = max(self.rate_opens_on, self.now - SLACK) + STEP
 
     def given_back(self, id_: UUID) -> None:
-        """Refund the rate for a job that did not start."""
         claimed_on = self.rated.pop((id_, self.jobs[id_].claim))
         self.rate_opens_on -= max(timedelta(), STEP - (self.now - claimed_on))
 
@@ -335,7 +329,6 @@ class World(RuleBasedStateMachine):
             job.cancel()
 
     def worker(self, data: st.DataObject) -> UUID:
-        """Choose a worker; register it if it is new or lost."""
         worker: UUID = self.draw(data, self.workers)
         if worker not in self.beats:
             self.sql.worker(worker)
@@ -459,7 +452,6 @@ class Engine(World):
             self.claim(data, 2)
 
     def check(self, worker: UUID, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Check each claimed row, and update the model."""
         for row in rows:
             job = self.jobs[row["message_id"]]
             assert job.is_due(self.now), job

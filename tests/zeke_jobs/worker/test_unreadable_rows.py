@@ -81,9 +81,6 @@ def test_all_that_reads_rows_works_beside_unreadable_ones(running: Running, jobs
     assert (found.created_on.year, found.scheduled_for, found.expires_on) == (1970, found.created_on, bounds.LATEST)
 
 
-# ── an exception between a claim and the start of its jobs ──
-
-
 class Broken(Exception):
     """The exception stands for an unforeseen fault of the worker."""
 
