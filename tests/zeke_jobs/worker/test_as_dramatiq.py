@@ -1,11 +1,11 @@
 """The broker keeps the promises of Dramatiq's interface (docs/from-dramatiq.md), and takes jobs of an unmodified dramatiq-pg producer."""
 
 import re
+from typing import Any
 
 import dramatiq
 import pytest
 from dramatiq import group
-from dramatiq.actor import Actor
 from dramatiq.errors import DecodeError
 from dramatiq.results import ResultFailure, ResultMissing, ResultTimeout
 from psycopg2.extensions import connection as Connection
@@ -126,21 +126,15 @@ def test_a_handler_may_be_told_of_its_workers_shutdown(running: Running) -> None
     assert (handed_back.status, handed_back.attempts) == ("created", [])
 
 
-def test_its_message_becomes_a_job_with_what_ours_have(jobs: Jobs, stock: Stock) -> None:
-    jobs.use("  echo: {handler: 'H:echo', priority: 4, queue: fast}")
-    message = stock("echo").send(n=3)
-    (claim,) = jobs.claim(jobs.worker(), 1, queue="fast")
-    assert str(claim["message_id"]) == message.message_id
-    row = jobs.row(claim["message_id"])
-    assert (row["task"], row["priority"], row["revision"]) == ("echo", 4, 1)
-    assert row["message"]["kwargs"] == {"n": 3}
-
-
-def test_an_alias_becomes_the_canonical_id(jobs: Jobs, stock: Stock) -> None:
-    jobs.use("  echo: {handler: 'H:echo', aliases: [old-echo]}")
-    stock("old-echo").send(n=3)
-    (row,) = jobs.rows("SELECT task, message->>'actor_name' AS actor FROM zeke_jobs.queue")
-    assert row == {"task": "echo", "actor": "echo"}
+def test_its_message_becomes_a_job_with_what_ours_have_also_by_an_alias(jobs: Jobs, stock: Stock) -> None:
+    jobs.use("  echo: {handler: 'H:echo', priority: 4, queue: fast, aliases: [old-echo]}")
+    for name in ("echo", "old-echo"):
+        message = stock(name).send(n=3)
+        (claim,) = jobs.claim(jobs.me, 1, queue="fast")
+        assert str(claim["message_id"]) == message.message_id
+        row = jobs.row(claim["message_id"])
+        assert (row["task"], row["priority"], row["revision"]) == ("echo", 4, 1)
+        assert (row["message"]["actor_name"], row["message"]["kwargs"]) == ("echo", {"n": 3})
 
 
 def test_a_task_that_nobody_knows_waits_and_is_kept(jobs: Jobs, stock: Stock) -> None:
@@ -159,24 +153,22 @@ SENT = """
 """
 
 
-def result(actor: Actor, *, block: bool = True, **payload: int) -> object:
-    return actor.send(**payload).get_result(backend=actor.broker.backend, block=block, timeout=20_000)
-
-
-def test_its_producer_waits_for_a_result_and_gets_it(stock: Stock, running: Running) -> None:
-    slowly = stock("slowly", results=True)
-    with running(SENT):
-        assert [result(slowly, n=n) for n in (1, 2, 3)] == [1, 2, 3]
-
-
-def test_its_producer_is_told_of_a_failure_after_the_last_retry(stock: Stock, running: Running) -> None:
-    fail = stock("fail", results=True)
+def test_its_producer_waits_for_a_result_or_is_told_of_the_failure_or_that_it_is_too_large(
+    stock: Stock, running: Running
+) -> None:
+    slowly, fail, large = (stock(name, results=True) for name in ("slowly", "fail", "large"))
     told = {"__t": "dramatiq.results.Result", "exn": {"type": "ValueError", "msg": "no luck with 3"}}
+    waiting: dict[str, Any] = {"backend": slowly.broker.backend, "block": True, "timeout": 20_000}
     with running(SENT):
-        message = fail.send(n=3)
-        assert message.get_result(backend=fail.broker.backend, block=True, timeout=20_000) == told
-    assert message.get_result(backend=fail.broker.backend) == told
-    assert zeke_jobs.status(message.message_id).output is None
+        assert [slowly.send(n=n).get_result(**waiting) for n in (1, 2, 3)] == [1, 2, 3]
+        failed, message = fail.send(n=3), large.send()
+        with pytest.raises(DecodeError, match=r"has 8002 bytes, more than .*get_result\(block=False\) has it"):
+            message.get_result(**waiting)
+        assert failed.get_result(**waiting) == told
+    assert failed.get_result(backend=fail.broker.backend) == told
+    assert zeke_jobs.status(failed.message_id).output is None
+    for block in (False, True):
+        assert message.get_result(backend=large.broker.backend, block=block) == "x" * 8000
 
 
 def test_its_producer_is_told_of_a_cancellation(stock: Stock, jobs: Jobs) -> None:
@@ -191,16 +183,6 @@ def test_its_producer_is_told_of_a_cancellation(stock: Stock, jobs: Jobs) -> Non
     zeke_jobs.retry(message.message_id)
     with pytest.raises(ResultMissing):
         message.get_result(backend=echo.broker.backend)
-
-
-def test_its_producer_is_told_that_a_result_is_too_large_for_a_notification(stock: Stock, running: Running) -> None:
-    large = stock("large", results=True)
-    with running(SENT):
-        message = large.send()
-        with pytest.raises(DecodeError, match=r"has 8002 bytes, more than .*get_result\(block=False\) has it"):
-            message.get_result(backend=large.broker.backend, block=True, timeout=20_000)
-    assert message.get_result(backend=large.broker.backend) == "x" * 8000
-    assert message.get_result(backend=large.broker.backend, block=True) == "x" * 8000
 
 
 def test_jobs_of_other_senders_notify_no_producer(jobs: Jobs, other_conn: Connection) -> None:

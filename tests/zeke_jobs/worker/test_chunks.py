@@ -349,8 +349,7 @@ def test_a_job_that_is_not_to_start_with_others_is_not_in_a_chunk(jobs: Jobs) ->
     jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE message_id = %s", suspect)
     jobs.rows("UPDATE zeke_jobs.queue SET expires_on = %s WHERE message_id = %s", NOON, expired)
     jobs.rows("SELECT zeke_jobs.change_jobs('cancel', jsonb_build_object('id', %s::text))", cancelled)
-    worker = jobs.worker()
-    assert [row["message_id"] for row in chunks.claim(1, worker)] == [suspect], "alone, in an empty process"
+    assert [row["message_id"] for row in chunks.claim(1, jobs.me)] == [suspect], "alone, in an empty process"
     assert {row["message_id"] for row in chunks.claim(1)} == set(ids[3:])
 
 

@@ -18,9 +18,8 @@ def test_tasks_of_equal_priority_take_turns_and_a_lower_one_gets_what_is_left(jo
     jobs.use("".join(f"  {task}: {{handler: 'H:echo', priority: {task != 'low':d}}}\n" for task in ("a", "b", "low")))
     for task in ("a", "b", "low"):
         jobs.add(task, 100)
-    worker = jobs.worker()
-    assert Counter(c["task"] for c in jobs.claim(worker, 32)) == {"a": 16, "b": 16}
-    assert Counter(c["task"] for c in jobs.claim(worker, 180)) == {"a": 84, "b": 84, "low": 12}
+    assert Counter(c["task"] for c in jobs.claim(jobs.me, 32)) == {"a": 16, "b": 16}
+    assert Counter(c["task"] for c in jobs.claim(jobs.me, 180)) == {"a": 84, "b": 84, "low": 12}
 
 
 def test_a_claim_takes_jobs_of_its_queue_and_of_the_served_tasks_with_and_without_a_key(jobs: Jobs) -> None:
@@ -47,12 +46,11 @@ def test_a_look_that_finds_the_limits_full_waits_for_no_other_claim(jobs: Jobs, 
     )
     jobs.add("a", 2)
     jobs.add("b", 2)
-    worker = jobs.worker()
-    assert len(jobs.claim(worker, 4)) == 2
+    assert len(jobs.claim(jobs.me, 4)) == 2
     jobs.rows("SET lock_timeout = '1s'")
     with transaction(other_conn), other_conn.cursor() as cursor:
         cursor.execute("SELECT FROM zeke_jobs.bucket FOR UPDATE")
-        held = jobs.look(worker, 4)
+        held = jobs.look(jobs.me, 4)
     assert sorted((one["task"], one["held_by"], one["reason"]) for one in held) == [
         ("a", "task/a", "concurrency"),
         ("b", "limit/few", "concurrency"),
@@ -63,8 +61,7 @@ def test_keys_take_turns(jobs: Jobs) -> None:
     jobs.use(KEYED)
     for key in ("x.org", "y.org", "z.org"):
         jobs.add("a", 20, options=f'{{"key": "{key}"}}')
-    worker = jobs.worker()
-    taken = [jobs.row(jobs.claim(worker, 1)[0]["message_id"])["key"] for _ in range(20)]
+    taken = [jobs.row(jobs.claim(jobs.me, 1)[0]["message_id"])["key"] for _ in range(20)]
     assert len(set(taken)) == 3
 
 
@@ -110,14 +107,13 @@ def test_a_search_that_began_in_the_middle_of_the_keys_soon_goes_on_with_the_fir
     jobs.use("  a: {handler: 'H:echo', concurrency: {per_key: 1}}")
     jobs.add("a", 300, options='{"key": "full"}')
     first, _ = jobs.add("a", 2, options='{"key": "first"}')
-    worker = jobs.worker()
-    assert len(jobs.claim(worker, 1)) == 1
+    assert len(jobs.claim(jobs.me, 1)) == 1
     jobs.rows("UPDATE zeke_jobs.bucket SET key_cursor = 'm' WHERE name = 'task/a'")
-    (held,) = jobs.look(worker, 1)
+    (held,) = jobs.look(jobs.me, 1)
     assert (held["reason"], held["wait"]) == ("key", pytest.approx(0.05, abs=0.01))
-    assert [claim["message_id"] for claim in jobs.claim(worker, 1)] == [first]
-    jobs.look(worker, 1)
-    (held,) = jobs.look(worker, 1)
+    assert [claim["message_id"] for claim in jobs.claim(jobs.me, 1)] == [first]
+    jobs.look(jobs.me, 1)
+    (held,) = jobs.look(jobs.me, 1)
     assert (held["reason"], held["wait"]) == ("key", None), "all keys were looked at"
 
 
@@ -179,14 +175,13 @@ def test_two_processes_share_a_limit_by_their_threads_even_while_jobs_are_short(
 def test_the_room_for_jobs_that_must_run_alone_is_counted_once_for_each_task(jobs: Jobs) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: 1}\n  b: {handler: 'H:echo'}")
     jobs.add("a")
-    worker = jobs.worker()
-    jobs.claim(worker, 1)
+    jobs.claim(jobs.me, 1)
     jobs.add("a", 50)
     jobs.add("b")
     jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE state = 'queued' AND task = 'a'")
     with transaction(jobs.conn):
         jobs.rows("SET LOCAL track_functions TO 'all'")
-        assert [row["task"] for row in jobs.look(worker, 8) if row["kind"] == "job"] == ["b"]
+        assert [row["task"] for row in jobs.look(jobs.me, 8) if row["kind"] == "job"] == ["b"]
         calls = "SELECT pg_stat_get_xact_function_calls('zeke_jobs.room(text[], timestamptz)'::regprocedure) AS n"
         assert jobs.rows(calls)[0]["n"] < 10
 
@@ -197,14 +192,13 @@ ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
 def test_a_fence_that_completes_is_the_end_and_a_cancelled_job_passes_none(jobs: Jobs) -> None:
     jobs.use(ONE)
     first, cancelled = jobs.add("a", 2)
-    worker = jobs.worker()
-    claims = jobs.claim(worker, 2)
+    claims = jobs.claim(jobs.me, 2)
     jobs.rows(
         'UPDATE zeke_jobs.queue SET cancelled_on = now(), extra = \'{"cancel_reason": "no"}\' WHERE message_id = %s',
         cancelled,
     )
-    assert [jobs.fence(worker, job, 1, result="1") for job in (first, first, cancelled)] == [True, False, False]
-    jobs.complete(worker, claims, '"late"')
+    assert [jobs.fence(jobs.me, job, 1, result="1") for job in (first, first, cancelled)] == [True, False, False]
+    jobs.complete(jobs.me, claims, '"late"')
     assert (jobs.row(first)["state"], jobs.row(first)["result"]) == ("done", 1)
     row = jobs.row(cancelled)
     assert (row["state"], row["result"], row["cancel_reason"]) == ("rejected", None, "no")
@@ -214,10 +208,9 @@ def test_the_history_of_a_job_that_is_deferred_for_ever_stays_small(jobs: Jobs) 
     jobs.use(ONE)
     jobs.at(3600)
     (job,) = jobs.add("a")
-    worker = jobs.worker()
     for n in range(105):
-        (claim,) = jobs.claim(worker, 1)
-        jobs.finish(worker, claim, "deferred", until=NOON, reason=str(n))
+        (claim,) = jobs.claim(jobs.me, 1)
+        jobs.finish(jobs.me, claim, "deferred", until=NOON, reason=str(n))
     row = jobs.row(job)
     assert (len(row["attempts"]), row["attempts"][-1]["reason"]) == (100, "104")
     assert (row["run_at"], row["waiting_for"]) == (NOON, "104")
@@ -227,8 +220,7 @@ def test_the_history_of_a_job_that_is_deferred_for_ever_stays_small(jobs: Jobs) 
 def test_an_end_waits_for_no_sender_of_the_jobs_successor(jobs: Jobs, other_conn: Connection, many: bool) -> None:
     jobs.use(ONE)
     ended = [*jobs.add("a", options='{"unique": true}'), *jobs.add("a", payload='{"n": 1}', options='{"unique": true}')]
-    worker = jobs.worker()
-    claims = jobs.claim(worker, 2)
+    claims = jobs.claim(jobs.me, 2)
     sender = Jobs(other_conn)
     sender.rows("BEGIN")
     if many:
@@ -240,8 +232,8 @@ def test_an_end_waits_for_no_sender_of_the_jobs_successor(jobs: Jobs, other_conn
         sender.add("a", options='{"unique": true}')
         sender.add("a", payload='{"n": 1}', options='{"unique": true}')
     jobs.rows("SET lock_timeout = '1s'")
-    assert jobs.complete(worker, claims[:1]) == [claims[0]["message_id"]]
-    assert jobs.finish(worker, claims[1], "retry", reason="no luck")
+    assert jobs.complete(jobs.me, claims[:1]) == [claims[0]["message_id"]]
+    assert jobs.finish(jobs.me, claims[1], "retry", reason="no luck")
     sender.rows("COMMIT")
     states = jobs.rows("SELECT state FROM zeke_jobs.queue WHERE message_id <> ALL (%s::uuid[])", ended)
     assert [row["state"] for row in states] == ["queued", "queued"]

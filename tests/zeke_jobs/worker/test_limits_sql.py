@@ -365,17 +365,16 @@ def test_throttling_closes_a_limit_and_halves_its_concurrency_once_for_all_that_
     assert [claim["task"] for claim in day.claim(12)] == ["b"], "other tasks go on"
     assert day.opens("a") == pytest.approx(13)
     assert day.limit("limit/ai")["closed_by"] == "throttled"
-    assert len(day.claim(13)) == 5  # Throttling halves the limit of 8, and ten seconds without an error add one.
-    assert len(day.claim(42)) == 3  # The limit is eight again.
-
-
-def test_throttling_does_not_go_below_the_stated_bound(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", THROTTLE, a=40)
-    for second in range(5):
-        (claim, *rest) = day.claim(second * 2)
-        throttle(day, claim, 0.5)
-        day.end([claim, *rest])
-    assert len(day.claim(10)) == 3
+    running = day.claim(13)
+    assert len(running) == 5  # Throttling halves the limit of 8, and ten seconds without an error add one.
+    running += day.claim(42)
+    assert len(running) == 8  # The limit is eight again.
+    for second in (43, 45, 47):
+        day.at(second)
+        throttle(day, running[0], 0.5)
+        day.end(running)
+        running = day.claim(second + 1)
+    assert len(running) == 3, "the stated bound"
 
 
 def test_a_throttled_job_goes_behind_those_that_became_due_while_it_waited(jobs: Jobs) -> None:
@@ -410,19 +409,17 @@ def test_a_breaker_opens_probes_and_closes(jobs: Jobs) -> None:
     assert day.claim(13) == []
     (probe,) = day.claim(22.5)
     day.end([probe])
-    assert len(day.claim(23)) > 1
+    running = day.claim(23)
+    assert len(running) > 1
     assert day.limit("limit/ai")["closed_by"] is None
-
-
-def test_a_probe_that_comes_back_unstarted_lets_another_one_probe(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", BREAKER, a=9)
-    for claim in day.claim(0, want=3):
+    jobs.add("a", 9)
+    for claim in [*running, *day.claim(24)][:3]:
         day.fail(claim)
-    assert day.claim(1) == []
-    (probe,) = day.claim(11)
+    assert day.claim(25) == []
+    (probe,) = day.claim(35)
     jobs.finish(day.worker, probe, "returned", after=None)
-    assert len(day.claim(12)) == 1
-    assert day.claim(13) == []
+    assert len(day.claim(36)) == 1, "another one probes"
+    assert day.claim(37) == []
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -61,12 +61,20 @@ def test_it_is_told_what_the_handler_returned_or_completed_with() -> None:
 
 
 @pytest.mark.usefixtures("worker")
-def test_it_is_told_each_attempts_own_exception() -> None:
+def test_it_is_told_each_attempts_own_exception_and_dramatiqs_logs_have_no_payload(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="dramatiq")
     failure("fail", {"n": 3})
     settled("rejected")
     assert [repr(error) for error in heard("after")] == ["ValueError('no luck with 3')"] * 2
     assert heard("is") == ["error", "error"]
     assert (heard("acknowledged"), heard("rejected")) == ([False], [True])
+    failure("signup", {"email": "ada@example.org"})
+    settled("rejected", count=2)
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("dramatiq.worker")]
+    assert any("signup(" in line for line in ours)
+    assert not any("ada@example.org" in line or "unhandled exception" in line for line in ours)
 
 
 def test_what_a_handler_says_to_the_engine_is_no_error(running: Running) -> None:
@@ -133,17 +141,6 @@ def test_options_of_a_message_that_a_middleware_declares_go_with_it(running: Run
             zeke_jobs.wait(stale.message_id, timeout=20)
         with pytest.raises(TypeError, match="got 'priorty'; did you mean 'priority'"):
             echo.send_with_options(kwargs={"n": 3}, priorty=1)
-
-
-@pytest.mark.usefixtures("worker")
-def test_dramatiqs_logs_have_no_payload(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, logger="dramatiq")
-    failure("signup", {"email": "ada@example.org"})
-    settled("rejected")
-    ours = [record.getMessage() for record in caplog.records if record.name.startswith("dramatiq.worker")]
-    assert any("signup(" in line for line in ours)
-    assert not any("ada@example.org" in line for line in ours)
-    assert not any("unhandled exception" in line for line in ours)
 
 
 def test_a_rate_limiter_of_dramatiqs_lets_a_job_wait_without_a_retry(running: Running, jobs: Jobs) -> None:

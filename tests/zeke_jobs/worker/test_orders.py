@@ -174,21 +174,18 @@ def test_the_oldest_job_of_each_key_runs_alone(jobs: Jobs) -> None:
     assert set(claimed(jobs)) == {ids[1]}
 
 
-def test_age_decides_and_not_priority_or_when_a_job_is_due(jobs: Jobs) -> None:
+def test_age_decides_and_not_priority_or_when_a_job_is_due_and_a_retry_holds_the_key(jobs: Jobs) -> None:
     (late,) = in_line("hold", "a", delay=60)
-    in_line("hold", "a", priority=50)
+    (second,) = in_line("hold", "a", priority=50)
     assert claimed(jobs) == {}
     jobs.at(61)
-    assert set(claimed(jobs)) == {late}
-
-
-def test_a_job_that_waits_for_a_retry_holds_its_key(jobs: Jobs) -> None:
-    first, second = in_line("hold", "a", "a")
-    jobs.finish(jobs.me, claimed(jobs)[first], "retry", delay=60.0)
+    found = claimed(jobs)
+    assert set(found) == {late}
+    jobs.finish(jobs.me, found[late], "retry", delay=60.0)
     assert claimed(jobs) == {}
-    jobs.at(61)
+    jobs.at(122)
     again = claimed(jobs)
-    assert set(again) == {first}
+    assert set(again) == {late}
     jobs.complete(jobs.me, list(again.values()))
     assert set(claimed(jobs)) == {second}
 

@@ -120,13 +120,12 @@ def test_a_job_cancelled_with_its_task_is_rescued_as_cancelled(jobs: Jobs) -> No
 
 def test_a_rescue_leaves_a_locked_job_and_its_process_learns_of_it(jobs: Jobs, other_conn: Connection) -> None:
     free, locked = jobs.add("a", 2)
-    worker = jobs.worker()
-    claims = {c["message_id"]: c["claim"] for c in jobs.claim(worker, 2)}
+    claims = {c["message_id"]: c["claim"] for c in jobs.claim(jobs.me, 2)}
     with transaction(other_conn):
-        assert Jobs(other_conn).fence(worker, locked, claims[locked])
+        assert Jobs(other_conn).fence(jobs.me, locked, claims[locked])
         jobs.rows("SET statement_timeout TO '10s'")
         assert rescue(jobs, 21) == {"rescued": {free}}
-        assert not jobs.beat(worker)["alive"]
+        assert not jobs.beat(jobs.me)["alive"]
     assert rescue(jobs, 40) == {"rescued": {locked}}
 
 
@@ -160,12 +159,11 @@ def test_after_an_outage_the_others_have_twenty_seconds_to_come_back(jobs: Jobs,
 
 def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, other_conn: Connection) -> None:
     (job,) = jobs.add("a")
-    worker = jobs.worker()
-    (claim,) = jobs.claim(worker, 1)
+    (claim,) = jobs.claim(jobs.me, 1)
     theirs = Jobs(other_conn)
     limit = "SELECT current_setting('idle_in_transaction_session_timeout') AS it"
     with transaction(other_conn):
-        theirs.fence(worker, job, claim["claim"])
+        theirs.fence(jobs.me, job, claim["claim"])
         assert theirs.rows(limit) == [{"it": "15s"}]
     assert theirs.rows(limit) == [{"it": "0"}], "it ends with the transaction"
 
@@ -173,9 +171,8 @@ def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, o
 def test_claims_that_the_process_does_not_know_go_back_without_a_count(jobs: Jobs) -> None:
     """The claim's answer was lost, or the process knows the job by an earlier claim only."""
     known, lost, earlier = jobs.add("a", 3)
-    worker = jobs.worker()
-    jobs.claim(worker, 3)
-    said = {"worker": worker, "held": [known, earlier], "claims": [1, 0], "older": 10.0}
+    jobs.claim(jobs.me, 3)
+    said = {"worker": jobs.me, "held": [known, earlier], "claims": [1, 0], "older": 10.0}
     assert SQL.all(jobs.conn, "job/disown", **said) == [], "its answer may be under way"
     jobs.at(11)
     assert {row["message_id"] for row in SQL.all(jobs.conn, "job/disown", **said)} == {lost, earlier}

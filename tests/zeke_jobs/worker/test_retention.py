@@ -41,19 +41,14 @@ def left(jobs: Jobs, days: float, seconds: float = 0) -> set[UUID]:
     return {row["message_id"] for row in jobs.rows("SELECT message_id FROM zeke_jobs.queue")}
 
 
-def test_jobs_are_kept_by_how_they_ended(jobs: Jobs) -> None:
+def test_jobs_are_kept_by_how_they_ended_and_never_purged_before(jobs: Jobs) -> None:
     ids = {how: ended(jobs, "a", how)[0] for how in ("completed", "failed", "cancelled")}
-    assert left(jobs, 1) == set(ids.values())
-    assert left(jobs, 1, 1) == {ids["failed"], ids["cancelled"]}
-    assert left(jobs, 2, 1) == {ids["failed"]}
-    assert left(jobs, 3, 1) == set()
-
-
-def test_what_has_not_ended_is_never_purged(jobs: Jobs) -> None:
-    queued, active = jobs.add("a", 2)
-    claims = jobs.claim(jobs.worker(), 1)
-    assert {claims[0]["message_id"]} < {queued, active}
-    assert left(jobs, 999) == {queued, active}
+    unended = set(jobs.add("a", 2))
+    assert len(jobs.claim(jobs.me, 1)) == 1
+    assert left(jobs, 1) == {*ids.values(), *unended}
+    assert left(jobs, 1, 1) == {ids["failed"], ids["cancelled"], *unended}
+    assert left(jobs, 2, 1) == {ids["failed"], *unended}
+    assert left(jobs, 3, 1) == left(jobs, 999) == unended
 
 
 @pytest.mark.parametrize("keep", [None, 0])
@@ -93,17 +88,14 @@ def test_a_task_that_left_the_file_keeps_its_jobs_a_month(jobs: Jobs) -> None:
     assert left(jobs, 30, 1) == set()
 
 
-def test_a_job_that_is_to_be_unique_for_a_period_stays_so_long(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo', keep: {completed: 1h}, unique: {while: period, period: 2d}}")
-    (job,) = ended(jobs, "a", "completed")
-    assert left(jobs, 1) == {job}
-    assert left(jobs, 2, 1) == set()
-
-
-def test_a_purged_job_leaves_its_unique_key_to_the_next(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo', keep: {completed: 1h}, unique: {while: active}}")
-    ended(jobs, "a", "completed")
-    assert left(jobs, 1) == set()
+@pytest.mark.parametrize(("unique", "days"), [("{while: period, period: 2d}", 2), ("{while: active}", 1 / 24)])
+def test_a_job_stays_as_long_as_it_is_to_be_unique_and_then_leaves_its_key(
+    jobs: Jobs, unique: str, days: float
+) -> None:
+    jobs.use(f"  a: {{handler: 'H:echo', keep: {{completed: 1h}}, unique: {unique}}}")
+    (first,) = ended(jobs, "a", "completed")
+    assert left(jobs, days) == {first}
+    assert left(jobs, days, 1) == set()
     assert jobs.rows("SELECT unique_key FROM zeke_jobs.unique_holder") == []
     (job,) = jobs.add("a")
     assert jobs.add("a") == [job]

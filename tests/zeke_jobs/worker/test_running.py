@@ -66,10 +66,10 @@ TASKS += "".join(
 
 
 worker = one_worker(TASKS)
+pytestmark = pytest.mark.usefixtures("worker")
 LARGE = "é".join(map(str, range(3_000)))  # The text remains long when Postgres compresses it.
 
 
-@pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize(
     ("task", "payload", "output"),
     [
@@ -88,7 +88,6 @@ def test_the_return_value_of_the_attempt_that_gets_through_is_the_output(task: s
     assert outcome(task, payload) == output
 
 
-@pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("task", ["fail-inside", "fail-inside-async"])
 def test_a_traceback_shows_the_handler_and_where_it_was_raised_and_no_other_frame_of_ours(task: str) -> None:
     lines = failure(task).attempts[0]["error"]["traceback"].splitlines()
@@ -97,13 +96,11 @@ def test_a_traceback_shows_the_handler_and_where_it_was_raised_and_no_other_fram
     assert lines[-1] == "RuntimeError: could not send"
 
 
-@pytest.mark.usefixtures("worker")
 def test_a_rejected_job_fails_without_a_retry() -> None:
     job = failure("reject")
     assert (job.status, job.retry_count, job.attempts[-1]["error"]["details"]) == ("failed", 0, {"url": "x"})
 
 
-@pytest.mark.usefixtures("worker")
 @each("end", ODD)
 def test_an_end_that_could_not_be_stored_as_it_is_still_ends_the_job_and_no_other(end: str) -> None:
     job = failure("odd", {"story_id": end})
@@ -158,7 +155,6 @@ def test_a_sender_of_many_that_meets_a_full_queue_waits(table: Jobs) -> None:
     assert table.rows("SELECT 1 FROM zeke_jobs.queue WHERE task = 'narrow'") == []
 
 
-@pytest.mark.usefixtures("worker")
 def test_a_handler_that_has_sent_its_own_successor_goes_on_in_the_same_transaction() -> None:
     first = zeke_jobs.send("again", {"story_id": "s"}, unique="story_id")
     zeke_jobs.wait(first.id, timeout=10)
@@ -201,7 +197,6 @@ def test_time_that_runs_out_after_the_committed_completion_changes_nothing(worke
     assert zeke_jobs.status(job).status == "completed"
 
 
-@pytest.mark.usefixtures("worker")
 def test_progress_is_seen_while_the_job_runs() -> None:
     job = zeke_jobs.send("progress").id
     eventually(lambda: handlers.CALLS)
