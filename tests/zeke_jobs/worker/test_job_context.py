@@ -159,15 +159,10 @@ def test_in_a_transaction_a_step_is_kept_with_the_writes_or_not_at_all(jobs: Job
     with ctx.transaction():
         ctx.step("two", int)
         assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
-    assert [row["name"] for row in jobs.rows("SELECT name FROM zeke_jobs.step")] == ["two"]
-
-
-def test_a_step_is_not_kept_for_a_job_that_another_claim_has(jobs: Jobs, pool: Pool) -> None:
-    ctx = held(jobs, pool)
     jobs.rows("UPDATE zeke_jobs.queue SET claim = claim + 1")
-    with pytest.raises(ClaimLost, match="one was not kept"):
-        ctx.step("one", int)
-    assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
+    with pytest.raises(ClaimLost, match="three was not kept"):
+        ctx.step("three", int)
+    assert [row["name"] for row in jobs.rows("SELECT name FROM zeke_jobs.step")] == ["two"]
 
 
 def test_a_fake_context_runs_steps_and_takes_results_of_earlier_attempts() -> None:
@@ -276,31 +271,27 @@ def test_leases_that_nobody_gave_back_are_removed(jobs: Jobs) -> None:
     assert jobs.rows("SELECT name FROM zeke_jobs.lease") == [{"name": "host/two"}]
 
 
-def test_a_job_that_waits_for_a_lease_says_so(running: Running, jobs: Jobs) -> None:
-    with running("  long: {handler: 'F:lease_and_wait'}"):
+LEASING = """
+  long: {handler: 'F:lease_and_wait'}
+  twice: {handler: 'F:lease_twice', retry: {limit: 0}}
+  progress: {handler: 'F:progress_beside_db', timeout: 5s, retry: {limit: 0}}
+"""
+
+
+def test_a_job_waits_for_a_lease_but_not_for_connections_of_handlers(running: Running, jobs: Jobs) -> None:
+    with running(LEASING, threads=2):
         first = zeke_jobs.send("long", {"story_id": "example.org"}).id
         eventually(lambda: handlers.CALLS)
         second = zeke_jobs.send("long", {"story_id": "example.org"}).id
         why = eventually(lambda: zeke_jobs.status(second).waiting_for)
         handlers.GATE.set()
-        zeke_jobs.wait(first, timeout=10)
-        zeke_jobs.wait(second, timeout=10)
-    assert f"lease {HOST} is taken by long {first} since" in why
-    assert jobs.rows("SELECT 1 FROM zeke_jobs.lease") == []
-    assert zeke_jobs.status(second).retry_count == 0
-
-
-def test_taking_a_lease_twice_in_one_job_is_a_mistake(running: Running, jobs: Jobs) -> None:
-    with running("  twice: {handler: 'F:lease_twice', retry: {limit: 0}}"):
+        for job in (first, second, *(zeke_jobs.send("progress").id for _ in range(4))):
+            zeke_jobs.wait(job, timeout=20)
         error = failure("twice").attempts[-1]["error"]
+    assert f"lease {HOST} is taken by long {first} since" in why
+    assert zeke_jobs.status(second).retry_count == 0
     assert error["message"] == f"expected a lease that this job does not hold, got {HOST!r} for the second time"
     assert jobs.rows("SELECT 1 FROM zeke_jobs.lease") == []
-
-
-def test_leases_and_progress_never_wait_for_the_connections_of_handlers(running: Running) -> None:
-    with running("  a: {handler: 'F:progress_beside_db', timeout: 5s, retry: {limit: 0}}", threads=2):
-        for job in [zeke_jobs.send("a").id for _ in range(4)]:
-            zeke_jobs.wait(job, timeout=20)
 
 
 def test_a_fake_context_remembers_leases_and_defers_where_the_test_says_so() -> None:

@@ -17,14 +17,23 @@ def waits(jobs: Jobs, worker: UUID, *queues: str, limited: tuple[str, ...] = ())
     SQL.run(jobs.conn, "worker/waits", worker=worker, idle=list(queues or ("default",)), limited=list(limited))
 
 
-def test_jobs_notify_once_a_statement(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
-    jobs.use("  a: {handler: 'H:echo'}")
+def test_jobs_notify_the_queues_that_a_process_waits_at_once_a_statement(
+    jobs: Jobs, heard: Callable[[], list[str]]
+) -> None:
+    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo', queue: slow}")
     for _ in range(3):
-        waits(jobs, jobs.worker())
+        waits(jobs, worker := jobs.worker(queues=QUEUES))
+    jobs.add("b")
+    assert heard() == []
     jobs.add("a")
     assert heard() == ["default"]
     zeke_jobs.send_many("a", [{}, {}], connection=jobs.conn)
     assert heard() == ["default"]
+    for queues, told in ((QUEUES, ["default", "slow"]), (("default",), ["default"])):
+        waits(jobs, worker, *queues)
+        jobs.add("b")
+        jobs.add("a")
+        assert heard() == told
 
 
 def test_a_job_that_is_due_before_the_next_look_is_told(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
@@ -70,22 +79,6 @@ def test_a_freed_limit_wakes_one_at_once_or_all_later(
     jobs.rows("SELECT zeke_jobs.notify_freed('{a}', %s, true)", one if by_process else None)
     (payload,) = woken()
     assert payload.strip() in (["later default"] if by_process else [f"{one} default", f"{other} default"])
-
-
-def test_only_the_queues_that_a_process_waits_at_are_notified(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
-    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo', queue: slow}")
-    worker = jobs.worker(queues=QUEUES)
-    waits(jobs, worker)
-    jobs.add("b")
-    assert heard() == []
-    waits(jobs, worker, *QUEUES)
-    jobs.add("b")
-    jobs.add("a")
-    assert heard() == ["default", "slow"]
-    waits(jobs, worker)
-    jobs.add("b")
-    jobs.add("a")
-    assert heard() == ["default"]
 
 
 POOL = "limits: {few: {concurrency: 2}}"

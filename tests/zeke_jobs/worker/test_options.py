@@ -1,8 +1,5 @@
 """Options of a send replace those of its task; with debounce and replace, a later send changes a queued job."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,9 +9,9 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.worker.conftest import NOON, Jobs, Running, ended
+from tests.zeke_jobs.worker.conftest import NOON, Jobs, Running, at_once, ended
 from zeke_jobs.errors import JobFailed
-from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.worker.life import chores
 
 TASKS = """
@@ -113,34 +110,22 @@ def test_a_replaced_job_stays_in_its_batch(jobs: Jobs) -> None:
 
 
 def test_of_many_senders_and_claims_at_once_no_edit_is_lost(jobs: Jobs, database: str) -> None:
-    done = threading.Event()
+    done: list[int] = []
 
-    def edit(number: int) -> None:
-        with closing(connect(database)) as conn:
-            for n in range(25):
-                zeke_jobs.send("replace", {"n": number * 100 + n, "story_id": "s"}, connection=conn)
+    def work(own: Jobs, number: int) -> list[int]:
+        """Send in all threads but the first, which claims."""
+        for n in range(25 if number else 0):
+            zeke_jobs.send("replace", {"n": number * 100 + n, "story_id": "s"}, connection=own.conn)
+        done.append(number)
+        runs, claims = list[int](), list[Any]()
+        while not number and (claims or len(done) < 5 or (claims := own.claim(own.me, 1))):
+            runs += [zeke_jobs.status(one["message_id"], connection=own.conn).data["n"] for one in claims]
+            own.complete(own.me, claims)
+            claims = own.claim(own.me, 1)
+        return runs
 
-    def work() -> list[int]:
-        runs: list[int] = []
-        with closing(connect(database)) as conn:
-            own = Jobs(conn)
-            worker = own.worker()
-            while True:
-                was_done = done.is_set()
-                claims = own.claim(worker, 1)
-                runs.extend(zeke_jobs.status(claim["message_id"], connection=conn).data["n"] for claim in claims)
-                own.complete(worker, claims)
-                if was_done and not claims:
-                    return runs
-
-    with ThreadPoolExecutor(5) as threads:
-        runner = threads.submit(work)
-        try:
-            list(threads.map(edit, range(4)))
-        finally:
-            done.set()
     # The last run has the last payload of one of the senders.
-    assert runner.result()[-1] % 100 == 24
+    assert at_once(database, 5, work)[0][-1] % 100 == 24
 
 
 def test_a_send_grants_retries_and_names_their_delay(running: Running) -> None:
