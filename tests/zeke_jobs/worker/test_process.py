@@ -241,28 +241,20 @@ def test_interrupts_that_race_with_the_end_never_reach_the_code_behind_it() -> N
         thread.join()
 
 
-OPENED: list[str] = []
-
-
 class Named(BaseModel):
     name: str
 
     def open(self) -> Self:
-        OPENED.append(f"opening {self.name}")
+        handlers.CALLS.append(f"opening {self.name}")
         if self.name == "slow":
             GATE.wait(10)
-        OPENED.append(self.name)
+        handlers.CALLS.append(self.name)
         return self
 
     def close(self) -> None:
-        OPENED.append(f"closed {self.name}")
+        handlers.CALLS.append(f"closed {self.name}")
         if self.name == "breaks":
             raise RuntimeError("no luck")
-
-
-@pytest.fixture(autouse=True)
-def nothing_opened() -> None:
-    OPENED.clear()
 
 
 def runtime(**names: str) -> Runtime:
@@ -274,12 +266,12 @@ def test_a_service_opens_beside_another_and_each_of_them_once() -> None:
     here = runtime(slow="slow", quick="quick")
     with ThreadPoolExecutor(3) as threads:
         slow = threads.submit(here.service, "slow")
-        eventually(lambda: OPENED == ["opening slow"])
+        eventually(lambda: handlers.CALLS == ["opening slow"])
         again = threads.submit(here.service, "slow")
         threads.submit(here.service, "quick").result(5)
         GATE.set()
         assert slow.result(5) is again.result(5)
-    assert OPENED == ["opening slow", "opening quick", "quick", "slow"]
+    assert handlers.CALLS == ["opening slow", "opening quick", "quick", "slow"]
 
 
 def test_a_service_whose_settings_changed_is_opened_anew() -> None:
@@ -294,8 +286,8 @@ def test_a_service_whose_settings_changed_is_opened_anew() -> None:
 def test_a_service_that_cannot_be_closed_keeps_no_other_open() -> None:
     here = runtime(breaks="breaks", one="one")
     here.service("breaks"), here.service("one")
-    OPENED.clear()
+    handlers.CALLS.clear()
     with capture_logs() as lines:
         here.close()
-    assert OPENED == ["closed breaks", "closed one"]
+    assert handlers.CALLS == ["closed breaks", "closed one"]
     assert [line["service"] for line in lines] == ["breaks"]

@@ -167,12 +167,14 @@ SEEN = """
     q.claim, q.worker, q.cancelled_on IS NOT NULL AS cancelled, j.waiting_for, jsonb_array_length(q.attempts) AS entries,
     j.state::text AS status
   FROM zeke_jobs.queue AS q JOIN zeke_jobs.job AS j ON j.id = q.message_id"""
+DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
+ALL = "SELECT count(*), md5(string_agg(q::text, '|' ORDER BY q.message_id)) AS rows FROM zeke_jobs.queue AS q"
 #: A Held has the ids of a worker and of a job, and the claim number.
 Held = tuple[UUID, UUID, int]
 
 
 class World(RuleBasedStateMachine):
-    """Senders, operators and time change one table and its model; the clock stands still between steps."""
+    """Senders, operators, time and workers change one table and its model; the clock stands still between steps."""
 
     def __init__(self, conn: Connection) -> None:
         super().__init__()
@@ -362,14 +364,6 @@ class World(RuleBasedStateMachine):
         for worker, id_, _ in self.held():
             if self.jobs[id_].deaths > 1:
                 assert sum(other == worker for other, _, _ in self.held()) == 1
-
-
-DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
-ALL = "SELECT count(*), md5(string_agg(q::text, '|' ORDER BY q.message_id)) AS rows FROM zeke_jobs.queue AS q"
-
-
-class Engine(World):
-    """Workers claim, start, end and lose jobs of the world."""
 
     @rule(data=st.data(), want=st.integers(1, 6))
     def claim(self, data: st.DataObject, want: int) -> None:
@@ -561,4 +555,4 @@ def test_whatever_happens_the_table_is_what_the_model_says(module_database: str)
     with closing(connect(module_database)) as conn:
         Jobs(conn).use(TASKS, TOP)
 
-        run_state_machine_as_test(partial(Engine, conn), settings=profile)  # type: ignore[arg-type] # it is called
+        run_state_machine_as_test(partial(World, conn), settings=profile)  # type: ignore[arg-type] # it is called
