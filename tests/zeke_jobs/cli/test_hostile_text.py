@@ -16,11 +16,11 @@ import typer.main
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.cli.operation import up
 from zeke_jobs.cli.output import listing
 from zeke_jobs.cli.root import app
-from zeke_jobs.cli.run import run
 from zeke_jobs.revisions import applying
 from zeke_jobs.revisions.proposal import Request
 
@@ -146,7 +146,7 @@ def takes_json(name: str) -> bool:
 
 
 def test_no_command_prints_what_commands_a_terminal(
-    conn: Connection, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    conn: Connection, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr("zeke_jobs.cli.configuration.apply._PATIENCE", 0.0)
@@ -165,28 +165,24 @@ def test_no_command_prints_what_commands_a_terminal(
             line = [*name.split(), *(words.get(one, one) for one in arguments)]
             is_first = arguments == COMMANDS[name][0]
             for form in (line, [*line, "--json"]) if is_first and takes_json(name) else (line,):
-                status = run(app, "zeke-jobs", form)
-                out, err = capsys.readouterr()
-                assert status != 3, (form, err)
-                assert not RAW.search(out), (form, RAW.search(out), out)
-                assert not RAW.search(err), (form, RAW.search(err), err)
-                assert not any(line.startswith(FORGED) for line in out.splitlines()), (form, out)
-                seen += out + err
+                ran = cli(*form)
+                said = ran.out + ran.err
+                assert ran.status != 3, (form, ran.err)
+                assert not RAW.search(said), (form, RAW.search(said), said)
+                assert not any(line.startswith(FORGED) for line in ran.out.splitlines()), (form, ran.out)
+                seen += said
     assert seen.count(r"\x1b]0;owned") > 20, "the hostile text was shown nowhere"
 
 
-@pytest.mark.parametrize("form", ["console", "json"])
-def test_lines_of_other_processes_reach_the_terminal_with_their_colours_alone(
-    monkeypatch: pytest.MonkeyPatch, form: str
-) -> None:
-    monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", form)
+def test_lines_of_other_processes_reach_the_terminal_with_their_colours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.StringIO()
     monkeypatch.setattr("sys.stderr", written)
-    up.write_line("workers", '{"key": "\x9b2J"}')
-    assert not RAW.search(written.getvalue())
-    if form == "console":
-        up.write_line("workers", "\x1b[32mfine\x1b[0m \x1b]0;owned\x07 \x9b2J")
-        assert written.getvalue().endswith("| \x1b[32mfine\x1b[0m \\x1b]0;owned\\x07 \\x9b2J\n")
+    for form in ("json", "console"):
+        monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", form)
+        up.write_line("workers", '{"key": "\x9b2J"}')
+        assert not RAW.search(written.getvalue())
+    up.write_line("workers", "\x1b[32mfine\x1b[0m \x1b]0;owned\x07 \x9b2J")
+    assert written.getvalue().endswith("| \x1b[32mfine\x1b[0m \\x1b]0;owned\\x07 \\x9b2J\n")
 
 
 def test_a_table_is_straight_and_has_one_line_a_row_whatever_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -368,7 +368,9 @@ def test_a_send_whose_id_is_taken_leaves_the_unique_key_to_its_holder(conn: Conn
     assert not zeke_jobs.send("anything", {"a": 3}, unique=True).duplicate
 
 
-def test_a_full_queue_refuses_but_knows_the_jobs_it_has(conn: Connection, make_task: MakeTask) -> None:
+def test_a_full_queue_refuses_but_knows_the_jobs_it_has_and_many_sent_again_need_no_room_twice(
+    conn: Connection, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_task("narrow", None, max_queued=2)
     zeke_jobs.send("narrow", idempotency_key="a")
     zeke_jobs.send("narrow")
@@ -378,6 +380,15 @@ def test_a_full_queue_refuses_but_knows_the_jobs_it_has(conn: Connection, make_t
         zeke_jobs.send_many("narrow", [{}])
     assert zeke_jobs.send("narrow", idempotency_key="a").duplicate
     assert count(conn) == 2
+    make_task("narrow", None, max_queued=4)
+    ids = [uuid.uuid4() for _ in range(4)]
+    monkeypatch.setattr("zeke_jobs.client.sending.new_id", iter(ids).__next__)
+    first = zeke_jobs.send_many("narrow", [{"n": 1}, {"n": 2}])
+    monkeypatch.setattr("zeke_jobs.client.sending.new_id", iter(ids).__next__)
+    assert zeke_jobs.send_many("narrow", [{"n": 1}, {"n": 2}]) == first  # The first answer was lost.
+    with pytest.raises(QueueFull):
+        zeke_jobs.send_many("narrow", [{"n": 3}])
+    assert count(conn) == 4
 
 
 # ── send_many
@@ -416,20 +427,6 @@ def test_many_are_all_refused_when_one_payload_or_key_is(conn: Connection, keys:
         zeke_jobs.send_many("anything", [{}, {}], keys=keys)
     assert count(conn) == 0
     assert zeke_jobs.send_many("anything", []) == []
-
-
-def test_many_sent_again_after_a_lost_answer_need_no_room_twice(
-    conn: Connection, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_task("narrow", None, max_queued=2)
-    ids = [uuid.uuid4() for _ in range(4)]
-    monkeypatch.setattr("zeke_jobs.client.sending.new_id", iter(ids).__next__)
-    first = zeke_jobs.send_many("narrow", [{"n": 1}, {"n": 2}])
-    monkeypatch.setattr("zeke_jobs.client.sending.new_id", iter(ids).__next__)
-    assert zeke_jobs.send_many("narrow", [{"n": 1}, {"n": 2}]) == first
-    with pytest.raises(QueueFull):
-        zeke_jobs.send_many("narrow", [{"n": 3}])
-    assert count(conn) == 2
 
 
 def test_two_senders_of_many_with_the_same_unique_keys_in_another_order_do_not_block_each_other(

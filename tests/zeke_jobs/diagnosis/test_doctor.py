@@ -187,32 +187,27 @@ def test_a_setting_that_costs_is_found_where_it_was_set(
         assert found(after, "costly-setting") == []
 
 
-def test_dead_rows_that_nobody_removes_are_found(scene: Scene, other_conn: Connection) -> None:
+def test_a_transaction_left_open_and_dead_rows_that_nobody_removes_are_found(
+    scene: Scene, other_conn: Connection
+) -> None:
     healthy(scene)
     scene.rows("ALTER TABLE zeke_jobs.queue SET (autovacuum_enabled = false)")
     scene.add("plain", 300)
     with transaction(other_conn), other_conn.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM zeke_jobs.queue")  # The old snapshot prevents the removal of dead rows.
+        opened = the(scene.conn, "open-transaction", _OPEN=timedelta(0))
+        assert opened.subject == str(other_conn.info.backend_pid)
+        assert "idle in transaction" in opened.sentence
+        assert found(scene.conn, "open-transaction") == []  # The transaction is open for less than five minutes.
         scene.rows("DELETE FROM zeke_jobs.queue")
         (one,) = eventually(lambda: found(scene.conn, "dead-rows", _DEAD_ROWS=100))
         assert re.search(r"has [3-9]\d\d dead rows", one.sentence)
         assert found(scene.conn, "dead-rows") == []  # Few dead rows are no finding.
         assert "VACUUM zeke_jobs.queue" in one.help
+    assert found(scene.conn, "open-transaction", _OPEN=timedelta(0)) == []
     scene.rows("ALTER TABLE zeke_jobs.queue RESET (autovacuum_enabled)")
     scene.rows("VACUUM zeke_jobs.queue")
     assert eventually(lambda: not found(scene.conn, "dead-rows", _DEAD_ROWS=100))
-
-
-def test_a_transaction_left_open_is_found_and_its_end_clears_it(scene: Scene, other_conn: Connection) -> None:
-    healthy(scene)
-    soon = timedelta(milliseconds=1)
-    with transaction(other_conn), other_conn.cursor() as cursor:
-        cursor.execute("SELECT pg_sleep(0.01)")
-        one = the(scene.conn, "open-transaction", _OPEN=soon)
-        assert one.subject == str(other_conn.info.backend_pid)
-        assert "idle in transaction" in one.sentence
-        assert found(scene.conn, "open-transaction") == []  # The transaction is open for less than five minutes.
-    assert found(scene.conn, "open-transaction", _OPEN=soon) == []
 
 
 def test_claimed_jobs_are_found_that_a_live_worker_does_not_hold_or_nobody_takes_from_one_that_is_gone(

@@ -61,7 +61,7 @@ def test_depth_and_waits_are_told_by_task_to_a_reader_too(scene: Scene, database
     assert Sample("zeke_jobs_queued", {"task": "quick", "queue": "default"}, 3) in found
 
 
-def test_ends_and_durations_are_those_of_late(scene: Scene) -> None:
+def test_ends_and_durations_are_those_of_late_and_costs_those_of_a_day_also_of_purged_jobs(scene: Scene) -> None:
     worker = scene.serve()
     scene.add("quick", 2)
     done, failed = scene.claim(worker, 2)
@@ -69,23 +69,17 @@ def test_ends_and_durations_are_those_of_late(scene: Scene) -> None:
     scene.later(3)
     scene.complete(worker, [done])
     scene.finish(worker, failed, "failed")
+    scene.rows(
+        "INSERT INTO zeke_jobs.cost (job, task, cost, currency) SELECT message_id, task, 0.25, 'USD' FROM zeke_jobs.queue"
+    )
+    cost = ("cost_last_day", "quick", "USD")
     now = values()
-    assert (now["completed_per_minute", *QUICK], now["failed_per_minute", *QUICK]) == (1, 1)
+    assert (now["completed_per_minute", *QUICK], now["failed_per_minute", *QUICK], now[cost]) == (1, 1, 0.5)
     assert now["failed_last_hour", *QUICK] == 1
     assert now["handler_seconds", *QUICK, "0.95"] == pytest.approx(3, abs=0.1)
-    scene.later(3601)
-    assert values()["failed_last_hour", *QUICK] == 0
-
-
-def test_costs_add_up_over_a_day_also_of_jobs_that_were_purged(scene: Scene) -> None:
-    worker = scene.serve()
-    scene.add("quick", 2)
-    scene.complete(worker, scene.claim(worker, 1))
-    costs = "INSERT INTO zeke_jobs.cost (job, task, cost, currency)"
-    scene.rows(f"{costs} SELECT message_id, task, 0.25, 'USD' FROM zeke_jobs.queue")
     scene.rows("SELECT * FROM zeke_jobs.purge('quick', 'completed', '-infinity', zeke_jobs.now() + interval '1 s', 10)")
-    cost = ("cost_last_day", "quick", "USD")
-    assert values()[cost] == 0.5
+    scene.later(3601)
+    assert (values()["failed_last_hour", *QUICK], values()[cost]) == (0, 0.5)
     scene.later(86_500)
     assert cost not in values()
 

@@ -15,7 +15,7 @@ from hypothesis import Phase, given, settings, strategies as st
 import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.postgres.members import FUNCTIONS, as_member, sign_up
-from tests.zeke_jobs.postgres.test_views_of_roles import SEEN
+from tests.zeke_jobs.postgres.test_views import SEEN
 from tests.zeke_jobs.sql import rows
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import load
@@ -30,7 +30,7 @@ TASKS = """
   victim: {handler: 'H:echo', cron: '* * * * *', sensitive: [story_id]}
   held: {handler: 'H:gated', queue: honest, retry: {limit: 0}}
 """
-#: An operator may put a catalogue without the honest task in force, so put_in_force is left out; test_views_of_roles
+#: An operator may put a catalogue without the honest task in force, so put_in_force is left out; test_views
 #: covers it.
 BY_RIGHT = {"put_in_force"}
 SCHEDULING = {"lock_schedule", "advance_schedule", "record_tick"}
