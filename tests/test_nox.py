@@ -22,9 +22,7 @@ def noxfile(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return module
 
 
-def test_the_files_that_a_part_of_the_tests_names_are_there_and_every_test_of_the_command_lines_is_in_them(
-    noxfile: Any,
-) -> None:
+def test_each_named_file_is_there_and_every_test_of_the_command_lines_is_in_them(noxfile: Any) -> None:
     named = (*noxfile.ACCEPTANCE, *noxfile.ON_DEBIANS_SERVER, *noxfile.ON_DRAMATIQ_2)
     files = [one.partition("::")[0] for one in named if one.startswith("tests/")]
     assert [one for one in files if not (ROOT / one).exists()] == []

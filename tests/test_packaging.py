@@ -32,7 +32,7 @@ NOT_SHIPPED = {"actors/pyproject.toml", "actors/README.md", "actors/LICENSE"}
 
 
 @pytest.mark.parametrize(("name", "package"), PACKAGES.items())
-def test_a_wheel_holds_every_file_of_its_package_and_nothing_else(
+def test_a_wheel_holds_the_files_of_its_package_and_nothing_else(
     name: str, package: str, wheels: dict[str, Path]
 ) -> None:
     held = {file for file in zipfile.ZipFile(wheels[name]).namelist() if ".dist-info/" not in file}

@@ -76,7 +76,7 @@ class Tree(Payload):
     sub_trees: list[Tree] = Field(default_factory=list)
 
 
-def test_a_model_in_itself_is_renamed_and_checked_as_deep_as_it_may_be_by_python_and_by_sql(
+def test_a_model_in_itself_is_renamed_and_checked_as_deep_as_it_may_be(
     conn: Connection, make_task: Callable[..., None]
 ) -> None:
     make_task("tree", Tree)
@@ -211,9 +211,7 @@ INSERT = "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) S
         ({}, "expected actor_name of a message as string, got none"),
     ],
 )
-def test_a_row_of_another_program_that_no_worker_could_read_is_refused(
-    conn: Connection, changes: Any, words: str
-) -> None:
+def test_a_row_of_a_program_that_no_worker_could_read_is_refused(conn: Connection, changes: Any, words: str) -> None:
     value(conn, "SET plan_cache_mode = auto")  # as in the other program's session
     strange = json.dumps({**MESSAGE, **changes} if changes and isinstance(changes, dict) else changes)
     assert words in str(refusal(conn, INSERT, strange))

@@ -99,9 +99,7 @@ def test_a_job_stays_masked_when_its_task_is_removed_renamed_or_loses_the_fields
     assert data["note"] == "plain"
 
 
-def test_many_and_those_of_a_stock_producer_and_of_sql_are_stored_with_their_fields_and_others_without(
-    conn: Connection, make_task: MakeTask
-) -> None:
+def test_jobs_of_every_sender_are_stored_with_their_sensitive_fields(conn: Connection, make_task: MakeTask) -> None:
     make_task("order", Order)
     zeke_jobs.send("order", PAYLOAD)
     zeke_jobs.send_many("order", [PAYLOAD])
@@ -120,7 +118,7 @@ def test_many_and_those_of_a_stock_producer_and_of_sql_are_stored_with_their_fie
 
 
 @pytest.mark.parametrize("name", ["order", "bestellung"])
-def test_a_field_that_becomes_sensitive_is_masked_in_the_jobs_that_are_there(
+def test_a_field_that_becomes_sensitive_is_masked_in_earlier_jobs(
     conn: Connection, make_task: MakeTask, name: str
 ) -> None:
     make_task(name, Order, sensitive=["card"])

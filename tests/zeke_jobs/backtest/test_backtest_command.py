@@ -11,9 +11,7 @@ from zeke_jobs.backtest import comparing
 TIME = ("--from", "2026-03-10T12:00", "--to", "2026-03-10T13:00")
 
 
-def test_a_recorded_hour_answers_what_a_change_would_have_done_and_what_could_be_carried(
-    story: Story, cli: Cli
-) -> None:
+def test_a_recorded_hour_tells_what_a_change_would_have_done_and_what_could_be_carried(story: Story, cli: Cli) -> None:
     story.use("  a: {handler: 'H:echo', concurrency: 2, max_wait: 1m}")
     for minute in range(60):
         story.job("a", sent=60 * minute, start=60 * minute, end=60 * minute + 50)
@@ -56,7 +54,7 @@ def test_what_makes_no_sense_is_refused(story: Story, cli: Cli, monkeypatch: pyt
     assert re.search(r"expected matplotlib to draw with, got none(?s:.*)pip install (?:-e )?'\S+\[plot\]'", ran.err)
 
 
-def test_a_described_load_needs_no_database_and_is_drawn(
+def test_a_described_load_needs_no_database_and_is_plotted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
 ) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)

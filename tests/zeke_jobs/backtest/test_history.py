@@ -49,9 +49,7 @@ def test_a_job_is_sent_waits_and_ends_each_attempt_as_it_did(story: Story, *, is
     assert asked.attempts[0] == Attempt(2.0, "retry", 600.0)
 
 
-def test_retries_beyond_the_policys_limit_are_the_handlers_own_and_a_rejection_is_told_from_a_failure(
-    story: Story,
-) -> None:
+def test_retries_beyond_the_limit_are_the_handlers_own_and_a_rejection_is_no_failure(story: Story) -> None:
     story.use("  a: {handler: 'H:echo', retry: {limit: 1, delay: 10s, jitter: 0}}")
     for last in ("completed", "failed"):
         story.sent(0, "a")
@@ -105,9 +103,7 @@ def test_what_cannot_be_used_is_counted_and_takes_as_long_as_others_of_its_task(
     assert [found.oddities[odd] for odd in (BACKWARDS, UNFINISHED, ORPHANS)] == [1, 1, 1]
 
 
-def test_the_time_is_the_last_day_or_as_much_of_it_as_is_known_and_the_facts_tell_of_revisions_and_workers(
-    story: Story,
-) -> None:
+def test_the_time_is_the_known_part_of_the_last_day_and_facts_tell_of_revisions_and_workers(story: Story) -> None:
     story.use(ONE)
     story.sent(0, "a")
     story.at(3600)

@@ -73,9 +73,7 @@ def test_annotations_may_be_spelled_in_many_ways(source: str, tmp_path: Path, mo
     monkeypatch.delitem(sys.modules, "spelled")
 
 
-def test_a_module_with_a_syntax_error_is_named_by_its_line_and_a_missing_handler_by_its_task(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_syntax_error_and_a_missing_handler_have_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken_sample.py").write_text("x = 1\ndef broken(:\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -86,9 +84,7 @@ def test_a_module_with_a_syntax_error_is_named_by_its_line_and_a_missing_handler
         resolve(Task(id="greet", handler="sample_handlers:gret"))
 
 
-def test_settings_of_tasks_and_services_are_filled_from_the_environment_when_they_are_used(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_settings_are_filled_from_the_environment_when_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     task = Task(id="tuned", handler="sample_handlers:tuned", settings={"token": "t-${SAMPLE_LATE}", "words": ["$${A}"]})
     monkeypatch.setenv("SAMPLE_LATE", "owl")
     settings: Any = resolve(task).settings(task)

@@ -13,9 +13,7 @@ from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.payload.model import Duration
 
 
-def test_log_settings_are_read_in_any_case_and_a_variable_set_to_nothing_is_not_set(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_log_settings_have_any_case_and_a_variable_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "JSON")
     monkeypatch.setenv("ZEKE_JOBS_LOG_LEVEL", "Warning")
     assert (environment.log_format(), environment.log_level()) == ("json", "warning")

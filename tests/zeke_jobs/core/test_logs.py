@@ -87,9 +87,7 @@ def test_the_password_of_an_address_is_masked_in_its_place(address: str) -> None
             assert redact(text.replace("@", address.format(password))) == shown, password
 
 
-def test_an_address_with_odd_characters_in_its_password_is_masked_as_it_was_written_and_that_of_an_example_stays() -> (
-    None
-):
+def test_an_odd_password_is_masked_as_it_was_written_and_that_of_an_example_stays() -> None:
     said = "export DATABASE_URL=postgresql://user:password@host/name; and postgresql://user:password1@host/name"
     assert redact(said) == said.replace("password1", "***")
     for password in ("a b", "a'b", 'a"b', "p@ss", "1?2#3"):
@@ -121,7 +119,7 @@ def test_a_sensitive_field_is_masked_under_its_name_however_short(secret: str) -
     assert secret in repr(payload)
 
 
-def test_a_value_that_is_no_word_is_masked_in_any_text_and_that_of_a_variable_is_shown_as_its_name(
+def test_a_value_that_is_no_word_is_masked_and_that_of_a_variable_shown_as_its_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     said = f"401 for {LONG}, +49-30-901820 (Ada Lovelace), 4111111111111111"
@@ -240,9 +238,7 @@ class Odd:
 
 
 @pytest.mark.parametrize("colours", [False, True])
-def test_nothing_in_a_line_forges_another_or_commands_the_terminal(
-    monkeypatch: pytest.MonkeyPatch, colours: bool
-) -> None:
+def test_nothing_in_a_line_forges_another_or_moves_the_terminal(monkeypatch: pytest.MonkeyPatch, colours: bool) -> None:
     monkeypatch.setenv("FORCE_COLOR" if colours else "NO_COLOR", "1")
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
     stream = io.StringIO()

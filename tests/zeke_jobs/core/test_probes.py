@@ -47,7 +47,7 @@ def test_all_are_asked_before_the_first_answer_is_awaited(folder: str) -> None:
     assert probes.ask("live", folder)[0]
 
 
-def test_one_that_stands_still_does_not_answer_and_one_that_was_killed_does_not_count(
+def test_one_that_stands_still_gives_no_answer_and_a_killed_one_does_not_count(
     folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "_ANSWER_WITHIN", 0.3)

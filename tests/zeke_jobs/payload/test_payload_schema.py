@@ -180,9 +180,7 @@ NO_NUMBER, NO_LIST = "expected a whole number, got 'big'", "expected a list, got
         ({"some": [1] * 100}, ("some", "expected a whole number, got [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1…")),
     ],
 )  # fmt: skip
-def test_a_fault_says_what_was_expected_and_what_came_and_hides_no_other_of_the_same_model(
-    case: tuple[Any, ...],
-) -> None:
+def test_a_fault_says_what_was_expected_and_what_came_and_hides_no_other_one(case: tuple[Any, ...]) -> None:
     payload, *found = case
     assert faults(Rules, payload) == found
 

@@ -65,9 +65,7 @@ def test_a_plan_says_each_edit_and_the_jobs_that_it_touches(
     assert sorted(found) == sorted(expected)
 
 
-def test_a_plan_changes_nothing_and_applying_the_file_in_force_makes_no_revision(
-    base: Config, conn: Connection
-) -> None:
+def test_a_plan_changes_nothing_and_the_file_in_force_makes_no_revision(base: Config, conn: Connection) -> None:
     before = query(conn, "SELECT * FROM zeke_jobs.task"), query(conn, "SELECT * FROM zeke_jobs.revision")
     assert planned(conn, load("  other: {handler: 'H:work'}"), orders=Orders(cancel=frozenset({"analyze"}))).is_pending
     assert not planned(conn, base).is_pending
@@ -88,7 +86,7 @@ def test_what_needs_a_restart_and_a_limit_below_what_is_active_is_said(base: Con
 # ── effects outside the rows of tasks
 
 
-def test_queued_jobs_follow_a_new_priority_and_a_new_queue_and_the_revision_is_announced(
+def test_queued_jobs_follow_and_the_revision_is_announced(
     base: Config, conn: Connection, other_conn: Connection
 ) -> None:
     zeke_jobs.send("analyze", {"n": 5}, priority=50)
@@ -142,9 +140,7 @@ def test_no_claim_passes_a_revision_and_one_that_began_before_obeys_it(
 # ── conflicts with workers
 
 
-def test_a_change_waits_for_no_job_that_somebody_else_has_locked(
-    base: Config, conn: Connection, other_conn: Connection
-) -> None:
+def test_a_change_waits_for_no_job_that_is_locked(base: Config, conn: Connection, other_conn: Connection) -> None:
     strict = "concurrency: {limit: 5, per_key: 1}, order: strict, uses: [ai], priority: 7"
     new = load(BASE.replace("concurrency: 5, uses: [ai]", strict))
     assert new.tasks["analyze"].priority == 7
@@ -175,7 +171,7 @@ def test_a_change_that_somebody_holds_up_gives_up_and_names_that_session(
     assert apply(conn, other).revision == 2
 
 
-def test_a_restart_after_a_crash_puts_a_first_file_in_force_and_no_changed_one(
+def test_a_restart_puts_a_first_file_in_force_and_no_changed_one(
     conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base, draft = load(), load(BASE.replace("concurrency: 5", "concurrency: 1"))
@@ -237,7 +233,7 @@ def test_every_value_of_settings_counts_with_its_type(before: str, after: str, s
         (("{}", ", n: 1"), ("{}", ", n: true"), "n: 1 → true"),
     ],
 )
-def test_every_value_of_a_schedules_payload_and_of_a_service_counts_too(
+def test_every_value_of_a_payload_and_a_service_counts(
     before: tuple[str, str], after: tuple[str, str], said: str
 ) -> None:
     both = [loaded(PULL.format(payload), WEB.format(service)) for payload, service in (before, after)]

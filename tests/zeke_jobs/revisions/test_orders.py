@@ -35,9 +35,7 @@ def test_removing_a_task_with_unfinished_jobs_is_refused_in_words(base: Config, 
     assert zeke_jobs.send("analyze").status == "created"
 
 
-def test_cancel_ends_queued_jobs_and_marks_active_ones_and_changes_nothing_when_it_is_asked_again(
-    base: Config, conn: Connection
-) -> None:
+def test_cancel_ends_queued_jobs_marks_active_ones_and_is_done_once(base: Config, conn: Connection) -> None:
     assert apply(conn, load(WITHOUT), orders=CANCEL).is_new
     ended = "SELECT state::text, count(*), min(extra ->> 'cancel_reason') FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL GROUP BY 1 ORDER BY 1"
     why = "its task was removed from jobs.yaml"
@@ -48,7 +46,7 @@ def test_cancel_ends_queued_jobs_and_marks_active_ones_and_changes_nothing_when_
     assert not apply(conn, load(WITHOUT), orders=CANCEL).is_new
 
 
-def test_a_job_that_is_committed_after_its_task_was_removed_ends_with_the_reason(
+def test_a_job_committed_after_its_task_ends_with_the_reason(
     base: Config, conn: Connection, other_conn: Connection
 ) -> None:
     with transaction(other_conn):
@@ -73,7 +71,7 @@ def test_a_job_that_is_committed_after_its_task_was_removed_ends_with_the_reason
 
 
 @pytest.mark.parametrize("drains", [False, True], ids=["", "after a drain"])
-def test_rename_moves_queued_jobs_and_keeps_the_old_name_for_senders(
+def test_rename_moves_queued_jobs_and_senders_keep_the_old_name(
     base: Config, conn: Connection, *, drains: bool
 ) -> None:
     if drains:

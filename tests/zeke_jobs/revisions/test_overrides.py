@@ -50,9 +50,7 @@ def limit(conn: Connection) -> int | None:
     return latest(conn).config().tasks["analyze"].concurrency.limit
 
 
-def test_what_was_set_for_good_comes_back_when_what_was_set_for_a_time_ends(
-    conn: Connection, other_conn: Connection
-) -> None:
+def test_what_was_set_for_good_comes_back_when_a_time_ends(conn: Connection, other_conn: Connection) -> None:
     applying.sync(conn, load())
     put(conn, one(BOTH, 3, why="slow"))
     put(conn, one(BOTH, 1, until=1, why="incident"))
@@ -141,9 +139,7 @@ def test_the_commands_say_what_it_reverts_to_and_a_rollback_finds_it(cli: Cli) -
     assert "the file says 5, in force 3" in cli("plan").out
 
 
-def test_a_pause_set_for_a_time_is_shown_with_its_end_and_resume_names_the_command_that_ends_it(
-    conn: Connection, cli: Cli
-) -> None:
+def test_a_pause_for_a_time_is_shown_with_its_end_and_resume_says_what_ends_it(conn: Connection, cli: Cli) -> None:
     applying.sync(conn, load())
     put(conn, one("analyze.paused", True, until=1, why="lunch"))
     (pause,) = actions.paused(conn)
@@ -209,9 +205,7 @@ def over(conn: Connection, key: str, value: Any) -> None:
     apply(conn, load(), by="me", message="slow", origin="set", overrides=[past])
 
 
-def test_a_scheduler_alone_takes_back_what_is_over_and_so_does_a_worker(
-    conn: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_scheduler_and_a_worker_take_back_what_is_over(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     over(conn, "tasks.pull.cron.timezone", "Asia/Tokyo")
     monkeypatch.setattr(beat, "obey_signals", lambda: None)
     monkeypatch.setattr(beat, "_PROCESS", beat._Process())

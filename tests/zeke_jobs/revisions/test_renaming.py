@@ -115,9 +115,7 @@ def test_what_was_paused_under_the_old_name_stays_so(jobs: Jobs, target: str) ->
     assert actions.resume(jobs.conn, target)
 
 
-def test_of_two_pauses_that_become_one_the_first_stands_and_a_worker_that_boots_may_take_one_along(
-    jobs: Jobs, database: str
-) -> None:
+def test_of_two_pauses_the_first_stands_and_a_worker_that_boots_takes_it_along(jobs: Jobs, database: str) -> None:
     jobs.use("  old: {handler: 'H:echo'}\n  new: {handler: 'H:echo'}\n  older: {handler: 'H:echo'}")
     for name in ("older", "old", "new"):
         actions.pause(jobs.conn, f"task/{name}", by=name)

@@ -95,7 +95,7 @@ def test_a_beat_registers_the_scheduler_and_the_next_one_refreshes_it(stepped: S
     assert beat.faults() == ("", "")
 
 
-def test_a_wrong_address_ends_a_start_and_is_waited_through_later(
+def test_a_wrong_address_ends_a_start_and_no_later_beat(
     process: beat._Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -109,9 +109,7 @@ def test_a_wrong_address_ends_a_start_and_is_waited_through_later(
     assert process.away
 
 
-def test_a_beat_that_fails_leaves_the_last_one_standing_and_one_schedule_that_cannot_be_read_does_not(
-    world: World, database: str
-) -> None:
+def test_a_beat_that_fails_does_not_count_and_one_unreadable_schedule_fails_none(world: World, database: str) -> None:
     world.put("first", timezone="Mars/Olympus")
     world.put("second")
     world.at(NINE + 10 * MINUTE)

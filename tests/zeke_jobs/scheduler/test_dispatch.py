@@ -66,9 +66,7 @@ def test_a_change_of_a_schedule(world: World, at: str, change: dict[str, Any], s
     assert world.beat(NINE + 52 * MINUTE) == sent
 
 
-def test_what_left_the_file_sends_nothing_and_leaves_the_tables_as_soon_as_nobody_holds_it_locked(
-    world: World, other_conn: Connection
-) -> None:
+def test_what_left_the_file_sends_nothing_and_leaves_the_tables(world: World, other_conn: Connection) -> None:
     world.put()
     world.beat(NINE)
     world.put(at=None)
@@ -80,9 +78,7 @@ def test_what_left_the_file_sends_nothing_and_leaves_the_tables_as_soon_as_nobod
     assert world.rows("SELECT task FROM zeke_jobs.schedule UNION ALL SELECT task FROM zeke_jobs.schedule_state") == []
 
 
-def test_a_pause_in_the_file_a_full_queue_and_a_unique_job_that_is_queued_skip_the_tick_and_say_so(
-    world: World,
-) -> None:
+def test_a_pause_in_the_file_a_full_queue_and_a_unique_job_skip_the_tick_and_say_so(world: World) -> None:
     world.put("still", paused=True)
     assert world.beat(NINE + 5 * MINUTE) == ["09:05 skipped paused in jobs.yaml"]
     row = world.schedule("still")
@@ -156,9 +152,7 @@ def test_what_the_database_refuses_one_schedule_is_no_lost_connection(world: Wor
     assert world.jobs("second") == ["09:05"]
 
 
-def test_schedules_that_somebody_holds_locked_make_no_other_late_and_the_holder_is_named(
-    world: World, other_conn: Connection
-) -> None:
+def test_locked_schedules_make_no_other_late_and_the_holder_is_named(world: World, other_conn: Connection) -> None:
     held = [f"held-{n}" for n in range(20)]
     for task in (*held, "other"):
         world.put(task)
@@ -255,9 +249,7 @@ def test_a_long_absence_writes_down_the_newest_ticks_alone_and_sends_all_that_it
 
 
 @given(st.integers(0, 3600), st.integers(0, 5_000_000))
-def test_jitter_delays_each_tick_by_less_than_it_says_and_by_the_same_for_every_scheduler(
-    jitter: int, minute: int
-) -> None:
+def test_jitter_delays_each_tick_by_less_than_it_says_for_every_scheduler_alike(jitter: int, minute: int) -> None:
     tick = NINE + minute * MINUTE
     table = timetable(jitter=timedelta(seconds=jitter))
     start = start_of(table, tick, tick - timedelta(seconds=1))

@@ -27,9 +27,7 @@ def command(cli: Cli) -> Cli:
     return lambda *arguments: cli("schedule", *arguments)
 
 
-def test_the_list_shows_next_fires_in_zone_and_local_time_last_ticks_pauses_and_a_silent_scheduler(
-    world: World, command: Cli
-) -> None:
+def test_the_list_shows_fires_in_zone_and_local_time_pauses_and_silence(world: World, command: Cli) -> None:
     status, out, err = command()
     assert (status, err) == (0, "")
     nightly, pull = out.splitlines()[1:]

@@ -81,9 +81,7 @@ def test_a_change_fires_nothing_from_before_it_and_putting_it_again_changes_noth
     assert len(jobs.rows("SELECT 1 FROM zeke_jobs.audit WHERE action = 'put'")) == 2
 
 
-def test_a_deleted_schedule_ticks_no_more_and_one_that_is_rolled_back_never_did(
-    jobs: Jobs, other_conn: Connection
-) -> None:
+def test_a_deleted_schedule_ticks_no_more_and_one_rolled_back_never_did(jobs: Jobs, other_conn: Connection) -> None:
     schedules.put("plain/one", task="plain", at="* * * * *")
     with pytest.raises(ValueError, match="no"), transaction(other_conn):
         schedules.put("plain/two", task="plain", at="* * * * *", connection=other_conn)

@@ -172,9 +172,7 @@ def test_a_configuration_error_ends_everything_with_its_status(started: Start) -
     assert (one.status, one.pids) == (2, {})
 
 
-def test_after_a_crash_or_during_a_reload_a_wrong_file_is_tried_again_until_it_is_right_and_then_put_in_force(
-    started: Start, tmp_path: Path
-) -> None:
+def test_after_a_crash_or_in_a_reload_a_wrong_file_is_tried_until_it_is_right(started: Start, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     look = f"import os; os.path.exists({str(broken)!r}) and (print('refused'), exit(2))"
     one = started(python("a", SERVE, f"{look}; print(os.environ.get('ZEKE_JOBS_RESTART'))"), python("b", SERVE))
@@ -283,9 +281,7 @@ def test_programs_may_be_beside_the_command_that_runs(tmp_path: Path, monkeypatc
     assert program("dramatiq") == ["/usr/bin/a-python", str(tmp_path / "dramatiq")]
 
 
-def test_on_a_terminal_the_log_is_readable_unless_another_format_is_set_and_lines_of_a_command_get_a_level(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_log_is_readable_on_a_terminal_and_in_json_lines_get_a_level(monkeypatch: pytest.MonkeyPatch) -> None:
     for more, form in (({}, "console"), ({"ZEKE_JOBS_LOG_FORMAT": "json"}, "json")):
         for command in system({**ENV, **more}, on_terminal=True):
             assert (command.environment or {})["ZEKE_JOBS_LOG_FORMAT"] == form
@@ -331,9 +327,7 @@ def test_code_and_texts_of_packages_count_and_no_tests_caches_or_files_that_a_jo
     assert watched.changed() == [tree / "code" / "contest.py", tree / "code" / "shop" / "prompts" / "ask.md"]
 
 
-def test_it_restarts_once_when_asked_without_a_change_and_checks_again_what_could_not_be_checked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_restarts_once_when_asked_and_tries_a_check_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reload, "_LOOK", 0.01)
     programs = iter([[sys.executable], None, [sys.executable]])
     monkeypatch.setattr(reload, "program", lambda _: [*next(programs)])  # type: ignore[misc] # the second raises

@@ -81,9 +81,7 @@ def test_jobs_that_expire_end_their_batch(run_jobs: Runner, database: str, in_tr
         assert zeke_jobs.batch_status("import-42", **options).cancelled == 2
 
 
-def test_async_handlers_run_with_what_they_await_also_in_a_test_that_is_async_itself(
-    run_jobs: Runner, database: str
-) -> None:
+def test_async_handlers_run_with_what_they_await_also_in_an_async_test(run_jobs: Runner, database: str) -> None:
     with closing(psycopg2.connect(database)) as conn:
         conn.autocommit = True
         conn.cursor().execute("CREATE TABLE written (n integer)")
