@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,48 +61,31 @@ def needed(*wanted: str) -> dict[str, str]:
 
 class Held(NamedTuple):
     files: list[tuple[Path, Path]]  # pairs of a file and its place below site-packages
-    tops: list[tuple[Path, Path]]  # folders with files of this package only, so that one link can replace thousands
-    size: int  # in bytes
 
-
-@cache
-def _owners() -> Counter[str]:
-    """Count the installed packages with files below each name in site-packages."""
-    tops = ({file.parts[0] for file in one.files or ()} for one in importlib.metadata.distributions())
-    return Counter(top for each in tops for top in each)
+    @property
+    def size(self) -> int:
+        """Return the size in bytes."""
+        return sum(source.stat().st_size for source, _ in self.files)
 
 
 @cache
 def held(name: str) -> Held:
     """Return the files of an installed package, with their compiled files."""
-    distribution = importlib.metadata.distribution(name)
-    found, tops = [], {}
+    distribution, found = importlib.metadata.distribution(name), []
     for file in distribution.files or ():
         source = Path(str(distribution.locate_file(file)))
         if ".." in file.parts or file.suffix == ".pyc" or not source.exists():
             continue
         found.append((source, Path(file)))
-        if file.suffix == ".py":
-            compiled = Path(importlib.util.cache_from_source(str(source)))
-            if compiled.exists():
-                found.append((compiled, Path(file).parent / "__pycache__" / compiled.name))
-        top = Path(file.parts[0])
-        if _owners()[str(top)] == 1:
-            tops[top] = Path(str(distribution.locate_file(str(top))))
-    links = [(source, top) for top, source in tops.items()]
-    links += [(source, place) for source, place in found if Path(place.parts[0]) not in tops]
-    return Held(found, links, _size(found))
+        if file.suffix == ".py" and (compiled := Path(importlib.util.cache_from_source(str(source)))).exists():
+            found.append((compiled, Path(file).parent / "__pycache__" / compiled.name))
+    return Held(found)
 
 
 def _unpacked(wheel: Path) -> Held:
     """Return the files of a wheel that ``build_both`` unpacked."""
     folder = wheel.with_suffix("")
-    found = [(path, path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-    return Held(found, [(path, path.relative_to(folder)) for path in folder.iterdir()], _size(found))
-
-
-def _size(found: list[tuple[Path, Path]]) -> int:
-    return sum(source.stat().st_size for source, _ in found)
+    return Held([(path, path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()])
 
 
 def brought(wheels: dict[str, Path], *wanted: str) -> dict[str, Held]:
@@ -119,7 +101,7 @@ def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.sy
     subprocess.run([python or sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (packages,) = venv.glob("lib/python*/site-packages")
     for name, package in brought(wheels, *wanted).items():
-        for source, place in package.tops if copy is os.symlink else package.files:
+        for source, place in package.files:
             (packages / place).parent.mkdir(parents=True, exist_ok=True)
             copy(source, packages / place)
         for script in importlib.metadata.distribution(name).entry_points.select(group="console_scripts"):

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable
+from functools import update_wrapper
 from typing import Any
 
 Test = Callable[..., None]
@@ -22,12 +23,12 @@ def each(names: str | tuple[str, ...], cases: Iterable[Any]) -> Callable[[Test],
                     error.add_note(f"in the case {values!r:.300}")
                     raise
 
-        run.__dict__.update(test.__dict__)  # The attributes include the test's marks.
+        update_wrapper(run, test)  # The attributes include the test's marks.
+        del run.__wrapped__  # type: ignore[attr-defined]
         signature = inspect.signature(test)
         said = {names} if isinstance(names, str) else set(names)
         fixtures = [one for name, one in signature.parameters.items() if name not in said]
         run.__signature__ = signature.replace(parameters=fixtures)  # type: ignore[attr-defined] # pytest asks for it
-        run.__name__, run.__doc__, run.__module__ = test.__name__, test.__doc__, test.__module__
         return run
 
     return decorate

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World, shown
+from tests.zeke_jobs.scheduler.conftest import MINUTE, NINE, World, shown
 from zeke_jobs.control import actions
 from zeke_jobs.errors import QueueFull
 

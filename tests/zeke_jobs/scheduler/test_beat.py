@@ -14,7 +14,7 @@ import periodiq
 import pytest
 from structlog.testing import capture_logs
 
-from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
+from tests.zeke_jobs.scheduler.conftest import MINUTE, NINE, World
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import AddressError
 from zeke_jobs.scheduler import beat, dispatch

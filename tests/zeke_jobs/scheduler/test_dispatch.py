@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
 import zeke_jobs
-from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World, shown
+from tests.zeke_jobs.scheduler.conftest import MINUTE, NINE, World, shown
 from zeke_jobs.control import actions
 from zeke_jobs.cron.calendar import parse
 from zeke_jobs.errors import Contended

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.zeke_jobs.commands import Cli
-from tests.zeke_jobs.scheduler.world import MINUTE, NINE, World
+from tests.zeke_jobs.scheduler.conftest import MINUTE, NINE, World
 from zeke_jobs.control import actions
 
 

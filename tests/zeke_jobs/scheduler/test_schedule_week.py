@@ -15,7 +15,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.zeke_jobs.scheduler.world import MINUTE, World
+from tests.zeke_jobs.scheduler.conftest import MINUTE, World
 from zeke_jobs.cron.calendar import parse
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.scheduler import dispatch
