@@ -92,8 +92,7 @@ BEGIN
       SELECT coalesce(jsonb_agg(zeke_jobs.rename_keys(e.value, v_shape -> 'items', p_root, p_to_camel) ORDER BY e.n), '[]')
       FROM jsonb_array_elements(p_value) WITH ORDINALITY AS e (value, n));
   END IF;
-  SELECT
-    count(*),
+  SELECT count(*),
     jsonb_object_agg(
       CASE WHEN f.name IS NULL THEN e.key WHEN p_to_camel THEN zeke_jobs.camel(f.name) ELSE f.name END,
       zeke_jobs.rename_keys(e.value, coalesce(f.schema, v_shape -> 'additionalProperties'), p_root, p_to_camel))

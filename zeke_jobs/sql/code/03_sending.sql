@@ -380,8 +380,7 @@ BEGIN
   WITH made AS (
     INSERT INTO zeke_jobs.queue AS q (
       message_id, queue_name, message, task, priority, run_at, expires_on, key, created_on, parent, scheduled_for, revision, sensitive, order_hold, extra)
-    SELECT
-      j.id, p_task.queue, zeke_jobs.message(p_task.queue, p_task.id, j.id, j.payload, p_options, v_now), p_task.id,
+    SELECT j.id, p_task.queue, zeke_jobs.message(p_task.queue, p_task.id, j.id, j.payload, p_options, v_now), p_task.id,
       coalesce((p_options -> 'priority')::integer, p_task.priority), v_run_at, zeke_jobs.moment(p_options, 'expires', v_now, NULL),
       coalesce(j.key, p_options ->> 'key', zeke_jobs.own_key(p_task.per_key, p_task.share, j.id::text)),
       v_now, (p_options ->> 'parent')::uuid, (p_options ->> 'scheduled_for')::timestamptz,
@@ -482,8 +481,7 @@ BEGIN
   THEN
     INSERT INTO zeke_jobs.queue AS q (
       message_id, queue_name, message, task, priority, run_at, key, created_on, parent, revision, sensitive, order_hold, extra)
-    SELECT
-      p_id::uuid, t.queue, zeke_jobs.message(t.queue, t.id, p_id::uuid, p_payload::jsonb, v_options, v_now), t.id,
+    SELECT p_id::uuid, t.queue, zeke_jobs.message(t.queue, t.id, p_id::uuid, p_payload::jsonb, v_options, v_now), t.id,
       coalesce((v_options -> 'priority')::integer, t.priority),
       coalesce(v_now + make_interval(secs => (v_options -> 'delay')::double precision), v_now),
       coalesce(v_options ->> 'key', zeke_jobs.own_key(t.per_key, t.share, p_id)),

@@ -39,8 +39,7 @@ BEGIN
     LEFT JOIN zeke_jobs.bucket AS b ON b.name = w.value ->> 'name' AND b.unit = w.value ->> 'unit'
     CROSS JOIN LATERAL jsonb_populate_record(b, CASE WHEN b.name IS NULL THEN c_new ELSE '{}' END || c_unset || w.value) AS r);
   DELETE FROM zeke_jobs.bucket;
-  INSERT INTO zeke_jobs.bucket
-  SELECT b.* FROM unnest(v_buckets) AS b;
+  INSERT INTO zeke_jobs.bucket SELECT b.* FROM unnest(v_buckets) AS b;
   UPDATE zeke_jobs.bucket AS b
   SET step = n.step, slack = zeke_jobs.catch_up(b.period) + b.burst * n.step,
     key_step = zeke_jobs.step_of(b.key_amount, b.key_period, 0),

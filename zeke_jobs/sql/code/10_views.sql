@@ -7,8 +7,7 @@ FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.task AS t ON t.id = q.task CROSS J
 COMMENT ON VIEW zeke_jobs.unmasked IS 'The jobs with their sensitive fields, unmasked, for the other views. The role zeke_jobs_reader may not read this view.';
 
 CREATE OR REPLACE VIEW zeke_jobs.job AS
-SELECT
-  q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
+SELECT q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
   q.queue_name AS queue, q.priority,
   CASE WHEN s.fields IS NULL THEN q.message -> 'kwargs' ELSE zeke_jobs.mask(q.message -> 'kwargs', s.fields) END AS data,
   CASE WHEN q.state <> 'done' OR q.result = 'null' THEN NULL
@@ -17,28 +16,26 @@ SELECT
   CASE
     WHEN q.state = 'rejected' AND q.cancelled_on IS NOT NULL THEN jsonb_build_object(
       'type', 'Cancelled',
-      'message', coalesce(CASE WHEN s.fields IS NULL THEN (q.extra ->> 'cancel_reason') ELSE zeke_jobs.mask_text((q.extra ->> 'cancel_reason'), q.message -> 'kwargs', s.fields) END, 'cancelled'))
+      'message', coalesce(CASE WHEN s.fields IS NULL THEN q.extra ->> 'cancel_reason'
+        ELSE zeke_jobs.mask_text(q.extra ->> 'cancel_reason', q.message -> 'kwargs', s.fields) END, 'cancelled'))
     WHEN q.state = 'rejected' OR q.attempt > 0 AND q.state = 'queued' THEN (
       SELECT CASE WHEN s.grown THEN jsonb_build_object('type', a.value #> '{error,type}', 'message', '***') ELSE a.value -> 'error' END
       FROM jsonb_array_elements(CASE jsonb_typeof(q.attempts) WHEN 'array' THEN q.attempts ELSE '[]' END) WITH ORDINALITY AS a (value, n)
       WHERE a.value ? 'error' ORDER BY a.n DESC LIMIT 1)
   END AS error,
-  greatest(q.attempt - 1, 0) AS retry_count,
-  coalesce(zeke_jobs.integer_of(q.message #> '{options,retry,limit}'), s.retry_limit, 0) AS retry_limit,
-  q.attempt,
-  CASE WHEN s.grown THEN zeke_jobs.brief_attempts(q.attempts) ELSE q.attempts END AS attempts,
-  q.deaths,
-  CASE WHEN s.grown AND jsonb_typeof((q.extra -> 'progress')) = 'object' THEN (q.extra -> 'progress') || '{"note": "***"}' ELSE (q.extra -> 'progress') END AS progress,
+  greatest(q.attempt - 1, 0) AS retry_count, coalesce(zeke_jobs.integer_of(q.message #> '{options,retry,limit}'), s.retry_limit, 0) AS retry_limit,
+  q.attempt, CASE WHEN s.grown THEN zeke_jobs.brief_attempts(q.attempts) ELSE q.attempts END AS attempts, q.deaths,
+  CASE WHEN s.grown AND jsonb_typeof(q.extra -> 'progress') = 'object' THEN (q.extra -> 'progress') || '{"note": "***"}' ELSE q.extra -> 'progress' END AS progress,
   CASE WHEN q.state <> 'queued' THEN NULL WHEN s.grown THEN CASE WHEN (q.extra ->> 'waiting_for') IS NOT NULL THEN '***' END
-    WHEN s.fields IS NULL THEN (q.extra ->> 'waiting_for') ELSE zeke_jobs.mask_text((q.extra ->> 'waiting_for'), q.message -> 'kwargs', s.fields) END AS waiting_for,
+    WHEN s.fields IS NULL THEN q.extra ->> 'waiting_for' ELSE zeke_jobs.mask_text(q.extra ->> 'waiting_for', q.message -> 'kwargs', s.fields) END AS waiting_for,
   CASE WHEN s.fields IS NULL THEN q.key ELSE zeke_jobs.mask_text(q.key, q.message -> 'kwargs', s.fields) END AS key,
-  CASE WHEN s.fields IS NULL THEN (q.extra ->> 'unique_key') ELSE zeke_jobs.mask_text((q.extra ->> 'unique_key'), q.message -> 'kwargs', s.fields) END AS unique_key,
-  CASE WHEN s.fields IS NULL THEN (q.extra ->> 'idempotency_key') ELSE zeke_jobs.mask_text((q.extra ->> 'idempotency_key'), q.message -> 'kwargs', s.fields) END AS idempotency_key,
+  CASE WHEN s.fields IS NULL THEN q.extra ->> 'unique_key' ELSE zeke_jobs.mask_text(q.extra ->> 'unique_key', q.message -> 'kwargs', s.fields) END AS unique_key,
+  CASE WHEN s.fields IS NULL THEN q.extra ->> 'idempotency_key' ELSE zeke_jobs.mask_text(q.extra ->> 'idempotency_key', q.message -> 'kwargs', s.fields) END AS idempotency_key,
   q.parent, q.scheduled_for, q.revision, q.worker, q.run_at AS start_after, q.expires_on, q.created_on, q.started_on,
   q.completed_on, q.cancelled_on,
-  CASE WHEN s.fields IS NULL THEN (q.extra ->> 'cancel_reason') ELSE zeke_jobs.mask_text((q.extra ->> 'cancel_reason'), q.message -> 'kwargs', s.fields) END AS cancel_reason,
+  CASE WHEN s.fields IS NULL THEN q.extra ->> 'cancel_reason' ELSE zeke_jobs.mask_text(q.extra ->> 'cancel_reason', q.message -> 'kwargs', s.fields) END AS cancel_reason,
   c.cost, c.currency,
-  CASE WHEN s.fields IS NULL THEN (q.extra ->> 'batch') ELSE zeke_jobs.mask_text((q.extra ->> 'batch'), q.message -> 'kwargs', s.fields) END AS batch,
+  CASE WHEN s.fields IS NULL THEN q.extra ->> 'batch' ELSE zeke_jobs.mask_text(q.extra ->> 'batch', q.message -> 'kwargs', s.fields) END AS batch,
   q.extra ->> 'cancelled_by' AS cancelled_by,
   CASE WHEN jsonb_typeof(q.message #> '{options,timeout}') = 'number'
     THEN make_interval(secs => least((q.message #> '{options,timeout}')::numeric, 3155760000)::double precision) END AS timeout
@@ -53,8 +50,7 @@ CROSS JOIN LATERAL (SELECT (s.job).*) AS q;
 COMMENT ON VIEW zeke_jobs.job_step IS 'The finished steps of jobs, without their results, which may be secret.';
 
 CREATE OR REPLACE VIEW zeke_jobs.finished AS
-SELECT
-  q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
+SELECT q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on) AS state,
   q.queue_name AS queue, q.priority,
   CASE WHEN s.fields IS NULL THEN q.key ELSE zeke_jobs.mask_text(q.key, q.message -> 'kwargs', s.fields) END AS key,
   q.attempt, q.deaths, q.parent, q.scheduled_for, q.revision, q.run_at, q.created_on, q.started_on, q.completed_on,
@@ -62,8 +58,7 @@ SELECT
 FROM zeke_jobs.unmasked AS s CROSS JOIN LATERAL (SELECT (s.job).*) AS q
 LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id WHERE q.state IN ('done', 'rejected')
 UNION ALL
-SELECT
-  h.id, h.name, h.state, h.queue, h.priority, CASE WHEN h.is_sensitive THEN '***' ELSE h.key END,
+SELECT h.id, h.name, h.state, h.queue, h.priority, CASE WHEN h.is_sensitive THEN '***' ELSE h.key END,
   h.attempt, h.deaths, h.parent, h.scheduled_for, h.revision, h.run_at, h.created_on, h.started_on, h.completed_on,
   h.purged_on, h.cost, h.currency
 FROM zeke_jobs.history AS h WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id);
@@ -96,8 +91,7 @@ WHERE jsonb_typeof(s.cron) = 'object' AND NOT EXISTS (
 COMMENT ON VIEW zeke_jobs.planned IS 'The unmasked schedules, which the scheduler reads. Only operators and workers may read this view.';
 
 CREATE OR REPLACE VIEW zeke_jobs.schedule AS
-SELECT
-  t.task, t.cron ->> 'at' AS cron, t.cron ->> 'timezone' AS timezone, zeke_jobs.mask(t.cron -> 'payload', t.sensitive) AS payload,
+SELECT t.task, t.cron ->> 'at' AS cron, t.cron ->> 'timezone' AS timezone, zeke_jobs.mask(t.cron -> 'payload', t.sensitive) AS payload,
   t.cron - '{at,timezone,payload,paused}'::text[] AS options,
   l.scheduled_for AS last_tick, l.outcome AS last_outcome, l.reason AS last_reason, l.job AS last_job,
   CASE WHEN l.outcome = 'skipped' THEN 'skipped' WHEN q.message_id IS NULL THEN h.state::text
@@ -113,8 +107,7 @@ SELECT
 FROM zeke_jobs.planned AS t LEFT JOIN zeke_jobs.schedule_state AS s ON s.task = t.schedule
 LEFT JOIN zeke_jobs.pause AS p ON p.target = 'schedule/' || t.schedule LEFT JOIN LATERAL (
   SELECT k.scheduled_for, k.outcome, k.reason, k.job FROM zeke_jobs.tick AS k WHERE k.task = t.schedule
-  ORDER BY k.scheduled_for DESC LIMIT 1
-) AS l ON true
+  ORDER BY k.scheduled_for DESC LIMIT 1) AS l ON true
 LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job LEFT JOIN zeke_jobs.history AS h ON h.id = l.job;
 COMMENT ON VIEW zeke_jobs.schedule IS 'The schedules, with their last and next ticks.';
 
@@ -182,8 +175,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.pace(p_task text, p_sample integer, OUT don
       ORDER BY q.completed_on DESC LIMIT p_sample) AS e) AS n $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.task_wait AS
-SELECT
-  t.id AS task, t.queue, zeke_jobs.length_of(t.definition ->> 'max_wait') AS max_wait, o.due AS oldest_due,
+SELECT t.id AS task, t.queue, zeke_jobs.length_of(t.definition ->> 'max_wait') AS max_wait, o.due AS oldest_due,
   zeke_jobs.now() - o.due AS wait, p.paused,
   coalesce(NOT p.paused AND zeke_jobs.now() - o.due > zeke_jobs.length_of(t.definition ->> 'max_wait'), false) AS is_late
 FROM zeke_jobs.task AS t CROSS JOIN LATERAL (SELECT zeke_jobs.oldest_due(t.queue, t.id) AS due) AS o
@@ -196,8 +188,7 @@ FROM zeke_jobs.task AS t CROSS JOIN LATERAL zeke_jobs.pace(t.id, 500) AS p;
 COMMENT ON VIEW zeke_jobs.task_pace IS 'How many jobs ended within the last minute, and how many seconds the newest 500 completed jobs of the last hour took.';
 
 CREATE OR REPLACE VIEW zeke_jobs.task_depth AS
-SELECT
-  t.id AS task, t.queue, zeke_jobs.depth(t.queue, t.id, 2147483647) AS queued,
+SELECT t.id AS task, t.queue, zeke_jobs.depth(t.queue, t.id, 2147483647) AS queued,
   (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (t.id || t.aliases)) AS active,
   zeke_jobs.integer_of(t.definition #> '{concurrency,limit}') AS active_limit
 FROM zeke_jobs.task AS t;
@@ -209,8 +200,7 @@ LANGUAGE sql STABLE ROWS 2 SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT r.name, r.unit, r.room, r.reason, r.opens_on FROM zeke_jobs.room(p_limits, zeke_jobs.now()) AS r $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.limit_use AS
-SELECT
-  b.name, zeke_jobs.concurrency_of(b, zeke_jobs.now()) AS concurrency, b.concurrency AS full_concurrency,
+SELECT b.name, zeke_jobs.concurrency_of(b, zeke_jobs.now()) AS concurrency, b.concurrency AS full_concurrency,
   (
     SELECT count(DISTINCT (q.worker, q.claimed_on, CASE WHEN (q.task = ANY (b.chunked)) IS NOT TRUE THEN q.message_id END))
     FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (b.tasks)) AS active,
@@ -224,8 +214,7 @@ FROM zeke_jobs.bucket AS b CROSS JOIN LATERAL (
   SELECT b.closed_until > zeke_jobs.now() OR b.tripped_on IS NOT NULL AND (
     SELECT e.failed FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
     WHERE e.name = b.name AND e.job = b.probe AND e.ended_on >= greatest(b.closed_until, q.claimed_on)
-    ORDER BY e.ended_on DESC LIMIT 1) IS NOT FALSE AS closed
-) AS c
+    ORDER BY e.ended_on DESC LIMIT 1) IS NOT FALSE AS closed) AS c
 CROSS JOIN LATERAL (
   SELECT jsonb_agg(jsonb_build_object(
     'unit', m.unit, 'amount', m.amount, 'seconds', extract(epoch FROM m.period), 'zone', m.zone,
@@ -238,8 +227,7 @@ CROSS JOIN LATERAL (
     'next_on', CASE WHEN m.zone IS NULL AND m.next_at > zeke_jobs.now() THEN m.next_at END) ORDER BY m.unit) AS units
   FROM zeke_jobs.bucket AS m
   CROSS JOIN LATERAL (SELECT zeke_jobs.now() - make_interval(secs => coalesce(m.slack, 0)) AS empty) AS e
-  WHERE m.name = b.name AND m.unit <> 'jobs'
-) AS u
+  WHERE m.name = b.name AND m.unit <> 'jobs') AS u
 LEFT JOIN LATERAL (SELECT o.room, o.unit, o.reason, o.opens_on FROM zeke_jobs.room_of(ARRAY[b.name]) AS o ORDER BY o.room, o.opens_on DESC LIMIT 1) AS r ON true
 WHERE b.unit = 'jobs';
 COMMENT ON VIEW zeke_jobs.limit_use IS
@@ -250,7 +238,6 @@ SELECT c.task, c.currency, sum(c.cost) AS cost FROM (
   SELECT c.task, c.currency, c.cost FROM zeke_jobs.cost AS c WHERE c.reported_on > zeke_jobs.now() - interval '1 day'
   UNION ALL
   SELECT h.name, h.currency, h.cost FROM zeke_jobs.history AS h
-  WHERE h.cost IS NOT NULL AND h.completed_on > zeke_jobs.now() - interval '1 day'
-) AS c
+  WHERE h.cost IS NOT NULL AND h.completed_on > zeke_jobs.now() - interval '1 day') AS c
 GROUP BY c.task, c.currency;
 COMMENT ON VIEW zeke_jobs.task_cost IS 'The costs that jobs reported within the last day.';

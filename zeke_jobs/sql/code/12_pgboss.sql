@@ -36,8 +36,7 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.pgboss_task AS
-SELECT
-  t.id, t.payload_schema, t.revision, t.retry_limit, t.definition -> 'keep' AS keep,
+SELECT t.id, t.payload_schema, t.revision, t.retry_limit, t.definition -> 'keep' AS keep,
   zeke_jobs.seconds_of(t.definition #>> '{retry,delay}') AS retry_delay,
   zeke_jobs.seconds_of(t.definition #>> '{retry,max_delay}') AS retry_delay_max,
   coalesce(t.definition #> '{retry,factor}' > '1', false) AS retry_backoff,
@@ -66,13 +65,11 @@ FROM (
     t.expire_in, j.created_on, j.completed_on, j.completed_on + zeke_jobs.length_of(t.keep ->> j.state::text) AS keep_until,
     CASE WHEN j.state IN ('failed', 'cancelled', 'retry') THEN j.error ELSE j.output END AS output,
     t.retry_delay_max, t.expire_seconds, t.deletion_seconds
-  FROM zeke_jobs.job AS j LEFT JOIN zeke_jobs.pgboss_task AS t ON t.id = j.name
-) AS b;
+  FROM zeke_jobs.job AS j LEFT JOIN zeke_jobs.pgboss_task AS t ON t.id = j.name) AS b;
 COMMENT ON VIEW job IS 'zeke_jobs.job with the columns of pg-boss, both in snake_case and as pg-boss 9 spelled them. The keys of data are in camelCase.';
 
 CREATE OR REPLACE VIEW archive AS
-SELECT
-  h.id, h.name, h.priority, NULL::jsonb AS data, h.state::text::job_state AS state, coalesce(t.retry_limit, 0) AS retry_limit,
+SELECT h.id, h.name, h.priority, NULL::jsonb AS data, h.state::text::job_state AS state, coalesce(t.retry_limit, 0) AS retry_limit,
   greatest(h.attempt - 1, 0) AS retry_count, h.run_at AS start_after, h.started_on, h.created_on, h.completed_on, h.purged_on AS archived_on,
   NULL::jsonb AS output, coalesce(t.retry_limit, 0) AS retrylimit, greatest(h.attempt - 1, 0) AS retrycount, h.run_at AS startafter,
   h.started_on AS startedon, h.created_on AS createdon, h.completed_on AS completedon, h.purged_on AS archivedon
@@ -81,8 +78,7 @@ COMMENT ON VIEW archive IS 'Jobs whose rows were removed. data and output are NU
 
 -- A queue of pg-boss is a task of zeke_jobs. The counts are exact: each count reads an index entry for each job.
 CREATE OR REPLACE VIEW queue AS
-SELECT
-  t.id AS name, 'standard'::text AS policy, t.retry_limit, t.retry_delay, t.retry_backoff, t.retry_delay_max, t.expire_seconds,
+SELECT t.id AS name, 'standard'::text AS policy, t.retry_limit, t.retry_delay, t.retry_backoff, t.retry_delay_max, t.expire_seconds,
   NULL::integer AS retention_seconds, t.deletion_seconds, NULL::text AS dead_letter, false AS partition, 'job'::text AS table_name,
   coalesce(c.deferred, 0) AS deferred_count, coalesce(c.queued, 0) AS queued_count, coalesce(c.queued - c.deferred, 0) AS ready_count,
   0 AS warning_queued, coalesce(c.active, 0) AS active_count, coalesce(c.failed, 0) AS failed_count, coalesce(c.total, 0) AS total_count,
@@ -92,8 +88,7 @@ SELECT
   NULL::timestamptz AS delta_on, NULL::integer[] AS wait_bins, NULL::integer[] AS run_bins, NULL::integer AS ready_oldest_seconds,
   NULL::timestamptz AS retained_on
 FROM zeke_jobs.pgboss_task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision LEFT JOIN (
-  SELECT
-    q.task, count(*) FILTER (WHERE q.state = 'queued')::integer AS queued,
+  SELECT q.task, count(*) FILTER (WHERE q.state = 'queued')::integer AS queued,
     count(*) FILTER (WHERE q.state = 'queued' AND q.run_at > zeke_jobs.now())::integer AS deferred,
     count(*) FILTER (WHERE q.state = 'consumed')::integer AS active,
     count(*) FILTER (WHERE q.state = 'rejected' AND q.cancelled_on IS NULL)::integer AS failed,
@@ -105,31 +100,27 @@ COMMENT ON VIEW queue IS 'Each task, with the columns of the table queue of pg-b
 
 -- Each release of pg-boss expects its own schema version. The default is the version for the dashboard 1.9.0. A database address may set another.
 CREATE OR REPLACE VIEW version AS
-SELECT
-  coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,
+SELECT coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,
   (SELECT b.beat_on FROM zeke_jobs.schedule_beat AS b) AS cron_on,
   NULL::timestamptz AS monitor_backoff_on;
 COMMENT ON VIEW version IS 'The number of the schema of pg-boss that a program expects, and when a scheduler last handled all schedules.';
 
 CREATE OR REPLACE VIEW schedule AS
-SELECT
-  s.task AS name, coalesce(nullif(s.schedule, s.task), '') AS key, s.cron, s.timezone,
+SELECT s.task AS name, coalesce(nullif(s.schedule, s.task), '') AS key, s.cron, s.timezone,
   zeke_jobs.rename_keys(s.payload, t.payload_schema, t.payload_schema, true) AS data,
   s.options, s.created_on, s.updated_on, 'cron'::text AS kind, s.last_job AS last_job_id
 FROM zeke_jobs.schedule AS s LEFT JOIN zeke_jobs.task AS t ON t.id = s.task;
 COMMENT ON VIEW schedule IS 'zeke_jobs.schedule with the columns of pg-boss.';
 
 CREATE OR REPLACE VIEW warning AS
-SELECT
-  md5(w.task)::uuid AS id, 'queue_backlog'::text AS type,
+SELECT md5(w.task)::uuid AS id, 'queue_backlog'::text AS type,
   'The oldest due job of ' || w.task || ' waits longer than max_wait' AS message, jsonb_build_object('name', w.task) AS data,
   w.oldest_due + w.max_wait AS created_on
 FROM zeke_jobs.task_wait AS w WHERE w.is_late;
 COMMENT ON VIEW warning IS 'Each task whose jobs wait longer than max_wait.';
 
 CREATE OR REPLACE VIEW bam AS
-SELECT
-  md5(m.package || '/' || m.name)::uuid AS id, m.package || '/' || m.name AS name,
+SELECT md5(m.package || '/' || m.name)::uuid AS id, m.package || '/' || m.name AS name,
   row_number() OVER (ORDER BY m.applied_on)::integer AS version,
   'completed'::text AS status, NULL::text AS queue, NULL::text AS table_name, m.checksum AS command,
   NULL::text AS error, m.applied_on AS created_on, m.applied_on AS started_on, m.applied_on AS completed_on
@@ -137,8 +128,7 @@ FROM zeke_jobs.migration AS m;
 COMMENT ON VIEW bam IS 'The migrations that were applied.';
 
 CREATE OR REPLACE VIEW queue_stats AS
-SELECT
-  t.id AS name, NULL::timestamptz AS captured_on, 0 AS deferred_count, 0 AS queued_count, 0 AS ready_count, 0 AS active_count,
+SELECT t.id AS name, NULL::timestamptz AS captured_on, 0 AS deferred_count, 0 AS queued_count, 0 AS ready_count, 0 AS active_count,
   0 AS failed_count, 0 AS total_count
 FROM zeke_jobs.task AS t WHERE false;
 COMMENT ON VIEW queue_stats IS 'This view is empty, because past counts are in the metrics.';

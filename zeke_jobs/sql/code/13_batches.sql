@@ -50,8 +50,7 @@ CREATE CONSTRAINT TRIGGER batch_add_up AFTER INSERT ON zeke_jobs.batch_change
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NOT NEW.is_sent) EXECUTE FUNCTION zeke_jobs.add_up_batches();
 
 CREATE OR REPLACE VIEW zeke_jobs.batch_state AS
-SELECT
-  b.id,
+SELECT b.id,
   CASE WHEN b.cancelled_on IS NOT NULL THEN 'cancelled' WHEN b.ended_on IS NOT NULL THEN 'ended'
     WHEN EXISTS (SELECT 1 FROM zeke_jobs.batch_open AS o WHERE o.batch = b.id) THEN 'open'
     WHEN p.unfinished = 0 AND p.failed > 0 THEN 'held' ELSE 'running' END AS state,
@@ -61,8 +60,7 @@ SELECT
 FROM zeke_jobs.batch AS b CROSS JOIN LATERAL (
   SELECT b.unfinished + coalesce(sum(c.unfinished), 0) AS unfinished, b.completed + coalesce(sum(c.completed), 0) AS completed,
     b.failed + coalesce(sum(c.failed), 0) AS failed, b.cancelled + coalesce(sum(c.cancelled), 0) AS cancelled
-  FROM zeke_jobs.batch_change AS c WHERE c.batch = b.id
-) AS p;
+  FROM zeke_jobs.batch_change AS c WHERE c.batch = b.id) AS p;
 COMMENT ON VIEW zeke_jobs.batch_state IS 'Batches, and how many of their jobs are unfinished, completed, failed and cancelled.';
 
 -- End a batch whose row is locked, and send the batch's own job. If the send is refused, the batch records the refusal, and the commit does not fail.

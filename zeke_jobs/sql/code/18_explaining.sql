@@ -7,8 +7,7 @@ WHERE q.state = 'queued' AND q.deaths > 1 AND q.run_at <= zeke_jobs.now() AND NO
 COMMENT ON VIEW zeke_jobs.suspect IS 'Due jobs that must run alone, because two processes were lost while they ran them. Jobs of paused tasks are left out.';
 
 CREATE OR REPLACE VIEW zeke_jobs.job_before AS
-SELECT
-  j.message_id AS job, q.message_id AS id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status,
+SELECT j.message_id AS job, q.message_id AS id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status,
   q.run_at, coalesce(q.completed_on, q.created_on) AS since
 FROM zeke_jobs.queue AS j CROSS JOIN LATERAL (
   -- This subquery repeats zeke_jobs.first_in_line, which readers of the view may not call.
