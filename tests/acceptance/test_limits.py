@@ -82,15 +82,6 @@ def seed(chance: random.Random, url: str, seconds: float) -> None:
         zeke_jobs.send("weighted", {"tokens": tokens}, units={"tokens": tokens})
 
 
-def check(found: dict[str, list[tuple[float, float]]]) -> None:
-    for group, rows in found.items():
-        assert most_within(rows, 1.0 - ROW) <= PROMISED[group.split()[0]] + BEYOND.get(group, 0), group
-
-
-def reached(rows: list[tuple[float, float]], most: float, begin: float, end: float) -> float:
-    return sum(amount for at, amount in rows if begin <= at < end) / (end - begin) / most
-
-
 def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, started: Connection) -> None:
     chance = random.Random(int(os.environ.get("ZEKE_TEST_SEED", "1")))
     fleet.serve(JOBS_YAML, started, commands=PROCESSES, threads=6)
@@ -98,13 +89,14 @@ def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, sta
     begin = time.time() + 2.0
     time.sleep(LENGTH + 2.0)
     found = rows_of(started)
-    check(found)
     least = 0.98 if DEEP else 0.85  # A short run on a busy machine gets a lower bound.
-    for group, most in PROMISED.items():
-        for name in (name for name in found if name.split()[0] == group):
-            share = reached(found[name], most, begin, begin + LENGTH - 0.5)
-            print(f"{name}: {share:.3f}")
-            assert share >= REACH.get(group, least), (name, share)
+    assert {name.split()[0] for name in found} == PROMISED.keys()
+    for name, rows in found.items():
+        group, end = name.split()[0], begin + LENGTH - 0.5
+        assert most_within(rows, 1.0 - ROW) <= PROMISED[group] + BEYOND.get(group, 0), name
+        share = sum(amount for at, amount in rows if begin <= at < end) / (end - begin) / PROMISED[group]
+        print(f"{name}: {share:.3f}")
+        assert share >= REACH.get(group, least), (name, share)
 
 
 @pytest.fixture

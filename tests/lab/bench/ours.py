@@ -1,5 +1,6 @@
 """The bench runs zeke_jobs with the real command line and thirteen tasks like those of the real jobs.yaml."""
 
+import os
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.fleet import ROOT, Fleet, query, scalar
+from tests.lab.bench import threads
 from zeke_jobs import config
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect, transaction
@@ -81,27 +83,24 @@ class Installation:
             WHERE state = 'done' AND completed_on >= to_timestamp(%s) ORDER BY 1"""
         return [row[0] for row in query(conn, sql, since)]
 
+    def send_rate(self, seconds: float, at_once: int) -> float:
+        os.environ["DATABASE_URL"] = self.url
+        return threads.rate(lambda n: zeke_jobs.send(FREE, {"n": n}), at_once, seconds)
+
 
 def multiply(conn: Connection, job: Any, count: int, **instead: str) -> None:
     """Copy a job's row ``count`` times with new ids and sequence numbers; ``instead`` is SQL for some columns."""
-    columns = query(
-        conn,
-        """SELECT column_name FROM information_schema.columns WHERE table_schema = 'zeke_jobs' AND table_name = 'queue'
-        AND is_generated = 'NEVER' AND is_identity = 'NO'""",
-    )
+    sql = """SELECT column_name FROM information_schema.columns WHERE table_schema = 'zeke_jobs' AND table_name = 'queue'
+        AND is_generated = 'NEVER' AND is_identity = 'NO'"""
     source = {
-        **{name: f"q.{name}" for (name,) in columns},
+        **{name: f"q.{name}" for (name,) in query(conn, sql)},
         "message_id": "new.id",
         "message": "jsonb_set(q.message, '{message_id}', to_jsonb(new.id))",
         "run_at": "clock_timestamp()",
         **instead,
     }
-    query(
-        conn,
-        f"""INSERT INTO zeke_jobs.queue ({", ".join(source)})
+    copied = f"""INSERT INTO zeke_jobs.queue ({", ".join(source)})
         SELECT {", ".join(source.values())} FROM zeke_jobs.queue AS q,
           LATERAL (SELECT zeke_jobs.new_id() AS id, n FROM generate_series(1, %s) AS n OFFSET 0) AS new
-        WHERE q.message_id = %s""",
-        count,
-        job,
-    )
+        WHERE q.message_id = %s"""
+    query(conn, copied, count, job)

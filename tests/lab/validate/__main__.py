@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from statistics import fmean
 
@@ -73,31 +72,6 @@ def _send(conn: Connection, load: Sequence[scenario.Send]) -> None:
         zeke_jobs.send(send.task, send.payload, connection=conn, key=send.key)
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line compares a predicted figure of a task with the real runs."""
-
-    task: str
-    figure: str
-    predicted: float
-    real: tuple[float, ...]
-
-    @property
-    def error(self) -> float:
-        """Return the error relative to the mean of the real runs."""
-        return self.predicted / fmean(self.real) - 1
-
-    @property
-    def spread(self) -> float:
-        """Return the spread of the real runs relative to their mean."""
-        return (max(self.real) - min(self.real)) / fmean(self.real)
-
-    @property
-    def holds(self) -> bool:
-        """Say whether the error is within 15 %, or within the spread of identical real runs."""
-        return abs(self.error) <= max(_ALLOWED, self.spread)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Return 0 if every prediction holds, else 1."""
     chosen = server.command("validate", __doc__, arguments, seconds=45.0, runs=5)
@@ -112,40 +86,40 @@ def main(arguments: list[str] | None = None) -> int:
         answers = [backtest(ran[0][1], today, changed, seed=seed) for seed in range(_SEEDS)]
         text = yaml.safe_dump(edited(yaml.safe_load(scenario.TODAY), edits), sort_keys=False)
         tried = [_run(started, f"changed_{n}", text, load) for n in range(chosen.runs)]
-    changes = ", ".join(f"`{key}={value}`" for key, value in scenario.CHANGES.items())
-    own = _lines([answer.today for answer in answers], [waits for waits, _ in ran])
-    other = _lines([answer.proposed for answer in answers if answer.proposed], [waits for waits, _ in tried])
-    table = [*_table("its own configuration", own), *_table(f"the change: {changes}", other)]
+    own, own_held = _compare([answer.today for answer in answers], [waits for waits, _ in ran])
+    proposed = [answer.proposed for answer in answers if answer.proposed]
+    other, other_held = _compare(proposed, [waits for waits, _ in tried])
     about = (
         f"{len(load)} jobs, and the jobs that they sent, over {chosen.seconds:.0f} s, on {scenario.PROCESSES} processes of"
         f" {scenario.THREADS} threads; load of the machine before {before:.1f}; {server.machine()}."
     )
-    print("\n".join([about, "", *table]))
-    lines = [*own, *other]
-    missed = [line for line in lines if not line.holds]
-    print(f"{len(lines) - len(missed)} of {len(lines)} predictions hold", file=sys.stderr)
-    return 1 if missed else 0
+    changes = ", ".join(f"`{key}={value}`" for key, value in scenario.CHANGES.items())
+    titles = ("Under its own configuration:", f"Under the change: {changes}:")
+    print("\n".join([about, "", "", titles[0], "", *own, "", titles[1], "", *other]))
+    held = own_held + other_held
+    print(f"{sum(held)} of {len(held)} predictions hold", file=sys.stderr)
+    return 0 if all(held) else 1
 
 
-def _lines(predicted: Sequence[Figures], runs: Sequence[dict[str, list[float]]]) -> list[Line]:
-    lines = []
+def _compare(predicted: Sequence[Figures], runs: Sequence[dict[str, list[float]]]) -> tuple[list[str], list[bool]]:
+    """Return a table of the predicted and the real figures, and whether each prediction holds.
+
+    A prediction holds if its error is within 15 % of the mean of the real runs, or within the spread of the real runs.
+    """
+    rows, held = (
+        ["| task | figure | predicted | real runs | error | spread | holds |", "|---|---|---|---|---|---|---|"],
+        [],
+    )
     for task in runs[0]:
         told = [one.tasks[task].waits[: len(one.tasks[task].waits) - one.tasks[task].unstarted] for one in predicted]
         for name in ("started",) if task == scenario.WITH_BUDGET else ("mean", "p95"):
-            figure = FIGURES[name]
-            lines.append(Line(task, name, fmean(map(figure, told)), tuple(figure(waits[task]) for waits in runs)))
-    return lines
-
-
-def _table(title: str, lines: Sequence[Line]) -> list[str]:
-    names = "| task | figure | predicted | real runs | error | spread | holds |"
-    rows = ["", f"Under {title}:", "", names, "|---|---|---|---|---|---|---|"]
-    for line in lines:
-        shown = (lambda value: f"{value:.0f}") if line.figure == "started" else _s
-        real = ", ".join(map(shown, line.real))
-        cells = (line.task, line.figure, shown(line.predicted), real, f"{line.error:+.0%}", f"{line.spread:.0%}")
-        rows.append(f"| {' | '.join(cells)} | {'yes' if line.holds else 'no'} |")
-    return rows
+            figure, shown = FIGURES[name], "{:.0f}".format if name == "started" else _s
+            expected, real = fmean(map(figure, told)), [figure(waits[task]) for waits in runs]
+            error, spread = expected / fmean(real) - 1, (max(real) - min(real)) / fmean(real)
+            held.append(abs(error) <= max(_ALLOWED, spread))
+            cells = (task, name, shown(expected), ", ".join(map(shown, real)), f"{error:+.0%}", f"{spread:.0%}")
+            rows.append(f"| {' | '.join(cells)} | {'yes' if held[-1] else 'no'} |")
+    return rows, held
 
 
 def _s(seconds: float) -> str:
