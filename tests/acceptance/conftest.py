@@ -15,6 +15,16 @@ from zeke_jobs.postgres import embedded
 __all__ = ["cli"]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all tests of this folder; each may take some minutes, because the machine may be busy."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.acceptance)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(300))
+
+
 @pytest.fixture
 def fleet(database: str, tmp_path: Path) -> Iterator[Fleet]:
     with running(tmp_path, database) as started:

@@ -11,8 +11,6 @@ from tests.conftest import FOLDER
 from tests.fleet import Fleet, eventually, query, scalar
 from tests.zeke_jobs.commands import Cli
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
-
 PASSWORD = "pw-pl@nted-31B7"
 COMMANDS = ["jobs", "migrate", "doctor", "health worker"]
 NO_ADDRESS = f"postgresql+psycopg://me:{PASSWORD}@box:http/news"

@@ -5,13 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.fleet import ROOT, eventually, fleet
 from tests.test_docker import compose_accepts
-
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
 PAGE = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```', PAGE, re.MULTILINE | re.DOTALL))

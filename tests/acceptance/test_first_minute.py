@@ -13,8 +13,6 @@ import pytest
 
 from tests.acceptance.installed import NAMELESS, USERS, Place, first_minute, install, is_open, visit, visiting
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
-
 IS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root makes such a place")
 

@@ -22,8 +22,6 @@ from tests.zeke_jobs.postgres.members import MEMBERS, sign_up
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
-
 BIN = Path(sys.executable).parent
 FOLDER = ROOT / "docker" / "kubernetes"
 OBJECTS: dict[tuple[str, str], dict[str, Any]] = {

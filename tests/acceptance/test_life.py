@@ -12,8 +12,6 @@ from tests.acceptance.handlers import HOW
 from tests.fleet import Command, Fleet, eventually, is_at_work, query, scalar
 from tests.lab.chaos.proxy import Proxy
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
-
 ONE = "work: {handler: 'H:work'}"
 SOON, LATE = (("--worker-shutdown-timeout", milliseconds) for milliseconds in ("500", "60000"))
 NOWHERE = "postgresql://zeke@127.0.0.1:1/zeke"

@@ -22,7 +22,7 @@ PROCESSES = 3
 #: A handler notes its time at most ROW seconds after its start, even on a busy machine.
 ROW = 0.1
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200 if DEEP else 240)]
+pytestmark = pytest.mark.timeout(1200 if DEEP else 240)
 
 HANDLERS = "tests.acceptance.limits_handlers"
 JOBS_YAML = f"""

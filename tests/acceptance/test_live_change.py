@@ -3,14 +3,11 @@
 import json
 from typing import Any
 
-import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.test_workers import DONE, OPEN
 from tests.fleet import Fleet, eventually, scalar
-
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
 ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'"
 #: The query returns the seconds since the last revision.

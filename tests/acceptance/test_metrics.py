@@ -9,7 +9,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from psycopg2.extensions import connection as Connection
@@ -18,8 +17,6 @@ import zeke_jobs
 from tests.fleet import ROOT, Fleet, eventually, free_port, scalar
 from tests.zeke_jobs.metrics.exported import ALL, DRAMATIQ, WORKER
 from zeke_jobs.metrics.exposition import DATABASE
-
-pytestmark = pytest.mark.acceptance
 
 DOCKER = ROOT / "docker"
 DASHBOARD = json.loads((DOCKER / "grafana/dashboards/zeke-jobs.json").read_text())

@@ -32,7 +32,7 @@ from zeke_jobs.top import panes
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
 needs_pgbouncer = pytest.mark.skipif(PROGRAM is None, reason="it is not installed: apt-get install pgbouncer")
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180), needs_pgbouncer]
+pytestmark = needs_pgbouncer
 TASKS = """
   version: 1
   tasks:

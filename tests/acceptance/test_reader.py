@@ -15,8 +15,6 @@ from tests.actors.mail_server import MailServer
 from tests.actors.scripted_site import Answer, Site, page
 from tests.fleet import ROOT, eventually
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
-
 NEWS = ("weblog", "profile", "releases", "cast", "paper")
 
 

@@ -16,8 +16,6 @@ from tests.actors.sources.test_feeds_text_counts import VTT
 from tests.fleet import eventually
 from tests.lab.quality.corpora import CORPUS
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
-
 COOKIE = "c00kie-of-ada"
 __all__ = ["mail"]
 ALERTS = ("budgets to me", "budgets to team", "budgets to file", "walks to file")

@@ -12,8 +12,6 @@ import zeke_jobs
 from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs.postgres import server_programs
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
-
 TOKEN, PASSWORD, FIELD = "tk-planted-93F1", "pw-planted-77C2", 'field-planted-"55A0'
 TASKS = """
   version: 1

@@ -18,7 +18,7 @@ from zeke_jobs import config
 from zeke_jobs.revisions import applying
 
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: apt-get install tmux")
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400), needs_tmux]
+pytestmark = needs_tmux
 
 JOBS = """
     version: 1

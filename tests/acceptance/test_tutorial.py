@@ -5,12 +5,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.running import Up, up_in_a_folder
 from tests.fleet import ROOT
-
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
 PAGE, MISTAKES = (
     (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("tutorial", "troubleshooting")

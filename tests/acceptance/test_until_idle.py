@@ -12,8 +12,6 @@ import zeke_jobs
 from tests.acceptance.running import Up, up_in_a_folder
 from tests.fleet import eventually, scalar
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
-
 HANDLERS = """\
 import time
 

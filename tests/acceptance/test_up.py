@@ -11,8 +11,6 @@ from tests.acceptance.running import Up, up_in_a_folder
 from tests.fleet import eventually
 from zeke_jobs.postgres.own_server import server_folder
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
-
 
 @pytest.fixture
 def up() -> Iterator[Up]:

@@ -25,8 +25,6 @@ from tests.acceptance.test_workers import DONE, OPEN, OVERLAP
 from tests.fleet import ROOT, Command, Fleet, eventually, fleet as running, query, scalar
 from zeke_jobs.postgres.pool import connect
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
-
 TASKS = """
     version: 1
     tasks:

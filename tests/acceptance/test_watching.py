@@ -15,8 +15,6 @@ from tests.zeke_jobs.commands import Cli
 from zeke_jobs.diagnosis.fleet import health_of_processes
 from zeke_jobs.errors import JobFailed
 
-pytestmark = pytest.mark.acceptance
-
 Health = Callable[..., tuple[int, str]]
 TASKS = "grumble: {handler: 'H:grumble', retry: {limit: 1, delay: 0s}}\nwork: {handler: 'H:work'}"
 

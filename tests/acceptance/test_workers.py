@@ -20,8 +20,6 @@ from tests.fleet import Fleet, eventually, fleet as running, query, scalar
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
-
 DONE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'"
 OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 OVERLAP = """
