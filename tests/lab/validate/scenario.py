@@ -1,14 +1,19 @@
-"""Every run of the validation has the same load, under different configurations."""
+"""Every run of the validation has the same load under different configurations; jobs sleep, fail once, or send others."""
 
 import time
 from dataclasses import dataclass, field
+from decimal import Decimal
 from random import Random
 from typing import Any
+
+from pydantic import Field
+
+from zeke_jobs import Context, Payload
 
 PROCESSES, THREADS = 2, 4
 #: Jobs of WITH_BUDGET wait until the next day once the budget is used up, so only their starts are predicted.
 WITH_BUDGET = "costly"
-_H = "handler: tests.lab.validate.handlers:sleep"
+_H = "handler: tests.lab.validate.scenario:sleep"
 
 #: The budget's time zone has noon at the start, so that no day ends during a run.
 _NOON_IN = f"Etc/GMT{time.gmtime().tm_hour - 12:+d}"
@@ -90,3 +95,21 @@ def sends(seconds: float, seed: int = 7) -> list[Send]:
             key = chance.choice(["busy", "busy", "busy", "x", "y", "z"]) if task in ("keyed", "polite") else None
             found.append(Send(at, task, payload, key))
     return sorted(send for send in found if send.at < seconds)
+
+
+class Sleep(Payload):
+    seconds: float = 0.0
+    fails_first: bool = False
+    cost: float = 0.0
+    sends: list[float] = Field(default_factory=list)
+
+
+def sleep(payload: Sleep, ctx: Context) -> None:
+    """Sleep, and add a cost; then fail, or send a job for each length in ``sends``."""
+    time.sleep(payload.seconds)
+    if payload.cost:
+        ctx.add_cost(Decimal(str(payload.cost)))
+    if payload.fails_first and ctx.attempt == 1:
+        raise RuntimeError("as it was told")
+    for seconds in payload.sends:
+        ctx.send("child", {"seconds": seconds})

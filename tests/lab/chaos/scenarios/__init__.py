@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.lab.chaos.outcome import Outcome
-from tests.lab.chaos.scenarios import chunks, coroutines, database, processes
+from tests.lab.chaos.scenarios import chunks, database, processes
 
 SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "kill-workers": processes.kill_workers,
@@ -19,7 +19,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "fill-disk": database.fill_disk,
     "fail-over": database.fail_over,
     "stall": processes.stall,
-    "async-kill": partial(processes.kill_workers, name="async-kill", **coroutines.WORLD),
-    "async-freeze": partial(processes.freeze, name="async-freeze", **coroutines.WORLD),
-    "async-blocked": coroutines.blocked,
+    "async-kill": partial(processes.kill_workers, name="async-kill", **processes.ASYNC),
+    "async-freeze": partial(processes.freeze, name="async-freeze", **processes.ASYNC),
+    "async-blocked": processes.blocked,
 }

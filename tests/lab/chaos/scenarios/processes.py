@@ -1,4 +1,4 @@
-"""Worker and scheduler processes die, freeze, are disconnected, or have a wrong clock."""
+"""Worker and scheduler processes die, freeze, block, are disconnected, or have a wrong clock."""
 
 import os
 import random
@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import zeke_jobs
 from tests.lab.chaos import proof
 from tests.lab.chaos.outcome import Impossible, Outcome
 from tests.lab.chaos.proxy import Proxy
-from tests.lab.chaos.traffic import MIXED
+from tests.lab.chaos.traffic import MIXED, TASKS
 from tests.lab.chaos.world import NO_DEATH, OPEN, World
 
 #: The query returns the longest time from a worker's death to the return of its jobs.
@@ -36,6 +37,12 @@ _GOOD = {0, -signal.SIGTERM}  # A command that was just being started ends by th
 _RATE = 6  # The rate per second is that of traffic.TASKS.
 _USED = 0.7  # A reduced fleet must reach _USED of the rate; an idle machine reaches .9, or .97 without other tasks.
 _PERIOD = 0.9  # _PERIOD is less than a second, because a trace is written a little after the start.
+_ASYNC_TASKS = TASKS.replace("handlers:work", "handlers:wait") + (
+    '  stuck: {handler: "tests.lab.chaos.handlers:block", timeout: 1s, retry: {limit: 0}}\n'
+)
+#: Some 100 handlers wait at once, which would otherwise take 100 threads.
+ASYNC: dict[str, Any] = {"tasks": _ASYNC_TASKS, "kinds": {**MIXED, "slow": ({"seconds": 1.5}, 60.0)}}
+_ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE task = %s AND state = 'consumed' AND started_on IS NOT NULL"
 
 
 def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> Outcome:
@@ -251,3 +258,23 @@ def _most_at_once(here: World) -> int:
         and not any(begin <= run.begin <= end + proof.COMING_BACK for begin, end in here.gone.get(run.pid, ()))
     ]
     return max(sum(at <= other < at + _PERIOD for other in starts) for at in starts)
+
+
+def blocked(*, quick: bool) -> Outcome:
+    """A handler without an await blocks the event loop for 50 other handlers."""
+    with World("async-blocked", quick=quick, tasks=_ASYNC_TASKS, kinds={}) as here:
+        kept = here.worker()
+        here.flow(1, count=0)
+        os.environ["DATABASE_URL"] = here.url
+        here.traffic.ledger.update(str(one.id) for one in zeke_jobs.send_many("slow", [{"seconds": 3.0}] * 50))
+        here.until(lambda: here.look(_ACTIVE, "slow") == 50, 60, "50 handlers that wait")
+        here.traffic.ledger.add(str(zeke_jobs.send("stuck", {"seconds": 600.0, "plain": True}).id))
+        named = here.comes(lambda: "blocks the event loop" in kept.command.text(), 5)
+        ended = here.comes(lambda: kept.starts == 2, 60)
+        here.drain()
+        here.promise("the handler is named", named)
+        here.promise("the process ends and is started again", ended)
+        here.promise("no job saw a death", here.look(NO_DEATH))
+        done = here.look("SELECT count(*) FROM zeke_jobs.queue WHERE task = 'slow' AND state = 'done'")
+        here.promise("the others complete", done == 50)
+        return here.outcome("an async handler blocks its event loop for ever", after_share=None)
