@@ -49,7 +49,7 @@ ON_DEBIANS_SERVER = (
         for part in ("explain", "batches", "events", "orders", "server_settings")
     ),
     *(f"tests/zeke_jobs/{part}.py" for part in ("client/test_send_sql", "diagnosis/test_why", "metrics/test_exporter")),
-    *(f"tests/zeke_jobs/postgres/test_{part}.py" for part in ("migrate", "rights", "roles", "statements", "views")),
+    *(f"tests/zeke_jobs/postgres/test_{part}.py" for part in ("migrate", "roles", "statements", "views")),
     *("tests/actors/store", "tests/lab/soak"),
     *("-k", "not whatever_statement_breaks and not is_interrupted"),  # these are on our side
 )
