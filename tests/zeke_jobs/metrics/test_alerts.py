@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 from psycopg2.extensions import connection as Connection
 
 from tests.each import each
-from tests.zeke_jobs.cli.test_hostile_text import tree
+from tests.zeke_jobs.cli.test_every_command import tree
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.metrics.exported import ALL, samples
 from tests.zeke_jobs.metrics.test_exporter import BEATEN, DECIDED
