@@ -10,11 +10,7 @@ CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
 
 
 def verdict(report: dict[str, Any] | None, said: str = "") -> tuple[int, list[str]]:
-    """Evaluate a report of pip-audit; return the exit status and the lines to print.
-
-    Without a report, ``said`` is the output of pip-audit, which gives the reason. pip-audit accepts a package that its
-    service does not know.
-    """
+    """Return the exit status and the lines to print for a report of pip-audit, or for its output ``said`` without one."""
     packages = report["dependencies"] if report else []
     known = [package for package in packages if "skip_reason" not in package]
     if not known:
@@ -36,11 +32,8 @@ def main() -> int:
     """Run pip-audit, print the result, and return 1 if there is a known vulnerability."""
     command = ["pip-audit", "--requirement", str(CONSTRAINTS), "--no-deps", "--disable-pip", "--format", "json"]
     done = subprocess.run([*command, "--progress-spinner", "off"], capture_output=True, text=True, check=False)
-    try:
-        report = json.loads(done.stdout)
-    except ValueError:
-        report = None
-    status, lines = verdict(report, done.stderr)
+    is_report = done.stdout.startswith("{")
+    status, lines = verdict(json.loads(done.stdout) if is_report else None, done.stderr)
     print("\n".join(lines))
     return status
 

@@ -10,12 +10,12 @@ import types
 from collections.abc import Callable
 from functools import cache
 from graphlib import TopologicalSorter
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import grimp
+import lxml.html
 import pytest
 import typer.main
 from psycopg2.extensions import connection as Connection
@@ -212,26 +212,15 @@ def test_the_queries_run(conn: Connection, statement: str) -> None:
     query(conn, statement)
 
 
-class Page(HTMLParser):
-    """The parser collects a page's links, loaded files and anchors."""
+class Page:
+    """A page has links, loaded files and anchors."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.links: set[str] = set()
-        self.loads: set[str] = set()
-        self.anchors: set[str] = set()
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attrs}
-        if "id" in found:
-            self.anchors.add(found["id"])
-        if tag == "a" and "href" in found:
-            self.links.add(found["href"])
-        elif tag == "link" and found.get("rel") in {"stylesheet", "icon", "preconnect"}:
-            self.loads.add(found["href"])
-        elif "src" in found:
-            self.loads.add(found["src"])
+        page = lxml.html.document_fromstring(path.read_bytes())  # type: ignore[no-untyped-call]
+        self.links: set[str] = {*page.xpath("//a/@href")}
+        loaded = "//link[@rel='stylesheet' or @rel='icon' or @rel='preconnect']/@href | //@src"
+        self.loads: set[str] = {*page.xpath(loaded)}
+        self.anchors: set[str] = {*page.xpath("//@id")}
 
 
 @pytest.fixture(scope="session")

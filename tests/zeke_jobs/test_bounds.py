@@ -148,6 +148,7 @@ TOO_LARGE = "expected numbers of at most 1.7976931348623157e+308, got a larger o
         ("{}", f'{{"key": "{"k" * 1025}"}}', "expected key of 1 to 1024 bytes, got 1025"),
         ('{"x": 1e4400}', "{}", TOO_LARGE),
         (f'{{"": {"[" * 100}{"]" * 100}}}', "{}", TOO_DEEP),
+        (f'{{"x": {"[" * 5000}{"]" * 5000}}}', "{}", TOO_DEEP),
         ("[1]", "{}", "expected a JSON object, got array"),
         ("null", "{}", "expected a JSON object, got null"),
         (f'{{"x": "{"x" * 1024 * 1024}"}}', "{}", "expected at most 1 MiB"),
