@@ -186,8 +186,12 @@ def test_a_restart_puts_a_first_file_in_force_and_no_changed_one(
 
 
 SCORE = "  score: {{handler: 'H:say'{}}}\n"
-PULL = "  pull: {{handler: 'H:work', cron: {{at: '0 9 * * *', payload: {}}}}}\n"
-WEB = "services: {{web: {{use: 'H:Address'{}}}}}"
+#: The values of a mapping stand in these places of a file of tasks and a file of other keys, under these names.
+PLACES = {
+    "settings.": "  score: {{handler: 'H:say', settings: {{{}}}}}\n",
+    "cron.payload.": "  pull: {{handler: 'H:work', cron: {{at: '0 9 * * *', payload: {{{}}}}}}}\n",
+    "": "services: {{web: {{use: 'H:Address', {}}}}}",
+}
 
 
 def loaded(tasks: str, top: str = "") -> Config:
@@ -196,48 +200,33 @@ def loaded(tasks: str, top: str = "") -> Config:
 
 def lines(before: Config, after: Config) -> list[str]:
     """Return the changed values as text lines."""
-    return [line.strip() for line in change_lines(diff.changes(before, after)) if line.startswith("    ")]
+    found = [line.strip() for line in change_lines(diff.changes(before, after)) if line.startswith("    ")]
+    return [line.replace("\\[", "[") for line in found]
 
 
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("", ", settings: {words: []}", "settings.words: [dim]none[/] → []"),
-        (", settings: {words: []}", "", "settings.words: [] → [dim]none[/]"),
-        (", settings: {words: [a]}", ", settings: {words: []}", "settings.words: [a] → []"),
-        ("", ", settings: {name: ''}", "settings.name: [dim]none[/] → ''"),
-        ("", ", settings: {name: null}", "settings.name: [dim]none[/] → null"),
-        (", settings: {name: null}", ", settings: {name: 'null'}", "settings.name: null → 'null'"),
-        ("", ", settings: {deep: {}}", "settings.deep: [dim]none[/] → {}"),
-        (", settings: {x: 1}", ", settings: {x: true}", "settings.x: 1 → true"),
-        (", settings: {x: 0}", ", settings: {x: false}", "settings.x: 0 → false"),
-        (", settings: {x: 1}", ", settings: {x: 1.0}", "settings.x: 1 → 1.0"),
-        (", settings: {x: 1}", ", settings: {x: '1'}", "settings.x: 1 → '1'"),
-        (", settings: {x: [1]}", ", settings: {x: [true]}", "settings.x: [red]-1[/] [green]+true[/]"),
-        (", settings: {x: [a, a]}", ", settings: {x: [a]}", "settings.x: [a, a] → [a]"),
-        (", settings: {x: [{y: 1}]}", ", settings: {x: [{y: true}]}", "settings.x: [red]-{y: 1}[/] [green]+{y: true}[/]"),
-    ],
-)  # fmt: skip
-def test_every_value_of_settings_counts_with_its_type(before: str, after: str, said: str) -> None:
-    found = [line.replace("\\[", "[") for line in lines(loaded(SCORE.format(before)), loaded(SCORE.format(after)))]
-    assert found == [said]
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "said"),
-    [
-        (("{}", ""), ("{n: null}", ""), "cron.payload.n: [dim]none[/] → null"),
-        (("{n: 1}", ""), ("{n: true}", ""), "cron.payload.n: 1 → true"),
-        (("{}", ""), ("{words: ''}", ""), "cron.payload.words: [dim]none[/] → ''"),
-        (("{}", ""), ("{}", ", url: ''"), "url: [dim]none[/] → ''"),
-        (("{}", ", n: 1"), ("{}", ", n: true"), "n: 1 → true"),
+        ("", "words: []", "words: [dim]none[/] → []"),
+        ("words: []", "", "words: [] → [dim]none[/]"),
+        ("words: [a]", "words: []", "words: [a] → []"),
+        ("", "name: ''", "name: [dim]none[/] → ''"),
+        ("", "name: null", "name: [dim]none[/] → null"),
+        ("name: null", "name: 'null'", "name: null → 'null'"),
+        ("", "deep: {}", "deep: [dim]none[/] → {}"),
+        ("x: 1", "x: true", "x: 1 → true"),
+        ("x: 0", "x: false", "x: 0 → false"),
+        ("x: 1", "x: 1.0", "x: 1 → 1.0"),
+        ("x: 1", "x: '1'", "x: 1 → '1'"),
+        ("x: [1]", "x: [true]", "x: [red]-1[/] [green]+true[/]"),
+        ("x: [a, a]", "x: [a]", "x: [a, a] → [a]"),
+        ("x: [{y: 1}]", "x: [{y: true}]", "x: [red]-{y: 1}[/] [green]+{y: true}[/]"),
     ],
 )
-def test_every_value_of_a_payload_and_a_service_counts(
-    before: tuple[str, str], after: tuple[str, str], said: str
-) -> None:
-    both = [loaded(PULL.format(payload), WEB.format(service)) for payload, service in (before, after)]
-    assert lines(*both) == [said]
+def test_every_value_counts_with_its_type(place: str, before: str, after: str, said: str) -> None:
+    texts = [PLACES[place].format(values) for values in (before, after)]
+    assert lines(*(loaded(text) if place else loaded(SCORE.format(""), text) for text in texts)) == [f"{place}{said}"]
 
 
 def test_a_key_that_says_what_its_absence_says_is_no_change_and_a_sensitive_field_of_a_payload_is_masked() -> None:
