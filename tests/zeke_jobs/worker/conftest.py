@@ -127,37 +127,22 @@ class Jobs:
         sql = "SELECT zeke_jobs.send(%s, %s::jsonb, %s::jsonb) AS id FROM generate_series(1, %s)"
         return [row["id"] for row in self.rows(sql, task, payload, options, count)]
 
-    def worker(
-        self,
-        worker: UUID | None = None,
-        *,
-        queues: Iterable[str] = ("default",),
-        tasks: list[str] | None = None,
-        **columns: Any,
-    ) -> UUID:
-        """Register a worker, by default a new one, that serves the tasks, by default all."""
+    def worker(self, worker: UUID | None = None, *, queues: Iterable[str] = ("default",), **columns: Any) -> UUID:
+        """Register a worker, by default a new one, that serves the column ``tasks``, by default all."""
         worker = worker or uuid4()
         usual = {"kind": "worker", "host": "here", "pid": 1, "version": "1", "threads": 8, "revision": 1, "file_revision": 1}  # fmt: skip
-        said = {"tasks": self._all_tasks() if tasks is None else tasks, "lost_after": timedelta(seconds=20), **columns}
-        SQL.run(self.conn, "worker/register", id=worker, queues=list(queues), **{**usual, **said})
+        said = {**usual, "tasks": self._all_tasks(), "lost_after": timedelta(seconds=20), **columns}
+        SQL.run(self.conn, "worker/register", id=worker, queues=list(queues), **said)
         return worker
 
     def look(
-        self,
-        worker: UUID,
-        want: int,
-        tasks: list[str] | None = None,
-        queue: str = "default",
-        *,
-        is_empty: bool = False,
-        revision: int | None = None,
-        free: int | None = None,
-        ahead: int = 0,
+        self, worker: UUID, want: int, tasks: list[str] | None = None, queue: str = "default", **said: Any
     ) -> list[dict[str, Any]]:
         """Claim for a worker that serves these tasks, by default all; return all rows of the answer."""
         tasks = tasks if tasks is not None else self._all_tasks()
+        options = {"revision": None, "is_empty": False, "free": None, "ahead": 0, **said}
         sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s, %s, %s, %s, %s)"
-        return self.rows(sql, worker, queue, tasks, want, revision, is_empty, free, ahead)
+        return self.rows(sql, worker, queue, tasks, want, *options.values())
 
     def claim(
         self, worker: UUID, want: int, tasks: list[str] | None = None, queue: str = "default", *, is_empty: bool = True
@@ -176,22 +161,21 @@ class Jobs:
     def hand_back(self, worker: UUID, claims: list[dict[str, Any]], after: float | None = None) -> list[UUID]:
         """Hand jobs back, by default unstarted jobs; return the jobs whose claims were not current."""
         said: dict[str, Any] = {
-            name: [one[key] for one in claims] for name, key in (("ids", "message_id"), ("claims", "claim"))
+            "ids": [one["message_id"] for one in claims],
+            "claims": [one["claim"] for one in claims],
         }
-        ends = {"after": [after] * len(claims), "took": [after] * len(claims), "results": None}
-        return [row["id"] for row in SQL.all(self.conn, "job/end", to="returned", worker=worker, **said, **ends)]
+        said |= {"after": [after] * len(claims), "took": [after] * len(claims), "results": None}
+        return [row["id"] for row in SQL.all(self.conn, "job/end", to="returned", worker=worker, **said)]
 
     def fence(self, worker: UUID, job: UUID, claim: int, result: str | None = None) -> bool:
-        row = SQL.one(self.conn, "job/fence", worker=worker, id=job, claim=claim, after=0.0, result=result)
-        assert row is not None
-        return bool(row["ours"])
+        said = {"worker": worker, "id": job, "claim": claim}
+        return bool(SQL.only(self.conn, "job/fence", **said, after=0.0, result=result)["ours"])
 
     def finish(self, worker: UUID, claim: dict[str, Any], outcome: str, **said: Any) -> bool:
-        row = SQL.one(
+        row = SQL.only(
             self.conn, "job/finish", worker=worker, id=claim["message_id"], claim=claim["claim"], outcome=outcome,
             **{"after": 0.0, "delay": 0.0, "until": None, "reason": None, "error": None, "revision": 1, "took": None, "breaks": False, **said},
         )  # fmt: skip
-        assert row is not None
         return bool(row["ours"])
 
     def end(

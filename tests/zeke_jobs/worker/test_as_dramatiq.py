@@ -153,9 +153,7 @@ SENT = """
 """
 
 
-def test_its_producer_waits_for_a_result_or_is_told_of_the_failure_or_that_it_is_too_large(
-    stock: Stock, running: Running
-) -> None:
+def test_its_producer_is_told_of_a_result_a_failure_or_one_too_large(stock: Stock, running: Running) -> None:
     slowly, fail, large = (stock(name, results=True) for name in ("slowly", "fail", "large"))
     told = {"__t": "dramatiq.results.Result", "exn": {"type": "ValueError", "msg": "no luck with 3"}}
     waiting: dict[str, Any] = {"backend": slowly.broker.backend, "block": True, "timeout": 20_000}

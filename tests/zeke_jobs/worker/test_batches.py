@@ -61,9 +61,7 @@ def test_the_job_at_the_end_is_sent_with_the_last_end_and_knows_the_counts(jobs:
     assert zeke_jobs.status(sent[0].id).batch == "import-42"
 
 
-def test_a_failed_job_holds_the_end_up_and_a_retry_after_the_end_sends_nothing(
-    jobs: Jobs,
-) -> None:
+def test_a_failed_job_holds_the_end_up_and_a_retry_after_the_end_sends_nothing(jobs: Jobs) -> None:
     for batch, release in (("one", zeke_jobs.retry), ("two", zeke_jobs.cancel)):
         (job,) = zeke_jobs.send_many("a", [{}], batch=batch, then=("report", {}), after_failure="hold")
         before = len(reports(jobs))
@@ -170,9 +168,7 @@ def test_the_end_is_checked_when_the_batch_is_made(jobs: Jobs) -> None:
         zeke_jobs.batch_status("b")
 
 
-def test_neither_a_full_queue_nor_a_task_that_is_gone_stops_the_end(
-    jobs: Jobs,
-) -> None:
+def test_neither_a_full_queue_nor_a_task_that_is_gone_stops_the_end(jobs: Jobs) -> None:
     jobs.use("  a: {handler: 'H:echo'}\n  report: {handler: 'H:echo', max_queued: 1}")
     zeke_jobs.send("report")
     zeke_jobs.send_many("a", [{}], batch="b", then=("report", {}))

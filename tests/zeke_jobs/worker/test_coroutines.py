@@ -171,9 +171,7 @@ def test_a_handler_that_ends_its_python_ends_only_its_job(how: int) -> None:
     assert outcome("marked", {"n": 1}) == ""
 
 
-def test_the_log_and_the_doctor_name_a_handler_that_blocks_the_loop(
-    running: Running, jobs: Jobs, log: io.StringIO
-) -> None:
+def test_log_and_doctor_name_a_handler_that_blocks_the_loop(running: Running, jobs: Jobs, log: io.StringIO) -> None:
     with running(TASKS) as broker:
         job = zeke_jobs.send("sleeps", {"n": 2}).id
         eventually(lambda: "blocks the event loop" in log.getvalue(), 2.0)

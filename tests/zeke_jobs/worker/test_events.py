@@ -36,8 +36,8 @@ def outcome(job: Any) -> tuple[str, Any]:
     return now.status, now.output
 
 
-def test_an_event_wakes_the_job_that_waits_for_it_with_its_data(life: Life) -> None:
-    job = zeke_jobs.send("await", {"n": 42}).id
+def test_an_event_wakes_all_jobs_that_wait_for_it_with_its_data_and_no_other(life: Life) -> None:
+    job, beside, elsewhere = (zeke_jobs.send("await", {"n": n}).id for n in (42, 42, 7))
     life.drain()
     now = zeke_jobs.status(job)
     assert (now.status, now.waiting_for, now.run_at) == ("created", "event callback/42", NOON + timedelta(hours=1))
@@ -46,7 +46,9 @@ def test_an_event_wakes_the_job_that_waits_for_it_with_its_data(life: Life) -> N
     assert "2026-03-10 13:00" in found.sentence
     zeke_jobs.emit("callback/42", {"status": "paid"})
     life.drain()
-    assert outcome(job) == ("completed", {"data": {"status": "paid"}, "timed_out": False, "attempt": 1})
+    said = ("completed", {"data": {"status": "paid"}, "timed_out": False, "attempt": 1})
+    assert outcome(job) == outcome(beside) == said
+    assert zeke_jobs.status(elsewhere).status == "created"
 
 
 def test_a_timeout_is_an_outcome_of_its_own(life: Life) -> None:
@@ -57,14 +59,6 @@ def test_a_timeout_is_an_outcome_of_its_own(life: Life) -> None:
     assert outcome(job) == ("completed", {"data": None, "timed_out": True, "attempt": 1})
     zeke_jobs.emit("callback/42")  # An event after the timeout changes nothing.
     life.drain()
-
-
-def test_all_who_wait_get_it_and_nobody_else(life: Life) -> None:
-    jobs = [zeke_jobs.send("await", {"n": n}).id for n in (1, 1, 2)]
-    life.drain()
-    zeke_jobs.emit("callback/1", "x")
-    life.drain()
-    assert [zeke_jobs.status(job).status for job in jobs] == ["completed", "completed", "created"]
 
 
 def test_a_job_that_is_run_early_by_hand_waits_on_to_its_first_end(life: Life, jobs: Jobs) -> None:

@@ -61,9 +61,7 @@ def test_it_is_told_what_the_handler_returned_or_completed_with() -> None:
 
 
 @pytest.mark.usefixtures("worker")
-def test_it_is_told_each_attempts_own_exception_and_dramatiqs_logs_have_no_payload(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_it_is_told_of_exceptions_and_dramatiqs_logs_have_no_payload(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="dramatiq")
     failure("fail", {"n": 3})
     settled("rejected")
@@ -86,9 +84,7 @@ def test_what_a_handler_says_to_the_engine_is_no_error(running: Running) -> None
     assert "error" not in heard("is")
 
 
-def test_what_it_skips_is_completed_without_a_start_unless_it_fails_it_too(
-    running: Running,
-) -> None:
+def test_what_it_skips_is_completed_without_a_start_unless_it_fails_it_too(running: Running) -> None:
     with running(TASKS, f"middleware: ['{M}:Recorder', '{M}:Skips']"):
         assert outcome("echo") is None
         assert settled("skipped") == [False]
@@ -118,9 +114,7 @@ HOOKS = [f"{when}_{what}" for what in ("process_message", "ack", "nack") for whe
         ("before_process_message", "middleware"),
     ],
 )
-def test_what_it_raises_strands_nothing(
-    running: Running, hook: str, what: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_it_raises_strands_none(running: Running, hook: str, what: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     tasks = "\n  echo: {handler: 'H:echo', retry: {limit: 0}}\n  fail: {handler: 'H:fail', retry: {limit: 0}}"
     with running(tasks, f"middleware: [{{use: '{M}:Raises', hook: {hook}, what: {what}}}]", threads=1) as broker:

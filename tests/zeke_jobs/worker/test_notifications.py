@@ -17,9 +17,7 @@ def waits(jobs: Jobs, worker: UUID, *queues: str, limited: tuple[str, ...] = ())
     SQL.run(jobs.conn, "worker/waits", worker=worker, idle=list(queues or ("default",)), limited=list(limited))
 
 
-def test_jobs_notify_the_queues_that_a_process_waits_at_once_a_statement(
-    jobs: Jobs, heard: Callable[[], list[str]]
-) -> None:
+def test_jobs_notify_waited_for_queues_once_a_statement(jobs: Jobs, heard: Callable[[], list[str]]) -> None:
     jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo', queue: slow}")
     for _ in range(3):
         waits(jobs, worker := jobs.worker(queues=QUEUES))
@@ -69,9 +67,7 @@ def test_the_jobs_of_a_transaction_name_one_waiting_process(jobs: Jobs, woken: C
 
 
 @pytest.mark.parametrize("by_process", [True, False])
-def test_a_freed_limit_wakes_one_at_once_or_all_later(
-    jobs: Jobs, woken: Callable[[], list[str]], by_process: bool
-) -> None:
+def test_a_freed_limit_wakes_one_now_or_all_later(jobs: Jobs, woken: Callable[[], list[str]], by_process: bool) -> None:
     jobs.use("  a: {handler: 'H:echo', concurrency: 1}")
     one, other = jobs.worker(), jobs.worker()
     for worker in (one, other):

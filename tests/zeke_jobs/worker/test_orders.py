@@ -130,9 +130,7 @@ def test_a_priority_goes_before_a_share(jobs: Jobs) -> None:
 
 @pytest.mark.parametrize(("minutes", "first"), [(19, "new"), (31, "old")])
 @pytest.mark.parametrize("other", ["a", "b"])
-def test_a_waiting_job_rises_and_passes_others(
-    conn: Connection, jobs: Jobs, minutes: int, first: str, other: str
-) -> None:
+def test_a_waiting_job_rises_past_others(conn: Connection, jobs: Jobs, minutes: int, first: str, other: str) -> None:
     jobs.use("  a: {handler: 'H:echo', age: 10m}\n  b: {handler: 'H:echo'}")
     jobs.at()
     (old,) = jobs.add("a")

@@ -56,9 +56,7 @@ def test_an_idle_worker_is_woken_also_after_it_was_taken_for_dead(running: Runni
         assert outcome("echo", {"n": 7})["n"] == 7
 
 
-def test_a_job_that_becomes_due_during_a_look_waits_for_no_poll(
-    running: Running, jobs: Jobs, monkeypatch: Patch
-) -> None:
+def test_a_job_that_becomes_due_during_a_look_needs_no_poll(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", ())
 
@@ -309,9 +307,7 @@ def test_a_job_whose_handler_became_async_is_claimed_again(running: Running, job
 @pytest.mark.parametrize(
     ("claim", "runs"), [("claim", 2), ("0", 1)], ids=["rescued", "undone by a crash of the server"]
 )
-def test_a_job_never_runs_beside_itself(
-    running: Running, jobs: Jobs, monkeypatch: Patch, claim: str, runs: int
-) -> None:
+def test_no_job_runs_beside_itself(running: Running, jobs: Jobs, monkeypatch: Patch, claim: str, runs: int) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 0.1)
     with running(GATED) as broker:
         job = zeke_jobs.send("gated", {"n": 1}).id

@@ -164,9 +164,7 @@ class Model(Loopback):
         return Answer(asked.body)
 
 
-def test_the_program_has_one_client_and_pool(
-    conn: Connection, database: str, tmp_path: Path, monkeypatch: Patch
-) -> None:
+def test_the_page_has_one_client_and_pool(conn: Connection, database: str, tmp_path: Path, monkeypatch: Patch) -> None:
     clients, init = list[Any](), httpx.AsyncClient.__init__
 
     def counted(client: Any, **said: Any) -> None:

@@ -89,9 +89,7 @@ def test_a_task_that_left_the_file_keeps_its_jobs_a_month(jobs: Jobs) -> None:
 
 
 @pytest.mark.parametrize(("unique", "days"), [("{while: period, period: 2d}", 2), ("{while: active}", 1 / 24)])
-def test_a_job_stays_as_long_as_it_is_to_be_unique_and_then_leaves_its_key(
-    jobs: Jobs, unique: str, days: float
-) -> None:
+def test_a_job_stays_as_long_as_it_is_unique_and_then_leaves_its_key(jobs: Jobs, unique: str, days: float) -> None:
     jobs.use(f"  a: {{handler: 'H:echo', keep: {{completed: 1h}}, unique: {unique}}}")
     (first,) = ended(jobs, "a", "completed")
     assert left(jobs, days) == {first}
@@ -194,9 +192,7 @@ def test_one_process_of_the_fleet_purges_each_minute(jobs: Jobs) -> None:
     assert chores.purge_if_due(jobs.conn) == 1
 
 
-def test_a_worker_purges_rescues_gathers_and_expires_by_itself(
-    running: Running, jobs: Jobs, monkeypatch: Patch
-) -> None:
+def test_a_worker_purges_rescues_gathers_and_expires_alone(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     ended(jobs, "b", "completed", 2)
     (late,), (lost,), (elsewhere,) = jobs.add("b", options='{"expires": 60}'), jobs.add("a"), jobs.add("b")
     jobs.claim(jobs.worker(), 1, ["a"])

@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.conftest import FOLDER, databases, server_binaries
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import Patch, load
+from tests.zeke_jobs.worker.conftest import NOON, Patch, load
 from tests.zeke_jobs.working import working
 from zeke_jobs.control import actions
 from zeke_jobs.diagnosis import doctor, why
@@ -26,7 +26,6 @@ from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import store
 from zeke_jobs.scheduler import dispatch
 
-NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 TASKS = """
   echo: {handler: 'H:echo', max_wait: 90s, timeout: 90s}
   fail: {handler: 'H:fail', retry: {limit: 1, delay: 1ms, jitter: 0}}
@@ -167,9 +166,7 @@ def test_an_old_server_and_a_standby_are_refused_by_name(version: int, standby: 
         installation.verify_server(conn)
 
 
-def test_a_role_may_use_schemas_made_for_it(
-    make: Callable[[str], str], usual: dict[str, Any], monkeypatch: Patch
-) -> None:
+def test_a_role_uses_schemas_made_for_it(make: Callable[[str], str], usual: dict[str, Any], monkeypatch: Patch) -> None:
     url = make("")
     role = f"r_{time.time_ns()}"
     theirs = url.replace("://postgres@", f"://{role}@")

@@ -62,9 +62,7 @@ def is_child(child: ReadableSpan, parent: ReadableSpan) -> bool:
 
 
 @pytest.mark.parametrize("handler", ["F:chain", "tests.zeke_jobs.worker.coroutines:forward"])
-def test_one_trace_goes_from_the_caller_to_the_follow_up(
-    running: Running, traces: Traces, jobs: Jobs, handler: str
-) -> None:
+def test_one_trace_from_the_caller_to_the_follow_up(running: Running, traces: Traces, jobs: Jobs, handler: str) -> None:
     with running(TASKS.replace("F:chain", handler)):
         with traces.tracer.start_as_current_span("POST /stories"):
             job = zeke_jobs.send("chain", {"n": 1})
