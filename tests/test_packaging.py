@@ -227,15 +227,12 @@ def report(**packages: list[str] | None) -> dict[str, Any]:
     return {"dependencies": found}
 
 
-def test_a_known_vulnerability_fails_and_what_the_service_does_not_know_is_named() -> None:
+def test_a_known_vulnerability_fails_and_what_cannot_be_reached_or_is_unknown_is_said() -> None:
     status, lines = verdict(report(fine=[], broken=["CVE-1"]))
     assert status == 1
     assert lines == ["broken 1.0: CVE-1, mended in 1.1", "2 packages audited, 1 known vulnerabilities"]
     fine = ["1 packages audited, no known vulnerabilities", "not audited, since the service does not know them: own"]
     assert verdict(report(fine=[], own=None)) == (0, fine)
-
-
-def test_where_advisories_cannot_be_reached_that_is_said_and_nothing_is_claimed() -> None:
     said = "nothing was audited: advisories cannot be reached from here ({})"
     assert verdict(None, "Traceback\nConnectionError: no route") == (0, [said.format("ConnectionError: no route")])
     assert verdict(report(one=None, two=None)) == (0, [said.format("not found: one")])

@@ -189,20 +189,14 @@ def test_more_load_multiplies_what_comes_from_outside_and_what_ticks_send_but_no
     assert sum(job.sent < 60 for job in vary(crowded, HOURLY, HOURLY, load=10.0)[0].roots) >= 590
 
 
-def test_another_schedule_sends_at_its_own_ticks_jobs_like_those_that_were_recorded() -> None:
+def test_another_schedule_sends_at_its_own_ticks_what_was_recorded_and_one_that_is_gone_or_paused_nothing() -> None:
     jobs = reached(vary(day(), HOURLY, tasks(a="cron: '0,30 * * * *'"))[0])
     assert [job.sent for job in jobs["a"]] == [1800.0 * half for half in range(1, 9)]
     assert all(job.attempts == (Attempt(10),) for job in jobs["a"])
     assert len(jobs["b"]) == 16
-
-
-def test_a_schedule_that_is_gone_or_paused_sends_nothing() -> None:
     for a in ("", "cron: {at: '0 * * * *', paused: true}"):
         jobs = reached(vary(day(), HOURLY, tasks(a=a))[0])
         assert {name: len(many) for name, many in jobs.items()} == {"a": 0, "b": 0, "c": 240}
-
-
-def test_a_new_schedule_sends_jobs_like_those_of_its_task_that_others_sent_and_is_told_where_none_is_recorded() -> None:
     found, unknown = vary(day(), HOURLY, tasks(b=CRON, new=CRON))
     assert unknown == ["new"]
     assert [job.attempts for job in reached(found)["b"] if job.tick] == [(Attempt(2),)] * 4

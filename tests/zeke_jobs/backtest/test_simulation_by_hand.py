@@ -59,12 +59,16 @@ def test_a_policys_limit_ends_retries_but_not_those_that_the_handler_grants_itse
     assert own.of_a(RETRY.format(0)).failed == 1
 
 
-def test_a_tick_is_skipped_while_the_job_of_an_earlier_one_has_not_ended() -> None:
+def test_a_tick_is_skipped_during_an_earlier_job_a_pause_is_left_and_an_unknown_task_counted() -> None:
     day = Day()
     for tick in (0, 60, 120):
         day.job("a", tick, 90, tick=True)
     skip, allow = (day.of_a(f"cron: {{at: '* * * * *', overlap: {overlap}}}") for overlap in ("skip", "allow"))
     assert (list(skip.starts), skip.skipped, list(allow.starts)) == ([0, 120], 1, [0, 60, 120])
+    shown = Day(("a", 0, 10), end=100).of_a("paused: true", horizon=100.0)
+    assert (shown.unstarted, shown.left, shown.wait_p50, shown.held_by) == (1, 1, 100, {"paused": 100})
+    named = Day(("gone", 0, 10), ("former", 0, 10)).figures(echoes(a="aliases: [former]"))
+    assert (named.unserved, list(named.tasks["a"].starts)) == ({"gone": 1}, [0])
 
 
 def test_a_full_queue_refuses_what_is_sent_and_a_job_that_meets_one_sends_again_each_half_minute() -> None:
@@ -84,13 +88,6 @@ def test_a_full_queue_refuses_what_is_sent_and_a_job_that_meets_one_sends_again_
     never.job("b", 1, 1, parent=never.job("a", 0, 1))
     tasks = never.figures(echoes(a="", b="concurrency: 1, max_queued: 1, paused: true")).tasks
     assert (tasks["a"].completed, tasks["b"].refused) == (1, 1)
-
-
-def test_a_paused_job_is_left_an_alias_is_its_task_and_an_unknown_task_is_counted() -> None:
-    shown = Day(("a", 0, 10), end=100).of_a("paused: true", horizon=100.0)
-    assert (shown.unstarted, shown.left, shown.wait_p50, shown.held_by) == (1, 1, 100, {"paused": 100})
-    named = Day(("gone", 0, 10), ("former", 0, 10)).figures(echoes(a="aliases: [former]"))
-    assert (named.unserved, list(named.tasks["a"].starts)) == ({"gone": 1}, [0])
 
 
 def test_a_claim_follows_after_the_wake_up_and_a_wait_beyond_max_wait_is_a_breach() -> None:

@@ -84,13 +84,10 @@ def test_a_key_more_is_no_new_version_and_every_key_of_this_version_is_accepted_
     assert load_text(text, EARLIER.name).tasks["tuned"].retry.limit == 3
 
 
-def test_our_own_jobs_yaml_fits_and_names_the_schema_in_its_first_line() -> None:
+def test_our_own_jobs_yaml_fits_and_names_the_schema_and_an_editor_marks_what_the_checks_refuse() -> None:
     text = (ROOT / "jobs.yaml").read_text(encoding="utf-8")
     jsonschema.validate(yaml.safe_load(text), json_schema())
     assert text.splitlines()[0] == COMMENT.format(path="docs/jobs.schema.json", version=VERSION)
-
-
-def test_an_editor_marks_what_the_checks_refuse() -> None:
     wrong = ("handler: f, concurrency: 0", "handler: f, timeout: soon", "handler: f, timout: 5m", "handler: f, cron: ")
     for keys in (*wrong, "concurrency: 1"):
         with pytest.raises(jsonschema.ValidationError):

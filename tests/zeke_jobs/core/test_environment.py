@@ -13,7 +13,9 @@ from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.payload.model import Duration
 
 
-def test_log_settings_have_any_case_and_a_variable_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_settings_have_any_case_a_variable_set_to_nothing_is_not_set_and_an_address_has_a_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "JSON")
     monkeypatch.setenv("ZEKE_JOBS_LOG_LEVEL", "Warning")
     assert (environment.log_format(), environment.log_level()) == ("json", "warning")
@@ -21,6 +23,9 @@ def test_log_settings_have_any_case_and_a_variable_set_to_nothing_is_not_set(mon
         monkeypatch.setenv(name, "")
     assert (environment.log_format(), environment.log_level()) == ("auto", "info")
     assert (environment.config_path(), environment.database_url_or_none()) == (Path("jobs.yaml"), None)
+    for host, port in (("127.0.0.1", 9191), ("[::1]", 80), ("box", 65535)):
+        monkeypatch.setenv(environment.METRICS, f"{host}:{port}")
+        assert environment.metrics_address() == (host.strip("[]"), port)
 
 
 @pytest.mark.parametrize(
@@ -39,12 +44,6 @@ def test_a_wrong_value_is_refused_in_words(
         monkeypatch.setenv(f"ZEKE_JOBS_{variable}", text)
         with pytest.raises(ConfigurationError, match=f"expected ZEKE_JOBS_{variable} {said}"):
             read()
-
-
-def test_an_address_is_a_host_and_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    for host, port in (("127.0.0.1", 9191), ("[::1]", 80), ("box", 65535)):
-        monkeypatch.setenv(environment.METRICS, f"{host}:{port}")
-        assert environment.metrics_address() == (host.strip("[]"), port)
 
 
 READ = {"500ms": 0.5, "30s": 30, "5m": 300, "1h30m": 5400, "7d": 604_800, "2w": 1_209_600, "1d12h": 129_600, "0s": 0}

@@ -194,10 +194,14 @@ def configured(*, is_json: bool) -> io.StringIO:
     return stream
 
 
-def test_a_line_is_one_json_object_with_what_was_bound(stream: io.StringIO) -> None:
+def test_a_line_is_one_json_object_with_what_was_bound_and_commands_no_terminal(stream: io.StringIO) -> None:
     logs.get_logger(task="fetch-content", job_id="42").info("fetched", bytes=10)
     said = {"task": "fetch-content", "job_id": "42", "event": "fetched", "bytes": 10, "level": "info"}
     assert said.items() <= json.loads(stream.getvalue()).items()
+    logs.get_logger(key="\x9b2J\x7f\u202e\u2028 ä").info("x")
+    assert not re.search("[\x7f-\x9f\u2028-\u202e]", stream.getvalue())
+    assert json.loads(stream.getvalue().splitlines()[1])["key"] == "\x9b2J\x7f\u202e\u2028 ä"
+    assert "ä" in stream.getvalue()
 
 
 def test_printed_lines_become_lines_of_the_log_with_their_job(stream: io.StringIO) -> None:
@@ -256,13 +260,6 @@ def test_nothing_in_a_line_forges_another_or_moves_the_terminal(monkeypatch: pyt
     assert [line for line in plain.splitlines() if line.startswith("12:00:00")] == []
     assert all(shown in plain for shown in (r"t\x1b[2J", r"\x9b2J"))
     assert plain.count("\n    Traceback") == 1
-
-
-def test_json_lines_hold_no_character_that_commands_a_terminal(stream: io.StringIO) -> None:
-    logs.get_logger(key="\x9b2J\x7f\u202e\u2028 ä").info("x")
-    assert not re.search("[\x7f-\x9f\u2028-\u202e]", stream.getvalue())
-    assert json.loads(stream.getvalue())["key"] == "\x9b2J\x7f\u202e\u2028 ä"
-    assert "ä" in stream.getvalue()
 
 
 def test_a_refusal_is_a_line_of_json_where_all_lines_must_be(

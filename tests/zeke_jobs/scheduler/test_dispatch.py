@@ -234,12 +234,9 @@ def outcomes(table: Timetable, decided_to: datetime, now: datetime) -> list[str]
     return [shown(tick) for tick in decide(table, due(table, decided_to, now), now)]
 
 
-def test_a_window_shorter_than_a_beat_loses_no_tick_that_is_on_time_and_of_two_the_later_is_sent() -> None:
+def test_no_tick_that_is_on_time_is_lost_and_a_long_absence_writes_down_the_newest_alone() -> None:
     assert outcomes(timetable(window=timedelta(seconds=1)), NINE - MINUTE, NINE + MINUTE) == ["09:00 sent"]
     assert outcomes(timetable("* * * * *"), NINE - MINUTE, NINE + MINUTE) == ["09:00 skipped overlap", "09:01 sent"]
-
-
-def test_a_long_absence_writes_down_the_newest_ticks_alone_and_sends_all_that_it_must() -> None:
     now = NINE + timedelta(days=2)
     ticks = decide(table := timetable("* * * * *", window=timedelta(days=7)), due(table, NINE, now), now)
     assert len(ticks) == MOST_SKIPPED + 1

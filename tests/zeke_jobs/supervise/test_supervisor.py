@@ -166,10 +166,16 @@ def test_sigterm_goes_to_the_main_process_alone_and_what_a_killed_one_leaves_beh
     assert [line for line in one.of("b") if "SIGTERM" in line] == ["main got SIGTERM"]
 
 
-def test_a_configuration_error_ends_everything_with_its_status(started: Start) -> None:
+def test_a_configuration_error_ends_everything_or_is_tried_again_while_watching(started: Start) -> None:
     one = started(python("good", SERVE), python("bad", "raise SystemExit(2)"), is_ready=False)
     one.ends()
     assert (one.status, one.pids) == (2, {})
+    one = started(python("a", "print('tried'); raise SystemExit(2)"), is_ready=False, retries=True)
+    one.until(lambda: not one.pids)
+    one.later(0.6)
+    one.says("tried", "tried")
+    one.reload()
+    one.says("tried", "tried", "tried")
 
 
 def test_after_a_crash_or_in_a_reload_a_wrong_file_is_tried_until_it_is_right(started: Start, tmp_path: Path) -> None:
@@ -198,15 +204,6 @@ def test_after_a_crash_or_in_a_reload_a_wrong_file_is_tried_until_it_is_right(st
     one.later(0.6)
     one.says(*said, "1", "ready", "ended", "refused", "None", "ready")
     assert one.status == 0
-
-
-def test_while_watching_a_wrong_file_is_tried_again_from_the_first_start_on(started: Start) -> None:
-    one = started(python("a", "print('tried'); raise SystemExit(2)"), is_ready=False, retries=True)
-    one.until(lambda: not one.pids)
-    one.later(0.6)
-    one.says("tried", "tried")
-    one.reload()
-    one.says("tried", "tried", "tried")
 
 
 def test_a_command_that_cannot_be_started_is_tried_again(started: Start) -> None:
@@ -269,12 +266,11 @@ def test_what_a_killed_supervisor_leaves_behind_is_killed_after_its_grace() -> N
 ENV = {"DATABASE_URL": "postgresql://localhost/db"}
 
 
-def test_workers_hand_jobs_back_twenty_seconds_before_they_are_killed() -> None:
+def test_workers_hand_jobs_back_before_they_are_killed_and_programs_may_be_beside_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for grace, for_jobs in ((50.0, "30000"), (15.0, "1000")):
         assert system(ENV, grace=grace)[0].argv[-2:] == ["--worker-shutdown-timeout", for_jobs]
-
-
-def test_programs_may_be_beside_the_command_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dramatiq").write_text("")
     monkeypatch.setattr(sys, "executable", "/usr/bin/a-python")
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "zeke-jobs")])
