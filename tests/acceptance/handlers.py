@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from zeke_jobs import Context, Payload
+from zeke_jobs import ChunkContext, Context, Payload
 
 #: Handlers write one effect per job, and a trace of every start.
 TABLES = """
@@ -64,6 +64,11 @@ def fragile(payload: Work, ctx: Context) -> None:
         ctx.complete({"n": payload.n})
         die("before the commit")
     die("after the commit")
+
+
+def together(payloads: list[Work], ctx: ChunkContext) -> list[int]:
+    time.sleep(payloads[0].seconds)
+    return [one.n for one in payloads]
 
 
 def poison(payload: Work, ctx: Context) -> None:

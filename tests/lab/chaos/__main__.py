@@ -23,8 +23,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the named scenarios, or all; return 0 if all promises held, and 1 otherwise."""
     chosen = server.command("chaos", __doc__, arguments, SCENARIOS, quick="short phases")
     signal.signal(signal.SIGALRM, _too_long)
-    for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:
-        del os.environ[name]
     if chosen.server:
         os.environ["ZEKE_TEST_PG_BIN"] = str(chosen.server)
     began = time.monotonic()

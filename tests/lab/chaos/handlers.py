@@ -1,21 +1,17 @@
 """Each run of a handler writes a trace outside the database, and each effect is a row inside it."""
 
 import asyncio
-import json
 import os
 import signal
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from zeke_jobs import ChunkContext, Context, Payload
+from zeke_jobs import Context, Payload
 
 #: The variable names the file to which all processes append. With O_APPEND a short line is written in one piece.
 TRACE = "ZEKE_CHAOS_TRACE"
-#: The variable has the address of the fake provider of embeddings.
-PROVIDER = "ZEKE_CHAOS_PROVIDER"
 
 
 class Work(Payload):
@@ -94,21 +90,3 @@ def _rest(seconds: float) -> None:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         time.sleep(min(left, 0.1))
-
-
-class Text(Payload):
-    """The text to embed has no effect in the database."""
-
-    n: int
-    plain: bool = True
-
-
-def embed(payloads: list[Text], ctx: ChunkContext) -> list[Any]:
-    """Ask the provider once for all texts; the provider refuses a call by its status, and a single text by null."""
-    asked = urllib.request.Request(os.environ[PROVIDER], json.dumps([one.n for one in payloads]).encode())
-    with urllib.request.urlopen(asked, timeout=20) as answer:
-        found: list[Any] = json.load(answer)
-    for i, vector in enumerate(found):
-        if vector is None:
-            ctx.fail(i, "the provider refuses this text")
-    return found

@@ -1,6 +1,5 @@
 """Some scenarios of the chaos suite run briefly on real processes, and tests show that the proofs can fail."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,7 @@ from tests.lab.chaos.scenarios import SCENARIOS
 _OF_TIME = ("throughput", "recovery", "return in")
 
 
-@pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unset all variables of zeke_jobs."""
-    for name in [name for name in os.environ if name.startswith("ZEKE_JOBS_") or name == "DATABASE_URL"]:
-        monkeypatch.delenv(name)
-
-
 @pytest.mark.acceptance
-@pytest.mark.usefixtures("bare")
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("scenario", ["strike", "use-up-connections"])
 def test_what_the_suite_breaks_loses_nothing(scenario: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,6 @@ tasks:
   chained: {handler: "tests.lab.chaos.handlers:work"}
   link: {handler: "tests.lab.chaos.handlers:work"}
   failing: {handler: "tests.lab.chaos.handlers:work"}
-  embed: {handler: "tests.lab.chaos.handlers:embed", chunk: {size: 50, wait: 2s}, concurrency: 2}
   rated: {handler: "tests.lab.chaos.handlers:work", rate: 6/s, priority: 1}
   tick: {handler: "tests.lab.chaos.handlers:work", cron: {at: "* * * * *", missed: all}}
 """

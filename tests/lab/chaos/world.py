@@ -114,7 +114,8 @@ class World:
         with closing(connect(self.url)) as conn:
             migrate.migrate(conn)
             query(conn, "CREATE TABLE effect (job uuid NOT NULL); CREATE INDEX ON effect (job)")
-        environment = {"ZEKE_JOBS_HEARTBEAT": str(self.heartbeat), TRACE: str(self.trace), "ZEKE_JOBS_CONFIG": ""}
+        environment = dict.fromkeys((name for name in os.environ if name.startswith("ZEKE_JOBS_")), "")
+        environment |= {"ZEKE_JOBS_HEARTBEAT": str(self.heartbeat), TRACE: str(self.trace)}
         self.fleet = Fleet(self.folder, self.url, environment=environment)
         self.traffic = Traffic(self.url, self.kinds)
         self.fleet.configure(self.tasks)
@@ -150,8 +151,8 @@ class World:
         self.kept.append(Kept(lambda: self.fleet.workers(threads=THREADS, **environment)))
         return self.kept[-1]
 
-    def two(self, **environment: str) -> list[Kept]:
-        return [self.worker(**environment), self.worker(**environment)]
+    def two(self) -> list[Kept]:
+        return [self.worker(), self.worker()]
 
     def scheduler(self, **environment: str) -> Kept:
         self.schedulers.append(Kept(lambda: self.fleet.scheduler(**environment)))

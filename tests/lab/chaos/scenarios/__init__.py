@@ -4,13 +4,12 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.lab.chaos.outcome import Outcome
-from tests.lab.chaos.scenarios import chunks, database, processes
+from tests.lab.chaos.scenarios import database, processes
 
 SCENARIOS: dict[str, Callable[..., Outcome]] = {
     "kill-workers": processes.kill_workers,
     "killer": processes.killer,
     "strike": processes.strike,
-    "chunks": chunks.chunks,
     "kill-schedulers": processes.kill_schedulers,
     "freeze": processes.freeze,
     "wrong-clock": processes.wrong_clock,
