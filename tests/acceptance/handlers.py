@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -11,10 +12,12 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
-from zeke_jobs import ChunkContext, Context, Payload
+from zeke_jobs import ChunkContext, Context, Payload, Reject, Throttled
 
 #: Handlers write one effect per job, and a trace of every start.
 TABLES = """
@@ -26,6 +29,7 @@ class Work(Payload):
     n: int = 0
     seconds: float = 0.0
     die: str = ""
+    tokens: int = 0
 
 
 def trace(ctx: Context[Any], what: str) -> None:
@@ -163,3 +167,68 @@ def come_back(payload: Work, ctx: Context) -> int:
     """Fork a child that returns from the handler as if it were the worker; return the child's exit status plus 7."""
     pid = os.fork()
     return 0 if pid == 0 else os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) + 7
+
+
+def measured(payload: Work, ctx: Context) -> None:
+    began = time.time()
+    with ctx.db.cursor() as cursor:
+        row = "INSERT INTO start (job, task, key, tokens, at) SELECT message_id, task, key, %s, to_timestamp(%s)"
+        which = (payload.tokens, began, str(ctx.job_id))
+        cursor.execute(f"{row} FROM zeke_jobs.queue WHERE message_id = %s", which)
+    time.sleep(payload.seconds)
+    if payload.tokens:
+        ctx.used(tokens=payload.tokens)
+
+
+def asking(payload: Work, ctx: Context) -> None:
+    request = Request(os.environ["PROVIDER"], data=json.dumps({"tokens": payload.tokens}).encode())
+    try:
+        with urlopen(request, timeout=10) as answer:
+            answer.read()
+    except HTTPError as error:
+        if error.code == 429:
+            raise Throttled("ai", float(error.headers["Retry-After"]), "429") from error
+        raise
+    ctx.used(tokens=payload.tokens)
+
+
+class Login(Payload):
+    user: str
+    password: str
+    fail: str = ""
+
+
+class Secrets(BaseModel):
+    token: SecretStr
+
+
+class Client:
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+
+class Vault(BaseModel):
+    token: str
+
+    def open(self) -> Client:
+        return Client(self.token)
+
+
+def log_in(payload: Login, ctx: Context[Secrets]) -> dict[str, Any]:
+    """Fail in the way that the payload says, with secrets in the message."""
+    token = ctx.service("vault").token
+    url = f"https://{payload.user}:{payload.password}@example.org"
+    ctx.logger.info("logging in", url=url, header=f"Bearer {token}")
+    ctx.progress(1, 2, f"logged in with {payload.password}")
+    logging.getLogger("some.library").warning("POST /login password=%s token=%s", payload.password, token)
+    print(f"written by hand: {payload.password} {token}", file=sys.stderr)
+    if payload.fail == "raise":
+        raise RuntimeError(f"401 for {payload.password} with {ctx.settings.token.get_secret_value()}")
+    if payload.fail == "chain":
+        try:
+            int(token)
+        except ValueError as error:  # The text of the error contains the token.
+            raise KeyError(payload.password) from error
+    if payload.fail == "reject":
+        raise Reject(f"no {payload.password}", details={"sent": {"token": token, "password": payload.password}})
+    return {"user": payload.user, "password": payload.password}

@@ -3,8 +3,10 @@
 ``ZEKE_TEST_DEEP=1`` lets each test run for minutes; ``ZEKE_TEST_SEED`` repeats a run's random choices.
 """
 
+import json
 import os
 import random
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.acceptance.limits_handlers import Provider
+from tests.actors.scripted_site import Answer, Asked, Loopback
 from tests.fleet import Fleet, eventually, query, scalar
 
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
@@ -24,17 +26,16 @@ ROW = 0.1
 
 pytestmark = pytest.mark.timeout(1200 if DEEP else 240)
 
-HANDLERS = "tests.acceptance.limits_handlers"
-JOBS_YAML = f"""
+JOBS_YAML = """
     version: 1
     limits:
-      ai: {{tokens: {{rate: 600/s}}}}
-    defaults: {{retry: {{limit: 30, delay: 10ms}}}}
+      ai: {tokens: {rate: 600/s}}
+    defaults: {retry: {limit: 30, delay: 10ms}}
     tasks:
-      rated: {{handler: "{HANDLERS}:measured", rate: 20/s}}
-      paced: {{handler: "{HANDLERS}:measured", rate: {{limit: 10/s, burst: 4}}}}
-      polite: {{handler: "{HANDLERS}:measured", rate: {{per_key: 2/s}}}}
-      weighted: {{handler: "{HANDLERS}:measured", uses: [ai], units: {{tokens: 60}}}}
+      rated: {handler: "H:measured", rate: 20/s}
+      paced: {handler: "H:measured", rate: {limit: 10/s, burst: 4}}
+      polite: {handler: "H:measured", rate: {per_key: 2/s}}
+      weighted: {handler: "H:measured", uses: [ai], units: {tokens: 60}}
 """
 #: PROMISED limits each group of rows to an amount per second; units may exceed the limit by one job.
 PROMISED = {"rated": 20, "paced": 10, "polite": 2, "weighted": 600}
@@ -99,6 +100,31 @@ def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, sta
         assert share >= REACH.get(group, least), (name, share)
 
 
+class Provider(Loopback):
+    """The provider admits ``most`` tokens in any ``window`` seconds; while ``down`` is true, it answers 503."""
+
+    def __init__(self, most: int, window: float) -> None:
+        self.most, self.window, self.down = most, window, False
+        # Each call has its time, its tokens, and the status of the answer.
+        self.calls: list[tuple[float, int, int]] = []
+        self._lock = threading.Lock()
+        super().__init__()
+
+    def respond(self, asked: Asked) -> Answer:
+        tokens, now = json.loads(asked.body)["tokens"], time.monotonic()
+        with self._lock:
+            taken = [(at, used) for at, used, status in self.calls if status == 200 and at > now - self.window]
+            if self.down:
+                answer = Answer(status=503)
+            elif sum(used for _, used in taken) + tokens > self.most:
+                answer = Answer(status=429, headers={"Retry-After": f"{taken[0][0] + self.window - now:.3f}"})
+            else:
+                answer = Answer()
+            self.calls.append((now, tokens, answer.status))
+        time.sleep(0.05 if answer.status == 200 else 0)
+        return answer
+
+
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     # The provider allows 90,000 a minute; the short run counts over ten seconds.
@@ -117,8 +143,8 @@ def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, started: Con
         limits:
           ai: {{concurrency: 12, tokens: {{rate: {rate}}}}}
         tasks:
-          high: {{handler: "{HANDLERS}:asking", uses: [ai], units: {{tokens: 300}}}}
-          low: {{handler: "{HANDLERS}:asking", uses: [ai], units: {{tokens: 75}}}}
+          high: {{handler: "H:asking", uses: [ai], units: {{tokens: 300}}}}
+          low: {{handler: "H:asking", uses: [ai], units: {{tokens: 75}}}}
     """
     fleet.serve(tasks, started, commands=PROCESSES, threads=6, PROVIDER=provider.url)
     windows = 3 if DEEP else 2  # The first window does not count.
@@ -139,12 +165,12 @@ def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, started: Con
 def test_an_outage_costs_as_many_attempts_as_the_breaker_takes(
     fleet: Fleet, started: Connection, provider: Provider
 ) -> None:
-    tasks = f"""
+    tasks = """
         version: 1
         limits:
-          ai: {{concurrency: 6, breaker: {{failures: 5, within: 1m, pause: 2s}}}}
+          ai: {concurrency: 6, breaker: {failures: 5, within: 1m, pause: 2s}}
         tasks:
-          ask: {{handler: "{HANDLERS}:asking", uses: [ai], retry: {{limit: 2, delay: 100ms}}}}
+          ask: {handler: "H:asking", uses: [ai], retry: {limit: 2, delay: 100ms}}
     """
     fleet.serve(tasks, started, commands=PROCESSES, threads=4, PROVIDER=provider.url)
     provider.down = True

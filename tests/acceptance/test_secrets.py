@@ -16,15 +16,15 @@ TOKEN, PASSWORD, FIELD = "tk-planted-93F1", "pw-planted-77C2", 'field-planted-"5
 TASKS = """
   version: 1
   services:
-    vault: {use: "S:Service", token: "${VAULT_TOKEN}"}
+    vault: {use: "H:Vault", token: "${VAULT_TOKEN}"}
   tasks:
     log-in:
-      handler: "S:log_in"
+      handler: "H:log_in"
       sensitive: [password]
       retry: {limit: 0}
       settings: {token: "${VAULT_TOKEN}"}
     nightly:
-      handler: "S:log_in"
+      handler: "H:log_in"
       sensitive: [password]
       settings: {token: "${VAULT_TOKEN}"}
       cron: {at: "0 3 * * *", payload: {user: root, password: not-planted}}
@@ -37,7 +37,7 @@ def planted(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     fleet.database = urlunsplit(urlsplit(fleet.database)._replace(netloc=f"postgres:{PASSWORD}@"))
     monkeypatch.setenv("DATABASE_URL", fleet.database)
     monkeypatch.setenv("VAULT_TOKEN", TOKEN)
-    fleet.configure(TASKS.replace("S:", "tests.acceptance.secret_handlers:"))
+    fleet.configure(TASKS)
     fleet.workers(), fleet.scheduler()
     return fleet
 
