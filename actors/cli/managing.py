@@ -173,13 +173,10 @@ def _followed(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]
             show(f"reading sources; {len(left)} are left")
             for row in SQL.all(conn, "news_jobs_named", ids=sorted(left)):
                 known[str(row["id"])] = row
-            left -= {one for one, job in known.items() if job["state"] in _ENDED or _is_put_off(job)}
+            put_off = {one for one, job in known.items() if job["is_later"] and job["state"] != "active"}
+            left -= put_off | {one for one, job in known.items() if job["state"] in _ENDED}
             time.sleep(_LOOK if left else 0)
     return known
-
-
-def _is_put_off(job: Mapping[str, Any]) -> bool:
-    return bool(job["is_later"]) and job["state"] != "active"
 
 
 def _told(job: Mapping[str, Any] | None) -> str:

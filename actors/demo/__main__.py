@@ -26,14 +26,14 @@ _NEXT = """[bold]What to try next[/]
 def main(
     feeds: Annotated[list[str] | None, typer.Argument(help="Feeds to bring in instead of the sample site.")] = None,
 ) -> int:
-    """From feeds to briefs on this machine: an embedded PostgreSQL, workers, and a sample site."""
+    """From feeds to briefs on this machine: an embedded PostgreSQL, workers, scheduler, and a sample site."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM does the same as Ctrl-C
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     data_dir = environment.data_dir() / "demo"
     try:
         is_good = run(console, data_dir, feeds or [])
     except KeyboardInterrupt:
-        console.print("Interrupted; workers and server were stopped.")
+        console.print("Interrupted; workers, scheduler and server were stopped.")
         raise
     where = escape(f"{environment.DATA}={data_dir}")
     console.print("\n" + _NEXT.format(data=where), highlight=False, soft_wrap=True)

@@ -1,21 +1,25 @@
-"""Runs the demo once, from the sources to the checked results."""
+"""Runs the demo once, and checks what the sample site, or any feeds, must have left in the database."""
 
 import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
+from psycopg2.extensions import connection as Connection
 
 from actors.cli.app import run as zeke_news
-from actors.demo import expected
-from actors.demo.sample_site import served
-from actors.store import sources
-from zeke_jobs import config, send
+from actors.demo.sample_site import entries, served
+from actors.outcomes import IN_FLIGHT
+from actors.store import news, sources
+from zeke_jobs import config, jobs, send
 from zeke_jobs.cli.output import Console
 from zeke_jobs.core import environment
 from zeke_jobs.postgres.migrate import migrate
@@ -27,9 +31,26 @@ from zeke_jobs.supervise.reload import program
 
 _SAMPLE_LIMIT = 50.0  # seconds
 _FEEDS_LIMIT = 170.0
+_LOOK = 0.15
 _GRACE = 15  # seconds to stop
+_MOST = 10_000
+_HIGHLIGHTS = 80
 _TAIL = 40  # last lines of the log that a failed run shows
 _LOOPBACK = ["127.0.0.0/8", "::1/128"]
+
+
+@dataclass(frozen=True)
+class Results:
+    """Holds the contents of the database after a run."""
+
+    feeds: int
+    outcomes: Counter[str]
+    stories: list[dict[str, Any]]
+    highlights: list[dict[str, Any]]
+
+
+Checks = dict[str, tuple[Any, Any]]
+"""The expected result and the actual one, by the name of the check."""
 
 
 def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
@@ -42,7 +63,7 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
         here = all(urlsplit(one).hostname in {"127.0.0.1", "::1", "localhost"} for one in named)
         jobs_yaml = _configured(folder, fetch_from_here=here)
         _clear(url, jobs_yaml)
-        _say(console, "database", f"its files and the log of the workers, demo.log, are in {folder}")
+        _say(console, "database", f"its files and the log of workers and scheduler, demo.log, are in {folder}")
         _say(console, "site", f"{address}, sample data: 2 feeds with 15 entries, written for this demo")
         _say(console, "feeds", " ".join(named))
         os.environ[environment.DATABASE_URL] = url
@@ -54,8 +75,8 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
             send("ingest-pull", {"reason": "manual"}, connection=conn)
             _say(console, "sent", "ingest-pull")
             with console.status("working"):
-                is_done = _is_done(jobs_yaml, log, _SAMPLE_LIMIT if here else _FEEDS_LIMIT)
-            found = expected.results(conn)
+                is_done = _is_done(conn, jobs_yaml, log, _SAMPLE_LIMIT if here else _FEEDS_LIMIT)
+            found = _results(conn)
             refused = show(console, found)
         holds = _verdict(console, checks(found, feeds, refused, is_done=is_done), begin)
         if not holds:
@@ -87,20 +108,24 @@ def _clear(url: str, jobs_yaml: Path) -> None:
         migrate(conn, config.load(jobs_yaml).migrations)
 
 
-def _is_done(jobs_yaml: Path, log: Path, limit: float) -> bool:
-    """Run workers until no job is due. Returns whether that was so in time, and no job failed."""
+def _is_done(conn: Connection, jobs_yaml: Path, log: Path, limit: float) -> bool:
+    """Run workers and scheduler until all jobs have ended. Returns whether that was so in time, and no job failed."""
+    end = time.monotonic() + limit
     env = {**os.environ, environment.CONFIG: str(jobs_yaml), environment.LOG_FORMAT: "console"}
-    command = [*program("zeke-jobs"), "up", "--until-idle", "--grace", str(_GRACE)]
+    command = [*program("zeke-jobs"), "up", "--grace", str(_GRACE)]
     with log.open("wb") as file, subprocess.Popen(command, env=env, stdout=file, stderr=file) as running:  # noqa: S603 (our own program)
         try:
-            return running.wait(limit) == 0
-        except subprocess.TimeoutExpired:
-            return False
+            while any(jobs(status=["created", "retry", "active"], limit=1, connection=conn)):
+                if running.poll() is not None or time.monotonic() > end:
+                    return False
+                time.sleep(_LOOK)
         finally:
             running.terminate()
+            running.wait()  # after Ctrl-C, the block's end would wait only a moment
+    return not any(jobs(status="failed", limit=1, connection=conn))
 
 
-def show(console: Console, found: expected.Results) -> dict[str, int]:
+def show(console: Console, found: Results) -> dict[str, int]:
     """Show stories and feeds by commands of ``zeke-news``. Returns the exit statuses other than 0 by command."""
     refused = {}
     hottest = max(found.stories, key=lambda story: story["chili"] or 0, default=None)
@@ -114,25 +139,73 @@ def show(console: Console, found: expected.Results) -> dict[str, int]:
     return refused
 
 
-def checks(found: expected.Results, feeds: Sequence[str], refused: dict[str, int], *, is_done: bool) -> expected.Checks:
+def checks(found: Results, feeds: Sequence[str], refused: dict[str, int], *, is_done: bool) -> Checks:
     """Return the checks of the run, and of its results from ``feeds``, or without feeds from the sample site."""
     own = {
         "all was done in time, and no job failed": (True, is_done),
         "every command above ended with status 0": ({}, refused),
     }
-    return own | (expected.of_any_feeds(found, len(set(feeds))) if feeds else expected.of_sample_site(found))
+    return own | (of_any_feeds(found, len(set(feeds))) if feeds else of_sample_site(found))
 
 
-def _verdict(console: Console, checks: expected.Checks, begin: float) -> bool:
-    broken = expected.broken(checks)
+def broken(checks: Checks) -> list[str]:
+    """Return the names of the checks that do not hold."""
+    return [name for name, (wanted, got) in checks.items() if wanted != got]
+
+
+def _verdict(console: Console, checks: Checks, begin: float) -> bool:
+    failed = broken(checks)
     seconds = f"{time.monotonic() - begin:.0f} s after the start"
-    told = f"[bold red]{len(broken)} of {len(checks)} checks failed[/]" if broken else "[bold green]All checks hold[/]"
+    told = f"[bold red]{len(failed)} of {len(checks)} checks failed[/]" if failed else "[bold green]All checks hold[/]"
     console.print(f"\n{told}, {seconds}:", highlight=False)
     for name, (wanted, got) in checks.items():
-        mark, said = ("[red]✗[/]", f": expected {wanted!r}, got {got!r}") if name in broken else ("[green]✓[/]", "")
+        mark, said = ("[red]✗[/]", f": expected {wanted!r}, got {got!r}") if name in failed else ("[green]✓[/]", "")
         console.print(f"  {mark} {name}{said}", highlight=False, soft_wrap=True)
-    return not broken
+    return not failed
 
 
 def _say(console: Console, name: str, value: str) -> None:
     console.print(f"  [dim]{name:<10}[/] {value}", highlight=False, soft_wrap=True)
+
+
+def _results(conn: Connection) -> Results:
+    """Read the results of a run."""
+    rows = sources.listing(conn)
+    stories = news.stories(conn, limit=_MOST)
+    full = [news.story(conn, story["id"]) or {} for story in stories]
+    return Results(
+        feeds=sum(row["status"] == "ok" for row in rows),
+        outcomes=sum((Counter(row["articles"]) for row in rows), Counter[str]()),
+        stories=stories,
+        highlights=[each for story in full for each in story["highlights"]],
+    )
+
+
+def of_sample_site(found: Results) -> Checks:
+    """Return the exact checks for the bundled site."""
+    written = sorted(entry.title for entry in entries() if not entry.missing and entry.topic != "Short")
+    outcomes = {"not_found": 1, "stored": len(written), "too_short": 1}
+    clusters = Counter(story["cluster_id"] for story in found.stories if story["cluster_id"] is not None)
+    told = sum(bool(story["one_liner"]) for story in found.stories)
+    return {
+        "every item has the outcome that it should have": (outcomes, dict(found.outcomes)),
+        "every article became a story": (written, sorted(story["title"] for story in found.stories)),
+        "every story has a one-liner": (len(found.stories), told),
+        f"at least {_HIGHLIGHTS} highlights were found": (_HIGHLIGHTS, min(_HIGHLIGHTS, len(found.highlights))),
+        "the near-duplicate pair, and nothing else, is a cluster": ([2], [*clusters.values()]),
+        **of_any_feeds(found, 2),
+    }
+
+
+def of_any_feeds(found: Results, count: int) -> Checks:
+    """Return the checks for ``count`` feeds whose contents are unknown."""
+    undecided = {outcome: items for outcome, items in found.outcomes.items() if outcome in IN_FLIGHT}
+    stories = len(found.stories)
+    scored = sum("relevance" in each["metadata"] for each in found.highlights)
+    return {
+        "every feed was read": (count, found.feeds),
+        "every item has an outcome": ({}, undecided),
+        "at least 1 story came out": (1, min(1, stories)),
+        "every story has a chili score": (stories, sum(story["chili"] is not None for story in found.stories)),
+        "every highlight has a score": (len(found.highlights), scored),
+    }

@@ -38,7 +38,7 @@ def stories(
     conn: Connection,
     *,
     limit: int = 30,
-    sources: Sequence[UUID] | None = None,
+    sources: list[UUID] | None = None,
     since: datetime | None = None,
     min_chili: float | None = None,
     analysis_state: str | None = None,
@@ -52,8 +52,7 @@ def stories(
     ``since`` is the earliest publication, or discovery of undated stories. ``leads`` takes only the leading story of
     each cluster. If ``state`` is None, all but archived stories count. Stories without a stored state are unread.
     """
-    wanted = None if sources is None else list(sources)
-    asked: dict[str, Any] = {"sources": wanted, "since": since, "min_chili": min_chili, "leads": leads}
+    asked: dict[str, Any] = {"sources": sources, "since": since, "min_chili": min_chili, "leads": leads}
     asked |= {"analysis_state": analysis_state, "team": team, "limit": limit}
     with by_index(conn):
         ids = _few(conn, team, state, starred=starred, min_chili=min_chili)
@@ -84,7 +83,7 @@ def search(
     conn: Connection,
     words: str,
     *,
-    sources: Sequence[UUID] | None = None,
+    sources: list[UUID] | None = None,
     since: datetime | None = None,
     limit: int = 20,
     ranked: int = 2000,
@@ -97,8 +96,7 @@ def search(
     words = words.replace("\x00", " ")
     with by_index(conn):
         check_words(conn, words)
-        wanted = None if sources is None else list(sources)
-        rows = SQL.all(conn, "news_search", words=words, sources=wanted, since=since, limit=limit, ranked=ranked)
+        rows = SQL.all(conn, "news_search", words=words, sources=sources, since=since, limit=limit, ranked=ranked)
         return lines(conn, rows)
 
 

@@ -109,7 +109,7 @@ def _ending(tx: Connection, source_id: UUID, *locked: UUID) -> Iterator[None]:
     """Lock sources, remove one after the block, and set the leading stories of its events again."""
     for one in sorted(locked):
         SQL.one(tx, "source_lock", source_id=one)
-    events = sorted(row["id"] for row in SQL.all(tx, "source_clusters", ids=[source_id]))
+    events = sorted(row["id"] for row in SQL.all(tx, "source_clusters", source_id=source_id))
     yield
     SQL.run(tx, "source_remove", source_id=source_id)
     for event in events:
