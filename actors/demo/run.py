@@ -5,8 +5,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,14 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
         _say(console, "feeds", " ".join(named))
         os.environ[environment.DATABASE_URL] = url
         log = folder / "demo.log"
-        with closing(connect(url)) as conn:
+        with closing(connect(url)) as conn, _running(jobs_yaml, log) as running:
             for one in named:
                 sources.add(conn, "rss", one)
             applying.apply(conn, Request(config.load(jobs_yaml), environment.author(), "the demo"))
             send("ingest-pull", {"reason": "manual"}, connection=conn)
             _say(console, "sent", "ingest-pull")
             with console.status("working"):
-                is_done = _is_done(conn, jobs_yaml, log, _SAMPLE_LIMIT if here else _FEEDS_LIMIT)
+                is_done = _is_done(conn, running, _SAMPLE_LIMIT if here else _FEEDS_LIMIT)
             found = _results(conn)
             refused = show(console, found)
         holds = _verdict(console, checks(found, feeds, refused, is_done=is_done), begin)
@@ -108,20 +108,26 @@ def _clear(url: str, jobs_yaml: Path) -> None:
         migrate(conn, config.load(jobs_yaml).migrations)
 
 
-def _is_done(conn: Connection, jobs_yaml: Path, log: Path, limit: float) -> bool:
-    """Run workers and scheduler until all jobs have ended. Returns whether that was so in time, and no job failed."""
-    end = time.monotonic() + limit
+@contextmanager
+def _running(jobs_yaml: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     env = {**os.environ, environment.CONFIG: str(jobs_yaml), environment.LOG_FORMAT: "console"}
     command = [*program("zeke-jobs"), "up", "--grace", str(_GRACE)]
-    with log.open("wb") as file, subprocess.Popen(command, env=env, stdout=file, stderr=file) as running:  # noqa: S603 (our own program)
+    with log.open("wb") as file:
+        running = subprocess.Popen(command, env=env, stdout=file, stderr=file)  # noqa: S603 (our own program)
         try:
-            while any(jobs(status=["created", "retry", "active"], limit=1, connection=conn)):
-                if running.poll() is not None or time.monotonic() > end:
-                    return False
-                time.sleep(_LOOK)
+            yield running
         finally:
             running.terminate()
-            running.wait()  # after Ctrl-C, the block's end would wait only a moment
+            running.wait()
+
+
+def _is_done(conn: Connection, running: "subprocess.Popen[bytes]", limit: float) -> bool:
+    """Return whether all jobs ended in time, and none failed."""
+    end = time.monotonic() + limit
+    while any(jobs(status=["created", "retry", "active"], limit=1, connection=conn)):
+        if running.poll() is not None or time.monotonic() > end:
+            return False
+        time.sleep(_LOOK)
     return not any(jobs(status="failed", limit=1, connection=conn))
 
 
