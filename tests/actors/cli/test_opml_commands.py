@@ -39,20 +39,16 @@ def test_five_hundred_feeds_come_in_with_their_folders_and_are_read_by_the_worke
     assert set(read_opml(news("sources", "export").encode())) == {feed for feed in feeds if feed.name != "Feed 7"}
 
 
-def test_a_channel_of_youtube_is_known_by_its_address(conn: Connection, news: News, opml: Any) -> None:
-    address = "https://www.youtube.com/feeds/videos.xml?channel_id=UC" + "x" * 22
-    news("sources", "import", opml(Listed("C", address)))
-    assert [row["type"] for row in sources.listing(conn)] == ["youtube_channel"]
-
-
-@pytest.mark.parametrize("address", ["ftp://a.example/feed", "imap://mine/INBOX"])
-def test_what_is_no_web_address_is_told_and_a_mailbox_of_ours_is_none(
-    news: News, opml: Any, conn: Connection, address: str
+def test_a_channel_of_youtube_is_known_what_is_no_web_address_is_told_and_a_mailbox_of_ours_is_none(
+    conn: Connection, news: News, opml: Any
 ) -> None:
-    out = news("sources", "import", opml(Listed("Not the web", address)))
-    assert "0 added, 0 already there, 1 not:" in out
-    assert f"{address}  expected an http or https address, got '{address}'" in out
-    assert sources.listing(conn) == []
+    channel = "https://www.youtube.com/feeds/videos.xml?channel_id=UC" + "x" * 22
+    others = ("ftp://a.example/feed", "imap://mine/INBOX")
+    out = news("sources", "import", opml(*(Listed("A", address) for address in (channel, *others))))
+    assert "1 added, 0 already there, 2 not:" in out
+    for address in others:
+        assert f"{address}  expected an http or https address, got '{address}'" in out
+    assert [row["type"] for row in sources.listing(conn)] == ["youtube_channel"]
 
 
 def test_a_file_that_is_no_list_is_refused(news: News, tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ def titles(news: News, *words: str) -> list[str]:
     return [row["title"] for row in news.json("search", *words)]
 
 
-def test_the_nearest_story_is_first_and_the_model_is_named(news: News, library: None) -> None:
+def test_the_nearest_story_is_first_among_words_sources_and_a_time_and_the_model_is_named(
+    news: News, library: None
+) -> None:
     assert titles(news, "--like", "1")[0] == "Budgets"
     assert titles(news, "--meaning", "a cat on a mat")[0] == "Cats"
     (first, *_) = news.json("search", "--like", "1", "--limit", "1")
@@ -45,9 +47,6 @@ def test_the_nearest_story_is_first_and_the_model_is_named(news: News, library: 
     assert "alike." in said
     assert "compared by hashed-words-1" in said
     assert "another model" not in said
-
-
-def test_it_is_combined_with_words_sources_and_a_time(news: News, library: None) -> None:
     assert set(titles(news, "--like", "1", "moon")) == {"Cats", "Moon"}
     assert titles(news, "--like", "1", "moon", "-cat") == ["Moon"]
     assert titles(news, "--meaning", "retries", "source:Moon") == ["Moon"]

@@ -62,16 +62,12 @@ def of_nobody(conn: Connection) -> tuple[int, int]:
     return terms, lost
 
 
-def test_stories_that_share_a_band_are_found_the_most_alike_first(filled: Connection) -> None:
-    bands = [101, 102, 501, 502, 503, 701, 99_999_999]
-    found = stories.candidates(filled, story(filled, 1), bands)
-    assert [one.text for one in found] == ["text 5", "text 7"]
-    assert stories.candidates(filled, story(filled, 1), []) == []
-
-
-def test_stories_that_share_terms_are_found_the_most_alike_first(filled: Connection) -> None:
+def test_stories_that_share_bands_or_terms_are_found_the_most_alike_first(filled: Connection) -> None:
     mine, five, seven = (story(filled, number) for number in (1, 5, 7))
-    assert look_at(filled, mine, [101, 102, 501, 502, 503, 701, 99_999_999]) == [five, seven]
+    shared = [101, 102, 501, 502, 503, 701, 99_999_999]
+    assert [one.text for one in stories.candidates(filled, mine, shared)] == ["text 5", "text 7"]
+    assert stories.candidates(filled, mine, []) == []
+    assert look_at(filled, mine, shared) == [five, seven]
     assert look_at(filled, mine, []) == []
     execute(filled, "UPDATE story_terms SET happened_at = '2026-11-10Z' WHERE term = 701")
     assert look_at(filled, mine, [501, 701]) == [five], "outside the window"
