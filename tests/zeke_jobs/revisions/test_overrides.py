@@ -88,13 +88,6 @@ def test_each_end_leaves_what_was_set_for_longer(sets: list[tuple[Any, ...]], th
     assert values(after(after(overrides, at(1)), at(9))) == then[-1]
 
 
-def test_a_file_that_says_the_same_for_now_does_not_end_what_says_more_later() -> None:
-    overrides = with_overrides([one(BOTH, 3)], [one(BOTH, 1, until=1)])
-    same = load(BASE.replace("concurrency: 5", "concurrency: 1"))
-    assert carried(same, overrides)[0] == overrides
-    assert values(carried(same, lasting(overrides))[0]) == {BOTH: 3}
-
-
 def test_values_must_fit_together_also_when_a_time_is_over(conn: Connection) -> None:
     applying.sync(conn, load())
     put(conn, one(PER_KEY, 15), one(LIMIT, 20))
@@ -169,12 +162,16 @@ def test_a_name_means_a_place_of_the_file_and_a_value_is_read_as_in_the_file() -
     assert {text: read_value(text) for text in values} == values
 
 
-def test_a_new_file_keeps_what_is_set_unless_it_says_the_same_or_lacks_the_task() -> None:
+def test_a_new_file_keeps_what_is_set_unless_it_says_the_same_for_good_or_lacks_the_task() -> None:
     assert carried(load(), [CONCURRENCY]) == ([CONCURRENCY], [])
     same = carried(load(BASE.replace("concurrency: 5", "concurrency: 3")), [CONCURRENCY])
     assert same == ([], ["analyze.concurrency is no longer set by hand: the file has the same value"])
     gone = carried(load("  other: {handler: 'H:work'}"), [CONCURRENCY])
     assert gone[1] == ["analyze.concurrency is no longer set by hand: analyze left the file"]
+    overrides = with_overrides([one(BOTH, 3)], [one(BOTH, 1, until=1)])
+    for_now = load(BASE.replace("concurrency: 5", "concurrency: 1"))
+    assert carried(for_now, overrides)[0] == overrides
+    assert values(carried(for_now, lasting(overrides))[0]) == {BOTH: 3}
 
 
 def test_a_value_may_go_inside_a_short_form_or_where_nothing_is() -> None:

@@ -118,13 +118,18 @@ def test_sql_puts_lists_and_deletes(jobs: Jobs) -> None:
     assert jobs.rows("SELECT zeke_jobs.delete_schedule('plain/sql') AS gone") == [{"gone": True}]
 
 
-def test_what_could_never_tick_is_refused(jobs: Jobs) -> None:
+def test_what_could_never_tick_is_refused_and_the_longest_lengths_are_accepted(jobs: Jobs) -> None:
     for task, payload, error in (("plane", {}, UnknownTask), ("plain", {"m": 1}, InvalidPayload)):
         with pytest.raises(error):
             schedules.put("plain/one", task=task, payload=payload, at="0 8 * * *")
         put = "SELECT zeke_jobs.put_schedule('plain/one', %s, '0 8 * * *', 'UTC', %s::jsonb)"
         with pytest.raises(psycopg2.Error, match=r"expected|payload"):
             jobs.rows(put, task, json.dumps(payload))
+    longest = timedelta(days=36525)
+    schedules.put("plain/one", task="plain", at="@Daily", window=longest, jitter=longest, key="x" * 1024)
+    schedules.put("plain/two", task="plain", at="*/5 0,12 1-7\t JAN-mar mon-FRI")
+    beat(jobs, days=1)
+    assert ("plain/one", "00:00") in sent(jobs)
 
 
 @each(
@@ -162,14 +167,6 @@ def test_sql_refuses_it_too(jobs: Jobs, said: dict[str, str]) -> None:
     with pytest.raises(psycopg2.Error, match=r"^expected ") as refused:
         jobs.rows(put.format(**{**GOOD, **said}))
     assert refused.value.pgcode == "22023"
-
-
-def test_the_longest_lengths_and_each_form_of_a_line_are_accepted(jobs: Jobs) -> None:
-    longest = timedelta(days=36525)
-    schedules.put("plain/one", task="plain", at="@Daily", window=longest, jitter=longest, key="x" * 1024)
-    schedules.put("plain/two", task="plain", at="*/5 0,12 1-7\t JAN-mar mon-FRI")
-    beat(jobs, days=1)
-    assert ("plain/one", "00:00") in sent(jobs)
 
 
 NAMED = """
