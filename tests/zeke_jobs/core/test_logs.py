@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
@@ -42,9 +43,16 @@ class Login(Payload):
 
 
 @pytest.fixture(autouse=True)
-def _restored(logging_restored: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    del logging_restored
+def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(redaction, "_known", {})
+    monkeypatch.delenv("ZEKE_JOBS_LOG_FORMAT", raising=False)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(params=PASSWORDS)
