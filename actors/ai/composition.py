@@ -160,12 +160,10 @@ def shorten(text: str, limit: int) -> str:
 
 def enforce(brief: Brief) -> Brief:
     """Return a brief within its limits. A text that is too long loses words or sentences; one that is too short becomes None."""
-    return replace(
-        brief,
-        one_liner=shorten(brief.one_liner or "", ONE_LINER) or None,
-        two_liner=_two(brief.two_liner or ""),
-        elevator=_elevator(brief.elevator or ""),
-    )
+    parts = _parts(brief.elevator or "")[:4]
+    elevator = joined(parts) or joined(parts[:3]) if len(parts) >= 3 else None
+    one = shorten(brief.one_liner or "", ONE_LINER) or None
+    return replace(brief, one_liner=one, two_liner=_two(brief.two_liner or ""), elevator=elevator)
 
 
 def time_saved_seconds(reading_seconds: float, brief: Brief, words_per_minute: int) -> int:
@@ -187,11 +185,6 @@ def _two(text: str) -> str | None:
     first = shorten(parts[0], max(room // 2, room - len(parts[1])))
     second = shorten(parts[1], room - len(first))
     return joined([first, second], TWO_LINER) if first and second else None
-
-
-def _elevator(text: str) -> str | None:
-    parts = _parts(text)[:4]
-    return joined(parts) or joined(parts[:3]) if len(parts) >= 3 else None
 
 
 def _parts(text: str) -> list[str]:

@@ -1,6 +1,5 @@
 """Reads prompts, which are files with a name and a version, and prepares untrusted text for a model."""
 
-import secrets
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
@@ -34,11 +33,6 @@ def prompt(operation: str) -> Prompt:
     version = VERSIONS[operation]
     path = files("actors.ai") / "prompts" / f"{operation}-{version}.md"
     return Prompt(f"{operation}/{version}", path.read_text(encoding="utf-8").strip())
-
-
-def new_nonce() -> str:
-    """Return a mark that the story's author cannot know."""
-    return secrets.token_hex(8)
 
 
 def material(story: Story, limit: int) -> str:

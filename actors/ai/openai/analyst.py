@@ -1,6 +1,7 @@
 """Does the AI step with a model: it uses versioned prompts, checks answers, and records every call in the ledger."""
 
 import json
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ from actors.ai.openai.embedder import Embedder, key_of
 from actors.ai.openai.settings import OVERHEAD, TEXT, OpenAISettings
 from actors.ai.openai.verification import VerifyAnswer, statements, verified, without_others
 from actors.ai.openai.wire import WIRES, Turn
-from actors.ai.prompting import fenced, material, new_nonce, prompt
+from actors.ai.prompting import fenced, material, prompt
 from actors.ai.protocol import (
     Analysis,
     Brief,
@@ -182,7 +183,7 @@ class OpenAIAnalyst(Analyst):
             told = {"role": "user", "content": fenced(text, nonce) + beside}
             return self._wire.body(settings, system, [told, *turns], operation, schema) | settings.extra_body
 
-        key, asked = key_of(body("")), body(new_nonce(), *again)
+        key, asked = key_of(body("")), body(secrets.token_hex(8), *again)
         payload = json.dumps(asked, ensure_ascii=False).encode()
         # A token has at least one byte, so this cost is never too low.
         most = settings.cost(settings.model, len(payload) + OVERHEAD, settings.output_tokens)

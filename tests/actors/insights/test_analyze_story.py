@@ -73,17 +73,6 @@ def test_what_an_answer_does_not_tell_within_its_limits_is_left_to_its_task(
     assert "generate-brief" in [each.task for each in ctx.sent]
 
 
-def test_a_brief_and_a_summary_that_a_person_wrote_stay(add_story: Any, analyse: Any, rows: Any, conn: Any) -> None:
-    story = add_story(ARTICLE, summary="As the feed says.")
-    execute(conn, "INSERT INTO story_overlays (story_id, brief_one_liner) VALUES (%s, 'Mine.')", story)
-    analyse(story)
-    (overlay,) = rows(OVERLAY, str(story))
-    assert overlay["brief_one_liner"] == "Mine."
-    assert (overlay["brief_elevator"], overlay["brief_generated_at"]) == (None, None)
-    assert rows("SELECT summary FROM stories") == [{"summary": "As the feed says."}]
-    assert {"analysis"} == {"analysis", "brief", "summary"} & overlay["citations"].keys()
-
-
 def test_the_readers_pace_is_that_of_generate_brief(add_story: Any, handler_context: Any, rows: Any) -> None:
     for pace in (100, 400):
         ctx = handler_context(EventSettings())
@@ -110,8 +99,14 @@ def test_an_ai_error_becomes_no_stub_text_marked_completed(add_story: Any, handl
 
 
 def test_the_words_of_a_person_stay_and_the_score_moves(add_story: Any, analyse: Any, rows: Any, conn: Any) -> None:
-    story = add_story(ARTICLE)
+    story = add_story(ARTICLE, summary="As the feed says.")
+    execute(conn, "INSERT INTO story_overlays (story_id, brief_one_liner) VALUES (%s, 'Mine.')", story)
     analyse(story)
+    (overlay,) = rows(OVERLAY, str(story))
+    assert (overlay["brief_one_liner"], overlay["brief_elevator"]) == ("Mine.", None)
+    assert overlay["brief_generated_at"] is None
+    assert rows("SELECT summary FROM stories") == [{"summary": "As the feed says."}]
+    assert {"analysis"} == {"analysis", "brief", "summary"} & overlay["citations"].keys()
     execute(conn, "UPDATE story_overlays SET why_it_matters = 'My own words.'")
     assert analyse(story, ai=model(analysed("A model's words."))).output["outcome"] == "kept_edited"
     (overlay,) = rows(OVERLAY, str(story))

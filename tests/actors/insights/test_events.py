@@ -53,24 +53,19 @@ def test_a_copy_from_one_more_source_makes_the_whole_event_hotter_and_nothing_el
     add_story: Any, analyse: Any, rows: Any, add_copy: Any
 ) -> None:
     stories = deals(add_story, 2)
-    for story in stories:
-        analyse(story)
+    analyse(stories[0])
+    add_copy(stories[0])
+    assert analyse(stories[0], "grown").output["outcome"] == "rescored", "without a cluster"
+    assert rows(SCORES)[0]["parts"]["cluster"] == 0.333
+    analyse(stories[1])
     before = rows("SELECT why_it_matters, analyzed_at FROM story_overlays ORDER BY story_id")
     add_copy(stories[0])
     grown = analyse(stories[0], "grown")
     assert (grown.output, grown.sent) == ({"outcome": "rescored", "stories": 2}, [])
-    assert {row["parts"]["cluster"] for row in rows(SCORES)} == {0.667}
-    assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 2, "sources": 3}}]
+    assert {row["parts"]["cluster"] for row in rows(SCORES)} == {1}
+    assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 2, "sources": 4}}]
     assert rows("SELECT why_it_matters, analyzed_at FROM story_overlays ORDER BY story_id") == before
     assert analyse(stories[1], "grown").output == {"outcome": "unchanged", "stories": 0}
-
-
-def test_a_story_without_a_cluster_grows_by_copies_too(add_story: Any, analyse: Any, rows: Any, add_copy: Any) -> None:
-    (story,) = deals(add_story, 1)
-    analyse(story)
-    add_copy(story)
-    assert analyse(story, "grown").output["outcome"] == "rescored"
-    assert rows(SCORES)[0]["parts"]["cluster"] == 0.333
 
 
 def test_a_score_that_a_person_or_a_model_gave_stays(add_story: Any, analyse: Any, rows: Any, conn: Any) -> None:

@@ -42,7 +42,11 @@ def chain(handler_context: Any) -> Callable[..., dict[str, Any]]:
 
 
 def test_score_relevance_does_not_race_extract_highlights(add_story: Any, chain: Any, rows: Any) -> None:
-    outputs = chain(add_story(ARTICLE))
+    assert chain(add_story("It is so. They said it."))["extract"]["outcome"] == "nothing_found"
+    with mock.patch.object(SQL, "execute", wraps=SQL.execute) as execution:
+        outputs = chain(add_story(ARTICLE))
+    named = [call.args[1] for call in execution.call_args_list]
+    assert named.count("highlights_score") == 1, "that of score-relevance, which changes nothing"
     stored = rows(ALL)
     assert outputs["extract"]["found"] == outputs["score"]["highlights"] == len(stored) > 5
     assert (outputs["extract"]["outcome"], outputs["score"]["outcome"]) == ("extracted", "unchanged")
@@ -86,22 +90,6 @@ def test_two_jobs_never_write_highlights_of_one_story_at_once(add_story: Any, co
         with pytest.raises(LockNotAvailable):
             texts.hold(beside, story)
         texts.hold(beside, other)
-
-
-def test_a_story_without_highlights_needs_no_scores(add_story: Any, handler_context: Any) -> None:
-    ctx = handler_context(Selection())
-    output = extract_highlights(ExtractHighlights(story_id=add_story("It is so. They said it.")), ctx)
-    assert (output["outcome"], ctx.sent) == ("nothing_found", [])
-
-
-def test_new_highlights_are_stored_with_their_scores(add_story: Any, chain: Any, rows: Any) -> None:
-    story = add_story(ARTICLE)
-    with mock.patch.object(SQL, "execute", wraps=SQL.execute) as execution:
-        chain(story)
-    named = [call.args[1] for call in execution.call_args_list]
-    assert "highlights_insert" in named
-    assert named.count("highlights_score") == 1, "that of score-relevance, which changes nothing"
-    assert {row["metadata"]["relevance"]["score"] > 0 for row in rows(ALL)} == {True}
 
 
 def test_a_persons_highlight_is_never_touched(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 from actors.ai.hashing import MODEL_VERSION, embed
 from actors.ai.protocol import Story
 from actors.insights.events import EventSettings, like, of_model
+from actors.insights.sketch import SIZE, sketch
 from actors.store.embeddings import written
 from tests.lab.quality import corpora
 from tests.lab.quality.corpora import cosine
@@ -63,3 +64,19 @@ def test_a_text_in_a_script_that_a_model_does_not_know_is_compared_with_no_other
 def test_a_model_without_a_threshold_of_its_own_has_the_common_one() -> None:
     models = ("hashed-words-1", "wordllama-0.4.0@256", "text-embedding-3@1536")
     assert [of_model(model)[0] for model in models] == [0.6, 0.8, 0.75]
+
+
+def test_a_text_has_the_same_sketch_on_every_machine() -> None:
+    assert sketch("Acme buys Initech")[:2] == [7981561506670418109, 9212416088607529387]
+
+
+def test_scripts_without_spaces_share_groups_of_letters() -> None:
+    one = "纽约时报中文网报道前高管揭露内幕配合北京开发审查工具"
+    other = "前高管揭露内幕:为配合北京而开发的审查工具,纽约时报中文网称"
+    assert len(set(sketch(one)) & set(sketch(other))) >= 5
+
+
+def test_no_text_has_more_terms_than_are_kept() -> None:
+    assert sketch("") == sketch("the of and") == []
+    assert len(sketch(" ".join(f"word{n}" for n in range(3000)))) == SIZE
+    assert len(sketch("\ud800 lone surrogate")) > 0
