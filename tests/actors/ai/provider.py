@@ -56,36 +56,22 @@ class Gone(Exception):
 
 
 class Provider(Loopback):
-    """The provider answers, counts the requests, and remembers the charged answers.
-
-    Attributes:
-        paid: Number of charged answers, by operation and story.
-        halves: Number of charged answers of batches, by operation and story.
-        batches: All batches, the newest first, in the format of the provider.
-        fate: How a question in a batch ends, by story: ``ok``, ``error``, ``expired``, ``left out``, ``twice`` or
-        ``junk``.
-        looks: Number of times that a client lists the batches before a batch ends; with None no batch ends.
-        strike: Called with the name of each finished request; may raise ``Gone``.
-        calls: Number of requests by path.
-        texts: Number of vectors sent, by story.
-        refuses: Says by its number whether a request for vectors gets status 503.
-        leaves_out: Whether the vectors of some stories are missing in the answers.
-        spoils: The number of a story; requests that contain the story get status 400.
-    """
+    """The provider answers, counts the requests, and remembers the charged answers."""
 
     def __init__(self) -> None:
-        self.calls: Counter[str] = Counter()
-        self.texts: Counter[int] = Counter()
-        self.refuses: Callable[[int], bool] = lambda _: False
-        self.leaves_out = False
-        self.spoils = 0
-        self.paid: Counter[tuple[str, int]] = Counter()
-        self.halves: Counter[tuple[str, int]] = Counter()
+        self.calls: Counter[str] = Counter()  # requests by path
+        self.texts: Counter[int] = Counter()  # vectors sent, by story
+        self.refuses: Callable[[int], bool] = lambda _: False  # by its number, whether a request for vectors gets 503
+        self.leaves_out = False  # the vectors of some stories are missing
+        self.spoils = 0  # requests with the text of this story get 400
+        self.paid: Counter[tuple[str, int]] = Counter()  # charged answers, by operation and story
+        self.halves: Counter[tuple[str, int]] = Counter()  # charged answers of batches
         self.has_batches = True
-        self.batches: list[dict[str, Any]] = []
+        self.batches: list[dict[str, Any]] = []  # the newest first, in the format of the provider
+        # How a question in a batch ends, by story: ok, error, expired, left out, twice or junk.
         self.fate: Callable[[int], str] = lambda _: "ok"
-        self.looks: int | None = 2
-        self.strike: Callable[[str], None] = lambda _: None
+        self.looks: int | None = 2  # lists of batches before a batch ends; None: no batch ends
+        self.strike: Callable[[str], None] = lambda _: None  # called with each finished request; may raise Gone
         self._files: dict[str, bytes] = {}
         self._seen: Counter[str] = Counter()
         self.lock = threading.RLock()
