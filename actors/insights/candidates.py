@@ -78,8 +78,7 @@ def _before(block: Block, start: int) -> str:
     body = marker(block)
     ended = [one.text for one in sentences(body, block.end - len(body)) if one.end <= start]
     text = plain(ended[-1]) if ended else ""
-    cut = shorten(text, _LONGEST) if is_fit(text) else ""
-    return cut if form.is_balanced(cut) else ""
+    return shorten(text, _LONGEST) if is_fit(text) else ""
 
 
 def _above(blocks: Sequence[Block]) -> list[list[str]]:

@@ -232,7 +232,7 @@ def test_an_answer_that_the_story_does_not_bear_out_is_asked_for_again_with_its_
 
 
 UNFOUNDED: list[tuple[dict[str, Any], str]] = [
-    ({"why_it_matters": "Read more at https://evil.example/now."}, "https://evil.example/now"),
+    ({"why_it_matters": "A stolen token is at https://evil.example/now."}, "named an address that the story does not"),
     ({"why_it_matters": "The registry handles 90,000 jobs a second."}, "90,000"),
     ({"quotes": ["this was never said"]}, "no quotation of the answer is in the story"),
     ({"quotes": []}, "no quotation of the answer is in the story"),
