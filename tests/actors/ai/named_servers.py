@@ -20,13 +20,10 @@ KEY = "key-of-the-test"
 
 
 class NamedServer(ModelServer):
-    """``context`` is the largest size of a question in characters."""
-
     chat = "/v1/chat/completions"
     embeddings = ""
     vector = 0
     knows: frozenset[str] | None = None
-    context = 30_000
 
     def answer(self, path: str, body: dict[str, Any]) -> Answer:
         headers = self.asked[-1]["headers"]
@@ -97,11 +94,6 @@ class LlamaCpp(NamedServer):
     def refuses(self, status: int, message: str) -> Answer:
         kinds = {400: "exceed_context_size_error", 501: "not_supported_error", 503: "unavailable_error"}
         return status, {}, {"error": {"code": status, "message": message, "type": kinds.get(status, "server_error")}}
-
-    def says(self, body: dict[str, Any]) -> Answer:
-        if len(json.dumps(body["messages"])) > self.context:
-            return self.refuses(400, "request (9000 tokens) exceeds the available context size (8192 tokens)")
-        return super().says(body)
 
     def completion(self, body: dict[str, Any], said: str) -> dict[str, Any]:
         made = super().completion(body, said) | {"model": "model.gguf", "timings": {"prompt_n": 900, "predicted_n": 90}}

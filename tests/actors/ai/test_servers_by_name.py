@@ -106,6 +106,14 @@ def stopped(reason: str) -> Callable[[Any], Any]:
         ("Ollama", lambda s: s.refuses(404, "model 'm' not found"), Reject, None, False, "not_found_error: model 'm'"),
         ("Ollama", lambda s: s.refuses(503, "server busy, please try again"), Retry, None, False, "server busy"),
         ("llama.cpp", lambda s: s.refuses(503, "Loading model"), Retry, None, False, "503 unavailable_error: Loading"),
+        (
+            "llama.cpp",
+            lambda s: s.refuses(400, "request (9 tokens) exceeds"),
+            Reject,
+            None,
+            False,
+            "exceed_context_size_error",
+        ),
         ("llama.cpp", lambda s: s.refuses(501, "Start it with `--embeddings`"), Reject, None, False, "--embeddings"),
         ("Gemini", delayed, Defer, 22, False, "429 RESOURCE_EXHAUSTED: You exceeded"),
         ("Gemini", lambda s: s.refuses(503, "The model is overloaded."), Retry, None, False, "UNAVAILABLE: The model"),
@@ -134,10 +142,3 @@ def test_each_refusal_of_a_server_has_its_meaning(
     assert books.ended[0].is_charged is charged
     assert (raised.value.until.total_seconds() if isinstance(raised.value, Defer) else None) == wait  # type: ignore[union-attr]
     assert len(server.asked) == 1
-
-
-def test_a_question_that_is_too_long_for_llama_cpp_is_refused_in_its_words(start: Callable[..., Any]) -> None:
-    server, analyst = start("llama.cpp")
-    server.context = 1000
-    with pytest.raises(Reject, match=r"exceed_context_size_error: request .9000 tokens. exceeds"):
-        analyst.summarize(TOLD, Books())

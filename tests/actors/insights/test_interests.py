@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from actors.cli.app import run
 from actors.insights.extract import extract_highlights
@@ -46,12 +45,6 @@ def test_words_and_examples_move_the_chili(interest: dict[str, Any], shift: floa
         {"story_id": uuid.UUID(int=4), "number": 4, "title": "Far", "cosine": 0.1},
     ]
     assert score(Interest.model_validate(interest), Interests(), TEXT, near)[0] == shift
-
-
-@pytest.mark.parametrize("given", [{"teams": {"us": {}}}, {"teams": {"all": {"likes": []}}}, {"points": 0}])
-def test_interests_that_make_no_sense_are_refused(given: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        Interests.model_validate(given)
 
 
 @pytest.fixture

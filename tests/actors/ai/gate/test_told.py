@@ -8,7 +8,7 @@ import pytest
 
 from actors.ai import gate
 from actors.ai.protocol import Story
-from tests.actors.ai.gate.told import BY_RULE, FOLDER, Told, stories
+from tests.actors.ai.gate.told import BY_RULE, FOLDER, stories
 from tests.figures import Figure
 
 FROZEN = {
@@ -47,18 +47,15 @@ def test_the_rules_refuse_what_a_story_has_not_and_keep_honesty(half: str, hones
     whole = 0
     told_of = stories(half)
     for told in told_of:
-        faults = [
-            (kind, text, _fault(told, text)) for kind, text in (*told.forged, *(("honest", t) for t in told.honest))
-        ]
-        asked.update(kind for kind, _, _ in faults)
-        refused.update(kind for kind, _, fault in faults if fault)
-        whole += not any(kind == "honest" and fault for kind, _, fault in faults)
-        for kind, text, fault in faults:
-            print(
-                f"\n  {'refused' if fault else 'kept':7} {kind:13} {text}  {(fault or '').rpartition('”: ')[2]}", end=""
-            )
-    print(f"\n{half}: " + ", ".join(f"{kind} {refused[kind]} of {count} refused" for kind, count in asked.items()))
-    print(f"all honest answers kept for {whole} of {len(told_of)} stories")
+        story = Story(uuid.UUID(int=1), told.title, told.text)
+        known = refused["honest"]
+        for kind, text in (*told.forged, *(("honest", text) for text in told.honest)):
+            fault = gate.fault(text, story)
+            asked[kind] += 1
+            refused[kind] += fault is not None
+            print(f"  {'refused' if fault else 'kept':7} {kind:13} {text}  {(fault or '').rpartition('”: ')[2]}")
+        whole += refused["honest"] == known
+    print(f"{half}: " + ", ".join(f"{kind} {refused[kind]} of {count} refused" for kind, count in asked.items()))
     by_rule = [kind for kind in asked if kind in BY_RULE]
     if by_rule:
         share = sum(refused[kind] for kind in by_rule) / sum(asked[kind] for kind in by_rule)
@@ -71,7 +68,3 @@ def test_the_rules_refuse_what_a_story_has_not_and_keep_honesty(half: str, hones
     figure(
         f"stories with all honest answers kept, {half}, of {len(told_of)}", whole, least, before=before.get("stories")
     )
-
-
-def _fault(told: Told, text: str) -> str | None:
-    return gate.fault(text, Story(uuid.UUID(int=1), told.title, told.text))
