@@ -80,6 +80,17 @@ def test_of_two_bounds_that_are_used_up_a_limit_names_the_one_that_opens_by_itse
     assert [dict(row) for row in jobs.rows(bound)] == [{"room": 0, "reason": "rate", "by_an_end": False}]
 
 
+def test_a_handler_that_starts_late_delays_the_next_starts(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: {limit: 1/s, per_key: 1/s}}")
+    jobs.add("a", 3, options='{"key": "k"}')
+    (claim,) = day.claim(0)
+    assert claim["on_time"] == pytest.approx(0.0125)
+    assert may_start(jobs, claim, 0.4)
+    assert may_start(jobs, claim, 0.5), "the first call took long"
+    assert day.claim(1.4) == []
+    assert len(day.claim(1.52)) == 1
+
+
 def may_start(jobs: Jobs, claim: dict[str, Any], margin: float = 0.0) -> bool:
     return bool(jobs.rows("SELECT zeke_jobs.started_late(%s, %s) AS it", claim["message_id"], margin)[0]["it"])
 
@@ -226,6 +237,7 @@ def test_overuse_is_charged_to_the_next_jobs_at_once(jobs: Jobs) -> None:
     (first,) = day.claim(0, want=1)
     day.at(0.4)
     day.used(first, tokens=950)
+    day.used({**first, "claim": 0}, tokens=9000)  # An earlier claim counts nothing.
     assert day.claim(56) == []
     day.end([first])
     assert len(day.claim(58)) == 1
@@ -238,10 +250,14 @@ def test_the_send_knows_better_than_the_last_jobs_and_they_better_than_jobs_yaml
     day.end([first])
     (second,) = day.claim(30)
     assert taken(jobs, second) == 100
+    day.used(second, tokens=300)
     day.end([second])
     jobs.add("a", options='{"units": {"tokens": 250}}')
     (third,) = day.claim(60)
     assert taken(jobs, third) == 250
+    jobs.add("a")
+    (fourth,) = day.claim(90)
+    assert taken(jobs, fourth) == 110, "each job moves the average by a twentieth"
 
 
 def taken(jobs: Jobs, claim: dict[str, Any]) -> float:
@@ -448,6 +464,14 @@ def test_a_probe_whose_worker_died_probes_again_though_nothing_else_waits(jobs: 
     day.end([probe])
     jobs.add("a", 2)
     assert len(day.claim(63)) == 2
+
+
+def test_a_breaker_forgets_failures_from_before_its_time(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", BREAKER, a=9)
+    for second in (0, 61):
+        for claim in day.claim(second, want=2):
+            day.fail(claim)
+    assert len(day.claim(62, want=1)) == 1
 
 
 def test_a_breaker_may_count_a_share_of_at_least_ten_failures(jobs: Jobs) -> None:
