@@ -96,6 +96,12 @@ def test_the_tests_that_a_page_names_exist_and_each_promise_of_a_table_has_a_pro
     assert [row for row in rows if not PROOF.search(row) and not CHAOS.search(row)] == []
 
 
+def test_each_file_that_the_page_of_security_names_exists() -> None:
+    named = re.findall(r"`((?:zeke_jobs|actors|tests)/[\w./]+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+    assert len(named) >= 30
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 # ── public names
 
 
