@@ -115,11 +115,9 @@ def test_the_manifests_are_these_and_each_budget_selects_the_pods_of_a_deploymen
     """``nox -s kubernetes`` checks the fields of the manifests."""
     budgets = {("PodDisruptionBudget", name) for name in DEPLOYMENTS}
     assert set(OBJECTS) == budgets | {("Deployment", name) for name in DEPLOYMENTS} | {
-        ("Job", "zeke-jobs-migrate"),
-        ("CronJob", "zeke-jobs-nightly"),
-        ("ScaledObject", "zeke-jobs-worker"),
-        ("TriggerAuthentication", "zeke-jobs-keda"),
-    }
+        ("Job", "zeke-jobs-migrate"), ("CronJob", "zeke-jobs-nightly"),
+        ("ScaledObject", "zeke-jobs-worker"), ("TriggerAuthentication", "zeke-jobs-keda"),
+    }  # fmt: skip
     for name in DEPLOYMENTS:
         deployment, budget = OBJECTS["Deployment", name]["spec"], OBJECTS["PodDisruptionBudget", name]["spec"]
         assert deployment["selector"] == budget["selector"]

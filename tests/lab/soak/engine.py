@@ -26,9 +26,7 @@ class Faulty:
     """The engine fails at random: with a reason, or by closing the connection without an answer."""
 
     def __init__(self, engine: Finder, share: float, seed: int) -> None:
-        self._engine = engine
-        self._share = share
-        self._chance = random.Random(seed)
+        self._engine, self._share, self._chance = engine, share, random.Random(seed)
 
     def __getattr__(self, name: str) -> Any:
         lot = self._chance.random()
