@@ -1,13 +1,12 @@
 """A TCP proxy before the server's socket can stop forwarding, like a stalled network."""
 
-import selectors
 import socket
 import threading
+import time
 from contextlib import suppress
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Self
 from urllib.parse import parse_qs, urlsplit, urlunsplit
-
-_LOOK = 0.1  # The proxy checks its sockets every _LOOK seconds.
 
 
 class Proxy:
@@ -15,58 +14,44 @@ class Proxy:
 
     def __init__(self, url: str) -> None:
         self.stalled = threading.Event()
-        self._server = parse_qs(urlsplit(url).query)["host"][0] + "/.s.PGSQL.5432"
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._closing = threading.Event()
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
-        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
-        port = self._listener.getsockname()[1]
+        self._path = parse_qs(urlsplit(url).query)["host"][0] + "/.s.PGSQL.5432"
+        self._sockets: list[socket.socket] = []
+        self._server = ThreadingTCPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        port = self._server.server_address[1]
         self.url = urlunsplit(urlsplit(url)._replace(netloc=f"postgres@127.0.0.1:{port}", query=""))
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closing.set()
-        self._thread.join(10)
-        for key in list(self._selector.get_map().values()):
-            with suppress(OSError):
-                key.fileobj.close()  # type: ignore[union-attr] # only sockets are registered
-        self._selector.close()
+        self._server.shutdown()
+        self._server.server_close()
+        self._end(*self._sockets)
 
-    def _run(self) -> None:
-        while not self._closing.is_set():
-            if self.stalled.is_set():
-                self._closing.wait(_LOOK)
-                continue
-            for key, _ in self._selector.select(_LOOK):
-                if key.fileobj is self._listener:
-                    self._accept()
-                elif key.fileobj.fileno() >= 0:  # type: ignore[union-attr] # the other socket may have closed both
-                    self._forward(key.fileobj, key.data)  # type: ignore[arg-type] # the object is a socket
+    def _handler(owner) -> type[BaseRequestHandler]:  # noqa: N805 (the handler has a self of its own)
+        class Handler(BaseRequestHandler):
+            def handle(self) -> None:
+                with suppress(OSError), socket.socket(socket.AF_UNIX) as theirs:
+                    theirs.connect(owner._path)
+                    owner._sockets += [self.request, theirs]
+                    threading.Thread(target=owner._forward, args=(theirs, self.request), daemon=True).start()
+                    owner._forward(self.request, theirs)
 
-    def _accept(self) -> None:
-        ours, _ = self._listener.accept()
-        theirs = socket.socket(socket.AF_UNIX)
-        try:
-            theirs.connect(self._server)
-        except OSError:
-            ours.close()
-            theirs.close()
-            return
-        self._selector.register(ours, selectors.EVENT_READ, theirs)
-        self._selector.register(theirs, selectors.EVENT_READ, ours)
+        return Handler
 
     def _forward(self, source: socket.socket, target: socket.socket) -> None:
-        try:
-            data = source.recv(65536)
-            if data:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                while self.stalled.is_set() and target.fileno() >= 0:
+                    time.sleep(0.05)
                 target.sendall(data)
-                return
-        except OSError:
-            pass
-        for sock in (source, target):
-            self._selector.unregister(sock)
-            sock.close()
+        self._end(source, target)
+
+    def _end(self, *ended: socket.socket) -> None:
+        for one in ended:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
