@@ -188,12 +188,6 @@ def test_an_address_without_a_scheme_is_tried_by_http_where_https_fails(site: Si
         engine.discover(f"https://{bare}/f.xml")
 
 
-def test_a_page_leads_to_no_private_feed(site: Site) -> None:
-    engine = LocalEngine(Settings.model_validate({"allow_networks": ["127.0.0.1/32"]}))
-    site.pages["/"] = Answer(page("T", "x", link("http://127.0.0.2:1/feed")))
-    assert failure(engine.discover, site.url).code == "blocked_address"
-
-
 def test_a_site_in_trouble_is_not_asked_on(find: Callable[..., list[ContentSource]], site: Site) -> None:
     pages = {"https://a.example/": Answer(page("T", "x")), "https://a.example/feed": Answer(status=503)}
     with pytest.raises(EngineError):

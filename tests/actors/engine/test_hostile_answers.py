@@ -119,7 +119,7 @@ def deep() -> dict[str, Any]:
     return found
 
 
-def test_an_item_says_no_more_than_is_kept() -> None:
+def test_an_engine_says_no_more_than_is_kept() -> None:
     author = {"id": LONG, "name": LONG, "url": ADDRESS}
     said = {**dict.fromkeys(TEXTS, LONG), "url": ADDRESS, "canonicalUrl": ADDRESS, "author": author}
     item = ContentItem.model_validate({**said, "metadata": {"a": LONG}})
@@ -128,6 +128,12 @@ def test_an_item_says_no_more_than_is_kept() -> None:
     lengths = [item.id, item.title, item.author.name, item.author.id, item.language or "", item.content_hash or ""]
     assert all(len(text) <= 500 for text in lengths)
     assert (len(item.description), len(item.text or ""), len(item.markdown or "")) == (200_000, 1_000_000, 1_000_000)
+    said = {**dict.fromkeys(("name", "description", "etag", "lastModified"), LONG), "url": ADDRESS, "movedTo": ADDRESS}
+    source = ContentSource.model_validate({"id": "s", **said, "metadata": {"a": LONG}})
+    assert (source.url, source.metadata) == ("", {})
+    assert {source.etag, source.last_modified, source.moved_to} == {None}
+    assert (len(source.name), len(source.description)) == (500, 200_000)
+    assert len(str(EngineError("no_text", LONG))) == 1000
 
 
 def test_what_no_database_stores_is_dropped_wherever_an_engine_says_it() -> None:
@@ -140,14 +146,6 @@ def test_what_no_database_stores_is_dropped_wherever_an_engine_says_it() -> None
     assert item.metadata == {"ab": [{"ab": "ab"}, 1]}
     source = ContentSource.model_validate({"id": odd, "name": odd, "etag": odd, "lastModified": odd, "movedTo": odd})
     assert {source.id, source.name, source.etag, source.last_modified, source.moved_to} == {"ab"}
-
-
-def test_a_source_says_no_more_than_is_kept() -> None:
-    said = {**dict.fromkeys(("name", "description", "etag", "lastModified"), LONG), "url": ADDRESS, "movedTo": ADDRESS}
-    source = ContentSource.model_validate({"id": "s", **said, "metadata": {"a": LONG}})
-    assert (source.url, source.metadata) == ("", {})
-    assert {source.etag, source.last_modified, source.moved_to} == {None}
-    assert (len(source.name), len(source.description)) == (500, 200_000)
 
 
 def test_metadata_that_cannot_be_stored_is_none() -> None:
@@ -181,10 +179,6 @@ def test_an_address_longer_than_any_address_is_none(site: Site, engine: LocalEng
     assert (caught.value.code, len(str(caught.value)) < 500) == ("invalid_url", True)
     site.pages["/a"] = Answer(status=302, headers={"Location": ADDRESS})
     assert failure(engine.fetch_item, f"{site.url}/a").code == "invalid_url"
-
-
-def test_what_an_error_says_has_an_end() -> None:
-    assert len(str(EngineError("no_text", LONG))) == 1000
 
 
 def test_an_article_that_is_longer_than_any_is_cut() -> None:

@@ -23,14 +23,12 @@ def test_a_page_is_fetched_and_read(site: Site, engine: LocalEngine) -> None:
     assert "https://news.example/bot" in site.asked[0].headers["user-agent"]
 
 
-def test_a_page_is_asked_for_unconditionally_and_a_304_is_no_page(site: Site, engine: LocalEngine) -> None:
-    site.pages["/a"] = Answer(status=304)
+def test_a_page_is_asked_for_unconditionally_and_a_304_or_too_large_a_page_is_none(
+    site: Site, engine: LocalEngine
+) -> None:
+    site.pages |= {"/a": Answer(status=304), "/b": Answer(page("A", "<p>x</p>" * 60_000))}
     assert failure(engine.fetch_item, f"{site.url}/a").code == "fetch_failed"
-
-
-def test_a_page_larger_than_the_setting_is_refused(site: Site, engine: LocalEngine) -> None:
-    site.pages["/a"] = Answer(page("A", "<p>x</p>" * 60_000))
-    assert failure(engine.fetch_item, f"{site.url}/a").code == "too_large"
+    assert failure(engine.fetch_item, f"{site.url}/b").code == "too_large"
 
 
 @pytest.mark.parametrize(

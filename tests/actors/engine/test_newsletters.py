@@ -174,7 +174,6 @@ def test_messages_before_the_end_of_a_connection_count_and_the_rest_follows(imap
         ("<a href='https://a.example/9'>View this email on the web</a>", "https://a.example/9"),
         ("<a href='https://a.example/a'>Read the full article online</a>", ""), ("<a href='https://a.example/b'>See our new website</a>", ""),
         ("<a href='https://a.example/c'>Read how the web changed</a>", ""),
-
         ("<a href='https://a.example/d'>Models that run in the browser</a>", ""),
         ("<a href='javascript:x()'>View online</a>", ""), ("<a href='/5'>View online</a>", ""),
         ("<a href='https://a.example/unsubscribe'>Open in browser</a>", ""), ("<a href='https://a.example/6'>A story</a>", ""),
@@ -182,6 +181,7 @@ def test_messages_before_the_end_of_a_connection_count_and_the_rest_follows(imap
 )  # fmt: skip
 def test_the_view_on_the_web_is_found_and_no_other_link_is_followed(link: str, url: str) -> None:
     assert read_message(letter(1, link=link)).url == url
+    assert read_message(b"Archived-At: <https://a.example/7>\n" + letter(1, link=link)).url == "https://a.example/7"
 
 
 @pytest.mark.parametrize(
@@ -194,10 +194,6 @@ def test_the_view_on_the_web_is_found_and_no_other_link_is_followed(link: str, u
 def test_the_author_is_the_senders_name(sender: str, name: str | None) -> None:
     author = read_message(f"From: {sender}\n\nx".encode()).author
     assert (author and author.name) == name
-
-
-def test_a_header_names_the_view_on_the_web_too() -> None:
-    assert read_message(b"Archived-At: <https://a.example/7>\n" + letter(1)).url == "https://a.example/7"
 
 
 def test_broken_mail_of_any_form_is_read() -> None:

@@ -87,6 +87,9 @@ def test_what_takes_more_than_it_may_is_unreadable_and_not_tried_again(
     assert words in str(error)
     assert str(error).startswith("https://a.example/ cannot be read")
     assert readers.ask("echo", b"next", about="it") == b"next"
+    with pytest.raises(EngineError, match="no feed") as caught:  # what the operation itself raises
+        readers.ask("refuse", b"", about="it")
+    assert caught.value.code == "not_a_feed"
 
 
 @pytest.mark.parametrize(
@@ -141,12 +144,6 @@ def test_readers_that_cannot_be_started_say_nothing_about_the_page() -> None:
             readers.ask("echo", b"", about="it")
         assert (caught.value.code, caught.value.transient, caught.value.is_away) == ("engine_failed", True, True)
     readers.close()
-
-
-def test_what_the_operation_raises_is_raised_here(readers: Readers) -> None:
-    with pytest.raises(EngineError, match="no feed") as caught:
-        readers.ask("refuse", b"", about="it")
-    assert caught.value.code == "not_a_feed"
 
 
 def test_each_reading_has_its_whole_time_however_long_its_reader_has_worked(readers: Readers) -> None:

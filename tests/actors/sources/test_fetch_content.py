@@ -1,6 +1,5 @@
 import json
 import socket
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -91,22 +90,15 @@ def test_an_engine_that_is_away_costs_no_item_an_attempt(pipeline: Pipeline, add
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     pipeline.engine = HttpEngine(f"http://127.0.0.1:{port}")
+    pipeline.settings["fetch-content"] = {"engine_wait": "2m"}
     ids = [add_item(f"https://a.example/{n}") for n in range(2)]
     for _ in range(9):
         with pytest.raises(Defer, match=r"the Engine at .* cannot be reached"):
             pipeline.fetch(*ids)
+    assert pipeline.query("SELECT until > zeke_jobs.now() + interval '90 seconds' FROM rests") == [(True,)]
     assert pipeline.outcomes() == {"queued": 2}
     assert pipeline.query("SELECT sum(attempts) FROM item_outcomes") == [(0,)]
     assert pipeline.sent == []
-
-
-def test_an_engine_that_says_when_it_has_time_is_asked_then(pipeline: Pipeline, site: Site, add_item: Any) -> None:
-    busy = {"error": "busy", "code": "engine_failed", "transient": True, "retryAfter": 7}
-    site.pages["/ingest"] = Answer(json.dumps(busy), status=503, content_type="application/json")
-    pipeline.engine = HttpEngine(site.url)
-    with pytest.raises(Defer, match="busy") as caught:
-        pipeline.fetch(add_item("https://a.example/1"))
-    assert caught.value.until == timedelta(seconds=7)
 
 
 def test_a_host_that_asks_for_less_is_asked_for_no_rest_of_a_batch(

@@ -133,9 +133,9 @@ def test_an_engine_without_lists_of_items_is_a_stated_outcome(pipeline: Pipeline
     assert "no list" in pipeline.query("SELECT message FROM source_health")[0][0]
 
 
-@pytest.mark.parametrize("more", [{}, {"retryAfter": 0}])
-def test_an_absent_engine_is_no_fault_of_a_source(
-    pipeline: Pipeline, site: Site, add_source: Any, more: dict[str, int]
+@pytest.mark.parametrize(("more", "wait"), [({}, 60), ({"retryAfter": 0}, 60), ({"retryAfter": 7}, 7)])
+def test_an_absent_engine_is_no_fault_of_a_source_and_is_asked_when_it_has_time(
+    pipeline: Pipeline, site: Site, add_source: Any, more: dict[str, int], wait: int
 ) -> None:
     busy = {"error": "busy", "code": "engine_failed", "transient": True, **more}
     site.pages["/source"] = Answer(json.dumps(busy), status=503, content_type="application/json")
@@ -143,7 +143,7 @@ def test_an_absent_engine_is_no_fault_of_a_source(
     source = add_source("https://a.example/feed")
     with pytest.raises(Defer, match="busy") as caught:
         pipeline.run("ingest-source", source_id=source)
-    assert caught.value.until == timedelta(minutes=1)
+    assert caught.value.until == timedelta(seconds=wait)
     assert pipeline.query("SELECT count(*) FROM source_health") == [(0,)]
 
 
