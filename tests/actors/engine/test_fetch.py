@@ -32,9 +32,7 @@ def test_a_page_comes_with_its_headers_and_is_asked_for_politely(site: Site, fet
 
 
 @pytest.mark.parametrize("answers", [[["93.184.215.14", "10.0.0.7"]], [["10.0.0.7"], ["127.0.0.1"]], [["127.0.0.1"]]])
-def test_a_name_is_resolved_once_and_the_address_that_was_checked_is_the_one_connected_to(
-    site: Site, answers: list[list[str]]
-) -> None:
+def test_a_name_is_resolved_once_to_the_address_that_is_checked_and_used(site: Site, answers: list[list[str]]) -> None:
     site.pages["/"] = Answer("by name")
     port, resolved = site.url.rsplit(":", 1)[1], list[str]()
 
@@ -58,9 +56,7 @@ def test_a_name_is_resolved_once_and_the_address_that_was_checked_is_the_one_con
         ("/", "too_many_redirects"),
     ],
 )
-def test_a_redirect_elsewhere_than_http_and_a_loop_are_refused(
-    site: Site, fetcher: Fetcher, target: str, code: str
-) -> None:
+def test_a_redirect_from_http_and_a_loop_are_refused(site: Site, fetcher: Fetcher, target: str, code: str) -> None:
     site.pages["/"] = Answer(status=302, headers={"Location": target})
     assert failure(fetcher.get, f"{site.url}/", LIMITS).code == code
     assert len(site.asked) == (LIMITS.redirects + 1 if target == "/" else 1)

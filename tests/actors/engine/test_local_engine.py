@@ -23,9 +23,7 @@ def test_a_page_is_fetched_and_read(site: Site, engine: LocalEngine) -> None:
     assert "https://news.example/bot" in site.asked[0].headers["user-agent"]
 
 
-def test_a_page_is_asked_for_unconditionally_and_a_304_or_too_large_a_page_is_none(
-    site: Site, engine: LocalEngine
-) -> None:
+def test_a_304_to_an_unconditional_request_and_too_large_a_page_are_none(site: Site, engine: LocalEngine) -> None:
     site.pages |= {"/a": Answer(status=304), "/b": Answer(page("A", "<p>x</p>" * 60_000))}
     assert failure(engine.fetch_item, f"{site.url}/a").code == "fetch_failed"
     assert failure(engine.fetch_item, f"{site.url}/b").code == "too_large"

@@ -144,9 +144,7 @@ def test_a_password_is_in_no_message_and_no_setting(imap: ImapServer) -> None:
         ("LOGIN", b"TAG OK [CAPABILITY \xff] x\r\n* BYE (\r\n", "fetch_failed", "127.0.0.1: "),
     ],
 )  # fmt: skip
-def test_a_server_that_fails_is_a_reason(
-    imap: ImapServer, verb: str, answer: bytes | None, code: str, words: str
-) -> None:
+def test_a_failing_server_is_a_reason(imap: ImapServer, verb: str, answer: bytes | None, code: str, words: str) -> None:
     imap.answers[verb] = lambda _: answer
     with pytest.raises(EngineError, match=words) as caught:
         read(imap)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from encodings.aliases import aliases
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from actors.engine.contract import EngineError
 from actors.engine.pages import html_to_text, read_page
@@ -64,11 +64,8 @@ def test_the_name_of_the_site_is_not_the_title_of_a_page(head: str, heading: str
     body = f"{heading}<h2>Cranes closed in Hallin</h2>{BODY}"
     html = f"<html><head>{head}</head><body><article>{body}</article></body></html>"
     assert read_page(html.encode(), URL).title == "Cranes closed in Hallin"
-
-
-def test_a_page_that_has_only_the_name_of_its_site_has_it_as_the_title() -> None:
     html = f"<html><head>{SITE}<title>The Daily News</title></head><body><article>{BODY}</article></body></html>"
-    assert read_page(html.encode(), URL).title == "The Daily News"
+    assert read_page(html.encode(), URL).title == "The Daily News", "it has no other title"
 
 
 @pytest.mark.parametrize("heading", ["", "<h1>Jack&amp;#8217;s AT&amp;amp;T deal</h1>"], ids=["title", "heading"])
@@ -136,23 +133,18 @@ def test_plain_text_is_taken_as_it_is() -> None:
     assert (item.title, item.text) == ("Title", "Title\n\nLine <b> one\nline two")
 
 
-@pytest.mark.parametrize("body", [b"", b"   ", b"\x00\x00"])
-def test_an_empty_page_has_no_text(body: bytes) -> None:
-    assert failure(read_page, body, URL).code == "no_text"
-
-
-def test_a_page_of_absurdly_many_elements_is_refused() -> None:
-    error = failure(read_page, b"<html><body>" + b"<p>x</p>" * 61_000 + b"</body></html>", URL)
-    assert error.code == "too_large"
-
-
-def test_deep_nesting_ends_in_text_or_a_reason() -> None:
-    with suppress(EngineError):
-        read_page(b"<div>" * 20_000 + b"deep" + b"</div>" * 20_000, URL)
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [*((body, "no_text") for body in (b"", b"   ", b"\x00\x00")), (b"<body>" + b"<p>x</p>" * 61_000, "too_large")],
+    ids=["empty", "blank", "NUL", "61,000 elements"],
+)
+def test_an_empty_page_or_one_of_absurdly_many_elements_is_refused(body: bytes, code: str) -> None:
+    assert failure(read_page, body, URL).code == code
 
 
 @settings(deadline=None)  # The first call imports libraries.
 @given(st.binary(max_size=300))
+@example(b"<div>" * 20_000 + b"deep" + b"</div>" * 20_000)
 def test_no_bytes_make_it_raise_anything_else(body: bytes) -> None:
     with suppress(EngineError):
         read_page(body, URL, "text/html")

@@ -79,9 +79,7 @@ def waiting(path: Path) -> int:
     ("operation", "words"),
     [("spin", "more than 0.5 s"), ("hog", "memory"), ("swallow", "memory"), ("chatter", "text"), ("fail", "library")],
 )
-def test_what_takes_more_than_it_may_is_unreadable_and_not_tried_again(
-    readers: Readers, notes: Path, operation: str, words: str
-) -> None:
+def test_what_takes_too_much_is_unreadable_at_once(readers: Readers, notes: Path, operation: str, words: str) -> None:
     error, attempts = refused(readers, operation, notes)
     assert (error.code, error.transient, attempts) == ("unreadable", False, 1)
     assert words in str(error)

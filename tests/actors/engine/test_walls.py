@@ -91,9 +91,7 @@ def text(size: int) -> str:
         pytest.param(text(400) + LOGIN, ARTICLE, "", id="a login beside an article"),
     ],
 )  # fmt: skip
-def test_how_much_a_page_shows_and_where_it_says_it_tells_a_wall_from_an_article(
-    body: str, head: str, code: str
-) -> None:
+def test_how_much_a_page_shows_and_where_tells_a_wall_from_an_article(body: str, head: str, code: str) -> None:
     assert outcome(page("A title", body, head)) == code
 
 

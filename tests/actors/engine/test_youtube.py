@@ -10,7 +10,7 @@ from actors.engine import Settings, youtube
 from actors.engine.contract import EngineError
 from actors.engine.fetch import Fetched
 from actors.engine.local import LocalEngine
-from tests.actors.engine.conftest import only
+from tests.actors.engine.conftest import failure, only
 from tests.actors.scripted_site import Answer, Site, atom, channel
 
 CHANNEL = "UC" + "a1-_" * 5 + "zz"
@@ -63,10 +63,8 @@ def test_a_handle_is_looked_up_on_its_page_which_also_names_others(markup: str) 
     other = "UC" + "b" * 22
     page = f'<a href="/channel/{other}">Another</a> "channelId":"{other}" {markup}'
     assert youtube.feed_url("https://www.youtube.com/@name", answers(page)) == FEED
-    assert (
-        failure(youtube.feed_url, "https://www.youtube.com/@name", answers(page.replace(markup, ""))).code
-        == "not_a_feed"
-    )
+    error = failure(youtube.feed_url, "https://www.youtube.com/@name", answers(page.replace(markup, "")))
+    assert error.code == "not_a_feed"
 
 
 def test_a_video_is_described_and_not_extracted() -> None:

@@ -64,9 +64,7 @@ def test_each_end_of_an_item_is_stated_and_has_a_status(
     assert pipeline.sent == []
 
 
-def test_what_may_pass_is_tried_again_alone_and_ends_in_its_reason(
-    pipeline: Pipeline, site: Site, add_item: Any
-) -> None:
+def test_what_may_pass_is_tried_again_alone_up_to_an_end(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     # In an earlier version one failure repeated the whole batch, and a partly processed item could not be retried.
     for n in (0, 2):
         site.pages[f"/{n}"] = Answer(page(f"Page {n}", paragraphs(f"thing {n}")))
@@ -101,9 +99,7 @@ def test_an_engine_that_is_away_costs_no_item_an_attempt(pipeline: Pipeline, add
     assert pipeline.sent == []
 
 
-def test_a_host_that_asks_for_less_is_asked_for_no_rest_of_a_batch(
-    pipeline: Pipeline, site: Site, add_item: Any
-) -> None:
+def test_a_host_that_asks_for_less_gets_no_rest_of_a_batch(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     site.pages["/0"] = Answer(status=429, headers={"Retry-After": "900"})
     assert pipeline.fetch(*(add_item(f"{site.url}/{n}") for n in range(4))) == {"retrying": 1, "postponed": 3}
     assert len(site.asked) == 1
@@ -148,9 +144,7 @@ def test_a_page_that_looks_cut_beside_its_feed_gives_way(pipeline: Pipeline, fet
     assert "no other reading is better" in whole[2]
 
 
-def test_an_engine_that_gives_no_text_ends_in_a_stated_outcome_and_in_no_empty_story(
-    pipeline: Pipeline, site: Site, add_item: Any
-) -> None:
+def test_an_engine_that_gives_no_text_makes_no_empty_story(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     answer = {"id": "1", "title": "T", "description": "d", "url": "https://a.example/1"}
     answer |= {"sourceType": "blog", "contentType": "article"}
     site.pages["/ingest"] = Answer(json.dumps({"data": answer}), content_type="application/json")

@@ -82,9 +82,7 @@ def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_asked_
     assert pipeline.outcomes() == {"stored": 2}
 
 
-def test_backfills_judge_all_dropped_items_again_one_after_another(
-    pipeline: Pipeline, site: Site, source: UUID
-) -> None:
+def test_backfills_judge_all_dropped_items_again(pipeline: Pipeline, site: Site, source: UUID) -> None:
     site.pages["/feed"] = Answer(rss(*((f"{n}", f"Crypto {n}", f"{site.url}/{n}") for n in range(4))))
     site.pages["/3"] = Answer(page("Crypto", paragraphs("subject three")))
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"words": ["crypto"]}}]}
@@ -103,9 +101,7 @@ def test_backfills_judge_all_dropped_items_again_one_after_another(
     assert pipeline.outcomes() == {"filtered": 3, "stored": 1}
 
 
-def test_language_and_length_that_only_the_page_tells_cost_the_page_and_no_analysis(
-    pipeline: Pipeline, fetched: Any
-) -> None:
+def test_language_and_length_told_by_the_page_alone_cost_no_analysis(pipeline: Pipeline, fetched: Any) -> None:
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"shorter": 100}}, {"keep": {"language": "en"}}]}
     fetched("/long", paragraphs("the queue"), title="A")
     fetched("/short", paragraphs("the other", 2), title="B")

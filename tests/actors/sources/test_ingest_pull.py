@@ -37,9 +37,7 @@ def test_a_source_that_is_not_due_waits_unless_a_person_asks(pipeline: Pipeline,
     assert pipeline.sent[0][1] == {"source_id": str(source), "reason": "manual"}
 
 
-def test_many_sources_are_spread_over_time_and_those_of_one_host_share_a_key(
-    pipeline: Pipeline, add_source: Any
-) -> None:
+def test_many_sources_are_spread_and_those_of_one_host_share_a_key(pipeline: Pipeline, add_source: Any) -> None:
     for n in range(20):
         add_source(f"https://{'www.' * (n % 2)}site{n // 2}.example/feed{n}")
     pipeline.settings["ingest-pull"] = {"burst": 10, "spread": "100s"}

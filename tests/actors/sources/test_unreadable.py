@@ -27,9 +27,7 @@ def short_of_time(hurried: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "_readers", hurried)
 
 
-def test_a_page_or_what_its_feed_says_ends_as_unreadable_and_holds_up_no_other(
-    pipeline: Pipeline, site: Site, add_item: Any
-) -> None:
+def test_an_unreadable_page_or_text_of_a_feed_holds_up_no_other(pipeline: Pipeline, site: Site, add_item: Any) -> None:
     site.pages["/costly"] = Answer(page("Costly", COSTLY))
     site.pages["/fine"] = Answer(page("Fine", paragraphs("the queue")))
     site.pages["/forbidden"] = Answer(status=403)
