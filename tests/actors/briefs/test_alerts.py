@@ -444,18 +444,15 @@ def test_a_receiver_that_makes_no_sense_is_refused(receiver: dict[str, Any], sai
         AlertSettings.model_validate({"receivers": {receiver.pop("name", "x"): receiver}})
 
 
-@pytest.mark.parametrize(
-    ("command", "said"),
-    [
+def test_an_alert_without_sense_is_refused(alerts: Alerts, news: News) -> None:
+    for command, said in (
         (("x", "postgres"), "expected --to with a receiver"),
         (("x", "postgres", "--to", "nobody"), "got nobody; there are: files, me, phone, script, team\n  help: tasks.deliver-alert.settings"),
         (("x", "postgres since:7d", "--to", "me"), "without since:"),
         (("x", "--to", "me"), "expected a name, and a query or --min-chili"),
         ((" ", "postgres", "--to", "me"), "expected a name"),
-    ],
-)  # fmt: skip
-def test_an_alert_without_sense_is_refused(alerts: Alerts, news: News, command: tuple[str, ...], said: str) -> None:
-    assert said in news("alert", "add", *command, status=2)
+    ):  # fmt: skip
+        assert said in news("alert", "add", *command, status=2)
     assert alerts.rows("SELECT FROM alerts") == []
 
 

@@ -102,9 +102,9 @@ def test_what_strangers_write_is_shown_as_it_is_and_commands_no_terminal(
     assert seen.count("\\x1b]0;owned") > 5
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
+def test_wrong_use_is_told_before_the_database_is_asked(news: News, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    for arguments, message in (
         (("sources", "add", "no address"), "expected an http or https address, got 'no address'"),
         (("sources", "test", "ftp://a.example/"), "expected an http or https address"),
         (("sources", "add", "https://a.example", "--type", "atom"), "expected one of rss, podcast, youtube_channel"),
@@ -112,13 +112,8 @@ def test_what_strangers_write_is_shown_as_it_is_and_commands_no_terminal(
         (("stories", "--team", "us"), "a valid UUID"),
         (("stories", "--nope"), "--nope"),
         (("frobnicate",), "frobnicate"),
-    ],
-)
-def test_wrong_use_is_told_before_the_database_is_asked(
-    news: News, arguments: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
-    assert message in flat(news(*arguments, status=2))
+    ):
+        assert message in flat(news(*arguments, status=2))
 
 
 def test_what_is_not_there_is_told_and_where_to_look(news: News) -> None:

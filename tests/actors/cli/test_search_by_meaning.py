@@ -79,19 +79,14 @@ def test_the_nearest_is_found_by_its_signs_among_more_than_are_compared_by_vecto
     assert titles(news, "--meaning", "a cat on a mat looked at the moon", "--limit", "1") == ["Cats"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "words"),
-    [
+def test_a_search_without_sense_is_told(news: News, library: None) -> None:
+    for arguments, status, words in (
         (["--like", "1", "--meaning", "x"], 2, "expected --like or --meaning, got both"),
         (["--like", "99"], 1, "expected the number or id of a story, got '99'"),
         (["--like", "1", "-moon"], 1, "expected words to look for"),
         ([], 2, "expected words in addition to source: and since:, got none"),
-    ],
-)
-def test_a_search_without_sense_is_told(
-    news: News, library: None, arguments: list[str], status: int, words: str
-) -> None:
-    assert words in news("search", *arguments, status=status)
+    ):
+        assert words in news("search", *arguments, status=status)
 
 
 def test_a_story_without_an_embedding_is_told(news: News, add_story: Any) -> None:
