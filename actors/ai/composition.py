@@ -20,11 +20,8 @@ _SAYS = patterns("actors.ai", "patterns.txt")
 
 ONE_LINER = 140
 TWO_LINER = 280
-_ELEVATOR = 900
-"""Maximum number of characters in one line, in two lines, and (our own choice) in an elevator pitch."""
-
-WORDS_PER_MINUTE = 200
-"""The default reading speed; generate-brief has a setting for it."""
+_ELEVATOR = 900  # maximum number of characters in an elevator pitch, our own choice
+WORDS_PER_MINUTE = 200  # the default reading speed; generate-brief has a setting for it
 
 _FEW = 3  # a sentence need not share a word with a headline of fewer words than this
 _NEW = 4  # a sentence with fewer new words than this only repeats the headline

@@ -83,7 +83,7 @@ def leans(text: str) -> bool:
 def is_scrap(text: str) -> bool:
     """Return whether a text is part of a sentence or list, speech without a speaker's name, or about its author."""
     return (
-        any(_SAYS[name].search(text) for name in ("address", "symbol"))
+        _SAYS["symbol"].search(text) is not None
         or _SAYS["scrap"].match(text) is not None
         or _SAYS["myself"].search(unquoted(text)) is not None
         or not _names_speaker(text)

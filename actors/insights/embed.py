@@ -18,8 +18,7 @@ from actors.store.texts import StoryText
 from zeke_jobs import ChunkContext, Context, Reject
 from zeke_jobs.errors import ClaimLost
 
-Ready = tuple[Written, Sequence[int]]
-"""The embedding and the terms of a story."""
+Ready = tuple[Written, Sequence[int]]  # the embedding and the terms of a story
 
 
 def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:

@@ -13,8 +13,7 @@ from actors.store.news import NOBODY
 from actors.store.statements import SQL
 from actors.store.texts import StoryText
 
-RELEVANCE = 0.2
-"""The amount by which a word of a team's interests raises or lowers the relevance of a highlight."""
+RELEVANCE = 0.2  # by so much a word of a team's interests raises or lowers the relevance of a highlight
 
 _Example = Annotated[int, Field(ge=1)] | UUID
 

@@ -14,8 +14,7 @@ from actors.ai.sentences import sentences
 __all__ = ["fault", "figures", "is_in"]
 
 _LANGUAGES = {"english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it", "portuguese": "pt"}
-_SUPPORT = 0.12
-"""The share of a sentence's words that the story must have; a sentence with a smaller share is about something else."""
+_SUPPORT = 0.12  # a sentence of whose words the story has a smaller share is about something else
 
 
 def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None:

@@ -35,8 +35,7 @@ _PATTERNS = [
 _ALONE = re.compile(rf"(?<![\w-])(?P<mid>mid-)?{_NAME}", re.IGNORECASE)
 _UNSURE = frozenset("march may mar mars mai jun jan sep dec oct nov feb apr jul aug mei".split())  # noqa: SIM905
 
-Day = tuple[int | None, int | None, int | None]
-"""Year, month and day; None for a part that is not given."""
+Day = tuple[int | None, int | None, int | None]  # year, month and day; None for a part that is not given
 
 
 @dataclass(slots=True)

@@ -10,8 +10,7 @@ from actors.ai.openai.settings import OpenAISettings
 _FILTERED = {"safety", "recitation", "blocklist", "prohibited_content", "spii"}  # Gemini sends these codes in capitals
 _CUT_OFF = {"length", "max_tokens", "model_context_window_exceeded"}
 
-Turn = dict[str, str]
-"""The ``role`` (``user`` or ``assistant``) and the ``content``, as all providers take them."""
+Turn = dict[str, str]  # the role (user or assistant) and the content, as all providers take them
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +22,16 @@ class Said:
     refusal: str = ""  # the model's reason
 
 
-class _OpenAI:
-    """Has the common part of OpenAI's two interfaces.
+class Chat:
+    """Uses ``POST /chat/completions``, the interface of OpenAI, Azure, vLLM, Ollama, Mistral, DeepSeek and others.
 
-    ``body`` writes a request, and ``said`` reads an answer. An answer in another form raises KeyError, IndexError,
-    TypeError, ValueError or AttributeError.
+    ``said`` raises KeyError, IndexError, TypeError, ValueError or AttributeError for an answer in another form.
     """
+
+    path = "/chat/completions"
 
     def headers(self, key: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {key}"}
-
-
-class Chat(_OpenAI):
-    """Uses ``POST /chat/completions``, the interface of OpenAI, Azure, vLLM, Ollama, Mistral, DeepSeek and others."""
-
-    path = "/chat/completions"
 
     def body(
         self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
@@ -63,7 +57,7 @@ class Chat(_OpenAI):
         return Said((_text(message.get("content")), _text(thought)), "length" if reason in _CUT_OFF else "stop")
 
 
-class Responses(_OpenAI):
+class Responses(Chat):
     """Uses ``POST /responses``, the newer interface of OpenAI."""
 
     path = "/responses"
@@ -95,7 +89,7 @@ class Responses(_OpenAI):
         return Said((text,), "length" if reason == "max_output_tokens" else "stop")
 
 
-class Anthropic:
+class Anthropic(Chat):
     """Uses ``POST /messages``, the interface of Anthropic and compatible servers."""
 
     path = "/messages"
@@ -127,7 +121,7 @@ class Anthropic:
         return Said(("".join(texts), *inputs), "length" if reason in _CUT_OFF else "stop")
 
 
-WIRES: dict[str, Chat | Responses | Anthropic] = {"chat": Chat(), "responses": Responses(), "anthropic": Anthropic()}
+WIRES: dict[str, Chat] = {"chat": Chat(), "responses": Responses(), "anthropic": Anthropic()}
 
 
 def tokens(usage: Any) -> tuple[Any, Any]:
