@@ -8,8 +8,7 @@ from actors import alerts
 from actors.ai.local import Analyst, lead
 from actors.ai.protocol import Embedding
 from actors.insights import events, interests, relevance
-from actors.insights.events import EventSettings
-from actors.insights.sketch import sketch
+from actors.insights.events import EventSettings, sketch
 from actors.schema import EmbedStory
 from actors.store import clusters, embeddings, overlays, texts
 from actors.store.ai_calls import ledger_of_chunk

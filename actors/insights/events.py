@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from hashlib import blake2b
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +14,8 @@ from pydantic import BaseModel, Field
 from actors.ai.gate.evidence import script, tokens
 from actors.ai.local import Analyst, lead
 from actors.ai.protocol import Embedding
+from actors.ai.words import content_words, is_unspaced
 from actors.insights.interests import Interests
-from actors.insights.sketch import sketch
 from actors.store import clusters, embeddings, overlays, texts
 from actors.store.embeddings import Written
 from actors.store.overlays import Overlay
@@ -38,6 +40,8 @@ _MODELS: list[tuple[str, float, float, frozenset[str]]] = [
 ]
 _LEAD = 1000  # number of first characters of a story in which names are searched
 _TITLE_CASE = 0.6  # a headline with a larger share of capitalised words is in title case
+SIZE = 40  # number of terms of a story
+_GROUP = 4
 
 
 class EventSettings(BaseModel, frozen=True, extra="forbid"):
@@ -67,6 +71,25 @@ def _names(title: Sequence[str], lead: set[str]) -> set[str]:
     is_title_case = len(capitals) > _TITLE_CASE * len(title)
     names = {word for word in capitals if word.lower() not in lead}
     return {word for word in names if word in lead or (word not in title[:1] and not is_title_case)}
+
+
+def sketch(text: str) -> list[int]:
+    """Return at most 40 terms of a text as 63-bit hashes. The bottom-k sketch gives similar texts the same terms.
+
+    A term is a pair of words without stop words, or four letters of an unspaced script; in short texts also a word.
+    """
+    words = content_words(text)
+    groups = {
+        word[at : at + _GROUP] for word in words if is_unspaced(word) for at in range(max(1, len(word) - _GROUP + 1))
+    }
+    pairs = {f"{first} {second}" for first, second in pairwise(words)}
+    kept = _least(pairs | groups, SIZE)
+    return kept if len(kept) == SIZE else [*kept, *_least(set(words), SIZE - len(kept))]
+
+
+def _least(terms: set[str], most: int) -> list[int]:
+    hashes = {blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest() for term in terms}
+    return [int.from_bytes(one, "big") >> 1 for one in sorted(hashes)[:most]]
 
 
 def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:

@@ -8,8 +8,7 @@ import pytest
 
 from actors.ai.hashing import MODEL_VERSION, embed
 from actors.ai.protocol import Story
-from actors.insights.events import EventSettings, like, of_model
-from actors.insights.sketch import SIZE, sketch
+from actors.insights.events import SIZE, EventSettings, like, of_model, sketch
 from actors.store.embeddings import written
 from tests.lab.quality import corpora
 from tests.lab.quality.corpora import cosine

@@ -23,7 +23,7 @@ from psycopg2.extensions import connection as Connection
 from actors.ai import hashing
 from actors.ai.local import lead
 from actors.ai.protocol import Story
-from actors.insights.sketch import sketch
+from actors.insights.events import sketch
 from tests.fleet import query, scalar
 from tests.lab.quality.corpora import CORPUS
 
