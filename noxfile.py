@@ -44,10 +44,7 @@ ACCEPTANCE = (
 #: migrations, and the pipeline once.
 ON_DEBIANS_SERVER = (
     *(f"tests/zeke_jobs/worker/test_{part}_sql.py" for part in ("claim", "limits", "rescue")),
-    *(
-        f"tests/zeke_jobs/worker/test_{part}.py"
-        for part in ("explain", "batches", "events", "orders", "server_settings")
-    ),
+    *(f"tests/zeke_jobs/worker/test_{part}.py" for part in ("explain", "batches", "orders", "server_settings")),
     *(f"tests/zeke_jobs/{part}.py" for part in ("client/test_send_sql", "diagnosis/test_why", "metrics/test_exporter")),
     *(f"tests/zeke_jobs/postgres/test_{part}.py" for part in ("migrate", "roles", "statements", "views")),
     *("tests/actors/store", "tests/lab/soak"),

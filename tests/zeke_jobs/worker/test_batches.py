@@ -1,5 +1,11 @@
-"""The final job of a batch is sent once, in the transaction of the last end, even if jobs end at the same moment."""
+"""Jobs of a batch are counted once, and waits for events end, at whatever statement a worker's connection breaks."""
 
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,19 +15,124 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.zeke_jobs.sql import rows, value
 from tests.zeke_jobs.worker import flows, handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Patch, a_claim, a_context
-from tests.zeke_jobs.worker.faults import Life, Line, every_break
+from tests.zeke_jobs.worker.conftest import NOON, Jobs, Patch, a_claim, a_context, load
+from zeke_jobs.core import bounds
 from zeke_jobs.core.job import Event
+from zeke_jobs.diagnosis import why
 from zeke_jobs.errors import BatchClosed, BatchNotFound, ClaimLost, InvalidPayload, UnknownTask
-from zeke_jobs.postgres.pool import Pool, transaction
-from zeke_jobs.testing import FakeContext
+from zeke_jobs.postgres.pool import Cursor, Pool, connect, transaction
+from zeke_jobs.postgres.queries import SQL
+from zeke_jobs.revisions import applying
+from zeke_jobs.testing import FakeContext, JobRunner, set_clock
+
+DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
+MOST = 400  # A life that runs more statements than MOST never ends.
+
+#: The connections in SPARED, by which a test reads, are never broken.
+SPARED: list[Any] = []
+
+
+class Line:
+    """The class counts the worker's statements, and breaks the connection before or after the n-th statement."""
+
+    def __init__(self, monkeypatch: Patch) -> None:
+        self.left: int | None = None
+        self.after = True
+        plain = Cursor.execute
+
+        def execute(cursor: Any, query: Any, vars: Any = None) -> None:  # noqa: A002 (psycopg2's own name)
+            if self.left is not None and cursor.connection not in SPARED:
+                self.left -= 1
+                if self.left == 0:
+                    self.left = None
+                    if self.after:
+                        plain(cursor, query, vars)
+                    cursor.connection.close()
+                    raise psycopg2.OperationalError("the line is cut")
+            plain(cursor, query, vars)
+
+        monkeypatch.setattr(Cursor, "execute", execute)
+
+    @contextmanager
+    def cut(self, number: int, *, after: bool) -> Iterator[None]:
+        self.left, self.after = number, after
+        try:
+            yield
+        finally:
+            self.left = None
+
+
+class Life:
+    """Workers drain a database one after another; each worker is lost when its connection breaks."""
+
+    def __init__(self, url: str, conn: Connection, tasks: str) -> None:
+        self.conn = conn
+        SPARED[:] = [conn]
+        config = load(tasks)
+        applying.sync(conn, config)
+        self.run = JobRunner(config, url)
+        self.at = NOON
+        set_clock(conn, self.at)
+
+    def drain(self) -> None:
+        for _ in range(50):
+            try:
+                if not self.run(raises=False) and not self._left_behind():
+                    return
+            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+                rows(self.conn, "DELETE FROM zeke_jobs.worker")
+                self._rescue()
+        raise AssertionError("the queue was not drained by fifty workers")
+
+    def _left_behind(self) -> bool:
+        """Say whether jobs wait for a retry or are still claimed by a lost worker, and if so, let time pass."""
+        left = """SELECT count(*) FROM zeke_jobs.queue
+          WHERE state = 'consumed' OR state = 'queued' AND attempt > 0 AND extra ->> 'waiting_for' IS NULL"""
+        found = bool(value(self.conn, left))
+        if found:
+            self._rescue()
+        return found
+
+    def _rescue(self) -> None:
+        self.later(61)
+        SQL.all(self.conn, "worker/rescue")
+
+    def later(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+        set_clock(self.conn, self.at)
+
+
+def every_break(line: Line, act: Callable[[], None], verify: Callable[[], None], reset: Callable[[], None]) -> int:
+    """Run ``act`` again and again, break another statement each time, and verify; return the number of statements.
+
+    By default every fifth statement is broken, from a random start. With ``ZEKE_TEST_DEEP=1`` every statement is
+    broken, once before and once after it runs.
+    """
+    count = 0
+    for after in (True, False) if DEEP else (True,):
+        for number in range(1, MOST) if DEEP else range(random.randint(1, 5), MOST, 5):
+            reset()
+            with line.cut(number, after=after):
+                act()
+                left = line.left
+            verify()
+            if left is not None:
+                count = number - left
+                break
+        else:
+            raise AssertionError(f"more than {MOST} statements")
+    return count
+
 
 TASKS = """
   a: {handler: 'H:echo'}
   report: {handler: 'H:echo'}
   spread: {handler: 'F:spread', retry: {limit: 9}}
   gather: {handler: 'F:gather', retry: {limit: 9}}
+  await: {handler: 'F:await_event', retry: {limit: 0}}
+  await-more: {handler: 'F:await_event', retry: {limit: 5}}
 """
 END = ("report", {"n": {"$batch": "completed"}, "storyId": {"$batch": "id"}})
 
@@ -288,3 +399,138 @@ def test_a_transaction_adds_its_changes_up_once_whatever_it_rolls_back_and_whene
     assert zeke_jobs.batch_status("import-42").status == "ended"
     assert len(reports(jobs)) == 1
     assert jobs.rows("SELECT 1 FROM zeke_jobs.batch_change") == []
+
+
+@pytest.fixture
+def life(jobs: Jobs, database: str) -> Life:
+    return Life(database, jobs.conn, TASKS)
+
+
+def outcome(job: Any) -> tuple[str, Any]:
+    now = zeke_jobs.status(job)
+    return now.status, now.output
+
+
+def test_an_event_wakes_all_jobs_that_wait_for_it_with_its_data_and_no_other(life: Life) -> None:
+    job, beside, elsewhere = (zeke_jobs.send("await", {"n": n}).id for n in (42, 42, 7))
+    life.drain()
+    now = zeke_jobs.status(job)
+    assert (now.status, now.waiting_for, now.run_at) == ("created", "event callback/42", NOON + timedelta(hours=1))
+    (found,) = [one for one in why.why(life.conn, job).reasons if one.kind == "waits-for-event"]
+    assert "'callback/42'" in found.sentence
+    assert "2026-03-10 13:00" in found.sentence
+    zeke_jobs.emit("callback/42", {"status": "paid"})
+    life.drain()
+    said = ("completed", {"data": {"status": "paid"}, "timed_out": False, "attempt": 1})
+    assert outcome(job) == outcome(beside) == said
+    assert zeke_jobs.status(elsewhere).status == "created"
+
+
+def test_a_timeout_is_an_outcome_of_its_own(life: Life) -> None:
+    job = zeke_jobs.send("await", {"n": 42}).id
+    life.drain()
+    life.later(3601)
+    life.drain()
+    assert outcome(job) == ("completed", {"data": None, "timed_out": True, "attempt": 1})
+    zeke_jobs.emit("callback/42")  # An event after the timeout changes nothing.
+    life.drain()
+
+
+def test_a_job_that_is_run_early_by_hand_waits_on_to_its_first_end(life: Life, jobs: Jobs) -> None:
+    job = zeke_jobs.send("await-more", {"n": 1}).id
+    life.drain()
+    life.later(600)
+    jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now()")
+    life.drain()
+    assert zeke_jobs.status(job).run_at == NOON + timedelta(hours=1)
+
+
+def test_an_emitter_that_does_not_commit_holds_up_no_worker(life: Life, jobs: Jobs, other_conn: Connection) -> None:
+    job = zeke_jobs.send("await", {"n": 1}).id
+    with transaction(other_conn):
+        zeke_jobs.emit("callback/1", "late", connection=other_conn)
+        life.drain()
+        assert zeke_jobs.status(job).waiting_for == "event callback/1"
+    life.drain()
+    assert zeke_jobs.status(job).output["data"] == "late"
+
+
+def test_names_data_and_timeouts_are_checked_by_sql_too(jobs: Jobs) -> None:
+    for name, data in (("", "1"), ("x" * 1025, "1"), ("x", "[" * 101 + "]" * 101), ("x", None)):
+        with pytest.raises(psycopg2.errors.InvalidParameterValue):
+            jobs.rows("SELECT zeke_jobs.emit(%s, %s)", name, data)
+    for call in (
+        lambda: zeke_jobs.emit(""),
+        lambda: zeke_jobs.emit("x", float("nan")),
+        lambda: zeke_jobs.WaitFor("x" * 2000, 1),
+        lambda: zeke_jobs.WaitFor("x", 1e12),
+    ):
+        with pytest.raises(ValueError, match="expected"):
+            call()
+
+
+def test_the_data_of_an_event_are_at_most_what_a_job_may_give_back(life: Life, jobs: Jobs) -> None:
+    job = zeke_jobs.send("await", {"n": 1}).id
+    life.drain()
+    many = "[" + ",".join(["10"] * 349_000) + "]"  # The text has 1,047,001 bytes, and jsonb adds half as many spaces.
+    data = '"' + "x" * bounds.LARGEST + '"'
+    with pytest.raises(psycopg2.errors.InvalidParameterValue, match="expected at most 1 MiB, got"):
+        jobs.rows("SELECT zeke_jobs.emit('callback/1', %s)", data)
+    with pytest.raises(ValueError, match="expected at most 1 MiB"):
+        zeke_jobs.emit("callback/1", json.loads(data))
+    jobs.rows("SELECT zeke_jobs.emit('callback/1', %s)", many)
+    life.drain()
+    assert outcome(job)[1]["data"] == json.loads(many)
+
+
+def test_an_event_is_kept_for_thirty_days(life: Life, jobs: Jobs) -> None:
+    zeke_jobs.emit("callback/42", {})
+    for seconds, kept in ((30 * 86400 - 30, 1), (61, 0)):
+        life.later(seconds)
+        jobs.tidy()
+        assert len(jobs.rows("SELECT * FROM zeke_jobs.event")) == kept
+
+
+def test_of_waits_and_events_at_the_same_moment_none_miss_each_other(life: Life, jobs: Jobs, database: str) -> None:
+    ids = [zeke_jobs.send("await", {"n": n}).id for n in range(40)]
+
+    def emit_all() -> None:
+        with closing(connect(database)) as conn:
+            for n in range(40):
+                zeke_jobs.emit(f"callback/{n}", n, connection=conn)
+
+    with ThreadPoolExecutor(1) as threads:
+        emitted = threads.submit(emit_all)
+        life.drain()
+        emitted.result()
+    life.drain()
+    assert [zeke_jobs.status(job).output["data"] for job in ids] == list(range(40))
+
+
+def test_whatever_statement_breaks_the_event_arrives(jobs: Jobs, database: str, monkeypatch: Patch) -> None:
+    life, line = Life(database, jobs.conn, TASKS), Line(monkeypatch)
+
+    def reset() -> None:
+        jobs.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.event, zeke_jobs.wait, zeke_jobs.worker CASCADE")
+        zeke_jobs.send("await-more", {"n": 1})
+
+    def act() -> None:
+        life.drain()
+        jobs.rows("SELECT zeke_jobs.emit('callback/1', '5')")
+        life.drain()
+
+    def verify() -> None:
+        assert jobs.rows("SELECT state::text, result -> 'data' AS data FROM zeke_jobs.queue") == [
+            {"state": "done", "data": 5}
+        ]
+
+    assert every_break(line, act, verify, reset) > 8
+
+
+def test_a_fake_context_has_the_events_that_the_test_gives() -> None:
+    payload = handlers.Number(n=1)
+    with pytest.raises(zeke_jobs.WaitFor, match="event callback/1"):
+        flows.await_event(payload, FakeContext())
+    assert flows.await_event(payload, FakeContext(events={"callback/1": 3}))["data"] == 3
+    assert flows.await_event(payload, FakeContext(timed_out=["callback/1"]))["timed_out"]
+    assert FakeContext(events={"a": 1}).event("a") == Event("a", 1)
