@@ -150,31 +150,29 @@ def test_one_receiver_that_cannot_be_reached_holds_up_no_other_and_is_tried_agai
     assert rows(failed) == []
 
 
-@pytest.mark.parametrize(
-    ("verb", "answer", "words", "kind"),
-    [
+def test_what_the_mail_server_says_is_told(story: Any, deliver: Any, ways: Any, mail_server: MailServer) -> None:
+    story()
+    mail = {**ways["mail"], "to": ["ada@b.example"]}
+    for verb, answer, words, kind in (
         ("RCPT", "550 no such person", "ada@b.example: 550 no such person", Reject),
         ("DATA", "554 spam", "127.0.0.1 answers 554 spam", Reject),
         ("DATA", "451 later", "127.0.0.1 answers 451 later", Retry),
         ("AUTH", "535 who are you", "127.0.0.1 answers 535 who are you", Reject),
         ("MAIL", "421 closing", "127.0.0.1 answers 421 closing", Retry),
-    ],
-)
-def test_what_the_mail_server_says_is_told(
-    story: Any, deliver: Any, ways: Any, mail_server: MailServer, verb: str, answer: str, words: str, kind: Any
+    ):
+        mail_server.answers = {verb: [answer] * 3}
+        with pytest.raises(kind) as caught:
+            deliver({"mail": mail})
+        assert words in str(caught.value)
+        assert "right" not in str(caught.value)
+
+
+def test_a_receiver_that_cannot_be_reached_says_why(
+    story: Any, deliver: Any, ways: Any, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("actors.briefs.delivery.channels._COMMAND", 0.3)
     story()
-    mail_server.answers[verb] = [answer] * 3
-    mail = {**ways["mail"], "to": ["ada@b.example"]}
-    with pytest.raises(kind) as caught:
-        deliver({"mail": mail})
-    assert words in str(caught.value)
-    assert "right" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("way", "change", "words", "kind"),
-    [
+    changes: list[tuple[str, Any, str, Any]] = [
         # The client sends no password to a server without encryption.
         ("mail", {"security": "starttls"}, "STARTTLS", Reject),
         ("webhook", {"allow_networks": []}, "allow_networks of the receiver: [127.0.0.0/8]", Reject),
@@ -184,24 +182,11 @@ def test_what_the_mail_server_says_is_told(
         ("command", ["/no/such"], "cannot be run", Reject),
         ("command", ["/bin/sh", "-c", "sleep 60"], "sh took longer than 0.3 s", Retry),
         ("command", ["/bin/sh", "-c", "echo no printer >&2; exit 3"], "/bin/sh ended with status 3: no printer", Retry),
-    ],
-)
-def test_a_receiver_that_cannot_be_reached_says_why(
-    story: Any,
-    deliver: Any,
-    ways: Any,
-    mail_server: MailServer,
-    way: str,
-    change: Any,
-    words: str,
-    kind: Any,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("actors.briefs.delivery.channels._COMMAND", 0.3)
-    story()
-    with pytest.raises(kind) as caught:
-        deliver({way: {**ways[way], **change} if isinstance(change, dict) else change})
-    assert words in str(caught.value)
+    ]
+    for way, change, words, kind in changes:
+        with pytest.raises(kind) as caught:
+            deliver({way: {**ways[way], **change} if isinstance(change, dict) else change})
+        assert words in str(caught.value)
     assert mail_server.mails == []
 
 

@@ -4,11 +4,13 @@ import io
 import json
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
+import zeke_jobs
 from actors.store import clusters, items, sources, uploads
 from actors.store.items import NewItem
 from tests.actors.cli.conftest import JOBS
@@ -118,12 +120,17 @@ def test_an_address_is_tried_and_added_before_any_jobs_yaml_is_in_force(
     assert len(sources.listing(conn)) == 1
 
 
-def test_a_refresh_without_a_worker_or_of_a_source_that_is_off_or_by_hand_says_so(
-    news: News, in_force: Any, conn: Any
+def test_a_refresh_that_is_put_off_or_without_a_worker_or_of_a_source_that_is_off_or_by_hand_says_so(
+    news: News, in_force: Any, conn: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     news("sources", "add", "--no-check", "https://b.example/feed", "--name", "B")
     for command in (("refresh",), ("refresh", "B"), ("backfill", "B")):
         assert "sent, but no worker runs: zeke-jobs up starts them" in news("sources", *command, status=1)
+    worker = "INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues) VALUES (gen_random_uuid(), 'worker', 'h', 1, '0', '{default}')"
+    execute(conn, worker)
+    with monkeypatch.context() as patch:
+        patch.setattr(zeke_jobs, "send", partial(zeke_jobs.send, delay=3600))
+        assert "B: could not be read: not yet, in 59m" in news("sources", "refresh", "B", status=1)
     sources.manual(conn, "https://a.example/x")
     news("sources", "off", "B")
     assert "whose items come by hand" in news("sources", "refresh", "a.example", status=1)
