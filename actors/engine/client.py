@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import TypeVar
 
 from pydantic import Field, ValidationError
@@ -96,8 +95,8 @@ def _failure(response: Fetched) -> EngineError:
     is_away = response.status in _AWAY and told.code in (None, "engine_failed")
     if told.code is not None and told.code in REASONS:
         asked = None if told.retry_after is None else bounded(told.retry_after)
-        given = partial(EngineError, told.code, message, transient=told.transient, retry_after=asked)
-        return given(is_away=is_away, is_unreachable=told.unreachable)
+        more = {"is_away": is_away, "is_unreachable": told.unreachable}
+        return EngineError(told.code, message, transient=told.transient, retry_after=asked, **more)
     if (known := _BY_STATUS.get(response.status)) is not None:
         return EngineError(known, message)
     passing = response.status >= 500 or response.status in {408, 429}

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from lxml.html import HtmlElement
 
@@ -78,8 +78,7 @@ class Reading:
         return Said(self.text)
 
 
-@dataclass(frozen=True)
-class Article:
+class Article(NamedTuple):
     """Holds the chosen text, and the reason for the choice."""
 
     text: str

@@ -79,6 +79,11 @@ class Pipeline:
         """Run ingest-source with the reason ``manual``."""
         return self.run("ingest-source", source_id=source, reason="manual", **payload)
 
+    def bring(self, source: UUID) -> None:
+        """Run ingest-source, and then all jobs that it sends."""
+        self.poll(source)
+        self.drain()
+
     def drain(self) -> dict[str, int]:
         ran: dict[str, int] = {}
         later = []

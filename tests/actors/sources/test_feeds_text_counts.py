@@ -154,8 +154,7 @@ def test_an_episode_is_a_story_in_its_own_words(
 ) -> None:
     episode(site, tag)
     site.pages[tag.split('"')[1]] = answer
-    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed", "podcast"))
-    pipeline.drain()
+    pipeline.bring(add_source(f"{site.url}/feed", "podcast"))
     assert pipeline.query(TOLD) == [("stored", "transcript", text, f"{site.url}/1")]
 
 
@@ -189,8 +188,7 @@ def test_a_transcript_that_comes_later_replaces_the_notes_and_one_that_is_away_i
 def test_without_a_transcript_the_notes_count_with_the_reason(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     episode(site, '<podcast:transcript url="/1.pdf" type="application/pdf"/>')
     site.pages["/1.pdf"] = Answer("%PDF", content_type="application/pdf")
-    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed", "podcast"))
-    pipeline.drain()
+    pipeline.bring(add_source(f"{site.url}/feed", "podcast"))
     ((origin, choice),) = pipeline.query("SELECT text_origin, text_choice FROM content_details")
     assert origin == "description"
     assert choice.startswith("description: the transcript is unavailable (unsupported_type: ")

@@ -54,8 +54,7 @@ def test_a_dropped_item_costs_no_page_and_its_rule_is_named(pipeline: Pipeline, 
         site.pages[f"/{n}"] = Answer(page(f"Run {n}", paragraphs(f"subject {n}")))
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"words": ["crypto"]}}]}
     pipeline.query('INSERT INTO filters (rule) VALUES (\'{"drop": {"words": "cryptography", "source": "elsewhere"}}\')')
-    pipeline.poll(source)
-    pipeline.drain()
+    pipeline.bring(source)
     assert pipeline.outcomes() == {"filtered": 1, "stored": 2}
     assert site.times("/0") == 0
     assert pipeline.query("SELECT detail FROM item_outcomes WHERE outcome = 'filtered'") == [
@@ -64,8 +63,7 @@ def test_a_dropped_item_costs_no_page_and_its_rule_is_named(pipeline: Pipeline, 
     assert pipeline.tasks_sent() == ["analyze-story"] * 2
     # The source corrects the title, and the item is judged again.
     site.pages["/feed"] = Answer(rss(("0", "Currencies in run 0", f"{site.url}/0")))
-    pipeline.poll(source)
-    pipeline.drain()
+    pipeline.bring(source)
     assert pipeline.outcomes() == {"stored": 3}
 
 
@@ -86,8 +84,7 @@ def test_backfills_judge_all_dropped_items_again(pipeline: Pipeline, site: Site,
     site.pages["/feed"] = Answer(rss(*((f"{n}", f"Crypto {n}", f"{site.url}/{n}") for n in range(4))))
     site.pages["/3"] = Answer(page("Crypto", paragraphs("subject three")))
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"words": ["crypto"]}}]}
-    pipeline.poll(source)
-    pipeline.drain()
+    pipeline.bring(source)
     assert pipeline.outcomes() == {"filtered": 4}
     asked = set()
     for _ in range(4):

@@ -83,8 +83,7 @@ def test_an_edited_entry_is_read_again_and_no_other(pipeline: Pipeline, site: Si
     for n in range(2):
         site.pages[f"/article/{n}"] = Answer(page(f"Title {n}", paragraphs(f"thing {n}")))
     site.pages["/feed"] = Answer(feed(site, 2))
-    pipeline.run("ingest-source", source_id=source)
-    pipeline.drain()
+    pipeline.bring(source)
     site.pages["/feed"] = Answer(feed(site, 2).replace("Title 1", "Corrected: title 1"))
     site.pages["/article/1"] = Answer(page("Corrected", paragraphs("a corrected thing")))
     result = pipeline.poll(source)
@@ -119,8 +118,7 @@ def test_a_story_whose_page_returned_is_no_longer_retracted(pipeline: Pipeline, 
     found = Answer(page("Title", paragraphs("the thing")))
     for outcome, answer in (("stored", found), ("retracted", Answer(status=404)), ("updated", found)):
         site.pages |= {"/feed": Answer(feed(site, 1, title=f"It is {outcome}")), "/article/0": answer}
-        pipeline.poll(source)
-        pipeline.drain()
+        pipeline.bring(source)
         assert pipeline.outcomes() == {outcome: 1}
 
 
@@ -158,8 +156,7 @@ def test_a_source_that_does_not_exist_or_has_no_address_is_a_stated_outcome(pipe
 def test_a_channel_of_youtube_brings_videos_without_pages(pipeline: Pipeline, site: Site, add_source: Any) -> None:
     description = "This video explains in detail how the queue works. " * 6
     site.pages["/feed"] = Answer(channel(description))
-    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed", "youtube_channel"))
-    pipeline.drain()
+    pipeline.bring(add_source(f"{site.url}/feed", "youtube_channel"))
     assert [asked.path for asked in site.asked] == ["/feed"]
     assert pipeline.query("SELECT kind, title FROM stories") == [("video", "A video")]
     assert pipeline.query("SELECT text_origin FROM content_details") == [("description",)]
@@ -172,8 +169,7 @@ def test_a_podcast_brings_episodes_that_keep_their_length(pipeline: Pipeline, si
     )
     episode = f"<description>{notes}</description>{sound}"
     site.pages["/feed"] = Answer(rss(("e1", "Episode 1", f"{site.url}/episodes/1"), extra=episode))
-    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed", "podcast"))
-    pipeline.drain()
+    pipeline.bring(add_source(f"{site.url}/feed", "podcast"))
     assert [asked.path for asked in site.asked] == ["/feed"], "the audio is not fetched, nor a page that says less"
     assert pipeline.query(
         "SELECT s.kind, c.content_type, c.duration_seconds FROM stories s JOIN contents c ON c.id = s.content_id"

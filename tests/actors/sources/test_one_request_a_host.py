@@ -23,8 +23,7 @@ def test_a_feed_and_pages_of_its_host_are_asked_under_one_lease_and_robots_txt_i
     for n in range(3):
         site.pages[f"/{n}"] = Answer(page("A", paragraphs(f"the queue of {n}")))
     site.pages["/feed"] = Answer(rss(*((str(n), f"T{n}", f"{site.url}/{n}") for n in range(3))))
-    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed"))
-    pipeline.drain()
+    pipeline.bring(add_source(f"{site.url}/feed"))
     lease = f"host/{site.url.removeprefix('http://')}"
     assert [context.leased for context in pipeline.contexts] == [[lease], [lease]]
     assert pipeline.outcomes() == {"stored": 3}
@@ -117,8 +116,7 @@ def test_no_page_is_fetched_where_the_feed_is_enough(
 ) -> None:
     rule(pipeline, site, feed_is_enough=True)
     feed(site, 1, extra=f"<description><![CDATA[{paragraphs('the whole article', 2)}]]></description>")
-    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed"))
-    pipeline.drain()
+    pipeline.bring(add_source(f"{site.url}/feed"))
     assert site.times("/0") == 0
     ((origin, choice),) = pipeline.query("SELECT text_origin, text_choice FROM content_details")
     assert (origin, choice) == ("description", "description: the rule of its site says that it is enough")

@@ -55,8 +55,7 @@ def test_an_address_that_is_not_public_is_refused_as_page_and_as_feed(
 def test_the_items_of_a_feed_are_refused_one_by_one(pipeline: Pipeline, site: Site, add_source: Any, host: str) -> None:
     site.pages["/good"] = Answer(page("Good", paragraphs("the good one")))
     site.pages["/feed"] = Answer(rss(("a", "bad", f"http://{host}/admin"), ("b", "good", f"{site.url}/good")))
-    pipeline.run("ingest-source", source_id=add_source(f"{site.url}/feed"))
-    pipeline.drain()
+    pipeline.bring(add_source(f"{site.url}/feed"))
     assert pipeline.outcomes() == {"blocked_address": 1, "stored": 1}
 
 
