@@ -96,14 +96,6 @@ def test_plain_text_is_what_a_reader_sees(markdown: str, text: str) -> None:
     assert plain(markdown) == text
 
 
-def test_ranked_sentences_know_their_place_in_the_document() -> None:
-    document = "# T\n\nThe *bank* cut rates on Monday. Nobody had expected that at all.\n\n```\ncode. Here.\n```"
-    found = ranked(document)
-    assert [document[each.start : each.end] for each in found] == [each.raw for each in found]
-    assert [each.text for each in best(list(found), 5)] != []
-    assert all("code" not in each.raw for each in found)
-
-
 def test_the_sentence_that_shares_most_with_the_others_ranks_first_and_its_repetition_does_not_follow() -> None:
     central = "The council closed the bridge because engineers found cracks in its pillar."
     again = "Because engineers found cracks in its pillar, the council closed the bridge."
