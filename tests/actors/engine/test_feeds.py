@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from actors.engine.contract import ContentItem, EngineError
 from actors.engine.feeds import read_feed
 from tests.actors.engine.conftest import NOW, entry, failure, only
-from tests.actors.scripted_site import atom, channel, rss
+from tests.actors.scripted_site import atom, rss
 from tests.lab.quality.corpora import CORPUS
 
 FEEDS = CORPUS / "feeds"
@@ -109,22 +109,6 @@ def test_an_atom_entry_with_several_links_gives_the_page() -> None:
     )
     item = only(atom(f"<id>tag:1</id><title>e</title>{links}"))
     assert (item.id, item.url) == ("tag:1", "https://a.example/page")
-
-
-def test_a_podcast_has_audio_and_durations() -> None:
-    sound = '<enclosure url="https://a.example/1.mp3" type="audio/mpeg" length="1"/>'
-    body = rss(("1", "One", "https://a.example/1"), extra=f"<itunes:duration>1:02:03</itunes:duration>{sound}")
-    source = read_feed(body.encode(), URL)
-    (item,) = source.items or []
-    assert (source.source_type, item.content_type, item.duration) == ("podcast", "audio", 3723)
-    assert item.metadata["enclosure"] == "https://a.example/1.mp3"
-
-
-def test_a_channel_of_youtube_has_videos_with_their_descriptions() -> None:
-    source = read_feed(channel().encode(), "https://www.youtube.com/feeds/videos.xml?channel_id=UC0")
-    (item,) = source.items or []
-    assert source.source_type == "youtube"
-    assert (item.content_type, item.description, item.metadata["videoId"]) == ("video", "What it shows", "abcdefghijk")
 
 
 def test_no_more_entries_are_read_than_allowed() -> None:

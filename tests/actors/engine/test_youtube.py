@@ -121,11 +121,13 @@ def test_a_channel_lists_its_videos_with_their_lengths() -> None:
     assert not any("k3y" in asked.path for asked in api.asked)
 
 
-def test_a_video_has_the_identity_that_the_keyless_feed_gives_it() -> None:
+def test_a_video_is_the_same_with_and_without_a_key() -> None:
     with Api() as api:
         api.answer("videos", as_json(video()))
         item = engine(api).fetch_item("https://youtu.be/abcdefghijk")
-    assert item.id == only(channel(), FEED).id
+    told = only(channel(), FEED)
+    assert (item.id, item.content_type, item.metadata) == (told.id, "video", {"videoId": told.metadata["videoId"]})
+    assert told.content_type == "video"
 
 
 def test_when_the_api_fails_the_keyless_feed_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,13 +121,6 @@ def test_what_is_no_address_is_rejected_in_words(pipeline: Pipeline, url: str) -
     assert pipeline.query("SELECT count(*) FROM sources") == [(0,)]
 
 
-def test_the_item_of_a_oneoff_and_of_a_feed_make_one_story(pipeline: Pipeline, site: Site, fetched: Any) -> None:
-    fetched("/a", paragraphs("the queue"))
-    pipeline.run("ingest-oneoff", url=f"{site.url}/a")
-    pipeline.drain()
-    assert pipeline.outcomes() == {"stored": 1, "duplicate": 1}
-
-
 LONG = "An uploaded text says this in many words. " * 12
 
 
