@@ -1,1 +1,1 @@
-"""Has tasks that write briefs and digests, and deliver digests and alerts."""
+"""Has tasks that write briefs and digests, and tasks that deliver digests and alerts."""

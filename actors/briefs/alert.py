@@ -18,10 +18,10 @@ _MOST = 50  # maximum number of stories in one message; further stories come in 
 
 
 def deliver_alert(payload: DeliverAlert, ctx: Context[AlertSettings]) -> dict[str, Any]:
-    """Send the stories that wait for the receiver. While it is unreachable, they wait for this job or a later job.
+    """Send the receiver its waiting stories. If the receiver cannot be reached, its stories wait for this job or a later job.
 
     Raises:
-        Defer: the receiver has quiet hours, or it got its maximum of messages for this hour.
+        Defer: the receiver has quiet hours, or has got its maximum number of messages for an hour.
         Retry: the receiver could not be reached, and another attempt may succeed.
         Reject: the receiver refused the message, or jobs.yaml does not have the receiver.
     """
@@ -67,7 +67,7 @@ def _deliver(ctx: Context[AlertSettings], name: str, receiver: Receiver) -> dict
 
 
 def _pause(receiver: Receiver, now: datetime, sent: Sequence[datetime]) -> tuple[datetime, str] | None:
-    """Return the time until which the receiver gets no message, and the reason."""
+    """Return the time until which the receiver must not get a message, and the reason."""
     quiet = receiver.quiet.until(now) if receiver.quiet else None
     if quiet is not None:
         return quiet, f"quiet hours until {quiet:%Y-%m-%d %H:%M %Z}"

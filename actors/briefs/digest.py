@@ -1,4 +1,4 @@
-"""Writes the top events of a day or a week by topic, with two sentences each. Embeddings and headlines give the topics."""
+"""Writes the top events of a day or a week by topic, each in two sentences. Topics come from embeddings and headlines."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ _NEW = 2  # minimum number of words in the second sentence that the first does n
 def write_digest(
     tx: Connection, payload: GenerateBrief | DeliverDigest, limit: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Store the digest of a period, by default to yesterday (UTC). Returns its key in the database, and the job's output."""
+    """Store the digest of a period, which by default ends yesterday (UTC). Returns the digest's key, and the job's output."""
     assert payload.period is not None
     ends_on = payload.ends_on or SQL.value(tx, "digest_today") - timedelta(days=1)
     since = ends_on - timedelta(days=_DAYS[payload.period] - 1)
@@ -42,9 +42,9 @@ def write_digest(
 
 
 def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, limit: int) -> list[dict[str, Any]]:
-    """Return the events published from ``since`` to ``until`` (both included, UTC), as leading stories, best first.
+    """Return the leading stories of the events published from ``since`` to ``until`` (both included, UTC), best first.
 
-    A team sees only the sources that it follows, and no story that it archived.
+    A team gets only stories of sources that the team follows, and no story that the team archived.
     """
     with by_index(conn):
         rows = SQL.all(conn, "digest_entries", since=since, until=until, team_id=team_id, limit=limit)
@@ -55,7 +55,7 @@ def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, lim
 def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the entries with their ``topic`` and ``said``.
 
-    ``topic`` is None if no other entry shares it. ``said`` has two sentences of one-liner, reason and highlights.
+    ``topic`` is None if no other entry shares the topic. ``said`` is two sentences from one-liner, reason and highlights.
     """
     near = {
         frozenset((str(row["one"]), str(row["other"]))): row["cosine"]
@@ -103,7 +103,7 @@ def _name(title: str, common: set[str]) -> str:
 
 
 def _said(entry: Mapping[str, Any]) -> list[str]:
-    """Return the first sentence, and the first later sentence that adds a fact to it."""
+    """Return an entry's first sentence, and the first later sentence that adds a fact."""
     said: list[str] = []
     for sentence in _told(entry):
         if not said or len(set(terms(sentence)) - set(terms(" ".join(said)))) >= _NEW:

@@ -1,4 +1,4 @@
-"""Runs generate-brief, which writes a story in one line, in two sentences and as an elevator pitch."""
+"""Runs generate-brief, which sums up a story in one line, in two sentences and as an elevator pitch."""
 
 from typing import Any
 
@@ -28,13 +28,13 @@ class BriefSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[str, Any]:
-    """Write the story's brief within its limits, unless a person wrote or edited it, or write the digest of a period.
+    """Write a story's brief, unless a person wrote or edited the brief. If the payload has a period, write its digest instead.
 
     Raises:
         Reject: the story does not exist, or it has no text.
         Retry, Defer: the provider asked to wait.
         WaitFor: the question was put into a batch, and the job waits for its answer.
-        Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
+        Unfounded: a model twice gave statements that the story does not support. The stored brief was made without a model.
     """
     output: dict[str, Any]
     if payload.story_id is None:

@@ -67,7 +67,7 @@ def html(digest: Mapping[str, Any]) -> str:
 
 
 def _topics(digest: Mapping[str, Any]) -> list[tuple[str | None, list[Mapping[str, Any]]]]:
-    """Return the entries by topic, the topic of the best entry first, entries without a topic last."""
+    """Return the entries grouped by topic. The topic of the best entry is first, and entries without a topic are last."""
     found: dict[str | None, list[Mapping[str, Any]]] = {}
     for entry in digest["entries"]:
         found.setdefault(entry.get("topic"), []).append(entry)
@@ -76,7 +76,7 @@ def _topics(digest: Mapping[str, Any]) -> list[tuple[str | None, list[Mapping[st
 
 
 def said(entry: Mapping[str, Any]) -> list[str]:
-    """Return the lines about an entry: its two sentences, or else its one-liner and the reason why it matters."""
+    """Return the lines about an entry: its two sentences, or else its one-liner and the reason why the event matters."""
     told = entry["said"] if "said" in entry else (entry.get("one_liner"), entry.get("why"))
     return [words for each in told if (words := _line(each))]
 
@@ -87,7 +87,7 @@ def line(entry: Mapping[str, Any]) -> str:
 
 
 def _about(entry: Mapping[str, Any]) -> str:
-    """Return the chili score and the sources of an entry, by name if known."""
+    """Return an entry's chili score (how hot the story is) and its sources, by name if known."""
     names = [_line(name) for name in entry.get("told_by") or [] if name] or [_line(entry["source"]) or "?"]
     more = max(entry["sources"], len(names)) - len(names[:_MOST_SOURCES])
     told_by = ", ".join(names[:_MOST_SOURCES]) + (f" and {more} more" if more > 0 else "")
@@ -103,11 +103,11 @@ def _line(words: str | None) -> str:
 
 
 def _marked(words: str | None) -> str:
-    r"""Return one line, with ``\`` before each character that Markdown would read as markup or as a list's beginning."""
+    r"""Return one line with ``\`` before each character that Markdown would read as markup or as the beginning of a list."""
     return re.sub(r"^(\d+)([.)])|^([-+=])", r"\1\\\2\3", _MARKS.sub(r"\\\1", _line(words)))
 
 
 def address(entry: Mapping[str, Any]) -> str:
-    """Return a web address without characters that could end a link, or an empty text for any other text."""
+    """Return a web address without characters that could end a link, or an empty text if ``url`` is no web address."""
     url = entry["url"] or ""
     return quote(url, safe="!#$%&'()*+,/:;=?@[]~-._") if split(url).scheme in {"http", "https"} else ""

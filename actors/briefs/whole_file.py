@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Replace the file at ``path`` by ``text``, for every user to read. After an OSError, an older file is unchanged."""
+    """Replace the file at ``path`` by ``text``, readable for every user. After an OSError, the earlier file is unchanged."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:

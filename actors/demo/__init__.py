@@ -1,1 +1,1 @@
-"""Runs the demo: the real pipeline reads a bundled sample site, and the results are checked and shown."""
+"""Runs the demo: the real pipeline reads a bundled sample site, and the demo checks and shows the results."""

@@ -1,4 +1,4 @@
-"""Runs the demo once, and checks what the sample site, or any feeds, must have left in the database."""
+"""Runs the demo once, and checks the database against the results expected from the sample site, or from any feeds."""
 
 import os
 import subprocess
@@ -87,7 +87,7 @@ def run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
 
 
 def _configured(folder: Path, *, fetch_from_here: bool) -> Path:
-    """Return the real jobs.yaml, or a copy whose Engine may fetch from loopback."""
+    """Return the path of the real jobs.yaml, or of a copy that lets the Engine fetch from loopback."""
     real = environment.config_path().absolute()
     config.load(real)
     if not fetch_from_here:
@@ -122,7 +122,7 @@ def _running(jobs_yaml: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def _is_done(conn: Connection, running: "subprocess.Popen[bytes]", limit: float) -> bool:
-    """Return whether all jobs ended in time, and none failed."""
+    """Wait until all jobs end. Return whether they ended in time, and none failed."""
     end = time.monotonic() + limit
     while any(jobs(status=["created", "retry", "active"], limit=1, connection=conn)):
         if running.poll() is not None or time.monotonic() > end:
@@ -132,7 +132,7 @@ def _is_done(conn: Connection, running: "subprocess.Popen[bytes]", limit: float)
 
 
 def show(console: Console, found: Results) -> dict[str, int]:
-    """Show stories and feeds by commands of ``zeke-news``. Returns the exit statuses other than 0 by command."""
+    """Show stories and feeds by commands of ``zeke-news``. Returns the commands that failed, with their exit statuses."""
     refused = {}
     hottest = max(found.stories, key=lambda story: story["chili"] or 0, default=None)
     in_full = [["story", str(hottest["number"])]] if hottest else []
@@ -146,7 +146,7 @@ def show(console: Console, found: Results) -> dict[str, int]:
 
 
 def checks(found: Results, feeds: Sequence[str], refused: dict[str, int], *, is_done: bool) -> Checks:
-    """Return the checks of the run, and of its results from ``feeds``, or without feeds from the sample site."""
+    """Return the checks of the run, and of its results for ``feeds``, or for the sample site if there are no ``feeds``."""
     own = {
         "all was done in time, and no job failed": (True, is_done),
         "every command above ended with status 0": ({}, refused),
@@ -188,7 +188,7 @@ def _results(conn: Connection) -> Results:
 
 
 def of_sample_site(found: Results) -> Checks:
-    """Return the exact checks for the bundled site."""
+    """Return the checks for the bundled sample site, whose exact results are known."""
     written = sorted(entry.title for entry in entries() if not entry.missing and entry.topic != "Short")
     outcomes = {"not_found": 1, "stored": len(written), "too_short": 1}
     clusters = Counter(story["cluster_id"] for story in found.stories if story["cluster_id"] is not None)

@@ -40,12 +40,12 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """Return all entries of both feeds, in the order of the catalogue."""
+    """Return the entries of both feeds, in the order of the file that lists them."""
     return [Entry(**row) for row in tomllib.loads(_read("catalogue.toml"))["entry"]]
 
 
 def render(base_url: str, now: datetime) -> dict[str, str]:
-    """Return every page and feed of the site by its path, with ages relative to ``now``. Paths of feeds end with ``.xml``."""
+    """Return every page and feed of the site by path, with dates counted back from ``now``. Paths of feeds end with ``.xml``."""
     pages: dict[str, str] = {}
     for row in tomllib.loads(_read("catalogue.toml"))["publication"]:
         own = sorted((one for one in entries() if one.publication == row["slug"]), key=lambda one: one.age)

@@ -1,4 +1,4 @@
-"""Fetches pages and feeds from the web with an Engine, which is in this process or elsewhere."""
+"""Fetches pages and feeds from the web with an Engine, which runs in this process or on another server."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ __all__ = ["Settings"]
 
 
 class SiteEngines:
-    """Asks the Engine that the rule for an address names. The default Engine has an empty host as its key."""
+    """Sends each request to the Engine that the site's rule names. The default Engine has the empty text as its key."""
 
     def __init__(self, settings: SiteSettings, engines: Mapping[str, Finder]) -> None:
         self._settings = settings
@@ -30,7 +30,7 @@ class SiteEngines:
         return self._of(typed(text)).discover(text)
 
     def close(self) -> None:
-        """Close the Engines that can be closed."""
+        """Close the Engines that have a method ``close``."""
         for engine in self._engines.values():
             if (close := getattr(engine, "close", None)) is not None:
                 close()
@@ -40,10 +40,10 @@ class SiteEngines:
 
 
 class Settings(SiteSettings):
-    """Reads ``services.engine`` of jobs.yaml: the settings, and the choice of the implementation."""
+    """Reads ``services.engine`` of jobs.yaml, which chooses the Engine and has its settings."""
 
     def open(self) -> Finder:
-        """Make the Engine. Making an Engine sends no request."""
+        """Make the Engine. Opening an Engine sends no request."""
         if self.sites:
             named = {host: self.of(site).one() for host, site in self.sites.items() if site.engine}
             return SiteEngines(self, {"": self.one(), **named})

@@ -16,7 +16,7 @@ TOKEN = "ENGINE_TOKEN"  # noqa: S105 (the name of a variable)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or Ctrl-C. If ``ENGINE_TOKEN`` is set, callers must send it as their bearer token."""
+    """Serve the Engine until SIGTERM or Ctrl-C. If ``ENGINE_TOKEN`` is set, callers must send it as their bearer token."""
     parser = argparse.ArgumentParser(prog="python -m actors.engine", description=main.__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=PORT, help="port to listen on (default: %(default)s)")

@@ -25,7 +25,7 @@ _SAFE_PATH = "/:@!$&'()*+,;=-._~"
 
 
 def split(url: str) -> SplitResult:
-    """Return the parts of an address. All parts are empty if the address is not valid."""
+    """Return the parts of a web address. All parts are empty if the address is not valid."""
     with suppress(ValueError):
         parts = urlsplit(url.strip())
         _ = parts.port  # this line raises ValueError for a wrong port
@@ -34,10 +34,10 @@ def split(url: str) -> SplitResult:
 
 
 def canonical_url(url: str) -> str:
-    """Return the one address for all links to the same page. The address is not for fetching.
+    """Return the one address for all links to the same page, which identifies the page but may not be fetched.
 
-    Pages do not differ by scheme and ``www.``, mobile and AMP hosts, default ports, tracking parameters, the order of
-    parameters, fragments and a slash at the end. A text that is no http address is returned unchanged.
+    Links to the same page may differ in scheme, ``www.``, mobile or AMP host, default port, tracking parameters, the
+    order of parameters, fragment, or a slash at the end. A text that is no http address is returned unchanged.
     """
     if len(url) > LONGEST_ADDRESS:
         return url.strip()
@@ -81,13 +81,13 @@ def is_web(url: str) -> bool:
 
 
 def site_of(url: str) -> str:
-    """Return the site of ``url``: its host without ``www.`` and the like, or an empty text without a host."""
+    """Return the site of ``url``: its host without a prefix such as ``www.``. Without a host, the result is an empty text."""
     parts = split(canonical_url(url))
     return parts.netloc.lower() if len(parts.hostname or "") <= LONGEST_HOST else ""
 
 
 def joined(base: str, href: str, *, with_fragment: bool = False) -> str:
-    """Return a link's absolute web address, or an empty text for any other text."""
+    """Return a link's absolute web address, or an empty text if the link is no web address."""
     try:
         address = urljoin(base, href.strip()) if href.strip() else ""
     except ValueError:

@@ -1,4 +1,4 @@
-"""Asks an Engine on another server, by the product's HTTP contract."""
+"""Sends requests to an Engine on another server, by the product's HTTP contract."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from zeke_jobs import Payload
 
 M = TypeVar("M", bound=Payload)
 
-# The Engine refuses every request with these statuses. A 500 may be due to one page.
+# With these statuses, the Engine refuses every request. A 500 may concern only one page.
 _AWAY = {401, 403, 429, 503}
 _BY_STATUS = {400: "invalid_url", 404: "not_found"}
 _LARGEST = 32 * 1024 * 1024
 
 
 class HttpEngine:
-    """Asks the Engine at a base address such as ``http://engine:3010``. The Engine's answers may have a ``data`` wrapper.
+    """Calls the Engine at an address such as ``http://engine:3010``. An answer may be inside an object with the key ``data``.
 
-    The product's Engine gives neither a text nor the items of a feed, so these stay None. ``timeout`` is in seconds.
+    The product's Engine sends neither an item's text nor a feed's items, so both are None. ``timeout`` is in seconds.
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0, max_entries: int = 300) -> None:
@@ -48,7 +48,7 @@ class HttpEngine:
         try:
             return self._ask("/discover", {"url": text}, Found)
         except EngineError as error:
-            # The product's Engine lacks this path, so ask it for the feed itself.
+            # The product's Engine cannot discover feeds, so ask the Engine for the feed at this address.
             if error.code != "not_found":
                 raise
         source = self.fetch_source(typed(text))
@@ -77,7 +77,7 @@ class HttpEngine:
 
 
 class _Refusal(Payload):
-    """Reads the error of the product's Engine, which sends only ``error``."""
+    """Reads an error of an Engine. The product's Engine sends only ``error``."""
 
     error: str = ""
     code: str | None = None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Network = IPv4Network | IPv6Network
 
 _NAT64 = ip_network("64:ff9b::/96")
-# Python's tables (3.11 to 3.13) call these networks global, but they have no public servers.
+# Python's tables (3.11 to 3.13) call these networks global, but these networks have no public servers.
 _REFUSED = (
     ip_network("192.88.99.0/24"),  # 6to4 relays (RFC 7526)
     ip_network("::/96"),  # IPv4-compatible, deprecated
@@ -33,7 +33,7 @@ _REFUSED = (
 def refusal(address: str, allowed: Sequence[Network] = ()) -> str | None:
     """Return the reason why a connection to ``address`` is not allowed, or None. ``allowed`` networks pass without a check.
 
-    If an IPv6 address contains an IPv4 address (mapped, 6to4, Teredo, NAT64), both must be allowed.
+    If an IPv6 address contains an IPv4 address (mapped, 6to4, Teredo, NAT64), both addresses must be allowed.
     """
     parsed = ip_address(address.partition("%")[0])
     if any(parsed in network for network in allowed):
@@ -65,7 +65,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 @dataclass
 class Budget:
-    """Counts what remains for one fetch: bytes on the wire, and the time until ``deadline`` (``time.monotonic``)."""
+    """Counts the bytes that one fetch may still receive, and the seconds until its ``deadline`` (``time.monotonic``)."""
 
     deadline: float
     raw_bytes: int
@@ -86,7 +86,7 @@ class Budget:
 
 
 class GuardedBackend(httpcore.NetworkBackend):
-    """Resolves a name once, checks every address, and connects to a checked address. TLS still uses the name."""
+    """Resolves a host's name once, checks every address, and connects to a checked address. TLS checks the host's name."""
 
     def __init__(self, budget: Budget, allowed: Sequence[Network] = (), resolver: Resolver = resolve) -> None:
         self._budget, self._allowed, self._resolver = budget, allowed, resolver

@@ -1,4 +1,4 @@
-"""Defines the requests to an Engine and its answers: the product's contract, with further optional fields."""
+"""Defines the requests to an Engine, which fetches pages and feeds, and its answers, with more fields than the product's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LONGEST_DURATION = 31 * 86_400.0  # seconds
 
 
 def short_identity(text: str) -> str:
-    """Return the text, or its hash if it has more than 500 characters, to fit into an index."""
+    """Return the text, or the text's hash if it has more than 500 characters, because an index needs short values."""
     text = clean(text)
     return text if len(text) <= _LONGEST_ID else "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
@@ -51,17 +51,17 @@ def _cleaned(value: Any) -> Any:
 
 
 def bounded_header(value: str | None, most: int = 1000) -> str | None:
-    """Return a header or address, or None if it is empty or too long, because a cut value would be wrong."""
+    """Return a header or address. Return None if it is empty or too long, because a shortened value would be wrong."""
     return clean(value) if value and len(value) <= most else None
 
 
 def plausible_duration(seconds: float | None) -> float | None:
-    """Return a recording's length up to 31 days, or None for another number."""
+    """Return a recording's length in seconds, or None if it is negative or more than 31 days."""
     return seconds if seconds is not None and 0 <= seconds <= _LONGEST_DURATION else None
 
 
 def _publication(moment: datetime | None) -> datetime | None:
-    """Return a time of publication. A time without a zone counts as UTC, and a future time becomes the current time."""
+    """Return a time of publication. A time without a zone is read as UTC, and a future time becomes the current time."""
     moment = moment.replace(tzinfo=UTC) if moment and not moment.tzinfo else moment
     return min(moment, datetime.now(UTC)) if moment and moment >= EARLIEST else None
 
@@ -157,7 +157,7 @@ class ContentItem(Payload):
 
 
 class ContentSource(Payload):
-    """Describes a feed or channel. The product's Engine does not send ``items`` and later fields.
+    """Describes a feed or channel. The product's Engine omits ``items`` and the fields below ``items``.
 
     Attributes:
         items: The items in the feed's order, usually the newest first; None if the Engine does not list them.
@@ -186,7 +186,7 @@ class ContentSource(Payload):
 
 
 class Found(Payload):
-    """Holds the feeds behind an address, each with its current items."""
+    """Holds the feeds that were found behind an address, each with its current items."""
 
     feeds: list[ContentSource]
 
@@ -198,11 +198,11 @@ class Engine(Protocol):
         """Get the page at ``url`` with its text."""
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
-        """Get the feed at ``url``. The ``etag`` and ``last_modified`` of the last answer make the request conditional."""
+        """Get the feed at ``url``. With the ``etag`` or ``last_modified`` of the last answer, the request is conditional."""
 
 
 class Finder(Engine, Protocol):
-    """Is an Engine that also finds feeds."""
+    """Is an Engine that also finds the feeds behind an address."""
 
     def discover(self, text: str) -> Found:
-        """Find the feeds behind a person's input: a feed, a page, a channel, a profile, a repository."""
+        """Find the feeds behind a person's input, which may name a feed, page, channel, profile or repository."""

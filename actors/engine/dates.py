@@ -1,4 +1,4 @@
-"""Reads dates as feeds and pages write them: in many languages, with time zones by number or name."""
+"""Reads the dates in feeds and pages, in many languages, with time zones as numbers or names."""
 # ruff: noqa: RUF001 (months and marks in their own scripts)
 
 import re
@@ -40,9 +40,9 @@ _FORMS = [
 
 
 def read_date(text: str) -> datetime | None:
-    """Return the time in UTC of a text that is only a date. A date without a zone counts as UTC.
+    """Return the time in UTC that a text means. The text must be only a date. A date without a zone counts as UTC.
 
-    The result is None if the text is not a date, may mean two days (as 3/4/2020), or names an unknown zone.
+    The result is None if the text is not a date, may mean two days (as 3/4/2020), or names an unknown time zone.
     """
     text = _plain(text)
     found = (match.groupdict() for form in _FORMS if (match := form.fullmatch(text)) is not None)
@@ -81,7 +81,7 @@ def _day_and_month(found: dict[str, str | None]) -> tuple[int, int]:
             raise ValueError("the day and the month cannot be distinguished")
         return max(one, other), min(one, other)
     number, word = found.get("number"), found.get("month") or ""
-    # The longest beginning of a month's name counts.
+    # If several beginnings of months' names fit, the longest is used.
     starts = ((len(start), month) for start, month in _STARTS if word.startswith(start))
     return int(found["day"] or ""), int(number) if number else max(starts)[1]
 
@@ -89,7 +89,7 @@ def _day_and_month(found: dict[str, str | None]) -> tuple[int, int]:
 def _zone(found: dict[str, str | None]) -> timezone:
     name, sign = found.get("name"), found.get("sign")
     offset = timedelta(hours=int(found.get("hours") or 0), minutes=int(found.get("minutes") or 0))
-    # In GMT+2 only the offset counts.
+    # In a zone such as GMT+2, only the offset is used.
     if not sign and name not in {None, "z", "gmt", "utc"}:
         from dateparser.timezone_parser import pop_tz_offset_from_string
 

@@ -1,4 +1,4 @@
-"""Decodes the Content-Encoding of a body, with a bound for its size."""
+"""Decodes an HTTP body by its Content-Encoding, up to a maximum size."""
 
 import zlib
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ _LARGEST = 64 * 1024 * 1024
 
 
 def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
-    """Return the decoded body. Raises EngineError: ``unsupported_type``, ``too_large`` over ``limit``, ``fetch_failed``."""
+    """Return the decoded body. Raises EngineError: ``unsupported_type``, ``fetch_failed``, or ``too_large`` (over ``limit``)."""
     name = encoding.strip().lower() or "identity"
     if name not in {"identity", "gzip", "x-gzip", "deflate"}:
         raise EngineError("unsupported_type", f"expected gzip or no encoding, got {encoding!r}")
@@ -29,7 +29,7 @@ def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
             raise EngineError("fetch_failed", f"the {name} body ended in the middle")
         if (members := members + 1) > _MOST_MEMBERS:  # each member copies the rest of the body
             raise EngineError("fetch_failed", f"the {name} body has more than {_MOST_MEMBERS} members")
-        # Another member may follow, or padding.
+        # Another gzip member or padding may follow.
         left = inflater.unused_data if inflater.unused_data.startswith(_GZIP) else b""
     if len(body) > limit:
         raise EngineError("too_large", f"the body is larger than {limit} bytes")

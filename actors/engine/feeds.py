@@ -37,7 +37,7 @@ _AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECA
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
 _LONGEST_MARKUP = 20_000
 _TAG = re.compile(r"<[/!?]?[A-Za-z][^<>]*>|<!--[^<>]*-->")
-# RSS declares no types. A name in angle brackets is a tag if HTML has this tag; otherwise it is text, as in Vec<T>.
+# RSS declares no types. A name in angle brackets is a tag if HTML has this tag, and otherwise text, as in Vec<T>.
 _TAG_OF_HTML = re.compile(
     r"</?(?:a|abbr|b|big|blockquote|br|center|cite|code|del|div|em|font|h[1-6]|i|img|ins|kbd|li|mark|nobr|ol|p|pre|q|s|samp|"
     r"small|span|strike|strong|sub|sup|time|tt|u|ul|var|wbr)(?:\s[^<>]*|/)?>|<!--[^<>]*-->",
@@ -49,11 +49,11 @@ _PERIODS = {"hourly": 60, "daily": 1440, "weekly": 10080, "monthly": 43200, "yea
 def read_feed(
     body: bytes, url: str, *, content_type: str = "", max_entries: int = 300, now: datetime | None = None
 ) -> ContentSource:
-    """Read a feed of any form, well formed or not. Raises EngineError: ``not_a_feed``, or ``too_large`` when inflated.
+    """Read a feed of any form, well formed or not. Raises EngineError: ``not_a_feed``, or ``too_large`` after decompression.
 
     Every item has an id that stays the same from one reading to the next: its guid, its link, the address of its
-    recording, or its title and date. An id that is empty or repeated within the feed is ignored. A publication in the
-    future becomes ``now``; ``metadata.updated`` stays unchanged.
+    recording, or its title and date. An id that is empty or repeated within the feed is ignored. A time of publication
+    in the future becomes ``now``, but ``metadata.updated`` stays unchanged.
     """
     now = now or datetime.now(UTC)
     body = unpacked(body)
@@ -106,7 +106,7 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
 
 
 def _character(reference: re.Match[bytes]) -> bytes:
-    """Return nothing for a character that does not exist, because the parser would refuse the feed with it."""
+    """Return a character reference, or nothing if XML has no such character, because the parser would refuse the feed."""
     digits = (reference[1] or reference[2]).lstrip(b"0") or b"0"
     number = int(digits, 16 if reference[1] else 10) if len(digits) < 8 else sys.maxunicode + 1
     return reference[0] if number <= sys.maxunicode and clean(chr(number)) else b""
@@ -142,7 +142,7 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
 
 
 def _link(entry: dict[str, Any], feed_url: str) -> str:
-    """Return the link of an entry: one of several in Atom, ``about`` in RSS 1.0, in some feeds only the guid."""
+    """Return an entry's link: one of several links in Atom, ``about`` in RSS 1.0, or the guid in some feeds."""
     links = [part for part in dict.get(entry, "links") or [] if _value(part, "href")]
     pages = [part for part in links if _value(part, "rel") in {"alternate", ""}]
     pages.sort(key=lambda part: "html" not in _value(part, "type"))
@@ -156,7 +156,7 @@ def _link(entry: dict[str, Any], feed_url: str) -> str:
 
 
 def _identified(items: list[ContentItem]) -> list[ContentItem]:
-    """Return the items with identities, without copies. A value that several items have identifies none of them."""
+    """Return the items with their ids, without copies. A value that several items have is not used as an id."""
     names = [(item.id, item.url, item.metadata.get("enclosure", "")) for item in items]
     counts = [Counter(kind) for kind in zip(*names, strict=True)]
     found: dict[str, ContentItem] = {}
@@ -181,7 +181,7 @@ def _moment(text: str) -> datetime | None:
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
     for part in dict.get(entry, "links") or []:
         address, kind = _value(part, "href"), _value(part, "type").partition("/")[0].strip().lower()
-        # The media type decides, or the extension if the type is general.
+        # The media type decides, or the file's extension if the media type is general.
         is_audio = kind == "audio" or (kind in {"", "application"} and _AUDIO.search(urlsplit(address).path))
         if _value(part, "rel") == "enclosure" and is_web(address) and is_audio:
             return address, _seconds(_value(entry, "itunes_duration"))
@@ -189,7 +189,7 @@ def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
 
 
 def _transcript(entry: dict[str, Any], feed_url: str) -> str:
-    """Return the address of a transcript, by the podcast namespace, by Media RSS, or as an attachment."""
+    """Return the address of a transcript, which the podcast namespace, Media RSS or an attachment gives."""
     named = [(dict.get(entry, "podcast_transcript"), "url"), (dict.get(entry, "media_subtitle"), "href")]
     named += [(part, "href") for part in dict.get(entry, "links") or [] if _value(part, "type") in CAPTIONS]
     found = (joined(feed_url, _value(part, at), with_fragment=True) for part, at in named if isinstance(part, dict))
@@ -205,7 +205,7 @@ def _seconds(text: str) -> float | None:
 
 
 def _ttl(feed: dict[str, Any]) -> int | None:
-    """Return the minutes of the ``ttl``, or of the period of the syndication module."""
+    """Return the feed's ``ttl`` in minutes, or the update period that the syndication module gives."""
     text = _value(feed, "ttl").strip()
     if re.fullmatch(r"\d{1,6}", text, re.ASCII):
         return int(text)
@@ -216,7 +216,7 @@ def _ttl(feed: dict[str, Any]) -> int | None:
 
 
 def _title(entry: dict[str, Any], key: str, *, typed: bool) -> str:
-    """Return the title without markup. If ``typed``, the format (Atom, JSON Feed) declares the types of texts."""
+    """Return the title without markup. If ``typed``, the feed's format (Atom, JSON Feed) declares whether a text is HTML."""
     line = _value(entry, key)[:_LONGEST_MARKUP]
     if typed and _is_plain(entry, key):
         return line
@@ -224,18 +224,18 @@ def _title(entry: dict[str, Any], key: str, *, typed: bool) -> str:
 
 
 def _fragment(entry: dict[str, Any], key: str, *, typed: bool) -> str:
-    """Return a text of an entry as HTML."""
+    """Return one of an entry's texts as HTML."""
     text = _value(entry, key)
     return html.escape(text, quote=False) if typed and _is_plain(entry, key) else text
 
 
 def _value(entry: dict[str, Any], key: str) -> str:
-    # Use dict.get, because feedparser maps one date to another, with a warning.
+    # Use dict.get, because feedparser's own get returns another date for a missing one, with a warning.
     value = dict.get(entry, key)
     return clean(value) if isinstance(value, str) else ""
 
 
 def _is_plain(entry: dict[str, Any], key: str) -> bool:
-    """Return whether a text is declared as plain. In RSS the parser only guesses."""
+    """Return whether a text is declared as plain. For RSS, feedparser only guesses the type."""
     details = entry if key == "value" else dict.get(entry, f"{key}_detail")
     return isinstance(details, dict) and dict.get(details, "type") == "text/plain"

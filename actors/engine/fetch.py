@@ -35,7 +35,7 @@ _REFUSALS |= {402: "paywall", 404: "not_found", 410: "gone"}
 
 @dataclass(frozen=True)
 class Limits:
-    """Holds the bounds of one fetch."""
+    """Holds the limits of one fetch."""
 
     body_bytes: int  # bytes of the decoded body; with 0 the body is not read
     raw_bytes: int  # bytes on the wire, with headers and redirects
@@ -78,7 +78,7 @@ class Fetcher:
         return httpx.create_ssl_context()
 
     def get(self, url: str, limits: Limits, headers: Mapping[str, str] | None = None) -> Fetched:
-        """Get ``url``, following redirects. Raises EngineError with the code of any failure."""
+        """Get ``url``, following redirects. Raises EngineError for any failure, with the failure's code."""
         budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
         target = parse(url)
         permanent = True

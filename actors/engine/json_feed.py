@@ -1,4 +1,4 @@
-"""Turns a JSON Feed, version 1 or 1.1 (https://jsonfeed.org), into the same entries as a feed in XML."""
+"""Turns a JSON Feed, version 1 or 1.1 (https://jsonfeed.org), into entries like those of a feed in XML."""
 
 import html
 import json
@@ -19,13 +19,13 @@ def is_json(body: bytes) -> bool:
 
 
 def parse(body: bytes, url: str) -> dict[str, Any]:
-    """Return the feed in the form of feedparser: version, feed and entries. Raises EngineError (``not_a_feed``)."""
+    """Return the feed as feedparser does: a mapping with version, feed and entries. Raises EngineError (``not_a_feed``)."""
     try:
         data = json.loads(decode(body), strict=False)
     except (ValueError, RecursionError) as error:
         raise EngineError("not_a_feed", f"{url} is not a feed: its JSON cannot be read") from error
     version = _VERSION.fullmatch(text_at(data, "version"))
-    # Other JSON may have a version and items, but no title.
+    # JSON that is not a feed may have a version and items, but no title.
     if version is None or not isinstance(data.get("items"), list) or not (version[1] or text_at(data, "title")):
         raise EngineError("not_a_feed", f"{url} is not a feed: it is JSON, but not a JSON Feed")
     feed = _plain(title=text_at(data, "title"), subtitle=text_at(data, "description"))
@@ -56,12 +56,12 @@ def _entry(item: dict[str, Any], authors: str) -> dict[str, Any]:
 
 
 def _plain(**texts: str) -> dict[str, Any]:
-    """Return texts that have no markup, in the form of feedparser."""
+    """Return texts without markup, marked as plain text in the way of feedparser."""
     return texts | {f"{name}_detail": {"type": "text/plain"} for name in texts}
 
 
 def _authors(data: dict[str, Any]) -> str:
-    """Return the authors' names. Version 1.1 has a list, version 1 a single author."""
+    """Return the authors' names. JSON Feed 1.1 has a list of authors, JSON Feed 1 a single author."""
     people = [*_list(data, "authors"), data.get("author")]
     return ", ".join(dict.fromkeys(name for one in people if isinstance(one, dict) and (name := text_at(one, "name"))))
 

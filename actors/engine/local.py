@@ -1,4 +1,4 @@
-"""Is the Engine inside this process, which combines safe fetching, feed reading, extraction, and the discovery of feeds."""
+"""Is the Engine in this process: it fetches pages and feeds safely, reads them, and discovers feeds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PATIENCE = 60.0  # seconds for trying addresses
 
 
 class LocalEngine:
-    """Fetches in the worker's own process, and parses in reader processes. The system's ``resolver`` is the default."""
+    """Fetches in the worker's own process, and parses in reader processes. By default, the ``resolver`` is the system's."""
 
     def __init__(self, settings: SiteSettings, resolver: Resolver = resolve) -> None:
         self._settings = settings
@@ -118,7 +118,7 @@ class LocalEngine:
                 raise EngineError(again.code, f"{error}; then {again}", transient=again.transient) from again
 
     def _feeds_of(self, url: str) -> list[ContentSource]:
-        """Return the feeds of a page, or the feed itself. Of feeds with the same items, only the first is returned."""
+        """Return the feeds of a page, or the feed itself. Of several feeds with the same items, only the first is returned."""
         if youtube.is_youtube(url) or selector_of(url):
             return [self._present(url)]
         if known := of_known_site(url) or self._listed(url):
@@ -161,7 +161,7 @@ class LocalEngine:
         return [address]
 
     def _readable(self, addresses: Iterable[str], most: int, *, are_guesses: bool = False) -> list[ContentSource]:
-        """Return the first ``most`` feeds that can be read. Without a feed, raise the error of the first failure.
+        """Return the first ``most`` feeds that can be read. If no feed can be read, raise the first error.
 
         If a site is unreachable or asks for fewer requests, further guesses of its addresses are not tried.
         """
@@ -204,7 +204,7 @@ class LocalEngine:
 
 
 def _asked_to_wait(headers: Mapping[str, str], ttl_minutes: int | None, now: datetime) -> datetime | None:
-    """Return the latest of ``ttl``, ``max-age`` and ``Expires``."""
+    """Return the latest time for which ``ttl``, ``max-age`` or ``Expires`` asks."""
     waits = [timedelta(minutes=ttl_minutes or 0)]
     if match := _MAX_AGE.search(headers.get("cache-control", "").lower()):
         waits.append(timedelta(seconds=int(match.group(1))))

@@ -1,4 +1,4 @@
-"""Reads a page's data about itself: title, language, canonical address, date, author, and its structured data."""
+"""Reads a page's metadata: title, language, canonical address, date, author, and structured data."""
 
 import html
 import json
@@ -17,7 +17,7 @@ from actors.engine.canonical import joined
 from actors.engine.text import clean, letters, one_line, text_at, text_of, words_of
 
 _SEPARATOR = re.compile(r"\s+[|·•»«\u203a\u2013\u2014-]\s+")
-# This is the share of the shorter text's words that a heading and a matching title have in common.
+# A heading matches a title if both have this share of the shorter text's words in common.
 _ALIKE = 0.4
 _ARTICLE = re.compile(r"(?:Article|BlogPosting|Report)\b")  # types of structured data, such as NewsArticle
 _MOST_BLOCKS = 50
@@ -26,7 +26,7 @@ _DEEPEST = 6
 
 @dataclass(frozen=True)
 class Metadata:
-    """Holds a page's data about itself. Values that the page lacks are empty or None."""
+    """Holds a page's metadata. A value that the page lacks is empty or None."""
 
     title: str = ""
     description: str = ""
@@ -78,7 +78,7 @@ def page_title(declared: Sequence[str], headings: Sequence[str], site: str) -> s
 
 
 def _likeness(heading: str, titles: Sequence[str]) -> float:
-    """Return the highest share of common words, from 0 to 1."""
+    """Return the highest share of words that the heading and one of the titles have in common, from 0 to 1."""
     words, others = set(words_of(heading)), [set(words_of(one)) for one in titles]
     return max((len(words & other) / (min(len(words), len(other)) or 1) for other in others), default=0.0)
 
@@ -107,7 +107,7 @@ def _language(tree: HtmlElement, metas: dict[str, str]) -> str | None:
 
 
 def _canonical(tree: HtmlElement, url: str) -> str | None:
-    """Return the declared address. The front page does not count, because some sites name it on every page."""
+    """Return the declared address. A front page does not count, because some sites declare this page on every page."""
     for link in tree.iter("link"):
         if "canonical" in (link.get("rel") or "").lower().split() and (href := (link.get("href") or "").strip()):
             target = joined(url, href, with_fragment=True)

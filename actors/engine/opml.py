@@ -1,4 +1,4 @@
-"""Reads and writes lists of feeds for other feed readers, in OPML 2.0 with folders."""
+"""Reads and writes lists of feeds in folders, as OPML 2.0, which other feed readers use."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -14,7 +14,7 @@ _LONGEST_FOLDER = 100
 
 
 class Listed(NamedTuple):
-    """Describes a feed in a list. ``folder`` is its path of folders, the outermost first."""
+    """Describes a feed in a list. ``folder`` has the names of the feed's folders, the outermost first."""
 
     name: str
     address: str
@@ -22,7 +22,7 @@ class Listed(NamedTuple):
 
 
 def read_opml(data: bytes) -> list[Listed]:
-    """Return the feeds of a list in order, each once, in its first folder. A text that is no web address stays too.
+    """Return an OPML list's feeds in order. A repeated feed counts once. A feed whose address is no web address counts too.
 
     Raises:
         EngineError: ``not_a_feed`` if the list is not OPML or declares entities, or ``too_large``.

@@ -23,12 +23,12 @@ _MOST_ELEMENTS = 60_000
 def read_page(
     body: bytes, url: str, content_type: str = "", *, text: str | None = None, remove: str | None = None
 ) -> ContentItem:
-    """Extract the article of a page. The text is empty for a page without an article.
+    """Extract the article of a page. If the page has no article, the text is empty.
 
-    The rule of a site may select the elements that are the article's ``text``, and elements to ``remove`` first.
+    A site's rule may give a CSS selector for the article's ``text``, and one for elements to ``remove`` first.
 
     Raises:
-        EngineError: the bytes are not a page, are too many, or show something else instead of the article.
+        EngineError: the bytes are not a page, are too many, or show an obstacle, such as a login, instead of the article.
     """
     markup = decode(body, content_type)
     media_type = content_type.partition(";")[0].strip().lower()
@@ -53,13 +53,13 @@ def read_page(
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
-    """Return the text and markdown of HTML that is only content, such as the texts in a feed."""
+    """Return HTML without navigation around it, such as an entry's text in a feed, as plain text and as markdown."""
     try:
         tree = parse_page(f"<html><body><article>{fragment}</article></body></html>")
     except EngineError:
         return "", ""
     text, marked = by_trafilatura(tree)
-    # An extractor for pages drops much of a short fragment.
+    # An extractor made for whole pages drops much of a short fragment.
     if len(text) * 2 < len(" ".join(str(tree.xpath("string()")).split())):
         return plain_text(tree), plain_text(tree, marked=True)
     return text, marked()
@@ -69,7 +69,7 @@ def parse_page(markup: str) -> HtmlElement:
     """Return the page as a tree. Raises EngineError (``no_text``, ``too_large``)."""
     from trafilatura.utils import repair_faulty_html
 
-    # Faults such as a broken doctype make libxml2 stop early.
+    # Faults such as a broken doctype make libxml2 stop before the page's end.
     repaired = repair_faulty_html(markup.replace("\x00", ""), markup[:50].lower())
     try:
         tree: HtmlElement = document_fromstring(  # type: ignore[no-untyped-call]
@@ -84,7 +84,7 @@ def parse_page(markup: str) -> HtmlElement:
 
 @cache
 def _parser() -> HTMLParser:
-    """Return a parser without element classes, whose look-up takes a tenth of a page's time."""
+    """Return a parser without element classes, because looking up these classes takes a tenth of the time for a page."""
     parser = HTMLParser(  # type: ignore[no-untyped-call]
         encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False, default_doctype=False
     )
@@ -121,10 +121,10 @@ def _item(
 
 
 def by_rule(tree: HtmlElement, structured: str, text: str | None, remove: str | None) -> Article:
-    """Read the article of a parsed page, and say what each selector found. Without such a text, read it as usual.
+    """Read a parsed page's article, and say what each selector found. If the selectors find no text, do not use them.
 
-    The tree is not changed, so that a wall in it can still be found. ``structured`` counts only if ``remove`` selects
-    no element.
+    The page's tree is not changed, so that a paywall or login in it can still be found. The text in the page's own
+    data, ``structured``, is used only if ``remove`` selects no element.
     """
     page, reasons = deepcopy(tree), []
     going = [one for one in select(page, remove) if one is not page] if remove else []

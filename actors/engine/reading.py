@@ -1,6 +1,6 @@
 """Reads pages, feeds and lists of feeds in reader processes (see ``readers.pool``).
 
-Each function raises the errors of the function with the same name that the reader calls, and ``EngineError`` (``unreadable``).
+Each function runs the function of the same name in a reader, and raises its errors, or ``EngineError`` (``unreadable``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ os.register_at_fork(after_in_child=_readers.forget)
 
 
 def _by_reader(read: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[bytes, P], T]:
-    """Run a function in a reader. The answer is checked, because untrusted bytes may have taken over the reader."""
+    """Run a function in a reader process, and check its answer, because untrusted bytes may have taken over the reader."""
     form: TypeAdapter[T] = TypeAdapter(get_type_hints(read)["return"])
     _, *names = signature(read).parameters
     loose: Callable[..., Any] = read
@@ -65,7 +65,7 @@ _language_of_text = _by_reader(texts.text_language)
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
-    """Do the same as ``pages.html_to_text``. A reader is used only if the fragment has markup."""
+    """Do the same as ``pages.html_to_text``. A reader process is used only if the fragment has markup."""
     if "<" not in fragment and "&" not in fragment:
         text = clean(fragment).strip()
         return text, text
@@ -73,7 +73,7 @@ def html_to_text(fragment: str) -> tuple[str, str]:
 
 
 def text_language(text: str) -> str | None:
-    """Do the same as ``text.text_language`` in a reader, because the model takes 75 MB."""
+    """Do the same as ``text.text_language``, but in a reader process, because the model takes 75 MB."""
     return _language_of_text(text[:LANGUAGE_MOST].encode("utf-8", "replace")) if len(text) >= LANGUAGE_LEAST else None
 
 

@@ -1,4 +1,4 @@
-"""Applies CSS selectors, as people copy them from a browser."""
+"""Applies CSS selectors, such as people copy from a browser."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ _BLANK = str.maketrans("\n\t", "  ")
 
 
 def xpath(selector: str) -> str:
-    """Return the XPath of a selector. Raises ValueError if it is not a valid CSS selector."""
+    """Return the XPath of a CSS selector. Raises ValueError if the selector is not valid."""
     if len(selector) > _LONGEST or not selector.translate(_BLANK).isprintable():
         raise ValueError(f"expected a selector of at most {_LONGEST} printable characters, got {selector[:100]!r}")
     try:
@@ -21,7 +21,7 @@ def xpath(selector: str) -> str:
 
 
 def select(tree: HtmlElement, selector: str) -> list[HtmlElement]:
-    """Return the elements of a page that a selector selects, in order, without elements inside another selected element."""
+    """Return the elements of a page that a selector selects, in order. An element inside a selected element is left out."""
     found = tree.xpath(xpath(selector))
     taken = set(found)
     return [one for one in found if taken.isdisjoint(one.iterancestors())]

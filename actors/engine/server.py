@@ -1,4 +1,4 @@
-"""Serves the local Engine by the product's HTTP contract, so that untrusted pages are fetched far from the database."""
+"""Serves the local Engine by the product's HTTP contract, so that untrusted pages are fetched on a server of their own."""
 
 import hmac
 import json
@@ -19,7 +19,7 @@ _STATUS_OF_CODE = {"invalid_url": 400, "not_found": 404, "gone": 404}
 class EngineServer(ThreadingHTTPServer):
     """Serves ``POST /ingest``, ``POST /source``, ``POST /discover`` and ``GET /health`` with one Engine.
 
-    If ``token`` is set, callers must send it as bearer token. More than ``most`` requests at the same time get 503.
+    If ``token`` is set, callers must send this bearer token. Beyond ``most`` requests at the same time, a request gets 503.
     """
 
     daemon_threads = True

@@ -18,14 +18,14 @@ _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(
 
 
 def sendable(value: SecretStr) -> SecretStr:
-    """Raise ValueError if the value cannot be sent in one line of a protocol."""
+    """Raise ValueError if the value cannot be sent in one line of HTTP or IMAP."""
     if not _SENDABLE.fullmatch(value.get_secret_value()):
         raise ValueError("expected a value of printable ASCII characters, got none, or one with others")
     return value
 
 
 class Mailbox(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
-    """Describes a mailbox whose folders are sources, as ``imap://NAME/FOLDER``.
+    """Describes a mailbox whose folders can be sources. The address of a folder is ``imap://NAME/FOLDER``.
 
     Attributes:
         security: ``tls`` from the first byte (port 993), ``starttls`` (port 143), or ``none`` on a network of your own.
@@ -87,7 +87,7 @@ _Secret = Annotated[SecretStr, AfterValidator(sendable)]
 
 
 class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
-    """Describes a rule for a site.
+    """Describes the rule for one site.
 
     Attributes:
         headers: Headers for each request to exactly this host, by https or to the port that the rule names; like ``cookies``.
@@ -118,7 +118,7 @@ NONE = Site()
 
 
 def _site(key: str) -> str:
-    """Return the key of a rule as ``_names`` spells it."""
+    """Return a rule's key, which is a host, in the spelling of ``_names``."""
     try:
         host = key.lower() if key.isascii() else key.encode("idna").decode()
     except UnicodeError:
@@ -148,11 +148,11 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
         return self.model_copy(update={one: getattr(named, one) for one in named.model_fields_set})
 
     def rule_for(self, url: str) -> tuple[str, Site]:
-        """Return the host of the most specific rule for an address, and the rule. Without a rule, return "" and ``NONE``."""
+        """Return the host of the most specific rule for an address, and the rule. If no rule fits, return "" and ``NONE``."""
         return next(((name, self.sites[name]) for name in _names(url) if name in self.sites), ("", NONE))
 
     def credentials(self, url: httpx.URL) -> Mapping[str, str]:
-        """Return the headers for an address on the host of their rule, by https or on the port that the rule names."""
+        """Return a rule's headers if the address has the rule's host, and https or the port that the rule names."""
         name, site = self.rule_for(str(url)) if self.sites else ("", NONE)
         if url.scheme != "https" and not re.search(r":\d+$", name):
             return {}
@@ -162,7 +162,7 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
 
 
 def _names(url: str) -> Iterator[str]:
-    """Yield the host of the address, then its parent domains."""
+    """Yield the host of the address, then the host's parent domains."""
     try:
         parsed = httpx.URL(url.strip())
     except (httpx.InvalidURL, ValueError):
@@ -178,6 +178,6 @@ def _names(url: str) -> Iterator[str]:
 
 
 def rule_of(engine: object, url: str) -> Site:
-    """Return an Engine's rule for the site of an address, or ``NONE``. Not every Engine has rules."""
+    """Return an Engine's rule for the site of an address, or ``NONE`` if the Engine has no rules."""
     rule: Site = getattr(engine, "rule", lambda _: NONE)(url)
     return rule

@@ -1,4 +1,4 @@
-"""Makes text fit for storage: it is decoded as the page declares, without characters that a database refuses."""
+"""Makes text fit for storage: decodes the text as its page declares, and removes characters that a database refuses."""
 
 import codecs
 import re
@@ -15,14 +15,14 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 _HEAD = 4096
 _WORD = re.compile(r"\w+")
 _SAMPLE = 32 * 1024
-# Python has these names for the web's encodings (WHATWG Encoding Standard), and codecs that browsers use for them.
+# These are Python's codecs for the labels of encodings in the WHATWG Encoding Standard, as browsers decode them.
 # Python's other codecs are left out, because some take quadratic time, and some do not decode text.
 _AS_THEY_ARE = (
     "utf-8 cp866 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 iso8859-14 "
     "iso8859-15 iso8859-16 koi8-r koi8-u mac-roman mac-cyrillic cp874 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 "
     "cp1257 cp1258 gb18030 euc_jp iso2022_jp cp932 cp949"
 )
-# If a page's declaration could be read, the page is not UTF-16, even if it declares UTF-16.
+# If a page's declaration could be read, the page is not UTF-16, even if the page declares UTF-16.
 _AS_OTHERS = (
     "ascii=cp1252 iso8859-1=cp1252 iso8859-9=cp1254 iso8859-11=cp874 tis-620=cp874 gb2312=gb18030 gbk=gb18030 big5=big5hkscs "
     "big5hkscs=big5hkscs shift_jis=cp932 euc_kr=cp949 utf-16=utf-8 utf-16-le=utf-8 utf-16-be=utf-8"
@@ -80,14 +80,14 @@ def _declared(head: bytes, content_type: str) -> list[str]:
 
 
 def of_the_web(content_type: str) -> str:
-    """Return a Content-Type header without its parameters, except a charset that the web has."""
+    """Return a Content-Type header without its parameters, except a charset that browsers know."""
     media_type = content_type.partition(";")[0].strip()
     match = _HEADER_CHARSET.search(content_type)
     return f"{media_type}; charset={match.group(1)}" if match and web_codec(match.group(1)) else media_type
 
 
 def web_codec(label: str) -> str | None:
-    """Return the codec that browsers use for an encoding's label, or None if the web has no such encoding."""
+    """Return the codec that browsers use for an encoding's label, or None if browsers do not know the label."""
     label = label.lower().removeprefix("x-")
     try:
         return _OF_THE_WEB.get(codecs.lookup(_UNKNOWN_TO_PYTHON.get(label, label)).name)
@@ -96,22 +96,22 @@ def web_codec(label: str) -> str | None:
 
 
 def clean(text: str) -> str:
-    """Remove control characters and lone surrogates, which Postgres or JSON refuse."""
+    """Remove control characters and lone surrogates, because Postgres or JSON refuses them."""
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def text_of(value: Any) -> str:
-    """Return a value of untrusted data if it is text, and otherwise an empty text."""
+    """Return a value from untrusted data if the value is text, and otherwise an empty text."""
     return value if isinstance(value, str) else ""
 
 
 def text_at(data: Any, key: str) -> str:
-    """Return the text under a key of untrusted data, or an empty text if there is no text."""
+    """Return the text under a key of an untrusted mapping, or an empty text if the key has no text."""
     return text_of(data.get(key)) if isinstance(data, dict) else ""
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """Return the text on one line, clean, with single spaces, cut between words to ``limit`` characters."""
+    """Return the cleaned text on one line, with single spaces, cut between words to at most ``limit`` characters."""
     folded = " ".join(clean(text).split())
     if len(folded) <= limit:
         return folded
@@ -119,12 +119,12 @@ def one_line(text: str, limit: int = 500) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Return a text's words and numbers, to compare titles."""
+    """Return the words and numbers of a text, by which titles are compared."""
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
 def letters(text: str) -> str:
-    """Return the letters and digits of a text, without all other characters."""
+    """Return only the letters and digits of a text."""
     return "".join(words_of(text))
 
 

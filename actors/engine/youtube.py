@@ -1,4 +1,4 @@
-"""Reads YouTube's Data API with a key, and without one a channel's feed, a handle's channel and a video's title."""
+"""Reads channels and videos by YouTube's Data API with a key. Without a key, reads a channel's feed and a video's title."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _VIDEO = re.compile(
     r"https?://(?:youtu\.be/|(?:www\.|m\.)?youtube\.com/(?:watch/?\?(?:[^#]*&)?v=|(?:shorts|live|embed)/))([\w-]{11})(?![\w-])",
     re.ASCII | re.IGNORECASE,
 )
-# This matches the owner of a page, because a page also names other channels.
+# The pattern finds the channel that owns a page, because a page also names other channels.
 _OWN_CHANNEL = re.compile(
     r"(?:rel=\"canonical\" href=\"https://www\.youtube\.com/channel/|itemprop=\"identifier\" content=\"|"
     r"\"externalId\":\"|feeds/videos\.xml\?channel_id=)(UC[\w-]{22})",
@@ -47,7 +47,7 @@ def video_id(url: str) -> str | None:
 
 
 def feed_url(url: str, get: Get) -> str:
-    """Return the feed of the channel that ``url`` names. Addresses of other sites stay unchanged."""
+    """Return the address of the feed of the channel that ``url`` names. An address of another site stays unchanged."""
     text = url.strip()
     if channel := _CHANNEL.fullmatch(text):
         return f"{FEED}?channel_id={channel[1]}"
@@ -65,7 +65,7 @@ def feed_url(url: str, get: Get) -> str:
 
 
 def describe(video: str, get: Get) -> ContentItem:
-    """Return a video's title and author, by oEmbed. The item has no text, because a watch page has no article."""
+    """Return a video's title and author, by oEmbed. The item has no text, because a video's page has no article."""
     page = f"https://www.youtube.com/watch?v={video}"
     answer = get(f"https://www.youtube.com/oembed?format=json&url={quote(page, safe='')}")
     data = _json(answer, f"{page}: its description")
@@ -89,19 +89,19 @@ def _json(answer: Fetched, what: str) -> Any:
 
 
 def channel_of(feed_url: str) -> str | None:
-    """Return the channel in the address of a public feed, or None for a playlist, or a feed of another site."""
+    """Return the channel in the address of a YouTube feed, or None for the feed of a playlist or of another site."""
     return None if not feed_url.startswith(FEED) else parse_qs(urlsplit(feed_url).query).get("channel_id", [None])[0]
 
 
 class DataApi:
-    """Asks the Data API at ``base`` with the function ``get``, which sends the key."""
+    """Asks YouTube's Data API at the address ``base`` by the function ``get``, which sends the API's key."""
 
     def __init__(self, get: Get, base: str) -> None:
         self._get = get
         self._base = base
 
     def channel(self, channel: str, feed_url: str) -> ContentSource:
-        """Return the newest videos of a channel. Raises EngineError, also when the day's quota is used up."""
+        """Return the newest videos of a channel. Raises EngineError, for example if the day's quota is used up."""
         uploads = "UU" + channel.removeprefix("UC")
         listed = self._ask("playlistItems", part="contentDetails", playlistId=uploads)
         videos = self.videos(text_at(entry.get("contentDetails"), "videoId") for entry in listed)
@@ -109,7 +109,7 @@ class DataApi:
         return ContentSource(id=feed_url, name=name, url=feed_url, source_type="youtube", items=videos)
 
     def videos(self, ids: Iterable[str]) -> list[ContentItem]:
-        """Return videos by id, as items of a feed."""
+        """Return the videos with these ids, as items of a feed."""
         wanted = ",".join(filter(None, ids))
         found = self._ask("videos", part="snippet,contentDetails", id=wanted) if wanted else []
         return [_item(entry) for entry in found if text_at(entry, "id")]

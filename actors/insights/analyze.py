@@ -31,7 +31,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     Raises:
         Reject: the story does not exist, or it has no text.
         Retry, Defer, WaitFor: the provider asked to wait, or the question was put into a batch.
-        Unfounded: a model twice gave statements that the story does not support. The stored text is extractive.
+        Unfounded: a model twice gave statements that the story does not support. The stored texts were made without a model.
     """
     analyst: Analyst = ctx.service("ai")
     if payload.trigger == "grown":

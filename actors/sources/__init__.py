@@ -1,1 +1,1 @@
-"""Has the tasks that turn a feed's address into stored stories."""
+"""Has the tasks that read feeds and store their entries as stories."""

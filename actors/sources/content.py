@@ -56,10 +56,10 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def fetch_content(payload: FetchContent, ctx: Context[ContentSettings]) -> dict[str, Any]:
-    """Fetch the items one after another, each in one transaction. Items that have ended are skipped.
+    """Fetch the items one after another. Each result is stored in its own transaction. An item with a final outcome is skipped.
 
-    A failed item is sent again later in a job of its own. Until then, its story is the feed's text, if that is an
-    article.
+    A failed item is sent again later in a job of its own. Until then, the item's story has the feed's text, if the
+    feed's text is an article.
 
     Raises:
         Defer: another job is asking the same host, requests to the host are paused, or the Engine is unavailable.
@@ -84,7 +84,7 @@ def _fetch(ctx: Context[ContentSettings], waiting: list[Item], engine: PoliteEng
             counts[_end(ctx, item, refused or found)] += 1
         except EngineError as error:
             rest = waiting[place + 1 :]
-            # All items of an unreachable host fail.
+            # If the host cannot be reached, all remaining items of the batch fail.
             failed = (item, *rest) if error.is_unreachable else (item,)
             counts.update(_failed(ctx, one, error, rules) for one in failed)
             if error.is_unreachable:
@@ -126,7 +126,7 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
     known = stories.of_item(tx, item.id)
     story_id = known.story_id if known else None
     if story_id is not None:
-        # A story stays a story, unless its source removed the page.
+        # An item that has a story keeps the story, unless the site removed the page.
         taken_back = outcome in {Outcome.NOT_FOUND, Outcome.GONE}
         outcome, detail = Outcome.RETRACTED if taken_back else Outcome.STORED, f"read again: {detail}"
     items.decide(tx, [item.id], outcome, detail, story_id=story_id)
@@ -134,7 +134,7 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
 
 
 def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules: Rules) -> str:
-    """Send the item again in its own job, or give up. Until its page is fetched, use the feed's text."""
+    """Send the item again in its own job, or give up. Use the feed's text until the item's page is fetched."""
     if refused := refusal(rules, item):
         return _end(ctx, item, refused)
     settings = ctx.settings
@@ -161,7 +161,7 @@ def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules
 
 
 def _postpone(ctx: Context[ContentSettings], rest: Sequence[Item], error: EngineError) -> int:
-    """Let the other items of the host wait too, without counting an attempt."""
+    """Postpone the other items of an unavailable host too, without counting an attempt."""
     wait = ctx.settings.wait(1, error.retry_after)
     with ctx.transaction() as tx:
         held = []

@@ -1,4 +1,4 @@
-"""Sends items to fetch-content in batches of one host, and sends a host one request at a time."""
+"""Sends items to fetch-content in batches of one host, and lets jobs send one request at a time to a host."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,13 +22,13 @@ Period = Literal["day", "week"]  # the period of the digest after a pull or an u
 
 
 class PoliteEngine(ExitStack):
-    """Asks a host or the Engine only while no other job of the fleet does. The job holds a lease.
+    """Sends requests to a host only while the job holds a lease for this host, which other jobs then cannot get.
 
-    If a host or the Engine refuses a request, no job asks it before the time that it names, or, if it cannot be
-    reached, for ``away`` seconds. A site's rule may set a pause after each visit, or allow several jobs at once.
+    After a host or the Engine refuses a request, no job sends it a request until the time that the answer names. If it cannot be
+    reached, that is for ``away`` seconds. A site's rule may set a pause after each visit, or allow several jobs at a time.
 
     Raises:
-        Defer: raised by the methods if another job holds the host, it may get no request yet, or the Engine is unavailable.
+        Defer: another job holds the host, requests to the host are paused, or the Engine is unavailable.
     """
 
     def __init__(self, engine: Engine, ctx: Context[Any], away: float = AWAY) -> None:
@@ -67,7 +67,7 @@ class PoliteEngine(ExitStack):
             raise
 
     def leave(self) -> None:
-        """End the visit to a host whose rule has a pause. The next request waits for the pause."""
+        """End the visit to the host if the host's rule has a pause, so that the next request waits for the end of the pause."""
         if self._is_paused:
             self._hold("")
 
@@ -79,7 +79,7 @@ class PoliteEngine(ExitStack):
         self._host, self._is_paused = "", False
         if host:
             self.enter_context(self._ctx.lease(waiting.host(host), rule.at_once))
-            # Do this after taking the lease, because the last holder of the lease may have noted a pause.
+            # Look for a pause after taking the lease, because the last holder of the lease may have noted a pause.
             waiting.keep(self._ctx, waiting.host(host), waiting.ENGINE)
             self._host, self._is_paused = host, rule.pause is not None
             if rule.pause:
@@ -99,8 +99,8 @@ def send_fetches(
 ) -> None:
     """Send fetch-content for items, in batches of one host. Call this in the transaction that queued the items.
 
-    The host is the jobs' key (see ``per_key``). If its rule in the ``engine`` allows several requests at once, its batches
-    use that number of keys.
+    The host is the jobs' key (see ``per_key``). If the host's rule in the ``engine`` allows several requests at once,
+    the host's batches use that number of keys.
     """
     hosts: dict[str, list[tuple[UUID, str]]] = {}
     for one, url in items:

@@ -1,4 +1,4 @@
-"""Turns a text into a story, or adds it to the story that it copies, at most once."""
+"""Turns a text into a story, or, if the text is a copy, adds its item to the copied story, at most once."""
 
 import hashlib
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Filed(NamedTuple):
 
 
 def file_text(tx: Connection, item: Item, text: Text, near_duplicate: float) -> Filed:
-    """File the text of an item that the caller holds locked, in its transaction, and record the item's outcome.
+    """File the text of an item that the caller has locked in the transaction ``tx``, and record the item's outcome.
 
     Two texts with at least the Jaccard similarity ``near_duplicate`` are versions of one text.
     """
@@ -66,7 +66,7 @@ class _Filing:
         if story_id is not None:
             SQL.run(tx, "story_keys_add", story_id=story_id, keys=[*certain, *believed])
             return Filed(Outcome.DUPLICATE, story_id, is_news=False)
-        # If two texts claim one address, the site does not distinguish its pages.
+        # If two different texts declare one address, the site does not distinguish its pages.
         address = None if rivals else self._canonical()
         new: UUID = SQL.value(
             tx,
@@ -100,18 +100,18 @@ class _Filing:
         return Filed(Outcome.UPDATED if is_edited else Outcome.STORED, known.story_id, is_news)
 
     def _put(self, title: str | None = None) -> UUID:
-        """Store the text in place of the old one, with a new story's title. Returns the content's id."""
+        """Store the text in place of the item's earlier text, and the title that a new story gets. Returns the content's id."""
         found_by = {"text_hash": self.hash, "canonical_url": self._canonical(), "written_title": title}
         kind = _CONTENT_TYPES.get(self.item.kind, "text")
         told = {"raw_item_id": self.item.id, "content_type": kind, **vars(self.text), **found_by}
         return UUID(str(SQL.value(self.tx, "content_put", **told)))
 
     def _hold_alike(self, keys: Sequence[str]) -> None:
-        """Let no other worker file a similar text. Call this method before other locks on stories."""
+        """Lock out other workers that file a similar text. Call this method before stories are locked."""
         SQL.one(self.tx, "story_filing_hold", keys=list(keys), bands=self.bands)
 
     def _unite(self, story_id: UUID) -> None:
-        """Unite the story with the stories that have nearly the same text."""
+        """Put the story and the stories with nearly the same text into one cluster."""
         found = stories.candidates(self.tx, story_id, self.bands) if self.bands else []
         near = [one.story_id for one in found if self._resembles(one)]
         self.near = len(near)
@@ -119,21 +119,21 @@ class _Filing:
             clusters.unite(self.tx, [story_id, *near])
 
     def _resembles(self, other: Row) -> bool:
-        """Return whether the texts are alike. A row without a text was found by a certain key."""
+        """Return whether the texts are alike. A row without a text was found by a key of ``_certain``."""
         return other.text is None or jaccard(self.shingles, shingles(other.text)) >= self.least
 
     def _certain(self) -> list[str]:
-        """Return the keys that only one story has."""
+        """Return the keys of which each identifies at most one story."""
         return [f"text:{self.hash}", *_keys("url", self.item.url, self.text.url)]
 
     def _canonical(self) -> str | None:
-        """Return the declared address, if it is on the page's site."""
+        """Return the address that the page declares, if this address is on the page's own site."""
         claim, page = self.text.canonical, self.text.url or self.item.url
         return claim if claim and page and site_of(claim) == site_of(page) else None
 
 
 def _keys(kind: str, *urls: str | None) -> list[str]:
-    """Return keys of addresses. ``url`` keys are of fetched addresses, ``canonical`` keys of declared addresses."""
+    """Return keys for addresses. The kind ``url`` is for fetched addresses, the kind ``canonical`` for declared addresses."""
     addresses = {canonical_url(url) for url in urls if url}
     hashes = (hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest() for address in addresses)
     return sorted(f"{kind}:{one}" for one in hashes)

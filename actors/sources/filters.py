@@ -1,4 +1,4 @@
-"""Drops items by the facts in their feed, before their page is fetched, or by the page's text."""
+"""Drops items by rules, which test an entry's data in the feed before its page is fetched, or the page's text."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _rule = lru_cache(maxsize=8192)(Rule.model_validate_json)
 
 
 def named(conn: Connection, rules: Iterable[Rule]) -> Rules:
-    """Return the rules of jobs.yaml and of ``zeke-news filter``, with the names that people see."""
+    """Return the rules of jobs.yaml and of ``zeke-news filter``, each with the name that people see."""
     given = [(f"jobs.yaml {place}", rule) for place, rule in enumerate(rules, 1)]
     return (*given, *((f"filter {row['number']}", _rule(row["rule"])) for row in SQL.all(conn, "filters")))
 
 
 def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | None:
-    """Return the rule that drops an item, if any. Without the item's ``text``, a rule that needs a text drops nothing."""
+    """Return the rule that drops an item, if any. If ``text`` is None, a rule that needs a text drops nothing."""
     facts = _Facts(item, text)
     keeps, is_kept = list[str](), False
     for name, rule in rules if item.source_type != MANUAL else ():
@@ -52,7 +52,7 @@ def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | Non
 
 @dataclass(frozen=True)
 class _Facts:
-    """Holds the facts of an item. ``text`` is None until its page was read."""
+    """Holds the data of an item that rules test. ``text`` is None until the item's page was read."""
 
     item: Item
     text: Text | None
@@ -95,7 +95,7 @@ class _Facts:
 
 
 def _fits(when: Conditions, facts: _Facts) -> bool | None:
-    """Return whether an item fits the conditions, or None if that is not known yet."""
+    """Return whether an item fits a rule's conditions, or None if the result needs a text that is not known yet."""
     known: list[bool | None] = []
     for patterns, find in ((when.words, has_words), (when.regex, fits)):
         if patterns:

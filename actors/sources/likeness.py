@@ -14,7 +14,7 @@ _EMPTY = (1 << 63) - 1
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text to compare. A Chinese character is a word."""
+    """Return the words by which a text is compared. A Chinese character is one word."""
     found = words_of(text)
     if not is_unspaced(" ".join(found)):
         return found
@@ -22,12 +22,12 @@ def words(text: str) -> list[str]:
 
 
 def text_hash(text: str) -> str:
-    """Return the SHA-256 of the text's words, without case, punctuation, white space and width."""
+    """Return the SHA-256 of the text's words, so that case, punctuation, white space and width do not count."""
     return hashlib.sha256(" ".join(words(text)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def shingles(text: str) -> set[int]:
-    """Return 63-bit hashes of all runs of five words, or of all words together if there are fewer."""
+    """Return 63-bit hashes of all runs of five words. If a text has fewer words, return one hash of all words."""
     parts = words(text)
     count = max(1, len(parts) - SHINGLE + 1)
     runs = zip(*(parts[place : place + count] for place in range(min(SHINGLE, len(parts)))), strict=True)
@@ -40,10 +40,10 @@ def _hash(text: str) -> int:
 
 
 def bands(found: set[int]) -> list[int]:
-    """Return hashes of the bands of a one-permutation MinHash. Texts without a common band are not compared.
+    """Return hashes of the bands of a one-permutation MinHash. Two texts are compared only if they have a common band.
 
-    An empty text has no bands. The signature has the smallest hash of each of 128 bins; an empty bin takes the hash of
-    a full bin (Li, Owen, Zhang 2012; Shrivastava 2017).
+    An empty text has no bands. The MinHash signature has the smallest hash of each of 128 bins; an empty bin takes the
+    hash of a full bin (Li, Owen, Zhang 2012; Shrivastava 2017).
     """
     if not found:
         return []

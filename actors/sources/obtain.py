@@ -1,4 +1,4 @@
-"""Finds the best available text of an item: uploaded with the item, on its page, or in its feed."""
+"""Finds the best available text of an item: the text uploaded with the item, the page's text, or the feed's text."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Missing(NamedTuple):
 
 
 def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
-    """Get the text of an item, at least ``least`` characters. An item that was uploaded with its text is not fetched.
+    """Return an item's text of at least ``least`` characters. If the text was uploaded with the item, the page is not fetched.
 
     Raises:
-        EngineError: the fault is temporary. Other faults return a ``Missing``.
+        EngineError: the fault is temporary. For other faults, a ``Missing`` is returned.
     """
     if (given := _given(item, least)) is not None:
         return given
@@ -59,7 +59,7 @@ def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
 
 def _given(item: Item, least: int) -> Text | Missing | None:
     given = clean(str(item.metadata.get("text") or "")).strip()
-    # A copied text often begins with the headline, which extracted texts do not have.
+    # A text that a person copied often begins with the headline, but an extracted text does not.
     head, _, below = given.partition("\n")
     if len(below.strip()) >= least and words(head) == words(item.title or ""):
         given = below.strip()
@@ -69,7 +69,7 @@ def _given(item: Item, least: int) -> Text | Missing | None:
 
 
 def _in_own_words(item: Item, engine: Engine, told: Text | None, least: int) -> Text | None:
-    """Return the transcript, or the feed's text with the reason."""
+    """Return the item's transcript, or else the feed's text, with the reason for the choice."""
     if not (url := item.metadata.get("transcript")):
         return told
     try:
@@ -88,7 +88,7 @@ def _in_own_words(item: Item, engine: Engine, told: Text | None, least: int) -> 
 
 
 def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
-    """Return the feed's text of an item whose page is temporarily unavailable, or None."""
+    """Return the feed's text for an item whose page is temporarily unavailable, or None if this text may not be used."""
     try:
         return _instead(item, _told(item, least)[0], error)
     except EngineError:
@@ -96,12 +96,12 @@ def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
 
 
 def is_article(told: Text) -> bool:
-    """Return whether a feed's text is an article: its content element, or a long description."""
+    """Return whether a feed's text is an article: the entry's content element, or a long description."""
     return told.origin == "feed" or len(told.text) >= _ARTICLE
 
 
 def _instead(item: Item, told: Text | None, error: EngineError) -> Text | None:
-    """Return the feed's text, if it may replace the page. The text of a newsletter may always replace it."""
+    """Return the feed's text if it may replace the page's text, as the text of a newsletter always may."""
     if told is None or ("feed" not in error.code.traits and item.source_type != NEWSLETTER):
         return None
     why = f"{told.origin}: the page is unavailable ({error.code}: {error})"

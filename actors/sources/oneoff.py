@@ -1,4 +1,4 @@
-"""Runs ingest-oneoff, which brings in one page that somebody named."""
+"""Runs ingest-oneoff, which adds one page whose address a person gave."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class OneoffSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[str, Any]:
-    """Add the page to the manual source of its site and queue it, even if it failed before. A stored page stays.
+    """Add the page to the manual source of its site, and queue the page, even if an earlier fetch failed. A stored page stays.
 
     Raises:
         Reject: the address is not valid.
@@ -43,7 +43,7 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
         identity = short_identity(canonical_url(url))
         found = items.add(tx, source_id, NewItem(external_id=identity, url=url, metadata=metadata))
         result: dict[str, Any] = {"raw_item_id": str(found.id), "outcome": "queued"}
-        # The item is being fetched or is already a story.
+        # The page's item is being fetched, or has a story already.
         if found.outcome and Outcome(found.outcome).status in {"pending", "completed"}:
             result["outcome"] = found.outcome
             result["story_id"] = str(found.story_id) if found.story_id else None

@@ -36,7 +36,7 @@ class PullSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, Any]:
-    """Send a job for each feed that is due. A second pull right after the first sends no jobs."""
+    """Send a job for each feed that is due. A second pull directly after the first pull sends no jobs."""
     lost = _sweep(ctx)
     return send_due(ctx, POLLED_TYPES, payload.reason, also=lost)
 
@@ -44,7 +44,7 @@ def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, An
 def send_due(
     ctx: Context[PullSettings], types: Sequence[str], reason: str, also: dict[str, int] | None = None
 ) -> dict[str, Any]:
-    """Send ingest-source for the sources that are due. ``also`` is a part of the output."""
+    """Send ingest-source for the sources that are due. ``also`` is added to the job's output."""
     settings = ctx.settings
     with ctx.transaction() as tx:
         everything = reason == "manual"
@@ -52,7 +52,7 @@ def send_due(
         rows = SQL.all(tx, "sources_claim_due", types=list(types), all=everything, **bounds)
         due = [(row["id"], row["url"] or "") for row in rows]
         batch = open_batch(ctx, tx, "pull", settings.digest) if due and settings.digest else None
-        # Many sources start in groups, one second apart.
+        # If many sources are due, their jobs start in groups, one second apart.
         slots = max(1, int(settings.spread.total_seconds())) if len(due) > settings.burst else 1
         for slot, group in groupby(range(len(due)), key=lambda place: place * slots // len(due)):
             ids, urls = zip(*(due[place] for place in group), strict=True)
@@ -68,7 +68,7 @@ def send_due(
 
 
 def _sweep(ctx: Context[PullSettings]) -> dict[str, int]:
-    """Queue lost items again, or give them up. From the second time on, each lost item has a job of its own."""
+    """Queue lost items again, or give them up. An item that is lost for the second time gets a job of its own."""
     settings = ctx.settings
     with ctx.transaction() as tx:
         bounds = {"lost_after": settings.lost_after, "most": settings.most_items, "most_times": settings.most_times}

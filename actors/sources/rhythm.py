@@ -1,4 +1,4 @@
-"""Decides when to poll a source again, by pure functions of a poll's result."""
+"""Decides when to poll a source again, by the result of the last poll."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -50,13 +50,13 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         return grown(failures, self.first_backoff, self.longest, asked_for, self.longest_wait)
 
     def after_success(self, polling: Polling, answer: ContentSource) -> Polling:
-        """Return the facts to store after a successful poll. If a 304 lacks a header, the old value stays."""
+        """Return the state to store after a successful poll. If a 304 answer lacks a header, the stored value is kept."""
         old = polling if answer.not_modified else Polling()
         etag, modified = answer.etag or old.etag, answer.last_modified or old.last_modified
         return replace(polling, etag=etag, last_modified=modified, failures=0, gone_count=0, fetched_once=True)
 
     def follow(self, polling: Polling, moved_to: str | None, now: datetime) -> tuple[Polling, str | None]:
-        """Count a permanent redirect. The second value is the new address, once enough polls have seen it."""
+        """Count a permanent redirect. The second value is the new address if enough polls saw the redirect, or None."""
         if moved_to is None:
             return replace(polling, moved_to=None, moved_count=0, moved_since=None), None
         if polling.moved_to != moved_to or polling.moved_since is None:

@@ -16,7 +16,7 @@ from zeke_jobs.core.wording import format_duration
 
 LONGEST = 1000  # characters
 _MEMORY = 1 << 20  # bytes; with less memory, RE2 is slower, but still linear
-# These letters belong to scripts without spaces. Next to them, a word needs no boundary.
+# These letters belong to scripts without spaces. Next to such a letter, a word needs no boundary.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _LETTER = rf"[^\W{_UNSPACED}]"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
@@ -28,7 +28,7 @@ def folded(text: str) -> str:
 
 
 def checked(expression: str) -> str:
-    """Return the regular expression, if it is valid. Raises ValueError if RE2 refuses it, or if it fits every text."""
+    """Return the regular expression. Raises ValueError if RE2 refuses the expression, or if the expression fits every text."""
     import re2
 
     if len(expression) > LONGEST:
@@ -45,7 +45,7 @@ def checked(expression: str) -> str:
 
 
 def checked_words(words: str) -> str:
-    """Return the stripped word or phrase. Raises ValueError if it is empty or too long."""
+    """Return the stripped word or phrase. Raises ValueError if this text is empty or too long."""
     if not folded(words) or len(words) > LONGEST:
         raise ValueError(f"expected a word or phrase of at most {LONGEST} characters, got {words[:60]!r}")
     return words.strip()
@@ -67,7 +67,7 @@ _small = lru_cache(maxsize=4)(str.casefold)
 
 @lru_cache(maxsize=8192)
 def _whole(words: str) -> tuple[list[str], re.Pattern[str]]:
-    """Return the words, which are fast to test, and the pattern of the phrase."""
+    """Return a phrase's words, whose presence is fast to test, and the pattern of the phrase."""
     phrase = "[ -]+".join(map(re.escape, folded(words).split(" ")))
     pattern = re.compile(f"(?<!{_LETTER}){phrase}(?!{_LETTER})", re.IGNORECASE)
     return folded(words).casefold().split(" "), pattern
@@ -75,7 +75,7 @@ def _whole(words: str) -> tuple[list[str], re.Pattern[str]]:
 
 @lru_cache(maxsize=8192)
 def _compiled(expression: str) -> Any:
-    """Compile an expression. Letters beyond ASCII are normalised as in texts."""
+    """Compile an expression. Letters beyond ASCII are normalised as in the compared texts."""
     import re2
 
     letters = unicodedata.normalize("NFC", expression)
@@ -107,7 +107,7 @@ _Length = Annotated[int | timedelta | None, BeforeValidator(_length)]
 
 
 class Conditions(BaseModel, extra="forbid", frozen=True):
-    """Holds the conditions of a rule, which must all hold. If a condition is a list, one matching entry is enough.
+    """Holds the conditions of a rule. An item must meet all conditions. If a condition is a list, one matching entry is enough.
 
     Attributes:
         words: Words and phrases, found as whole words, in any case, in the title, the feed's text and its tags.

@@ -28,7 +28,7 @@ from zeke_jobs.postgres.queries import Row
 
 
 class FirstFetch(BaseModel, extra="forbid", frozen=True):
-    """Limits the items of a new source to its newest ``items``, published ``within`` this duration or undated."""
+    """Limits a new source to its newest ``items``. An item must be undated or published ``within`` this duration."""
 
     items: int = Field(default=10, ge=0)
     within: Duration | None = None
@@ -43,9 +43,9 @@ class SourceSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[str, Any]:
-    """Poll a source, unless it is switched off or not due (``manual`` polls in any case).
+    """Poll a source, unless the source is switched off, or not due when the reason is ``schedule``.
 
-    An unreadable feed is an outcome, not a failed job. After each error the source becomes unhealthy and backs off.
+    If the feed cannot be read, the job does not fail. After each error the source becomes unhealthy and is polled later.
     """
     source = sources.get(ctx.db, payload.source_id)
     if source is None:
@@ -65,7 +65,7 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
     except EngineError as error:
         return _failed(ctx, source, error, failures)
     except Exception as error:
-        # Do not count exceptions that control the job, or an unavailable database.
+        # An exception that controls the job, or an unavailable database, is no failure of the source.
         if not isinstance(error, ZekeJobsError) and not is_away(error):
             problem = one_line(f"ingest-source failed: {type(error).__name__}: {error}")
             wait = ctx.settings.rhythm.backoff(failures)
@@ -86,7 +86,7 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
     if entries is None:
         raise EngineError("engine_failed", "the Engine gives no list of a feed's items")
     with ctx.transaction() as tx:
-        # Another poll may have finished in the meantime.
+        # Another poll of the source may have finished in the meantime.
         SQL.one(tx, "source_lock", source_id=source.id)
         current = sources.get(tx, source.id) or source
         found = items.upsert(tx, source.id, [new_item(entry, source.type) for entry in entries])
@@ -137,7 +137,7 @@ def _failed(ctx: Context[SourceSettings], source: Row, error: EngineError, failu
     result = {"outcome": error.code.value, "detail": str(error), "next_check_in_s": int(wait.total_seconds())}
     ctx.logger.warning("source cannot be read", source=source.url, **result)
     polling = replace(source.polling, failures=failures, gone_count=0)
-    # The first two temporary failures in a row only warn.
+    # After the first two temporary failures in a row, the source only has a warning.
     status: Literal["warn", "error"] = "warn" if error.transient and failures < 3 else "error"
     return _unread(ctx, source, polling, wait, f"{error.code}: {error}", result, status=status)
 
@@ -162,7 +162,7 @@ def _unread(
     status: Literal["warn", "error"] = "error",
     off: bool = False,
 ) -> dict[str, Any]:
-    """Record the problem. If there is a ``result``, complete the job."""
+    """Record why a feed was not read. If there is a ``result``, complete the job with this output."""
     with ctx.transaction() as tx:
         sources.polled(tx, source.id, polling, wait=wait, interval=source.interval or timedelta(hours=1))
         SQL.run(tx, "source_health_put", source_id=source.id, status=status, message=problem)
@@ -176,13 +176,13 @@ def _unread(
 def _wanted_first(entries: Sequence[ContentItem], first: FirstFetch, now: datetime) -> set[str]:
     earliest = None if first.within is None else now - first.within
     recent = [one for one in entries if one.published_at is None or earliest is None or one.published_at > earliest]
-    # Undated entries keep the feed's order.
+    # Undated entries stay in the feed's order.
     recent.sort(key=lambda one: one.published_at or now, reverse=True)
     return {one.id for one in recent[: first.items]}
 
 
 def new_item(entry: ContentItem, source_type: str) -> NewItem:
-    """Return an entry as a raw item with the feed's text. A link on a page has no title, because its target's is better."""
+    """Return an entry as a raw item with the feed's text. A link on a page has no title, because the linked page's is better."""
     is_video = entry.content_type == "video" or source_type == "youtube_channel"
     is_podcast = entry.content_type == "audio" or source_type == "podcast"
     told: dict[str, Any] = {

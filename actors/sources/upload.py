@@ -1,4 +1,4 @@
-"""Runs ingest-from-upload, which brings in uploaded items, by text or address."""
+"""Runs ingest-from-upload, which adds uploaded items, each with its text or an address to fetch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class UploadSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) -> dict[str, Any]:
-    """Add each item once and queue it. A broken item gets an outcome and does not block the other items.
+    """Add each item once, and queue it for a fetch. A broken item gets an outcome and does not block the other items.
 
     Raises:
         Reject: the source or the upload does not exist.
@@ -97,7 +97,7 @@ def _fault(item: UploadItem) -> tuple[Outcome, str] | None:
 
 
 def _new_item(item: UploadItem, uploaded_by: str | None) -> NewItem:
-    # The fields are separate, so that they do not pass for the metadata of a feed.
+    # The uploaded fields are stored separately, so that they are not mistaken for a feed's metadata.
     told = {
         "text": clean(item.text)[:LONGEST_TEXT] if item.text else None,
         "uploaded_by": uploaded_by,

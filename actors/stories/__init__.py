@@ -1,1 +1,1 @@
-"""Has tasks that change stories: their summaries, and their state for each team."""
+"""Has tasks that change stories: the summary of a story, and the state of a story for a team."""

@@ -12,9 +12,9 @@ from zeke_jobs import Context
 
 
 def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[str, Any]:
-    """Set a story's state or star for a team, or, only forward, for every team that follows the story's sources.
+    """Set a story's state or star for one team, or move the state forward for every team that follows the story's sources.
 
-    Forward is from unread to read to archived. Raises Reject if the story does not exist.
+    A state moves forward from unread to read to archived. Raises Reject if the story does not exist.
     """
     with ctx.transaction() as tx:
         if payload.team_id is not None:
@@ -34,7 +34,7 @@ def stories_update_status(payload: StoriesUpdateStatus, ctx: Context) -> dict[st
 
 
 def mark(tx: Connection, story_id: UUID, team_id: UUID, *, state: str | None, pinned: bool | None) -> bool:
-    """Set a story's state and star for one team, except values that are None. Returns whether anything changed."""
+    """Set a story's state and star for one team. A value of None changes nothing. Returns whether anything changed."""
     texts.hold(tx, story_id)
     given = {"story_id": story_id, "team_id": team_id}
     is_moved = state is not None and SQL.one(tx, "team_state_set", **given, state=state) is not None

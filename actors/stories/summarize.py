@@ -12,14 +12,14 @@ from zeke_jobs import Context
 
 
 def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
-    """Summarise a story. ``auto`` needs a story without a summary. ``force`` also replaces a summary of unknown origin.
+    """Summarise a story. The mode ``auto`` keeps a summary of unknown origin, and the mode ``force`` replaces this summary.
 
-    A summary that a person edited stays in both modes.
+    No mode replaces a summary that a person edited.
 
     Raises:
         Reject: the story does not exist, or it has no text.
         Retry, Defer, WaitFor: the provider asked to wait, or the question was put into a batch.
-        Unfounded: a model twice gave statements that the story does not support. The stored text is extractive, and labelled so.
+        Unfounded: a model twice gave statements that the story does not support. The stored summary was made without a model.
     """
     text = texts.with_text(ctx.db, payload.story_id)
     is_asked_for = payload.mode != "auto"

@@ -131,7 +131,7 @@ def _to_webhook(webhook: Webhook, message: Message) -> None:
 
 
 def _to_ntfy(ntfy: Ntfy, message: Message) -> None:
-    """Send a message to a topic. A single story becomes a message with its link, several stories become lines."""
+    """Send a message to a topic of ntfy. A single story becomes a message with its link, several stories become lines."""
     server, _, topic = ntfy.url.rpartition("/")
     entries = message.digest["entries"]
     only = entries[0] if len(entries) == 1 else None
@@ -157,7 +157,7 @@ def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) 
         answer = Fetcher(_AGENT, tuple(receiver.allow_networks)).ask(url, body, limits, headers)
         if not 200 <= answer.status < 300:
             error = refused(answer)
-            # A proxy in front of an unreachable receiver may answer like this. Only 410 and a redirect are final.
+            # A proxy in front of an unreachable receiver may send other error statuses too. Only 410 and a redirect are final.
             error.transient |= answer.status >= 400 and answer.status != 410
             raise error
     except EngineError as error:
@@ -166,7 +166,7 @@ def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) 
 
 
 def _to_command(command: Sequence[str], message: Message) -> None:
-    """Give the text to a command. A status other than 0 is a temporary failure."""
+    """Give the text to a command. An exit status other than 0 is a temporary failure."""
     given = rendering.text(message.digest).encode()
     with tempfile.TemporaryFile() as said:
         try:

@@ -61,14 +61,14 @@ class Webhook(Address, extra="forbid", frozen=True):
 
 
 class Ntfy(Address, extra="forbid", frozen=True):
-    """Delivers to a topic of ntfy, such as ``https://ntfy.sh/my-news``. A protected topic needs ``token``, the access token."""
+    """Delivers to a topic of ntfy, such as ``https://ntfy.sh/my-news``. A protected topic needs the access token ``token``."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^/?#]+/(?:[^?#]*/)?[A-Za-z0-9_-]+$")]
     token: SecretStr = SecretStr("")
 
 
 class Ways(BaseModel, extra="forbid", frozen=True):
-    """Names the channels to receivers.
+    """Defines the channels by which messages reach receivers.
 
     Attributes:
         mail: By mail.
@@ -86,7 +86,7 @@ class Ways(BaseModel, extra="forbid", frozen=True):
 
 
 class DeliverySettings(Ways, extra="forbid", frozen=True):
-    """Defines deliver-digest. Without a receiver the digest is only stored, and ``zeke-news digest`` shows it.
+    """Defines deliver-digest. Without a receiver, the digest is only stored, for ``zeke-news digest`` to show.
 
     Attributes:
         digest_entries: The maximum number of events in a digest.
@@ -110,7 +110,7 @@ class Quiet(NamedTuple):
         if not (is_late or is_early if is_over_night else is_late and is_early):
             return None
         day = local.date() + timedelta(days=is_over_night and is_late)
-        # When the clocks are set back, this hour comes twice in the night.
+        # In the night when clocks are set back, the end may come twice.
         ends = (datetime.combine(day, self.end, self.zone).replace(fold=fold) for fold in (0, 1))
         return next((end for end in ends if end.timestamp() > now.timestamp()), None)
 
@@ -129,7 +129,7 @@ def _quiet(value: Any) -> Any:
 
 
 class Receiver(Ways, extra="forbid", frozen=True):
-    """Describes one receiver of alerts, and the channel by which it gets them.
+    """Describes one receiver of alerts, and the channel by which the receiver gets messages.
 
     Attributes:
         quiet: Hours in which the receiver gets nothing; afterwards it gets all stories found meanwhile, in one message.

@@ -1,1 +1,1 @@
-"""Reads the content of a page: its text, by several extractors, its title, authors and date."""
+"""Reads the content of a page: the text, which several extractors find, the authors and the date."""

@@ -1,4 +1,4 @@
-"""Finds a page's author and date, in its data about itself and near the heading."""
+"""Finds a page's author and date, in the page's metadata and near the heading."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _BESIDE = re.compile(r"bio|image|img|desc|box|about|more|social|date|title", re.
 
 
 class Line(NamedTuple):
-    """Holds a short text. ``place`` counts the elements from the first heading to it, and is infinite without a heading."""
+    """Holds a short text. ``place`` counts the elements from the first heading to the text (without a heading, inf)."""
 
     place: float
     element: HtmlElement
@@ -67,7 +67,7 @@ class Line(NamedTuple):
 
 
 def short_lines(tree: HtmlElement) -> list[Line]:
-    """Return the texts of at most 100 characters."""
+    """Return the lines of at most 100 characters."""
     elements = list(tree.iter())
     said: dict[HtmlElement, str] = {}  # short texts by element, children first
     for element in reversed(elements):
@@ -92,9 +92,9 @@ def published(
     article: Mapping[str, Any],
     other: Iterable[Mapping[str, Any]],
 ) -> datetime | None:
-    """Return the time of publication that the page declares, or None if it shows another day or is uncertain.
+    """Return the time of publication that the page declares, or None if the page shows another day or the time is uncertain.
 
-    A page may declare the time in the structured data of the ``article``, meta elements, ``other`` data, or time elements.
+    A page may declare the time in the ``article``'s structured data, in meta elements, in ``other`` data, or in time elements.
     """
     dated = (text for name, text in metas.items() if _DATE_META.fullmatch(re.sub(r"[\W_]+", "", name)))
     data = (text_at(one, "datePublished") for one in other)
@@ -121,7 +121,7 @@ def _read(texts: Iterable[str]) -> list[datetime]:
 
 
 def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Sequence[Line], site: str) -> str:
-    """Return the names of the authors on one line. The address of a profile is not a name."""
+    """Return the names of the authors on one line. The address of a profile is not returned as a name."""
     said = article.get("author")
     people = said[:_MOST_AUTHORS] if isinstance(said, list) else [said]
     own = [text_of(one.get("name") if isinstance(one, dict) else one) for one in people]
@@ -136,7 +136,7 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
 
 
 def _named(line: Line) -> str:
-    """Return the name that a line gives as the author's. Far from the heading, a name must follow "written by"."""
+    """Return the name that a line gives as the author's. Far from the heading, a name must follow "written by" or the like."""
     place, element, text = line
     said, marks = _BY.fullmatch(text), element.get("class") or ""
     is_near = -_NAME_ABOVE <= place <= _NAME_BELOW

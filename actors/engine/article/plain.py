@@ -1,4 +1,4 @@
-"""Turns HTML into plain text, or into markdown with headings, lists and code, and leaves nothing out."""
+"""Turns HTML into plain text, or into markdown with headings, lists and code. No part of the text is left out."""
 
 import re
 
@@ -14,7 +14,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def plain_text(tree: HtmlElement, *, marked: bool = False, without: frozenset[str] = frozenset()) -> str:
-    """Return the text, a line for each block, without some elements. If ``marked``, return markdown."""
+    """Return the text of an element, one line for each block. If ``marked``, return markdown."""
     parts: list[str] = []
     preformatted = 0
     walk = iterwalk(tree, events=("start", "end"))  # no recursion: a page may be nested deeply

@@ -32,7 +32,7 @@ def spoken(text: str) -> str | None:
 
 
 def _cues(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each line with its speaker, or an empty text. Roll-up captions repeat lines."""
+    """Yield the speaker (or an empty text) and the words of each line. Roll-up captions repeat lines."""
     last = ""
     for block in re.split(r"\n\s*\n", text):
         timing, _, lines = block.partition("-->")

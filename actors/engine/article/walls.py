@@ -12,7 +12,7 @@ from actors.engine.contract import EngineError
 from actors.engine.metadata import Metadata
 from actors.patterns import patterns
 
-# These numbers of characters were chosen on one half of the corpora.
+# These numbers of characters were chosen by one half of the test corpora.
 _ARTICLE = 2000  # a longer text is an article, and is not checked
 _TEASER = 1200  # a shorter text is a teaser, if the page is not free
 _NOTICE = 1500  # a longer text does not explain why there is no article
@@ -24,20 +24,20 @@ _FRAME = frozenset({"nav", "header", "footer", "select", "svg"})
 
 
 def _words(place: str) -> list[tuple[str, re.Pattern[str]]]:
-    """Return the outcomes of a place in the page, each with the words that indicate it."""
+    """Return the outcomes for one place in a page, each with the pattern of the words that indicate the outcome."""
     named = patterns("actors.engine.article", "walls.txt")
     return [(name.removesuffix(place), one) for name, one in named.items() if name.endswith(place)]
 
 
 def refuse_wall(tree: HtmlElement, text: str, about: Metadata, url: str) -> None:
-    """Raise EngineError, with the wall's outcome, unless ``text`` is an article that no wall covers."""
+    """Raise EngineError, with the wall's outcome, if a wall such as a login covers or replaces the article in ``text``."""
     code, reason = _wall(tree, text, about)
     if code:
         raise EngineError(code, f"{url}: {reason}")
 
 
 def _wall(tree: HtmlElement, text: str, about: Metadata) -> tuple[str, str]:
-    """Return the outcome and its reason, which are both empty for an article."""
+    """Return the outcome and the reason for a wall. Both are empty if the page shows its article."""
     size = len(text) + (_WIDE - 1) * len(_CJK.findall(text[:_ARTICLE]))
     if size >= _ARTICLE:
         return "", ""
@@ -73,7 +73,7 @@ def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> tuple[str, 
 
 
 def _end(text: str, shown: str, pattern: re.Pattern[str]) -> int:
-    """Return where the text's last paragraph begins. An offer before this paragraph hides no text."""
+    """Return where the text's last paragraph begins. An offer of a subscription before this paragraph hides no text."""
     paragraphs = [line for line in text.split("\n") if len(line) >= _PARAGRAPH and not pattern.search(line)]
     return max(shown.find(paragraphs[-1][:_START]), 0) if paragraphs else 0
 

@@ -1,4 +1,4 @@
-"""Finds addresses of feeds from a person's input, from pages of known sites, and by common paths."""
+"""Finds the addresses of feeds by a person's input, by a known site's rules, and by common paths."""
 
 import re
 from urllib.parse import urlunsplit
@@ -58,7 +58,7 @@ def is_mailbox(url: str) -> bool:
 
 
 def of_known_site(url: str) -> list[str]:
-    """Return the addresses of a page's feed on a known site, the best first, or an empty list for an unknown site."""
+    """Return the addresses of a page's feed by the rules of a known site, the best first. For other sites the list is empty."""
     parts = split(url)
     if parts.path.endswith((".atom", ".rss")) or "format=atom" in parts.query:
         return []
@@ -68,7 +68,7 @@ def of_known_site(url: str) -> list[str]:
 
 
 def of_directory(url: str) -> str | None:
-    """Return where a podcast directory names the feed of this page, or None for other sites."""
+    """Return the address at which a podcast directory names the feed of this page, or None if the site is no directory."""
     parts = split(url)
     if parts.hostname not in {"podcasts.apple.com", "itunes.apple.com"}:
         return None

@@ -25,7 +25,7 @@ _COMMENTS = re.compile(r"/comments?/|[?&]feed=comments|\bcomments?\b|\bkommentar
 
 
 def feed_links(body: bytes, url: str, content_type: str = "") -> list[str]:
-    """Return the addresses of the feeds that a page names, in its order. Without other feeds, feeds of comments count too.
+    """Return the addresses of the feeds that a page names, in order. If a page names only feeds of comments, return those feeds.
 
     Raises:
         EngineError: the errors of ``parse_page``.
@@ -57,18 +57,18 @@ def base_of(tree: HtmlElement, url: str) -> str:
 
 
 def with_selector(url: str, selector: str) -> str:
-    """Return a page's address with the selector of its links. Raises ValueError for a wrong selector."""
+    """Return a page's address with a CSS selector for links. Raises ValueError if the selector is wrong."""
     xpath(selector)
     return f"{url.partition('#')[0]}{_MARK}{quote(selector.strip(), safe='')}"
 
 
 def selector_of(url: str) -> str:
-    """Return the selector in an address, or an empty text for the address of a feed."""
+    """Return the CSS selector in an address, or an empty text if the address has no selector."""
     return unquote(url.partition(_MARK)[2])
 
 
 def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries: int = 300) -> ContentSource:
-    """Return the links of a page as items of a feed, in order. Links that differ only in tracking are one item.
+    """Return the links of a page as items of a feed, in order. Links that differ only in tracking parameters are one item.
 
     Raises:
         EngineError: ``not_a_feed`` if the page has no such links, or an error of ``parse_page``.
@@ -82,7 +82,7 @@ def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries
         raise EngineError("not_a_feed", str(error)) from error
     found: dict[str, ContentItem] = {}
     for one in chosen:
-        # The link is the element itself, the first link in it, or the link around it.
+        # The link is the selected element itself, the first link in the element, or the link around the element.
         link = next((link for way in (one.iter("a"), one.iterancestors("a")) for link in way), None)
         address = joined(base, link.get("href") or "") if link is not None else ""
         key = canonical_url(address)

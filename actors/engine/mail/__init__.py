@@ -1,1 +1,1 @@
-"""Reads newsletters from a folder of a mailbox, as a source."""
+"""Reads newsletters from a folder of a mailbox, which is a source like a feed."""

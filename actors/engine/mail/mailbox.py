@@ -1,4 +1,4 @@
-"""Reads a folder of a mailbox by IMAP, like a feed. Reading changes nothing, and reads each message once.
+"""Reads a folder of a mailbox by IMAP, like a feed. A reading changes nothing in the mailbox. Each message is read once.
 
 The address of the folder is ``imap://NAME/FOLDER``, with a name in ``services.engine.mailboxes``; ``?from=`` chooses
 the mails of one sender.
@@ -27,9 +27,9 @@ _LARGEST = 2_000_000  # bytes of a message; the text comes before the attachment
 
 
 def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
-    """Return the messages after ``mark``, the ``etag`` of the last answer. Without a valid mark, return the newest.
+    """Return the messages after ``mark``, the ``etag`` of the last reading. Without a valid mark, return the newest messages.
 
-    A mark is not valid if the folder was renumbered. The reading stops after half of its time, and the next reading
+    A mark is not valid if the mail server renumbered the folder. A reading stops after half of its time, and the next reading
     continues at that place. A message that is read again does not become a new item, because its id is its Message-ID.
     """
     parts = split(url)
@@ -68,7 +68,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
 def _bodies(
     imap: _Folder, uids: Sequence[int], budget: Budget, reserve: float
 ) -> list[tuple[int, bytes | EngineError]]:
-    """Return the messages that came before the connection broke. Refused messages count only if a later message came."""
+    """Return the messages received before the connection broke. Refused messages count only if a later message came."""
     found: list[tuple[int, bytes | EngineError]] = []
     for uid in uids:
         try:
@@ -102,7 +102,7 @@ def _item(body: bytes | EngineError, name: str) -> ContentItem:
 
 
 class _Folder(imaplib.IMAP4):
-    """Is a connection to a folder with a budget of time and bytes."""
+    """Is an IMAP connection with a limit of time and bytes."""
 
     def __init__(self, mailbox: Mailbox, budget: Budget, **tls: Any) -> None:
         self._budget = budget
@@ -113,7 +113,7 @@ class _Folder(imaplib.IMAP4):
             self.shutdown()
 
     def log_in(self, mailbox: Mailbox) -> None:
-        """Log in over an encrypted connection, unless the settings say otherwise."""
+        """Log in over an encrypted connection, unless the mailbox's ``security`` is ``none``."""
         if mailbox.security == "starttls":
             self.starttls(ssl.create_default_context())
         try:
@@ -151,7 +151,7 @@ class _Folder(imaplib.IMAP4):
         return sorted(uid for uid in uids if uid > last)  # a range with * always has the last message
 
     def message(self, uid: int) -> bytes | EngineError:
-        """Return a message's beginning, empty bytes if it was deleted, or the reason why the server refuses it."""
+        """Return the beginning of a message, empty bytes if it was deleted, or the reason why the server refuses it."""
         state, parts = self.uid("FETCH", str(uid), f"(BODY.PEEK[]<0.{_LARGEST}>)")
         if state == "NO":
             return EngineError("unreadable", f"{self.host} refuses message {uid}: {_shown(parts[-1])}")
@@ -168,7 +168,7 @@ def _quoted(text: str) -> str:
 
 
 def _utf7(match: re.Match[str]) -> str:
-    """Decode modified UTF-7 (RFC 3501, section 5.1.3)."""
+    """Encode a match in modified UTF-7 (RFC 3501, section 5.1.3)."""
     encoded = base64.b64encode(match[0].encode("utf-16-be")).decode().rstrip("=").replace("/", ",")
     return "&-" if match[0] == "&" else f"&{encoded}-"
 

@@ -1,4 +1,4 @@
-"""Turns a mail into an item. The mail's HTML or text is the content, and its web version is the address."""
+"""Turns a mail into an item. The item's content is the mail's HTML or text, and the item's address is the mail's web version."""
 
 import hashlib
 import html
@@ -29,7 +29,7 @@ _AROUND = 200
 
 
 def read_message(body: bytes) -> ContentItem:
-    """Read a mail, even if it is broken or cut off. The item's id is the Message-ID, or a hash of the whole mail."""
+    """Read a mail, even if it is broken or cut off. The item's id is the mail's Message-ID, or a hash of the whole mail."""
     message = message_from_bytes(body)
     headers = _headers(message)
     markup = _content(message)
@@ -60,7 +60,7 @@ def _headers(message: Message) -> dict[str, str]:
 
 
 def _content(message: Message) -> str:
-    """Return the first HTML part, or the first text as HTML."""
+    """Return the mail's first HTML part, or the first text part as HTML."""
     texts: dict[str, str] = {}
     for part in message.walk():
         kind, payload = part.get_content_type(), part.get_payload(decode=True)

@@ -1,1 +1,1 @@
-"""Parses untrusted bytes for a worker in separate processes: it has the pool in the worker, and their server."""
+"""Parses untrusted bytes in separate processes, the readers: it has their pool in the worker, and the server that forks them."""

@@ -40,16 +40,16 @@ class Readers:
     def _begin(self) -> None:
         self._changed = threading.Condition()
         self._idle: list[Connection] = []
-        # The set is weak, so that no lost reader keeps its place.
+        # The set has weak references, so that a lost reader does not count among ``most``.
         self._all: WeakSet[Connection] = WeakSet()
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
     def ask(self, operation: str, body: bytes, *, about: str, **arguments: Any) -> bytes:
-        """Let a reader run ``operation`` on ``body``, and return its answer. ``about`` names the body in messages.
+        """Let a reader run ``operation`` on ``body``, and return the reader's answer. ``about`` names the body in messages.
 
-        A reading fails at once if it exceeds its CPU time, its memory or the size of its answer. If the process dies
-        for another reason, also after too long a time by the clock, the reading is tried once more.
+        A reading fails at once if the reader exceeds the limit of CPU time, of memory or of the answer's size. If the
+        reader dies for another reason, for example after too much wall-clock time, the reading is tried once more.
 
         Raises:
             EngineError: the operation's error; ``unreadable``; ``engine_failed`` if no reader can be started.
@@ -78,7 +78,7 @@ class Readers:
         return EngineError("unreadable", f"{about} cannot be read: {why}")
 
     def _once(self, question: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
-        """Return the answer, or how the reader ``died``: a negative signal, an exit status, or None."""
+        """Return the answer and how the reader ``died``: by a signal (negative), with an exit status, or not known (None)."""
         reader, is_kept = self._reader(is_fresh=is_fresh), False
         try:
             reader.send_bytes(question)
@@ -122,7 +122,7 @@ class Readers:
         return ours
 
     def _running(self) -> socket.socket:
-        """Return the socket to the server, which starts on first use."""
+        """Return the socket to the readers' server, which starts on first use."""
         if self._server is not None and self._server.poll() is not None:
             self._stop()
         if self._control is None:
@@ -171,7 +171,7 @@ def _received(reader: Connection, patience: float, largest: int) -> tuple[dict[s
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment that a reader needs to find its code, without addresses, keys and tokens."""
+    """Return the environment variables that a reader needs to find its code, without addresses, keys and tokens."""
     kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
-    # Threads of numpy would take address space.
+    # Threads of numpy would take address space, which is limited.
     return {**kept, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}

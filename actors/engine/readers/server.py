@@ -1,7 +1,7 @@
-"""Forks the readers of a worker. The kernel ends a reader at its limits.
+"""Forks the readers of a worker. The kernel ends a reader that reaches a limit.
 
-The pool sends the server one end of a socket for each reader. The server has one thread, so that it may fork, and the
-readers share its imports. The server ends with the worker.
+For each new reader, the worker's pool sends the server one end of a socket. The server has only one thread, so that
+forking is safe. The readers share the server's imports. The server ends with the worker.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MIB = 1024 * 1024
 
 
 class Limits(NamedTuple):
-    """Holds the bounds of one reading, in seconds and bytes."""
+    """Holds the limits of one reading, in seconds and bytes."""
 
     cpu: float = 10
     wall: int = 60
@@ -43,13 +43,13 @@ def joined(head: Mapping[str, Any], body: bytes = b"") -> bytes:
 
 
 def parted(message: bytes) -> tuple[dict[str, Any], bytes]:
-    """Return the object and the bytes of a message."""
+    """Return the JSON object and the bytes of a message."""
     head, _, body = message.partition(b"\n")
     return json.loads(head), body
 
 
 def _serve(operations: Mapping[str, Operation], limits: Limits, control: socket.socket) -> None:
-    """Fork a keeper for each socket that comes, until the worker closes its end."""
+    """Fork a keeper process for each socket that the worker sends, until the worker closes its connection."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # this process ends with the worker
@@ -64,7 +64,7 @@ def _serve(operations: Mapping[str, Operation], limits: Limits, control: socket.
 
 
 def _keep(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
-    """Fork the reader, and report its death. The function never returns."""
+    """Fork a reader, and report to the worker how the reader died. The function never returns."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         reader = os.fork()
@@ -78,7 +78,7 @@ def _keep(operations: Mapping[str, Operation], limits: Limits, sock: Connection)
 
 
 def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
-    """Answer until the worker closes the socket or this process has grown. The function never returns."""
+    """Answer the worker until it closes the socket or this process grows too large. The function never returns."""
     try:
         for number in (signal.SIGALRM, signal.SIGPROF):
             signal.signal(number, signal.SIG_DFL)
@@ -115,7 +115,7 @@ def _answer(
         answer = {"exceeded": "memory"}
     except Exception as error:  # noqa: BLE001 (any type, because the libraries were not written for hostile bytes)
         answer = {"failed": f"{type(error).__name__}: {error}"[:200]}
-    # A library may report a failed allocation as a fault of the page.
+    # If memory is short, a library may report a fault of the page instead.
     if _peak() > limits.memory * _NEARLY:
         answer = {"exceeded": "memory"}
     elif len(found) > limits.answer:
@@ -132,7 +132,7 @@ def _confine(limits: Limits) -> None:
 
 
 def _arm(cpu: float, wall: int) -> None:
-    """Let the kernel end this process after these seconds of CPU time or wall-clock time. 0 means never.
+    """Let the kernel end this process after these seconds of CPU time or of wall-clock time. 0 means no limit.
 
     RLIMIT_CPU would count the CPU time since the start of the process, so timers are used.
     """
@@ -141,7 +141,7 @@ def _arm(cpu: float, wall: int) -> None:
 
 
 def _peak() -> int:
-    """Return the bytes of address space, or 0 if the system does not report them."""
+    """Return the bytes of address space that this process had at most, or 0 if the system does not report them."""
     try:
         status = Path("/proc/self/status").read_bytes()
     except OSError:
