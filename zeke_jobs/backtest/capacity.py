@@ -1,4 +1,4 @@
-"""Computes the load that a configuration can carry: the need of threads, limits and money, and what runs out first."""
+"""Computes the load that a configuration can carry: the jobs' need of threads, limits and money, and what runs out first."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ DAY = 86_400.0
 
 @dataclass(frozen=True)
 class Bound:
-    """Describes a supply that can run out."""
+    """Describes a supply that jobs can use up, such as threads or a budget."""
 
     name: str  # threads, budget, database, task/ID or limit/NAME; the last two also with rate, budget or a unit
     kind: Kind
@@ -32,9 +32,9 @@ class Bound:
 def capacity(
     workload: Workload, config: Config, fleet: Fleet, *, budget: float | None = None, database: float | None = None
 ) -> tuple[dict[str, float], list[Bound]]:
-    """Return the jobs a day that a workload sends, by task, and the supplies of ``config``, the scarcest first.
+    """Return the number of jobs that each task sends a day, and the supplies of ``config``, the scarcest first.
 
-    ``budget`` is money for a day, in the currency of the jobs' costs. ``database`` is the number of jobs a second.
+    ``budget`` is the money that the jobs may cost a day. ``database`` is the maximum number of jobs a second.
     """
     supplies: list[_Supply] = [("threads", "threads", fleet.slots, config.tasks, ("held",))]
     supplies += _limits(config, workload.currency)
@@ -69,9 +69,9 @@ def _limits(config: Config, currency: str | None) -> Iterator[_Supply]:
 
 
 def _needs(workload: Workload, config: Config) -> defaultdict[tuple[str, str], float]:
-    """Return each task's needs: thread-seconds (held), starts, units, money (cost), and the number of jobs.
+    """Return the sums of each task's needs: seconds of threads (held), starts, units, money (cost), and jobs.
 
-    The estimates of jobs.yaml count for units, and for money if a job has no cost in that currency.
+    Units are counted by the estimates of jobs.yaml. Money is estimated too if a job has no cost in that currency.
     """
     sums = defaultdict[tuple[str, str], float](float)
     for job in workload.counted():

@@ -1,4 +1,4 @@
-"""Runs a recording unchanged and under a proposal, and judges how far the result can be trusted."""
+"""Simulates recorded jobs under today's and under a proposed configuration, and judges how reliable the result is."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ _USUAL_WAKE_UP = 0.003
 
 @dataclass(frozen=True)
 class Finding:
-    """Describes a fact that makes a backtest less certain. ``lowers`` is the best level that remains possible."""
+    """Describes a fact that makes a backtest less certain. ``lowers`` is the highest level of confidence that the fact allows."""
 
     lowers: Level
     text: str
@@ -48,7 +48,7 @@ class Confidence:
 
 @dataclass(frozen=True)
 class Backtest:
-    """Holds the result of a backtest. ``proposed`` is None if only the recording was run."""
+    """Holds the result of a backtest. ``proposed`` is None if no proposed configuration was simulated."""
 
     begin: datetime
     end: datetime
@@ -69,7 +69,7 @@ def backtest(
     load: float = 1.0,
     seed: int = 0,
 ) -> Backtest:
-    """Run a workload unchanged and, if given, under a proposal. If ``workers`` is None, the workload's workers are used."""
+    """Simulate a workload under ``in_force`` and, if given, ``proposed``. ``workers`` replaces the workload's workers."""
     fleet, fleet_from = fleet_of(workload)
     today = Simulation(workload, in_force, fleet, seed=seed).run()
     answer, notes, configs = None, list[str](), [in_force]
@@ -107,7 +107,7 @@ def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str
 
 
 def fleet_of(workload: Workload) -> tuple[Fleet, str]:
-    """Return the workers of the recording, and the source of their number. Jobs that hardly waited show their wake-up time."""
+    """Return the workers to simulate, and the source of their number. Short waits show how fast an idle worker wakes up."""
     waits = (job.waited - job.start for job in workload.jobs() if job.waited is not None)
     wake_up = median([wait for wait in waits if 0 <= wait < _AT_ONCE] or [_USUAL_WAKE_UP])
     facts = workload.facts
@@ -130,7 +130,7 @@ def _most_at_once(workload: Workload) -> int:
 
 
 def _findings(workload: Workload, today: Figures, fleet: Fleet) -> Iterator[Finding]:
-    """Yield the facts that make a backtest less certain, judged by the unchanged run on ``fleet``."""
+    """Yield the facts that make a backtest less certain; ``today`` has the figures of the configuration in force."""
     facts = workload.facts
     if isinstance(facts, Fleet):
         yield Finding("fair", "the load is described, not recorded: it is as good as its description")

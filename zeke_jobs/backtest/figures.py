@@ -1,4 +1,4 @@
-"""Holds the figures of a simulated run, for people and scripts: waits, queues, utilisation, breaches, cost, delays."""
+"""Holds the figures of a simulation, for people and scripts: waits, queues, utilisation, breaches of max_wait, cost."""
 
 from array import array
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from statistics import quantiles
 
 @dataclass
 class TaskFigures:
-    """Holds a task's figures, for jobs sent in the time that counts. A wait is the seconds from due time to start."""
+    """Holds a task's figures, for jobs sent within the period. A wait is the seconds from a job's due time to its start."""
 
     max_wait: float | None = None  # the max_wait of jobs.yaml in seconds, or None
     jobs: int = 0
@@ -32,7 +32,7 @@ class TaskFigures:
     held_by: dict[str, float] = field(default_factory=dict)  # seconds in which a due job was blocked, by cause
 
     def __post_init__(self) -> None:
-        # These are not fields of the dataclass, so scripts do not get them.
+        # These attributes are not fields of the dataclass, so ``--json`` does not print them.
         self.waits, self.starts = array("d"), array("d")  # each wait, and the time of its end
         self.depth: list[int] = []  # maximum number of due jobs between each sample and the sample before
 
@@ -42,7 +42,7 @@ class TaskFigures:
         self.starts.append(now)
 
     def close(self, seconds: float, slots: int | None) -> None:
-        """Compute the figures at the end of a run. ``slots`` is the task's limit, or the number of all threads."""
+        """Compute the figures at the end of a simulation. ``slots`` is the task's limit, or the number of all threads."""
         ordered = sorted(self.waits)
         self.wait_mean = sum(ordered) / len(ordered) if ordered else None
         self.wait_p50, self.wait_p95, self.wait_p99 = (percentile(ordered, share) for share in (0.5, 0.95, 0.99))
@@ -67,7 +67,7 @@ class LimitFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """Holds the figures of one run. ``currency`` is the currency of all costs."""
+    """Holds the figures of one simulation. ``currency`` is the currency of all costs."""
 
     workers: str
     seconds: float
@@ -89,7 +89,7 @@ class Figures:
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
-    """Return the percentile at a share such as 0.95, with the interpolation of SQL's percentile_cont."""
+    """Return the percentile at a share such as 0.95, interpolated like SQL's percentile_cont."""
     if len(ordered) < 2:
         return ordered[0] if ordered else None
     return quantiles(ordered, n=100, method="inclusive")[round(share * 100) - 1]

@@ -1,4 +1,4 @@
-"""Reads the recorded jobs of a period, also purged jobs, as a workload. Contradictory rows are counted, not trusted."""
+"""Reads a period's recorded jobs, even purged jobs, for a simulation. Contradictory times are counted, not used."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -27,14 +27,14 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def period(conn: Connection, begin: datetime | None = None, end: datetime | None = None) -> tuple[datetime, datetime]:
-    """Return the period to read: by default the last day. The period does not begin before the first known job."""
+    """Return the period whose jobs are read: by default the last day. The period does not begin before the first known job."""
     (known,) = SQL.named(conn, "backtest/facts", begin=_LONG_AGO, end=_LONG_AGO)
     end = end or known.now
     return begin or max(end - timedelta(days=1), min(known.first_job or _LONG_AGO, end)), end
 
 
 def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Workload:
-    """Read the jobs from ``begin`` to ``end``. ``config`` shows which priorities and retry delays are not the task's."""
+    """Read the jobs from ``begin`` to ``end``. ``config`` shows which priorities and retry delays differ from the task's."""
     recorder = _Recorder(config, begin.timestamp(), end.timestamp())
     # Read all rows in one snapshot, so that a job that is purged during the read is neither lost nor read twice.
     with transaction(conn), conn.cursor("backtest", NamedTupleCursor, withhold=True) as cursor:
@@ -48,7 +48,7 @@ def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Wo
 
 
 class _Recorder:
-    """Builds the workload of a period given in Unix time, row by row in the order of sending."""
+    """Builds a workload from the jobs of a period (in Unix time), which are added in the order of sending."""
 
     def __init__(self, config: Config, begin: float, end: float) -> None:
         self._config, self._begin = config, begin
@@ -95,7 +95,7 @@ class _Recorder:
             self._parents.append((job, row.parent))
 
     def finish(self) -> Workload:
-        """Link jobs to their senders, and estimate durations that could not be measured."""
+        """Link jobs to the jobs that sent them, and estimate durations that could not be measured."""
         for job in self._unmeasured:
             *earlier, last = job.attempts
             job.attempts = (*earlier, last._replace(held=median_high(self._held.get(job.task, [0.0]))))
@@ -112,7 +112,7 @@ class _Recorder:
         return self._workload
 
     def _cost(self, row: Any) -> float | None:
-        """Return the job's cost. Costs in a second currency are left out, because they cannot be summed."""
+        """Return the job's cost. Costs in a second currency are left out, because amounts in two currencies cannot be summed."""
         cost: float | None = row.cost
         currency = self._workload.currency = self._workload.currency or (None if cost is None else row.currency)
         if cost is None or row.currency == currency:
@@ -138,7 +138,7 @@ class _Recorder:
             if made.how == "retry" and task is not None:
                 retry = 1 + sum(one.how == "retry" for one in attempts)
                 least, most = (backoff(task.retry, retry, chance=chance) for chance in (0.0, 1.0))
-                # The due time is known only for the last retry; for earlier retries, only the start is known.
+                # The due time is recorded only for the last retry; for earlier retries, only the start is recorded.
                 is_policys = gap is None or (least - _SLACK <= gap and (gap <= most + _SLACK or not is_last))
                 gap = None if is_policys else gap
                 made = made._replace(own=retry > task.retry.limit)
@@ -162,7 +162,7 @@ class _Recorder:
         how: Ending = "cancelled" if row.state == "cancelled" else "completed"
         if row.state == "failed":
             entry = row.attempts[-1] if row.attempts else None
-            # If the handler set its own limit, another limit of the policy would have changed nothing.
+            # If the handler set its own limit of retries, another limit in jobs.yaml would have changed nothing.
             is_final = entry is None or entry[0] == "died" or entry[3] in _FOR_GOOD or any(one.own for one in earlier)
             how = "rejected" if is_final else "failed"
         if how == "completed":

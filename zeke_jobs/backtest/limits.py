@@ -1,4 +1,4 @@
-"""Computes the room of a bucket by the rules of ``zeke_jobs.room``. All times are seconds on the same clock."""
+"""Computes how many jobs a limit lets start, like the SQL function ``zeke_jobs.room``. All times are seconds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
@@ -14,7 +14,7 @@ _DUST = 1e-6  # the resolution of times in Postgres; the rounding error of sums 
 
 
 class Rate:
-    """Is a token bucket of the generic cell rate algorithm (see 04_limits.sql). ``period`` has the catalogue's value."""
+    """Limits a rate by the generic cell rate algorithm (see 04_limits.sql). ``period`` is a text such as ``60 seconds``."""
 
     __slots__ = ("next_at", "slack", "step")
 
@@ -37,10 +37,10 @@ class Rate:
 
 
 class Bucket:
-    """Simulates a row of the catalogue's limits, which bounds active jobs and starts, a unit, or a day's money.
+    """Simulates a limit of jobs.yaml, which bounds active jobs and starts, the use of a unit, or the money of a day.
 
-    For a unit or money, the estimate is taken at a job's start, and corrected after its end. Until the estimate is used up, one
-    job at a time may start. If the bucket ``learns``, the average cost of a task's recent jobs replaces the estimate.
+    For a unit or money, a job's start uses up the estimate, and the job's end corrects it. A bucket of a unit or money lets one
+    job start at a time. If the bucket ``learns``, the average cost of a task's recent jobs replaces the estimate.
     """
 
     def __init__(self, row: Mapping[str, Any], day_ends: Callable[[float], float], *, learns: bool) -> None:
@@ -57,7 +57,7 @@ class Bucket:
         self._average: dict[str, float] = {}
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """Return how many jobs may start now, what allows no more, and until when. NEVER means until a job ends."""
+        """Return how many jobs may start now, what allows no more, and when it allows more. NEVER means when a job ends."""
         found = (NEVER if self.slots is None else self.slots - self.active, self.name, NEVER)
         if self.rate is not None and (ready := self.rate.ready(now)) <= found[0]:
             found = (ready if self.unit == "jobs" else min(1, ready), self.cause, self.rate.next_at)
@@ -78,7 +78,7 @@ class Bucket:
                 self._move(self._took[job], now)
 
     def end(self, task: str, job: object, how: Ending, spent: float | None) -> None:
-        """Record that an attempt of a job ended. ``spent`` is its cost, or None."""
+        """Record that an attempt of a job ended. ``spent`` is the attempt's cost, or None."""
         self.active -= 1
         if self.unit != "jobs":
             took = self._took.pop(job)
@@ -90,11 +90,11 @@ class Bucket:
         if spent is not None:
             self._costs.setdefault(task, []).append(spent)
             return spent
-        # A failure counts no money, because an outage would use up the whole day's budget.
+        # A failed attempt counts no money, because an outage would use up the whole day's budget.
         return 0.0 if how == "deferred" or (self._is_money and how != "completed") else took
 
     def catch_up(self, now: float) -> None:
-        """Apply the corrections of the attempts that ended since the last claim."""
+        """Correct the used amount and the average costs for the attempts that ended since the last claim."""
         if self._changes:
             self._move(self._changes, now)
             self._changes = 0.0
@@ -112,6 +112,6 @@ class Bucket:
 
 
 def next_midnight(at: float, zone: ZoneInfo) -> float:
-    """Return the end of the day in a zone, as Unix time. Ambiguous and missing midnights are read as Postgres reads them."""
+    """Return the end of a day in a time zone, as Unix time. An ambiguous or missing midnight has the same time as in Postgres."""
     day = datetime.fromtimestamp(at, zone).date() + timedelta(days=1)
     return max(datetime.combine(day, time(fold=fold), zone).timestamp() for fold in (0, 1))

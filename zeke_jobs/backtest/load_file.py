@@ -1,4 +1,4 @@
-"""Reads a file that describes a load, and makes a workload of it. The same seed makes the same workload."""
+"""Reads a file that describes a load, and makes jobs from the description. The same seed makes the same jobs."""
 
 import math
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ Hours = Annotated[list[Number], Field(min_length=1, max_length=24 * 7)]
 
 
 class TakesStanza(Keys):
-    """Describes how long attempts take: always the same, evenly between two bounds, or log-normal, as is usual in practice."""
+    """Describes how long attempts take: always equally long, evenly spread between two bounds, or log-normally distributed."""
 
     called = "takes"
     short_form = ("always", str, "a duration")
@@ -83,7 +83,7 @@ class LoadStanza(Keys):
 
 
 def load_text(text: str, name: str, config: Config) -> LoadStanza:
-    """Read a text that describes a load of the tasks of ``config``. Raises ConfigurationError with each fault's place."""
+    """Read a text that describes a load of the tasks of ``config``. Raises ConfigurationError with all faults."""
     document = parse(text)
     found = read(document, LoadStanza, f"for example {_EXAMPLE}") if document.is_whole else None
     if found is not None:
@@ -114,7 +114,7 @@ def _check(document: Document, stanza: LoadStanza, config: Config) -> None:
 
 
 def synthesize(stanza: LoadStanza, config: Config, begin: datetime, fleet: Fleet, *, seed: int = 0) -> Workload:
-    """Make jobs from ``begin`` on. Tasks with a schedule send jobs at the ticks of their schedule."""
+    """Make the jobs of a described load, sent from ``begin`` on. Schedules of jobs.yaml also send jobs."""
     chance = Random(seed)  # noqa: S311 (chance needs no secrets)
     workload = Workload(begin.timestamp(), stanza.length.total_seconds(), facts=fleet)
     roots = workload.roots
@@ -165,7 +165,7 @@ def _moments(one: SentStanza, end: float, chance: Random) -> Iterator[float]:
         hourly = [rate.count / rate.period.total_seconds() * _HOUR]
     while hourly and at < end:
         expected = hourly[int(at / _HOUR) % len(hourly)] / _HOUR
-        # A Poisson process has no memory, so a new draw at the start of the next hour is correct.
+        # A Poisson process has no memory, so it is correct to draw a new random interval at the start of the next hour.
         step, left = chance.expovariate(expected) if expected else _HOUR, _HOUR - at % _HOUR
         at += min(step, left)
         if step < left and at < end:

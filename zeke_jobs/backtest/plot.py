@@ -1,4 +1,4 @@
-"""Draws queues and waits over time, of the recording and of the proposal. Needs matplotlib: ``zeke-jobs[plot]``."""
+"""Draws queues and waits over time, without and with the proposed change. Needs matplotlib: ``zeke-jobs[plot]``."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def draw(answer: Backtest, path: Path) -> None:
 
 
 def check(path: Path) -> None:
-    """Raise ConfigurationError if matplotlib is not installed, or the plot could not be written at the end."""
+    """Raise ConfigurationError if matplotlib is not installed, or no picture can be written to this path."""
     if path.suffix.lower() not in _FORMATS:
         raise ConfigurationError(f"expected a picture that ends in {', '.join(_FORMATS)}, got {str(path)!r}")
     if not path.absolute().parent.is_dir():
@@ -67,12 +67,12 @@ def check(path: Path) -> None:
 
 
 def _depths(task: TaskFigures, _seconds: float) -> Iterator[tuple[float, float]]:
-    """Yield, for each sample, its position as a share of the time, and the number of due jobs."""
+    """Yield, for each sample of the queue, its time as a share of the period, and the number of due jobs."""
     return ((at / max(len(task.depth) - 1, 1), number) for at, number in enumerate(task.depth))
 
 
 def _waits(task: TaskFigures, seconds: float) -> Iterator[tuple[float, float]]:
-    """Yield the middle of each interval, and the 95th percentile, in minutes, of the waits of jobs that started in it."""
+    """Yield, for each interval, its middle and the 95th percentile (in minutes) of the waits that ended in the interval."""
     bins: list[list[float]] = [[] for _ in range(_BINS)]
     for start, wait in zip(task.starts, task.waits, strict=True):
         if 0 <= start < seconds:

@@ -1,4 +1,4 @@
-"""Decides which job starts next, as ``zeke_jobs.claim`` does (a test compares both).
+"""Decides which job starts next, as the SQL function ``zeke_jobs.claim`` does (a test compares both).
 
 1. A claim goes through the due jobs by priority. Tasks of one priority share its places, in random order.
 2. A task starts as many jobs as the limit with the least room allows, its oldest due jobs first.
@@ -26,7 +26,7 @@ THREADS, PAUSED, KEY = "threads", "paused", "key"
 
 
 class Live:
-    """Describes a job that was sent and has not ended. ``order`` is its position in the order of sending."""
+    """Describes a simulated job that was sent and has not ended. ``order`` is its position in the order of sending."""
 
     __slots__ = ("due", "is_due", "job", "key", "lane", "order", "priority", "retries", "tried")
 
@@ -40,12 +40,12 @@ class Live:
 
     @property
     def attempt(self) -> Attempt:
-        """Return the current attempt. A job whose last recorded attempt failed is assumed to fail again."""
+        """Return the current attempt. A simulated attempt that was never recorded repeats the last recorded one."""
         return self.job.attempts[min(self.tried, len(self.job.attempts) - 1)]
 
 
 class Lane:
-    """Holds the queued jobs of one task. ``figures`` count from 0 to ``end`` how long each cause held jobs back."""
+    """Holds the queued jobs of one task. ``figures`` record how long each cause held jobs back from 0 to ``end``."""
 
     def __init__(self, task: Task, limits: list[Bucket], key_rate: Rate | None, end: float, *, paused: bool) -> None:
         self.task, self.paused, self._end = task, paused, end
@@ -73,14 +73,14 @@ class Lane:
             self.put(live, now)
 
     def put(self, live: Live, now: float) -> None:
-        """Let a due job start at its turn."""
+        """Put a due job into the order in which jobs start."""
         jobs, open_ = self.jobs.setdefault(live.priority, {}), self.open.setdefault(live.priority, {})
         heappush(jobs.setdefault(live.key, []), (live.due, live.order, live))
         if not self.is_keyed or self._room(live.key, now) > 0:
             open_.setdefault(live.key)
 
     def clean(self, priority: int, key: Any) -> None:
-        """Forget jobs of a key that left the queue unstarted, and empty keys and priorities."""
+        """Remove a key's oldest jobs if they left the queue unstarted, and remove empty keys and priorities."""
         by_key, jobs = self.jobs[priority], self.jobs[priority][key]
         while jobs and not jobs[0][2].is_due:
             heappop(jobs)
@@ -91,7 +91,7 @@ class Lane:
                 del self.jobs[priority], self.open[priority]
 
     def take(self, priority: int, most: float, now: float, keys: Iterable[Any]) -> list[Live]:
-        """Start up to ``most`` jobs of a priority. ``keys`` are its keys in the order of their turns."""
+        """Start up to ``most`` jobs of a priority. ``keys`` has the keys whose jobs may start, in the order of their turns."""
         started: list[Live] = []
         for key in keys:
             jobs, open_, count = self.jobs[priority][key], self.open[priority], 0
@@ -120,7 +120,7 @@ class Lane:
         return started
 
     def end(self, key: Any) -> None:
-        """Record that an attempt ended, so that its key has room for another job."""
+        """Record that an attempt ended, so that another job with the same key may start."""
         if self.is_keyed:
             self._active[key] -= 1
             if not self._active[key]:
@@ -128,7 +128,7 @@ class Lane:
             self._reopen(key)
 
     def rested(self, now: float) -> float:
-        """Reopen the keys whose rates let a job start now. Returns the time at which the next key will be reopened."""
+        """Let jobs of the keys start whose rates allow a start now. Returns when the next key's rate allows a start."""
         while self._resting and self._resting[0][0] <= now:
             self._reopen(heappop(self._resting)[2])
         return self._resting[0][0] if self._resting else NEVER
@@ -143,7 +143,7 @@ class Lane:
         return min(room, self._rates[key].ready(now)) if key in self._rates else room
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """Return how many jobs the task's limits let start, the cause that allows no more, and until when."""
+        """Return how many jobs the task's limits let start, the cause that allows no more, and when this cause ends."""
         rooms = (bucket.room(now) for bucket, _ in self.limits)
         return min(rooms, key=lambda room: room[0], default=(NEVER, "", NEVER))
 
@@ -182,13 +182,13 @@ class Board:
             paused = task.paused or any(config.limits[used].paused for used in task.uses)
             self.lanes[task.id] = Lane(task, limits[task.id], key_rates.get(task.id), workload.end, paused=paused)
         self.queues = {name: [one for one in self.lanes.values() if one.task.queue == name] for name in config.queues}
-        # A limit that held jobs back lets another job start at this time, even if no job ends. The simulation resets
+        # ``opens`` is when a limit that held jobs back lets another job start, even if no job ends. The simulation resets
         # it.
         self.opens = NEVER
         self._random = chance.random
 
     def queue(self, live: Live, due: float) -> None:
-        """Queue a job that was sent, or whose attempt has ended. The job is due now or later."""
+        """Queue a job that was just sent, or that waits for its next attempt. The job is due now or later."""
         live.due = due
         if live.lane.task.order is not None:
             live.lane.line.setdefault(live.key, {}).setdefault(live)
@@ -205,7 +205,7 @@ class Board:
                 lane.note("", now)
 
     def leave(self, live: Live, now: float, *, failed: bool) -> None:
-        """Record a job's final end. In strict order the key's next job may start, unless this job failed and holds the key."""
+        """Record a job's final end. In strict order, the key's next job may start, unless the failed job blocks it."""
         line = live.lane.line.get(live.key, {})
         if live not in line or (failed and live.lane.task.after_failure == "hold"):
             return
@@ -265,10 +265,10 @@ class Board:
                 self.opens = min(self.opens, lane.rested(now))
 
     def order(self, _priority: int, lanes: list[Lane]) -> list[Lane]:
-        """Bring the tasks with jobs of a priority into a random order."""
+        """Return the lanes with jobs of a priority in a random order."""
         return sorted(lanes, key=lambda _: self._random())
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
-        """Yield the keys of a priority in turn. A key's turn comes when the key before has no room or no job left."""
+        """Yield in turn the keys whose jobs may start. A key's turn comes when the key before has no room or no job left."""
         while lane.open.get(priority):
             yield next(iter(lane.open[priority]))

@@ -1,4 +1,4 @@
-"""Simulates a workload under one configuration, event by event, without clock or database. A seed fixes the result."""
+"""Simulates jobs under one configuration, event by event, without clock or database. Equal seeds give equal results."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -19,9 +19,9 @@ _WAIT_WHEN_FULL = 30.0  # seconds after which a job whose send met a full queue 
 
 
 class Simulation:
-    """Simulates one run. Jobs of tasks that ``config`` lacks are left out. ``now`` is the current time of the run.
+    """Simulates one run. Jobs of tasks that ``config`` lacks are left out. ``now`` is the simulated time.
 
-    The run goes on after the workload's end until no job is left, at most until ``horizon``.
+    The simulation goes on after the workload's end until no job is left, but not beyond ``horizon``.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Simulation:
         self._opens = NEVER  # when a limit lets another job start
 
     def run(self) -> Figures:
-        """Run to the end, and return the figures."""
+        """Run the simulation to its end, and return its figures."""
         events, next_sample = self._events, 0.0
         while events and events[0][0] <= self.horizon:
             self.now = now = events[0][0]
@@ -105,7 +105,7 @@ class Simulation:
         return found
 
     def _sample(self, moment: float, now: float) -> float:
-        """Record the lengths of the queues at the samples up to now. Returns the time of the next sample."""
+        """Record the lengths of the queues at the sample times up to now. Returns the time of the next sample."""
         while moment <= now and moment <= self._end_of_time:
             for lane in self.board.lanes.values():
                 lane.figures.depth.append(lane.high if moment else lane.due)
@@ -187,7 +187,7 @@ class Simulation:
         self._queue(live, now + delay)
 
     def _again(self, live: Live, attempt: Attempt) -> tuple[float, bool] | None:
-        """Return the seconds until a job is due again, and whether that is a retry. Returns None if the job has ended."""
+        """Return the seconds until the job's next attempt, and whether this is a retry, or None if the job has ended."""
         if attempt.how in ("completed", "rejected", "cancelled"):
             return None
         if attempt.how == "deferred":
@@ -217,7 +217,7 @@ class Simulation:
         for queue in queues:
             for live in self.board.claim(now, self._free, queue):
                 self._start(live, now)
-        # If a rate or a budget blocks the claim, claim again when it lets a job start.
+        # If a rate or a budget blocks the claim, claim again when the rate or budget lets a job start.
         if self._free and self.board.opens < self._opens:
             self._opens = self.board.opens
             self._push(self._opens + self._fleet.wake_up, self._look, None)

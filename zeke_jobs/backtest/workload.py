@@ -1,4 +1,4 @@
-"""Describes the jobs that a simulation runs: recorded or described jobs, also with more load or other schedules."""
+"""Describes the jobs that a simulation runs, which were recorded or come from a load file, and varies them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Attempt(NamedTuple):
 
     @property
     def costs(self) -> bool:
-        """Return whether the attempt ran to its end, and so has a share of the job's cost."""
+        """Return whether the attempt ran to its end, because only such attempts share the job's cost."""
         return self.how not in ("deferred", "died")
 
 
 class FollowUp(NamedTuple):
-    """Describes a job that an attempt (from 0) of another job sends, ``after`` seconds after that attempt's claim."""
+    """Describes a job that another job sends in an attempt (counted from 0), ``after`` seconds after the attempt's claim."""
 
     attempt: int
     after: float
@@ -59,7 +59,7 @@ class Job:
     sends: list[FollowUp] = field(default_factory=list)
 
     def send(self, job: Job, *, attempt: int = 0, after: float = 0.0) -> None:
-        """Let this job send ``job``."""
+        """Record that this job sends ``job``."""
         self.sends.append(FollowUp(attempt, after, job))
 
     def cost_of(self, attempt: Attempt) -> float | None:
@@ -88,7 +88,7 @@ class Fleet:
 
 @dataclass
 class Workload:
-    """Holds the jobs of a period. Times are seconds from its begin. Jobs that were sent before only fill the queue."""
+    """Holds the jobs of a period. Times are seconds from the period's begin. Jobs from before the period only fill the queue."""
 
     origin: float = 0.0  # the begin of the period as Unix time
     end: float = 0.0  # the last moment at which a job is sent
@@ -103,7 +103,7 @@ class Workload:
         return datetime.fromtimestamp(self.origin, UTC), datetime.fromtimestamp(self.origin + self.end, UTC)
 
     def jobs(self) -> Iterator[Job]:
-        """Yield all jobs: the roots, and the jobs that other jobs send."""
+        """Yield all jobs: those that no job sends, and those that another job sends."""
         todo = self.roots[::-1]
         while todo:
             job = todo.pop()
@@ -111,16 +111,16 @@ class Workload:
             todo += [one.job for one in job.sends]
 
     def counted(self) -> list[Job]:
-        """Return the jobs that count in the report."""
+        """Return the jobs that were sent within the period, which the report counts."""
         return [job for job in self.jobs() if job.sent >= 0]
 
 
 def vary(
     workload: Workload, before: Config, after: Config, *, load: float = 1.0, seed: int = 0
 ) -> tuple[Workload, list[str]]:
-    """Copy a workload, with another configuration's schedules and ``load`` times as many jobs.
+    """Copy a workload from configuration ``before`` with the schedules of ``after`` and ``load`` times as many jobs.
 
-    The ticks of a changed schedule send copies of recorded jobs. The second value names the tasks without recorded jobs.
+    The ticks of a changed schedule send copies of recorded jobs. Returns also the scheduled tasks without recorded jobs.
     """
     chance = Random(seed)  # noqa: S311 (chance, no secrets)
     changed = {one.id: _active(one) for one in after.tasks.values() if _timing(one) != _timing(before.task(one.id))}
@@ -146,7 +146,7 @@ def vary(
 
 
 def _copy(job: Job, sent: float, number: int = 0) -> Job:
-    """Copy a job and the jobs that it sends. More load has more keys (hosts, customers), so ``number`` renames the keys."""
+    """Copy a job and the jobs that it sends. ``number`` renames the keys, because more load has more keys (hosts, customers)."""
 
     def one(of: Job) -> Job:
         key = of.key if of.key is None or not number else f"{of.key} #{number + 1}"
@@ -168,13 +168,13 @@ def _timing(task: Task | None) -> set[tuple[str, str]]:
 
 
 def ticks_of(cron: Schedule, workload: Workload) -> list[float]:
-    """Return the ticks of a schedule within the time that counts."""
+    """Return the ticks of a schedule within the workload's period."""
     ticks = parse(cron.at).between(*workload.period, ZoneInfo(cron.timezone))
     return [tick.timestamp() - workload.origin for tick in ticks]
 
 
 def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> list[Job]:
-    """Return the root jobs multiplied by ``load``. Jobs of ticks are not multiplied. The jobs that ticks' jobs send are."""
+    """Return ``load`` times as many root jobs. Jobs of a schedule are not multiplied, but the jobs that they send are."""
     times: defaultdict[str, list[float]] = defaultdict(list)
     for job in roots:
         times[job.task].append(job.sent)
@@ -187,7 +187,7 @@ def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> li
         known = times[job.task]
         following = bisect_right(known, job.sent)
         room = max((known[following] if following < len(known) else end) - job.sent, 0.0)
-        # Send copies before the task's next job, so that busy times stay busy and quiet times stay quiet.
+        # Send the copies of a job before the task's next job, so that busy times stay busy and quiet times stay quiet.
         made += [
             _copy(job, job.sent + chance.random() * room, number) if number else job
             for number in range(whole(load, chance))
@@ -196,5 +196,5 @@ def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> li
 
 
 def whole(count: float, chance: Random) -> int:
-    """Return a whole number whose average is ``count``."""
+    """Round ``count`` up or down at random, so that the average is ``count``."""
     return int(count) + (chance.random() < count - int(count))

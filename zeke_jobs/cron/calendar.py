@@ -1,4 +1,4 @@
-"""Reads cron lines strictly, and computes their fire times: cronsim walks a calendar in which no clock changes."""
+"""Reads cron lines strictly, and computes their fire times: cronsim ignores clock changes, and this module adds them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DAY = timedelta(days=1)
 
 
 class CronError(ValueError):
-    """A cron line is not valid. ``reason`` has the expected form, ``help`` the remedy, if known."""
+    """A cron line is not valid. ``reason`` names the expected form, and ``help`` the remedy, if known."""
 
     def __init__(self, reason: str, help: str = "") -> None:  # noqa: A002 (the diagnostics use this word)
         super().__init__(f"{reason}; {help}" if help else reason)
@@ -50,7 +50,7 @@ class _Field(NamedTuple):
     accepts: str = ""
 
     def values(self, term: str, word: str) -> range:
-        """Return the values of one of the terms that ``word`` separates by commas."""
+        """Return the values of ``term``, one of the parts between the commas of ``word``."""
         match = _TERM.fullmatch(term)
         if match is None:
             raise self._unexpected(repr(word), _foreign(term))
@@ -108,7 +108,7 @@ def _foreign(term: str) -> str:
 def parse(text: str) -> Cron:
     """Read a cron line: five fields (names, lists, ranges, steps; Sunday is 0 and 7) or ``@daily`` etc.
 
-    Raises CronError if it is not valid, or names a day that does not exist; the message has the reason.
+    Raises CronError, with the reason, if the line is not valid, or names a day that does not exist.
     """
     line = text.strip()
     if line.startswith("@") and line.lower() not in SHORTHANDS:
@@ -133,7 +133,7 @@ def parse(text: str) -> Cron:
 
 @dataclass(frozen=True)
 class Cron:
-    """Is a valid cron line, by its values. All times have a time zone. Returned times are in UTC.
+    """Holds the values of a valid cron line. All times have a time zone. Returned times are in UTC.
 
     A line whose hour field covers the whole day fires at each minute of real time at which the local clock shows a
     matching time. Any other line names times of day: a time that a clock change skips fires once, at the first instant
@@ -155,7 +155,7 @@ class Cron:
         return self.text
 
     def next_after(self, moment: datetime, zone: tzinfo) -> datetime | None:
-        """Return the next fire time after a moment, or None if the calendar ends before."""
+        """Return the next fire time after a moment, or None if no fire time comes before the year 10000."""
         return next(self.after(moment, zone), None)
 
     def between(self, start: datetime, end: datetime, zone: tzinfo) -> Iterator[datetime]:
@@ -194,7 +194,7 @@ class Cron:
                 last = tick
 
     def _walls(self, after: datetime) -> CronSim:
-        """Return the matching times on a clock that never changes."""
+        """Return the cron line's times on a clock without time zones or clock changes."""
         values = (self.minutes, self.hours, self.days, self.months, self.weekdays)
         walls = CronSim(" ".join(",".join(map(str, sorted(some))) for some in values), after)
         walls.day_and = self.both
@@ -206,7 +206,7 @@ def _wall(moment: datetime, zone: tzinfo) -> datetime:
 
 
 def _first_reached(wall: datetime, zone: tzinfo) -> datetime:
-    """Return the first instant at which the local clock shows ``wall``, or the next later time if it skips that time."""
+    """Return the first instant at which the local clock shows ``wall`` or, if the clock skips ``wall``, a later time."""
     instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if _wall(instant, zone) == wall:
         return instant

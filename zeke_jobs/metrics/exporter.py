@@ -1,4 +1,4 @@
-"""Exports the database's metrics to Prometheus, read in one snapshot of the views open to the reader role."""
+"""Exports metrics to Prometheus; one snapshot reads them from the views that the role zeke_jobs_reader may read."""
 
 import time
 from contextlib import closing
@@ -19,7 +19,7 @@ _STATEMENTS = ("tasks", "paces", "costs", "limits", "units", "schedules", "silen
 
 
 def read(url: str) -> list[GaugeMetricFamily]:
-    """Read a database's metrics. If that fails, the only metric is ``zeke_jobs_up`` 0, and the log has the reason."""
+    """Read a database's metrics. If the read fails, the only metric is ``zeke_jobs_up`` 0, and the log has the reason."""
     families = {name: GaugeMetricFamily(one.name, one.help, labels=one.labels) for name, one in _GAUGES.items()}
     for row in _rows(url):  # columns have the names of metrics and labels; NULL means no figure
         for name, figure in row.items():
@@ -51,11 +51,11 @@ class DatabaseCollector(Collector):
         self.registry.register(self)
 
     def collect(self) -> list[GaugeMetricFamily]:
-        """Read the metrics that have samples."""
+        """Read the metrics, without those that have no samples."""
         return read(self._url)
 
 
 def text(url: str) -> tuple[str, bool]:
-    """Return all metrics of a database in Prometheus's text format, and whether it could be read."""
+    """Return all metrics of a database in Prometheus's text format, and whether the database could be read."""
     found = generate_latest(DatabaseCollector(url).registry).decode()
     return found, "\nzeke_jobs_up 1.0\n" in found

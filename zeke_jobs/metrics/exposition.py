@@ -1,4 +1,4 @@
-"""Declares the metrics (name, kind, labels, meaning), and serves the metrics of one command's workers."""
+"""Declares the metrics (name, kind, labels, meaning), and serves the metrics of the workers that one command runs."""
 
 import os
 import shutil
@@ -63,12 +63,12 @@ _PREFIX = "zeke-jobs-metrics-"
 
 
 def folder() -> Path:
-    """Return the folder for the counter files of this command's workers. The parent's process id makes its name unique."""
+    """Return the folder for the counter files of this command's workers, whose name contains the parent's process id."""
     return Path(tempfile.gettempdir()) / f"{_PREFIX}{os.getuid()}-{os.getppid()}"
 
 
 def prepare() -> Path:
-    """Make the folder, closed to other users, and remove the folders of commands that have ended."""
+    """Make the folder for counter files, closed to other users, and remove the folders of ended commands."""
     ours = folder()
     for other in ours.parent.glob(f"{_PREFIX}{os.getuid()}-*"):
         if other != ours and not lives(int(other.name.rpartition("-")[2])):
@@ -80,7 +80,7 @@ def prepare() -> Path:
 
 
 def run() -> int:
-    """Serve until SIGTERM. Dramatiq runs this in a separate process, and turns the signal into SystemExit."""
+    """Serve until SIGTERM. Dramatiq runs this function in a separate process, and turns SIGTERM into SystemExit."""
     from prometheus_client import CollectorRegistry
     from prometheus_client.multiprocess import MultiProcessCollector
 

@@ -1,4 +1,4 @@
-"""Ends the commands of a supervisor that is killed. A small process notices that their pipe closes, on Linux and macOS."""
+"""Ends the processes of a supervisor that was killed. A small process notices that the pipe from the supervisor closes."""
 
 import json
 import os
@@ -14,7 +14,7 @@ _LOOK = 0.1  # seconds between checks of processes that are ending
 
 
 class Guardian:
-    """Holds the supervisor's end of the pipe. ``grace`` is the seconds from SIGTERM to SIGKILL. ``then`` runs at the end."""
+    """Starts the guardian. ``grace`` is the seconds from SIGTERM to SIGKILL. ``then`` is a command to run at the end."""
 
     def __init__(self, grace: float, then: Sequence[str] = ()) -> None:
         argv = [sys.executable, "-m", __name__, str(grace), *then]
@@ -23,13 +23,13 @@ class Guardian:
         self._pipe = self._process.stdin
 
     def tell(self, pids: list[int]) -> None:
-        """Send the guardian the ids of the running main processes. Each main process leads its process group."""
+        """Send the guardian the ids of the supervisor's running child processes. Each child leads its process group."""
         with suppress(OSError):  # the guardian was killed
             self._pipe.write(json.dumps(pids) + "\n")
             self._pipe.flush()
 
     def dismiss(self) -> None:
-        """Tell the guardian that everything has ended in an orderly way."""
+        """Tell the guardian that all child processes have ended in an orderly way."""
         with suppress(OSError):
             self._pipe.write("[]\ndismissed\n")
             self._pipe.close()
@@ -37,7 +37,7 @@ class Guardian:
 
 
 def watch(pipe: IO[str], grace: float, then: Sequence[str]) -> None:
-    """Read process ids until the pipe closes. Then end those processes and run the last command."""
+    """Read ids of processes until the pipe closes. When the pipe closes, end the processes, and run the command ``then``."""
     pids: list[int] = []
     for line in pipe:
         if line == "dismissed\n":

@@ -1,4 +1,4 @@
-"""Makes the commands that ``up`` and the demo run. After a change that passes its checks, it restarts the commands."""
+"""Makes the command lines of ``zeke-jobs up`` and the demo, and restarts the commands after a checked change of code."""
 
 import os
 import re
@@ -45,14 +45,14 @@ def system(
     grace: float = 30.0,
     on_terminal: bool = False,
 ) -> list[Command]:
-    """Return the commands of workers and scheduler, with the environment ``env``. By default, workers serve all queues.
+    """Return the command lines of workers and scheduler, with the environment ``env``. By default, workers serve all queues.
 
-    ``grace`` is the number of seconds from SIGTERM to SIGKILL. Workers keep the last 20 of them to hand back unfinished
-    jobs. With ``on_terminal``, the output of the commands is readable and coloured unless ``env`` sets another format.
+    ``grace`` is the number of seconds from SIGTERM to SIGKILL. Workers reserve the last 20 of these seconds to hand back
+    unfinished jobs. With ``on_terminal``, the output of the commands is readable and coloured unless ``env`` sets another format.
     """
     defaults = {environment.LOG_FORMAT: "console", "FORCE_COLOR": "1"} if on_terminal else {}
     env = {**defaults, **env, "PYTHONUNBUFFERED": "1"}
-    # Dramatiq's main process logs in its own format. Without its logging it still writes warnings.
+    # Dramatiq's main process logs in its own format. With ``--skip-logging`` it still writes warnings.
     size = ["--processes", str(processes), "--threads", str(threads), *(["--queues", *queues] if queues else ())]
     stop = ["--skip-logging", "--worker-shutdown-timeout", str(round(max(_SHORTEST, grace - LAST_WORDS) * 1000))]
     return [
@@ -80,20 +80,20 @@ def dashboard_program() -> list[str]:
 
 
 def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str) -> Command:
-    """Return the dashboard's command, for this machine only. ``schema`` has the views in pg-boss's form."""
+    """Return the dashboard's command line, for this machine only. ``schema`` has pg-boss's views."""
     fixed = {"HOST": "127.0.0.1", "PORT": str(port), "PGBOSS_SCHEMA": schema}
     return Command("dashboard", argv, {"PGBOSS_DASHBOARD_READ_ONLY": "1", **env, **fixed})
 
 
 class Watch:
-    """Remembers when files changed: ``roots``, and below a folder its Python files and packages' texts, without tests."""
+    """Finds changed files: each of ``roots`` or, below a folder, Python files and packages' text files, without tests."""
 
     def __init__(self, roots: Iterable[Path]) -> None:
         self._roots = tuple(roots)
         self._seen = self._look()
 
     def changed(self) -> list[Path]:
-        """Return files that were written, made or removed since the last call, sorted."""
+        """Return, sorted, the files that were created, changed or removed since the last call."""
         now = self._look()
         before, self._seen = self._seen, now
         return sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
@@ -123,7 +123,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 @dataclass
 class Reloader:
-    """Restarts the supervisor's commands after a change of files, if the checks of the new code succeed in processes."""
+    """Restarts the supervisor's commands after a change of files, if the checks of the new code succeed."""
 
     supervisor: Supervisor
     write: Callable[[str, str], None]  # gets "check" and each line that the checks print
@@ -140,7 +140,7 @@ class Reloader:
         self._asked.set()
 
     def run(self) -> None:
-        """Watch until ``end`` is called. This method runs in a thread."""
+        """Watch the files until ``end`` is called. This method runs in a thread."""
         while not self._ended.wait(_LOOK):
             try:
                 self.step()

@@ -1,4 +1,4 @@
-"""Keeps a few commands running, with one log for all, restarts after crashes, and an orderly end."""
+"""Keeps a few commands running: collects their output, restarts a command that crashes, and stops all in good order."""
 
 import math
 import os
@@ -31,7 +31,7 @@ PIPED |= {"text": True, "errors": "replace"}
 
 @dataclass(frozen=True)
 class Command:
-    """Describes a command to keep running. ``name`` is the prefix of its lines. Lines that match ``ignore`` are dropped."""
+    """Describes a command to keep running. ``name`` is the prefix of its output. ``ignore`` matches lines to drop."""
 
     name: str
     argv: Sequence[str]
@@ -60,11 +60,11 @@ class _Child:
 class Supervisor:
     """Runs ``commands`` until ``stop``.
 
-    A child that dies is started again after ``pause``, and the rest of its process group is ended. If the configuration
-    is wrong at the first start, everything ends; later, a command is started again until its configuration is right. On
-    ``stop`` the main process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The group gets no
-    SIGTERM, because Dramatiq's main process passes SIGTERM on, and its workers take a second SIGTERM for "now". If
-    ``run`` itself fails, all children are killed. If this process is killed, ``guardian`` ends the children.
+    If a child process dies, its process group is ended, and the child is started again after ``pause``. If a command
+    refuses its configuration at the first start, all commands end; later, the command is tried again. On ``stop`` the
+    main process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The whole group gets no SIGTERM,
+    because Dramatiq's main process passes SIGTERM on to its workers, which stop at once on a second SIGTERM. If ``run``
+    itself fails, all children are killed. If the supervisor is killed, ``guardian`` ends the children.
     """
 
     commands: Sequence[Command]
@@ -86,7 +86,7 @@ class Supervisor:
         self._log = get_logger("zeke_jobs.supervisor")
 
     def run(self) -> int:
-        """Run until ``stop``, or until the first start of a command is refused. Returns the exit status."""
+        """Run the commands until ``stop``, or until a first start fails by a wrong configuration. Returns the exit status."""
         try:
             while self.step():
                 time.sleep(_TICK)
@@ -100,7 +100,7 @@ class Supervisor:
         return self.status
 
     def step(self) -> bool:
-        """Do one step: obey requests, and reap, start and kill processes. Returns False when everything has ended."""
+        """Once, obey requests, and reap, start and kill processes. Returns False when all processes have ended."""
         now = self.clock()
         self._heed(now)
         for child in self._children:
@@ -155,7 +155,7 @@ class Supervisor:
         if child.has_run and child.deaths:
             env = {**(os.environ if env is None else env), RESTART: "1"}
         try:
-            # The child has its own session, so that Ctrl-C reaches only this process, which signals the child's main
+            # The child has its own session, so that Ctrl-C reaches only the supervisor, which signals the child's main
             # process.
             child.process = subprocess.Popen(child.command.argv, env=env, start_new_session=True, **PIPED)  # noqa: S603
         except OSError as error:  # out of memory or processes, or no such program

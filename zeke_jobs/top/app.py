@@ -35,7 +35,7 @@ _AGAIN = 2.0  # seconds before the next try when the database is unreachable
 
 
 class Feed:
-    """Reads the board again and again. ``look_at`` chooses the task with the waiting jobs, and the job to explain."""
+    """Reads the board once a second. ``look_at`` chooses the task whose waiting jobs are read, and the job to explain."""
 
     def __init__(self, url: str) -> None:
         self.newest: Board | None = None  # the last board that was read; None before the first
@@ -56,7 +56,7 @@ class Feed:
             self._soon.set()
 
     def refresh(self) -> None:
-        """Read at once, for example after a command."""
+        """Read the board at once, for example after a command."""
         self._soon.set()
 
     def _run(self) -> None:
@@ -85,7 +85,7 @@ class Feed:
 
 def watch(url: str, console: Console) -> None:
     """Show the screen and handle keys until ``q``. A terminal is needed."""
-    # Restore the terminal in every case.
+    # Turn these signals into SystemExit, so that the terminal is restored.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     with (
@@ -135,7 +135,7 @@ def _current(feed: Feed, view: View, console: Console) -> RenderableType:
 
 
 def perform(url: str, command: Command) -> str:
-    """Run a command. Returns the result or the error on one line."""
+    """Run a command. Returns the command's result or error as one line of text."""
     target, by = command.target, author()
     try:
         with closing(connect(url, application_name="zeke-jobs top")) as conn:
@@ -166,7 +166,7 @@ _KEY = re.compile(r"\x1b\[[^@-~]*(?:[@-~]|$)|\x1bO.|.", re.DOTALL)
 
 @contextmanager
 def pressed(file: int) -> Iterator[None]:
-    """Let keys arrive at once and without an echo inside the block. After the block, the terminal is restored."""
+    """Inside the block, read each key at once and without an echo. After the block, restore the terminal's mode."""
     before = termios.tcgetattr(file)
     try:
         tty.setcbreak(file, termios.TCSADRAIN)
@@ -186,6 +186,6 @@ def read_keys(file: int, seconds: float) -> list[str]:
 
 
 def key_names(data: bytes) -> list[str]:
-    """Return the names of the keys in a terminal's bytes. Unknown sequences are left out."""
+    """Return the names of the keys that the bytes of a terminal encode. Unknown escape sequences are left out."""
     keys = _KEY.findall(data.decode("utf-8", "ignore"))
     return [_NAMES.get(key, key) for key in keys if key in _NAMES or key.isprintable()]

@@ -1,4 +1,4 @@
-"""Has the data of the screen, and its panes: the columns of each, the cells of its rows, and the actions on them."""
+"""Reads the data that ``zeke-jobs top`` shows, and defines each pane of the screen: its columns, cells and actions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Board:
 
 
 def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
-    """Read the board. ``waiting`` has jobs of a task, by default the busiest. Raises JobNotFound if the job is gone."""
+    """Read the board. ``waiting`` has the jobs of ``task``, or of the busiest task. Raises JobNotFound if the job is gone."""
     with snapshot(conn):
         head = SQL.only(conn, "top/head")
         tasks = SQL.named(conn, "top/tasks", most=COUNTED + 1, sample=_SAMPLE)
@@ -86,7 +86,7 @@ class Pane:
         return rows
 
     def keys(self, board: Board) -> list[str]:
-        """Return the subjects of the pane's rows."""
+        """Return the names or ids that the pane's rows show."""
         return [str(getattr(one, self.key)) for one in self.rows(board)]
 
 
@@ -231,7 +231,7 @@ def clock(moment: datetime) -> str:
 
 
 def day_and_clock(moment: datetime | None, now: datetime) -> str:
-    """Return a time of day in UTC, with the date unless it is today."""
+    """Return a time of day in UTC, with the date unless the date is today's."""
     if moment is None:
         return ""
     form = "%H:%M:%S" if moment.astimezone(UTC).date() == now.astimezone(UTC).date() else "%m-%d %H:%M"

@@ -1,4 +1,4 @@
-"""Computes the state of the screen, the effect of each key, and the layout of a board in a size, in pure functions."""
+"""Computes, in pure functions, the state of ``zeke-jobs top``'s screen, the effect of each key, and the screen's layout."""
 
 from dataclasses import dataclass, field, replace
 from textwrap import wrap
@@ -25,7 +25,7 @@ _ENDS = {"home": 0, "g": 0, "end": -1, "G": -1}
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Describes a change of the system, which the user must confirm."""
+    """Describes a change that the user asked for by a key, and must confirm."""
 
     verb: Verb
     target: str
@@ -48,7 +48,7 @@ class View:
 
 
 def press(view: View, key: str, board: Board) -> tuple[View, Command | None]:
-    """Return the view after a key, and the command that the key confirmed, if any."""
+    """Return the view after a pressed key, and the command that this key confirmed, or None."""
     if view.asking is not None:
         if key in ("y", "Y"):
             return replace(view, asking=None, said=""), view.asking
@@ -110,7 +110,7 @@ def _on_row(view: View, key: str, pane: Pane, chosen: Any, board: Board) -> View
 
 
 def place(view: View, pane: Pane, board: Board) -> int:
-    """Return the position of a pane's selected row. The default is the first row, or the task whose jobs are shown."""
+    """Return the position of a pane's selected row. By default, that is the first row, or the task whose jobs are shown."""
     chosen, keys = view.selected.get(pane.name, board.waiting_of if pane.name == "tasks" else None), pane.keys(board)
     return keys.index(chosen) if chosen in keys else 0
 
@@ -140,7 +140,7 @@ Each change is asked once: y does it, any other key leaves all as it is.
 
 
 def draw(board: Board, view: View, width: int, height: int) -> RenderableType:
-    """Return the screen of this size."""
+    """Return the screen, drawn for a terminal of this size."""
     if width < LEAST[0] or height < LEAST[1]:
         return Text(f"expected a terminal of {LEAST[0]} by {LEAST[1]} characters, got {width} by {height}")
     body: RenderableType
@@ -184,7 +184,7 @@ def _footer(view: View) -> Text:
 
 
 def _panes(board: Board, view: View, width: int, height: int) -> Layout:
-    """Return the tasks, and below them one pane or all panes, in one column or side by side."""
+    """Return the pane of tasks, and below this pane one other pane or all others, in one column or side by side."""
     tasks, *others = PANES.values()
     is_tall = height + 2 >= _TALL
     own = min(len(board.tasks) + 1, height // 2 if is_tall else height - 6)
@@ -203,7 +203,7 @@ def _panes(board: Board, view: View, width: int, height: int) -> Layout:
 
 
 def _stack(panes: list[Pane], board: Board, view: View, width: int, height: int) -> Layout:
-    """Return panes one below the other. Each gets the lines that it needs, up to its share of the height."""
+    """Return panes one below the other. Each pane gets the lines that its rows need, up to the pane's share of the height."""
     needs = {pane.name: max(1, len(pane.rows(board))) + 2 for pane in panes}
     left, weights = height, sum(_ROWS[name] for name in needs)
     sizes: dict[str, int] = {}

@@ -1,1 +1,1 @@
-"""Runs a worker process: it claims jobs, runs their handlers, writes their ends, and proves that it lives."""
+"""Runs a worker process, which claims jobs, runs their handlers, writes their outcomes, and sends heartbeats."""

@@ -1,4 +1,4 @@
-"""Defines the Dramatiq broker, which uses the table and messages of dramatiq-pg and the claims of zeke_jobs."""
+"""Defines the Dramatiq broker, which uses the table and messages of dramatiq-pg, and claims jobs as zeke_jobs does."""
 
 import sys
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ SCHEMA = "zeke_jobs"
 
 
 class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no types
-    """Is a ``dramatiq_pg.PostgresBroker`` whose jobs are claimed in the database, within limits for all workers.
+    """Is a ``dramatiq_pg.PostgresBroker`` whose jobs are claimed in the database, within limits that hold for all workers.
 
     The broker opens no connection before its first use. Retries, time limits and results need no middleware of Dramatiq.
     """
@@ -42,7 +42,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         super().__init__(pool=self.process.pool, results=False, schema=SCHEMA, prefix="", middleware=[])
         self.add_middleware(self.lifecycle)
         self.add_middleware(self.process.executor)
-        # Results is no subclass, because dramatiq looks for this class before it warns about an unused return value.
+        # Do not use a subclass of Results: dramatiq looks for Results itself before it warns about an unused return value.
         self.add_middleware(Results(backend=JobResultBackend(), store_results=True))
         if environment.metrics_address() is not None:
             from zeke_jobs.worker.metrics import WorkerMetrics
@@ -60,14 +60,14 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             self.add_middleware(open_middleware(stanza))
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Do the same as dramatiq's method, but log an exception before an acknowledgement, so that the job ends."""
+        """Do the same as dramatiq's method, but go on if a middleware raises before an acknowledgement, so that the job ends."""
         if signal in ("ack", "nack"):
             self._emit(self.middleware, f"before_{signal}", *args, **kwargs)
         else:
             super().emit_before(signal, *args, **kwargs)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Do the same as dramatiq's method, but do not let a ``SystemExit`` after a job end the worker's thread."""
+        """Do the same as dramatiq's method, but do not let a middleware's ``SystemExit`` after a job end the worker's thread."""
         if signal in ("process_message", "skip_message", "ack", "nack"):
             self._emit(reversed(self.middleware), f"after_{signal}", *args, **kwargs)
         else:
@@ -81,7 +81,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
                 self.logger.critical("Unexpected failure in %s of %r.", hook, one, exc_info=True)
 
     def declare_queue(self, queue_name: str) -> None:
-        """Declare a queue without dramatiq's delay queue, because ``run_at`` is a column."""
+        """Declare a queue without dramatiq's queue for delayed messages, because the column ``run_at`` delays jobs."""
         if queue_name not in self.queues:
             self.emit_before("declare_queue", queue_name)
             self.queues[queue_name] = True
@@ -97,7 +97,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         Raises:
             TypeError: positional arguments, or an option that neither ``zeke_jobs.send`` nor a middleware accepts.
             UnknownTask, InvalidPayload, QueueFull: see ``zeke_jobs.send``.
-            SystemExit: the checks of the scheduler's first beat failed.
+            SystemExit: in a scheduler, the checks at the start failed.
         """
         if message.actor_name == beat.NAME:
             try:

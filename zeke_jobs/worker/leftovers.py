@@ -1,4 +1,4 @@
-"""Ends processes that handlers left running, without waiting for their threads."""
+"""Ends the child processes that handlers left running."""
 
 import os
 import signal
@@ -14,9 +14,9 @@ _LOOK = 0.02  # seconds between checks
 
 
 def end_children() -> int:
-    """End all processes below this process, even if they ignore SIGTERM. Returns the number of processes.
+    """End all processes below this process, even if they ignore SIGTERM. Returns the number of child processes.
 
-    The container, systemd or ``zeke-jobs up`` ends daemons outside the process tree, and all processes if /proc is missing.
+    If /proc is missing, no process is found. The container, systemd or ``zeke-jobs up`` ends processes that are not found.
     """
     found = _below(os.getpid())
     _signal(found, signal.SIGTERM)
@@ -28,7 +28,7 @@ def end_children() -> int:
 
 
 def end_within(seconds: float) -> None:
-    """End this process and its children after ``seconds``. Python would wait for each non-daemon thread and child."""
+    """End this process and its children after ``seconds``. Python itself would wait for non-daemon threads."""
 
     def end() -> None:
         time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Starts a worker process and its threads, in dramatiq's hooks, and ends it within a bounded time, whatever hangs."""
+"""Starts a worker process and its threads in dramatiq's hooks, and ends the process within a bounded time, whatever hangs."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ _IDLE = 200  # milliseconds between checks of dramatiq's idle threads whether th
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     """Starts the worker process when dramatiq boots its worker. The object is created with the broker.
 
-    Dramatiq's main process blocks signals and reads no logs until the boot ends. So the boot runs in a thread.
+    The boot runs in a thread, because dramatiq's main process blocks signals and reads no logs until the hook returns.
     """
 
     def __init__(self, producer: Producer) -> None:
@@ -75,7 +75,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             signal.signal(number, stop_claiming)
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
-        """Boot, and wait a moment for the boot. Exits with status 2 if the schema or the configuration does not fit."""
+        """Start the boot, and wait a moment for its end. Exits with status 2 if the schema or the configuration does not fit."""
         process = self._process
         process.queues = tuple(sorted(worker.consumer_whitelist or broker.queues))
         for name in set(process.queues) - set(broker.queues):
@@ -99,7 +99,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise self._refusal
 
     def boot_scheduler(self, conn: Connection) -> int | None:
-        """Run a scheduler's start checks when its first beat reaches the database. Returns the revision of its file."""
+        """Check the database when a scheduler's first beat reaches it. Returns the revision of the scheduler's jobs.yaml."""
         if not self._process.runtime.revision:
             self._check(conn)
         self._process.runtime.file_revision = applying.file_revision(conn, self._process.runtime.file_revision)
@@ -178,7 +178,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         threading.Thread(target=self._end_look, name="end look", daemon=True).start()
 
     def _end_look(self) -> None:
-        """Cancel a last claim that takes too long. Cancel repeatedly, because a query on its way cannot be cancelled."""
+        """Cancel a last claim that takes too long. Cancel repeatedly, because a query that has not reached the server goes on."""
         while self._producer.thread.is_alive():
             self._producer.thread.join(_TO_LOOK)
             self._process.pool.cut_opening()
@@ -207,5 +207,5 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _leave(self) -> None:
         process = self._process
         if not len(process.held):
-            # Return the jobs of lost answers first. Another process would rescue these jobs, and count a death.
+            # First return jobs whose claims never reached this process: a process that rescued the jobs would count a death.
             beat.leave(process.url, process.id, lambda conn: process.disown(conn, older=0.0))

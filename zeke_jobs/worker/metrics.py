@@ -17,15 +17,15 @@ _BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 
 
 
 class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has no types
-    """Extends Dramatiq's middleware: it sets the folder and address, and counts by outcome, so a deferral is no error."""
+    """Extends Dramatiq's Prometheus middleware: counts attempts by outcome, so that a deferral does not count as an error."""
 
     @property
     def forks(self) -> list[Any]:
-        """Return the function of an extra process that serves the metrics of all worker processes."""
+        """Return the function that dramatiq runs in an extra process, which serves the metrics of all worker processes."""
         return [exposition.run]
 
     def after_process_boot(self, broker: Any) -> None:
-        """Create the metrics in files that the exposition reads. Exits with status 2 if that fails."""
+        """Create the metrics in files, which the process that serves metrics reads. Exits with status 2 if that fails."""
         try:
             prometheus.DB_PATH = str(exposition.prepare())
         except OSError as error:  # dramatiq would log this error once, and again for each job that it cannot count
@@ -64,5 +64,5 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
 def _outcome_of(message: JobMessage) -> str:
     if message.outcome is not None and message.outcome is not SETTLED:
         return message.outcome.how
-    # The outcome is settled: ctx.complete wrote the end, or the job left this process before its handler began.
+    # The outcome is SETTLED: ctx.complete completed the job, or the job left this process before its handler began.
     return "returned" if message.claim.started is None or message.claim.stage is Stage.GIVEN_UP else "completed"

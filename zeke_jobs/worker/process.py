@@ -1,4 +1,4 @@
-"""Starts and ends jobs in a worker process, gives up handlers that ignore an interrupt, and holds what its threads share."""
+"""Starts and ends jobs in a worker process, abandons handlers that ignore an interrupt, and holds the threads' shared objects."""
 
 import os
 import threading
@@ -35,7 +35,7 @@ TO_WRITE = 8.0  # seconds to write the last outcomes at the end of the process
 
 
 class WorkerProcess:
-    """Joins producer (claims), ``HeldJobs`` (stages), completer (ends) and heartbeat (proof of life) of a process."""
+    """Joins the parts of a process: producer (claims), ``HeldJobs`` (stages), completer (outcomes), heartbeat (proof of life)."""
 
     def __init__(self, runtime: Runtime, url: str | None) -> None:
         self.id = uuid4()
@@ -55,7 +55,7 @@ class WorkerProcess:
         self.registrations = 0  # number of writes of its row; after each, the producer asks again to be notified
         self._counted = count(1)  # two threads may register, and each needs another number
         self.proof = ProofOfLife(environment.heartbeat())
-        # This function puts a job into dramatiq's queue for its threads, or on the event loop.
+        # ``start`` puts a job into dramatiq's queue for its threads, or on the event loop.
         self.start: Callable[[JobMessage], object]
         self.declare: Callable[[Task], object] = lambda _task: None  # makes the actor of a task
         self._log = get_logger("zeke_jobs.worker")
@@ -63,11 +63,11 @@ class WorkerProcess:
     # ── its claims ──
 
     def is_alive(self) -> bool:
-        """Return whether other processes still count this process as alive, as far as this process can know."""
+        """Return whether this process has booted, and sent a heartbeat so recently that it does not count as lost."""
         return self.is_booted and self.proof.is_fresh()
 
     def begin(self, claim: Claim) -> Outcome | None:
-        """Record that the handler starts, and return None. If it may not start, return the outcome that ends the claim."""
+        """Record that the handler starts, and return None. If the handler may not start, return the outcome of the claim."""
         if not self.proof.holds(claim) and not claim.ended:
             return RETURNED
         try:
@@ -80,7 +80,7 @@ class WorkerProcess:
         return None if self.held.start(claim) else SETTLED
 
     def _may_start(self, claim: Claim) -> bool:
-        """If the handler starts late, delay the next starts in its rate limits. Returns False if it may no longer start."""
+        """If the job starts late, delay the next starts in its rate limits. Returns False if the job may no longer start."""
         margin = _MARGIN
         while claim.on_time is not None and (now := clock()) - claim.asked > claim.on_time:
             with self.pool.connection() as conn:
@@ -92,10 +92,10 @@ class WorkerProcess:
         return True
 
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
-        """End a claim. The completer writes its outcome unless the database already has it.
+        """End a claim. The completer writes the outcome unless the database has the outcome already.
 
-        If ``unstarted``, only a claim that has not started ends. If ``gives_up``, the handler cannot be stopped, and
-        keeps its thread. Returns False if the claim had already ended or must not end; the outcome is then ignored.
+        If ``unstarted``, end only a claim whose job has not started. If ``gives_up``, the handler cannot be stopped,
+        and keeps its thread. Returns False if the claim had already ended or must not end; the outcome is then ignored.
         """
         if not (self.held.give_up(claim) if gives_up else self.held.end(claim, unstarted=unstarted)):
             return False
@@ -108,7 +108,7 @@ class WorkerProcess:
         return True
 
     def mark_started(self, conn: Connection, longer_than: float) -> None:
-        """Record which handlers have run longer than ``longer_than`` seconds. A shorter run is recorded at its end."""
+        """Record which handlers have run longer than ``longer_than`` seconds. Shorter runs are recorded at their ends."""
         before = time.monotonic() - longer_than
         running = [one for one in self.held.all() if one.started is not None and one.started < before]
         if claims := [one for one in running if not (one.marked or one.ended)]:
@@ -127,7 +127,7 @@ class WorkerProcess:
             self.settle(claim, RETURNED, unstarted=True)
 
     def disown(self, conn: Connection, *, older: float | None = None) -> None:
-        """Return jobs to the queue that were claimed ``older`` seconds ago, and whose answers were lost."""
+        """Return jobs to the queue that were claimed ``older`` seconds ago, but whose claims never reached this process."""
         known, older = self.held.all(), UNDER_WAY if older is None else older
         ids, claims = [claim.id for claim in known], [claim.number for claim in known]
         for row in SQL.all(conn, "job/disown", worker=self.id, held=ids, claims=claims, older=older):
@@ -194,7 +194,7 @@ class WorkerProcess:
         self.runtime.use(config, revision)
 
     def register(self, conn: Connection) -> None:
-        """Write this process's row at boot, and again if other processes took the process for dead."""
+        """Write this process's row in the table of workers: at boot, and again if other processes took it for dead."""
         runtime, lost_after = self.runtime, timedelta(seconds=self.proof.lost_after)
         serves = {"queues": list(self.queues), "tasks": runtime.ids[None], "threads": self.held.threads}
         by = {"revision": runtime.revision, "file_revision": runtime.file_revision, "lost_after": lost_after}

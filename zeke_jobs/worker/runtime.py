@@ -1,4 +1,4 @@
-"""Keeps the configuration in force in a process, its handlers, and the services that handlers use."""
+"""Keeps the configuration that a worker process uses, the handlers of its tasks, and the services that handlers use."""
 
 import asyncio
 import inspect
@@ -22,7 +22,7 @@ _TO_CLOSE = 5.0  # seconds for a service's async close()
 
 @dataclass(frozen=True, slots=True)
 class RunnableTask:
-    """Holds a task with its handler and its settings, which are an object of the handler's settings model."""
+    """Holds a task, its handler, and its settings as an object of the handler's settings model."""
 
     task: Task
     handler: Handler
@@ -30,7 +30,7 @@ class RunnableTask:
 
 
 def _freed(task: Task, config: Config) -> frozenset[str]:
-    """Return the limits in which the end of a job of this task makes room. Rates are left out, because time makes room."""
+    """Return the limits that the end of a job of this task may open. Rates are left out, because only time opens a rate."""
     used = {name: config.limits[name] for name in task.uses}
     counted = {
         f"limit/{name}" for name, one in used.items() if one.concurrency or one.units or one.budget or one.breaker
@@ -41,7 +41,7 @@ def _freed(task: Task, config: Config) -> frozenset[str]:
 
 
 class Runtime:
-    """Keeps the configuration in force in this process. Each job reads it again, so changes apply at once."""
+    """Keeps the configuration that this process uses. Each job reads the configuration again, so changes apply at once."""
 
     def __init__(self, config: Config) -> None:
         self.file = config  # the configuration in the file of this process
@@ -55,9 +55,9 @@ class Runtime:
         self.use(config, 0)
 
     def use(self, config: Config, revision: int) -> None:
-        """Use another configuration from the next job on. Services with changed settings are opened again.
+        """Use another configuration from the next job on. A service whose settings have changed is opened again.
 
-        Raises ConfigurationError if the configuration does not fit this code; the old configuration stays in force.
+        Raises ConfigurationError if the configuration does not fit the code of this process, which then keeps the old one.
         """
         tasks = {
             name: RunnableTask(task, handler := handlers.resolve(task), handler.settings(task))
@@ -75,7 +75,7 @@ class Runtime:
             self.frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def policy(self, claim: Claim) -> Retry:
-        """Return the retry policy of a job: the values of its send, of its task, or, without such a task, the defaults."""
+        """Return a job's retry policy: the values that its send set, then its task's (for an unknown task, the defaults)."""
         runnable, sent = self.tasks.get(claim.task), claim.retry
         policy = runnable.task.retry if runnable else Retry()
         if not sent:
@@ -84,7 +84,7 @@ class Runtime:
         return policy.model_copy(update=parts)
 
     def service(self, name: str) -> Any:
-        """Return a service's object. Opens the service if it is new or has changed. Raises KeyError for an unknown name."""
+        """Return a service's object. Opens a new or changed service. Raises KeyError for an unknown name."""
         stanza = self._stanza(name)
         with self._lock:
             opening = self._opening.setdefault(name, threading.RLock())
@@ -94,8 +94,8 @@ class Runtime:
                 settings: Any = handlers.service_settings(stanza)
                 if inspect.iscoroutinefunction(settings.open):
                     raise TypeError(f"expected `await ctx.aservice({name!r})` in an async handler: its open() is async")
-                # Do not close the old object, because a handler may still use it. Python frees it when its last user
-                # has ended.
+                # Do not close the service's old object, because a handler may still use the object. Python frees an
+                # unused object.
                 self._services[name] = opened = (stanza, settings.open(), False)
             return opened[1]
 

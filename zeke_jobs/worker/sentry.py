@@ -1,4 +1,4 @@
-"""Adds the job to Sentry events and removes secrets from them, if a program uses Sentry's own integration."""
+"""Adds the job to Sentry events and removes secrets from the events, if a program uses Sentry's own integration."""
 
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from zeke_jobs.worker.finish.outcome import DONE
 
 
 class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Works with ``sentry_sdk``'s ``DramatiqIntegration``, which makes a job's scope and reports its exception.
+    """Adds tags to the events of ``sentry_sdk``'s ``DramatiqIntegration``, which reports a job's exception in the job's scope.
 
     The tags are ``task``, ``job_id``, ``attempt``, and, if it is known, ``outcome`` (``retry`` or ``failed``).
     """
@@ -23,7 +23,7 @@ class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
         ignore_logger("zeke_jobs.executor")
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
-        """Tag all reports of this job."""
+        """Tag all Sentry events of this job."""
         import sentry_sdk
 
         if sentry_sdk.get_client().get_integration("dramatiq") is None:
@@ -43,7 +43,7 @@ def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
 
 
 def _cleaned(value: Any, *, has_variables: bool) -> Any:
-    """Redact the texts of a value. Modules, files and lines in stack frames are code, and stay unchanged."""
+    """Redact the texts inside a value. Modules, files and lines in stack frames are code, and stay unchanged."""
     cleaned, frame = (partial(one, has_variables=has_variables) for one in (_cleaned, _frame))
     match value:
         case dict():

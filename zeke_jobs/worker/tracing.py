@@ -1,4 +1,4 @@
-"""Makes the trace span of an attempt, a child of its send's span, and exports traces to a collector, if configured."""
+"""Makes a trace span for each attempt, below the span of the job's send, and exports traces to a collector, if configured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def attempt(message: JobMessage) -> Iterator[dict[str, str]]:
-    """Make a span around an attempt, a child of its send's span. Yields the trace's id, if any, for log lines."""
+    """Make a span around an attempt, below the span of the job's send. Yields the trace's id, if any, for log lines."""
     if not tracing.is_on():
         yield {}
         return
@@ -48,7 +48,7 @@ def attempt(message: JobMessage) -> Iterator[dict[str, str]]:
 
 
 def _record(span: Span, outcome: Outcome) -> None:
-    """Record how the attempt ended."""
+    """Add the outcome of the attempt to its span."""
     from opentelemetry.trace import Status, StatusCode
 
     how = "completed" if outcome.how in DONE else outcome.how
@@ -64,7 +64,7 @@ def _record(span: Span, outcome: Outcome) -> None:
 
 
 class TraceExport(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Sets up OpenTelemetry when a worker boots, and sends the last spans when it stops."""
+    """Sets up OpenTelemetry when a worker boots, and sends the last spans when the worker stops."""
 
     def __init__(self) -> None:
         self._provider: TracerProvider | None = None

@@ -1,1 +1,1 @@
-"""Claims jobs: decides how many to claim, in which order they start, and when to claim again."""
+"""Claims jobs: decides how many jobs to claim, in which order the jobs start, and when to claim again."""

@@ -1,4 +1,4 @@
-"""Asks the database for jobs of a queue, and reads its answer."""
+"""Asks the database for jobs of a queue, and reads the database's answer."""
 
 import math
 import time
@@ -20,7 +20,7 @@ _names = lru_cache(maxsize=16)(array)
 
 @dataclass(eq=False)
 class ServedQueue:
-    """Holds the state of a queue's jobs in threads, or on the event loop. Times are monotonic seconds."""
+    """Holds the state of a queue's jobs with async handlers, or of its other jobs. Times are monotonic seconds."""
 
     name: str
     is_async: bool
@@ -36,7 +36,7 @@ class ServedQueue:
 
 
 class Answer(NamedTuple):
-    """Holds the answer to a claim."""
+    """Holds the database's answer to a claim."""
 
     jobs: list[Row]
     lost: set[UUID]  # ids of completed jobs that this worker no longer held
@@ -60,10 +60,10 @@ def ask(
     revision: int | None = None,
     completions: Sequence[Ending] = (),
 ) -> Answer:
-    """Complete ended jobs, and claim at most ``want`` due jobs of these tasks, on an autocommit connection.
+    """Write completed jobs, and claim at most ``want`` due jobs of these tasks, on an autocommit connection.
 
-    ``room`` has the number of the worker's free threads (if negative, of jobs that wait for a thread), and of jobs with
-    limits that may wait for a thread. If ``is_empty``, the worker may claim a job that must run alone.
+    ``room`` has the worker's free threads (negative: the jobs that wait for a thread), and the maximum number of jobs with limits
+    that may wait for a thread. ``is_empty``: the worker holds no job, and may claim one that must run alone.
     """
     asked = {"worker": worker, "queue": queue, "tasks": _names(tuple(tasks)), "want": want, "revision": revision}
     asked |= {"is_empty": is_empty, "free": room[0], "ahead": room[1], **(columns(completions) if completions else {})}
@@ -74,7 +74,7 @@ def ask(
     conn.notices.clear()
     jobs = [row for row in rows if row.kind == "job"]
     if missing := [row.message_id for row in jobs if row.message is None]:
-        # Read long messages after the claim has committed. Jobs that were lost after the claim are left out.
+        # Read long messages only after the claim has committed. Jobs that the worker has lost since then are left out.
         read = SQL.rows(conn, "job/messages", worker=worker, ids=missing)
         messages = {(job, claim): message for job, claim, message in read}
         jobs = [row._replace(message=row.message or messages.get((row.message_id, row.claim))) for row in jobs]

@@ -1,4 +1,4 @@
-"""Describes a claimed job of this process, and its stage."""
+"""Describes a job that this process has claimed, and the stage of the claim."""
 
 import json
 import time
@@ -25,12 +25,12 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def clock() -> float:
-    """Return monotonic seconds, if possible of a clock that goes on while the machine is suspended."""
+    """Return the seconds of a monotonic clock that, if possible, goes on while the machine is suspended."""
     return time.clock_gettime(_CLOCK)
 
 
 class Row(NamedTuple):
-    """Holds a row of ``zeke_jobs.complete_and_claim``, whose SQL describes the kinds. Unused columns are None."""
+    """Holds a row that the SQL function ``zeke_jobs.complete_and_claim`` returns and describes. Unused columns are None."""
 
     kind: str
     message_id: UUID
@@ -52,7 +52,7 @@ class Row(NamedTuple):
 
 
 class Stage(Enum):
-    """Names the stage of a claim. The process holds the claim until the database knows its end."""
+    """Names the stage of a claim. A process holds a claim until the database has the job's outcome."""
 
     CLAIMED = "claimed"
     WAITS = "waits for a thread"
@@ -111,17 +111,17 @@ class Claim:
 
     @property
     def together(self) -> Sequence[Self]:
-        """Return all claims of the chunk, which the handler serves in one run; without a chunk, only this claim."""
+        """Return all claims of the chunk, for which the handler is called once; without a chunk, only this claim."""
         return self.chunk or (self,)
 
     @property
     def retries(self) -> int:
-        """Return the number of retries that the job has used up."""
+        """Return the number of retries that count against the job's limit of retries."""
         return self.attempt - self.attempt_base
 
     @property
     def ended(self) -> bool:
-        """Return whether the outcome is decided."""
+        """Return whether the job's outcome is decided."""
         return self.stage in (Stage.ENDED, Stage.GIVEN_UP)
 
     @property
@@ -140,7 +140,7 @@ _COPIED = ("task", "attempt", "attempt_base", "deaths", "claimed_on", "on_time")
 
 
 def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read the fields of a Dramatiq message and of its claim, which other programs may have written. Raises ``_BROKEN``."""
+    """Read a Dramatiq message and the claim's fields in it; other programs may have written the message. Raises ``_BROKEN``."""
     if is_too_deep(message, DEEPEST + 1):  # the payload is inside the message
         raise ValueError(f"more than {DEEPEST} lists and objects inside each other")
     fields = json.loads(message)
@@ -155,7 +155,7 @@ def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict
         "timeout": None if timeout is None else float(timeout),
         "batch": options.pop("batch", None),
     }
-    # Dramatiq would delay a message with eta, and compare exceptions with throws. Only the database uses producer.
+    # Leave out options that Dramatiq would obey (eta delays a message, throws names exceptions) or that only SQL uses.
     for name in ("eta", "throws", "producer"):
         options.pop(name, None)
     timestamp = int(fields.get("message_timestamp") or 0)
@@ -165,9 +165,9 @@ def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
     """Is the dramatiq message of a claimed job. The executor sets ``outcome``. Dramatiq's acknowledgement writes it.
 
-    ``traceparent`` is the sender's trace context; ``sensitive`` names the fields that are never shown. If the row
-    cannot be read, the message is empty, ``claim.fault`` has the reason, and the job ends in the usual way. A chunk has
-    the message of its first job, and ``others`` has the messages of its other jobs.
+    ``traceparent`` is the sender's trace context; ``sensitive`` names the fields that are never shown. If the job's row
+    cannot be read, the message is empty, and the job fails with ``claim.fault``. A chunk has the message of its first
+    job, and ``others`` has the messages of its other jobs.
     """
 
     def __init__(self, row: Row, queue: str, asked: float, *, is_async: bool = False) -> None:
@@ -180,7 +180,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         if row.attempt > row.attempt_base:
             read["options"]["retries"] = row.attempt - row.attempt_base  # the option in which dramatiq counts retries
         super().__init__(
-            # Dramatiq finds the consumer by the queue. The stored message may have the name of a delay queue (.DQ).
+            # Dramatiq finds the consumer by the queue's name, for which the stored message may have a delay queue's (.DQ).
             Message(queue_name=queue, actor_name=row.task, message_id=str(row.message_id), **read)
         )
         self.outcome: Outcome | None = None
@@ -205,14 +205,14 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         return hiding({name: [one.kwargs.get(name) for one in self.members] for name in names}, self.sensitive)
 
     def __str__(self) -> str:
-        """Return the job without its payload, because dramatiq and middleware log this text."""
+        """Return the job's task and id, without the payload, because dramatiq and middleware log this text."""
         return f"{self.claim.task}({self.claim.id})"
 
     def asdict(self) -> dict[str, Any]:
-        """Return the message as error trackers show it: with masked sensitive fields."""
+        """Return the message with masked sensitive fields, because error trackers show it."""
         return {**self._message.asdict(), "kwargs": masked(self._message.kwargs, self.sensitive)}
 
-    # Dramatiq keeps messages in a heap. A comparison of their contents would take longer than many jobs.
+    # Dramatiq keeps messages in a heap. Comparing messages by their contents would take longer than many jobs run.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
@@ -221,7 +221,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
 
 
 def by_threads(messages: Iterable[JobMessage]) -> list[JobMessage]:
-    """Return a message for each thread that the jobs need. The jobs of a chunk (same time of claim) share a message."""
+    """Return one message for each thread that the jobs need. All jobs of a chunk share one message."""
     found: dict[object, JobMessage] = {}
     for one in messages:
         claim = one.claim

@@ -1,4 +1,4 @@
-"""Lets dramatiq's threads acknowledge claimed jobs and read their results."""
+"""Lets dramatiq's threads acknowledge claimed jobs, and dramatiq read the results of jobs."""
 
 import time
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _LOOK = 0.05  # seconds between the checks of dramatiq's thread whether the thre
 
 
 class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
-    """Gives dramatiq's thread no messages, because the producer passes them on. ``timeout`` is in milliseconds."""
+    """Gives dramatiq's thread no messages, because the producer passes messages on. ``timeout`` is in milliseconds."""
 
     def __init__(self, producer: Producer, timeout: int) -> None:
         self._producer, self._process = producer, producer.process
@@ -32,15 +32,15 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             time.sleep(_LOOK)
 
     def ack(self, message: JobMessage) -> None:
-        """Give the outcomes of a message's jobs to the completer. The worker's thread calls it."""
+        """Give the outcomes of a message's jobs to the completer. The thread that ran the jobs calls this method."""
         process = self._process
         outcomes = [outcome for one in message.members if (outcome := self._end(one, message)) is not None]
         if not outcomes:
             self._producer.freed(set())
             return  # all jobs were handed back before they started, or given up, so their ends are recorded
         process.completer.wait_for_room()
-        # The next claim also writes completed jobs. One statement for many jobs costs as much as for one, so nothing
-        # wakes the completer while a job waits for a thread. Other outcomes must be written at once, to make room in
+        # The next claim also writes completed jobs. Nothing wakes the completer while a job waits for a thread, because
+        # one statement writes many jobs as fast as one job. Other outcomes must be written at once, to make room in
         # limits.
         rides = all(one.how in DONE for one in outcomes)
         looks = self._producer.freed({message.claim.task} if rides else set())
@@ -54,7 +54,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         claim, process, outcome = one.claim, self._process, one.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
             # Dramatiq stopped between its hooks: a payload has a key `self`, a middleware failed, or an interrupt came
-            # late. This counts as a start; otherwise the job would be tried again for ever.
+            # late. Count an attempt; otherwise the job would be tried again for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             outcome = of_exception(error, process.runtime.policy(claim), retries=claim.retries)
         if message.failed:
@@ -62,17 +62,17 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return outcome or RETURNED if process.settle(claim, outcome or RETURNED) else None
 
     def requeue(self, messages: Iterable[JobMessage]) -> None:
-        """Return the jobs that have not started to the queue, because the process stops."""
+        """Return jobs that have not started to the queue, because the worker process stops."""
         for message in messages:
             for one in message.members:
                 self._process.settle(one.claim, RETURNED, unstarted=True)
 
 
 class JobResultBackend(ResultBackend):  # type: ignore[misc] # dramatiq has no types
-    """Reads outputs from the jobs' rows, where the end of a job writes them. The class stores nothing itself."""
+    """Reads the outputs of jobs from their rows in the database. The class stores nothing itself."""
 
     def store_result(self, message: Message, result: Any, ttl: int) -> None:
-        """Do nothing, because the job's end writes the output."""
+        """Do nothing, because the completer writes the output with the job's outcome."""
 
     store_exception = store_result
 

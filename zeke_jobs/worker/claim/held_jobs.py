@@ -1,4 +1,4 @@
-"""Keeps the jobs that a worker process holds, with their stages, and computes how many more it can claim."""
+"""Keeps the jobs that a worker process holds, with their stages, and computes how many more jobs the process can claim."""
 
 import math
 import threading
@@ -15,7 +15,7 @@ _TOO_LONG = 0.1  # seconds; if a job runs longer than this, jobs that have waite
 
 
 class HeldJobs:
-    """Keeps the claims of a process. Each method is one step under one lock, so threads can share the object.
+    """Keeps the claims of a process. Each method holds one lock, so threads can share the object.
 
     docs/engine-internals.md draws the stages. Only the first caller that ends a claim records the outcome.
     """
@@ -37,10 +37,10 @@ class HeldJobs:
     # ── stages of a claim ──
 
     def accept(self, claims: Iterable[tuple[Claim, bool]], *, lack_threads: bool = False) -> list[Claim]:
-        """Take claims, each with whether it may wait for a thread if its task's jobs are short.
+        """Take new claims, each with a flag: whether the job may wait for a thread if jobs of its task are short.
 
-        If ``lack_threads``, other jobs were left for processes with free threads. Returns for each claim the claim that
-        this process now holds for the job: this claim, or an earlier claim that still runs.
+        ``lack_threads``: the database left other jobs to processes with free threads. Returns for each claim the claim
+        that this process now holds for the job: this claim, or an earlier claim that still runs.
         """
         with self.changed:
             held = [self._accept(claim, may_wait=may_wait) for claim, may_wait in claims]
@@ -91,7 +91,7 @@ class HeldJobs:
             return True
 
     def end(self, claim: Claim, *, unstarted: bool = False) -> bool:
-        """End a job and free its thread. Returns False if it did not end now, or has started although ``unstarted`` is set."""
+        """End a job and free its thread. Returns False if the job had ended, or has started and ``unstarted`` is set."""
         with self.changed:
             was = claim.stage
             if was is Stage.ENDED or (unstarted and was not in (Stage.CLAIMED, Stage.WAITS)):
@@ -138,7 +138,7 @@ class HeldJobs:
     # ── how much to claim ──
 
     def want(self, *, is_async: bool = False) -> int:
-        """Return how many jobs to claim now. A claim is a round trip, so the number is 0 until several jobs will start soon."""
+        """Return how many jobs to claim now. To save round trips, the number is 0 until several jobs can start soon."""
         with self.changed:
             if self._apart:
                 return 0
@@ -148,17 +148,17 @@ class HeldJobs:
             return max(0, free) if not ahead else free + ahead if free + ahead > ahead // 4 else 0
 
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
-        """Return the number of free threads or places, and of jobs with limits that will start within ``took`` seconds."""
+        """Return the number of free threads or places, and how many jobs with limits may wait ``took`` seconds for a thread."""
         with self.changed:
             return self.free(is_async=is_async), 0 if is_async else self._ahead(took)
 
     def _ahead(self, seconds: float) -> int:
-        # These jobs can start on threads whose jobs end soon. If some jobs are long, one thread less is counted.
+        # Count the jobs that can start on threads whose jobs end soon. If some jobs run long, count one thread less.
         flowing = self.threads - self._long - (self._long > 0) if self._flows else 0
         return max(0, min(_MOST_AHEAD, math.ceil(flowing * seconds / max(self._duration, 1e-5))))
 
     def behind_long_job(self) -> list[Claim]:
-        """Return jobs that have waited too long behind a long job, whose task then no longer counts as short."""
+        """Return jobs that have waited too long for a thread because another job runs long, and remember its task as long."""
         now, is_long = time.monotonic(), False
         with self.changed:
             for claim in self._claims.values():
@@ -174,14 +174,14 @@ class HeldJobs:
 
     def _learn(self, task: str, duration: float) -> None:
         known = self._durations.get(task)
-        # After one long job, several short jobs must end before jobs are claimed in advance again.
+        # After one long job of a task, several short jobs must end before jobs of the task are claimed in advance again.
         if known is not None and duration <= _AHEAD:
             duration = known + _SMOOTHING * (duration - known)
         self._durations[task] = duration
         if duration <= _AHEAD:
             self._duration += (_SMOOTHING if self._duration else 1.0) * (duration - self._duration)
 
-    # ── state, as it was a moment ago ──
+    # ── state ──
 
     def free(self, *, is_async: bool = False) -> int:
         """Return the free threads minus the jobs that wait for a thread; for async handlers, the free places."""

@@ -1,4 +1,4 @@
-"""Listens for NOTIFY on one connection for the whole process, and wakes its producer."""
+"""Listens for NOTIFY on one connection for the whole worker process, and wakes the producer."""
 
 import os
 import select
@@ -19,7 +19,7 @@ _CHANNELS = ("zeke_jobs.wake", "zeke_jobs.cancel", "zeke_jobs.revision")
 
 
 class Notifier:
-    """Holds one LISTEN connection. Any client can send a notification, so it only causes a claim. Polling goes on."""
+    """Holds one LISTEN connection. A notification only causes a claim, because any client can send one. Polling goes on."""
 
     def __init__(self, producer: Producer, heartbeat: Heartbeat) -> None:
         self._producer, self._process = producer, producer.process
@@ -37,7 +37,7 @@ class Notifier:
             self._log.info("no notifications through a pooler; looking for jobs once a second")
 
     def close(self) -> None:
-        """Stop listening, and wake the threads that wait."""
+        """Stop listening, and wake the notifier's thread and the producer."""
         self._stopping = True
         os.write(self._wake_write, b"x")
         if self._thread.is_alive():

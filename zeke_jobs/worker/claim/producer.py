@@ -1,4 +1,4 @@
-"""Claims jobs in a loop: it waits for a wake-up or a time, claims jobs that can start, and passes them to threads."""
+"""Claims jobs in a loop: waits for a wake-up or a time, claims jobs that can start, and passes the jobs to threads."""
 
 import math
 import random
@@ -33,7 +33,7 @@ _STILL_ENDING = Outcome("deferred", delay=1.0, reason="an earlier run of this jo
 
 
 class Producer:
-    """Claims all jobs of a process in one thread. When the process stops, this thread ends after the current claim."""
+    """Claims all jobs of a worker process in one thread, which ends after its current claim when the process stops."""
 
     def __init__(self, process: WorkerProcess) -> None:
         self.notifications_arrive = True  # False behind a pooler; the process then only polls
@@ -66,7 +66,7 @@ class Producer:
                 self._recover(queue, error)
 
     def _next(self) -> tuple[ServedQueue | None, int]:
-        """Wait until a queue is due and jobs can start. Returns the queue and the number of jobs to claim, or None."""
+        """Wait until a claim is due and jobs can start. Returns the queue (or None) and the number of jobs to claim."""
         with self._changed:
             served, now = [self._apart] if self._apart else self._served(), time.monotonic()
             queue = min((one for one in served if self._want(one) > 0), key=lambda one: one.look_on, default=None)
@@ -86,7 +86,7 @@ class Producer:
         return 0 if rests or (queue.is_async and process.loop.is_blocked) else self._held.want(is_async=queue.is_async)
 
     def _look(self, queue: ServedQueue, want: int) -> None:
-        """Claim jobs, and complete ended jobs in the same round trip."""
+        """Claim jobs, and write completed jobs in the same round trip."""
         process, is_empty = self.process, not len(self._held)
         completions = process.completer.take_completions()
         try:
@@ -132,9 +132,9 @@ class Producer:
             raise
 
     def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, asked: float) -> None:
-        """Decide when to claim again, and ask for notifications of new jobs, and of ends that open a limit."""
+        """Decide when to claim again, and ask to be notified of new jobs, and of ended jobs that let others start in a limit."""
         now, frees = time.monotonic(), self.process.runtime.frees
-        # A full limit sometimes lets a job start. Its name is still kept for a while, to save writes.
+        # Keep the name of a full limit for a while, even if the limit lets a job start in between, to save writes.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
         queue.full = {name for task, name in answer.limits if (freed := frees.get(task)) is None or name in freed}
         queue.limited |= dict.fromkeys(queue.full, now)
@@ -147,22 +147,22 @@ class Producer:
             self._look_again(queue, -math.inf if answer.runs_alone else 0.0)  # before other queues if a job runs alone
             return
         queue.busy_since, queue.idle = now, True
-        # Claim again at once, and twice soon after: a send or end in progress does not know yet that this process
-        # waits.
+        # Claim again at once, and twice soon after: a transaction that sends or ends a job may not see yet that this
+        # process waits.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
-            # Use twice the time since the claim, because this statement takes the same time to reach the server.
+            # Look back twice the time since the claim, because this statement takes the same time to reach the server.
             tasks, since = self.process.runtime.ids[queue.is_async], 2 * (clock() - asked)
             due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=tasks, since=since)
             queue.due_on = math.inf if due is None else now + due
-        # Without notifications, poll each queue every second, so that a send is noticed in time.
+        # Without notifications, poll each queue every second, so that new jobs are noticed in time.
         spread = min(len(self._served()), _MOST_POLLS) * random.uniform(0.8, 1.2)  # noqa: S311
         poll = _POLL * spread if self.notifications_arrive else _POLL_ALONE
         soon = (0.0, *_SOON)[queue.looks] if queue.looks <= len(_SOON) else poll
         self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
 
     def _report(self, conn: Connection) -> bool:
-        """Write the wake-ups that this process asks for, if they have changed. Returns whether it asks for more."""
+        """Write the queues and limits about which this process asks to be notified. Returns whether some of them are new."""
         process, before = self.process, self._reported
         idle = {queue.name for queue in self._served() if queue.idle and not self._apart}
         limited = {name for queue in self._queues for name in queue.limited}
@@ -175,11 +175,11 @@ class Producer:
         process = self.process
         process.proof.answer_lost()  # the database may have given this process jobs that it does not know
         self._reported = _NOTHING
-        # The completer may already be writing the ended jobs; then even a claim without ended jobs waits for their
-        # locks.
+        # The completer may be writing completed jobs now; then even a claim that writes no jobs waits for the locks of
+        # these jobs.
         if isinstance(error, LockNotAvailable) or (isinstance(error, UNFIT) and process.completer.waiting()):
-            # The completer finds the output that Postgres cannot store, or the job whose row another session has
-            # locked.
+            # The completer writes jobs one by one, to find the output that Postgres cannot store, or the row that
+            # another session locks.
             self._log.warning("the ends of jobs are written without a claim", error=str(error).strip())
             process.completer.write_now()
             process.stop_begun.wait(_PAUSE)
@@ -203,9 +203,9 @@ class Producer:
     # ── called by other threads ──
 
     def wake(self, queue: str | None = None, task: str = "", *, later: bool = False) -> None:
-        """Claim from a queue, or from all queues, because a job of this task was sent.
+        """Claim from this queue, or from all queues, because a job of this task was sent.
 
-        Wait a moment first if another process was notified first, or if a limit of the task was full at the last claim.
+        Claim a moment later if another process was notified first, or if a limit of the task was full at the last claim.
         """
         limits = self.process.runtime.frees.get(task) or frozenset()
         with self._changed:
@@ -215,7 +215,7 @@ class Producer:
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
-        """Claim from queues with full limits, because these tasks' jobs ended. Returns whether a claim soon writes the ends."""
+        """Claim from queues with full limits, because jobs of ``tasks`` ended. Returns whether a claim soon writes their ends."""
         limits = [self.process.runtime.frees.get(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()
@@ -232,7 +232,7 @@ class Producer:
             return any(not queue.looks and queue.look_on == math.inf for queue in served)
 
     def end_look(self) -> None:
-        """Cancel the current claim, because the process stops and the claim may wait for a lock or a silent server."""
+        """Cancel the current claim, because the process stops, and the claim may wait for a lock or for a lost server."""
         if (conn := self._look_connection) is not None:
             self._log.warning("its last look for jobs takes too long; it is ended")
             conn.cancel()

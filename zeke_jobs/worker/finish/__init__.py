@@ -1,1 +1,1 @@
-"""Decides how an attempt ended, and writes its outcome to the database, again if necessary."""
+"""Decides how an attempt ended, and writes the outcome to the database, and again after a failed write."""

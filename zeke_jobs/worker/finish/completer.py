@@ -37,11 +37,11 @@ _SHORT_ID = 8  # last characters of an id, because ids made at the same time beg
 
 
 class Completer:
-    """Keeps the outcomes that are not written yet. The completer's thread, or the producer's next claim, writes them.
+    """Keeps outcomes until the completer's thread or the producer's next claim writes the outcomes to the database.
 
-    The producer commits completions without waiting for the disk, so that no limit stays locked. The completer's thread
-    flushes many of them together a moment later. A job counts as held until its outcome is on disk; if the server
-    crashes before that, the completion is written again. ``on_written`` gets the tasks of the written ends.
+    The producer commits completed jobs without waiting for the disk, so that their limits are locked only briefly. The
+    completer's thread flushes many commits together a moment later. A job counts as held until its outcome is on disk; if the
+    server crashes before, its completion is written again. ``on_written`` gets the tasks of the jobs whose outcomes were written.
     """
 
     def __init__(self, shared: Shared, held: HeldJobs, is_stopping: Callable[[], bool] = lambda: False) -> None:
@@ -64,7 +64,7 @@ class Completer:
         self._log = get_logger("zeke_jobs.completer")
 
     def put(self, claim: Claim, outcome: Outcome) -> None:
-        """Keep an outcome, which the thread or the next claim will write."""
+        """Keep an outcome, which the completer's thread or the next claim will write."""
         with self._condition:
             self._waiting.append((claim, outcome))
             if len(self._waiting) == 1:
@@ -78,14 +78,14 @@ class Completer:
             self._logs = [*self._logs[1 - _MOST_WAITING :], claim]
 
     def write_now(self) -> None:
-        """Write the waiting outcomes at once, because the producer will not claim soon."""
+        """Let the completer's thread write the waiting outcomes at once, because no claim will write them soon."""
         with self._condition:
             if self._waiting:
                 self._waiting_since = 0.0
                 self._wake_by(0.0)
 
     def wait_for_room(self) -> None:
-        """Block a worker thread while too many outcomes wait, as when the database is unreachable. A stop ends the wait."""
+        """Block a worker thread while too many outcomes wait, such as when the database is unreachable. A stop ends the block."""
         if len(self._waiting) < _MOST_WAITING:
             return
         with self._condition:
@@ -98,21 +98,21 @@ class Completer:
             return [*self._waiting, *self._held_up, *self._unflushed]
 
     def take_completions(self) -> list[Ending]:
-        """Return completions for the producer's next claim. The producer then calls ``flush_soon`` or ``put_back``."""
+        """Return completed jobs, which the producer's next claim writes, and then gives to ``flush_soon`` or ``put_back``."""
         with self._condition:
             taken = [one for one in self._waiting if one[1].how == "completed"][:_BATCH]
             self._waiting = _without(self._waiting, taken)
             return taken
 
     def put_back(self, endings: Sequence[Ending]) -> None:
-        """Take back endings that could not be written. The next write begins with them."""
+        """Take back outcomes that could not be written. The next write begins with these outcomes."""
         with self._condition:
             self._waiting[:0] = endings
             self._waiting_since = 0.0
             self._condition.notify_all()
 
     def flush_soon(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """Flush committed endings, so that they are on disk. Jobs in ``lost`` were no longer held, and are left out."""
+        """Flush committed outcomes to disk soon. Jobs in ``lost`` are left out, because this process no longer held them."""
         gone = [one for one in endings if one[0].id in lost]
         self.confirm(gone, lost)
         with self._condition:
@@ -125,7 +125,7 @@ class Completer:
             self._wake_by(self._unflushed_since + _FLUSH_GRACE)
 
     def confirm(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """Log endings that are on disk, and forget their claims. Jobs in ``lost`` were no longer held."""
+        """Log outcomes that are on disk, and forget their claims. ``lost`` has the jobs that this process no longer held."""
         for claim, outcome in endings:
             if claim.id in lost:
                 said = {"task": claim.task, "job_id": str(claim.id), "claim": claim.number, "outcome": outcome.how}
@@ -141,7 +141,7 @@ class Completer:
             self._log.info("completed", jobs=completed.total(), **dict(completed.most_common()))
 
     def close(self, timeout: float) -> None:
-        """Write the waiting outcomes and stop. After ``timeout`` seconds, leave the jobs to be rescued by other processes."""
+        """Write the waiting outcomes and stop. After ``timeout`` seconds, give up: other processes will rescue the jobs."""
         with self._condition:
             self._closing = True
             self._condition.notify_all()
@@ -213,7 +213,7 @@ class Completer:
             self._condition.notify_all()
 
     def _next(self) -> tuple[list[Ending], list[Ending], bool] | None:
-        """Wait for work. Returns endings to write, endings to flush, and whether the first are tried again; None at the end."""
+        """Wait for work. Returns outcomes to write, outcomes to flush, and whether the writes are repeated; None at the end."""
         with self._condition:
             while True:
                 now = time.monotonic()
@@ -240,13 +240,13 @@ class Completer:
 
 
 def _without(batch: Sequence[Ending], some: Sequence[Ending]) -> list[Ending]:
-    """Return the endings of a batch without the given endings."""
+    """Return the outcomes of a batch without the given ones."""
     claims = {id(claim) for claim, _ in some}
     return [one for one in batch if id(one[0]) not in claims] if len(some) < len(batch) else []
 
 
 class CompletedLines:
-    """Logs a line for each completed job, only in the readable log format, because machines use sums and metrics."""
+    """Logs a line for each completed job, only in the readable log format, because programs read sums and metrics instead."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -254,14 +254,14 @@ class CompletedLines:
         self._log = get_logger("zeke_jobs.job")
 
     def log(self, claim: Claim, outcome: Outcome) -> bool:
-        """Log a line for a completed job. Returns False in the machine format, and after ten lines in one second."""
+        """Log a line for a completed job. Returns False without a line: in the JSON format, and after ten lines in one second."""
         if (second := int(self._clock())) != self._second:
             self._second, self._left = second, 0 if is_json() else _MOST_LINES
         if not self._left:
             return False
         self._left -= 1
         took = "" if claim.took is None else f" in {span(timedelta(seconds=claim.took - (claim.after or 0.0)))}"
-        # Hide an output that may quote a sensitive field: only the database knows how to mask that output.
+        # Do not log the output of a job with sensitive fields: only the database can mask values in an output.
         hides = claim.sensitive or outcome.output == "null"
         shown = "" if hides else f": {one_line(redact(outcome.output), _LONGEST_OUTPUT)}"
         self._log.info(f"{claim.task} {str(claim.id)[-_SHORT_ID:]} completed{took}{shown}")

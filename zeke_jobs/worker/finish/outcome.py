@@ -48,7 +48,7 @@ _LIMITED = (1.0, 3.0)  # seconds that a job waits when dramatiq's rate limiter r
 def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
     """Return the seconds before a retry, which grow exponentially with its number, with random jitter.
 
-    ``chance`` (0 to 1) replaces the random number. The first retry has the number 1.
+    ``chance`` (0 to 1) replaces the random number of the jitter. The first retry has the number 1.
     """
     longest = policy.max_delay.total_seconds()
     try:
@@ -73,7 +73,7 @@ def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Outcom
 
 
 def _of_exception(error: BaseException, policy: Retry, retries: int) -> Outcome:
-    # Fields are checked again, because a subclass may have set them without its base class.
+    # The exception's fields are checked here too, because a subclass may have set them without its base class.
     match error:
         case WaitFor():
             seconds = bounds.delay("timeout", error.timeout).total_seconds()
@@ -105,7 +105,7 @@ def _delay_of(error: BaseException) -> timedelta | float | None:
 
 
 def of_shutdown(policy: Retry) -> Outcome:
-    """Return the outcome of a job that stops with its worker: it is returned, or fails if it may start only once."""
+    """Return the outcome of a job whose worker stops: the job returns to the queue, or fails if it may start only once."""
     reason = "the worker stopped before the job had ended"
     if policy.limit:
         return Outcome("returned", reason=reason)
@@ -114,7 +114,7 @@ def of_shutdown(policy: Retry) -> Outcome:
 
 
 def failed_by_middleware(outcome: Outcome | None) -> Outcome | None:
-    """Turn the outcome of a failed message into a failure, because a middleware may fail any job."""
+    """Turn the outcome of a job into a failure, because a middleware has marked the job's message as failed."""
     if outcome and outcome.how in ("retry", "deferred", "waiting"):
         return outcome._replace(how="failed", delay=None, until=None)
     if outcome and outcome.how == "completed":
@@ -142,7 +142,7 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 
 def _details(details: Any) -> Any:
-    """Return the details of a ``Reject``, if they fit into the job's attempts and into an ``on_failed`` payload."""
+    """Return the details of a ``Reject``, or a note if they are too large for the job's row or an ``on_failed`` payload."""
     try:
         value = json.loads(json_text.encode(details))
         json_text.encode([[[[value]]], _REST])
@@ -152,7 +152,7 @@ def _details(details: Any) -> Any:
 
 
 def _printed(error: BaseException) -> str:
-    """Return the traceback as Python prints it, without frames of zeke_jobs. The frame that raised always stays."""
+    """Return the traceback as Python prints it, without frames of zeke_jobs. The frame that raised the exception stays."""
     printed = TracebackException(type(error), error, error.__traceback__, compact=True)
     parts = [printed]
     while parts:
@@ -170,7 +170,7 @@ def kept(text: str) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """Return the text of an exception, as ``kept`` changes it."""
+    """Return an exception's text, shortened and cleaned by ``kept``."""
     try:
         return kept(str(error))
     except Exception as broken:  # noqa: BLE001 (this is code of an exception; the text names both errors)

@@ -1,4 +1,4 @@
-"""Writes the outcomes of attempts, completions together. An outcome that cannot be stored does not stop the others."""
+"""Writes the outcomes of attempts to the database. An outcome that cannot be stored does not stop the other outcomes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -18,8 +18,8 @@ from zeke_jobs.worker.finish.outcome import Outcome, describe, text_of
 Ending = tuple[Claim, Outcome]
 Written = tuple[list[Ending], set[UUID]]
 
-# A value causes these errors: psycopg2 refuses NUL with a ValueError; Postgres refuses times beyond its calendar and values
-# that are too large.
+# These errors mean that a value cannot be stored: psycopg2 refuses NUL; Postgres refuses times beyond its calendar and
+# too large values.
 UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
 
 
@@ -29,10 +29,10 @@ _log = get_logger("zeke_jobs.completer")
 def write(
     conn: Connection, worker: UUID, batch: Sequence[Ending], revision: int = 0, *, is_told: bool = False
 ) -> Iterator[Written]:
-    """Write a batch part by part. Yields each part with the ids of its claims that this process had lost.
+    """Write a batch of outcomes part by part. Yields each part with the ids of its jobs that this process no longer held.
 
-    If another session has locked a job's row, the end is not yielded, and must be written later. If ``is_told``, a
-    warning has already named that session. ``conn`` is an autocommit connection.
+    If another session has locked a job's row, the outcome is not yielded, and must be written later. If ``is_told``, a
+    warning has already named the other session. ``conn`` is an autocommit connection.
 
     Raises psycopg2.Error if the database is unreachable; parts that were not yielded may be unwritten.
     """
@@ -42,7 +42,7 @@ def write(
         try:
             lost = _end_all(conn, worker, part) if part else set()
         except (*UNFIT, LockNotAvailable):
-            # An output that Postgres cannot store, or another session's lock, must not stop the other ends.
+            # An output that Postgres cannot store, or another session's lock, must not stop the outcomes of the other jobs.
             singly += part
         else:
             yield part, lost
@@ -66,10 +66,10 @@ def write(
 
 
 def _end_all(conn: Connection, worker: UUID, part: Sequence[Ending]) -> set[UUID]:
-    """Write completed or returned ends in one statement. Returns the jobs that this process no longer held."""
+    """Write the outcomes of completed or returned jobs in one statement. Returns the jobs that this process no longer held."""
     lost = {job for (job,) in SQL.rows(conn, "job/end", to=part[0][1].how, worker=worker, **columns(part))}
     if lost:
-        # If a connection breaks during a commit, nobody knows whether the commit succeeded.
+        # Do not report outcomes that are already written: the connection of an earlier commit may have broken before the answer.
         claims = {claim.id: claim.number for claim, _ in part if claim.id in lost}
         lost -= {row["id"] for row in SQL.all(conn, "job/written", ids=list(claims), claims=list(claims.values()))}
     return lost
@@ -97,7 +97,7 @@ def store_logs(conn: Connection, claims: Sequence[Claim]) -> None:
 
 
 def columns(part: Sequence[Ending]) -> dict[str, Any]:
-    """Return the ends as parallel arrays for SQL."""
+    """Return a batch of outcomes as parallel arrays for SQL."""
     return {
         "ids": array(claim.id for claim, _ in part),
         "claims": array(claim.number for claim, _ in part),
@@ -108,7 +108,7 @@ def columns(part: Sequence[Ending]) -> dict[str, Any]:
 
 
 def array(values: Iterable[UUID | float | str | None]) -> str:
-    """Return values as one array literal, which the server reads faster than an expression of the values."""
+    """Return values as the text of one Postgres array, which the server reads faster than an ``ARRAY[…]`` of the values."""
     return "{" + ",".join(map(_element, values)) + "}"
 
 

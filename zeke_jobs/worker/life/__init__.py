@@ -1,1 +1,1 @@
-"""Does what a worker does besides running jobs: it proves life, returns lost jobs to the queue, and cleans up."""
+"""Does a worker's other work: sends heartbeats, returns the jobs of lost processes to the queue, and cleans up."""

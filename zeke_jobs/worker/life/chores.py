@@ -1,4 +1,4 @@
-"""Does the chores of a worker: it purges finished jobs, and does what a heartbeat finds due."""
+"""Does the chores of a worker: purges finished jobs, and does the chores that a heartbeat finds due."""
 
 from collections.abc import Callable, Collection
 
@@ -16,7 +16,7 @@ _BATCH = 1_000  # maximum number of jobs that one statement purges, in about 15 
 
 
 def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> int:
-    """Purge, unless a process has purged within the last minute. Returns the number of removed jobs."""
+    """Purge finished jobs, unless a process has purged within the last minute. Returns the number of removed jobs."""
     if not SQL.run(conn, "retention/take_turn", seconds=EVERY, again=False):
         return 0
     for statement in ("lease/forget", "audit/forget", "batch/forget", "event/forget", "retention/forget_keys"):
@@ -27,7 +27,7 @@ def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> 
 
 
 def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: int = _BATCH) -> int:
-    """Remove jobs that ended longer ago than their task's ``keep``, and lines of the history after ninety days.
+    """Remove jobs that ended longer ago than their task's ``keep``, and their rows in the history after ninety days more.
 
     Each ``batch`` of jobs is one transaction, after which ``stop`` may end the purge. Locked jobs stay for a later
     purge. Returns the number of removed jobs.
@@ -48,10 +48,10 @@ def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: 
 
 
 def do(conn: Connection, names: Collection[str]) -> None:
-    """Do the named chores. Several processes may try a chore at the same time. Only the first process does it.
+    """Do the named chores. If several processes try a chore at the same time, only the first does the chore.
 
-    ``rescue`` returns the jobs of lost processes. ``expire`` cancels jobs whose start deadline is over. ``revert`` ends
-    overrides whose time is over. ``gather`` moves jobs to renamed or moved tasks, and cancels those of removed tasks.
+    ``rescue`` returns the jobs of lost processes. ``expire`` cancels jobs whose start deadline is over. ``revert`` ends values
+    set by hand whose time is over. ``gather`` moves jobs to their task's new name or queue, and cancels jobs of removed tasks.
     """
     log = get_logger("zeke_jobs.chores")
     if "rescue" in names:

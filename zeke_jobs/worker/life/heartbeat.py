@@ -1,4 +1,4 @@
-"""Proves that this process lives, reads new revisions and cancellations, and returns the jobs of lost processes."""
+"""Sends heartbeats of this worker process, follows new revisions of jobs.yaml, stops cancelled jobs, and starts chores."""
 
 import random
 import sys
@@ -38,7 +38,7 @@ _DATABASE = str(Path(pool.__file__).parent)
 
 
 class Heartbeat:
-    """Is a thread with a regular tick. Its clock serves only to wait. The database decides which process is late."""
+    """Ticks in a thread. The clock of this process decides only when to tick. The database decides which process is lost."""
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
@@ -46,7 +46,7 @@ class Heartbeat:
         self._proof = process.proof
         self._pool = Pool(process.url, max_size=1, application_name="zeke-jobs heartbeat")
         now = time.monotonic()
-        # These are the next due times of the work. Random offsets spread the processes of a fleet, which boot together.
+        # Start each work at a random time, because the processes of a fleet boot together, and would all work at once.
         thorough, purge = random.uniform(0, _THOROUGH), random.uniform(0, chores.EVERY)  # noqa: S311 (no secrets)
         self._next = {"thorough chores": now + thorough, "purge": now + purge, "silence": now + _SILENCE}
         self._woken = threading.Event()
@@ -59,7 +59,7 @@ class Heartbeat:
         self._background: dict[str, threading.Thread] = {}
 
     def close(self) -> None:
-        """Stop ticking, and end the background work."""
+        """Stop the thread, and end the background work."""
         self._closing = True
         self._woken.set()
         end = time.monotonic() + _CLOSE_WITHIN
@@ -68,16 +68,16 @@ class Heartbeat:
         self._pool.close()
 
     def check_revision_soon(self) -> None:
-        """Read the revision in force at the next tick, because a new revision was applied."""
+        """Read jobs.yaml's revision in force at the next tick, because a new revision was applied."""
         self._next["revision"] = 0.0
 
     def watch_now(self) -> None:
-        """Check at once for cancelled jobs, because somebody cancelled a job, which this process may run."""
+        """Check at once for cancelled jobs, because somebody cancelled a job that this process may run."""
         self._next["watch"] = 0.0
         self._woken.set()
 
     def _is_due(self, work: str, every: float) -> bool:
-        """Return whether the work is due. If so, the work is next due after ``every`` seconds."""
+        """Return whether the work is due, and if so, make it due again after ``every`` seconds."""
         now = time.monotonic()
         if now < self._next.get(work, 0.0):
             return False
@@ -128,7 +128,7 @@ class Heartbeat:
         said = {"busy": len(process.held), "revision": process.runtime.revision, "stopping": process.stopping}
         row = SQL.only(conn, "worker/heartbeat", worker=process.id, **said)
         if not row["alive"]:
-            # Other processes have this process's jobs after a freeze, so handlers that still run here cannot commit.
+            # Other processes took this process's jobs while it was frozen, so handlers that still run here cannot commit.
             self._log.warning("taken for dead; the jobs that run here are lost and stopped")
             for claim in process.held.all():
                 if claim.running is not None:
@@ -173,13 +173,13 @@ class Heartbeat:
             log.exception("failed")
 
     def check_revision(self, conn: Connection) -> None:
-        """Use the revision in force. A separate thread does it, because importing handlers may take any time."""
+        """Let a separate thread follow a new revision of jobs.yaml, because importing handlers may take any time."""
         number = store.latest_number(conn)
         if number > self._process.runtime.revision and number != self._refused:
             self._begin("revision", self.follow)
 
     def follow(self, conn: Connection) -> None:
-        """Use the revision in force from the next job on. If this code cannot use it, store why in the worker's row."""
+        """Use the revision in force from the next job on. If this code cannot use the revision, store why in the worker's row."""
         process, latest = self._process, store.latest(conn)
         assert latest is not None  # check_revision has seen the number of this revision
         try:
@@ -207,7 +207,7 @@ class Heartbeat:
 
 
 def faults(producer: Producer, heartbeat: Heartbeat) -> tuple[str, str]:
-    """Return why the process makes no progress, and why it can do no work. A wait for the database counts as progress."""
+    """Return why a process stands still, and why the process can do no work. A wait for the database counts as progress."""
     process = producer.process
     if not process.is_booted:
         return "", "waits for the database"

@@ -1,4 +1,4 @@
-"""Keeps a process's proof of life: whether others may have rescued its jobs, and whether it may have unknown claims."""
+"""Decides whether other processes may have taken a process's jobs, and whether the process may have unknown claims."""
 
 from zeke_jobs.worker.claim.claims import Claim, clock
 
@@ -7,7 +7,7 @@ _ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its an
 
 
 class ProofOfLife:
-    """Keeps times of heartbeats, as values of ``clock``. Only the heartbeat updates them. All other threads read them."""
+    """Keeps the times of heartbeats and lost answers. The heartbeat's thread sets the times. All other threads read them."""
 
     def __init__(self, every: float) -> None:
         self.every = every  # seconds between heartbeats
@@ -16,7 +16,7 @@ class ProofOfLife:
         self._unknown_until = 0.0
 
     def proved(self, sent: float) -> None:
-        """Record that a heartbeat succeeded that was sent at this time."""
+        """Record that the heartbeat that was sent at this time has succeeded."""
         self._proved = sent
 
     def registered_again(self) -> None:
@@ -24,17 +24,17 @@ class ProofOfLife:
         self._alive_since = clock()
 
     def is_fresh(self) -> bool:
-        """Return whether the last heartbeat is too recent for any process to have rescued this process's jobs."""
+        """Return whether the last heartbeat is so recent that no other process can have taken this process's jobs."""
         return clock() - self._proved < self.lost_after
 
     def holds(self, claim: Claim) -> bool:
-        """Return whether this process still holds the claim: nobody can have rescued its jobs since it asked for the claim."""
+        """Return whether this process still holds the claim: no process can have taken its jobs since it asked for the claim."""
         return self.is_fresh() and claim.asked >= self._alive_since
 
     def answer_lost(self) -> None:
-        """Record that the answer to a claim was lost. The database may have given this process jobs that it does not know."""
+        """Record that the answer to a claim was lost. The database may have given this process unknown jobs."""
         self._unknown_until = clock() + _ANSWER_WITHIN
 
     def may_hold_unknown_claims(self) -> bool:
-        """Return whether an answer was lost so recently that the process may hold unknown claims."""
+        """Return whether an answer to a claim was lost so recently that the process may hold jobs that it does not know."""
         return clock() < self._unknown_until

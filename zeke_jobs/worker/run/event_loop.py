@@ -1,4 +1,4 @@
-"""Runs the event loop of a process in one thread. Async handlers run on the loop concurrently."""
+"""Runs the asyncio event loop of a worker process in one thread. Async handlers run on the loop concurrently."""
 
 import asyncio
 import os
@@ -59,7 +59,7 @@ class EventLoop:
         return asyncio.run_coroutine_threadsafe(coroutine, self.get()).result(timeout)
 
     async def drive(self, steps: Generator[Call, Any, T]) -> tuple[T | None, BaseException | None]:
-        """Run an attempt's steps in helper threads, and its calls on the loop. Returns the attempt's value or exception."""
+        """Run an attempt's steps in helper threads, and its handler on the loop. Returns the attempt's value or exception."""
         loop = asyncio.get_running_loop()
         context = copy_context()  # all steps share this context, so that the handler sees what a middleware sets
         advance: list[Callable[[], Call]] = [partial(next, steps)]
@@ -74,13 +74,13 @@ class EventLoop:
             claim.running.attach(partial(loop.call_soon_threadsafe, task.cancel))
             await asyncio.wait([task])
             del self._calls[task]
-            # A task that was cancelled before its first step never ran.
+            # An asyncio task that was cancelled before its first step never ran, so it returned nothing.
             result, error = (None, asyncio.CancelledError()) if task.cancelled() else task.result()
             advance.append(partial(steps.send, result) if error is None else partial(steps.throw, error))
             del task, result, error  # the traceback includes this frame, which must not keep the exception in memory
 
     def beside(self, function: Callable[..., T], *args: Any, **options: Any) -> asyncio.Future[T]:
-        """Call a blocking function in a helper thread, with the caller's context variables. Call this only on the loop."""
+        """Call a blocking function in a helper thread, with the caller's context variables. Call this method only on the loop."""
         call = partial(copy_context().run, function, *args, **options)
         return asyncio.get_running_loop().run_in_executor(self.helpers, call)
 
@@ -91,7 +91,7 @@ class EventLoop:
         return self._pool
 
     def watch(self) -> tuple[Claim | None, str] | None:
-        """Return the blocking job (None if a task of a handler blocks) and the stack, once for each blockage of a second."""
+        """If the loop has been blocked for a second, return once the blocking job (None if unknown) and the stack."""
         if self._loop is None:
             return None
         now = time.monotonic()
@@ -140,7 +140,7 @@ class EventLoop:
 
 
 class Coroutines:
-    """Processes messages like a thread of dramatiq's worker, with the same interface, so that a stop waits for async jobs."""
+    """Has the interface of a thread of dramatiq's worker, so that the worker waits for async jobs when it stops."""
 
     def __init__(self, worker: Any, steps: Callable[[JobMessage], Generator[Call, Any, Any]], loop: EventLoop) -> None:
         self.paused_event = threading.Event()
@@ -172,7 +172,7 @@ class Coroutines:
     pause = resume = stop
 
     def _steps(self, message: JobMessage) -> Generator[Call, Any, None]:
-        """Do the same as dramatiq's ``process_message``, as steps of the event loop."""
+        """Do the same as dramatiq's ``process_message``, as steps for ``drive``."""
         broker = self._worker.broker
         try:
             broker.emit_before("process_message", message)

@@ -1,4 +1,4 @@
-"""Runs one claimed job: checks its payload, calls the handler with its timeout, and sets one outcome."""
+"""Runs a claimed job: checks its payload, calls the handler within the job's timeout, and sets the job's outcome."""
 
 import logging
 import os
@@ -33,9 +33,9 @@ _DECISIONS = (Reject, Retry, InvalidPayload)  # decisions of a handler about its
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Remembers each thread's message. ``run`` is the function of every actor, and ``steps`` serves async handlers.
+    """Runs the message of each thread. ``run`` is the function of every actor, and ``steps`` serves async handlers.
 
-    ``begin`` records that a job starts. ``begin`` returns an outcome if the job was handed back or may have been rescued.
+    ``begin`` records that a job starts. ``begin`` returns an outcome if the job may not start in this process any more.
     """
 
     def __init__(self, shared: Shared, begin: Callable[[Claim], Outcome | None]) -> None:
@@ -48,7 +48,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     @property
     def actor_options(self) -> set[str]:
-        """Return the options ``periodic`` for periodiq, and ``throws``, with which middleware knows expected exceptions."""
+        """Return the options that actors accept: ``periodic`` for periodiq, and ``throws`` for exceptions that are no errors."""
         return {"periodic", "throws"}
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
@@ -71,7 +71,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 self._log.info(reason, task=one.claim.task, job_id=str(one.claim.id), failed=message.failed)
 
     def run(self, *_args: Any, **_payload: Any) -> Any:
-        """Run the job of this thread's message, set its outcome, and return or raise as the handler does.
+        """Run the job of this thread's message, set the job's outcome, and return the handler's result or raise its exception.
 
         Raises SkipMessage if the handler was not called, because the job has ended or goes back to the queue.
         """
@@ -86,7 +86,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         raise AssertionError("a job of a thread yields nothing")
 
     def steps(self, message: JobMessage) -> Generator[Call, Any, Any]:
-        """Do the same as ``run`` in a thread, but yield the call of an async handler, and get its result or exception."""
+        """Do the same as ``run``, but yield the call of an async handler, and get the call's result or exception back."""
         for one in message.members:
             one.outcome = self._begin(one.claim)
         begun = [one for one in message.members if one.outcome is None]
@@ -95,7 +95,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         claim, runnable = begun[0].claim, self._runtime.tasks.get(message.claim.task)
         fits = runnable is not None and runnable.handler.is_async is claim.is_async
         if runnable is None or not fits or (message.others and not runnable.handler.takes_chunk):
-            # Since the claim, the task left jobs.yaml or got a handler of another kind. The job is claimed again.
+            # Since the claim, the task was removed from jobs.yaml or got a handler of another kind. The job returns to the queue.
             for one in begun:
                 one.outcome = RETURNED
             raise SkipMessage("its task has left jobs.yaml")
@@ -161,8 +161,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         policy = self._runtime.policy(claim)
         outcome = of_exception(error, policy, retries=claim.retries)
         if isinstance(error, ClaimLost):
-            # If the job was cancelled, the database records that instead; if it was rescued, the fence refuses this
-            # end.
+            # If the job was cancelled, the database records that instead; if another process has the job, the database
+            # refuses this outcome.
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
         else:
             has_traceback = not (is_told or isinstance(error, _DECISIONS))
@@ -205,7 +205,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise running.interrupt  # the handler caught the interrupt and returned
         if is_chunk and result is not None and not (isinstance(result, list) and len(result) == len(claims)):
             got = f"a list of {len(result)}" if isinstance(result, list) else type(result).__name__
-            # Do not retry: another run would repeat the effects and return the same value.
+            # Do not retry the job: another run would repeat the handler's effects and return the same value.
             raise Reject(f"expected a list of {len(claims)} outputs, or None, got {got}")
         return result
 
@@ -225,7 +225,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> Outcome | BaseException:
-    """Return the outcome of a job, or the exception that decides it. ``place`` is the job's index in a chunk."""
+    """Return the outcome of a job, or the exception that decides the outcome. ``place`` is the job's index in a chunk."""
     chunk = view if isinstance(view, ChunkContext) else None
     job: Any = chunk.jobs[place] if chunk else view
     if job is not None and job.completed:
@@ -241,6 +241,6 @@ def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> 
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:
-    """Return whether to log a line. The executor itself logs the ends of jobs, so dramatiq's lines with payloads go."""
+    """Return whether to log a line. Dramatiq's lines about jobs are dropped, because they have payloads."""
     args = record.args
     return not (isinstance(args, tuple) and args and isinstance(args[0], JobMessage) and record.levelno > logging.DEBUG)

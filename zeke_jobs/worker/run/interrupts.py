@@ -1,4 +1,4 @@
-"""Interrupts a running handler on a timeout, a cancel, or the loss of its job to another process."""
+"""Interrupts a running handler after its timeout, a cancellation, or the loss of its job to another process."""
 
 import math
 import threading
@@ -13,11 +13,11 @@ from zeke_jobs.core.logs import get_logger
 
 
 class Interrupt(BaseException):
-    """Ends a handler. It is no ``Exception``, so ``except Exception`` does not catch it. Async code gets CancelledError."""
+    """Ends a handler. ``except Exception`` does not catch an interrupt. Async code gets CancelledError."""
 
 
 class TimedOut(Interrupt, TimeLimitExceeded):  # type: ignore[misc] # dramatiq has no types
-    """The task's ``timeout`` is over. A handler may catch this as dramatiq's exception, to clean up."""
+    """The task's ``timeout`` is over. A handler may catch dramatiq's TimeLimitExceeded, to clean up."""
 
 
 class Cancelled(Interrupt):
@@ -32,7 +32,7 @@ STUCK_AFTER = 30.0  # seconds that a handler may take to end after an interrupt
 
 
 class Running:
-    """Describes a running handler, in a thread or on the event loop, whose call is in a ``with`` block.
+    """Describes a running handler, in a thread or on the event loop; a ``with`` block surrounds the handler's call.
 
     If the handler was interrupted, the block raises ``interrupt``. Another thread calls ``stoppers`` to end a wait that
     Python cannot interrupt, such as a query or a read of a socket.
@@ -57,14 +57,14 @@ class Running:
             self.interrupt = interrupt
             self._stuck_on = time.monotonic() + STUCK_AFTER
             if self.thread is not None:
-                # CPython takes a class, and makes the exception in the target thread. ``__exit__`` restores the text.
+                # CPython takes a class, and makes the exception itself. ``__exit__`` restores the text.
                 pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.thread), py_object(type(interrupt)))
             elif self._cancel is not None:
                 self._cancel(str(interrupt))
             self._call_stoppers()
 
     def attach(self, cancel: Callable[[str], object]) -> None:
-        """Prepare for a start on the event loop. Any thread may call ``cancel`` once, with the reason."""
+        """Set the function ``cancel``, which any thread may call once to stop a handler on the event loop."""
         with self._lock:
             self._cancel = cancel
             if self.interrupt is not None:
@@ -106,13 +106,13 @@ class Running:
             raise interrupt from (None if isinstance(error, Interrupt) else error)
 
     def _end(self) -> None:
-        """Make sure that no exception is raised in this thread any more."""
+        """Make sure that no interrupt is raised in this thread any more."""
         while True:
             try:
                 with self._lock:
                     self._active, self._cancel = False, None
-                # Run some bytecode, so that a pending exception is raised here. Withdrawing it would, up to Python 3.12,
-                # leave a mark that stops traced threads (under a debugger) for ever.
+                # Run some bytecode, so that a pending interrupt is raised here. Do not withdraw it: up to Python 3.12,
+                # this would stop traced threads (under a debugger) for ever.
                 for _ in range(2 if self.interrupt is not None else 0):
                     pass
             except Interrupt:

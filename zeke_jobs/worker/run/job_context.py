@@ -1,4 +1,4 @@
-"""Gives a handler the context of its job: its connection, its fenced transactions, its completion."""
+"""Gives a handler the context of its job: a connection, and transactions that commit only while the process holds the job."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -82,7 +82,7 @@ class JobContext(Reports):
         self._in_transaction, self._output = True, None
         try:
             yield
-            # Set this only after the commit: an exception before the commit must leave the job to be retried.
+            # Set ``completed`` only after the commit: after an exception before the commit, the job must be retried.
             self.completed = self._output is not None
         finally:
             self._in_transaction = False
@@ -120,7 +120,7 @@ class JobContext(Reports):
             return sending.send_many(task, payloads, parent=self.job_id, connection=conn, **options)
 
     def _fenced(self, batch: str | None) -> AbstractContextManager[Connection]:
-        """Return the connection for a send. A send to the job's own batch is fenced, as that batch may end with the job."""
+        """Return the connection for a send. A send to the job's own batch fails if the job is lost."""
         is_own = batch is not None and batch == self.batch_id
         return self._transaction() if is_own and not self._in_transaction else nullcontext(self._connection())
 
@@ -156,7 +156,7 @@ class JobContext(Reports):
         return found and found.settings
 
     def give_way(self) -> None:
-        """Give the connection back for another job of the chunk. Raises RuntimeError if a transaction is open."""
+        """Give the connection back, so that another job of the chunk can use it. Raises RuntimeError if a transaction is open."""
         if self._in_transaction and self._conn is not None:
             raise RuntimeError("expected one open transaction in a chunk at a time, got one of another job")
         self._drop_connection()
@@ -182,7 +182,7 @@ class JobContext(Reports):
 
 @contextmanager
 def deferring_when_full() -> Iterator[None]:
-    """Defer a job that meets a full queue when it sends."""
+    """Defer a job whose handler sends to a full queue."""
     try:
         yield
     except QueueFull as full:

@@ -1,4 +1,4 @@
-"""Gives an async handler its context, whose awaitable methods run in a helper thread or on the event loop."""
+"""Gives an async handler the context of its job, whose awaitable methods run in a helper thread or on the event loop."""
 
 import asyncio
 import threading
@@ -24,7 +24,7 @@ _JOINING = {"send", "send_many", "_keep_step"}  # methods that join an open ``at
 
 
 class LoopContext(JobContext):
-    """Implements ``Context`` for an async handler. Awaitable methods run in a helper thread, or join a transaction."""
+    """Implements ``Context`` for an async handler. Awaitable methods run in a helper thread, or in ``atransaction``."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -33,7 +33,7 @@ class LoopContext(JobContext):
         self._turn = asyncio.Lock()
 
     def _check_may_block(self, form: str) -> None:
-        """Refuse to block the event loop, because that would block the other jobs."""
+        """Refuse a call that blocks the event loop, because the call would block the other jobs."""
         if threading.get_ident() == self._loop.thread.ident:
             instead = _INSTEAD.get(form, f"`await ctx.a{form}(…)`")
             raise RuntimeError(f"expected {instead} in an async handler, got ctx.{form}, which blocks the event loop")
@@ -50,7 +50,7 @@ class LoopContext(JobContext):
                     self._on_loop = None
 
     async def _awaited_value(self, statement: str, /, **params: Any) -> Any:
-        """Return the value of a statement in the open ``atransaction``, or None without a row."""
+        """Return the value that a statement in the open ``atransaction`` returns, or None without a row."""
         rows = await async_drivers.perform(self._on_loop, Database.ask, statement, **params)
         return rows[0][0] if rows else None
 

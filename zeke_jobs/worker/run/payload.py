@@ -1,4 +1,4 @@
-"""Takes the payload out of a message, and lists the options of Dramatiq's messages that workers do not support."""
+"""Reads the payload of a message, and lists the options of Dramatiq's messages that zeke_jobs does not support."""
 
 from pydantic import BaseModel, ValidationError
 
@@ -29,7 +29,7 @@ def validated(message: JobMessage, runnable: RunnableTask) -> BaseModel:
     """Return the payload of a message as an object of the handler's model. Raises InvalidPayload if that fails."""
     if message.claim.fault is not None:
         raise message.claim.fault
-    # A program that writes to the table set this option; the jobs that follow would never run.
+    # Only a program that writes rows itself can set an option that names a following job; that job would never run.
     for name in message.options.keys() & _FOLLOWS.keys():
         raise InvalidPayload(f"expected a message after which no other job follows, got {quote(name)}; {INSTEAD[name]}")
     if message.args:
@@ -37,7 +37,7 @@ def validated(message: JobMessage, runnable: RunnableTask) -> BaseModel:
     try:
         return runnable.handler.payload_model.model_validate(message.kwargs)
     except ValidationError as error:
-        # Leave out the values: they may be secret, and the payload has them anyway.
+        # Leave out the values: a value may be secret, and the payload has the value anyway.
         found = error.errors(include_input=False, include_url=False)
         faults = [(".".join(map(str, one["loc"])), one["msg"]) for one in found]
         listed = "; ".join(f"{place}: {message}" if place else message for place, message in faults)

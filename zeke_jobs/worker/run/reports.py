@@ -1,4 +1,4 @@
-"""Keeps a handler's steps, reports and leases outside its transaction, so that a rollback does not lose them."""
+"""Implements a handler's steps, reports and leases; reports and leases survive a rollback of the handler's transaction."""
 
 import inspect
 import json
@@ -31,18 +31,18 @@ _AGAIN_IN = (1.0, 3.0)  # seconds before the next try, chosen at random so that 
 
 
 class Steps(Context[Any]):
-    """Runs the steps of a job, as a part of its context."""
+    """Implements ``ctx.step``, as a part of a job's context."""
 
     _kept: dict[str, str] | None = None
     _named: frozenset[str] = frozenset()
 
     @abstractmethod
     def _kept_steps(self) -> dict[str, str]:
-        """Return the results that earlier attempts kept, as JSON text."""
+        """Return the results of steps that earlier attempts stored, as JSON text by name."""
 
     @abstractmethod
     def _keep_step(self, name: str, result: str) -> str:
-        """Store a result, and return the result that is kept."""
+        """Store a step's result, and return the result that the database has."""
 
     def _check_may_block(self, form: str) -> None:
         """Refuse a blocking call on the event loop. This class allows all calls, because its handler runs in a thread."""
@@ -82,7 +82,7 @@ class Shared(NamedTuple):
 
 
 class Reports(Steps):
-    """Reports progress, costs, units and throttling, and takes leases, as a part of the job's context."""
+    """Implements reports of progress, costs, units and throttling, and leases, as a part of a job's context."""
 
     def __init__(self, claim: Claim, shared: Shared) -> None:
         self._statement_pool = shared.statement_pool
