@@ -18,7 +18,7 @@ _MOST_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class KnownTask:
-    """Describes a task of the catalogue at one revision. A statement that uses it checks that the revision is unchanged."""
+    """Describes a task as it stands in one revision of jobs.yaml. A send checks that this revision is still in force."""
 
     id: str
     revision: int

@@ -109,7 +109,7 @@ class JobRunner:
 
         Args:
             raises: Raise the exception of a handler whose job has finally failed, instead of going on.
-            waits: Leave jobs that wait for a later time. If False, move the database's clock forward until nothing is
+            waits: Do not run jobs before their time: they stay queued. If False, move the database's clock forward until nothing is
                 left to wait for; afterwards the clock returns to ``zeke_clock`` or the real time.
             connection: A psycopg2 connection: run in its open transaction, for tests that roll back.
         """

@@ -1,4 +1,4 @@
--- Return the facts of the catalogue that decide when a task's jobs run.
+-- Return the settings of a task that decide when its jobs run.
 SELECT
   t.id, t.queue, t.limits, t.per_key, t.share, t.chunk,
   (t.definition ->> 'timeout')::interval AS timeout,
