@@ -240,6 +240,21 @@ def test_a_task_that_gets_an_order_puts_its_jobs_in_line_and_one_that_loses_it_t
     assert first
 
 
+def test_a_task_that_gets_keys_gives_them_to_its_queued_jobs_alone(jobs: Jobs) -> None:
+    jobs.use("  later: {handler: 'F:record'}")
+    jobs.add("later", 3)
+    failed, active = jobs.claim(jobs.me, 2)
+    jobs.finish(jobs.me, failed, "failed")
+    where = "SELECT message_id, ctid::text, key FROM zeke_jobs.queue WHERE state <> 'queued' ORDER BY seq"
+    before = jobs.rows(where)
+    assert [row["message_id"] for row in before] == [failed["message_id"], active["message_id"]]
+    jobs.use("  later: {handler: 'F:record', concurrency: {per_key: 1}}")
+    assert jobs.rows(where) == before, "rows that have no use for a key are not written again"
+    assert [row["key"] is None for row in jobs.rows("SELECT key FROM zeke_jobs.queue WHERE state = 'queued'")] == [
+        False
+    ]
+
+
 def test_why_names_the_one_before(jobs: Jobs) -> None:
     first, second = in_line("hold", "a", "a")
     claim = claimed(jobs)[first]

@@ -67,9 +67,12 @@ AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_
 
 -- Return the number of active jobs of some tasks, of one key or of all keys. Jobs of tasks p_chunked with one worker and time of claim count once.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[], p_chunked text[], p_key text DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN (
-  SELECT count(DISTINCT (q.worker, q.claimed_on, CASE WHEN (q.task = ANY (p_chunked)) IS NOT TRUE THEN q.message_id END))
-  FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND (p_key IS NULL OR q.key = p_key)); END $$;
+LANGUAGE plpgsql STABLE AS $$ BEGIN
+  IF p_chunked IS NULL THEN -- the key is part of the index, which the second query does not use
+    RETURN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND q.key = p_key);
+  END IF;
+  RETURN (SELECT count(*) FILTER (WHERE q.task <> ALL (p_chunked)) + count(DISTINCT (q.worker, q.claimed_on)) FILTER (WHERE q.task = ANY (p_chunked))
+    FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND (p_key IS NULL OR q.key = p_key)); END $$;
 
 -- Return the current concurrency of a limit. Throttling halves the concurrency; then each period of raise_every adds one, up to the full concurrency.
 CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_bucket zeke_jobs.bucket, p_now timestamptz) RETURNS integer

@@ -147,9 +147,9 @@ BEGIN
     IF v_one.metered AND v_places <> '{}' THEN PERFORM zeke_jobs.take(v_one.id, v_one.limits, v_places, v_now); END IF;
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
-      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, started_on = NULL, mtime = v_now, revision = coalesce(p_revision, q.revision),
-        claimed_on = v_now + CASE WHEN v_one.chunk IS NULL THEN p.n - 1 ELSE 0 END * interval '1 microsecond' -- jobs with one time of claim are a chunk
-      FROM unnest(v_places) WITH ORDINALITY AS p (place, n) WHERE q.ctid = p.place
+      SET state = 'consumed', claim = q.claim + 1, worker = p_worker, claimed_on = v_now, started_on = NULL, mtime = v_now,
+        revision = coalesce(p_revision, q.revision)
+      FROM unnest(v_places) AS p (place) WHERE q.ctid = p.place
       RETURNING 'job', q.message_id, q.claim, q.task, CASE WHEN pg_column_size(q.message) <= 2000 THEN q.message::text END, q.attempt, q.attempt_base,
         q.deaths, q.revision, q.parent, q.scheduled_for, q.claimed_on, q.sensitive, v_one.on_time, NULL::text, v_one.chunk, NULL::double precision;
     v_left := v_left - least(cardinality(v_places), v_share);
@@ -338,8 +338,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.room_of_key(
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN greatest(0, least(
-    coalesce(p_per_key, 1000000) - (
-      SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_names) AND q.key = p_key),
+    coalesce(p_per_key, 1000000) - zeke_jobs.active_of(p_names, NULL, p_key),
     CASE WHEN p_step IS NOT NULL THEN zeke_jobs.ready_units(coalesce(
       (SELECT k.next_at FROM zeke_jobs.bucket_key AS k WHERE k.name = 'task/' || p_task AND k.key = p_key), '-infinity'), p_step, p_slack, p_now) END));
 END $$;

@@ -171,7 +171,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.pace(p_task text, p_sample integer, OUT don
         extract(epoch FROM q.completed_on - q.started_on)::double precision AS took
       FROM zeke_jobs.queue AS q
       WHERE q.state IN ('done', 'rejected') AND q.state = s.state AND q.cancelled_on IS NULL AND q.task = p_task
-        AND q.completed_on > zeke_jobs.now() - interval '1 hour'
+        AND q.completed_on > zeke_jobs.now() - CASE s.state WHEN 'done' THEN interval '1 hour' ELSE interval '1 minute' END
       ORDER BY q.completed_on DESC LIMIT p_sample) AS e) AS n $$;
 
 CREATE OR REPLACE VIEW zeke_jobs.task_wait AS

@@ -119,18 +119,28 @@ BEGIN
   UPDATE zeke_jobs.task AS t SET on_time = (
       SELECT least(min(zeke_jobs.allowance(b.period)), min(zeke_jobs.allowance(b.key_period))) FROM zeke_jobs.bucket AS b
       WHERE b.name = ANY (t.limits) AND b.unit = 'jobs' AND (b.step IS NOT NULL OR b.key_step IS NOT NULL)),
-    metered = EXISTS (
-      SELECT 1 FROM zeke_jobs.bucket AS b
+    metered = EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b
       WHERE b.name = ANY (t.limits) AND (b.amount IS NOT NULL OR b.key_amount IS NOT NULL OR b.breaker_pause IS NOT NULL));
-  -- Jobs get the order of their task, and keys if it newly has a limit per key or fair shares. A later zeke_jobs.gather orders the jobs that are locked.
-  UPDATE zeke_jobs.queue AS q SET order_hold = t.order_hold,
-    key = CASE q.state WHEN 'queued' THEN coalesce(q.key, zeke_jobs.own_key(t.per_key, t.share, q.message_id::text)) ELSE q.key END
+  -- If a task has newly got a limit per key or fair shares, its queued jobs get keys, except jobs that a sender has locked.
+  UPDATE zeke_jobs.queue AS q SET key = zeke_jobs.own_key(t.per_key, t.share, q.message_id::text)
+  FROM zeke_jobs.task AS t WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
+    SELECT o.message_id FROM zeke_jobs.task AS t JOIN zeke_jobs.queue AS o ON o.queue_name = t.queue AND o.task = t.id
+    LEFT JOIN unnest(v_former) AS f ON f.id = t.id
+    WHERE (t.per_key IS NOT NULL OR t.share IS NOT NULL) AND f.per_key IS NULL AND f.share IS NULL AND o.state = 'queued' AND o.key IS NULL
+    FOR UPDATE OF o SKIP LOCKED));
+  -- If a task has newly got a chunk, each of its active jobs gets another time of claim, because jobs with the same time of claim count as a chunk.
+  WITH active AS MATERIALIZED (
+    SELECT q.message_id, q.worker, q.claimed_on FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (ARRAY(
+      SELECT a.name FROM unnest(v_former) AS f JOIN zeke_jobs.task AS t ON t.id = f.id CROSS JOIN unnest(f.id || f.aliases) AS a (name)
+      WHERE f.chunk IS NULL AND t.chunk IS NOT NULL)) FOR UPDATE SKIP LOCKED)
+  UPDATE zeke_jobs.queue AS q SET claimed_on = a.claimed_on + a.n * interval '1 microsecond'
+  FROM (SELECT o.*, row_number() OVER (PARTITION BY o.worker, o.claimed_on) AS n FROM active AS o) AS a WHERE q.message_id = a.message_id;
+  -- Jobs get the order_hold of their task. zeke_jobs.gather changes locked jobs later.
+  UPDATE zeke_jobs.queue AS q SET order_hold = t.order_hold
   FROM zeke_jobs.task AS t WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.queue AS o
     WHERE o.state IN ('rejected', 'queued', 'consumed') AND o.task = ANY (ARRAY(
-      SELECT t.id FROM zeke_jobs.task AS t LEFT JOIN unnest(v_former) AS f ON f.id = t.id
-      WHERE t.order_hold IS DISTINCT FROM f.order_hold
-        OR (t.per_key IS NOT NULL OR t.share IS NOT NULL) AND f.per_key IS NULL AND f.share IS NULL))
+      SELECT t.id FROM zeke_jobs.task AS t LEFT JOIN unnest(v_former) AS f ON f.id = t.id WHERE t.order_hold IS DISTINCT FROM f.order_hold))
     FOR UPDATE SKIP LOCKED));
 END $$;
 
