@@ -7,7 +7,10 @@ from dataclasses import replace
 from itertools import combinations
 
 from actors.ai import gate
+from actors.ai.gate.dates import dates
 from actors.ai.gate.evidence import evidence, key, keys, tokens
+from actors.ai.gate.figures import known_numbers, stands_among
+from actors.ai.gate.numbers import numbers
 from actors.ai.markdown import blocks, is_bold, plain
 from actors.ai.protocol import Brief, Story
 from actors.ai.ranking import ranked
@@ -35,6 +38,7 @@ _BEGINNING = 3  # number of first sentences of the text that are considered
 _MIN_WORDS = 8
 _BORNE_OUT = 0.7  # the text must have this share of a description's words
 _CUT_OFF = ("\u2026", "...", "]")
+_LOOK_AHEAD = 60  # number of characters after a description in the text that show whether the sentence goes on
 _AGENCY = re.compile(r".{2,30}? \([^()]{2,30}\)\W")  # a dateline without a dash
 
 Placed = tuple[int, str]
@@ -77,8 +81,17 @@ def _beginnings(story: Story) -> Iterator[str]:
 def _is_borne_out(text: str, story: Story) -> bool:
     """Return whether a description is a whole sentence whose words and facts the text contains."""
     said, told = keys(text), replace(story, title="", source="")
-    is_ended = is_whole(text) and not text.endswith(_CUT_OFF)
-    return is_ended and len(said & evidence(told).keys) >= _BORNE_OUT * len(said) and gate.fault(text, told) is None
+    rest = story.document.partition(text)[2][:_LOOK_AHEAD]  # with which the sentence may go on in the document
+    is_ended = is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text
+    is_of_story = is_ended and len(said & evidence(told).keys) >= _BORNE_OUT * len(said)
+    return is_of_story and gate.fault(text, told) is None and _has_figures_of_one(text, story.document)
+
+
+def _has_figures_of_one(text: str, document: str) -> bool:
+    """Return whether one sentence of a document has all numbers of a text. Numbers of several sentences may differ."""
+    said = numbers(dates(text).rest)
+    told = (known_numbers([dates(item.text).rest]) for item in ranked(document)) if said else ()
+    return not said or any(all(stands_among(one, known) for one in said) for known in told)
 
 
 def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, str | None]:
@@ -114,10 +127,12 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
     parts = blocks(document)
     headings = sum(part.kind == "heading" or is_bold(part) for part in parts)
     paragraphs = [part for part in parts if part.kind == "paragraph"]
+    items = sum(part.kind == "item" for part in parts)
     labels = sum(not is_whole(plain(part.text)) for part in paragraphs)
     return (
         announces(title)
         or headings >= max(_PARTS, _SECTION * len(paragraphs))
+        or items > len(paragraphs)
         or labels > max(2, _LABELS * len(paragraphs))
         or sum(map(addresses_reader, told)) > max(1, _ADVICE * len(told))
     )

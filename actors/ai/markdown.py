@@ -12,6 +12,7 @@ _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.*)$")
 _ITEM = re.compile(r"^[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
 _TABLE = re.compile(r"^[ \t]*\|")
 _BOLD = re.compile(r"\s*(?:\d+[.)] )?(\*\*|__)[^*_\n]+\1:?\s*")
+_ABOUT = re.compile(r"\W*(?:About|Über|À propos|Sobre|Acerca|Chi|O|Om)(?:\s\S+){1,3}\W*")
 _CUT_OFF = ("\u2026", "...", "[\u2026]", "[...]")
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 
@@ -91,6 +92,14 @@ def prose(document: str) -> str:
     """Return the text that a person would read aloud: each paragraph and list item on its own line."""
     texts = [plain(marker(block)) for block in blocks(document) if block.kind in {"paragraph", "item"}]
     return "\n".join(text for text in texts if text)
+
+
+def article(document: str) -> list[Block]:
+    """Return the blocks, without blocks below a heading near the end that introduces the company or the author."""
+    found = blocks(document)
+    late = enumerate(found[2 * len(found) // 3 :], 2 * len(found) // 3)
+    ends = (at for at, one in late if (one.kind == "heading" or is_bold(one)) and _ABOUT.fullmatch(one.text))
+    return found[: next(ends, len(found))]
 
 
 def is_prose(block: Block) -> bool:

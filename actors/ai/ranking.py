@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-from actors.ai.markdown import blocks, is_prose, plain
+from actors.ai.markdown import article, is_prose, plain
 from actors.ai.sentences import Sentence, sentences
 from actors.ai.standing import is_fit, is_independent
 from actors.ai.words import count, terms
@@ -81,7 +81,7 @@ def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
 def _placed(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[Vector], list[float]]:
     every = (
         (sentence, block.heading, is_spoken)
-        for block in blocks(document)
+        for block in article(document)
         if block.kind == "paragraph" and is_prose(block)
         for sentence, is_spoken in spoken(block.text, block.start)
     )

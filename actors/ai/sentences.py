@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from actors.ai.words import count
+from actors.ai.words import SMALL, count
 from actors.calendar_names import MONTHS
 
 # There are three kinds of abbreviations: never at a sentence's end; not if a name follows; not if a number follows.
@@ -23,11 +23,15 @@ _OPENERS = "\"'\u201c\u2018([«*_`"
 # read only once: a page may consist of nothing but stops.
 _END = re.compile(
     r"(?<![.!?…])[.!?…]++[\"'\u201d\u2019)\]»*_`]*+(?=\s|$)|[\u3002\uff01\uff1f]+[\u201d\u300f\u300d\uff09]*"
+    r"|(?<=[a-zß-ÿ]{3})[.!?](?=[A-ZÀ-Þ][a-zß-ÿ]*+\s)"  # the space after the stop is missing
 )
 _STOPS = (".", "!", "?", "\u3002", "\uff01", "\uff1f")
 _NEXT = re.compile(r"\s*(\S.{0,5})", re.DOTALL)
+_NEXT_WORD = re.compile(r"\W{0,20}+(\w+)")  # the pattern has a bound, because a page may consist of stops and spaces
 _DASH = re.compile(r"\s[\u2014\u2013][*_]*\s")  # after the stop of an abbreviation, as in "ORRIN, Vel. — "
+_SMALL_LETTERS = re.compile(r"(?:^|\s)[a-zß-ÿ]+$")
 _CONSONANTS = re.compile(r"[B-DF-HJ-NP-TV-XZ][b-df-hj-np-tv-xz]{1,3}")  # as in Lt. and Mr.
+_DOTTED = re.compile(r"[A-Z]\w?\.[A-Z]|ID")  # as in U.S., which may end a sentence
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 _ORDINAL = re.compile(  # after the stop of a German ordinal, as in "31. März"
     rf"\s(?:{MONTHS['de'].title().replace(' ', '|')}|Jahrhundert|Geburtstag|Weltkrieg)\b"
@@ -91,11 +95,17 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
         if _ORDINAL.match(text, match.end()) or _BEFORE_ORDINAL.search(ahead):
             return False
     ahead = text[max(0, match.start() - _LONGEST_WORD) : match.start()]
+    following = _NEXT_WORD.match(text, match.end())
+    is_small = following is not None and following[1].lower() in SMALL
+    if (
+        text[match.end()] == first and text[match.end() - 1] in _STOPS[:3]
+    ):  # the space is missing, as in "that day.The" and Task.Run
+        return is_small or _SMALL_LETTERS.search(ahead) is not None
     before = _LAST_WORD.search(ahead)
     if before is None or not match.group().startswith(".") or match.group().startswith(".."):
         return True
     word = before.group(1).lstrip(".")
-    return not _is_abbreviation(word, first)
+    return (is_small and _DOTTED.fullmatch(word) is not None) or not _is_abbreviation(word, first)
 
 
 def _is_abbreviation(word: str, first: str) -> bool:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import chain, islice, pairwise
 
 from actors.ai.gate import form
-from actors.ai.gate.evidence import is_unspaced, key, keys, tokens
+from actors.ai.gate.evidence import has_capital_nouns, is_unspaced, key, keys, tokens
 from actors.ai.markdown import prose
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.words import SMALL
@@ -20,6 +20,10 @@ _SPEECH = 25  # a quotation with at most this number of characters is a name or 
 _CLOSE = 4  # number of words before and after a speech that are searched for the speaker's name
 _WORD = re.compile(r"[^\W\d_][\w'\u2019.-]*")
 _UNCASED = re.compile(r"[\u0600-\u06ff\u0900-\u097f\uac00-\ud7af]")
+_TITLE_CASE = 0.7  # a text with this share of capitalised words is a heading
+_FIGURE = re.compile(r"\d+")
+_FIGURES = 2  # a text with at least this number of figures, and many names, is from a table
+_MOST_MARKED = 0.6  # the largest share of names and figures among the words of a sentence with these figures
 _OPENING = 6  # number of words at the beginning of a sentence that must name the subject
 _BEHIND_ARTICLE = 4  # the number of words after a first word "the"; otherwise an earlier sentence named the subject
 _INTRODUCTION = 16  # maximum number of words before a comma that may precede the subject
@@ -82,12 +86,22 @@ def leans(text: str) -> bool:
 @lru_cache(maxsize=1024)
 def is_scrap(text: str) -> bool:
     """Return whether a text is part of a sentence or list, speech without a speaker's name, or about its author."""
-    return (
-        _SAYS["symbol"].search(text) is not None
-        or _SAYS["scrap"].match(text) is not None
-        or _SAYS["myself"].search(unquoted(text)) is not None
+    around = unquoted(text)
+    if (
+        _SAYS["scrap"].match(text)
+        or _SAYS["address"].search(text)
+        or _SAYS["symbol"].search(text)
+        or _SAYS["myself"].search(around)
         or not _names_speaker(text)
-    )
+    ):
+        return True
+    if _SAYS["role_speaks"].search(around) and not _SAYS["full_name"].search(around):
+        return True
+    if is_unspaced(text):
+        return False
+    said = tokens(text)
+    marked = sum(not word[0].islower() for word in said)
+    return marked > (_MOST_MARKED if len(_FIGURE.findall(text)) >= _FIGURES else _TITLE_CASE) * len(said)
 
 
 def speech(text: str) -> list[re.Match[str]]:
@@ -119,6 +133,7 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
         and not is_personal(text)
         and not _LABEL.match(text)
         and not praises(text)
+        and not any(_SAYS["start"].match(one.group()) for one in speech(text))
         and (is_first or _names_subject(text, keys(title)))
         and (is_first or not _knows_something(text, keys(title), document))
         and not _knows_somebody(text, keys(title), document)
@@ -131,14 +146,14 @@ def praises(text: str) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _names(document: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the last words of names, and the keys of words in several sentences."""
+def _names(document: str) -> tuple[frozenset[str], frozenset[str], bool]:
+    """Return the last words of names, the keys of words in several sentences, and whether nouns have capitals."""
     lines = prose(document).split("\n")
     told = tuple(islice((one.text for line in lines for one in sentences(line)), _MOST_SENTENCES))
     last = frozenset(run[-1] for text in told for run in names_in(text) if len(run) > 1)
     times = Counter(chain.from_iterable(map(keys, told)))
     often = frozenset(word for word, number in times.items() if number > _OFTEN)
-    return last, often
+    return last, often, has_capital_nouns(told)
 
 
 @lru_cache(maxsize=512)
@@ -194,12 +209,14 @@ def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
 
 def _knows_something(text: str, title: frozenset[str], document: str) -> bool:
     """Return whether a sentence has "the" before a word of other sentences without saying which thing is meant."""
-    words, often = tokens(text), _names(document)[1]
+    words, (_, often, has_nouns) = tokens(text), _names(document)
     for at, word in enumerate(words[:-1]):
         noun, *behind = words[at + 1 : at + 4]
         is_known = (key(noun) in often or not at) and key(noun) not in title and noun.lower() not in SMALL
-        if _SAYS["article"].match(word) and is_known and not _is_name(noun):
+        if _SAYS["article"].match(word) and is_known and not (_is_name(noun) and not has_nouns):
             said = [noun, *behind[: 2 if at else 1]]
-            if not any(key(one) in title or _SAYS["which"].match(one) or _is_name(one) for one in said):
+            if not any(
+                key(one) in title or _SAYS["which"].match(one) or (_is_name(one) and not has_nouns) for one in said
+            ):
                 return True
     return False

@@ -59,7 +59,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
         description=one_line(html.unescape(described or text_at(article, "description")), 2000),
         language=_language(tree, metas),
         canonical=_canonical(tree, url),
-        published_at=published(tree, lines, metas, article, data),
+        published_at=published(tree, lines, metas, article, data, url),
         author=one_line(page_author(article, metas, lines, site), 200),
         site=site,
         is_article=bool(article) or metas.get("og:type", "").lower() == "article",

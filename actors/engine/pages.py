@@ -8,7 +8,7 @@ from typing import Literal
 from lxml.etree import ElementDefaultClassLookup, ParserError
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
-from actors.engine.article.full_text import Article, by_trafilatura, read_article, without_furniture
+from actors.engine.article.full_text import SHORT, Article, by_trafilatura, read_article, without_furniture
 from actors.engine.article.plain import plain_text
 from actors.engine.article.transcript import CAPTIONS, spoken
 from actors.engine.article.walls import refuse_wall
@@ -47,7 +47,7 @@ def read_page(
     refuse_wall(tree, article.text, about, url)
     titles = {letters(one) for one in (about.title, *(heading.text_content() for heading in tree.iter("h1")))} - {""}
     links = {letters(link.text_content()) for link in tree.iter("a")} - {""}
-    plain, marked = (without_furniture(one, titles, links) for one in (article.text, article.markdown))
+    plain, marked = (without_furniture(one, titles, links, SHORT) for one in (article.text, article.markdown))
     is_structured = bool(article.text) and article.text.split() == about.body.split()
     return _item(url, about, plain, marked, "structured" if is_structured else "page", article.reason)
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from actors.ai.composition import announces
 from actors.ai.gate.evidence import keys
-from actors.ai.markdown import Block, blocks, marker, plain
+from actors.ai.markdown import Block, article, marker, plain
 from actors.ai.sentences import sentences
 from actors.ai.standing import is_independent, is_told_to_reader
 from actors.insights.candidates import Candidate, Kind, in_context
@@ -42,7 +42,7 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
 
 def highlights(document: str, settings: Selection, title: str = "", told: str = "") -> list[Candidate]:
     """Return the highlights of a Markdown ``document``, verbatim and in order, without repeats of the text ``told``."""
-    parts = blocks(document)
+    parts = article(document)
     if has_code(parts):
         found = _of_code(parts, document, settings, title)
     else:

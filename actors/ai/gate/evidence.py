@@ -54,8 +54,8 @@ class Evidence:
         return tuple(normal(sentence).strip(STOPS) for sentence in self.sentences)
 
     def has(self, sentence: str) -> bool:
-        """Return whether the story has this whole sentence."""
-        return normal(sentence).strip(STOPS) in self.forms
+        """Return whether the story has this sentence, letter by letter."""
+        return sentence in self.sentences
 
     @cached_property
     def keys(self) -> frozenset[str]:

@@ -2,16 +2,13 @@
 
 import re
 import unicodedata
-from bisect import bisect_right
 from functools import lru_cache
-from operator import itemgetter
 
 _LINK = re.compile(r"\]\([^()\s]{0,2000}(?:\s[^()]{0,200})?\)")
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
 _DROPPED = frozenset(
     "\"'`\u00b4\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a\u300c\u300d\u300e\u300f*_\\[]"
 )
-_WORD = re.compile(r"\S+")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 _ELLIPSIS = re.compile(r"\s*(?:\[?(?:\u2026|\.\.\.)\]?)\s*")
 _QUOTED = re.compile(
@@ -47,9 +44,9 @@ def place(document: str, quote: str) -> tuple[int, int] | None:
     exact = document.find(quote)
     if exact >= 0:
         return exact, exact + len(quote)
-    form, words = _mapped(document)
+    form, places = _mapped(document)
     start = form.find(wanted)
-    return None if start < 0 else (_at(words, start), _at(words, start + len(wanted) - 1) + 1)
+    return None if start < 0 else (places[start], places[start + len(wanted) - 1] + 1)
 
 
 def quoted(text: str) -> list[str]:
@@ -64,19 +61,14 @@ def stands_in(quote: str, form: str) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _mapped(text: str) -> tuple[str, list[tuple[int, re.Match[str]]]]:
-    """Return the normal form, and its words, each with the index in this form and its match in ``text``."""
-    parts, words, length = list[str](), list[tuple[int, re.Match[str]]](), 0
-    for match in _WORD.finditer(_LINK.sub(lambda link: "*" * len(link[0]), text)):  # an asterisk is dropped
-        if part := match[0].translate(_FORMS):
-            parts.append(part)
-            words.append((length, match))
-            length += len(part) + 1
-    return " ".join(parts), words
-
-
-def _at(words: list[tuple[int, re.Match[str]]], index: int) -> int:
-    """Return the index in the text of a character of the normal form that is no space."""
-    start, match = words[bisect_right(words, index, key=itemgetter(0)) - 1]
-    places = [at for at, char in enumerate(match[0], match.start()) for _ in _FORMS[ord(char)]]
-    return places[index - start]
+def _mapped(text: str) -> tuple[str, list[int]]:
+    """Return the normal form, and the index of each of its characters in ``text``."""
+    skipped = {at for match in _LINK.finditer(text) for at in range(match.start(), match.end())}
+    form: list[str] = []
+    places: list[int] = []
+    for at, char in enumerate(text):
+        for part in "" if at in skipped else _FORMS[ord(char)]:
+            if part != " " or (form and form[-1] != " "):
+                form.append(part)
+                places.append(at)
+    return "".join(form), places

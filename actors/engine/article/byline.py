@@ -1,4 +1,4 @@
-"""Finds a page's author and date, in the page's metadata and near the heading."""
+"""Finds a page's author and date, in its data about itself and near the heading."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import html
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
@@ -21,6 +22,7 @@ _DATE_META = re.compile(
     r"|(?:article|dc|dcterms|citation|sailthru)?(?:published|date|created)"
 )
 """The letters in the name of a meta element that has the date of publication."""
+_OF_ADDRESS = re.compile(r"/(20[012]\d)(?:/([01]?\d)/([0-3]?\d)|-([01]\d)-([0-3]\d))(?!\d)")
 _CHANGED = re.compile(r"updat|modif|review|revis|edited", re.IGNORECASE)
 _BEFORE_A_DATE = re.compile(
     r"^(?:(?:first |originally )?(?:published|posted|(?:last )?updated|date|release date|created|written)(?: on| at)?\W*|on )",
@@ -59,7 +61,7 @@ _BESIDE = re.compile(r"bio|image|img|desc|box|about|more|social|date|title", re.
 
 
 class Line(NamedTuple):
-    """Holds a short text. ``place`` counts the elements from the first heading to the text (without a heading, inf)."""
+    """Holds a short text. ``place`` counts the elements from the first heading to it, and is infinite without a heading."""
 
     place: float
     element: HtmlElement
@@ -67,7 +69,7 @@ class Line(NamedTuple):
 
 
 def short_lines(tree: HtmlElement) -> list[Line]:
-    """Return the lines of at most 100 characters."""
+    """Return the texts of at most 100 characters."""
     elements = list(tree.iter())
     said: dict[HtmlElement, str] = {}  # short texts by element, children first
     for element in reversed(elements):
@@ -91,29 +93,43 @@ def published(
     metas: Mapping[str, str],
     article: Mapping[str, Any],
     other: Iterable[Mapping[str, Any]],
+    url: str,
 ) -> datetime | None:
-    """Return the time of publication that the page declares, or None if the page shows another day or the time is uncertain.
+    """Return the time of publication that the page declares, or None if it shows another day or is uncertain.
 
-    A page may declare the time in the ``article``'s structured data, in meta elements, in ``other`` data, or in time elements.
+    A page may declare the time in the structured data of the ``article``, meta elements, ``other`` data, time elements,
+    or its address.
     """
+    pages = [text_at(one, "datePublished") for one in other]
     dated = (text for name, text in metas.items() if _DATE_META.fullmatch(re.sub(r"[\W_]+", "", name)))
-    data = (text_at(one, "datePublished") for one in other)
-    times = _read(one.get("datetime") or "" for one in tree.iter("time"))
-    named = [*_read([text_at(article, "datePublished"), *dated, *data]), *times]
+    match = _OF_ADDRESS.search(urlsplit(url).path)
+    address = "-".join(filter(None, match.groups())) if match else ""
+    said = ((one, " ".join(one.text_content().split())) for one in tree.iter("time"))
+    unchanged = ((one, text) for one, text in said if not _CHANGED.search(text))
+    times = _read(one.get("datetime") or _BEFORE_A_DATE.sub("", text) for one, text in unchanged)
+    named = [*_read([text_at(article, "datePublished"), *dated, *pages]), *times, *_read([address])]
     shown = [
         (moment.date(), place, _CHANGED.search(text) is not None)
         for place, _, text in lines
         if _YEAR.search(text) and (moment := read_date(_BEFORE_A_DATE.sub("", text))) is not None
     ]
-    near = {(day, is_change) for day, place, is_change in shown if -_DATE_ABOVE <= place <= _DATE_BELOW}
+    near = [(day, is_change) for day, place, is_change in shown if -_DATE_ABOVE <= place <= _DATE_BELOW]
+    near_days = {day for day, _ in near}
     if not named:
-        days = {day for day, is_change in near if not is_change} or {day for day, _ in near}
+        days = {day for day, is_change in near if not is_change} or near_days
         days = days or {day for day, _, is_change in shown if not is_change}
         return datetime.combine(days.pop(), time.min, UTC) if len(days) == 1 else None
-    late = {day for day, place, is_change in shown if is_change and _DATE_BELOW < place <= _FAR_BELOW}
-    told = {day for day, _ in near} or late or {one.date() for one in times}
-    is_close = named[0] in times or any(abs(day - named[0].date()) <= _A_DAY for day in told)
-    return named[0] if is_close or len(told) != 1 else None
+    declared, of_times = named[0], {one.date() for one in times}
+    if near:
+        is_certain = _is_close(declared, near_days) or declared.date() in of_times
+    else:
+        late = {day for day, place, is_change in shown if is_change and _DATE_BELOW < place <= _FAR_BELOW} or of_times
+        is_certain = len(late) != 1 or _is_close(declared, late)
+    return declared if is_certain else None
+
+
+def _is_close(moment: datetime, days: set[date]) -> bool:
+    return any(abs(day - moment.date()) <= _A_DAY for day in days)
 
 
 def _read(texts: Iterable[str]) -> list[datetime]:
@@ -121,7 +137,7 @@ def _read(texts: Iterable[str]) -> list[datetime]:
 
 
 def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Sequence[Line], site: str) -> str:
-    """Return the names of the authors on one line. The address of a profile is not returned as a name."""
+    """Return the names of the authors on one line. The address of a profile is not a name."""
     said = article.get("author")
     people = said[:_MOST_AUTHORS] if isinstance(said, list) else [said]
     own = [text_of(one.get("name") if isinstance(one, dict) else one) for one in people]
@@ -132,18 +148,26 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
         if authors := [name for name in names if name.casefold() != site.casefold()]:
             return ", ".join(dict.fromkeys(authors))
         itself = site if names else itself
-    return next(filter(None, map(_named, lines)), itself)
+    near = _near(lines)
+    return near.get("by") or near.get("profile") or near.get("class") or itself or near.get("written by", "")
 
 
-def _named(line: Line) -> str:
-    """Return the name that a line gives as the author's. Far from the heading, a name must follow "written by" or the like."""
-    place, element, text = line
-    said, marks = _BY.fullmatch(text), element.get("class") or ""
-    is_near = -_NAME_ABOVE <= place <= _NAME_BELOW
-    if said:
-        return _name(said["name"]) if is_near or " " in said["said"] else ""
-    is_marked = _AUTHOR.search(marks) and not _BESIDE.search(marks)
-    return _name(text) if is_near and (is_marked or _PROFILE.search(element.get("href") or "")) else ""
+def _near(lines: Sequence[Line]) -> dict[str, str]:
+    """Return the first name of each kind. Far from the heading, a name must follow "written by"."""
+    found: dict[str, str] = {}
+    for place, element, text in lines:
+        said, marks, kind = _BY.fullmatch(text), element.get("class") or "", ""
+        if not -_NAME_ABOVE <= place <= _NAME_BELOW:
+            kind = "written by" if said and " " in said["said"] else ""
+        elif said:
+            kind = "by"
+        elif _PROFILE.search(element.get("href") or ""):
+            kind = "profile"
+        elif _AUTHOR.search(marks) and not _BESIDE.search(marks):
+            kind = "class"
+        if kind and (name := _name(said["name"] if said else text)):
+            found.setdefault(kind, name)
+    return found
 
 
 def _name(text: str) -> str:

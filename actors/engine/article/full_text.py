@@ -1,13 +1,14 @@
 """Extracts the article of a page, with a second extractor if the first result is doubtful, and chooses one result.
 
-1. Trafilatura reads for recall. Trafilatura's text is certain if it has at least 1,500 characters and the length of the
-   page's long paragraphs, ± 10 %. Otherwise readability reads too. If trafilatura's text has less than half of the
-   length of the long paragraphs, trafilatura reads again with all its fallbacks.
+1. Trafilatura reads for recall. Its text is certain if it has at least 1,500 characters and is as long as the page's long
+   paragraphs together, ± 10 %. Otherwise readability reads too; and if the text has less than half of the length of these
+   paragraphs, trafilatura reads once more with all its fallbacks.
 2. Trafilatura's text is taken. Readability's text is taken instead if trafilatura's text contains it and has a tenth more
    words, which may be from around the article; or if trafilatura's text is short and readability's is three times as long.
 3. A reading that looks cut off is replaced by a reading that contains most of it, and has 1.8 times its words, or 1.15 times
-   its words and at least 300 further words. The text in the page's structured data may replace a reading too.
-4. The title above the text, links to other articles, and the lines that follow every article of a site are left out.
+   its words and at least 300 further words. The text in the page's own data may replace a reading too.
+4. If no reading has 200 characters, the longest is taken.
+5. The title above the text, links to other articles, and the lines below each article of a site are left out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from lxml.html import HtmlElement
 
@@ -27,7 +28,7 @@ from actors.engine.text import clean, letters
 
 Way = Literal["trafilatura", "readability", "structured"]
 
-# These values were chosen by one half of the test corpora, and measured on the other half.
+# These values were chosen on one half of the corpora, and measured on the other half.
 SHORT = 200  # characters; a shorter reading has failed
 CUT = 1.8  # a text looks cut off beside a reading with this many times its words
 _SAME = 0.9  # share of runs of words with which one text contains another
@@ -61,6 +62,7 @@ _BELOW = re.compile(
     re.IGNORECASE,
 )
 """Words of a line that asks readers for something or states rights, as pages have it below an article."""
+_LONGEST_LINE = 400  # characters
 _SILENT = ("script", "style", "svg", "template", "link", "meta")
 
 
@@ -78,7 +80,8 @@ class Reading:
         return Said(self.text)
 
 
-class Article(NamedTuple):
+@dataclass(frozen=True)
+class Article:
     """Holds the chosen text, and the reason for the choice."""
 
     text: str
@@ -87,13 +90,13 @@ class Article(NamedTuple):
 
 
 def read_article(tree: HtmlElement, structured: str) -> Article:
-    """Return the article of a parsed page. ``structured`` is the text in the page's structured data, or empty."""
+    """Return the article of a parsed page. ``structured`` is the text in the page's data, or empty."""
     chosen, reason = choose(readings(tree, structured))
     return Article(chosen.text, chosen.marked(), f"{chosen.way}: {reason}" if chosen.text else reason)
 
 
 def readings(tree: HtmlElement, structured: str) -> list[Reading]:
-    """Return the readings of the page by the extractors. The first reading is preferred."""
+    """Return the readings of the page. The first reading is preferred."""
     from lxml.etree import strip_elements
 
     page = deepcopy(tree)
@@ -118,14 +121,15 @@ def choose(found: list[Reading]) -> tuple[Reading, str]:
     """Return the chosen reading, and the reason as a sentence."""
     whole = [one for one in found if len(one.text) >= SHORT]
     if not whole:
-        return found[0], "no reading is long enough"
+        longest = max(found, key=lambda one: len(one.text))
+        return longest, "the longest of short readings" if longest.text else "no reading has a text"
     chosen, reason = whole[0], "no other reading is better"
     other = next((one for one in whole if one.way == "readability"), chosen)
     if chosen.said.size < _BRIEF and other.said.size > _ASIDE * chosen.said.size:
         chosen, reason = other, f"{chosen.way} has {chosen.said.size} words outside the page's long text"
     elif chosen.said.size > _MORE * other.said.size and chosen.said.holds(other.said) >= _SAME:
         chosen, reason = other, f"{chosen.way} holds it, and has more around it"
-    # The loop ends, because each replacement has more words than the text before.
+    # The loop ends, because each replacement has more words.
     while (longer := next((one for one in whole if looks_cut(chosen.said, one.said)), None)) is not None:
         share = longer.said.size / chosen.said.size
         reason = f"{chosen.way} looks cut: {longer.way} has {share:.1f} times the words and holds it"
@@ -134,14 +138,14 @@ def choose(found: list[Reading]) -> tuple[Reading, str]:
 
 
 def looks_cut(text: Said, other: Said) -> bool:
-    """Return whether the other text belongs to the same article and has far more words, or more whole sections."""
+    """Return whether the other text is of the same article and has far more words, or further whole sections."""
     if other.size <= _CUT_WITHIN * text.size or other.holds(text) < _HELD:
         return False
     return other.size > CUT * text.size or other.beyond(text) >= _SECTIONS
 
 
 def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[], str]]:
-    """Return the text that trafilatura finds, without readers' comments, and a function that returns this text as markdown."""
+    """Return the text that trafilatura finds, without comments, and a function that makes its markdown."""
     import trafilatura
     from trafilatura.xml import xmltotxt
 
@@ -154,7 +158,7 @@ def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[],
 
 
 def _by_readability(page: HtmlElement) -> tuple[str, Callable[[], str]]:
-    """Return the text by trafilatura's copy of readability, which changes the tree, and takes a fifth of readability's time."""
+    """Return the text by trafilatura's copy of readability, which changes the tree, in a fifth of the package's time."""
     from trafilatura.external import try_readability
 
     article = try_readability(page)
@@ -162,7 +166,7 @@ def _by_readability(page: HtmlElement) -> tuple[str, Callable[[], str]]:
 
 
 class Said:
-    """Holds a text as words and runs of words, by which the text is compared with other texts."""
+    """Holds a text as words and runs of words, to compare it with other texts."""
 
     def __init__(self, text: str) -> None:
         self._words = _WORD.findall(text)
@@ -183,20 +187,24 @@ class Said:
         return (self._runs & other._runs).total() / other._runs.total()
 
 
-def without_furniture(text: str, titles: set[str], links: set[str]) -> str:
-    """Return an article's text or markdown without lines that belong to the page around the article.
+def without_furniture(text: str, titles: set[str], links: set[str], least: int) -> str:
+    """Return a text or its markdown without the lines of the page around it, or unchanged if too little text remains.
 
-    ``titles`` (with headings of the first level) and the texts of the page's ``links`` are given as their ``letters``.
+    At least ``least`` characters must remain. The page's ``titles`` and headings of the first level, and the texts of
+    its ``links``, are given as their ``letters``.
     """
     lines = text.split("\n")
     start = next((at for at, line in enumerate(lines) if line.strip() and letters(line) not in titles), 0)
     within = lines[start : _end(lines, start, links)]
-    return "\n".join(line for line in within if not _ELSEWHERE.match(line.strip(" \t-*_#>"))).strip()
+    kept = (line for line in within if len(line) > _LONGEST_LINE or not _ELSEWHERE.match(line.strip(" \t-*_#>")))
+    left = "\n".join(kept).strip()
+    return left if len(left) >= least else text
 
 
 def _end(lines: list[str], start: int, links: set[str]) -> int:
     for at in range(len(lines) - 1, start, -1):
         line = lines[at]
-        if line.strip(" \t-*_=") and not (letters(line) in links or _BELOW.search(line)):
+        is_below = letters(line) in links or (len(line) <= _LONGEST_LINE and _BELOW.search(line))
+        if line.strip(" \t-*_=") and not is_below:
             return at + 1
     return start + 1

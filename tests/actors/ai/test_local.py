@@ -80,10 +80,11 @@ def test_a_one_liner_never_says_what_the_headline_says(sentence: str) -> None:
     [
         ("10 mills of Velm", "{}"),
         ("The best mills of Velm", "## One\n\n{}\n\n## Two\n\nA mill has stones.\n\n## Three\n\nIt turns."),
+        ("Flood stops mills of Velm", "- One mill.\n- Another mill.\n- A third mill.\n\n{}"),
         ("Flood stops mills of Velm", "{} You should see your mill. You can buy it. You get yours now at the shop."),
         ("Flood stops mills of Velm", "Price: 3\n\nSize: 4\n\nColour: red\n\n{}"),
     ],
-    ids=["a list by its headline", "several things", "an advert", "labels"],
+    ids=["a list by its headline", "several things", "items", "an advert", "labels"],
 )
 def test_a_list_a_guide_a_review_of_several_things_or_an_advert_has_no_one_liner_of_its_text(
     title: str, document: str
@@ -117,6 +118,8 @@ def test_an_article_of_news_may_have_three_headings() -> None:
         ("Breaking news, sport, travel and weather from around the world.", False),
         ("", False),
         ("The dam broke, and 50 people of Velm lost their houses.", True),
+        # No single sentence of the story says "12 of 50".
+        ("The dam broke, and 12 of 50 people of Velm lost their houses.", False),
         ("The dam of Ansel broke, and 50 people of Velm lost their houses.", False),
     ],
 )

@@ -46,9 +46,11 @@ DOCUMENT = (
         "In the autumn of that year, the company closed two of its shops in Orrin.",
         "On Monday, people from all over the valley came to Orrin.",
         "The mill of Velm burned before we came home.",
+        "“They grind it in a single night for all of the valley,” said Mara Lind, the miller.",
         "Bakers in Orrin know these mills from the days of the war.",
     ],
-    ids=["a subject told before", "a last name", "a noun told before", "after an introduction", "a day is no name", "its author speaks", "pointing"],
+    ids=["a subject told before", "a last name", "a noun told before", "after an introduction", "a day is no name", "its author speaks", "in speech",
+         "pointing"],
 )  # fmt: skip
 def test_a_sentence_about_what_was_told_before_does_not_stand_alone(sentence: str) -> None:
     assert not stands_alone(sentence, TITLE, f"{DOCUMENT} {sentence}")
@@ -68,3 +70,11 @@ def test_a_sentence_about_what_was_told_before_does_not_stand_alone(sentence: st
 )
 def test_a_sentence_that_names_its_subject_stands_alone(sentence: str) -> None:
     assert stands_alone(sentence, TITLE, f"{DOCUMENT} {sentence}")
+
+
+def test_where_nouns_have_capitals_a_noun_is_no_name() -> None:
+    document = "Die Mühle von Velm ist am Montag mit dem Rad und dem Haus verbrannt. Bäcker aus der Stadt holten das Mehl im Tal."
+    assert stands_alone("Die Mühle hatte 40 Räder und ein Haus am Fluss.", "Mühle in Velm verbrannt", document)
+    assert not stands_alone(
+        "Die Räder liefen im Herbst nur noch langsam im Fluss.", "Mühle in Velm verbrannt", document
+    )

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 from importlib.resources import files
 
@@ -7,11 +8,13 @@ from hypothesis import given, strategies as st
 from actors.demo import sample_site
 from actors.engine.article.full_text import SHORT, Reading, Said, Way, choose, looks_cut, without_furniture
 from actors.engine.article.plain import plain_text
-from actors.engine.pages import parse_page, read_page
+from actors.engine.pages import html_to_text, parse_page, read_page
 from actors.engine.text import letters
+from tests.actors.scripted_site import page, paragraphs
 
 URL = "https://news.example/a-story"
 ARTICLE = " ".join(f"Sentence {n} of the article says something of its own." for n in range(40))
+BYLINE = "By Ada Lovelace and Alan Turing, correspondents, in Hallin on Monday, 30 November 2026"
 TEASERS = " ".join(f"Another story, number {n}, is only told of here." for n in range(40))
 
 
@@ -48,6 +51,12 @@ def test_readability_is_taken_where_trafilatura_has_more_around_an_article_or_on
     assert way == "readability"
 
 
+def test_the_longest_of_short_readings_is_taken() -> None:
+    byline, teaser = reading("trafilatura", BYLINE), reading("readability", ARTICLE[: SHORT - 1])
+    assert chosen(byline, teaser)[0] == "readability"
+    assert chosen(reading("trafilatura", ""), reading("readability", "")) == ("trafilatura", "no reading has a text")
+
+
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(5, 40), st.booleans()), min_size=1, max_size=3))
 def test_whatever_the_readings_are_none_looks_cut_beside_another(pieces: list[tuple[int, int, bool]]) -> None:
     sentences, others = ARTICLE.split(". "), TEASERS.split(". ")
@@ -66,6 +75,24 @@ def test_no_page_is_cut_to_less_than_half_while_a_reading_has_it(entry: sample_s
     written = files("actors.demo").joinpath(f"site/articles/{entry.slug}.html").read_text(encoding="utf-8")
     truth = Said(plain_text(parse_page(f"<html><body>{written}</body></html>")))
     assert Said(read_page(html, URL).text or "").holds(truth) > 0.75
+
+
+def test_the_choice_comes_with_the_text() -> None:
+    item = read_page(page("The scheduler", paragraphs("the new scheduler")).encode(), URL)
+    assert item.text_choice == "trafilatura: no other reading is better"
+
+
+def test_the_pages_own_data_stand_in_where_its_markup_shows_the_beginning_alone() -> None:
+    body = "\n".join(
+        f"<p>Paragraph {n} has a sentence of its own, and it is about topic {n * 7}.</p>" for n in range(30)
+    )
+    whole = html_to_text(body)[0]
+    data = json.dumps({"@type": "NewsArticle", "articleBody": whole})
+    shown = "".join(body.splitlines()[:8])
+    html = page("t", shown, f'<script type="application/ld+json">{data}</script>')
+    item = read_page(html.encode(), URL)
+    assert item.text_origin == "structured"
+    assert "Paragraph 29 has" in (item.text or "")
 
 
 def test_html_that_is_all_content_becomes_markdown_with_nothing_left_out() -> None:
@@ -96,7 +123,16 @@ STORY = (
     ],
 )
 def test_what_stands_above_and_below_an_article_is_left_out(more: str) -> None:
-    story = STORY.replace("\n\nNobody", "\nRelated: A new school for Velm\n\nNobody")  # left out within it too
-    text = more.format(title="Velm closes its bridge", story=story)
+    text = more.format(title="Velm closes its bridge", story=STORY)
     links = {letters("Fire in the town hall"), letters("A new school for Velm")}
-    assert without_furniture(text, {letters("Velm closes its bridge")}, links) == STORY
+    assert without_furniture(text, {letters("Velm closes its bridge")}, links, 20) == STORY
+
+
+def test_a_line_that_leads_to_another_article_is_left_out() -> None:
+    told = STORY.replace("\n\nNobody", "\n\nRelated: A new school for Velm\n\nNobody")
+    assert without_furniture(told, set(), set(), 20) == told.replace("Related: A new school for Velm\n", "")
+
+
+def test_no_text_is_left_with_less_than_a_story_needs() -> None:
+    text = f"{STORY}\n\nSign up for the course, and follow us on the way."
+    assert without_furniture(text, set(), set(), 10_000) == text

@@ -94,12 +94,30 @@ def test_an_article_within_structured_data_is_read_though_it_is_no_list(key: str
         ('<p><a href="/tags/ada">Ada Lovelace</a></p>', None),
         ('<p class="author-name">Ada Lovelace</p>', "Ada Lovelace"),
         ('<p class="author-name">Share this</p>', None),
+        ('<p class="author-name">Site Desk</p><p>By Ada Lovelace</p>', "Ada Lovelace"),
+        ('<p class="author"><a href="/author/ada">Ada Lovelace</a> <b>Editor</b></p>', "Ada Lovelace"),
     ],
-    ids=["by", "by two", "link to a profile", "link to a tag", "class", "class, no name"],
+    ids=[
+        "by",
+        "by two",
+        "link to a profile",
+        "link to a tag",
+        "class",
+        "class, no name",
+        "by before class",
+        "profile before class",
+    ],
 )
 def test_an_author_is_read_near_the_heading(line: str, name: str | None) -> None:
     item = read_page(page("A title", f"<h1>A title</h1>{line}{BODY}").encode(), URL)
     assert (item.author.name if item.author else None) == name
+
+
+def test_a_time_element_that_tells_of_a_change_is_no_date_of_publication() -> None:
+    times = '<p>Published: 3 November 2026</p><time datetime="2026-11-20">Updated 20 November 2026</time>'
+    found = read_page(page("A title", f"<h1>A title</h1>{times}{BODY}").encode(), URL).published_at
+    assert found is not None
+    assert found.date().isoformat() == "2026-11-03"
 
 
 def test_the_structured_body_stands_in_for_a_page_that_is_drawn_by_scripts() -> None:

@@ -71,9 +71,10 @@ TOWN = [
     "added",
     [
         "A bakery in Elm Street sells 30% more loaves than in spring.",
+        "**About Orrin Mills**\n\nOrrin Mills is a mill of Orrin that sells flour to 30% of families after nine nights of rain.",
         "Flour of Orrin families rose by 30% after nine nights of rain. It is dear for the families of the town. Read the whole of it…",
     ],
-    ids=["a remark by the way", "a teaser"],
+    ids=["a remark by the way", "about a company", "a teaser"],
 )
 def test_what_does_not_belong_to_the_story_is_no_highlight(added: str) -> None:
     title = "Dam of Orrin breaks in the night"

@@ -50,6 +50,18 @@ def test_a_fault_names_what_the_story_does_not_have(text: str, named: str) -> No
     assert named in found
 
 
+@pytest.mark.parametrize(
+    ("text", "document"),
+    [
+        ("Orbis hired 253 people on Monday.", "Orbis hired 25[3] people on Monday."),
+        ("Orbis is 64 years old.", "Orbis is 6'4 years old."),
+    ],
+)
+def test_marks_between_figures_make_no_other_number(text: str, document: str) -> None:
+    assert fault(document, document) is None
+    assert "the story does not have the number" in str(fault(text, document))
+
+
 def test_a_name_with_an_elided_article_is_known_with_either_apostrophe() -> None:
     document = "La ville de Velm veut empêcher la vente d\u2019Aéroports de Velm, dit Ida Brandt."
     assert fault("La ville empêche la vente d'Aéroports de Velm.", document) is None
