@@ -1,4 +1,4 @@
-"""Sends alerts: the analysis notes matching stories for each receiver, and one job sends them."""
+"""Sends alerts: the analysis of a story notes the receivers whose alerts match, and one job for each receiver sends."""
 
 from typing import Any
 from uuid import UUID
@@ -11,13 +11,13 @@ from zeke_jobs.errors import UnknownTask
 
 
 def raise_for(ctx: Context[Any], tx: Connection, story_id: UUID) -> None:
-    """Note a story's event once for each receiver whose alerts it matches. Call this with the event locked."""
+    """Note a story's event once for each receiver whose alerts the story matches. The caller holds the event locked."""
     for row in SQL.all(tx, "alert_hits", story_id=story_id):
         send(ctx, row["receiver"])
 
 
 def send(ctx: Context[Any], receiver: str) -> None:
-    """Send the job that delivers to a receiver, unless such a job waits. Call this in a transaction."""
+    """Send the job that delivers to a receiver, unless this job is queued already. Call this function in a transaction."""
     try:
         ctx.send("deliver-alert", {"receiver": receiver}, key=receiver, unique="receiver")
     except UnknownTask as error:

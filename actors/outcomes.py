@@ -1,4 +1,4 @@
-"""Defines the outcomes of an item, and the facts about each outcome. A new outcome is added only in this module."""
+"""Defines the outcomes of an item, each with its status and traits. A new outcome is added only in this module."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Outcome(StrEnum):
-    """Is a value of ``item_outcomes.outcome``, with ``raw_items.status`` and traits. Pending outcomes are not final.
+    """Is a value of ``item_outcomes.outcome``, with its ``raw_items.status`` and its traits. A pending outcome is not final.
 
     - ``passes``: a temporary fault, the next try may succeed.
     - ``feed``: the feed's own text may replace the page.
@@ -19,7 +19,7 @@ class Outcome(StrEnum):
     traits: frozenset[str]
 
     def __new__(cls, value: str, status: str = "", traits: str = "") -> Self:
-        """Make an outcome. A look-up passes only the value."""
+        """Make an outcome. When Python looks an outcome up, it passes only the value."""
         outcome = str.__new__(cls, value)
         outcome._value_ = value
         outcome.status = status
@@ -71,7 +71,7 @@ REASONS = frozenset(outcome for outcome in Outcome if outcome.status in {"skippe
 
 
 def one_of(known: frozenset[Outcome], code: str) -> Outcome:
-    """Return the outcome of this name. Raises ValueError if it is unknown."""
+    """Return the outcome of this name. Raises ValueError if the name is unknown."""
     if code not in known:
         raise ValueError(f"expected one of {', '.join(sorted(known))}, got {code!r}; actors/outcomes.py has them all")
     return Outcome(code)

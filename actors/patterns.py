@@ -31,10 +31,10 @@ def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
 
 
 def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:
-    r"""Yield the alternatives, grouped by a common condition at their beginning, which rejects most places fast.
+    r"""Yield the alternatives in groups with a common condition at the beginning, which rejects most places in a text fast.
 
-    The condition is ``\b``, ``^``, or a letter beyond ASCII. If case is ignored, a group is sorted by first letters, because
-    Python rejects an alternative fast only by a letter whose case counts.
+    The condition is ``\b``, ``^``, or a letter beyond ASCII. If case is ignored, a group's alternatives are sorted by
+    first letter, because Python rejects an alternative fast only by a letter whose case counts.
     """
     groups: dict[str, list[str]] = {}
     for each in (part for line in alternatives for part in _opened(f"(?:{line})")):
@@ -56,7 +56,7 @@ def _by_letter(alternatives: Iterable[str]) -> list[str]:
 
 
 def _opened(alternative: str) -> list[str]:
-    """Return the alternatives of a group at the beginning of an alternative, each with the rest after the group."""
+    """If an alternative begins with a group, return the alternatives in that group, each with the rest after the group."""
     parts, depth, start = [], 0, 3
     if not alternative.startswith("(?:") or _GROUP.search(alternative):  # a capturing group cannot be repeated
         return [alternative]

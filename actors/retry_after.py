@@ -10,7 +10,7 @@ _LONGEST_VALUE = 100  # characters; a date has 29
 
 
 def retry_after(value: str, now: datetime | None = None, *, unit: float = 1.0) -> float | None:
-    """Return the seconds of a header with ``unit`` seconds or a date, up to ``LONGEST_WAIT``, or None if it is unreadable."""
+    """Return the wait in a header with a date or a number of ``unit`` seconds, up to ``LONGEST_WAIT`` seconds, or None."""
     value = value.strip()
     if len(value) <= _LONGEST_VALUE and _NUMBER.fullmatch(value):
         return bounded(float(value) * unit)

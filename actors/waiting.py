@@ -1,4 +1,4 @@
-"""Pauses a site, an Engine or an AI provider after its error, with growing delays."""
+"""Pauses requests to a site, an Engine or an AI provider after an error, for a time that grows with each error."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -42,7 +42,7 @@ def note(conn: Connection, who: str, wait: timedelta, why: str = "") -> None:
 
 
 def now(conn: Connection, of: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Return the current pauses with ``who``, ``until`` and ``why``, the longest first. With ``of``, return only some."""
+    """Return the current pauses with ``who``, ``until`` and ``why``, the longest first. With ``of``, return only these."""
     return SQL.all(conn, "rests", of=None if of is None else list(of))
 
 
@@ -53,7 +53,7 @@ def rest(ctx: Context[Any], who: str, seconds: float, why: str) -> None:
 
 
 def keep(ctx: Context[Any], *who: str) -> None:
-    """Raise Defer if requests to one of ``who`` are paused."""
+    """Raise Defer if requests to one of the names ``who`` are paused."""
     for row in now(ctx.db, who):
         raise resting(row["who"], row["until"], row["why"])
 

@@ -1,4 +1,4 @@
-"""Has the AI step: text tools, AI providers, and the interface that handlers use."""
+"""Has the AI step: tools for texts, AI providers, and the interface that the tasks use."""
 
 from actors.ai.settings import Settings as Settings
 

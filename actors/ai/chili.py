@@ -1,4 +1,4 @@
-"""Computes the chili score of a story, 0 to 5, which says how hot it is, by a fixed formula. Keywords are a part of it."""
+"""Computes the chili score of a story, 0 to 5, which says how hot it is, by a fixed formula. Keywords are a part."""
 
 import re
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
         return self._of({**parts, "cluster": round(cluster, 3)}, breakdown.get("found"))
 
     def _of(self, parts: Mapping[str, Any], found: Any) -> tuple[int, dict[str, Any]]:
-        """Return the score of rounded parts, so that it depends only on stored values."""
+        """Return the score of rounded parts, so that the score depends only on stored values."""
         weights = self.weights.model_dump()
         total = sum(weights.values()) or 1.0
         value = round(sum(weights[name] * part for name, part in parts.items()) / total, 3)
@@ -73,7 +73,7 @@ def _rounded(value: Any) -> int:
 def hits(text: str, keywords: tuple[str, ...]) -> list[str]:
     """Return the ``keywords`` in ``text`` as whole words, in any case. "RAG pipelines" has ``rag``, but "storage" does not."""
     lower = text.lower()
-    # Search for a keyword's first word first, which is cheap and makes most searches by pattern unnecessary.
+    # Search for a keyword's first word first, because this search is cheap, and most searches by pattern become unnecessary.
     return [one for one in keywords if one.split() and one.lower().split()[0] in lower and _pattern(one).search(text)]
 
 

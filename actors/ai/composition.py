@@ -1,4 +1,4 @@
-"""Composes the parts of a brief from whole sentences of the story, and enforces the limits of a brief."""
+"""Composes a brief's three lengths from whole sentences of the story, and enforces the limits of a brief."""
 
 import math
 import re
@@ -45,10 +45,10 @@ Placed = tuple[int, str]
 
 
 def one_line(story: Story) -> str | None:
-    """Return the page's description, one of the first sentences, or None if no sentence can be shown.
+    """Return the page's description, or one of the story's first sentences, or None if no sentence can be shown.
 
-    The sentence has at most 140 characters, shares a word with the headline, and adds a name or a number. Of a list or
-    a guide only the description counts, because a sentence of its text covers only a part.
+    The sentence has at most 140 characters, shares a word with the headline, and adds a name or a number. For a list or
+    a guide, only the description is used, because a sentence of its text covers only a part.
     """
     for text in _beginnings(story):
         if (
@@ -66,7 +66,7 @@ def one_line(story: Story) -> str | None:
 
 
 def _beginnings(story: Story) -> Iterator[str]:
-    """Yield the sentences that may summarise a text, best first."""
+    """Yield the sentences that may summarise the story, the best first."""
     items = ranked(story.document)
     shown = [item.text for item in items if item.is_statement][:_BEGINNING]
     is_guide = has_parts(story.title, story.document, [item.text for item in items])
@@ -79,7 +79,7 @@ def _beginnings(story: Story) -> Iterator[str]:
 
 
 def _is_borne_out(text: str, story: Story) -> bool:
-    """Return whether a description is a whole sentence whose words and facts the text contains."""
+    """Return whether a description is a whole sentence whose words and facts are in the story's text."""
     said, told = keys(text), replace(story, title="", source="")
     rest = story.document.partition(text)[2][:_LOOK_AHEAD]  # with which the sentence may go on in the document
     is_ended = is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text
@@ -95,7 +95,7 @@ def _has_figures_of_one(text: str, document: str) -> bool:
 
 
 def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, str | None]:
-    """Return the two-sentence part and the elevator pitch, from the best sentences. A part is None without enough sentences."""
+    """Return the two-sentence part and the elevator pitch, from the best sentences. Without enough sentences a part is None."""
     adding = [each for each in told if adds_to(title, each[1])]
     two = _joined_of(adding, (2,), TWO_LINER) or _joined_of(told, (2,), TWO_LINER)
     return two, _joined_of(told, (4, 3), _ELEVATOR)
@@ -109,7 +109,7 @@ def adds_to(title: str, text: str) -> bool:
 
 
 def names_more(title: str, text: str) -> bool:
-    """Return whether a sentence has a name or a number that the headline lacks. A first word's capital does not count."""
+    """Return whether a sentence has a name or a number that the headline lacks. The first word's capital makes no name."""
     known = keys(title)
     first, *rest = tokens(text) or ("",)
     marked = [first] * (first[:1].isdigit() or not (first[1:] or "a").islower())
@@ -117,13 +117,13 @@ def names_more(title: str, text: str) -> bool:
 
 
 def tells_more(title: str, text: str) -> bool:
-    """Return whether a sentence adds to a headline, and shares a word with it if the headline has enough words."""
+    """Return whether a sentence adds to a headline, and, if the headline has enough words, shares one of these words."""
     headline = keys(title)
     return adds_to(title, text) and (len(headline) < _FEW or bool(headline & keys(text)))
 
 
 def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
-    """Return whether a text is a list, a guide, a review or an advert, by its form and its sentences (``told``)."""
+    """Return whether a text is a list, guide, review or advert, by the text's form and sentences (``told``)."""
     parts = blocks(document)
     headings = sum(part.kind == "heading" or is_bold(part) for part in parts)
     paragraphs = [part for part in parts if part.kind == "paragraph"]
@@ -150,7 +150,7 @@ def announces(title: str) -> bool:
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """Return as many of the best sentences as one of the ``sizes``, in order. The first refers to no earlier sentence."""
+    """Return some of the best sentences, in order, as many as one of ``sizes``. The first needs no earlier sentence."""
     for size in sizes:
         for chosen in map(sorted, combinations(told, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):
@@ -159,7 +159,7 @@ def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str 
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return the first whole words of ``text`` that fit into ``limit`` characters, with an ellipsis, or an empty text."""
+    """Return the first whole words of ``text`` with an ellipsis, at most ``limit`` characters, or an empty text if none fits."""
     text = " ".join(text.split())
     if len(text) <= limit:
         return text
@@ -179,7 +179,7 @@ def enforce(brief: Brief) -> Brief:
 
 
 def time_saved_seconds(reading_seconds: float, brief: Brief, words_per_minute: int) -> int:
-    """Return the seconds that a reader of the brief saves, never negative."""
+    """Return the seconds that a reader of the brief saves compared with the story, never negative."""
     read = sum(count(part) for part in (brief.one_liner, brief.two_liner, brief.elevator) if part)
     return max(0, round(reading_seconds - seconds(read, words_per_minute)))
 

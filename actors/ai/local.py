@@ -1,4 +1,4 @@
-"""Does the AI step without a model: it takes sentences from the story itself, labelled as such."""
+"""Does the AI step without a model: it takes sentences from the story itself, and labels the result so."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ _TITLE_BONUS = 2.0
 
 
 class Analyst:
-    """Does the AI step without a model, with equal results in each run. Other providers override this class.
+    """Does the AI step without a model, with the same results in each run. The classes of other providers inherit this class.
 
     A method raises ``Retry`` or ``Defer`` if a provider asked to wait, ``Reject`` if it refused or the settings are
     wrong, and ``Unfounded`` if the story does not support the answer.
@@ -37,7 +37,7 @@ class Analyst:
         self._model_version = model_version
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
-        """Return the chili score, a brief and a summary. Only a model says why a story matters."""
+        """Return the chili score, a brief and a summary, without why the story matters, which only a model can say."""
         chili, breakdown = self._chili.score(story)
         return Analysis(
             why_it_matters=None,
@@ -56,7 +56,7 @@ class Analyst:
         return Brief(one_line(story), two, elevator, MADE_BY)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
-        """Return up to three whole sentences, in order, with at most 600 characters together. Longer sentences are left out."""
+        """Return up to three whole sentences, in order, of at most 600 characters together. A longer sentence is left out."""
         chosen: list[Ranked] = []
         for item in _best(story.title, story.document)[:3]:
             if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _SUMMARY_CHARS:
@@ -71,13 +71,13 @@ class Analyst:
         return made
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:  # noqa: ARG002
-        """Return the vectors of stories of several jobs, or the exception for each job. A raised exception is for all jobs."""
+        """Return, for each job, its story's vector or the exception for the job. A raised exception is for all jobs."""
         return [Embedding(tuple(self._embed_text(lead(story))), self._model_version) for story in stories]
 
 
 @lru_cache(maxsize=16)  # the embedding needs the text, and so does the search for similar stories
 def lead(story: Story) -> str:
-    """Return the text that is embedded: the title and the first 1,000 characters of prose."""
+    """Return the text from which a story's embedding is made: the title and the first 1,000 characters of prose."""
     return f"{story.title}\n{prose(story.document)[:_LEAD_CHARS]}"
 
 

@@ -17,14 +17,14 @@ _CUT_OFF = ("\u2026", "...", "[\u2026]", "[...]")
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 
 _MARKED = re.compile(r"[`*_\[\]<\\\x00]")
-# Each pattern has a bound, so that a page of brackets takes no longer than another page.
+# Each pattern has a maximum length, so that a page full of brackets takes no longer than another page.
 _IMAGE = re.compile(r"!\[([^\[\]]{0,300})\]\([^()\s]{0,2000}[^()]{0,200}\)")
 _LINK = re.compile(r"\[([^\[\]]{1,500})\]\([^()]{0,2000}(?:\([^()]{0,200}\)[^()]{0,500})?\)")
 _AUTOLINK = re.compile(r"<(https?://[^<>\s]{1,2000})>")
 _STRONG = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1", re.DOTALL)
 _EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*]{1,300}?)(?<=[^\s*_])\1(?![\w*])")
 _CODE = re.compile(r"(`{1,3})(?!`)([^\n]{1,500}?)(?<!`)\1(?!`)")
-# Marks of a bold paragraph are in its first and its last sentence. Underlining has no Markdown.
+# In a bold paragraph, only the first and the last sentence have marks. Underlining has no Markdown.
 _OPEN = re.compile(r"^\*\*(?=[\w\"\u201c\u201e\u00ab])|(?<=[.!?\u2026])\*\*$|</?u>")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 
@@ -103,7 +103,7 @@ def article(document: str) -> list[Block]:
 
 
 def is_prose(block: Block) -> bool:
-    """Return whether a block is a part of its article. A text that is cut off is a teaser of another article."""
+    """Return whether a block belongs to the article. A text that is cut off is a teaser of another article."""
     return block.kind in {"paragraph", "item"} and not block.text.rstrip(" *_").endswith(_CUT_OFF)
 
 
@@ -113,7 +113,7 @@ def marker(block: Block) -> str:
 
 
 def is_bold(block: Block) -> bool:
-    """Return whether a paragraph is a line in bold, which counts as a heading."""
+    """Return whether a paragraph is a single line in bold, which counts as a heading."""
     return block.kind == "paragraph" and _BOLD.fullmatch(block.text) is not None
 
 

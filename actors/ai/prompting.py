@@ -32,7 +32,7 @@ class Prompt:
 
 @cache
 def prompt(operation: str) -> Prompt:
-    """Return the prompt in force for an operation."""
+    """Return the current prompt for an operation, such as ``analyze``."""
     version = VERSIONS[operation]
     path = files("actors.ai") / "prompts" / f"{operation}-{version}.md"
     return Prompt(f"{operation}/{version}", path.read_text(encoding="utf-8").strip())
@@ -48,13 +48,13 @@ def material(story: Story, limit: int) -> str:
 
 
 def fenced(text: str, nonce: str) -> str:
-    """Return ``text`` between two marked lines. A mark that an author guessed and put into the text is removed."""
+    """Return ``text`` between two marked lines. If the text's author guessed such a mark, the mark is removed."""
     return f"=== {nonce} story begins ===\n{text.replace(nonce, '')}\n=== {nonce} story ends ==="
 
 
 def visible(text: str) -> str:
     """Return ``text`` without characters that a reader cannot see: control, format, surrogate and private-use characters."""
-    # A text has few different characters, so testing each of them is far cheaper than testing each place.
+    # A text has few different characters, so testing each character once is far cheaper than testing each place.
     hidden = [
         char for char in set(text) if char not in _KEPT_CONTROLS and unicodedata.category(char) in _HIDDEN_CATEGORIES
     ]

@@ -1,4 +1,4 @@
-"""Defines the input and output types of the AI step, which are equal for every provider."""
+"""Defines the input and output types of the AI step, which are the same for every provider."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ HALF = 0.5  # a question in a batch costs this share of its usual price
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Describes a story as the AI step sees it. Each of its texts may be empty."""
+    """Describes a story as the AI step sees it. Each text of the story may be empty."""
 
     id: UUID
     title: str
@@ -28,7 +28,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Describes the origin of a text: the provider, the model or the local method, and for a model the prompt's version."""
+    """Describes how a text was made: the provider, the model or the local method, and for a model the prompt's version."""
 
     provider: str
     model: str
@@ -38,7 +38,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """Holds a story in three lengths. A part is None if the story's text does not give it."""
+    """Holds a story in three lengths. A length is None if the story's text does not give enough for it."""
 
     one_liner: str | None
     two_liner: str | None
@@ -47,7 +47,7 @@ class Brief:
 
     @property
     def parts(self) -> dict[str, str | None]:
-        """The three lengths by name."""
+        """The brief's three lengths, by name."""
         return {"one_liner": self.one_liner, "two_liner": self.two_liner, "elevator": self.elevator}
 
 
@@ -110,7 +110,7 @@ class CallEnd:
 class Unfounded(Reject):
     """A model twice made statements that the story does not support.
 
-    ``said`` is its last answer, and ``instead`` the local provider's text.
+    ``said`` is the model's last answer, and ``instead`` the result that the local provider made without a model.
     """
 
     def __init__(self, reason: str, said: str = "", instead: Any = None) -> None:
@@ -120,7 +120,7 @@ class Unfounded(Reject):
 
 
 def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
-    """Return a provider's answer and None, or the local answer and the exception to raise at the end."""
+    """Return the provider's answer and None, or the local provider's answer and the exception that the job raises at its end."""
     try:
         return ask(), None
     except Unfounded as refused:
@@ -129,7 +129,7 @@ def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """Describes an open call in the ledger, which ``settle`` closes."""
+    """Describes an open call to a model in the ledger. The method ``settle`` closes the call."""
 
     id: UUID
     kept: Any = None  # the answer to an earlier equal call
@@ -137,7 +137,7 @@ class Begun:
 
 
 class Ledger(Protocol):
-    """Records the paid calls of one job, or of the jobs of a chunk, and stores answers."""
+    """Records the paid calls to models of one job, or of the jobs of a chunk, and stores the answers."""
 
     def begin(
         self,
@@ -148,9 +148,9 @@ class Ledger(Protocol):
         recalls: bool = True,
         may_wait: bool = False,
     ) -> Begun:
-        """Open a call and reserve its highest possible cost, or, if ``recalls``, find the stored answer of the ``key``.
+        """Open a call and reserve its highest possible cost. If ``recalls``, first look for an answer stored under the ``key``.
 
-        A new ``question`` may go into the next batch. If ``may_wait``, the question may also be in an earlier batch.
+        A new ``question`` may go into the next batch. If ``may_wait``, the question may be in an earlier batch already.
 
         Raises:
             Defer: calls of the model are paused.
@@ -158,10 +158,10 @@ class Ledger(Protocol):
         """
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        """Close a call with its real cost. ``keep`` has a key, and the answer to store under it."""
+        """Close a call with its real cost. ``keep`` has the answer to store, and the key under which it is stored."""
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
-        """Begin calls of one model with their keys, by the places of their jobs in the chunk."""
+        """Open calls of one model. The calls and their keys are given by the places of their jobs in the chunk."""
 
     def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
-        """Close the calls of several jobs, all together."""
+        """Close the calls of several jobs in one step."""

@@ -32,7 +32,7 @@ _LONGEST_DATELINE = 80  # maximum number of characters in a dateline
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Describes a sentence of running text."""
+    """Describes a sentence of a paragraph, with its score."""
 
     start: int
     end: int
@@ -68,7 +68,7 @@ def _is_statement(text: str) -> bool:
 def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
     """Return the first 200 sentences of the document's paragraphs, in order, with their scores. The result is cached.
 
-    A score depends on the words shared with other sentences, and with a weight of ``lead`` (0 to 1) on the place.
+    A sentence's score depends on the words that other sentences share, and, with a weight of ``lead`` (0 to 1), on its place.
     """
     placed, units, shared = _placed(document)
     return tuple(
@@ -96,7 +96,7 @@ def _placed(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[
 
 
 def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
-    """Yield the sentences of a paragraph that begins at ``offset``, and for each whether a quotation is open before it."""
+    """Yield the sentences of a paragraph at ``offset``, and for each whether a quotation is open at the sentence's beginning."""
     last = dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d", -1)  # the last index of each mark
     straight = read = 0
     for sentence in sentences(text, offset):
@@ -109,7 +109,7 @@ def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
 
 
 def _is_open(last: dict[str, int]) -> bool:
-    """Return whether the last opening mark follows every closing mark. English opens with the mark that closes in German."""
+    """Return whether the last opening quotation mark follows every closing mark. English opens with German's closing mark."""
     is_german = last["\u201e"] >= 0
     opened = max(last[mark] for mark in "\u201c\u201e\u00ab\u300c" if not (is_german and mark == "\u201c"))
     closed = max(last[mark] for mark in "\u201d\u00bb\u300d")
@@ -130,7 +130,7 @@ def _vectors(texts: Sequence[str]) -> list[Vector]:
 
 
 def _shares(units: Sequence[Vector]) -> list[float]:
-    """Return how much each sentence has in common with the others. The sum is 1."""
+    """Return, for each sentence, how much it has in common with the other sentences. The sum is 1."""
     everything: dict[str, float] = defaultdict(float)
     for unit in units:
         for word, weight in unit.items():

@@ -7,7 +7,7 @@ from functools import lru_cache
 from actors.ai.words import SMALL, count
 from actors.calendar_names import MONTHS
 
-# There are three kinds of abbreviations: never at a sentence's end; not if a name follows; not if a number follows.
+# After three kinds of abbreviations, a stop ends no sentence: after any of ``_ALWAYS``, or before a name or a number.
 _ALWAYS = frozenset(
     "e.g i.e eg ie cf vs approx incl excl resp ca ph.d u.s u.k u.n e.u bzw z.b d.h u.a evtl ggf inkl sog mio mrd".split()  # noqa: SIM905
     + "p.ex np tzw m.in ul ee.uu".split()  # noqa: SIM905
@@ -19,8 +19,8 @@ _BEFORE_NUMBERS = frozenset("no nos rec fig figs eq eqs sec ch vol pp p al par a
 _CLOSERS = "\"'\u201d\u2019)]»*_`"
 _MARKS = ('"', "\u201c", "\u201e", "«")  # these open a quotation, which may begin in lower case after a full stop
 _OPENERS = "\"'\u201c\u2018([«*_`"
-# Full-width stops end a sentence even without white space after them. The pattern is possessive, so that a run of stops is
-# read only once: a page may consist of nothing but stops.
+# Full-width stops end a sentence even without white space after them. The pattern is possessive, so that a run of stops
+# is read only once, because a page may have nothing but stops.
 _END = re.compile(
     r"(?<![.!?…])[.!?…]++[\"'\u201d\u2019)\]»*_`]*+(?=\s|$)|[\u3002\uff01\uff1f]+[\u201d\u300f\u300d\uff09]*"
     r"|(?<=[a-zß-ÿ]{3})[.!?](?=[A-ZÀ-Þ][a-zß-ÿ]*+\s)"  # the space after the stop is missing
@@ -109,7 +109,7 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
 
 
 def _is_abbreviation(word: str, first: str) -> bool:
-    """Return whether the full stop after ``word`` is a part of it. ``first`` is the next character except quotation marks."""
+    """Return whether the full stop after ``word`` is a part of it. ``first`` is the next character that is no quotation mark."""
     if word.lower() in _BEFORE_NUMBERS:
         return first.isdigit()
     is_initial = word.isupper() and word != "I" and _INITIALS.fullmatch(word) is not None

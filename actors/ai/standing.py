@@ -1,4 +1,4 @@
-"""Tests whether a sentence can be shown alone: it needs no sentence before it, and names its subject and its speaker."""
+"""Tests whether a sentence can be shown alone: it needs no sentence before, and names its subject and its speaker."""
 
 import re
 from collections import Counter
@@ -44,7 +44,7 @@ def is_fit(text: str) -> bool:
 
 
 def is_independent(text: str) -> bool:
-    """Return whether a sentence can be read alone."""
+    """Return whether a sentence can be read without the sentences before it."""
     return len(text) <= _LONGEST and not is_scrap(text) and not leans(text)
 
 
@@ -65,7 +65,7 @@ def addresses_reader(text: str) -> bool:
 
 
 def is_personal(text: str) -> bool:
-    """Return whether a sentence says ``I``, ``we`` or ``you`` outside a quotation. A reader does not know who speaks."""
+    """Return whether a sentence says ``I``, ``we`` or ``you`` outside a quotation, because a reader cannot know who speaks."""
     told = unquoted(text)
     return any(_SAYS[person].search(told) for person in ("myself", "us", "you"))
 
@@ -110,7 +110,7 @@ def speech(text: str) -> list[re.Match[str]]:
 
 
 def _names_speaker(text: str) -> bool:
-    """Return whether a full name is near the speech, or a single name is next to it."""
+    """Return whether a full name is near the quotation, or a single name is next to the quotation."""
     parts = _SAYS["quotation"].sub(lambda one: "\n" if len(one.group()) > _SPEECH else " ", text).split("\n")
     if len(parts) == 1 or any(_SAYS["full_name"].search(part) for part in parts):
         return True
@@ -124,9 +124,9 @@ def _names_speaker(text: str) -> bool:
 
 
 def stands_alone(text: str, title: str, document: str, *, is_first: bool = False) -> bool:
-    """Return whether a sentence of a document can be read with its headline alone.
+    """Return whether a sentence of a document can be understood by a reader who knows only the headline.
 
-    The first sentence need not name its subject, because nothing comes before it.
+    A document's first sentence need not name its subject, because no sentence comes before it.
     """
     return (
         is_independent(text)
@@ -179,7 +179,7 @@ def _is_name(word: str) -> bool:
 
 
 def _names_subject(text: str, title: frozenset[str]) -> bool:
-    """Return whether the opening has a word of the headline, a whole name, a word in capitals, or a number before a noun."""
+    """Return whether a sentence's opening has a headline's word, a whole name, a word in capitals, or a number before a noun."""
     if is_unspaced(text):
         return bool(title & keys(_TOPIC.split(text[:_DENSE_OPENING])[0]))
     spoken = next((one.end() for one in speech(text) if one.start() == 0), 0)
@@ -201,7 +201,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
 
 
 def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
-    """Return whether a sentence has only a last name, whose full name is elsewhere, but not in the headline."""
+    """Return whether a sentence has only the last word of a name that is in full elsewhere, but not in the headline."""
     runs = names_in(text)
     whole = {run[-1] for run in runs if len(run) > 1}
     return any(len(run) == 1 and run[0] in _names(document)[0] - whole and key(run[0]) not in title for run in runs)

@@ -25,7 +25,7 @@ def words(text: str) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def words_of(text: str) -> frozenset[str]:
-    """Return the words in ``text`` that have only letters, in lower case, as a fast test before a search for some of them."""
+    """Return the words in ``text`` that have only letters, in lower case, as a fast test before a slower search for a word."""
     return frozenset(_LETTERS.findall(text.lower()))
 
 
@@ -40,18 +40,18 @@ def is_unspaced(text: str) -> bool:
 
 
 def is_dense(text: str) -> bool:
-    """Return whether a text is Chinese or Japanese, by its last letter. Both languages have no spaces between sentences."""
+    """Return whether a text is Chinese or Japanese, by its last letter. These languages have no spaces between sentences."""
     return bool(_DENSE.match(text.rstrip()[-1:]))
 
 
 def count(text: str) -> int:
-    """Return the number of words for a reader, separated by white space. Two Chinese or Japanese characters are a word."""
+    """Return the number of words separated by white space. Two Chinese or Japanese characters count as one word."""
     dense = 0 if text.isascii() else len(_DENSE.findall(text))
     return len(_DENSE.sub(" ", text).split() if dense else text.split()) + (dense + 1) // 2
 
 
 def terms(text: str) -> list[str]:
-    """Return the words by which sentences are compared: ``content_words``, or pairs of characters without spaces."""
+    """Return the words by which sentences are compared: ``content_words``, or pairs of characters in scripts without spaces."""
     found: list[str] = []
     for word in content_words(text):
         dense = _DENSE.search(word) and len(word) > 2

@@ -17,9 +17,9 @@ _HOUR = timedelta(hours=1)  # the time for a cancelled batch to end, and the lar
 
 
 def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
-    """Ask questions in one batch. Each waiting job gets its answer, or a reason, and then asks directly.
+    """Ask questions in one batch. A waiting job gets its answer, or the reason for a missing answer, and then asks directly.
 
-    After a crash no question is asked twice: the questions are assigned to this job, and the batch's id is a step.
+    After a crash no question is asked twice, because the questions belong to this job, and a step stores the batch's id.
     """
     analyst: Analyst = ctx.service("ai")
     asked = SQL.all(ctx.db, "ai_questions_take", batch=ctx.job_id, calls=payload.call_ids)

@@ -10,7 +10,7 @@ from zeke_jobs import Context, emit
 
 
 def poll_batches(payload: PollBatches, ctx: Context) -> dict[str, Any]:  # noqa: ARG001
-    """Wake the jobs that wait for batches which have ended."""
+    """Ask which batches have ended, and wake the jobs that wait for these batches."""
     awaited = open_batches(ctx.db)
     if not awaited:
         return {"outcome": "nothing_open"}

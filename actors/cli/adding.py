@@ -149,7 +149,7 @@ def export() -> None:
         for row in rows
         if row["type"] in {*store.FEED_TYPES, *store.YOUTUBE_TYPES} and row["url"]
     ]
-    # A name may contain control characters for terminals. In ASCII they become references.
+    # A name may contain control characters for terminals. In ASCII these characters become references.
     say(write_opml(feeds).decode().encode("ascii", "xmlcharrefreplace").decode(), end="")
 
 
@@ -188,12 +188,12 @@ def _checked(url: str, selector: str) -> tuple[str, str]:
 
 
 def _by_address(url: str) -> str:
-    """Return the type of source that the address shows, or an empty text for feeds, whose addresses do not show it."""
+    """Return the type of source that an address shows, or an empty text if the address may be any feed."""
     return store.NEWSLETTER if is_mailbox(url) else store.PAGE if selector_of(url) else ""
 
 
 def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> ContentSource:
-    """Return the only feed, number ``pick``, or a person's choice."""
+    """Return the only feed, the feed with number ``pick``, or the feed that a person chooses."""
     if len(found) == 1:
         return found[0]
     if pick is None:

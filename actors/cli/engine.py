@@ -1,4 +1,4 @@
-"""Makes the Engine and the AI step with the settings in force, and runs ``zeke-news site test``."""
+"""Opens the Engine and the AI step with the current settings of jobs.yaml, and runs ``zeke-news site test``."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -35,17 +35,17 @@ _SETTING = {
 
 
 class CannotRead(ZekeJobsError):
-    """A feed or page cannot be read. The error has the reason and the setting that would change it."""
+    """A feed or page cannot be read. The error has the reason and the setting to change."""
 
 
 def in_force(conn: Connection) -> Config | None:
-    """Return the configuration in force, or the local jobs.yaml, or None."""
+    """Return the configuration in force in the database, or else the jobs.yaml in this folder, or None."""
     revision = revisions.latest(conn)
     return _local() if revision is None else revision.config(handlers=False)
 
 
 def here(conn: Connection) -> Config | None:
-    """Return the local jobs.yaml, or the configuration in force, or None."""
+    """Return the jobs.yaml in this folder, or else the configuration in force in the database, or None."""
     return _local() or in_force(conn)
 
 
@@ -55,7 +55,7 @@ def _local() -> Config | None:
 
 
 def service(chosen: Config | None, name: str) -> Any:
-    """Return the settings of ``engine`` or ``ai``, by default the local settings. Raises ConfigurationError."""
+    """Return the settings of the service ``engine`` or ``ai``, or else defaults. Raises ConfigurationError."""
     known = None if chosen is None else chosen.services.get(name)
     if known is None:
         return _DEFAULTS[name]
@@ -67,14 +67,14 @@ def service(chosen: Config | None, name: str) -> Any:
 
 
 def task_settings(chosen: Config | None, task: str) -> dict[str, Any]:
-    """Return a task's settings in jobs.yaml, filled in from the environment."""
+    """Return a task's settings in jobs.yaml, with values from environment variables filled in."""
     known = None if chosen is None else chosen.tasks.get(task)
     filled: dict[str, Any] = {} if known is None else Substitution(dict(known.settings or {})).value
     return filled
 
 
 def cannot_read(url: str, error: EngineError) -> CannotRead:
-    """Return the error for a person, which says why an address gives no feed, and what to change."""
+    """Return an error that tells a person why an address gives no feed, and what to change."""
     setting = None if url.startswith("imap:") else _SETTING.get(error.code)
     if "services.engine." in str(error):
         setting = "zeke-jobs apply puts a changed jobs.yaml in force"

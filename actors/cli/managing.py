@@ -164,7 +164,7 @@ def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill:
 
 
 def _followed(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return the last states of jobs by id, when all jobs have ended or were put off."""
+    """Wait until all jobs have ended or are postponed, and return their last states by id."""
     known: dict[str, dict[str, Any]] = {}
     left = set(ids)
     end = time.monotonic() + _PATIENCE

@@ -73,7 +73,7 @@ def why(url: str, skip: Skip = 0) -> str:
 
 
 def _ask(command: str, *words: str, skip: int) -> str:
-    """Return the answer of a command, with each element of a list on one line."""
+    """Return the answer of a ``zeke-news`` command. Each element of a list is on one line."""
     answer = _shown(json.loads(output(_MAIN, command, "--json", *words)))
     parts = answer if isinstance(answer, list) else [answer]
     said = "\n".join(quoting.visible(json.dumps(part, ensure_ascii=False)) for part in parts)

@@ -25,12 +25,12 @@ __all__ = ["Console", "escape", "say", "visible"]
 
 
 def one_of_several() -> None:
-    """Make a group with one command keep its name, which typer would drop without a callback."""
+    """Let a group with a single command keep the command's name, which typer would drop without a callback."""
 
 
 @contextmanager
 def database() -> Iterator[Connection]:
-    """Connect to ``DATABASE_URL``, or to the server that ``zeke-jobs up`` runs in this folder. It reads decimals as numbers."""
+    """Connect to ``DATABASE_URL``, or to the server that ``zeke-jobs up`` runs in this folder. Decimals become floats."""
     with closing(connect(choose(), application_name="zeke-news")) as conn:
         register_type(_NUMBER, conn)
         migrate.verify(conn, ["actors.store"])
@@ -62,12 +62,12 @@ def answer(value: Any, *said: str, is_json: bool) -> None:
 
 
 def table(rows: Sequence[Any], columns: Mapping[str, Any], empty: str, *right: str, is_json: bool) -> None:
-    """Print rows as JSON if ``is_json``, and otherwise as a table, whose columns are keys or functions of a row."""
+    """Print rows as JSON if ``is_json``, and otherwise as a table. A column is a key or a function of a row."""
     listing(rows, columns, right=right, empty=empty, as_json=is_json)
 
 
 def ago(moment: datetime | None) -> str:
-    """Return an age, or the time left: ``5m``, ``3h10m``, ``in 4m``, or an empty text for None."""
+    """Return how long ago or how far ahead a moment is: ``5m``, ``3h10m``, ``in 4m``, or an empty text for None."""
     passed = None if moment is None else datetime.now(UTC) - moment
     return "" if passed is None else f"{'in ' if passed < timedelta(0) else ''}{span(passed)}"
 

@@ -98,7 +98,7 @@ def _by_meaning(
 
 
 def _of_text(conn: Connection, text: str) -> embeddings.Written:
-    """Return the embedding of a text by ``services.ai``, at a cost of the task search."""
+    """Return the embedding of a text by ``services.ai``. The cost is recorded for the task ``search``."""
     try:
         analyst = service(in_force(conn), "ai").open()
         made = analyst.embed(Story(UUID(int=0), text, ""), PostgresLedger(conn, "search", [Asker(uuid4(), None)]))
@@ -108,7 +108,7 @@ def _of_text(conn: Connection, text: str) -> embeddings.Written:
 
 
 def parse(arguments: list[str], now: datetime) -> Query:
-    """Read the arguments. Of several arguments, one with a space is a phrase, whose quotes the shell removed."""
+    """Read the arguments. Of several arguments, one with a space is a phrase, because the shell removed its quotes."""
     spaced = (each for each in arguments if " " in each and '"' not in each and not each.startswith(_NO_PHRASE))
     phrases = set(spaced) if len(arguments) > 1 else set()
     text = " ".join(f'"{each}"' if each in phrases else each for each in arguments)

@@ -160,7 +160,7 @@ def _stories(row: Mapping[str, Any]) -> str:
 
 
 def _counts(row: Mapping[str, Any]) -> tuple[int, dict[Outcome, int]]:
-    """Return the number of stories, and by outcome, the highest first, the articles that failed or are tried again."""
+    """Return the number of stories, and the numbers of failed and waiting articles by outcome, the highest number first."""
     told = Counter({Outcome(name): count for name, count in row["articles"].items()})
     good = sum(count for outcome, count in told.items() if outcome.status == "completed")
     others = {Outcome.QUEUED, Outcome.BACKLOG, Outcome.FILTERED}

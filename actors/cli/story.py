@@ -133,7 +133,7 @@ def _print_highlights(out: Console, highlights: list[Mapping[str, Any]], team: U
 
 
 def context_line(metadata: Mapping[str, Any]) -> str:
-    """Return a highlight's context: ``[heading > heading] sentence``, or an empty text for metadata of another form."""
+    """Return a highlight's context as ``[heading > heading] sentence``, or an empty text if its metadata have another form."""
     match metadata.get("context"):
         case {"headings": [*headings], "before": str() | None as before} if {*map(type, headings)} <= {str}:
             return " ".join(filter(None, (f"[{' > '.join(headings)}]" if headings else "", before)))
@@ -180,7 +180,7 @@ def _made_by(row: Mapping[str, Any], what: str) -> str:
 
 
 def _chili_lines(row: Mapping[str, Any], team: UUID) -> list[str]:
-    """Return the parts of a story's chili with reasons and weights, and the shift by interests."""
+    """Return lines with the parts of a story's chili score, with weights and reasons, and the shift by interests."""
     citations = row["citations"] or {}
     base, breakdown = citations.get("chili"), citations.get("breakdown") or {}
     if base is None:
@@ -211,7 +211,7 @@ def _chili_lines(row: Mapping[str, Any], team: UUID) -> list[str]:
 
 
 def _relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
-    """Return the parts of a highlight's score with their weights and reasons."""
+    """Return a line with the parts of a highlight's relevance score, with weights and reasons."""
     parts, weights = relevance["parts"], relevance.get("weights") or {}
     keywords = ", ".join(relevance.get("keywords") or []) or "none"
     why = {"keyword": f" ({keywords})", "kind": f" ({kind.replace('_', ' ')})"}
@@ -223,7 +223,7 @@ def _relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
 
 
 def _relevance_for(relevance: Mapping[str, Any], team: UUID) -> tuple[float, str]:
-    """Return a highlight's score for a team, and why it differs from the general score."""
+    """Return a highlight's score for a team, and why the team's score differs from the general score."""
     teams = relevance.get("teams") or {}
     mine = teams.get(str(team)) or teams.get(str(news.NOBODY))
     if mine is None:

@@ -26,7 +26,7 @@ _PLAIN_QUERY = re.compile(r"[A-Za-z0-9._=-]+")
 
 
 class Step(NamedTuple):
-    """Describes one step of an article through the pipeline. ``state`` is done, waiting, failed, ended or missing."""
+    """Describes one step of an article on its way through the pipeline. ``state`` is done, waiting, failed, ended or missing."""
 
     name: str
     state: str
@@ -55,8 +55,8 @@ def why(
 def explain(conn: Connection, name: str) -> dict[str, Any]:
     """Return all facts about an article: ``items`` with their ``steps``, ``jobs`` that name it, ``sources`` of its site.
 
-    ``name`` is an address, the number or id of a story, the name of an item within its source, or the folder of a mailbox,
-    whose newest items are then shown.
+    ``name`` is an address, a story's number or id, an item's name within its source, or a mailbox's folder, whose
+    newest items are then returned.
     """
     story_id = news.find_story(conn, name) if _STORY.fullmatch(name) else None
     url = name if story_id else typed(name)
@@ -66,7 +66,7 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
     hosts = {host}  # the host in Unicode and in Punycode
     with suppress(UnicodeError):
         hosts.add(host.encode("ascii").decode("idna"))
-    # Feeds escape all, some or no characters, so compare the longest parts that need no escapes.
+    # Feeds escape all, some or no characters in an address, so compare the longest parts without such characters.
     path = max(_PLAIN.findall(unquote(parts.path.rstrip("/"))), key=len, default="").lower()
     query = max(_PLAIN_QUERY.findall(parts.query), key=len, default="").lower()
     named = {"name": None if story_id else name, "story_id": story_id}

@@ -1,4 +1,4 @@
-"""Runs analyze-story, which says why a story matters, finds other stories of its event, and sends the next tasks."""
+"""Runs analyze-story, which says why a story matters, finds other stories of the same event, and sends further tasks."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,11 +22,11 @@ NO_REASON = "only a model says why a story matters"
 
 
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:
-    """Analyse and embed a story, write its brief and its summary, and send the next tasks.
+    """Analyse and embed a story, write its brief and its summary, and send further tasks for it.
 
-    The embedding is committed first, so that another story of the event finds this story. The rest is committed
-    together. If a provider makes the embeddings and nobody waits, embed-story finds the event. With the trigger
-    ``grown``, only scores change.
+    The embedding is committed first, so that another story of the same event finds this story. All else is committed
+    together. If a provider makes the embeddings and no person waits for the job, the task embed-story finds the event.
+    With the trigger ``grown``, only the scores of the event's stories change.
 
     Raises:
         Reject: the story does not exist, or it has no text.
@@ -53,7 +53,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         else:
             clusters.unite(tx, [text.id, *same_event])  # this also locks the event against other changes and scoring
         found, told_by = overlays.of_event(tx, text.id)
-        # The event may have grown in the meantime.
+        # The event may have got more sources in the meantime.
         if score := analyst.rescore(analysis.chili, analysis.breakdown, told_by):
             analysis = replace(analysis, chili=score[0], breakdown=score[1])
         outcome = _save(ctx, tx, text, analysis, found.pop(text.id), is_asked_for=is_awaited)
@@ -91,7 +91,7 @@ def _save(
     *,
     is_asked_for: bool,
 ) -> str:
-    """Store an analysis with brief and summary, send the next tasks, and return the outcome."""
+    """Store an analysis with brief and summary, send further tasks for the story, and return the outcome."""
     pace: int = getattr(ctx.settings_of("generate-brief"), "words_per_minute", WORDS_PER_MINUTE)
     brief, summary = analysis.brief and enforce(analysis.brief), analysis.summary
     if brief and analysis.state == "completed" and not any(brief.parts.values()):

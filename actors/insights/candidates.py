@@ -1,4 +1,4 @@
-"""Describes a candidate for a highlight, and finds its context: the headings above it, and the sentence before it."""
+"""Finds the context of a candidate for a highlight: the headings above the candidate, and the sentence before it."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ class Candidate:
     context: Context = field(default_factory=Context)
 
     def insight(self, document_hash: str) -> Insight:
-        """Return the insight for dedupe-insights. ``document_hash`` identifies the text that the places refer to."""
+        """Return an insight for dedupe-insights. ``document_hash`` identifies the text in which the places are."""
         place = {"start": self.start, "end": self.end, "heading": self.heading or None}
         language = {"language": self.language} if self.language else {}
         return Insight(
@@ -52,7 +52,7 @@ class Candidate:
 
 
 def in_context(found: Sequence[Candidate], blocks: Sequence[Block], title: str) -> Iterator[Candidate]:
-    """Yield the candidates of a document's blocks with their contexts. A highlight is in no other highlight's context."""
+    """Yield a document's candidates with their contexts. No highlight is in the context of another highlight."""
     starts, above, known = [block.start for block in blocks], _above(blocks), keys(title)
     for each in found:
         at = bisect_right(starts, each.start) - 1
@@ -72,7 +72,7 @@ def _says_more(heading: str, known: frozenset[str]) -> bool:
 
 
 def _before(block: Block, start: int) -> str:
-    """Return the last sentence of a block before a place, or an empty text if it must not be shown."""
+    """Return the last sentence of a block before a place, or an empty text if that sentence must not be shown."""
     if block.kind == "code":
         return ""  # the highlight's text is the line before
     body = marker(block)
@@ -82,7 +82,7 @@ def _before(block: Block, start: int) -> str:
 
 
 def _above(blocks: Sequence[Block]) -> list[list[str]]:
-    """Return the headings above each block, the outermost first, without a heading at the document's beginning."""
+    """Return the headings above each block, the outermost first, without a heading at the beginning of the document."""
     open_: list[tuple[int, str]] = []
     found = []
     for at, block in enumerate(blocks):
@@ -94,7 +94,7 @@ def _above(blocks: Sequence[Block]) -> list[list[str]]:
 
 
 def _level(block: Block) -> int:
-    """Return the level of a heading or, as the lowest level, of a line in bold. Other blocks have level 0."""
+    """Return the level of a heading. A line in bold has the lowest level of a heading, and other blocks have level 0."""
     if block.kind == "heading":
         return len(block.text.lstrip()) - len(block.text.lstrip().lstrip("#"))
     return _LOWEST if is_bold(block) else 0

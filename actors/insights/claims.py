@@ -1,4 +1,4 @@
-"""Finds candidates among sentences: in a text with code by kinds, in another text the best that stand alone."""
+"""Finds sentences for highlights: in a text with code by kind, in another text the best sentences that can be read alone."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -42,7 +42,7 @@ _SPEECH = 0.5  # the score of a quotation is multiplied by this, because it seld
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
-    """Return the candidates among the sentences of a text with code. A sentence gets only the first kind that fits.
+    """Return the candidates for highlights in a text with code. A sentence gets the first kind of highlight that fits.
 
     A sentence that refers to the sentence before is quoted with that sentence.
     """
@@ -98,14 +98,14 @@ def _judge(raw: str, text: str) -> tuple[Kind, float] | None:
 
 
 def _figures(text: str) -> int:
-    """Return the number of quantities beside a share or a measurement, or 0 if a sentence addresses the reader."""
+    """Return the number of quantities in a sentence with a share or a measurement, or 0 if the sentence addresses the reader."""
     if not _SAYS["digit"].search(text) or is_told_to_reader(text) or addresses_reader(text):
         return 0
     return len(_SAYS["quantity"].findall(text)) if _SAYS["share"].search(text) or _SAYS["measured"].search(text) else 0
 
 
 def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
-    """Return up to three sentences, best first, without ``told``. A list or a guide gives at most one, with a figure."""
+    """Return up to three sentences, best first, without ``told``. For a list or a guide, return at most one, with a figure."""
     items = ranked(document, lead)
     headline, shared = _topic(title, document)
     is_guide = has_parts(title, document, [item.text for item in items])
@@ -144,7 +144,7 @@ def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
 def telling_beside_code(
     document: str, most: int, lead: float, title: str, taken: Collection[Candidate]
 ) -> list[Candidate]:
-    """Return up to ``most`` sentences of a text with code without ``taken``; none of a guide. Its author may say "we"."""
+    """Return up to ``most`` sentences of a text with code, outside ``taken``, or none for a guide. Sentences may say "we"."""
     items = ranked(document, lead)
     least = _LEAST * max((item.score for item in items), default=0.0)
     pool = [

@@ -20,7 +20,7 @@ _NAMESPACE = UUID("b7b1f3a0-7d59-5c0e-9a43-3a1f0f6e2d11")
 
 
 def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
-    """Store the insights that the story does not have, update the pipeline's, and score them all.
+    """Store the insights that the story does not have yet, update those of the pipeline, and score all.
 
     Raises:
         Reject: the story does not exist.
@@ -35,9 +35,9 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
 
 
 def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settings: Any) -> dict[str, int]:
-    """Store new insights beside the ``stored`` ones of a locked story, and score all. Returns the numbers of outcomes.
+    """Store new insights beside a locked story's ``stored`` highlights, and score all. Returns the number of each outcome.
 
-    An insight of the pipeline is updated. It is a duplicate if a person wrote it, or if the story has it for all teams.
+    A pipeline's highlight is updated. An insight is a duplicate if a person wrote it before, or all teams have it already.
     """
     own: dict[str, Row] = {}
     taken: set[str] = set()
@@ -107,11 +107,11 @@ def _kind(insight: Insight) -> Kind:
 
 
 def insight_key(summary: str, quote: str | None) -> str:
-    """Return the key of an insight: a hash of the summary's words, and of the quote without case and white space."""
+    """Return the key of an insight: a hash of the summary's words and of the quote, without case and white space."""
     exact = " ".join(unicodedata.normalize("NFKC", quote or "").casefold().split())
     return hashlib.sha256(f"{' '.join(words(summary))}|{exact}".encode()).hexdigest()
 
 
 def highlight_id(story_id: UUID, scope: Sequence[str], key: str) -> UUID:
-    """Return the id of a highlight, derived from the story, the ``scope`` (its team, its person) and the key."""
+    """Return the id of a highlight: a hash of the story, the ``scope`` (the highlight's team or person) and the key."""
     return uuid5(_NAMESPACE, "|".join([str(story_id), *scope, key]))

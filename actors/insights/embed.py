@@ -1,4 +1,4 @@
-"""Runs embed-story, which embeds many stories by one request to the provider, and finds their events."""
+"""Runs embed-story, which gets the embeddings of many stories by one request to the provider, and finds their events."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -23,7 +23,7 @@ Ready = tuple[Written, Sequence[int]]  # the embedding and the terms of a story
 def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
     """Embed stories, commit the embeddings together, and let each story join its event in its own transaction.
 
-    If the provider refuses a story, only its job fails, and the story has no event until the job is retried.
+    If the provider refuses a story, only the job of this story fails, and the story has no event until the job is retried.
 
     Raises:
         Retry, Defer, Reject: the provider's verdict on the whole request.
@@ -56,7 +56,7 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
 
 
 def _publish(ctx: ChunkContext, ready: Mapping[UUID, Ready]) -> None:
-    """Publish the stories in the transaction of the first job that is still claimed, always in the same order."""
+    """Make the stories findable, in the same order each time, in the transaction of the first job that is still claimed."""
     for job in ctx.jobs if ready else ():
         with suppress(ClaimLost), job.transaction() as tx:
             for story_id in sorted(ready):
@@ -65,7 +65,7 @@ def _publish(ctx: ChunkContext, ready: Mapping[UUID, Ready]) -> None:
 
 
 def _join(job: Context, story: StoryText, ready: Ready, analyst: Analyst) -> None:
-    """Find a story's event and score it, as analyze-story does."""
+    """Find a story's event and score the event's stories, as analyze-story does."""
     given = job.settings_of("analyze-story")
     settings = given if isinstance(given, EventSettings) else EventSettings()  # the task may have another handler
     same_event = events.like(job.db, story, *ready, settings)

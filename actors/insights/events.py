@@ -1,4 +1,4 @@
-"""Finds and unites the stories of one event when one of them is analysed, and scores them by their number of sources."""
+"""Finds and unites the stories of one event when one of the stories is analysed, and scores them by their number of sources."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -30,9 +30,9 @@ _NEWEST = 256  # maximum number of stories read for each term; among 100,000 sto
 _MOST = 256
 _FEW = 16  # a story with fewer terms needs one shared term; others need two, because one may be shared by chance
 
-# By the beginning of a model's version: the lowest cosine of two stories of one event, found on half of the judged
-# headlines; by how much it rises if neither story has a name from the other's headline; the scripts that it knows, if
-# not all.
+# Each row has the beginning of a model's version; the lowest cosine of two stories of one event, chosen by half of the
+# judged headlines; by how much that rises if neither story has a name from the other's headline; the scripts that the
+# model knows, if not all.
 _MODELS: list[tuple[str, float, float, frozenset[str]]] = [
     ("hashed-words", 0.6, 0.1, frozenset()),
     ("wordllama", 0.8, 0.0, frozenset({"LATIN", ""})),
@@ -53,7 +53,7 @@ class EventSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 def of_model(model_version: str) -> tuple[float, float, frozenset[str]]:
-    """Return the row of ``_MODELS`` for a model."""
+    """Return the row of the table ``_MODELS`` for a model."""
     return next((least, doubt, scripts) for model, least, doubt, scripts in _MODELS if model_version.startswith(model))
 
 
@@ -66,7 +66,7 @@ def _names_differ(one: StoryText, other: StoryText) -> bool:
 
 
 def _names(title: Sequence[str], lead: set[str]) -> set[str]:
-    """Return the words of a headline that are capitalised, also in the lead if they are first words or in title case."""
+    """Return a headline's capitalised words. If it is the first word or most words are, it must be so in the lead too."""
     capitals = [word for word in title if word[0].isupper()]
     is_title_case = len(capitals) > _TITLE_CASE * len(title)
     names = {word for word in capitals if word.lower() not in lead}
@@ -74,7 +74,7 @@ def _names(title: Sequence[str], lead: set[str]) -> set[str]:
 
 
 def sketch(text: str) -> list[int]:
-    """Return at most 40 terms of a text as 63-bit hashes. The bottom-k sketch gives similar texts the same terms.
+    """Return at most 40 terms of a text as 63-bit hashes. This bottom-k sketch keeps the same terms for similar texts.
 
     A term is a pair of words without stop words, or four letters of an unspaced script; in short texts also a word.
     """
@@ -93,13 +93,13 @@ def _least(terms: set[str], most: int) -> list[int]:
 
 
 def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:
-    """Let other stories find this story. Commit before the search, so that of two simultaneous stories one finds the other."""
+    """Let other stories find this story. Commit before searching, so that one of two simultaneous stories finds the other."""
     made = {"model_version": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
     SQL.run(tx, "story_publish", story_id=story_id, terms=list(terms), **made)
 
 
 def found(ctx: Context[EventSettings], story: StoryText, made: Embedding) -> list[UUID]:
-    """Publish a story, and find the stories of the same event."""
+    """Make a story findable for other stories, and find the stories of the same event."""
     embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(story))
     with ctx.transaction() as tx:
         publish(tx, story.id, embedding, terms)
@@ -137,14 +137,14 @@ def like(
 def candidates(
     conn: Connection, story_id: UUID, terms: Sequence[int], since: datetime, until: datetime
 ) -> list[dict[str, Any]]:
-    """Return other stories of a period that share terms with this story, with their clusters, the most similar first."""
+    """Return other stories of a period that share terms with this story, each with its cluster, the most similar first."""
     least = 1 if len(terms) < _FEW else 2
     bounds = {"since": since, "until": until, "least": least, "newest": _NEWEST, "most": _MOST}
     return SQL.all(conn, "story_event_candidates", story_id=story_id, terms=list(terms), **bounds)
 
 
 def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
-    """Return a window around a moment. Near the calendar's limits (the year 1), it is only the moment itself."""
+    """Return a window of time around a moment. Near the calendar's limits (the year 1), the window is only the moment."""
     try:
         return moment - window, moment + window
     except OverflowError:
@@ -152,7 +152,7 @@ def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
 
 
 def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sources: int) -> int:
-    """Score the stories of a locked event by its sources, except scores of models and people. Returns how many changed."""
+    """Score a locked event's stories by its number of sources, except scores of models and people. Returns how many changed."""
     changed = 0
     for story_id, overlay in found.items():
         citations = overlay.citations
@@ -164,7 +164,7 @@ def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sou
 
 
 def grow(tx: Connection, story_id: UUID, analyst: Analyst) -> dict[str, Any]:
-    """Count the event's sources and score it again, after one more source had a copy of a known text."""
+    """After one more source had a copy of a known text, count the event's sources and score its stories again."""
     for story in clusters.hold(tx, [story_id]):
         if story["cluster_id"] is not None:
             SQL.run(tx, "cluster_lead", cluster_id=story["cluster_id"])

@@ -11,9 +11,9 @@ from zeke_jobs import Context
 
 
 def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> dict[str, Any]:
-    """Find a story's highlights, which do not repeat the one-liner, store them like dedupe-insights, and score them.
+    """Find a story's highlights that do not repeat its one-liner, store them as dedupe-insights does, and score them.
 
-    Highlights of an earlier text that are not in the current text are marked as withdrawn, in the same transaction.
+    If a highlight is from an earlier text and is not in the current text, the same transaction marks it as withdrawn.
 
     Raises:
         Reject: the story does not exist.

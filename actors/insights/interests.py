@@ -1,4 +1,4 @@
-"""Applies a team's interests: words and example stories that raise or lower chili and the relevance of highlights."""
+"""Applies a team's interests: words and example stories that raise or lower chili scores and highlights' relevance."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -19,7 +19,7 @@ _Example = Annotated[int, Field(ge=1)] | UUID
 
 
 class Interest(BaseModel, frozen=True, extra="forbid"):
-    """Describes the interests of one team. Words are found as whole words, in any case."""
+    """Describes the interests of one team. A text has a word only as a whole word, in any case."""
 
     more: tuple[str, ...] = ()  # words that raise a story's chili
     less: tuple[str, ...] = ()  # words that lower it
@@ -28,7 +28,7 @@ class Interest(BaseModel, frozen=True, extra="forbid"):
 
 
 class Interests(BaseModel, frozen=True, extra="forbid"):
-    """Holds the interests of teams. Each kind can move the chili by at most ``points``."""
+    """Holds the interests of teams. Each kind of interest can change a chili score by at most ``points``."""
 
     teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)  # all: for teams without own ones
     points: float = Field(default=1, gt=0, le=5)  # for enough different words, or for a story that resembles an example
@@ -37,7 +37,7 @@ class Interests(BaseModel, frozen=True, extra="forbid"):
 
 
 def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
-    """Store each team's shift of a story's chili. Returns whether anything changed."""
+    """Store by how much each team's interests shift a story's chili score. Returns whether anything changed."""
     said = f"{text.title}\n{text.document}"
     scores = []
     for team, interest in interests.teams.items():
@@ -60,7 +60,7 @@ def examples(interest: Interest) -> dict[str, list[Any]]:
 def score(
     interest: Interest, settings: Interests, said: str, near: Sequence[Mapping[str, Any]]
 ) -> tuple[float, dict[str, Any]]:
-    """Return the shift in chili points, and its parts: the found words, and the nearest example."""
+    """Return the shift of a chili score in points, and the shift's parts: the found words, and the nearest example."""
     more, less = hits(said, interest.more), hits(said, interest.less)
     like = _nearest(near, interest.like, settings.resembles)
     unlike = _nearest(near, interest.unlike, settings.resembles)
@@ -80,7 +80,7 @@ def _nearest(near: Sequence[Mapping[str, Any]], examples: Sequence[int | UUID], 
 
 
 def relevance(score: float, words: str, teams: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a highlight's relevance, 0 to 1, for each team with a word in the highlight, and these words."""
+    """Return, for each team with a word of its interests in a highlight, the highlight's relevance (0 to 1) and these words."""
     found = {}
     for team in teams:
         more, less = (hits(words, team["parts"].get(name, ())) for name in ("more", "less"))

@@ -1,4 +1,4 @@
-"""Runs score-relevance, which computes the relevance of each highlight of a story, with the parts of the score."""
+"""Runs score-relevance, which computes a relevance score for each highlight of a story, and stores the score's parts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -26,7 +26,7 @@ class Weights(BaseModel, frozen=True, extra="forbid"):
 
 
 class RelevanceSettings(BaseModel, frozen=True, extra="forbid"):
-    """Defines score-relevance: ``score = sum of weight * part``, each part from 0 to 1."""
+    """Defines the settings of score-relevance. A score is the sum of ``weight * part``, with each part from 0 to 1."""
 
     keywords: tuple[str, ...] = DEFAULT_KEYWORDS  # searched as whole words in title, summary and quote
     enough_keywords: int = Field(default=5, ge=1)  # with this number of different keywords, their part is 1
@@ -71,7 +71,7 @@ def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
 
 
 def rating(tx: Connection, story_id: UUID, settings: Any) -> Callable[[Any], dict[str, Any]]:
-    """Return the function that scores a highlight of a locked story. Another handler's ``settings`` count as defaults."""
+    """Return a function that scores a highlight of a locked story. If ``settings`` are of another type, use default settings."""
     known = settings if isinstance(settings, RelevanceSettings) else RelevanceSettings()
     facts = SQL.only(tx, "story_relevance", story_id=story_id)
     return lambda one: relevance(one, facts["authority"], facts["age_days"], known, facts["teams"] or ())

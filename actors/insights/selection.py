@@ -80,7 +80,7 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
 def _without_repetition(
     candidates: Sequence[Candidate], threshold: float, limit: int, told: str = ""
 ) -> list[Candidate]:
-    """Return the first ``limit`` candidates that repeat no earlier one and not ``told``. Code repeats only equal code."""
+    """Return the first ``limit`` candidates that repeat no earlier candidate and not ``told``. Code repeats only equal code."""
     kept: list[Candidate] = []
     said = [keys(told)]
     for each in candidates:
@@ -95,7 +95,7 @@ def _without_repetition(
 
 
 def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> list[Candidate]:
-    """Return the candidates in code blocks with at least ``min_lines`` lines or a change, cut to ``max_chars`` after a line."""
+    """Return code blocks of at least ``min_lines`` lines, or with a change, cut after a line to at most ``max_chars``."""
     found: list[Candidate] = []
     for index, block in enumerate(blocks):
         if block.kind != "code" or block.language in _OUTPUT:
@@ -109,7 +109,7 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
             or bool(earlier and _SAYS["before_and_after"].search(block.heading))
             or bool(replaced and _SAYS["before"].search(replaced) and _SAYS["after"].search(introduction))
         )
-        # The block of a program's output names no language, and the sentence before calls it output.
+        # A block with a program's output names no language, and the sentence before the block calls it output.
         is_output = not block.language and _SAYS["shown"].search(introduction)
         if not changed and (len(lines) < min_lines or is_output):
             continue
@@ -143,7 +143,7 @@ def _is_change(block: Block, lines: Sequence[str]) -> bool:
 
 
 def _introduction(blocks: Sequence[Block], index: int) -> str:
-    """Return the sentence before a block."""
+    """Return the sentence directly before a block, or an empty text."""
     if index == 0 or blocks[index - 1].kind not in {"paragraph", "item"}:
         return ""
     parts = sentences(marker(blocks[index - 1]))
@@ -151,7 +151,7 @@ def _introduction(blocks: Sequence[Block], index: int) -> str:
 
 
 def _said_about(block: Block, introduction: str) -> str:
-    """Return the sentence before a block if it can be read alone, or else the heading, which may be empty."""
+    """Return the sentence before a block of code if it can be read alone, or else a text with the heading, or an empty text."""
     said = introduction.rstrip(" :.") + "."
     if (
         len(said.split()) >= _MIN_WORDS

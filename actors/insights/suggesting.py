@@ -1,4 +1,4 @@
-"""Proposes interests from a team's marks, each with its effect in the last week. The module changes no data."""
+"""Proposes interests from the stories that a team starred, read or archived, with their effect in the last week."""
 
 import math
 from collections import Counter, defaultdict
@@ -25,9 +25,9 @@ Kind = Literal["more", "less", "like", "unlike"]
 def propose(
     conn: Connection, team: UUID, interest: Interest, settings: Interests
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """Return proposals of each kind, the strongest first, and the numbers of liked, archived and recent stories.
+    """Return proposals of each kind, the strongest first, and how many stories are liked, archived and recent.
 
-    A proposal has its name for ``--accept``, the numbers of fitting stories, and the week's stories that it ``moved``.
+    A proposal has the name for ``--accept``, the numbers of fitting stories, and the week's stories whose score it ``moved``.
     """
     with by_index(conn):
         rows = SQL.all(conn, "interest_stories", team=team)
@@ -68,7 +68,7 @@ def propose(
 
 
 def _telling(some: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the words that are much more frequent in ``some`` stories. Words of headlines come first."""
+    """Return the words that are much more frequent in ``some`` stories than in others. Words of headlines come first."""
     here, there = (Counter(word for row in rows for word in _words(row["said"])) for rows in (some, others))
     rate = {word: (count / len(some)) / ((there[word] + 0.5) / (len(others) + 1)) for word, count in here.items()}
     fitting = [

@@ -1,1 +1,1 @@
-"""Has the pipeline's tables: their migrations, and the only code that runs SQL on them."""
+"""Has the migrations of the pipeline's tables, and the only code that runs SQL on these tables."""

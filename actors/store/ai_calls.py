@@ -23,7 +23,7 @@ LONGEST = timedelta(days=3)
 
 
 class Asker(NamedTuple):
-    """Names a job that asks, and its story, which is None for a job without a story."""
+    """Names a job that asks a model, and the job's story, or None for a job without a story."""
 
     job_id: UUID
     story_id: UUID | None
@@ -31,7 +31,7 @@ class Asker(NamedTuple):
 
 @dataclass(frozen=True)
 class PostgresLedger:
-    """Keeps the ledger of one job, or of the jobs of a chunk. Entries are committed at once, so no crash loses a cost.
+    """Keeps the ledger of one job, or of a chunk's jobs. Each entry is committed at once, so that no crash loses a cost.
 
     Attributes:
         conn: An autocommit connection, not inside a transaction.
@@ -56,7 +56,7 @@ class PostgresLedger:
         recalls: bool = True,
         may_wait: bool = False,
     ) -> Begun:
-        """Begin a call in one statement (see ``Ledger``). After a crash it stays open, with its highest possible cost."""
+        """Begin a call in one statement (see ``Ledger``). After a crash the call stays open, with its highest possible cost."""
         patient = self.patient if may_wait else None
         put = uuid5(self.askers[0].job_id, key)
         asked = question if patient else None
@@ -79,7 +79,7 @@ class PostgresLedger:
         return self.begin(call, key, recalls=False)
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
-        """Begin several calls, as ``Ledger`` says, in one statement."""
+        """Begin several calls in one statement (see ``Ledger``)."""
         with transaction(self.conn):
             rows = self._begin(self.conn, calls, None, None, recalls=recalls)
             for (call, _), row in zip(calls.values(), rows, strict=True):
@@ -117,11 +117,11 @@ class PostgresLedger:
         )
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        """Settle a call, as ``Ledger`` says."""
+        """Settle a call (see ``Ledger``)."""
         self.settle_all({0: (call_id, end, keep)})
 
     def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
-        """Settle several calls, as ``Ledger`` says, in one statement."""
+        """Settle several calls in one statement (see ``Ledger``)."""
         costs = _settle(self.conn, *ends.values()) if ends else {}
         for (model, seconds), why in {end.rests: end.detail for _, end, _ in ends.values() if end.rests}.items():
             waiting.note(self.conn, waiting.model(model), timedelta(seconds=seconds), why or "")
@@ -131,7 +131,7 @@ class PostgresLedger:
 
 
 def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: CallEnd | None = None) -> None:
-    """Give the waiting job its reply, or the reason why there is none. Without a waiting job, end the call."""
+    """Give a waiting job the reply to its call, or the reason for a missing reply. If no job waits, only end the call."""
     row = SQL.one(conn, "ai_question_answered", id=call_id, cost=None if end is None else end.cost)
     if row is not None and not row["is_awaited"]:
         _settle(conn, (call_id, end or CallEnd("failed", str(told), is_charged=False), None))
@@ -142,7 +142,7 @@ def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: 
 
 
 def batch_end(batch: str, *, is_late: bool = False) -> str:
-    """Return the event of a batch's end. ``is_late`` means that the batch was cancelled."""
+    """Return the name of the event for the end of a batch. With ``is_late``, the batch was cancelled."""
     return f"ai-batch/{batch}{'/late' if is_late else ''}"
 
 
@@ -156,7 +156,7 @@ def _answer(call_id: UUID) -> str:
 
 
 def _settle(conn: Connection, *ends: tuple[UUID, CallEnd, tuple[str, Any] | None]) -> dict[UUID, Decimal | None]:
-    """End calls in the order of their answers' keys, against deadlocks. Returns the costs of the calls."""
+    """End calls in the order of their answers' keys, to avoid deadlocks. Returns the costs by call."""
     told = []
     for call_id, end, keep in sorted(ends, key=lambda one: one[2][0] if one[2] else ""):
         key, answer = keep or (None, None)
@@ -170,7 +170,7 @@ def _resting(model: str, row: Mapping[str, Any]) -> Defer:
 
 
 def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awaited: bool = True) -> PostgresLedger:
-    """Return the ledger of a job that is about ``story_id``."""
+    """Return the ledger of a job about the story ``story_id``."""
     patient, asker = None if is_awaited else ctx, Asker(ctx.job_id, story_id)
     return PostgresLedger(ctx.db, ctx.task_id, [asker], is_fresh, lambda costs: ctx.add_cost(costs[0]), patient)
 

@@ -10,10 +10,10 @@ from actors.store.statements import SQL
 
 
 def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:
-    """Lock stories and their clusters until the transaction ends. Returns ``id``, ``cluster_id`` and ``title`` of each.
+    """Lock stories and their clusters until the transaction ends. Returns each story's ``id``, ``cluster_id`` and ``title``.
 
-    Call this before the transaction locks a story or an overlay: every transaction locks clusters, then stories, then
-    overlays.
+    Call this function before the transaction locks a story or an overlay: every transaction locks clusters first, then
+    stories, then overlays.
     """
     return SQL.all(conn, "cluster_hold", stories=sorted(set(stories)))
 
@@ -35,5 +35,5 @@ def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
 
 
 def sources(conn: Connection, story_id: UUID) -> int:
-    """Return the number of sources that report a story's event, also by a copy. The number is at least 1."""
+    """Return the number of sources that report a story's event, or have a copy of it. The number is at least 1."""
     return max(1, int(SQL.value(conn, "event_sources", story_id=story_id)))

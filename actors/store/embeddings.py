@@ -20,7 +20,7 @@ _FLIPS = [1.0 if byte % 2 else -1.0 for byte in shake_128(b"signs").digest(DIMEN
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Holds a vector as the database reads it, with its signs. One object serves for storing and for comparing."""
+    """Holds a vector in the text form that the database reads, with the vector's signs, for storing and for comparing."""
 
     model_version: str
     literal: str
@@ -28,7 +28,7 @@ class Written:
 
 
 def written(model_version: str, vector: Sequence[float]) -> Written:
-    """Check a vector and convert it. Raises ValueError unless it has 1536 finite numbers."""
+    """Check a vector and convert it for the database. Raises ValueError unless the vector has 1536 finite numbers."""
     if len(vector) != DIMENSIONS:
         raise ValueError(f"expected {DIMENSIONS} numbers, got {len(vector)} from {model_version}")
     if not all(map(math.isfinite, vector)):
@@ -39,8 +39,8 @@ def written(model_version: str, vector: Sequence[float]) -> Written:
 def _signs(vector: Sequence[float]) -> str:
     """Return the signs of 1,024 numbers of the vector after a random rotation.
 
-    The rotation negates numbers, then does a Walsh-Hadamard transform. The share of different signs of two vectors is
-    about their angle / 180°, ± .016.
+    The rotation negates some numbers, then applies a Walsh-Hadamard transform. If two vectors differ in a share s of
+    their signs, the angle between them is about s * 180° (s is exact to ± .016).
     """
     mixed = [*map(mul, _FLIPS, vector)] + [0.0] * (2 * _HALF - DIMENSIONS)
     for _ in range(_HALF.bit_length()):
@@ -50,7 +50,7 @@ def _signs(vector: Sequence[float]) -> str:
 
 
 def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: float) -> dict[UUID, float]:
-    """Return the cosines of the ``stories`` with the same model and a cosine of at least ``least``."""
+    """Return the cosines of those ``stories`` whose embedding has the same model and a cosine of at least ``least``."""
     model, vector = embedding.model_version, embedding.literal
     rows = SQL.all(conn, "story_cosines", stories=list(stories), model_version=model, vector=vector)
     # The cosine of a vector of zeros is NULL, and with pgvector NaN.
@@ -66,10 +66,10 @@ def of_story(conn: Connection, story_id: UUID) -> Written | None:
 def alike(
     conn: Connection, embedding: Written, *, other_than: UUID | None = None, **asked: Any
 ) -> tuple[list[dict[str, Any]], bool]:
-    """Return the stories nearest to a vector, by ``cosine``, and whether stories with another model were not compared.
+    """Return the stories nearest to a vector by ``cosine``, and whether some stories were not compared, due to another model.
 
-    First the signs of all stories are compared. If words are given, only the newest 2,000 stories with these words
-    count. Then the vectors of the best hundred are compared. ``asked`` has words, sources, since and limit as for
+    First the vectors' signs of all stories are compared, or, if words are given, of the newest 2,000 stories with these
+    words. Then the vectors of the best hundred are compared. ``asked`` has words, sources, since and limit as for
     ``news.search``; words may be empty.
     """
     compared = {"model": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}

@@ -1,7 +1,7 @@
-"""Keeps the pipeline's own highlights up to date. A person's highlights never change.
+"""Stores a story's highlights. The pipeline updates only its own highlights, and never a person's highlights.
 
-The ids of the pipeline's highlights come from story, team and words. If ``team_id`` is None, all teams see a highlight.
-``metadata`` has kind, place, context, tags and relevance.
+The id of a pipeline's highlight is a hash of the story, the team and the words. If a highlight's ``team_id`` is None,
+all teams see the highlight. The column ``metadata`` has a highlight's kind, place, context, tags and relevance.
 """
 
 import json
@@ -25,7 +25,7 @@ def of_story(conn: Connection, story_id: UUID) -> list[Row]:
 
 
 def write(conn: Connection, statement: Literal["insert", "update"], some: Sequence[Row]) -> int:
-    """Insert new highlights, or update the pipeline's own. Returns the number of changes."""
+    """Insert new highlights, or update the pipeline's own highlights. Returns the number of changed rows."""
     rows = Json([vars(one) for one in some], dumps=_dumps)
     return SQL.run(conn, f"highlights_{statement}", highlights=rows) if some else 0
 

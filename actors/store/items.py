@@ -20,7 +20,7 @@ _AGAIN = sorted(Outcome.having("again"))
 
 @dataclass(frozen=True)
 class NewItem:
-    """Describes an item from its source. ``external_id`` identifies the item within the source."""
+    """Describes an item as its source has it. ``external_id`` identifies the item within the source."""
 
     external_id: str
     kind: str = "article"
@@ -52,7 +52,7 @@ class Item:
 
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
-    """Add new items and mark edited ones. Returns the id of each, and whether it is new, by external id."""
+    """Add new items, and mark items that were edited. Returns, by external id, each item's id and whether the item is new."""
     rows = [{**vars(one), "published_at": one.published_at.isoformat() if one.published_at else None} for one in items]
     found = SQL.all(conn, "items_upsert", source_id=source_id, items=Json(rows), again=_AGAIN)
     return {row["external_id"]: (row["id"], row["is_new"]) for row in found}
@@ -67,7 +67,7 @@ def add(conn: Connection, source_id: UUID, item: NewItem) -> Row:
 
 
 def queue(conn: Connection, ids: Sequence[UUID]) -> None:
-    """Mark items as queued for fetch-content. Send that task in the same transaction."""
+    """Mark items as queued for fetch-content. The caller sends fetch-content in the same transaction."""
     if ids:
         SQL.run(conn, "items_queue", ids=list(ids), status=Outcome.QUEUED.status)
 
@@ -94,7 +94,7 @@ def decide(
     attempts: int = 0,
     wait: timedelta = timedelta(0),
 ) -> None:
-    """Record the outcome and the status of items, or that they wait."""
+    """Record the outcome and the status of items, and, if the items are tried again, their wait."""
     SQL.run(
         conn, "items_decide", ids=list(ids), outcome=outcome.value, status=outcome.status, story_id=story_id,
         detail=detail[:_LONGEST_DETAIL] if detail else None, attempts=attempts, is_final=outcome not in IN_FLIGHT, wait=wait,

@@ -49,8 +49,8 @@ def stories(
 ) -> list[Row]:
     """Return at most ``limit`` stories, newest first, with their ``state`` and star for a team.
 
-    ``since`` is the earliest publication, or discovery of undated stories. ``leads`` takes only the leading story of
-    each cluster. If ``state`` is None, all but archived stories count. Stories without a stored state are unread.
+    ``since`` is the earliest time of publication, or, for an undated story, of discovery. With ``leads``, only the leading story
+    of each cluster is returned. If ``state`` is None, all but archived stories count. A story without a stored state is unread.
     """
     asked: dict[str, Any] = {"sources": sources, "since": since, "min_chili": min_chili, "leads": leads}
     asked |= {"analysis_state": analysis_state, "team": team, "limit": limit}
@@ -62,7 +62,7 @@ def stories(
 def _few(
     conn: Connection, team: UUID, state: str | None, *, starred: bool, min_chili: float | None
 ) -> list[UUID] | None:
-    """Return the stories that pass a selective filter, or None without one."""
+    """Return the stories that pass a filter which few stories pass, or None if there is no such filter."""
     if starred or state in {"read", "archived"}:
         marked = None if state == "unread" else state
         rows = SQL.all(conn, "news_marked", team=team, state=marked, starred=starred)
@@ -75,7 +75,7 @@ def _few(
 
 
 def sources_like(conn: Connection, part: str | None) -> list[UUID] | None:
-    """Return the sources whose name or address contains this text, or None without a text."""
+    """Return the sources whose name or address contains ``part``, or None if ``part`` is None."""
     return None if part is None else [row["id"] for row in SQL.all(conn, "news_sources_like", part=part)]
 
 
@@ -90,8 +90,8 @@ def search(
 ) -> list[Row]:
     """Return stories with these words in title or text, the best first. ``websearch_to_tsquery`` reads ``words``.
 
-    Only the newest ``ranked`` matches are ranked. ``compared`` is the number of ranked stories. Raises NotFound as
-    ``check_words`` does.
+    Only the newest ``ranked`` matches are ranked. The key ``compared`` has the number of ranked stories. Raises
+    NotFound (see ``check_words``).
     """
     words = words.replace("\x00", " ")
     with by_index(conn):
@@ -101,7 +101,7 @@ def search(
 
 
 def lines(conn: Connection, found: Sequence[Row]) -> list[Row]:
-    """Return the stories with the ids of ``found``, in the order of ``found``, with the fields of its rows."""
+    """Return the stories with the ids of the rows ``found``, in their order, each with the fields of its row."""
     none = dict.fromkeys(("sources", "since", "min_chili", "analysis_state", "leads"))
     ids = [row["id"] for row in found]
     rows = SQL.all(conn, "news_stories", **none, ids=ids, limit=len(ids), team=NOBODY, left_out=[])
@@ -117,7 +117,7 @@ def check_words(conn: Connection, words: str) -> None:
 
 
 def find_story(conn: Connection, name: str) -> UUID:
-    """Return the story with this number, or with an id that begins like this. Raises NotFound, NotUnique."""
+    """Return the story that has this number, or an id that begins with this text. Raises NotFound, NotUnique."""
     text = name.strip().lower().removeprefix("#")
     found = None
     if not text.isdigit() or len(text) >= 8:

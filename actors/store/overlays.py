@@ -1,4 +1,4 @@
-"""Stores overlays: the analysis of a story, and the author of each part: the pipeline, a person, or unknown.
+"""Stores overlays. An overlay has a story's analysis, brief and summary, and shows whether the pipeline or a person wrote each.
 
 The pipeline stores a hash of each text that it writes (in ``story_overlays.citations``). A text with another
 hash was edited by a person, and the pipeline never overwrites it.
@@ -22,12 +22,12 @@ Part = Literal["analysis", "brief", "summary"]
 
 
 def mark(*texts: str | None) -> str:
-    """Return the hash to store with texts that the pipeline writes."""
+    """Return the hash that the pipeline stores with its own texts."""
     return hashlib.sha256("\x1f".join(text or "" for text in texts).encode()).hexdigest()[:32]
 
 
 def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
-    """Return the author of ``texts``, by the hash in the ``note`` that the pipeline stores with its own texts."""
+    """Return the author of ``texts``: the pipeline, if the hash in the ``note`` that it stored fits the texts."""
     written = (note or {}).get("written")
     if written is not None:
         return "pipeline" if written == mark(*texts) else "person"
@@ -35,14 +35,14 @@ def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
 
 
 def kept(author: Author, *, is_asked_for: bool) -> str | None:
-    """Return the outcome if a text stays, or None: a person's text stays, an unknown author's unless a person asks."""
+    """Return the outcome if an old text stays, or None. A person's text stays, and an unknown author's unless a person asks."""
     if author == "person":
         return "kept_edited"
     return "kept_existing" if author == "unknown" and not is_asked_for else None
 
 
 class Written(NamedTuple):
-    """Holds the new texts of a part, and their origin."""
+    """Holds the new texts of an overlay's part, and how they were made."""
 
     made_by: Provenance
     texts: tuple[str | None, ...]
@@ -58,16 +58,16 @@ class Overlay:
     citations: Mapping[str, Any]  # chili, quotes, and the hashes that show each part's author
 
     def texts(self, part: Part) -> tuple[str | None, ...]:
-        """Return the texts of a part."""
+        """Return the texts of one part of the overlay."""
         return {"analysis": (self.why_it_matters,), "brief": self.brief, "summary": (self.summary,)}[part]
 
     def author(self, part: Part) -> Author:
-        """Return the author of a part."""
+        """Return the author of one part of the overlay."""
         return author(self.citations.get(part), *self.texts(part))
 
 
 def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int]:
-    """Return the overlays of a story and of its event's other analysed stories, locked, and the number of sources.
+    """Lock and return the overlays of a story and of its event's other analysed stories, with the event's number of sources.
 
     The story's overlay is created if it is missing. Raises Reject if the story does not exist any more.
     """
@@ -80,7 +80,7 @@ def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int
 
 
 def of_row(row: Mapping[str, Any]) -> Overlay:
-    """Return the overlay in a row. The overlay is empty if the story has none yet."""
+    """Return the overlay in a database row. If the story has no overlay yet, the result is an empty overlay."""
     brief = (row["brief_one_liner"], row["brief_two_liner"], row["brief_elevator"])
     return Overlay(row["why_it_matters"], brief, row["summary"], row["citations"] or {})
 
@@ -96,10 +96,10 @@ def save(
     cited: Mapping[str, Any] | None = None,
     time_saved_seconds: int | None = None,
 ) -> tuple[str | None, bool]:
-    """Store new texts of a story, except for parts that stay, and merge ``cited`` into its citations.
+    """Store a story's new texts, except where an old text stays, and merge ``cited`` into the overlay's citations.
 
-    A text of unknown origin stays, unless it is the first part and a person asked for it. ``seen`` is the overlay, if
-    the caller has locked it and the story. Raises Reject if the story does not exist any more.
+    An old text of unknown origin stays, unless a person asked for the first part, and it is this part's. ``seen`` is
+    the overlay, if the caller has locked the story and the overlay. Raises Reject if the story does not exist any more.
 
     Returns:
         The outcome of ``kept`` for the first part, and whether anything changed.

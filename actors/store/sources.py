@@ -1,4 +1,4 @@
-"""Stores sources, how they are polled, how healthy they are, and their changes with all rows that depend on them."""
+"""Stores sources, their polling and health, and changes them together with the rows that depend on them."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ _NAMESPACE = UUID("6f2f4a52-8f0c-5d0e-9a54-2d7f3f1f6a11")
 
 @dataclass(frozen=True)
 class Polling:
-    """Holds the results of polling a source so far."""
+    """Holds what the polls of a source have found so far."""
 
     etag: str | None = None
     last_modified: str | None = None
@@ -41,7 +41,7 @@ class Polling:
 
 
 def get(conn: Connection, source_id: UUID) -> Row | None:
-    """Return the source with its ``polling``, its usual ``interval``, if known, and the database's ``now``."""
+    """Return the source with its ``polling``, its usual ``interval`` (None if unknown), and the database's time ``now``."""
     row = SQL.one(conn, "source_get", source_id=source_id)
     if row is None:
         return None
@@ -59,11 +59,11 @@ def add(
     authority: float | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> tuple[UUID, bool]:
-    """Add a source, or find the existing one. Returns its id, and whether it is new."""
+    """Add a source, or find the existing source. Returns the source's id, and whether the source is new."""
     known = SQL.value(conn, "source_find", type=kind, url=url)
     if known is not None:
         return UUID(str(known)), False
-    # two concurrent workers make the same id
+    # the id is a hash, so that two workers at the same time make the same id
     source_id = uuid5(_NAMESPACE, f"{kind} {url}")
     told = {"name": name or None, "authority_score": authority, "metadata": Json(metadata or {})}
     return source_id, SQL.run(conn, "source_add", source_id=str(source_id), type=kind, url=url, **told) > 0
@@ -86,19 +86,19 @@ def folder_of(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedelta, interval: timedelta) -> None:
-    """Store the result of a poll, its usual ``interval``, and the next poll after ``wait``."""
+    """Store the result of a poll, the source's usual ``interval``, and the time of the next poll, after ``wait``."""
     seconds = int(interval.total_seconds())
     SQL.run(conn, "source_polled", source_id=source_id, wait=wait, interval_seconds=seconds, **vars(polling))
 
 
 def remove(tx: Connection, source_id: UUID) -> None:
-    """Remove a source with its items and stories. A story that other sources report too stays, with those sources."""
+    """Remove a source with its items and stories. A story that other sources report too stays with those sources."""
     with _ending(tx, source_id, source_id):
         SQL.run(tx, "source_bequeath", source_id=source_id)
 
 
 def merge(tx: Connection, source_id: UUID, into: UUID) -> int:
-    """Move all items and stories of a source to another, and remove it. Returns the number of moved items."""
+    """Move all items and stories of a source to the source ``into``, and remove it. Returns the number of moved items."""
     with _ending(tx, source_id, source_id, into):
         moved: int = SQL.value(tx, "source_merge", source_id=source_id, into=into)
     return moved
@@ -106,7 +106,7 @@ def merge(tx: Connection, source_id: UUID, into: UUID) -> int:
 
 @contextmanager
 def _ending(tx: Connection, source_id: UUID, *locked: UUID) -> Iterator[None]:
-    """Lock sources, remove one after the block, and set the leading stories of its events again."""
+    """Lock sources, remove the source after the block, and choose the leading stories of its events again."""
     for one in sorted(locked):
         SQL.one(tx, "source_lock", source_id=one)
     events = sorted(row["id"] for row in SQL.all(tx, "source_clusters", source_id=source_id))

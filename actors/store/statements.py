@@ -1,4 +1,4 @@
-"""Has the statements of ``actors/store/sql`` by name, and a way to make the planner use an index."""
+"""Has the SQL statements of ``actors/store/sql`` by name, and a way to make Postgres' planner use an index."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext

@@ -1,4 +1,4 @@
-"""Stores texts of items, and stories: one for each text, found again by address, by text, and by similarity."""
+"""Stores the texts of items, and one story for each text. A story is found again by address, by text, and by similarity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _MOST_CANDIDATES = 50
 
 @dataclass(frozen=True)
 class Text:
-    """Holds the text of an item, with the facts that its page or feed has about it."""
+    """Holds the text of an item, with the data about the text in the item's page or feed."""
 
     text: str
     markdown: str
@@ -37,5 +37,5 @@ def of_item(conn: Connection, item_id: UUID) -> Row | None:
 
 
 def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Row]:
-    """Return ``story_id`` and ``text`` of stories that share a band. Stories with most bands come first."""
+    """Return ``story_id`` and ``text`` of stories that share MinHash bands with a story. Stories that share most come first."""
     return SQL.named(conn, "story_candidates", story_id=story_id, bands=list(bands), most=_MOST_CANDIDATES)

@@ -19,7 +19,7 @@ from zeke_jobs import Reject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryText(Story):
-    """Describes a story in the database, with its overlay at the time of reading."""
+    """Describes a story as it was read from the database, with its overlay: analysis, brief and summary."""
 
     kind: str  # article, video, podcast, pdf or tweet
     duration_seconds: int | None

@@ -1,4 +1,4 @@
-"""Stores uploads that are too large for a payload. A job then gets them by reference."""
+"""Stores an upload that is too large for a job's payload. The payload then has only the upload's id."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

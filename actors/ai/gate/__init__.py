@@ -1,4 +1,4 @@
-"""Checks a model's text: each sentence is fit to be shown, and the story has its numbers, dates, names and quotations."""
+"""Checks that each sentence of a model's text may be shown, and that the story has its numbers, dates, names and quotations."""
 
 import unicodedata
 
@@ -18,7 +18,7 @@ _SUPPORT = 0.12  # a sentence of whose words the story has a smaller share is ab
 
 
 def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None:
-    """Return the reason why a text about a story must not be shown, in words for a model, or None.
+    """Return the reason why a text about a story must not be shown, as a sentence for the model, or None.
 
     A translation is compared only by facts that are the same in every language: numbers, dates and money.
     """
@@ -39,7 +39,7 @@ def is_in(language: str, story: Story) -> bool:
 
 
 def figures(sentence: str, story: Evidence) -> str | None:
-    """Return a fault that names the first number or date of a sentence that the story does not have, or None."""
+    """Return a fault with the first number or date of a sentence that is not in the story, or None."""
     mine = dates(sentence)
     if mine.parts and (gone := mine.missing(story.dates, {value for one in story.numbers for value in one.values})):
         return f"the story does not name {gone}"

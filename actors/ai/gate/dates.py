@@ -40,7 +40,7 @@ Day = tuple[int | None, int | None, int | None]  # year, month and day; None for
 
 @dataclass(slots=True)
 class Dates:
-    """Holds the dates of a text (weekdays as numbers from 1), and the text without them."""
+    """Holds the dates of a text (weekdays as numbers from 1), and the text without these dates."""
 
     parts: set[Day | int]
     rest: str = ""
@@ -64,7 +64,7 @@ class Dates:
 
 
 def _fits(mine: Day, theirs: Day, years: Collection[int | None]) -> bool:
-    """Return whether the parts are equal. The year of the story's date may be elsewhere in the story."""
+    """Return whether two dates have equal parts. The year of a story's date may be elsewhere in the story."""
     same_year = mine[0] in {None, theirs[0]} or (theirs[0] is None and mine[0] in years)
     return same_year and mine[1] == theirs[1] and mine[2] in {None, theirs[2]}
 

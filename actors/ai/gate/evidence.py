@@ -33,14 +33,14 @@ _ENDING = re.compile(r"(?:ings?|ed|es|s|e)$")
 
 @dataclass(frozen=True)
 class Evidence:
-    """Holds the sentences of a story, with headline and source, and its instructions to a model, which are no evidence."""
+    """Holds a story's sentences, with headline and source, as evidence, and apart from them its instructions to a model."""
 
     sentences: tuple[str, ...]
     orders: str
 
     @cached_property
     def text(self) -> str:
-        """Return all sentences as one text."""
+        """Return all sentences of the story as one text."""
         return "\n".join(self.sentences)
 
     @cached_property
@@ -50,7 +50,7 @@ class Evidence:
 
     @cached_property
     def forms(self) -> tuple[str, ...]:
-        """Return the normal form of each sentence, without its full stop."""
+        """Return the normal form of each sentence of the story, without its full stop."""
         return tuple(normal(sentence).strip(STOPS) for sentence in self.sentences)
 
     def has(self, sentence: str) -> bool:
@@ -73,20 +73,20 @@ class Evidence:
 
     @cached_property
     def numbers(self) -> tuple[Number, ...]:
-        """Return the numbers of the story. Years are also plain numbers."""
+        """Return the numbers of the story. A year counts as a number too."""
         found = known_numbers([one.rest for one in self._dated])
         years = {float(year) for year, _, _ in self.dates.days if year}
         return (*found, *(Number(((year, ""),), frozenset({year}), str(year)) for year in sorted(years)))
 
     @cached_property
     def script(self) -> str:
-        """Return the script of most letters."""
+        """Return the script of most of the story's letters."""
         return script(self.text)
 
 
 def evidence(story: Story) -> Evidence:
     """Return the story as evidence. An instruction to a model, and the rest of its paragraph, do not count as evidence."""
-    # Cache by these parts only, because a story's age differs from job to job.
+    # Cache the evidence by these parts of a story only, because a story's age differs from job to job.
     return _evidence(story.title, story.source, story.document)
 
 
@@ -108,13 +108,13 @@ def _evidence(title: str, source: str, document: str) -> Evidence:
 
 @lru_cache(maxsize=1024)
 def tokens(text: str) -> tuple[str, ...]:
-    """Return the words of a text as they are written, without ``'s``."""
+    """Return the words of a text as the text writes them, without ``'s``."""
     return tuple([word[:-2] if word.endswith(_POSSESSIVE) else word for word in _TOKEN.findall(text)])
 
 
 @lru_cache(maxsize=4096)
 def key(word: str) -> str:
-    """Return the common part of a word's forms: its first letters without an ending."""
+    """Return the part that a word's forms have in common: the word's first letters without an ending."""
     lower = _ELIDED.sub("", word.lower())
     if len(lower) > 4 and lower.isalpha():
         lower = _ENDING.sub("", lower)
@@ -140,7 +140,7 @@ def _fact(word: str) -> str:
 
 @lru_cache(maxsize=16)
 def has_capital_nouns(sentences: tuple[str, ...]) -> bool:
-    """Return whether the language capitalises its nouns, as German does, by the share of capitalised words in sentences."""
+    """Return whether the text's language capitalises nouns, as German does, by the share of capitalised words in sentences."""
     firsts = [word[0] for sentence in sentences for word in tokens(sentence)[1:] if len(word) > 3]
     return sum(map(str.isupper, firsts)) > _CAPITALS * len(firsts)
 
@@ -153,7 +153,7 @@ def is_unspaced(text: str) -> bool:
 
 
 def script(text: str) -> str:
-    """Return the script of most letters, such as LATIN, CYRILLIC or CJK, or an empty text without letters."""
+    """Return the script of most letters in a text, such as LATIN, CYRILLIC or CJK, or an empty text if there are no letters."""
     counted = Counter[str]()
     for char, times in Counter(filter(str.isalpha, text[:2000])).items():
         name = "LATIN" if char.isascii() else unicodedata.name(char, "").split(" ")[0]

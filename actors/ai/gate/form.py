@@ -1,4 +1,4 @@
-"""Checks the form of a sentence: it is whole and balanced, has no markup, and is not an advert or a notice of the page."""
+"""Checks that a sentence is whole and balanced, has no markup, and is not an advert or a notice of the page."""
 
 from functools import lru_cache
 

@@ -24,7 +24,7 @@ _KNOWN = frozenset(
 def unknown(sentence: str, story: Evidence) -> str | None:
     """Return the first name in ``sentence`` that the story does not have.
 
-    A first word is a name only with a capital inside, a word of German only after a noun.
+    A sentence's first word is a name only if a capital is inside the word. In German, a word is a name only after a noun.
     """
     if is_unspaced(story.text):
         return next((run for run in _KATAKANA.findall(sentence) if run.lower() not in story.normal), None)
@@ -72,7 +72,7 @@ def _is_known(word: str, story: Evidence) -> bool:
 
 @lru_cache(maxsize=8192)
 def _stem(word: str) -> str:
-    """Return the common beginning of Norway and Norwegian, or of a name and its plural."""
+    """Return the beginning that a name's forms have in common, such as Norway and Norwegian, or a name and its plural."""
     return re.sub(r"(?:ians?|ans?|ish|ese|ics?|ia|s|n|y|e|a)$", "", word) if len(word) > 4 else word
 
 

@@ -106,7 +106,7 @@ def unit_of(word: str) -> tuple[str, float]:
 def numbers(text: str, *, is_known: bool = False) -> list[Number]:
     """Return the numbers of ``text`` in order, without its dates.
 
-    A number without a unit may take that of another; in the story (``is_known``) only if no noun follows either.
+    A number without a unit may take another number's unit. In the story (``is_known``), it may not if a noun follows.
     """
     found: list[Number] = []
     words = words_of(text)
@@ -128,7 +128,7 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
 
 
 def _phrases(text: str, words: AbstractSet[str]) -> Iterator[Number]:
-    """Yield shares and halves: a third of, two thirds, three in five, half an hour, a day and a half."""
+    """Yield the numbers that are shares and halves, such as a third of, three in five, half an hour, a day and a half."""
     has_half = "half" in words
     for match in _AND_A_HALF.finditer(text) if has_half else ():
         count, *names = match.groups()
@@ -160,7 +160,7 @@ def _share(value: float, match: re.Match[str], text: str) -> Number:
 
 
 def _is_part(text: str, match: re.Match[str]) -> bool:
-    """Return whether a third is one of three parts: "a third of", not "the third"."""
+    """Return whether a word such as "third" means a part ("a third of") and not a place ("the third")."""
     ahead = text[max(0, match.start() - _SHORT) : match.start()]
     return bool(_PART_OF.match(text, match.end()) and re.search(r"\b(?:an?|one|ein|un)\s$", ahead))
 

@@ -1,4 +1,4 @@
-"""Finds quotations in a story, even if quotation marks, dashes, spaces, capitals and markup differ."""
+"""Finds quotations in a story, even if their quotation marks, dashes, spaces, capitals or markup differ from the story's."""
 
 import re
 import unicodedata
@@ -37,7 +37,7 @@ def normal(text: str) -> str:
 
 
 def place(document: str, quote: str) -> tuple[int, int] | None:
-    """Return the start and end of ``quote`` in ``document``, compared in the normal form, or None if it is missing."""
+    """Return the start and end of ``quote`` in ``document``, compared in the normal form, or None if ``quote`` is missing."""
     wanted = normal(quote).strip(" .,;:")
     if not wanted:
         return None

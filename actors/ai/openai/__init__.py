@@ -1,1 +1,1 @@
-"""Does the AI step with a model on any server that has OpenAI's chat completions and embeddings."""
+"""Does the AI step with a model, on any server with the interface of OpenAI's chat completions and embeddings."""

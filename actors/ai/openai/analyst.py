@@ -47,7 +47,7 @@ _AGAIN = (
 
 
 class OpenAIAnalyst(Analyst):
-    """Analyses stories by a model. Questions of jobs that nobody waits for may go ``in_batches``."""
+    """Analyses stories by a model. If no person waits for a job, its questions may go ``in_batches``."""
 
     def __init__(self, settings: OpenAISettings, local: Analyst, *, in_batches: bool = False) -> None:
         self._local = local
@@ -61,7 +61,7 @@ class OpenAIAnalyst(Analyst):
         self.embeds_together = self._embedder is not None
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
-        """Ask why the story matters, and for brief and summary. A brief or summary that fails the checks is left out."""
+        """Ask for a brief, a summary, and why the story matters. A brief or summary that fails the checks is left out."""
         answer, made_by = self._ask("analyze", StoryAnswer, story, ledger, self._local.analyze)
         places = [span for quote in answer.quotes if (span := place(story.document, quote)) is not None]
         return Analysis(
@@ -77,7 +77,7 @@ class OpenAIAnalyst(Analyst):
         )
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:
-        """Ask for a brief. The caller enforces its limits."""
+        """Ask for a brief. The caller enforces the brief's limits."""
         return _brief(*self._ask("brief", BriefAnswer, story, ledger, self._local.brief))
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:
@@ -86,7 +86,7 @@ class OpenAIAnalyst(Analyst):
         return Summary(plain(answer.summary), made_by)
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:
-        """Embed stories by the provider, as ``Embedder`` says, or locally."""
+        """Embed stories with the provider's model (see ``Embedder``), or locally."""
         if self._embedder is None:
             return self._local.embed_many(stories)
         assert ledger is not None, "a provider that costs money needs a ledger"
@@ -95,7 +95,7 @@ class OpenAIAnalyst(Analyst):
     def _ask(
         self, operation: str, form: type[Form], story: Story, books: Ledger | None, local: Callable[[Story], Any]
     ) -> tuple[Form, Provenance]:
-        """Return a model's answer that passes the gate, with its verified statements. After a fault, ask again.
+        """Return a model's answer that passes the gate, with its verified statements. If the answer has a fault, ask once more.
 
         Raises:
             Unfounded: the second answer does not pass the gate. The exception has the text of ``local``.
@@ -167,7 +167,7 @@ class OpenAIAnalyst(Analyst):
         *,
         is_first: bool,
     ) -> tuple[str, Form]:
-        """Return the model that answered a question about a story and the text ``beside``, and its answer.
+        """Ask a model about a story and the text ``beside``. Return the model's name and its answer.
 
         If ``is_first``, a stored answer to an equal question counts, and a batch may ask the question.
 

@@ -25,7 +25,7 @@ Whole = Annotated[
 
 
 class AnalysisAnswer(BaseModel, extra="forbid", strict=True):
-    """Is the part of the answer to ``analyze`` that must be valid."""
+    """Is the part of an answer to the prompt ``analyze`` that must be valid."""
 
     why_it_matters: str = Field(min_length=1, max_length=1200)
     chili: Whole = Field(ge=0, le=5)
@@ -34,7 +34,7 @@ class AnalysisAnswer(BaseModel, extra="forbid", strict=True):
 
 
 class BriefAnswer(BaseModel, extra="forbid", strict=True):
-    """Is the answer to ``brief``."""
+    """Is a model's answer to the prompt ``brief``."""
 
     one_liner: str = Field(min_length=1, max_length=1000)
     two_liner: str = Field(min_length=1, max_length=2000)
@@ -42,7 +42,7 @@ class BriefAnswer(BaseModel, extra="forbid", strict=True):
 
 
 class SummaryAnswer(BaseModel, extra="forbid", strict=True):
-    """Is the answer to ``summarize``."""
+    """Is a model's answer to the prompt ``summarize``."""
 
     summary: str = Field(min_length=1, max_length=3000)
 
@@ -90,7 +90,7 @@ def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
 
 
 def read(form: type[Form], *texts: str) -> Form:
-    """Return the first answer in ``texts``, which is a JSON object, alone, in prose, in a fence or after reasoning.
+    """Return the first answer in ``texts``. An answer is a JSON object: alone, in prose, in a fence or after reasoning.
 
     Raises:
         ValueError: no text has an answer of this form; the message names the wrong place.
@@ -127,7 +127,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 def checked(
     form: type[Form], got: Mapping[str, Any], settings: OpenAISettings, fault_of: Callable[[Form], str | None]
 ) -> Form:
-    """Return the answer in a provider's reply.
+    """Return the answer in a provider's reply, after all checks.
 
     Raises:
         CallFailed: there is no answer, or ``fault_of`` finds a fault.
@@ -154,7 +154,7 @@ def checked(
 
 
 def needed(answer: BaseModel) -> list[str]:
-    """Return the texts that an answer must have."""
+    """Return the texts in an answer that must be valid."""
     form = AnalysisAnswer if isinstance(answer, AnalysisAnswer) else type(answer)
     return [value for name in form.model_fields if isinstance(value := getattr(answer, name), str)]
 

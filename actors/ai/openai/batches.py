@@ -1,6 +1,6 @@
 """Sends batches of questions, which OpenAI and Anthropic answer within a day at half the price.
 
-The fields follow the API references of both providers, as of 2026: https://platform.openai.com/docs/api-reference/batch
+The names of fields are from the providers' API references of 2026: https://platform.openai.com/docs/api-reference/batch
 and https://docs.claude.com/en/api/creating-message-batches.
 """
 
@@ -37,12 +37,12 @@ class Batches:
         self.question_path = WIRES[settings.kind].path
 
     def create(self, job: str, questions: Mapping[str, Any], since: str = "", known: Collection[str] = ()) -> str:
-        """Return the id of a job's batch with these ``questions``, by the ids of their calls.
+        """Make a job's batch, and return the batch's id. The keys of ``questions`` are the ids of their calls.
 
-        If an earlier attempt began at ``since`` (UTC), its batch is searched first, without the ``known`` batches.
+        If an earlier attempt of the job began at ``since`` (UTC), look for its batch first, except among the ``known`` batches.
 
         Raises:
-            Defer: an open batch may be the batch of this job, which only its end will show.
+            Defer: an open batch may be the batch of this job, but only an ended batch shows this.
         """
         for batch in self._listed() if since else ():
             if batch.get("id") not in known and self._is_of(job, batch, questions, since):
@@ -65,7 +65,7 @@ class Batches:
         return found
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the replies of an ended batch by the ids of their calls. A text in place of a reply says why it is missing."""
+        """Return the replies of an ended batch by the ids of their calls. Where a reply is missing, a text says why."""
         found = dict[str, Any]()
         for file in (batch.get("output_file_id"), batch.get("error_file_id")):
             for line in self._client.lines(f"/files/{_checked(file)}/content") if file is not None else ():
@@ -85,7 +85,7 @@ class Batches:
                 raise
 
     def end(self, model: str, reply: Mapping[str, Any]) -> CallEnd:
-        """Return the end of a call with this reply."""
+        """Return the end of the call that got this reply."""
         return Reply(reply).end(self._settings, model)
 
     def _is_ended(self, batch: Mapping[str, Any]) -> bool:
@@ -121,7 +121,7 @@ class Batches:
 
 
 class AnthropicBatches(Batches):
-    """Asks for batches in Anthropic's form, one request each. Only the ids of its questions identify an ended batch."""
+    """Asks for batches in Anthropic's form, with one request for each batch. Only its questions' ids identify an ended batch."""
 
     _path, _after, _status, _ends = "/messages/batches", "after_id", "processing_status", frozenset({"ended"})
 
@@ -158,7 +158,7 @@ def _checked(name: Any) -> str:
 
 
 def _reason(error: Any) -> str:
-    """Return the reason why there is no answer, as short text."""
+    """Return the reason why a question has no answer, as short text."""
     for _ in range(4):
         if isinstance(error, dict):
             error = next((error[name] for name in _REASONS if error.get(name)), None)

@@ -1,4 +1,4 @@
-"""Makes HTTP calls to a provider, and decides what a failure means for the job. Only this module decides about retries."""
+"""Makes HTTP calls to a provider, and decides what a failed HTTP call means for the job: retry, defer or reject."""
 
 import json
 import re
@@ -40,7 +40,7 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(eq=False)
 class CallFailed(Exception):
-    """A call has no answer."""
+    """A call to a model has no answer that can be used."""
 
     outcome: str  # rate_limited, timeout, failed, refused, truncated or invalid
     verdict: Exception  # for the job: Retry, Defer or Reject
@@ -51,7 +51,7 @@ class CallFailed(Exception):
         return str(self.verdict)
 
     def end(self, model: str, known: CallEnd) -> CallEnd:
-        """Return the end of a call of ``model``, with the facts in ``known``."""
+        """Return the end of a failed call of ``model``, added to the facts in ``known``."""
         rests = None if self.rests is None else (model, self.rests)
         return replace(known, outcome=self.outcome, detail=str(self), is_charged=self.is_charged, rests=rests)
 
@@ -61,7 +61,7 @@ class ContentRefused(CallFailed):
 
 
 def invalid(verdict: Exception) -> CallFailed:
-    """Return the failure of a paid answer that cannot be used."""
+    """Return the failure for an answer that costs money but cannot be used."""
     return CallFailed("invalid", verdict, is_charged=True)
 
 
@@ -85,7 +85,7 @@ class Reply:
 
 
 class Client:
-    """Connects many threads to a provider. Without an answer, ``CallFailed`` has the verdict for the job."""
+    """Sends the requests of all threads to a provider. If there is no answer, ``CallFailed`` has the verdict for the job."""
 
     def __init__(self, settings: OpenAISettings) -> None:
         self._base = httpx.URL(settings.base_url)
@@ -111,7 +111,7 @@ class Client:
         return _object(self._answer(path, query, None, "", self._limits))
 
     def lines(self, path: str) -> list[Mapping[str, Any]]:
-        """Return the JSON objects in the lines of a file of at most 64 MiB. Other lines are left out."""
+        """Return the JSON objects in the lines of a file of at most 64 MiB. Lines without a JSON object are left out."""
         found = []
         for line in self._answer(path, {}, None, "", self._of_files).splitlines():
             with suppress(CallFailed):
@@ -148,9 +148,9 @@ def _object(body: bytes) -> Mapping[str, Any]:
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "ai") -> CallFailed:
-    """Return the failure for an answer other than 200, as docs/ai.md says.
+    """Return the failure for an HTTP status other than 200, by the table in docs/ai.md.
 
-    A 5xx other than 501, 503 and 529 is charged, because the model may have worked before a gateway gave up.
+    A status 5xx other than 501, 503 and 529 counts as charged, because the model may have worked before a gateway gave up.
     """
     code, message, delay = _error(body)
     wait = wait_seconds(headers)
@@ -191,7 +191,7 @@ def _duration(text: str) -> float | None:
 
 
 def _error(body: bytes) -> tuple[str, str, float | None]:
-    """Return the code, message and seconds to wait of an error, which Gemini sends in a list, with the time in details."""
+    """Return an error's code, message and seconds to wait. Gemini sends the error in a list, and the wait in its details."""
     try:
         told = json.loads(body)
         error = (told[0] if isinstance(told, list) else told)["error"]

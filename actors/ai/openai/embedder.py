@@ -1,4 +1,4 @@
-"""Makes embeddings by the provider: many texts in one request, with a call in the ledger for each text."""
+"""Makes embeddings with a provider's model: many texts in one request, with a call in the ledger for each text."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ _EMBEDDED_CHARS = 4000
 
 
 def key_of(*parts: Any) -> str:
-    """Return the identity of a question. Questions with equal identities may share an answer."""
+    """Return the key of a question. Questions with equal keys may share an answer."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -37,7 +37,7 @@ class Embedder:
         self._version = f"{self._model}@{settings.embedding_dimensions}"
 
     def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
-        """Return the vectors of titles and beginnings, padded to 1536, or an exception for each missing vector.
+        """Return the vectors of the stories' titles and beginnings, padded to 1536 numbers, or exceptions for missing vectors.
 
         If a request is refused for its content, it is sent again in halves, so that one text does not fail the others.
 
@@ -106,7 +106,7 @@ class Embedder:
         return reply
 
     def _checked(self, data: Sequence[Any]) -> dict[int, "array[float] | CallFailed"]:
-        """Return the vectors of finite numbers of the right length, or faults, by the places of their texts."""
+        """Return, by the place of each text, its vector if it has the right length and only finite numbers, or its fault."""
         found: dict[int, array[float] | CallFailed] = {}
         size = self._settings.embedding_dimensions
         for position, one in enumerate(data):
@@ -127,7 +127,7 @@ class Embedder:
 
 
 def _shares(tokens: int | None, texts: Sequence[str]) -> list[int | None]:
-    """Return the tokens of a request, divided among its texts by their lengths."""
+    """Return the tokens of a request, divided among the request's texts by their lengths."""
     if tokens is None:
         return [None for _ in texts]
     ends = [0, *accumulate(len(text) for text in texts)]

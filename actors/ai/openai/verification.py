@@ -26,7 +26,7 @@ class Check(BaseModel, extra="forbid", strict=True):
 
 
 class VerifyAnswer(BaseModel, extra="forbid", strict=True):
-    """Is the answer to ``verify``."""
+    """Is a model's answer to the prompt ``verify``."""
 
     checks: list[Check] = Field(max_length=100)
 
@@ -38,7 +38,7 @@ def statements(answer: BaseModel) -> list[str]:
 
 
 def verified(asked: Sequence[str], answer: VerifyAnswer, story: Story, *, is_translated: bool) -> set[str]:
-    """Return the statements that follow from the story. A statement needs exactly one verdict."""
+    """Return the statements that follow from the story. The answer must have exactly one verdict on each statement."""
     known = evidence(story)
     verdicts: dict[int, list[Check]] = {}
     for check in answer.checks:
@@ -53,7 +53,7 @@ def verified(asked: Sequence[str], answer: VerifyAnswer, story: Story, *, is_tra
 
 
 def without_others(answer: Form, kept: Collection[str]) -> Form:
-    """Return the answer without the statements that are not kept, and without statements that depend on them."""
+    """Return the answer without statements that are not in ``kept``, and without statements that depend on those."""
     made = {}
     for name, value in answer:
         if isinstance(value, str):

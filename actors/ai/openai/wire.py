@@ -1,4 +1,4 @@
-"""Writes requests and reads answers for each kind of provider: chat completions, Responses, Anthropic's messages."""
+"""Writes requests and reads answers in each provider's form: chat completions, Responses, or Anthropic's messages."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -125,7 +125,7 @@ WIRES: dict[str, Chat] = {"chat": Chat(), "responses": Responses(), "anthropic":
 
 
 def tokens(usage: Any) -> tuple[Any, Any]:
-    """Return the tokens of question and answer, whichever names the provider gives them."""
+    """Return the numbers of tokens of the question and the answer, under any of the names that providers use."""
     if not isinstance(usage, dict):
         return None, None
     asked = usage.get("prompt_tokens", usage.get("input_tokens"))
