@@ -147,7 +147,7 @@ def praises(text: str) -> bool:
 
 @lru_cache(maxsize=16)
 def _names(document: str) -> tuple[frozenset[str], frozenset[str], bool]:
-    """Return the last words of names, the keys of words in several sentences, and whether nouns have capitals."""
+    """Return a document's last words of names, the keys of words in several sentences, and whether its nouns have capitals."""
     lines = prose(document).split("\n")
     told = tuple(islice((one.text for line in lines for one in sentences(line)), _MOST_SENTENCES))
     last = frozenset(run[-1] for text in told for run in names_in(text) if len(run) > 1)
@@ -208,7 +208,7 @@ def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
 
 
 def _knows_something(text: str, title: frozenset[str], document: str) -> bool:
-    """Return whether a sentence has "the" before a word of other sentences without saying which thing is meant."""
+    """Return whether a sentence has "the" before a word of other sentences, without saying which thing it means."""
     words, (_, often, has_nouns) = tokens(text), _names(document)
     for at, word in enumerate(words[:-1]):
         noun, *behind = words[at + 1 : at + 4]

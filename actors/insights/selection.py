@@ -41,7 +41,7 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
 
 
 def highlights(document: str, settings: Selection, title: str = "", told: str = "") -> list[Candidate]:
-    """Return the highlights of a Markdown ``document``, verbatim and in order, without repeats of the text ``told``."""
+    """Return the highlights of a Markdown ``document``, verbatim and in order, except repeats of the text ``told``."""
     parts = article(document)
     if has_code(parts):
         found = _of_code(parts, document, settings, title)
