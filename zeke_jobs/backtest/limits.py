@@ -57,7 +57,7 @@ class Bucket:
         self._average: dict[str, float] = {}
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """Return how many jobs may start now, what allows no more, and when it allows more. NEVER means when a job ends."""
+        """Return how many jobs may start now, the cause that allows no more, and when (NEVER: when a job ends) more may start."""
         found = (NEVER if self.slots is None else self.slots - self.active, self.name, NEVER)
         if self.rate is not None and (ready := self.rate.ready(now)) <= found[0]:
             found = (ready if self.unit == "jobs" else min(1, ready), self.cause, self.rate.next_at)

@@ -1,8 +1,8 @@
 """Decides which job starts next, as the SQL function ``zeke_jobs.claim`` does (a test compares both).
 
-1. A claim goes through the due jobs by priority. Tasks of one priority share its places, in random order.
+1. A claim goes through the due jobs by priority. Tasks with jobs of one priority take turns in random order.
 2. A task starts as many jobs as the limit with the least room allows, its oldest due jobs first.
-3. With a limit or a rate per key, each key starts as many jobs as it has room for; keys take turns.
+3. With a limit or a rate per key, each key in its turn starts as many jobs as the key's limit and rate allow.
 4. In strict order, only a key's oldest unfinished job may start; with ``after_failure: hold`` a failed job blocks it.
 """
 
@@ -128,7 +128,7 @@ class Lane:
             self._reopen(key)
 
     def rested(self, now: float) -> float:
-        """Let jobs of the keys start whose rates allow a start now. Returns when the next key's rate allows a start."""
+        """Reopen each key whose rate allows a start now. Returns when the next key's rate allows a start."""
         while self._resting and self._resting[0][0] <= now:
             self._reopen(heappop(self._resting)[2])
         return self._resting[0][0] if self._resting else NEVER

@@ -11,9 +11,9 @@ from zeke_jobs.errors import ConfigurationError
 
 
 def choose(*, writes: bool = False) -> str:
-    """Return the URL: ``DATABASE_URL``, or that of ``zeke-jobs up`` in this folder. Sets ``DATABASE_URL``.
+    """Return the database's URL: ``DATABASE_URL``, or the URL of ``zeke-jobs up`` in this folder. Sets ``DATABASE_URL``.
 
-    Raises ConfigurationError without such a database, or if ``writes`` and the database is of another installation.
+    Raises ConfigurationError without a database, or if ``writes`` and the database belongs to another installation.
     """
     if environment.database_url_or_none() is None:
         from zeke_jobs.postgres import embedded, server_programs
@@ -44,9 +44,9 @@ def choose(*, writes: bool = False) -> str:
 
 @contextmanager
 def connection(command: str = "", *, writes: bool = False, is_migrated: bool = True) -> Iterator[Connection]:
-    """Connect, under the command's name. Raises ConfigurationError, MigrationError.
+    """Connect to the database, under the command's name. Raises ConfigurationError, MigrationError.
 
-    With ``writes`` it refuses a database of another installation. With ``is_migrated`` it refuses a schema that does not fit.
+    ``writes`` refuses a database of another installation; ``is_migrated`` refuses a database whose migrations do not fit.
     """
     from zeke_jobs.postgres import installation, migrate
     from zeke_jobs.postgres.pool import connect

@@ -1,4 +1,4 @@
-"""Declares options and arguments, reads their values, and finds a job by a part of its id."""
+"""Declares the options and arguments of commands, reads their values, and finds a job by a part of its id."""
 
 import inspect
 import json
@@ -39,7 +39,7 @@ def option(help_: str, metavar: str | None = None, *names: str, **more: Any) -> 
 
 
 def flag(name: str, help_: str) -> Any:
-    """Return an option without a value."""
+    """Return an option that takes no value."""
     return typer.Option(name, help=help_)
 
 
@@ -54,7 +54,7 @@ def time(help_: str, *names: str) -> Any:
 
 
 def argument(help_: str, metavar: str) -> Any:
-    """Return a word of the command line. The help shows no default."""
+    """Return an argument of the command line. The help shows no default."""
     return typer.Argument(metavar=metavar, help=help_, show_default=False)
 
 
@@ -67,7 +67,7 @@ def pair(text: str, expected: str) -> tuple[str, str]:
 
 
 def read_json(text: str, what: str) -> Any:
-    """Read a word in JSON. ``-`` means standard input."""
+    """Read JSON from an argument; ``-`` means from standard input."""
     try:
         return json.loads(sys.stdin.read() if text == "-" else text)
     except ValueError as error:
@@ -75,7 +75,7 @@ def read_json(text: str, what: str) -> Any:
 
 
 def is_asked(*, yes: bool, as_json: bool) -> bool:
-    """Return whether to ask before a change: a person is at the terminal, and has not agreed beforehand."""
+    """Return whether to ask before a change: whether a person is at the terminal who has not agreed by ``--yes``."""
     return not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
 
 
@@ -96,7 +96,7 @@ _LISTED = 10  # maximum number of matching jobs to list
 def find_job(text: str) -> UUID:
     """Return the id of the only job whose id begins or ends with the text. A complete id is returned unchanged.
 
-    Raises JobNotFound for no job, and UsageError for several, which it lists, or for a text that is no part of an id.
+    Raises JobNotFound if no job fits, and UsageError if several jobs fit, or if the text is no part of an id.
     """
     digits = text.strip().strip("….").replace("-", "").lower()
     if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
@@ -133,7 +133,7 @@ FILTERS: dict[str, Any] = {
 
 
 def with_options(command: Callable[..., int | None], added: Mapping[str, Any]) -> Callable[..., int | None]:
-    """Add options (annotations by name) to a command, whose first parameter gets a mapping of the used ones."""
+    """Add options (annotations by name) to a command, whose first parameter gets a mapping of the options that were used."""
     _, *own = inspect.signature(command, eval_str=True).parameters.values()
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [one.replace(kind=keyword) for one in own]

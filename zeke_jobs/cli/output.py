@@ -1,4 +1,4 @@
-"""Prints results: tables for people, JSON for scripts. No printed text can control the terminal."""
+"""Prints results: tables for people, JSON for scripts. Control characters are escaped."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ from zeke_jobs.core.wording import count, when
 
 
 class Console(rich_console.Console):  # noqa: TID251
-    """Shows control characters as escapes, so that no text controls the terminal. ruff allows no other console."""
+    """Shows control characters as escapes, so that no printed text controls the terminal. ruff forbids other consoles."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Escape text before it is measured, so that columns stay aligned."""
@@ -28,7 +28,7 @@ class Console(rich_console.Console):  # noqa: TID251
     def render(
         self, renderable: rich_console.RenderableType, options: rich_console.ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Escape all other printed objects, such as a ``Text``."""
+        """Escape control characters in all other printed objects, such as a ``Text``."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text, lines=True), segment.style)
 
@@ -42,7 +42,7 @@ _STATUS_STYLES = {"completed": "green", "failed": "red", "active": "cyan", "retr
 
 
 class Markup(str):
-    """Is a text with rich's markup, in which texts from outside are escaped."""
+    """Is a text with rich's markup, in which all texts from users or jobs are escaped."""
 
     __slots__ = ()
 
@@ -53,7 +53,7 @@ def console() -> Console:
 
 
 def escape(text: str, *, lines: bool = False) -> str:
-    """Escape a text from outside for rich. The result has no markup, and is on one line unless ``lines``."""
+    """Escape a text for rich, so that it contains no markup or control characters, and no line breaks unless ``lines``."""
     return markup.escape(visible(text, lines=lines))  # noqa: TID251
 
 
@@ -76,7 +76,7 @@ def answer(data: object, text: str, *, as_json: bool) -> None:
 
 
 def facts(title: str, values: Mapping[str, object]) -> None:
-    """Print values under a title, each with its name. Values that are empty or None are left out."""
+    """Print a title, and below the title each value with its name. Values that are empty or None are left out."""
     tell(f"[bold]{escape(title)}[/]")
     for name, value in values.items():
         if value:
@@ -85,19 +85,19 @@ def facts(title: str, values: Mapping[str, object]) -> None:
 
 @contextmanager
 def counter(*, shows: bool = True) -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows the progress of the block, on standard error if that is a terminal."""
+    """Yield a function that shows a text about the block's progress on standard error if that is a terminal."""
     with Console(stderr=True, quiet=not shows).status("") as status:
         yield status.update
 
 
 def named(columns: str) -> dict[str, Any]:
-    """Return columns for ``listing``, from a text such as ``"task, since=applied_on"``: titles, with attributes that differ."""
+    """Return columns for ``listing`` from a text such as ``"task, since=applied_on"``: titles, and attributes if they differ."""
     pairs = (one.partition("=") for one in columns.split(", "))
     return {title: name or title for title, _, name in pairs}
 
 
 def picked(one: object, names: str) -> dict[str, Any]:
-    """Return some attributes by name, for JSON or ``facts``. ``names`` has the form of ``named``."""
+    """Return some attributes of an object by name, for JSON or ``facts``. ``names`` is a text as for ``named``."""
     return {title: getattr(one, name) for title, name in named(names).items()}
 
 
@@ -110,10 +110,10 @@ def listing(
     as_json: bool = False,
     data: Callable[[T], object] = lambda one: one,
 ) -> None:
-    """Print a result: for people a table with a row for each element, for scripts one JSON document with each ``data``.
+    """Print a list: for people as a table with a row for each element, for scripts as a JSON list of ``data(element)``.
 
-    ``columns`` has for each title the name of an attribute or key (0 is shown as empty), or a function that returns the
-    cell: ``Markup``, or any value, which is shown as plain text. ``right`` names the columns to align right.
+    ``columns`` gives for each title the name of an attribute or key (0 is shown as empty), or a function that returns
+    the cell: ``Markup``, or any value, which is shown as plain text. ``right`` names the columns to align right.
     """
     if as_json:
         print_json([data(one) for one in found])
@@ -149,7 +149,7 @@ def _cell(value: object) -> Markup:
 
 
 def _print_columns(titles: list[str], rows: Sequence[Sequence[Markup]], right: tuple[str, ...]) -> None:
-    """Print a table to a file or pipe, without colours, one line for each row. Rich takes a millisecond for a row."""
+    """Print a table to a file or pipe, without colours, one line for each row. Rich would take 1 ms a row."""
     columns = []
     for title, *cells in zip(titles, *rows, strict=True):
         texts = [title, *(visible(markup.render(one, emoji=False).plain if "[" in one else one) for one in cells)]
@@ -170,7 +170,7 @@ def plain(value: Any) -> Any:
 
 
 def tick(moment: datetime | None, zone: tzinfo | None = None) -> str:
-    """Return a tick of a schedule in a time zone, by default this machine's, or an empty text for None."""
+    """Return the time of a schedule's tick as text, in ``zone`` or this machine's time zone; an empty text for None."""
     return "" if moment is None else f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
 
 
@@ -181,10 +181,10 @@ def bounds(limit: object, per_key: object, rate: object, budget: object) -> str:
 
 
 def styled(status: str) -> Markup:
-    """Return a status in its colour."""
+    """Return a job's status in the status's colour."""
     return coloured(_STATUS_STYLES.get(status, ""), status)
 
 
 def coloured(style: str, text: str) -> Markup:
-    """Return a text in a style. Markup in the text is escaped."""
+    """Return a text in a style of rich. Markup in the text is escaped."""
     return Markup(f"[{style}]{escape(text)}[/]" if style and text else escape(text))

@@ -1,4 +1,4 @@
-"""Runs a command. An error becomes a message in a uniform format, and an exit status for scripts."""
+"""Runs a command. Turns an error into a message, and into an exit status for scripts."""
 
 import errno
 import io
@@ -35,7 +35,7 @@ class UsageError(errors.ZekeJobsError):
 
 @contextmanager
 def usage() -> Iterator[None]:
-    """Turn a ValueError of the block, such as one about a wrong option, into a UsageError."""
+    """Turn a ValueError that the block raises, for example about a wrong option, into a UsageError."""
     try:
         yield
     except ValueError as error:
@@ -59,7 +59,7 @@ class Command(NamedTuple):
 def application(
     help_: str, root: Callable[..., None], package: str, commands: Sequence[Command], words: Sequence[str]
 ) -> typer.Typer:
-    """Return the command that ``words`` begin with, or all commands. Importing all takes three times as long."""
+    """Return an application with the command that ``words`` begin with, or with all commands, which takes three times as long."""
     app = typer.Typer(
         help=help_, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
     )
@@ -75,11 +75,11 @@ def application(
 
 
 def run(app: Callable[[Sequence[str]], typer.Typer], name: str, arguments: Sequence[str] | None = None) -> int:
-    """Run the command in ``arguments`` (by default the process's own) and return its exit status.
+    """Run the command that ``arguments`` (by default the process's own) name, and return the exit status.
 
     The status is 0 for success, 1 for failure, 2 for configuration or usage, 3 for a bug of zeke_jobs, 4 if changes are
     pending, and 130 if interrupted. If the reader closes the output, the command ends; a full disk is a failure.
-    ``app`` gets the command's words.
+    ``app`` gets ``arguments``.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # escape what the encoding lacks, as Python does on standard error
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -120,7 +120,7 @@ def _run(app: Callable[[Sequence[str]], typer.Typer], name: str, words: list[str
 
 
 def _not_migrated() -> str:
-    """Return the missing part of the schema as text, or an empty text if the error has another cause."""
+    """Return a text about the migrations that the database lacks, or an empty text if the error has another cause."""
     from zeke_jobs.cli import database
 
     with suppress(Error, ConfigurationError):  # only the first error is shown
@@ -144,7 +144,7 @@ def _refuse(error: Exception, name: str) -> int:
 
 def complain(message: str, status: int) -> int:
     """Print an error on standard error. Returns the status."""
-    # Each line of jobs.yaml's diagnostics already contains "error".
+    # Add "error: ", which messages about jobs.yaml already contain.
     with suppress(OSError):  # nobody reads the output, or the disk is full; the exit status also shows the error
         say(redact(message if ": error: " in message else f"error: {message}"), is_trouble=True)
     return status

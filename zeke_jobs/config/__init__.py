@@ -1,4 +1,4 @@
-"""Reads jobs.yaml into a checked ``Config``, or reports all its faults at once, each with its place."""
+"""Reads jobs.yaml into a checked ``Config``, or reports all faults of the file at once, each with its place."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -35,9 +35,9 @@ def check(
 ) -> tuple[Config | None, list[Diagnostic]]:
     """Check a text. Returns the configuration and no faults, or None and all faults in the order of the text.
 
-    The function never raises. With ``handlers``, it imports handlers and services, and checks settings and payloads
-    against them. ``edits`` are values that are read as if the text had them; the fault of an edit is shown at the
-    nearest place in the text.
+    The function never raises. With ``handlers``, the function imports handlers and services, and checks settings and
+    payloads against them. ``edits`` are values that are read as if the text had them; the fault of an edit is shown at
+    the nearest place in the text.
     """
     read_once, config = _read(text, json.dumps(edits))
     document = replace(read_once, found=dict(read_once.found))
@@ -51,7 +51,7 @@ def check(
 
 @lru_cache(maxsize=4)
 def _read(text: str, edits: str) -> tuple[Document, Config | None]:
-    """Return the document and the configuration of a text with edits (in JSON). The cache avoids reading a text twice."""
+    """Return the document and configuration of a text with edits (as JSON text, so that the cache can compare the edits)."""
     document = parse(text)
     if edits != "[]" and isinstance(document.value, dict):
         document.value = edited(document.value, json.loads(edits))
@@ -64,7 +64,7 @@ def _read(text: str, edits: str) -> tuple[Document, Config | None]:
 
 
 def load_text(text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()) -> Config:
-    """Return the configuration in a text. Raises ConfigurationError with all faults, also in its ``diagnostics``."""
+    """Return the configuration in a text. Raises ConfigurationError, whose text and ``diagnostics`` have all faults."""
     config, found = check(text, name, handlers=handlers, edits=edits)
     if config is None:
         raise ConfigurationError(summary(found), found)
@@ -82,7 +82,7 @@ def digest_of(text: str) -> str:
 
 
 def read_text(path: str | PathLike[str]) -> str:
-    """Return the text of a file, without a byte order mark. Raises ConfigurationError if it cannot be read, or is not UTF-8."""
+    """Return the text of a file, without a byte order mark. Raises ConfigurationError if the file is not readable UTF-8."""
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
@@ -102,7 +102,7 @@ def read_text(path: str | PathLike[str]) -> str:
 
 
 def read(document: Document, model: type[K], example: str) -> K | None:
-    """Return the file without faulty values, whose faults the document gets, or None (with the help ``example``)."""
+    """Validate a document, add faults to it, and return its values without the faulty ones, or None if it is no mapping."""
     value = document.value
     if not isinstance(value, dict):
         fault = f"expected a mapping with version and tasks, got {describe(value)}"
@@ -127,7 +127,7 @@ def resolve(file: File, *, text: str, digest: str) -> Config:
 
 
 def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
-    """Return the file's values with the edits applied. Makes missing mappings on the way."""
+    """Return the file's values with the edits applied. Missing mappings on the path of an edit are added."""
     result = deepcopy(value)
     for path, new in edits:
         owner = result
@@ -143,7 +143,7 @@ def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
 
 
 def _in_zone(cron: Any, zone: str) -> Any:
-    """Return a cron, or each cron of a list, with the file's time zone unless it has its own."""
+    """Return a schedule, or each schedule of a list, with the file's time zone unless the schedule has its own."""
     if isinstance(cron, tuple):
         return tuple(_in_zone(one, zone) for one in cron)
     if cron is None or "timezone" in cron.model_fields_set:
@@ -152,7 +152,7 @@ def _in_zone(cron: Any, zone: str) -> Any:
 
 
 def _inherited(own: Keys, base: Keys) -> Keys:
-    """Return ``own`` with missing keys taken from ``base``, also in inner mappings."""
+    """Return ``own`` with its missing keys taken from ``base``, even in inner mappings."""
     taken: dict[str, Any] = {}
     for name in type(base).model_fields:
         value, usual = getattr(own, name), getattr(base, name)

@@ -1,4 +1,4 @@
-"""Makes the rows of a configuration in the catalogue, for a booting worker, for ``apply``, and for ``check``."""
+"""Makes the rows of jobs.yaml's tasks and limits in the database, for a booting worker, ``apply`` and ``check``."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
@@ -14,14 +14,14 @@ _MANY = 1_000_000
 
 
 def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]]:
-    """Return the rows of a configuration's tasks, in their order. A draining task takes no new jobs."""
+    """Return the rows of a configuration's tasks, in the order of the file. A draining task takes no new jobs."""
     return [
         {**row(config, task), **({"max_queued": 0} if task.id in draining else {})} for task in config.tasks.values()
     ]
 
 
 def buckets(config: Config) -> list[dict[str, Any]]:
-    """Return the rows of a configuration's limits: one row of unit ``jobs``, and a row for each other unit or currency."""
+    """Return the rows of a configuration's limits: for each, a row of unit ``jobs``, and one of each other unit or currency."""
     found = list[dict[str, Any]]()
     for limit in config.limits.values():
         users = [name for task in config.tasks.values() if limit.name in task.uses for name in (task.id, *task.aliases)]
@@ -69,7 +69,7 @@ def _seconds(length: timedelta | None) -> str | None:
 
 
 def _has_limit(task: Task) -> bool:
-    # One claim at a time collects a chunk, because two at once would each find a part of it.
+    # The row's lock lets one claim at a time collect a chunk, because two claims would each find a part of the chunk.
     own = (task.per_key, task.rate, task.budget, task.order, task.share, task.chunk)
     return task.concurrency.limit is not None or any(own)
 
@@ -78,7 +78,7 @@ def row(config: Config, task: Task) -> dict[str, Any]:
     """Return the row of one task."""
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
     crons = [_cron(one, handler.payload_model) for one in task.schedules.values()]
-    # Even without a limit on a key's active jobs, jobs are claimed by key, for a rate per key or for chunks by key.
+    # For a rate per key or chunks by key, jobs are claimed by key even without a limit on a key's active jobs.
     by_key = (task.rate is not None and task.rate.per_key is not None) or (task.chunk is not None and task.chunk.by)
     return {
         **definition,  # a key becomes a column if zeke_jobs.task has a column of this name
@@ -97,7 +97,7 @@ def row(config: Config, task: Task) -> dict[str, Any]:
 
 
 def _cron(cron: Schedule, model: type[BaseModel]) -> dict[str, Any]:
-    # Store the payload in the usual form: snake_case, only the fields in the file.
+    # Store the payload as a send does: in snake_case, and only the fields that the file sets.
     payload = model.model_validate(cron.payload).model_dump(mode="json", by_alias=False, exclude_unset=True)
     times = {"window": cron.window.total_seconds(), "jitter": cron.jitter.total_seconds()}
     return {**cron.model_dump(mode="json", by_alias=True), **times, "payload": payload}

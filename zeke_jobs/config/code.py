@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def check_code(document: Document, config: Config) -> None:
-    """Import all handlers and services, and report faults in them and in their values in the file."""
+    """Import all handlers and services, and report faults in this code and in the settings and payloads of the file."""
     from zeke_jobs.postgres import migrate
 
     checks = _Checks(document)
@@ -49,7 +49,7 @@ def check_code(document: Document, config: Config) -> None:
 class _Checks:
     def __init__(self, document: Document) -> None:
         self._document, self._refuse = document, document.refuse
-        # The key is a task's name; the values are the places of ``on_failed`` that name the task.
+        # A key is a task's name; its values are the paths of ``on_failed`` that name the task.
         self._tellers: defaultdict[str, list[Path]] = defaultdict(list)
         for path, told in walk(document.value):
             if path[-1:] == ("on_failed",) and len(path) == {"tasks": 3, "defaults": 2}.get(str(path[0])):
@@ -65,7 +65,7 @@ class _Checks:
         base: Path = ("tasks", task.id)
         settings, chunk = (*base, "settings"), (*base, "chunk")
         filled = self._fill(task.settings, settings)
-        # A faulty chunk is missing in ``task``, but the text has it.
+        # A faulty ``chunk`` is missing in ``task``, but not in the text.
         in_chunks = task.chunk is not None or self._document.find(chunk)[1] == len(chunk)
         handler = self._found(partial(resolve_path, in_chunks=in_chunks), task.handler, (*base, "handler"))
         if handler is None:
@@ -81,7 +81,7 @@ class _Checks:
                 self._is_told(task, handler.payload_model, teller)
 
     def catalogue(self, config: Config) -> None:
-        """Make the rows that a booting worker writes, and check that Postgres can store them."""
+        """Make the rows that a booting worker writes, and check that Postgres can store the rows."""
         for name, task in config.tasks.items():
             base: Path = ("tasks", name)
             try:

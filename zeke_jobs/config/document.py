@@ -1,4 +1,4 @@
-"""Parses YAML text into plain values with their places, refuses YAML's traps, and collects the faults of a text."""
+"""Parses YAML text into plain values with their places, refuses YAML that is easily misread, and collects faults."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MOST_MENDS = 50
 
 
 def summary(diagnostics: Iterable[Diagnostic]) -> str:
-    """Return a text with all faults and their number."""
+    """Return a text that shows all faults and their number."""
     listed = list(diagnostics)
     count = "1 error" if len(listed) == 1 else f"{len(listed)} errors"
     return "\n\n".join([*map(str, listed), f"{count} in {listed[0].file}" if listed else count])
 
 
 def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Yield a value and each value inside it, with its path."""
+    """Yield a value and each value inside that value, each with its path."""
     yield path, value
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, item in items:
@@ -38,7 +38,7 @@ def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 @dataclass(slots=True)
 class Place:
-    """Holds the place of a value: its own span, its key's span, and the places of the values inside it."""
+    """Holds the place of a value in the text: the spans of the value and of its key, and the places of inner values."""
 
     span: Span
     inside: dict[str | int, Place] = field(default_factory=dict)
@@ -47,14 +47,14 @@ class Place:
 
     @property
     def head(self) -> Span:
-        """Return the span to show. A value that is empty or has several lines is shown by its key."""
+        """Return the span to show with a fault. A value that is empty or has several lines is shown by its key."""
         is_empty = (self.span.line, self.span.column) == (self.span.end_line, self.span.end_column)
         return self.key if self.key and (self.is_block or is_empty) else self.span
 
 
 @dataclass(slots=True)
 class Document:
-    """Holds a parsed text and its faults: one fault for each place, but every missing key of a mapping."""
+    """Holds a parsed text and its faults: at most one fault for each place, and one for each missing key of a mapping."""
 
     lines: list[str]
     value: Any = None
@@ -67,14 +67,14 @@ class Document:
         return sorted(replace(one, file=name) for one in self.found.values())
 
     def add(self, at: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
-        """Add a fault, unless its place has a fault already. The absence of the key ``missing`` counts as a place."""
+        """Add a fault, unless its place has a fault already. A missing key (``missing``) counts as a place."""
         source = self.lines[at.line - 1] if at.line <= len(self.lines) else ""
         length = (at.end_column if at.end_line == at.line else len(source) + 1) - at.column
         fault = Diagnostic("", at.line, at.column, printable(message), printable(help), max(1, length), source)
         self.found.setdefault((at.line, at.column, missing), fault)
 
     def find(self, path: Sequence[str | int]) -> tuple[Place, int]:
-        """Return the place of ``path``, or of its nearest existing ancestor, with the number of steps to this place."""
+        """Return the place of the value at ``path``, or of the nearest value around it, and the number of steps to this place."""
         place = self.root
         for depth, step in enumerate(path):
             if step not in place.inside:
@@ -83,7 +83,7 @@ class Document:
         return place, len(path)
 
     def refuse(self, path: Path, message: str, help: str = "") -> None:  # noqa: A002
-        """Report a fault of the value at ``path``. ``KEY`` at the end of ``path`` means its key, ``KEY, name`` a missing key."""
+        """Report a fault of the value at ``path``. ``KEY`` at the end means the value's key, ``KEY, name`` a missing key."""
         place, depth = self.find(path)
         rest = path[depth:]
         missing = str(rest[-1]) if rest[-2:-1] == (KEY,) else ""
@@ -91,7 +91,7 @@ class Document:
 
 
 def parse(text: str) -> Document:
-    """Read one YAML document of mappings, lists and scalars. Tags, anchors and merges are refused, never run."""
+    """Read one YAML document of mappings, lists and scalars. YAML's tags, anchors and merges are refused."""
     document = Document(split_lines(text))
     if len(text) > LONGEST_TEXT:
         document.add(START, f"expected at most {LONGEST_TEXT:,} characters, got {len(text):,}")
@@ -113,7 +113,7 @@ def parse(text: str) -> Document:
 
 
 class _StopError(Exception):
-    """Ends the parsing when the rest of the text cannot be read. The document has the reason."""
+    """Ends the parsing of a text whose rest cannot be read. The ``Document`` has the fault."""
 
 
 class _Reader:

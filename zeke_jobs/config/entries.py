@@ -1,4 +1,4 @@
-"""Defines the base of all mappings in jobs.yaml, the declaration of their keys, and the types of single values."""
+"""Defines the base class of the mappings in jobs.yaml, the function that declares a key, and the types of single values."""
 
 import re
 from collections.abc import Iterator
@@ -32,18 +32,18 @@ T = TypeVar("T")
 
 
 class EntryError(ValueError):
-    """Refuses a value. ``args`` is the message and the help."""
+    """Refuses a value. The exception's ``args`` are the message and the help."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Describes text of a certain form. For text in another form, the help suggests a spelling that fits."""
+    """Checks the form of a text. For a text in another form, the help suggests a spelling that fits."""
 
     pattern: str
     expected: str
 
     def check(self, text: str) -> str:
-        """Return the text. Raises EntryError if it has another form or is too long."""
+        """Return the text. Raises EntryError if the text has another form or is too long."""
         if self._fits(text):
             if len(text) > _LONGEST_NAME:
                 raise EntryError(f"expected at most {_LONGEST_NAME} characters, got {len(text)}", "")
@@ -58,17 +58,17 @@ class Shape:
 
     @property
     def of_keys(self) -> JsonDict:
-        """Return the JSON Schema of a mapping's keys."""
+        """Return the JSON Schema of a mapping whose keys have this form."""
         return {"propertyNames": {"pattern": f"^{self.pattern}$"}}
 
     @property
     def schema(self) -> WithJsonSchema:
-        """Return the JSON Schema of the text."""
+        """Return the JSON Schema of a text of this form."""
         return WithJsonSchema({"type": "string", "pattern": f"^{self.pattern}$"})
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """Yield other spellings of a text. The shape decides which spellings are valid."""
+    """Yield other spellings of a text, from which ``Shape.check`` suggests one that fits."""
     yield ":".join(text.replace(":", ".").rpartition(".")[::2])
     yield re.sub(r"[./]+", ".", re.sub(r"\.py(?=:)", "", text)).strip(".")
     yield re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")
@@ -88,7 +88,7 @@ _PATH = Shape(rf"{_PACKAGE.pattern}:{_WORD}", "module:name, with a name at the t
 
 
 def check_task_id(text: str) -> str:
-    """Return the id of a task. Raises EntryError if it is not lower-case words joined by ``-``, or is reserved."""
+    """Return the id of a task. Raises EntryError if the id is not lower-case words joined by ``-``, or is reserved."""
     if text in ("broker", "zeke-metronome"):
         fault = f"expected the id of a task, got {quote(text)}, which zeke_jobs.actors keeps for itself"
         raise EntryError(fault, "choose another id, and give this one as an alias where jobs are sent by it")
@@ -141,14 +141,14 @@ SHOWN = object()
 
 
 def key(default: Any, meaning: str, example: str = "", **more: Any) -> Any:
-    """Declare a key: its default, its meaning for people, and an example line."""
+    """Declare a key of a mapping: its default, its meaning for people, and an example line."""
     if isinstance(default, timedelta):
         more["json_schema_extra"] = {"default": format_duration(default)}
     return Field(default, description=meaning, examples=[example] if example else None, **more)
 
 
 class Keys(BaseModel, extra="forbid", strict=True, frozen=True, allow_inf_nan=False):
-    """Is the base of the mappings of jobs.yaml. It refuses unknown keys and values of another type."""
+    """Is the base class of the mappings of jobs.yaml, which refuse unknown keys and values of another type."""
 
     called: ClassVar[str]
     """The name of the mapping in messages; by default the class's."""

@@ -1,4 +1,4 @@
-"""Turns the names in jobs.yaml into checked handlers with their JSON Schemas, settings of services, and middleware."""
+"""Imports and checks what jobs.yaml names: handlers with the JSON Schemas of their payloads, services, and middleware."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def complete(model: type[BaseModel]) -> None:
-    """Check that all types of a model's fields exist. Raises EntryError with the field and the model if one is missing."""
+    """Check that all types of a model's fields exist. Raises EntryError with the field if a type is missing."""
     try:
         model.model_rebuild(_types_namespace={})
     except PydanticUndefinedAnnotation as error:
@@ -36,7 +36,7 @@ def complete(model: type[BaseModel]) -> None:
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Return a payload model's JSON Schema, in snake_case. Raises EntryError if Postgres cannot store such a schema."""
+    """Return a payload model's JSON Schema, in snake_case. Raises EntryError if Postgres cannot store the schema."""
     complete(model)
     try:
         schema = model.model_json_schema(by_alias=False)
@@ -75,7 +75,7 @@ _known: dict[str, Handler] = {}  # by path, because many tasks may share a handl
 
 @dataclass(frozen=True)
 class Handler:
-    """Describes a task's function and the types from its annotations."""
+    """Describes a handler: the function, and the types in the function's annotations."""
 
     function: Callable[..., Any]
     payload_model: type[BaseModel]
@@ -85,14 +85,14 @@ class Handler:
     takes_chunk: bool  # whether the function takes a list of payloads and a ``ChunkContext``
 
     def settings(self, task: Task) -> BaseModel | None:
-        """Return the task's settings, with each ``${NAME}`` filled in. Raises ValidationError if they do not fit the model."""
+        """Return the task's settings, with each ``${NAME}`` filled in. Raises ValidationError if they do not fit."""
         if self.settings_model is None:
             return None
         return self.settings_model.model_validate(Substitution(task.settings).value)
 
 
 def resolve(task: Task) -> Handler:
-    """Import the task's handler. Raises ConfigurationError if it is not valid, with the same text as ``check``."""
+    """Import the task's handler. Raises ConfigurationError if the handler is not valid, with the same text as ``check``."""
     try:
         return resolve_path(task.handler, in_chunks=task.chunk is not None)
     except EntryError as error:
@@ -166,7 +166,7 @@ def _name(annotation: Any) -> str:
 
 
 def resolve_model(path: str) -> type[BaseModel]:
-    """Return the model at ``module:Settings``. Raises EntryError if there is none, or it has no method ``open``."""
+    """Return the model at ``module:Settings``. Raises EntryError if there is no model, or the model has no method ``open``."""
     found = import_object(path)
     if not (isinstance(found, type) and issubclass(found, BaseModel)):
         help_ = "a service names the model of its settings, whose open() returns the service"
@@ -179,9 +179,9 @@ def resolve_model(path: str) -> type[BaseModel]:
 
 
 def service_settings(service: Service) -> BaseModel:
-    """Return the service's settings, with each ``${NAME}`` filled in. ``open()`` of the settings returns the service.
+    """Return the service's settings, with each ``${NAME}`` filled in. The settings' method ``open`` returns the service.
 
-    Raises EntryError if the model cannot be imported, and ValidationError if the settings do not fit it.
+    Raises EntryError if the settings' model cannot be imported, and ValidationError if the settings do not fit the model.
     """
     return resolve_model(service.use).model_validate(Substitution(service.settings).value)
 
@@ -197,7 +197,7 @@ _INSTEAD = {
 
 
 def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
-    """Return the class at ``module:Class``. Raises EntryError if it is no middleware, or if zeke_jobs does its work."""
+    """Return the class at ``module:Class``. Raises EntryError for no middleware, or one that zeke_jobs replaces."""
     from dramatiq.middleware import Middleware
 
     found = import_object(path)
@@ -220,7 +220,7 @@ def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
             extra = "allow"
         elif parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             default = ... if parameter.default is parameter.empty else parameter.default
-            # The field's name differs from its key, because some keys, such as copy, are attributes of a model.
+            # The field's name differs from the parameter's, because some names, such as copy, are attributes of a pydantic model.
             try:
                 annotation = evaluate(parameter.annotation, found.__init__, parameter.name)
             except (EntryError, AttributeError):  # the constructor is no Python function, or has an unknown name

@@ -1,4 +1,4 @@
-"""Imports the objects that jobs.yaml names, and fills in ``${NAME}`` from the environment, never showing a value."""
+"""Imports objects that jobs.yaml names, and fills in ``${NAME}`` from the environment without showing the value."""
 
 import importlib
 import importlib.util
@@ -21,7 +21,7 @@ _IMPORTLIB = "<frozen importlib"
 
 
 def import_object(path: str) -> Any:
-    """Return the object at ``module:name``. Raises EntryError if the module cannot be imported, or lacks the name."""
+    """Return the object at ``module:name``. Raises EntryError if the import fails, or the module lacks the name."""
     module_name, _, name = path.partition(":")
     module = _import(module_name)
     try:
@@ -37,7 +37,7 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:  # the module is foreign code; its exception is shown
-        # These are the stack frames of foreign code, the innermost last. Without frames, the module itself is missing.
+        # ``frames`` are the stack frames of foreign code, the innermost last. Without a frame, the module itself is missing.
         machinery = (_IMPORTLIB, importlib.__file__, __file__)
         frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(machinery)]
         if isinstance(error, ModuleNotFoundError) and not frames:
@@ -54,7 +54,7 @@ def _import(name: str) -> ModuleType:
 
 
 def _near(name: str) -> str:
-    """Return the nearest module name in the innermost package that exists."""
+    """Return a hint with the most similar module name in the innermost package that exists."""
     parent, _, last = name.rpartition(".")
     while parent and parent not in sys.modules:
         parent, _, last = parent.rpartition(".")
@@ -70,12 +70,12 @@ def _near(name: str) -> str:
 
 
 def kind_of(found: Any) -> str:
-    """Return the kind of an object in a few words."""
+    """Return a few words that say what an object is, for messages."""
     return f"the class {found.__name__}" if isinstance(found, type) else f"an object of type {type(found).__name__}"
 
 
 def evaluate(annotation: Any, function: Callable[..., Any], parameter: str) -> Any:
-    """Return the object that an annotation names. Raises EntryError if its module lacks the name at run time."""
+    """Return the object that an annotation names. Raises EntryError if the function's module lacks the name at run time."""
     if not isinstance(annotation, str):
         return annotation
     try:
@@ -96,7 +96,7 @@ _WINDOW = 6
 
 @dataclass(frozen=True)
 class Secret:
-    """Holds a value from the environment. Its repr shows only the name."""
+    """Holds a value from the environment. The object's repr shows only the variable's name."""
 
     name: str
     path: Steps
@@ -111,7 +111,7 @@ class Secret:
 
 
 class Substitution:
-    """Fills in each ``${NAME}`` in the texts of a value, at any depth. ``$${`` becomes ``${``."""
+    """Fills in each ``${NAME}`` in the texts inside a value, at any depth. ``$${`` becomes ``${``."""
 
     def __init__(self, value: Any) -> None:
         self.secrets: list[Secret] = []  # a secret for each variable and place

@@ -1,4 +1,4 @@
-"""Makes the JSON Schema of jobs.yaml, with which editors complete keys, explain them and find simple faults."""
+"""Makes the JSON Schema of jobs.yaml, with which editors complete and explain keys, and find simple faults."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _plain(node: Any, shorts: dict[str, Any]) -> Any:
-    """Return a schema without null, because authors leave a key out instead, and with short forms besides mappings."""
+    """Return a schema that accepts no null, because authors leave a key out instead, but also the short forms of mappings."""
     if isinstance(node, list):
         return [_plain(one, shorts) for one in node]
     if not isinstance(node, dict):

@@ -17,7 +17,7 @@ _SHARE = r"([0-9]{1,2})\s*%"
 
 
 class _Written(BaseModel, frozen=True, extra="forbid"):
-    """Is a number above 0 and a word, written as one text."""
+    """Is a value of jobs.yaml that consists of a number above 0 and a word, such as ``60/m``."""
 
     pattern: ClassVar[str]
     expected: ClassVar[str]
@@ -25,7 +25,7 @@ class _Written(BaseModel, frozen=True, extra="forbid"):
 
     @classmethod
     def read(cls, text: Any) -> Any:
-        """Read a text. A value that was read before stays unchanged. Raises EntryError."""
+        """Read a text. A value that has already been read is returned unchanged. Raises EntryError."""
         if isinstance(text, cls):
             return text
         match = re.fullmatch(cls.pattern, text, re.ASCII) if isinstance(text, str) else None
@@ -168,7 +168,7 @@ class Breaker(Keys):
 
 
 def _unit_keys(schema: dict[str, Any]) -> None:
-    """Let a limit's JSON Schema accept units under their own names."""
+    """Let the JSON Schema of a limit accept each unit as a key of the limit itself."""
     units = schema["properties"].pop("units")
     (one,) = units["patternProperties"].values()
     schema["additionalProperties"] = {**one, "description": units["description"]}
@@ -192,7 +192,7 @@ class LimitKeys(Keys, json_schema_extra=_unit_keys):
     @model_validator(mode="before")
     @classmethod
     def _gather_units(cls, value: Any) -> Any:
-        """Treat an unknown key as a unit if its value is a mapping with a rate."""
+        """Treat an unknown key of a limit as a unit if the key's value is a mapping with a rate."""
         given = value.get("units", {}) if isinstance(value, dict) else None
         if not isinstance(given, dict):
             return value
@@ -205,7 +205,7 @@ class LimitKeys(Keys, json_schema_extra=_unit_keys):
 
 
 class Limit(LimitKeys):
-    """Is a shared limit with its name."""
+    """Holds a shared limit with its name."""
 
     name: str
 

@@ -1,4 +1,4 @@
-"""Defines the keys of jobs.yaml. Schema, checks, catalogue and commands are made from these models."""
+"""Defines the keys of jobs.yaml. JSON Schema, checks, catalogue and commands use these models."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -29,7 +29,7 @@ from zeke_jobs.payload.model import Duration
 class Retry(Keys):
     """Sets how failed attempts are repeated. Keys that are left out come from `defaults`."""
 
-    # The n-th retry waits min(max_delay, delay * factor ** (n - 1)), changed at random by up to its share ``jitter``.
+    # The n-th retry waits min(max_delay, delay * factor ** (n - 1)), changed at random by up to the share ``jitter``.
 
     limit: Annotated[int, Field(ge=0, le=1000)] = key(3, "Maximum number of retries.", "limit: 3")
     delay: Duration = key(timedelta(seconds=1), "Wait before the first retry.", "delay: 1s")
@@ -163,7 +163,7 @@ class TaskKeys(Defaults):
 
 
 class Task(TaskKeys):
-    """Is one task with all its rules. ``settings`` is as in the file, with each ``${NAME}`` unchanged."""
+    """Holds a task with all its values. ``settings`` is as in the file, with each ``${NAME}`` unchanged."""
 
     id: str
 
@@ -181,12 +181,12 @@ class Task(TaskKeys):
 
     @property
     def definition(self) -> dict[str, Any]:
-        """Return the task's keys as JSON for the catalogue, without schedules and settings, which only handlers read."""
+        """Return the task's keys in JSON's types for the table of tasks, without schedules and the handler's settings."""
         return self.model_dump(mode="json", exclude={"settings", "cron"})
 
     @classmethod
     def shown(cls, definition: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values of a definition that the commands ``tasks`` and ``why`` show, by key, or None for a missing key."""
+        """Return the values of a task that the commands ``tasks`` and ``why`` show, by key, with None for a missing key."""
         names = (name for name, field in cls.model_fields.items() if SHOWN in field.metadata)
         return {name: definition.get(name) for name in names}
 
@@ -239,7 +239,7 @@ class File(Keys):
 
 
 class Config(File):
-    """Is a checked jobs.yaml. Limits have names, tasks the values of ``defaults``. Values of the environment are left out."""
+    """Is a checked jobs.yaml. Limits have names, and tasks have the values of ``defaults``. ``${NAME}`` is not filled in."""
 
     limits: dict[str, Limit] = Field({})  # type: ignore[assignment] # dict is invariant
     tasks: dict[str, Task] = Field({})  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Checks references between parts of the file, without importing code."""
+"""Checks references between parts of jobs.yaml, without importing code."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -38,10 +38,10 @@ class _Checks:
         """The values of the text, of any type, by path."""
 
     def whole(self) -> None:
-        """Check the sections, the names in them, and the values that must be equal on every machine."""
+        """Check the sections of the file, the names in the sections, and the values that must be equal on every machine."""
         if self._written.get(("tasks",)) == {}:
             self._refuse(("tasks",), "expected at least one task, got none")
-        # Models do not check these names, so that the values under a bad name are checked too.
+        # Names are checked here and not by the models, so that the values under a bad name are checked too.
         for section, accept in (("services", NAME.check), ("limits", NAME.check), ("tasks", check_task_id)):
             for name in getattr(self._config, section):
                 try:
@@ -58,14 +58,14 @@ class _Checks:
         self.inherited(("defaults",), self._config.defaults)
 
     def _items(self, path: Path) -> Iterator[tuple[Path, str]]:
-        """Yield the path and text of each item of the text's list at ``path``."""
+        """Yield the path and the text of each text in the file's list at ``path``."""
         items = self._written.get(path)
         for at, item in enumerate(items if isinstance(items, list) else []):
             if isinstance(item, str):
                 yield (*path, at), item
 
     def _names(self) -> None:
-        """Check that no two tasks share a name, even as an attribute of ``zeke_jobs.actors``, where _ replaces -."""
+        """Check that no two tasks share a name or alias, even as attributes of ``zeke_jobs.actors``, where _ replaces -."""
         owners = {name: f"the task {name}" for name in self._config.tasks}
         attributes: dict[str, tuple[str, str]] = {}
         for task in self._config.tasks.values():
@@ -111,13 +111,13 @@ class _Checks:
             self._refuse(path, fault, "for example rate: {limit: 60/m, burst: 10}")
 
     def _burst(self, path: Path, burst: float | None, rate: Rate) -> None:
-        """Check that a burst is at most half of its rate, because the other starts must fit between two bursts."""
+        """Check that a burst is at most half of the rate, because the other starts must fit between two bursts."""
         if burst is not None and 2 * burst > rate.count:
             help_ = f"at most burst: {max(1, rate.count // 2)}; without it, starts are evenly spaced"
             self._refuse((*path, "burst"), f"expected a burst of at most half of {rate}, got {burst:g}", help_)
 
     def inherited(self, path: Path, of: Defaults) -> None:
-        """Check keys of ``defaults`` or of a task."""
+        """Check keys that both ``defaults`` and a task can have."""
         told, at = of.on_failed, (*path, "on_failed")
         if told is not None and at in self._written and self._config.task(told) is None:
             help_ = suggest(told, self._config.tasks, what="tasks are")
@@ -167,7 +167,7 @@ class _Checks:
                 self._refuse(at, fault)
 
     def keyed(self, path: Path, task: Task) -> None:
-        """Check keys that bound the jobs of a ``key``, or exclude each other."""
+        """Check settings that bound the jobs with the same ``key``, and settings that exclude each other."""
         limit, per_key, at = task.concurrency.limit, task.concurrency.per_key, (*path, "concurrency")
         if self._written.get(at) == {}:
             help_ = "for example concurrency: 5, or {limit: 20, per_key: 1}"

@@ -1,4 +1,4 @@
-"""Reads plain YAML scalars, refuses ambiguous scalars, and explains or repairs text that PyYAML cannot read."""
+"""Reads unquoted YAML values, refuses ambiguous values, and explains or repairs text that PyYAML cannot read."""
 
 import math
 import re
@@ -24,13 +24,13 @@ class Span(NamedTuple):
 
 
 def span(start: Any, end: Any = None) -> Span:
-    """Return the text between two marks of the parser, or the character at one mark."""
+    """Return the span between two marks of the parser, or of the character at one mark."""
     last = (start.line + 1, start.column + 2) if end is None else (end.line + 1, end.column + 1)
     return Span(start.line + 1, start.column + 1, *last)
 
 
 class Fault(NamedTuple):
-    """Holds the place and reason of a YAML failure, and, if a value needs quotes, the text with quotes."""
+    """Holds the place and reason of a YAML error, and, if a value needs quotes, the file's text with the quotes added."""
 
     span: Span
     message: str
@@ -39,12 +39,12 @@ class Fault(NamedTuple):
 
 
 def split_lines(text: str) -> list[str]:
-    """Return the lines of a text as YAML counts them. There is at least one line."""
+    """Return the lines of a text as YAML counts them. An empty text has one line."""
     return _BREAK.split(text)
 
 
 def explain(error: YAMLError, text: str) -> Fault:
-    """Return the error as a sentence for an operator."""
+    """Return PyYAML's error as a fault that an operator understands."""
     if isinstance(error, ReaderError):
         before = split_lines(text[: error.position])
         line, column = len(before), len(before[-1]) + 1
@@ -64,7 +64,7 @@ def explain(error: YAMLError, text: str) -> Fault:
 
 
 def _bare(problem: str, context: str, mark: Mark, text: str) -> Fault | None:
-    """Return the fault of a value that starts with a character reserved by YAML, if there is such a value."""
+    """Return the fault of an unquoted value that starts with a character reserved by YAML, or None."""
     lines = [*split_lines(text), ""]
     line, column = lines[mark.line], mark.column
     if "while scanning an alias" in context:
@@ -78,7 +78,7 @@ def _bare(problem: str, context: str, mark: Mark, text: str) -> Fault | None:
     value = value if "{" not in head else re.split(r", \w+:|\}", value, maxsplit=1)[0].rstrip()
     mended = None
     if "{" not in head and "[" not in head:
-        # Leave out trailing spaces and a comment, because quotes would shift their columns.
+        # Do not put trailing spaces and a comment into the quotes, because their columns would shift.
         lines[mark.line] = head + "'" + value.replace("'", "''") + "'"
         mended = "\n".join(lines[:-1])
     help_ = f'put {"a cron line" if sign in "*@" else "the value"} in quotes: "{value}"'
@@ -145,7 +145,7 @@ _TRAPS = (
 
 
 def meaning(text: str) -> Any:
-    """Return the value of a plain scalar. Raises EntryError if people and YAML would read it differently."""
+    """Return the value of an unquoted text. Raises EntryError if people and YAML would read the text differently."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     for pattern, fault, help_ in _TRAPS:

@@ -1,4 +1,4 @@
-"""Turns a pydantic error into faults at places of the text, with the message "expected X, got Y" and help."""
+"""Turns pydantic's errors into faults with a place in jobs.yaml, a message "expected X, got Y", and help."""
 
 import re
 import types
@@ -20,7 +20,7 @@ from zeke_jobs.payload.faults import KEY, Path, expected, located
 
 
 def names(field_name: str, field: FieldInfo) -> list[str]:
-    """Return all keys of the field, the preferred key first."""
+    """Return all keys that set the field, the preferred key first."""
     alias = field.validation_alias
     aliases = alias.choices if isinstance(alias, AliasChoices) else [alias]
     return list(dict.fromkeys(one for one in (field.alias, *aliases, field_name) if isinstance(one, str)))
@@ -38,18 +38,18 @@ def all_keys(model: type[BaseModel]) -> set[str]:
 
 
 def field_at(model: type[BaseModel], path: Sequence[str | int]) -> FieldInfo | None:
-    """Return the field at the end of ``path``, or None."""
+    """Return the field of the model at the end of ``path``, or None."""
     owner = model_at(model, path[:-1])
     return _field(owner, path[-1]) if owner is not None and path else None
 
 
 def model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
-    """Return the model of the mapping at ``path``. Steps that name a member of a union are skipped."""
+    """Return the model of the mapping at ``path``. pydantic's steps that name a member of a union are skipped."""
     return next(iter(_models_at(model, path)), None)
 
 
 def only_model_at(model: type[BaseModel], path: Sequence[str | int], *, strict: bool = False) -> type[BaseModel] | None:
-    """Return the same as ``model_at``, or None if a union has several models. If ``strict``, each step needs a field."""
+    """Return the same as ``model_at``, or None if a union has several models. ``strict``: each step is a field."""
     found = _models_at(model, path, strict=strict)
     return found[0] if len(found) == 1 else None
 
@@ -109,7 +109,7 @@ class Subject:
 
 
 def note(error: ValidationError, value: Any, subject: Subject, document: Document) -> None:
-    """Report a fault for each place with errors, in the value or at the nearest place in the text around it."""
+    """Report a fault for each value with errors, at the value's place or at the nearest place in the text around the value."""
     for path, errors in located(error, value, subject.spread).items():
         place, kind = (*subject.base, *path), errors[0]["type"]
         text, help_ = _say(path, errors, subject)
@@ -121,7 +121,7 @@ def note(error: ValidationError, value: Any, subject: Subject, document: Documen
 
 
 def note_missing(document: Document, whole: type[Keys]) -> None:
-    """Report each key that a mapping of the file lacks and its model requires."""
+    """Report each key that a mapping of the file lacks and the mapping's model requires."""
     for path, mapping in walk(document.value):
         owner = only_model_at(whole, path, strict=True)
         if owner is None or not issubclass(owner, Keys) or not isinstance(mapping, dict):
@@ -142,7 +142,7 @@ def _say(path: Path, errors: list[ErrorDetails], subject: Subject) -> tuple[str,
         return unknown_key(str(loc[-1]), called, accepted_keys(owner or subject.model))
     field = field_at(subject.model, loc)
     if error["type"] == "missing":
-        # pydantic's name of the key is the alias
+        # pydantic calls the key by its alias.
         spelled = zip(accepted_keys(owner), owner.model_fields.items(), strict=True) if owner else ()
         key = next((own for own, (name, one) in spelled if loc[-1] in names(name, one)), str(loc[-1]))
         return f"expected the key {quote(key)} in {called}, got none", _teach(field)

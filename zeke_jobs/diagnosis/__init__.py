@@ -1,1 +1,1 @@
-"""Explains why a job does not run, the state of the fleet, and faults of the installation. No check changes anything."""
+"""Explains why a job does not run, and reports the state of workers and schedulers, and faults. No check changes anything."""

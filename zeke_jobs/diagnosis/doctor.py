@@ -1,4 +1,4 @@
-"""Examines an installation. All checks read one snapshot of the database, and each names faults and their remedies."""
+"""Examines an installation. Each check reads the same snapshot of the database, and returns faults with their remedies."""
 
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ _ORDER: list[str] = list(Severity)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Holds all findings, the worst first."""
+    """Holds the findings of all checks, the worst first."""
 
     findings: tuple[Finding, ...]
     fine: tuple[str, ...] = ()  # names of the checks without findings

@@ -13,7 +13,7 @@ _OUTCOMES = {"retry": "failed, to be tried again", "died": "its worker died", "d
 
 
 def active(job: Row, task: Row | None, workers: Sequence[Row]) -> Iterator[Reason]:
-    """Say where the job runs, or why it does not run although a worker claimed it."""
+    """Explain where the job runs, or why the job does not run although a worker claimed it."""
     worker = next((one for one in workers if one.id == job.worker), None)
     who = place(worker.host, worker.pid) if worker else place(None, None)
     if job.cancelled_on is not None:
@@ -32,7 +32,7 @@ def active(job: Row, task: Row | None, workers: Sequence[Row]) -> Iterator[Reaso
         yield _running(job, job.timeout or (task.timeout if task else None), worker, who)
         return
     claimed = f"{who} claimed it {since(job.claimed_on or job.now, job.now)}"
-    # The worker's last heartbeat may be too early to cover this claim.
+    # The claim may be too new for the worker's last heartbeat.
     is_new = worker is None or (job.claimed_on or job.now) >= worker.heartbeat_on - worker.lost_after
     if is_silent or is_new or job.cancelled_on is not None:
         yield Reason("claimed", f"{claimed}; its handler is about to start")
@@ -55,7 +55,7 @@ def _running(job: Row, timeout: timedelta | None, worker: Row | None, who: str) 
 
 
 def ended(job: Row) -> Reason:
-    """Return how the job ended."""
+    """Explain how the job ended."""
     why, again = job.cancel_reason or "", f"zeke-jobs retry {job.id}"
     due = max(job.run_at, job.created_on)
     match job.status:

@@ -1,4 +1,4 @@
-"""Reports the live processes, their differences from the revision in force, health, and whether all jobs are done."""
+"""Reports the live processes and how each differs from the others, their health, and whether all jobs are done."""
 
 import socket
 import time
@@ -26,7 +26,7 @@ _NAMED = 10  # maximum number of failed jobs to list
 def look(conn: Connection) -> Row:
     """Read all live processes (``fleet/members``), the revision in force, and the queues that have tasks but no worker.
 
-    ``drift`` lists the differences of a process from the others. A scheduler reads the revision in force at each beat.
+    ``drift`` says how a process differs from the others. A scheduler reads the revision in force at each beat.
     """
     number, members = store.latest_number(conn), SQL.named(conn, "fleet/members")
     newest = max((one.version for one in members), default="")
@@ -49,7 +49,7 @@ def unapplied(conn: Connection) -> str | None:
 
 
 def await_follow(conn: Connection, revision: int, seconds: float) -> list[Row]:
-    """Wait up to ``seconds`` until every live worker uses a revision. Returns the workers that do not use it."""
+    """Wait up to ``seconds`` until every live worker uses a revision. Returns the workers that do not use the revision."""
     end = time.monotonic() + seconds
     while True:
         workers = [one for one in look(conn).members if one.kind == "worker" and not one.silent]
@@ -66,18 +66,18 @@ def _drift(one: Row, number: int, newest: str) -> list[str]:
         return ["no heartbeat: it has ended, or hangs"]
     found = []
     if one.kind == "worker" and one.revision != number:
-        # Use only the first line, because for a fault of jobs.yaml the next lines quote the file.
+        # Use only the first line of the reason, because for a fault of jobs.yaml the next lines quote the file.
         reason = (one.refusal or "it follows within two seconds").splitlines()[0]
         found.append(f"runs by revision {one.revision}: {reason}")
-    # The texts count, because a value set by hand makes a new revision of the same text. A process that does not use
-    # the revision in force yet has not read its file since that change.
+    # Compare files and not revisions, because a value set by hand makes a new revision of the same file. Leave out a
+    # process that does not use the revision in force yet.
     elif one.file_differs and one.revision == number:
         found.append(f"its file is that of revision {one.file_revision}; it changes nothing")
     return [*found, f"version {one.version}, another runs {newest}"] if one.version != newest else found
 
 
 def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[bool, str]:
-    """Return whether this host has workers (or schedulers), all with heartbeats in the database, and the reason."""
+    """Return whether this host has workers (or schedulers), each with a recent heartbeat in the database, and a sentence."""
     host = host or socket.gethostname()
     try:
         with closing(connect(url, application_name="zeke-jobs health")) as conn:
@@ -95,7 +95,7 @@ def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[b
 
 
 def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
-    """Return whether an HTTP address answers with success and with the text ``contains``, and the reason."""
+    """Return whether an HTTP address answers with success and with the text ``contains``, and a sentence about the answer."""
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 (the caller chose the address)
             text = answer.read(_MOST).decode("utf-8", "replace")
@@ -107,7 +107,7 @@ def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
 
 
 def is_idle(conn: Connection, queues: Sequence[str], since: datetime) -> bool:
-    """Return whether no job of these queues is due, active or, after an attempt since ``since``, waits for a retry."""
+    """Return whether these queues have no job that is due or active, or that was tried since ``since`` and waits for a retry."""
     return not SQL.value(conn, "idle/left", queues=list(queues), since=since)
 
 

@@ -1,4 +1,4 @@
-"""Checks the server (clock, vacuum, settings, connections) and the processes (scheduler, workers) for the doctor."""
+"""Checks the server (clock, vacuum, settings, connections) and the processes for ``zeke-jobs doctor``."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -37,7 +37,7 @@ def _skew(conn: Connection) -> Iterator[Finding]:
     database_time = clock(conn)
     after = _here()
     ahead = database_time - (before + (after - before) / 2)
-    # The network's delay may be in one direction only, so allow half of the round trip.
+    # The clocks may seem to differ by half of the round trip, because the delay may be in one direction only.
     if abs(ahead) > _SKEW + (after - before) / 2:
         side = "behind" if ahead > timedelta(0) else "ahead of"
         help_ = "jobs and schedules are right all the same, by the database's clock; logs are not. Run NTP on both"

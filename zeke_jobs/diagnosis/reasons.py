@@ -1,4 +1,4 @@
-"""Puts a diagnosis into words: the reasons why a queued job does not run yet, and the findings of the doctor."""
+"""Puts into words why a queued job does not run yet, and what ``zeke-jobs doctor`` finds."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Reason:
 
 
 def told(reasons: Sequence[Reason], history: Sequence[Reason] = ()) -> Iterator[tuple[int, str, str]]:
-    """Yield lines about reasons and history, each with its indent and style. Equal tracebacks are shown once."""
+    """Yield the lines of a job's explanation, each with its indent and style. Equal tracebacks are shown once."""
     known: dict[tuple[str, ...], Reason] = {}
     for one in (*reasons, *history):
         yield 2, "" if one in reasons else "dim", one.sentence
@@ -44,7 +44,7 @@ def error_of(error: dict[str, Any] | None) -> str:
 
 
 def paused(pause: Row, now: datetime) -> Reason:
-    """Return the reason of a job whose task, queue or limit is paused by an operator or by jobs.yaml."""
+    """Return the reason that a job's task, queue or limit is paused by an operator or by jobs.yaml."""
     began = f" {since(pause.paused_on, now)}" if pause.paused_on else ""
     ends = f", {until(pause.ends_on, now)}" if pause.ends_on else ""
     why = f": {one_line(pause.reason)}" if pause.reason else ""
@@ -58,7 +58,7 @@ def paused(pause: Row, now: datetime) -> Reason:
 
 
 def named_keepers(keepers: Sequence[Row], now: datetime) -> str:
-    """Return a text that names processes and their jobs, with the reason why no other job runs there."""
+    """Return a text that names processes that one job keeps busy, the job of each, and why this job must run alone."""
     return first_of([_keeper(keeper, now) for keeper in keepers[:_NAMED]], len(keepers))
 
 
@@ -81,7 +81,7 @@ def _keeper(keeper: Row, now: datetime) -> str:
 
 
 def of_limit(limit: Row, now: datetime) -> Reason:
-    """Return the reason of a job whose limit lets no job start now."""
+    """Return the reason that a limit of the job lets no job start now."""
     kind, _, name = limit.name.partition("/")
     whose, then = f"its task {name}" if kind == "task" else f"the shared limit {name}", opens(limit.opens_on, now)
     match limit.reason:
@@ -106,7 +106,7 @@ def of_limit(limit: Row, now: datetime) -> Reason:
 
 
 def opens(moment: datetime | None, now: datetime) -> str:
-    """Return when a limit lets a job start."""
+    """Return a text about when a limit lets a job start."""
     return "soon" if moment is None else until(moment, now).removeprefix("until ")
 
 
@@ -117,12 +117,12 @@ def named_jobs(holders: Sequence[Row], active: int, now: datetime) -> str:
 
 
 def first_of(named: Sequence[str], number: int) -> str:
-    """Return a text with the given names, and how many more of ``number`` there are."""
+    """Return a text with the given names, and the number of the others if ``number`` is larger."""
     return "; ".join([*named, f"{number - len(named)} more"] if number > len(named) else named)
 
 
 class Severity(StrEnum):
-    """Names the severity of a finding."""
+    """Names how severe a finding of ``zeke-jobs doctor`` is."""
 
     CRITICAL = "critical"  # jobs do not run, or will soon not run
     WARNING = "warning"  # the fault will get worse, or a promise is broken
@@ -131,7 +131,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Describes one fault. The check sets the id, and the severity if the finding has none."""
+    """Describes one fault. The check that found the fault sets the id, and the severity if the finding has none."""
 
     subject: str  # the affected object, such as a task; empty for the whole system
     sentence: str  # the fault with its figures
@@ -142,7 +142,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Describes one check of the doctor."""
+    """Describes one check of ``zeke-jobs doctor``."""
 
     name: str  # the id of the check's findings
     severity: Severity

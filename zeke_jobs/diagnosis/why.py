@@ -37,7 +37,7 @@ class Explanation:
 
 
 def why(conn: Connection, job_id: UUID) -> Explanation:
-    """Explain a job, from one snapshot. Raises JobNotFound or, for a purged job, JobPurged."""
+    """Explain a job, from one snapshot of the database. Raises JobNotFound or, for a purged job, JobPurged."""
     with snapshot(conn):
         return explain(conn, job_id)
 
@@ -103,7 +103,7 @@ def _queued(conn: Connection, job: Row, task: Row | None, workers: Sequence[Row]
 
 
 def _later(job: Row) -> Reason:
-    """Return the reason of a job that is not due. The job waits for an event or a retry, or was deferred or sent for later."""
+    """Return why a job is not due: the job waits for an event or a retry, was deferred by its handler, or was sent for later."""
     due, reason = until(job.run_at, job.now), job.waiting_for or ""
     if job.awaits_event:
         event = reason.removeprefix("event ")
@@ -164,7 +164,7 @@ def _of_key(conn: Connection, job: Row, task: Row) -> Iterator[Reason]:
 def _queue_before(
     conn: Connection, job: Row, task: Row, serving: Sequence[Row], keepers: Sequence[Row]
 ) -> Iterator[Reason]:
-    # A process may have stopped claiming so that this job can run alone.
+    # If this job must run alone, do not count a process that has stopped claiming to run this job.
     kept = {keeper.worker: keeper for keeper in keepers if keeper.runs or job.deaths < 2}
     free = [one for one in serving if one.id not in kept]
     threads, busy = sum(one.threads for one in free), sum(one.busy for one in free)
@@ -195,7 +195,7 @@ def _counted(words: dict[str, int]) -> str:
 
 
 def _also(job: Row, task: Row | None) -> Iterator[Reason]:
-    """Yield facts that do not delay the job but help to understand its state."""
+    """Yield facts that do not delay the job, such as its start deadline or its uniqueness."""
     if job.expires_on is not None and job.attempt == 0:
         sentence = f"it had to start by {when(job.expires_on)} and did not: the next heartbeat of a worker cancels it"
         if job.expires_on > job.now:

@@ -1,4 +1,4 @@
-"""Checks the jobs for the doctor: known tasks, limits that keep up, and waits within max_wait."""
+"""Checks the jobs for ``zeke-jobs doctor``: whether tasks are known, limits keep up, and waits are within max_wait."""
 
 import math
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def _max_wait(conn: Connection) -> Iterator[Finding]:
 
 
 def _keeping_up(conn: Connection) -> Iterator[Finding]:
-    """Compare the number of jobs that arrive under each limit with the number that it allows."""
+    """Compare the number of jobs that arrive under each limit with the number that the limit allows."""
     rows = SQL.named(conn, "doctor/load", **_ARRIVALS, sample=_SAMPLE)
     rows = [row for row in rows if row.arrived >= _LEAST and not row.paused]
     for bound in SQL.named(conn, "doctor/room"):
@@ -58,7 +58,7 @@ def _keeping_up(conn: Connection) -> Iterator[Finding]:
 
 
 def _short(bound: Row, under: list[tuple[Row, float]]) -> Iterator[tuple[str, str]]:
-    """Yield the parts of a limit that are too small for the arrivals of its tasks, each with its remedy."""
+    """Yield which bounds of a limit (concurrency, rate, units) are too small for the jobs that arrive, each with a remedy."""
     name, slots = bound.name, bound.concurrency
     # The need is the average number of jobs that must run at once.
     need = sum(rate * row.mean for row, rate in under if row.sample >= _LEAST)

@@ -1,4 +1,4 @@
-"""Runs Django's tasks as jobs: ``Backend`` is for ``TASKS``, and ``zeke_jobs.django.worker`` has the handler."""
+"""Runs Django's tasks as jobs: ``Backend`` is for Django's setting ``TASKS``, and ``worker`` has the handler."""
 
 from zeke_jobs.django.backend import Backend
 

@@ -1,4 +1,4 @@
-"""Is the backend of ``TASKS``: it sends jobs on Django's connection, reads ``TaskResult`` objects, and checks settings."""
+"""Is a backend for Django's setting ``TASKS``: sends jobs on Django's connection, reads results, and checks settings."""
 
 import builtins
 import re
@@ -39,7 +39,7 @@ _TIMES = dict.fromkeys(("enqueued_at", "started_at", "last_attempted_at", "finis
 
 
 def find(function: str) -> Any:
-    """Return the ``Task`` of a function's path. Raises ImportError, or SuspiciousOperation if the object is no Django task."""
+    """Return Django's ``Task`` at a path. Raises ImportError, or SuspiciousOperation if the object is no Django task."""
     found = import_string(function)
     if not isinstance(found, tasks.base.Task):
         raise SuspiciousOperation(f"expected a function with @task at {function}, got {type(found).__name__}")
@@ -47,14 +47,14 @@ def find(function: str) -> Any:
 
 
 def new_result(task: Any, call: Mapping[str, Any], **values: Any) -> Any:
-    """Return a ``TaskResult`` of a call, by default ready and without an attempt. Raises TypeError without JSON arguments."""
+    """Return a ``TaskResult`` for a call, by default ready and without an attempt. Raises TypeError if arguments are not JSON."""
     given = {name: call[name] for name in ("args", "kwargs", "backend")}
     start = {"id": "", "status": Status.READY, "errors": [], "worker_ids": [], **_TIMES}
     return tasks.TaskResult(task=task, **{**start, **given, **values})
 
 
 def result_of(job: Job, call: Mapping[str, Any], output: Any = None) -> Any:
-    """Return the ``TaskResult`` of a job with the payload ``call``. Raises the same exceptions as ``find``."""
+    """Return the ``TaskResult`` for a job whose payload is ``call``. Raises the same exceptions as ``find``."""
     lowest, highest = tasks.base.TASK_MIN_PRIORITY, tasks.base.TASK_MAX_PRIORITY
     task = find(call["function"]).using(
         priority=max(lowest, min(job.priority, highest)),
@@ -75,7 +75,7 @@ def result_of(job: Job, call: Mapping[str, Any], output: Any = None) -> Any:
         last_attempted_at=_local(job.started_on),
         finished_at=_local(job.completed_on),
         errors=[_error(one["error"]) for one in failed],
-        # A completed job no longer names its process.
+        # The row of a completed job no longer names the process that ran the job.
         worker_ids=workers + [str(job.worker or "unknown")] * (job.attempt - len(workers)),
     )
     object.__setattr__(result, "_return_value", output)
@@ -90,7 +90,7 @@ def _local(moment: datetime | None) -> Any:
 
 
 def _error(error: Mapping[str, Any]) -> Any:
-    """Return an attempt's error in Django's form, which names the exception's class. The traceback names its module."""
+    """Return an attempt's error as Django's ``TaskError``. The traceback gives the module of the exception's class."""
     name, traceback = error.get("type", ""), error.get("traceback", "")
     paths = re.findall(rf"^([\w.]+\.{re.escape(name)})\b", traceback, re.MULTILINE)
     own = f"builtins.{name}" if hasattr(builtins, name) else f"zeke_jobs.errors.{name}"
@@ -112,7 +112,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         return str(self.options.get("database", "default"))
 
     def stanza(self, function: str, queue_name: str) -> str:
-        """Return the id of the task in jobs.yaml for a function."""
+        """Return the id of the task in jobs.yaml that runs a function."""
         own = self.options.get("tasks", {})
         return str(own.get(function) or own.get(queue_name) or self.options.get("task", "django"))
 
@@ -134,7 +134,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         return result
 
     def get_result(self, result_id: str) -> Any:
-        """Return the current result of a job. Sensitive fields of its payload are ``***``.
+        """Return the current result of a job. Sensitive fields of the job's payload are ``***``.
 
         Raises TaskResultDoesNotExist if no job of a function with ``@task`` has this id.
         """
@@ -150,7 +150,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         return result_of(job, job.data, output)
 
     def check(self, **_kwargs: Any) -> Iterator[Any]:
-        """Yield the faults of the settings, for ``manage.py check``, and faults of jobs.yaml if it exists.
+        """Yield the faults of Django's settings, for ``manage.py check``, and faults of jobs.yaml if the file exists.
 
         Raises ConfigurationError if jobs.yaml or ``DATABASE_URL`` is faulty.
         """

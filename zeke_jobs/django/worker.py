@@ -1,4 +1,4 @@
-"""Runs functions with ``@task`` in workers. The import sets up Django, so that wrong settings fail at the start."""
+"""Runs functions with Django's ``@task`` in workers. Importing this sets up Django, so that wrong settings fail at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if not apps.ready:
 
 
 class Call(Payload):  # type: ignore[no-redef] # of the plugin, for kwargs
-    """Is the payload of ``run_task``: the path of a function with ``@task``, its arguments, and Django's queue and backend."""
+    """Is the payload of ``run_task``: a function's path, its arguments, and Django's names of the task's queue and backend."""
 
     function: str
     args: list[Any]

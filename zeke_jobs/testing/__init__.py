@@ -1,6 +1,6 @@
-"""Helps to test programs: contexts and sends without a database, and jobs without a worker.
+"""Helps to test programs: handlers and sends without a database, and jobs without a worker.
 
-The fixtures are a pytest plugin. A test suite loads the plugin by its name: ``pytest_plugins = ["zeke_jobs.testing.plugin"]``.
+A pytest plugin has the fixtures. A test suite loads the plugin by its name: ``pytest_plugins = ["zeke_jobs.testing.plugin"]``.
 """
 
 from zeke_jobs.testing.context import FakeChunk, FakeContext, SentCall

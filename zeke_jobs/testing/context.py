@@ -1,4 +1,4 @@
-"""Has a context for a test that calls a handler and checks its effects, without a worker."""
+"""Has a context with which a test calls a handler directly, without a worker, and checks the handler's effects."""
 
 import json
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ class SentCall:
 
 @dataclass(eq=False, repr=False)
 class FakeContext(Steps):
-    """Is a context for calling a handler in a test, with or without a connection. A rollback forgets sends."""
+    """Is a context with which a test calls a handler, with or without a database. A rollback forgets sends."""
 
     db: Any = None
     _: KW_ONLY
@@ -76,7 +76,7 @@ class FakeContext(Steps):
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Run a real transaction on the test's connection, without a fence."""
+        """Run a real transaction on the test's connection, without the check that the job is still held."""
         with self._undoing(), transaction(self.db) as conn:
             yield conn
 
@@ -91,7 +91,7 @@ class FakeContext(Steps):
 
     @asynccontextmanager
     async def atransaction(self) -> AsyncIterator[Any]:
-        """Run a real transaction on the test's connection, an ``AsyncConnection`` of psycopg 3, without a fence."""
+        """Run a real transaction on the test's connection, which must be an ``AsyncConnection`` of psycopg 3."""
         with self._undoing():
             async with self.db.transaction():
                 yield self.db
@@ -106,7 +106,7 @@ class FakeContext(Steps):
         return Sent(id=uuid4(), status="created", task_id=task)
 
     def send_many(self, task: str, payloads: Iterable[Mapping[str, Any]], **options: Any) -> list[Sent]:
-        """Remember a call of ``send`` for each payload, with its key of ``keys``. Nothing is sent."""
+        """Remember a call of ``send`` for each payload, with the payload's key. Nothing is sent."""
         given, keys = list(payloads), options.pop("keys", None)
         own = [options] * len(given) if keys is None else [{**options, "key": key} for key in keys]
         return [self.send(task, payload, **each) for payload, each in zip(given, own, strict=True)]
@@ -119,7 +119,7 @@ class FakeContext(Steps):
         return result
 
     def event(self, name: str) -> Event | None:
-        """Return the event that the test gave. An event in ``timed_out`` did not come in time."""
+        """Return the event of this name in ``events``. An event in ``timed_out`` did not come in time."""
         if name in self.timed_out:
             return Event(name, timed_out=True)
         return Event(name, self.events[name]) if name in self.events else None
@@ -130,14 +130,14 @@ class FakeContext(Steps):
         return Batch(id, self.send, self.send_many, lambda: None)
 
     def service(self, name: str) -> Any:
-        """Return the service that the test gave."""
+        """Return the service of this name in ``services``."""
         if name not in self.services:
             given = ", ".join(self.services) or "none"
             raise RuntimeError(f"expected FakeContext(services={{{name!r}: …}}) for ctx.service({name!r}), got {given}")
         return self.services[name]
 
     def settings_of(self, task: str) -> Any:
-        """Return the settings that the test gave for the task."""
+        """Return the settings of the task in ``others``."""
         return self.others.get(task)
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
@@ -145,14 +145,14 @@ class FakeContext(Steps):
         self.progressed.append((done, total, note))
 
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
-        """Remember the amount, under the rules of a real job."""
+        """Add up the amounts, with the checks of a real job."""
         bounds.check_cost(amount, currency)
         if self.currency not in (None, currency):
             raise bounds.mixed_costs(str(self.currency), currency)
         self.cost, self.currency = (self.cost or Decimal(0)) + amount, currency
 
     def used(self, /, **units: float) -> None:
-        """Add up the amounts, under the rules of a real job."""
+        """Add up the amounts of each unit, with the checks of a real job."""
         bounds.check_units(units)
         for unit, amount in units.items():
             self.units[unit] = self.units.get(unit, 0) + amount
@@ -174,7 +174,7 @@ class FakeContext(Steps):
 
 
 class FakeChunk(ChunkContext[Any]):
-    """Is a context for calling a handler of chunks, with ``jobs`` jobs, each a ``FakeContext(**options)``."""
+    """Is a context with which a test calls a handler of chunks, with ``jobs`` jobs, each a ``FakeContext(**options)``."""
 
     jobs: Sequence[FakeContext]
 

@@ -1,4 +1,4 @@
-"""Is the pytest plugin, with ``pytest_plugins = ["zeke_jobs.testing.plugin"]`` in the conftest.py beside jobs.yaml.
+"""Is a pytest plugin: put ``pytest_plugins = ["zeke_jobs.testing.plugin"]`` into the conftest.py beside jobs.yaml.
 
 A conftest.py can override each fixture, as usual in pytest.
 """
@@ -27,20 +27,20 @@ TRUNCATE zeke_jobs.queue, zeke_jobs.unique_holder, zeke_jobs.lease, zeke_jobs.wo
 
 @pytest.fixture(scope="session")
 def zeke_config() -> config.Config:
-    """Return the jobs.yaml at ``ZEKE_JOBS_CONFIG``, by default in the current folder."""
+    """Return the checked jobs.yaml of ``ZEKE_JOBS_CONFIG``, by default of the current folder."""
     return config.load(environment.config_path())
 
 
 @pytest.fixture
 def sent_jobs(zeke_config: config.Config) -> Iterator[SentJobs]:
-    """Yield the program's sends, checked as in production, without a database."""
+    """Yield the list of jobs that the program sends, which are checked as in production, without a database."""
     with SentJobs(zeke_config).standing_in() as sent:
         yield sent
 
 
 @pytest.fixture(scope="session")
 def zeke_database_url() -> Iterator[str]:
-    """Yield a database server for the tests, and remove it at their end. The fixture needs zeke-jobs[embedded]."""
+    """Yield the URL of a database server for the tests, and remove the server at the end. Needs zeke-jobs[embedded]."""
     folder = Path(tempfile.mkdtemp(prefix="zeke-jobs-test-"))
     folder.chmod(0o755)  # the server may run as another user
     try:
@@ -52,7 +52,7 @@ def zeke_database_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def zeke_database(zeke_database_url: str, zeke_config: config.Config) -> Iterator[str]:
-    """Yield a database with all tables and jobs.yaml in force. ``DATABASE_URL`` names it until the session ends."""
+    """Yield the URL of a database with all tables and jobs.yaml in force. ``DATABASE_URL`` has it until the session ends."""
     prepare(zeke_database_url, zeke_config)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", zeke_database_url)

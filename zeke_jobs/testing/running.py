@@ -1,4 +1,4 @@
-"""Runs sent jobs without a worker, with the real handlers and the real SQL, and stops the clock of a test database."""
+"""Runs jobs in a test without a worker, with the real handlers and the real SQL, and stops the clock of a test database."""
 
 import math
 import time
@@ -30,7 +30,7 @@ from zeke_jobs.worker.runtime import Runtime
 
 @dataclass(frozen=True)
 class Clock:
-    """Is the fixture ``zeke_clock``: the time at which jobs are due. The time changes only when the test changes it."""
+    """Is the fixture ``zeke_clock``: the clock of the test database. A stopped clock moves only by ``move`` and ``set``."""
 
     _url: str
 
@@ -62,7 +62,7 @@ def set_clock(conn: Connection, moment: datetime) -> None:
 
 
 def release_clock(conn: Connection) -> None:
-    """Let the database's clock run again. The function restores the SQL function from sql/code/01_basics.sql."""
+    """Let the database's clock run again, by the definition of ``zeke_jobs.now`` in sql/code/01_basics.sql."""
     _define_now(conn, "plpgsql", " BEGIN RETURN clock_timestamp(); END ")
 
 
@@ -103,7 +103,7 @@ class JobRunner:
         self._url = url
 
     def __call__(self, *, raises: bool = True, waits: bool = True, connection: Connection | None = None) -> list[Job]:
-        """Run the sent jobs, and the jobs that these send, until no job is due.
+        """Run the sent jobs, and the jobs that these jobs send, until no job is due.
 
         The method returns the jobs that ended, in the order of their ends.
 
@@ -130,7 +130,7 @@ class JobRunner:
 
 
 class _Lent(NamedTuple):
-    """Replaces a pool. Each caller gets the test's own connection."""
+    """Replaces a pool of connections: each caller gets the test's own connection."""
 
     conn: Connection
 
@@ -144,7 +144,7 @@ class _Lent(NamedTuple):
 
 
 class _Run:
-    """Is one call of the runner: a worker that runs jobs in the test's thread."""
+    """Is one call of ``run_jobs``: registers as a worker, and runs jobs in the test's thread."""
 
     def __init__(self, runtime: Runtime, pool: Any, conn: Connection, *, raises: bool) -> None:
         self.ended: list[UUID] = []
@@ -158,7 +158,7 @@ class _Run:
         beat.register(conn, self._id, "worker", queues=self._queues, tasks=self._tasks, threads=1, **row)
 
     def leave(self) -> None:
-        """Stop being a worker, and restore the clock."""
+        """Remove the row of this worker, and restore the clock."""
         SQL.run(self._conn, "worker/leave", worker=self._id)
         if self._clock is not None:
             with self._conn.cursor() as cursor:
@@ -174,7 +174,7 @@ class _Run:
         return any(self._one(queue) for queue in self._queues) or bool(expired)
 
     def wait(self) -> bool:
-        """Move the clock to the next moment at which a job is due, expires or gets room. Returns False if there is none."""
+        """Move the clock to the next time at which a job is due, expires, or may start in a limit. Returns False without one."""
         [(due,)] = self._ask(_NEXT)
         if due is None:
             return False

@@ -1,4 +1,4 @@
-"""Records a program's sends for a test, without a database, and checks them against jobs.yaml as in production."""
+"""Records the jobs that a program sends in a test, without a database, and checks the jobs against jobs.yaml."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _OURS = {"id", "traceparent"}  # options that each send sets on its own
 
 
 class SentJobs(list[SentCall]):
-    """Is the fixture ``sent_jobs``: the program's sends in order. Payloads and options are in their stored form (JSON)."""
+    """Is the fixture ``sent_jobs``: a list of the sent jobs. Payloads and options are in their stored form (JSON)."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self._config = config
 
     def of(self, task: str) -> list[SentCall]:
-        """Return the jobs sent to a task, under any of its names."""
+        """Return the jobs sent to a task, under the task's id or an alias."""
         known = self._config.task(task)
         return [one for one in self if one.task == (known.id if known else task)]
 
     def assert_sent(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> SentCall:
-        """Find the only job sent to a task with these fields in its payload and these options of ``send``.
+        """Return the only job sent to a task with these fields in the payload and these options of ``send``.
 
-        Raises AssertionError, with a list of all sends, if no send or several match, and the exceptions of ``send``.
+        Raises AssertionError, with a list of all sent jobs, if no job or several jobs match, and the exceptions of ``send``.
         """
         __tracebackhide__ = True  # pytest then shows the line of the test
         Database(id(self), self._execute).run(task_cache.find, task)
@@ -73,7 +73,7 @@ class SentJobs(list[SentCall]):
 
     @contextmanager
     def standing_in(self) -> Iterator[SentJobs]:
-        """Catch all sends of this process. No database is used, even if a send has a connection."""
+        """Record all jobs that this process sends. No database is used, even if a send has a connection."""
         before, drivers.stand_in = drivers.stand_in, Database(id(self), self._execute)
         try:
             yield self

@@ -1,1 +1,1 @@
-"""Has commands about jobs.yaml: check it, plan and apply a change, show its history, test a change on past jobs."""
+"""Has commands about jobs.yaml: check the file, plan and apply a change, show past revisions, test a change on past jobs."""

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs apply``, ``rollback`` and ``set``, which put a jobs.yaml or values that override it in force."""
+"""Runs ``zeke-jobs apply``, ``rollback`` and ``set``, which put a jobs.yaml, or values that override its values, in force."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -38,7 +38,7 @@ def apply(ordered: dict[str, Any], file: File = None, message: Message = "", as_
 
 @with_orders
 def rollback(ordered: dict[str, Any], revision: Revision, message: Message = "", as_json: Json = False) -> int:
-    """Put an older revision in force again, with its values set by hand; it becomes a new revision."""
+    """Put an older revision in force again, as a new revision, with the values that were set by hand."""
     find_modules_here()
     with database.connection("rollback", writes=True) as conn:
         old = store.find(conn, revision)
@@ -60,7 +60,7 @@ def _apply(conn: Connection, request: Request, *, as_json: bool) -> int:
 
 
 def _report(conn: Connection, done: applying.Applied, *, as_json: bool) -> int:
-    """Print the revision in force and the workers that do not follow it. Returns 1 if a worker's code does not fit."""
+    """Print the revision in force, and the workers that do not use it yet. Returns 1 if a worker's code does not fit."""
     behind = fleet.await_follow(conn, done.revision, _PATIENCE) if done.is_new else []
     workers = sum(one.kind == "worker" and not one.silent for one in fleet.look(conn).members) if done.is_new else 0
     followed = f"; {workers - len(behind)} of {workers} workers follow" if workers else "; no worker runs"

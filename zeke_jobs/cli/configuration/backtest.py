@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs backtest`` and ``capacity``: the effect of a change on recorded jobs, and the possible load."""
+"""Runs ``zeke-jobs backtest`` and ``capacity``: the effect of a change on recorded jobs, and the maximum load."""
 
 import re
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ def backtest(
 
 
 def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Workload, Config, Config]:
-    """Return the jobs that a file describes, the configuration under which they run, and the configuration to try."""
+    """Return the jobs that the file ``spec`` describes, the configuration under which they run, and the configuration to try."""
     if "end" in given:
         raise UsageError("expected --spec without --to, got both\n  help: the file says for how long, as length: 1d")
     file = given.get("file") or environment.config_path()
@@ -100,7 +100,7 @@ def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Workload, C
 def recorded(command: str, given: dict[str, Any]) -> tuple[Workload, Config, Config]:
     """Return the recorded jobs of a period, the configuration in force, and the configuration to try.
 
-    The last is the file, or has other values. Raises an error without a revision in force, or jobs in the period.
+    The configuration to try is a file, or has changed values. Raises without a revision in force or recorded jobs.
     """
     file = given.get("file")
     with database.connection(command) as conn:

@@ -1,4 +1,4 @@
-"""Prints a backtest: a table of tasks, a table of limits, and its reliability."""
+"""Prints a backtest: a table of tasks, a table of limits, and how reliable the result is."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -40,7 +40,7 @@ def show(answer: Backtest) -> None:
 
 
 def headline(answer: Backtest) -> list[str]:
-    """Return the largest effects of a proposal, in a few lines, or an empty list without a proposal."""
+    """Return the largest effects of a proposed change, in a few lines, or an empty list without a change."""
     if answer.proposed is None:
         return []
     today, proposed = answer.today, answer.proposed

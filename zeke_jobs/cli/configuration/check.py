@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs check``, ``schema`` and ``init``: faults or a summary of jobs.yaml, its JSON Schema, a first file."""
+"""Runs ``zeke-jobs check``, ``schema`` and ``init``: checks jobs.yaml, prints its JSON Schema, writes a first file."""
 
 import importlib.util
 import json
@@ -49,7 +49,7 @@ def check(file: File = None) -> None:
 
 
 def load(path: Path) -> Config:
-    """Load a jobs.yaml with all checks of a booting worker. Raises ConfigurationError if a worker would refuse it."""
+    """Load a jobs.yaml with all checks of a booting worker. Raises ConfigurationError if a worker would refuse the file."""
     from zeke_jobs.worker import builder
 
     find_modules_here()
@@ -70,7 +70,7 @@ def schema(
 
 
 def schema_text() -> str:
-    """Return the JSON Schema in the form of the file kept in git."""
+    """Return the JSON Schema as the text of docs/jobs.schema.json."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 

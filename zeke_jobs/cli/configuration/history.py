@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs history``, ``show``, ``diff`` and ``compare``: past configurations and the results of their jobs."""
+"""Runs ``zeke-jobs history``, ``show``, ``diff`` and ``compare``: past revisions of jobs.yaml, and how jobs ran under each."""
 
 from difflib import unified_diff
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs plan``, which shows the effects of a jobs.yaml before it is applied, as text."""
+"""Runs ``zeke-jobs plan``, which shows the effects of a jobs.yaml before the file is applied."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -102,7 +102,7 @@ def _override_line(override: Override, all_: Sequence[Override]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value in jobs.yaml's notation, in rich's markup."""
+    """Return a value as jobs.yaml would write the value, in rich's markup."""
     return "[dim]none[/]" if value is None else escape(_plain(value))
 
 
@@ -148,7 +148,7 @@ with_orders = partial(with_options, added=_ORDERS)
 
 @with_orders
 def plan(ordered: dict[str, Any], file: File = None, as_json: Json = False) -> int:
-    """Show the changes that a jobs.yaml would make. Exit 0 for none, 4 for some, 2 if the file is refused."""
+    """Show the changes that a jobs.yaml would make. Exit 0 without changes, 4 with changes, 2 if the file is refused."""
     wanted = load(file or environment.config_path())
     with database.connection("plan") as conn:
         found = propose(conn, Request(wanted, environment.author(), orders=orders(ordered)))
@@ -178,7 +178,7 @@ def _backtest(conn: Connection, proposal: Proposal) -> Backtest | str | None:
 
 
 def orders(ordered: dict[str, Any]) -> Orders:
-    """Return the orders for the jobs of removed tasks, from the options."""
+    """Return, from the options of a command, what becomes of the jobs of removed tasks."""
     names: dict[str, str] = {}
     for one in ordered.get("rename", ()):
         old, new = pair(one, "--rename OLD=NEW")

@@ -1,1 +1,1 @@
-"""Has commands about the system: run it, watch it, migrate, grant rights, remove."""
+"""Has commands about the system: run and watch it, migrate the database, grant rights, remove the installation."""

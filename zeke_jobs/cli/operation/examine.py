@@ -33,7 +33,7 @@ def doctor(as_json: Json = False) -> int:
 
 
 def fleet(as_json: Json = False) -> None:
-    """List workers and schedulers: host, version, revision in force and of the own file, heartbeat, load, queues, drift."""
+    """List workers and schedulers: host, version, revisions that they use and have as a file, heartbeat, load, queues, drift."""
     with database.connection("fleet") as conn:
         found = members.look(conn)
         differs = members.unapplied(conn)
@@ -63,7 +63,7 @@ def health(
     live: Annotated[bool, flag("--live", "Only: this container's processes make progress.")] = False,
     ready: Annotated[bool, flag("--ready", "Only: they can do work now.")] = False,
 ) -> int:
-    """Exit 0 when the part does its work, 1 when not: this host's workers prove life, or an address answers."""
+    """Exit 0 if PART does its work (this host's processes send heartbeats, or an address answers), and 1 otherwise."""
     if live or ready:
         if part or (live and ready):
             raise UsageError("expected --live or --ready alone, got more words")

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs mcp``: questions of agents about jobs, by the Model Context Protocol on standard input and output."""
+"""Runs ``zeke-jobs mcp``: answers agents' questions about jobs, by the Model Context Protocol on standard input and output."""
 
 import subprocess
 import sys
@@ -19,12 +19,12 @@ Status = Literal["created", "retry", "active", "completed", "failed", "cancelled
 
 
 def mcp() -> None:
-    """Answer questions of an agent on standard input and output, until it ends. Only reads."""
+    """Answer an agent's questions on standard input and output, until the agent ends. Only reads."""
     serve("zeke-jobs", (why, status, jobs, doctor, limits, schedule, plan))
 
 
 def serve(program: str, tools: Iterable[Callable[..., str]], note: str = "") -> None:
-    """Serve tools, described by their docstrings and ``note``. Raises ConfigurationError without the extra ``mcp``."""
+    """Serve functions as tools, described by their docstrings and ``note``. Raises ConfigurationError without the package mcp."""
     try:
         from mcp.server import MCPServer
         from mcp_types import ToolAnnotations
@@ -83,7 +83,7 @@ def _ask(*words: str, given: str = "") -> str:
 
 
 def output(main: str, *words: str, given: str = "") -> str:
-    """Return the output of a reading command that the Python code ``main`` runs in a process. Raises ToolError on refusal."""
+    """Return the output of a command that only reads, run in a process by Python code. Raises ToolError on refusal."""
     from mcp.server.mcpserver.exceptions import ToolError
 
     run = partial(subprocess.run, capture_output=True, text=True, timeout=_LONGEST, check=False)

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs migrate``, ``roles``, ``uninstall`` and ``import``: the schema, its rights, and jobs of pg-boss."""
+"""Runs ``zeke-jobs migrate``, ``roles``, ``uninstall`` and ``import``: the database's schema, rights, jobs of pg-boss."""
 
 from collections import Counter
 from datetime import timedelta
@@ -29,7 +29,7 @@ def migrate(
     find_modules_here()
     path = environment.config_path()
     is_there = environment.lookup(environment.CONFIG) is not None or path.exists()
-    # Handlers may fail to import before their tables exist.
+    # Do not import handlers, because an import may fail before the handler's tables exist.
     packages = list(config.load(path, handlers=False).migrations) if is_there else []
     with database.connection("migrate", is_migrated=False) as conn:
         found = migrations.pending(conn, packages) if check else migrations.migrate(conn, packages)
@@ -63,7 +63,7 @@ def uninstall(
     package: Annotated[list[str] | None, option("Also what this package's migrations made.", "PACKAGE")] = None,
     yes: Annotated[bool, flag("--yes", "Do not ask.")] = False,
 ) -> int:
-    """Ask, then remove the schema zeke_jobs with all jobs and our views. Tables of packages stay unless named."""
+    """Ask, then remove the schema zeke_jobs with all jobs, and the pg-boss views. Tables of packages stay unless named."""
     with database.connection("uninstall", writes=True, is_migrated=False) as conn:
         removal = removing.plan(conn, package or ())
         _show(removal)
@@ -108,10 +108,10 @@ def pg_boss(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Take over queued and scheduled jobs, recent ones and schedules of a pg-boss 10 to 12 in this database.
+    """Take over queued, scheduled and recently ended jobs, and the schedules, of pg-boss 10 to 12 in this database.
 
-    A job that is taken is cancelled there in the same transaction. Active jobs stay: run the command again when they have ended.
-    No job is taken twice.
+    A job that is taken is cancelled in pg-boss in the same transaction. Active jobs stay: run the command again when
+    they have ended. No job is taken twice.
     """
     mapped = dict(pair(name, "--map NAME=TASK") for name in names or [])
     with database.connection("import", writes=True) as conn:

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs up``, the whole system on one machine, and ``reload``, which restarts it after a check."""
+"""Runs ``zeke-jobs up``, which runs all on one machine, and ``reload``, which restarts workers after a check of jobs.yaml."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def up(
         raise UsageError("expected --reload or --until-idle, got both")
     if port is not None and not dashboard:
         raise UsageError("expected --port with --dashboard, whose port it is, got --port alone")
-    # This handler applies until the supervisor handles signals.
+    # This signal handler applies until the supervisor handles signals.
     signal.signal(signal.SIGTERM, partial(_end_early, INTERRUPTED if until_idle else 0))
     from zeke_jobs.postgres import server_programs
     from zeke_jobs.supervise import reload as made
@@ -92,7 +92,7 @@ def up(
 
 
 def write_line(name: str, line: str) -> None:
-    """Write one line of a command to standard error, after the command's name or as JSON."""
+    """Write one line of a command's output to standard error, after the command's name or as JSON."""
     if not line.startswith("{") and logs.is_json():
         # Workers and scheduler log JSON; any other line is an error message, for example of a killed process.
         if line.strip():
@@ -105,7 +105,7 @@ def write_line(name: str, line: str) -> None:
 
 
 def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queues: Sequence[str]) -> int:
-    """Stop the workers when no job of these queues is due. Returns 1 if a job failed, 130 if interrupted before."""
+    """Stop the workers when no job of these queues is due. Returns 1 if a job failed, or 130 after a signal."""
     from zeke_jobs.diagnosis import fleet
     from zeke_jobs.postgres.pool import DISCONNECTED, Pool
     from zeke_jobs.scheduler.dispatch import clock
@@ -134,7 +134,7 @@ def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queue
 
 
 def _announcing(ready: threading.Event) -> Callable[[str, str], None]:
-    """Return ``write_line`` that sets the event and prints the next steps when the first worker is ready."""
+    """Return ``write_line``, which also sets ``ready`` and prints the next steps when the first worker is ready."""
 
     def announce(name: str, line: str) -> None:
         write_line(name, line)
@@ -161,7 +161,7 @@ def _own_database(stack: ExitStack) -> str:
 
 
 def _heeding_signals(step: Callable[[], str]) -> str:
-    """Run a step in a thread, because it may wait for a lock while the main thread must handle signals."""
+    """Run a step in a thread, because the step may wait for a lock while the main thread must handle signals."""
     with ThreadPool(1) as pool:
         taken = pool.apply_async(step)
         while not taken.ready():
@@ -170,7 +170,7 @@ def _heeding_signals(step: Callable[[], str]) -> str:
 
 
 def _migrate(url: str, packages: Sequence[str]) -> str:
-    """Migrate, and return the name of the schema that has the pg-boss views."""
+    """Migrate the database, and return the name of the schema that has the pg-boss views."""
     from zeke_jobs.postgres.migrate import migrate
     from zeke_jobs.postgres.pool import connect
     from zeke_jobs.postgres.queries import SQL
@@ -183,7 +183,7 @@ def _migrate(url: str, packages: Sequence[str]) -> str:
 
 
 def _end_early(status: int, _number: int, _frame: FrameType | None) -> None:
-    """Clean up and end. A second SIGTERM, which may come at once, does not interrupt this."""
+    """Clean up and end the process. A second SIGTERM does not interrupt this."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(status)
 
@@ -206,7 +206,7 @@ def reload(
 
 
 def _refuse_strangers(pid: int) -> None:
-    """Refuse a process that is not of zeke_jobs, because SIGHUP ends most programs, and a pid file may be old."""
+    """Refuse a process that is not of zeke_jobs (a pid file may be old), because SIGHUP ends most programs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

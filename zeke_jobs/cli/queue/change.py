@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs send``, ``cancel``, ``retry``, ``prioritise`` and ``reschedule``, by id or by filters."""
+"""Runs ``zeke-jobs send``, and ``cancel``, ``retry``, ``prioritise`` and ``reschedule`` of jobs by id or by filters."""
 
 import json
 from collections.abc import Mapping
@@ -37,14 +37,14 @@ def cancel(
 ) -> int:
     """Cancel jobs, by id or by filter: queued ones at once, active ones within moments.
 
-    Exit 1 if one had ended already, or no job matched.
+    Exit 1 if a job had already ended, or no job matched.
     """
     return _change(asked, "cancel", "cancelled, or being stopped", reason=reason)
 
 
 @_changing
 def retry(asked: dict[str, Any]) -> int:
-    """Run failed or cancelled jobs again, by id or by filter. They keep their history and get a fresh retry limit.
+    """Run failed or cancelled jobs again, by id or by filter. The jobs keep their history, and get a new limit of retries.
 
     Exit 1 when there was nothing to retry.
     """
@@ -74,7 +74,7 @@ def reschedule(
 def _change(
     asked: dict[str, Any], verb: Verb, done: str, value: Mapping[str, Any] | None = None, *, reason: str | None = None
 ) -> int:
-    """Change the named jobs, or all jobs that match filters. If only a batch is named, the whole batch is changed."""
+    """Change the named jobs, or all jobs that match filters. If a batch is the only filter, the whole batch is changed."""
     given = {name: value for name, value in asked.items() if name in FILTERS}
     value = value or {}
     job_ids, limit, as_json = asked.get("job_ids"), asked.get("limit"), "as_json" in asked
@@ -85,7 +85,7 @@ def _change(
     said: dict[str, Any] = {"by": author(), "reason": reason}
     with usage():
         if job_ids:
-            # Find all jobs before any job is changed.
+            # Find all jobs before the first change.
             found = [zeke_jobs.status(options.find_job(text)).id for text in job_ids]
             changed = [drivers.perform(None, one, verb, job, value, **said) for job in found]
             answer(changed, "\n".join(f"{job.id}: {escape(job.note)}" for job in changed), as_json=as_json)
@@ -117,7 +117,7 @@ def _parts(change: Change, total: int, *, as_json: bool) -> list[UUID]:
                 changed += part
                 told(f"{len(changed):,} of {total:,}")
     except BaseException:
-        # Each part is a transaction, so earlier parts stay changed. The result of the last part may be lost.
+        # Each part of the jobs is changed in a transaction, so earlier parts stay changed. The last part's result may be lost.
         jobs = count(len(changed), "job")
         say(f"at least {jobs} changed before it was interrupted; run it again for the rest", is_trouble=True)
         raise

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs status``, ``why``, ``jobs`` and ``logs``: a job in full, its explanation, lists of jobs, log lines."""
+"""Runs ``zeke-jobs status``, ``why``, ``jobs`` and ``logs``, which show a job, its explanation, jobs, and log lines."""
 
 import json
 import sys
@@ -55,7 +55,7 @@ def jobs(given: dict[str, Any], limit: Limit = 20, as_json: Json = False) -> Non
     database.choose()
     with usage():
         found = list(zeke_jobs.jobs(**given, limit=limit))
-    # Show only the end of an id, which leaves room for the note. Every command accepts such an end.
+    # Show only the end of a job's id, which leaves room for the note. Every command accepts an id's end.
     is_short = sys.stdout.isatty() and console().width < _ROOM
     columns = {
         "id": lambda job: str(job.id)[-8:] if is_short else job.id,
@@ -130,9 +130,9 @@ def logs(
     attempt: Annotated[int | None, option("Only of this attempt.", "N", min=1)] = None,
     as_json: Json = False,
 ) -> int:
-    """Show the last lines that each ended attempt logged or printed. Exit 1 when there are none.
+    """Show the last lines that each ended attempt logged or printed. Exit 1 if there are no lines.
 
-    By default, attempts that completed keep none: `log` in jobs.yaml says which ones do, `log_lines` how many lines.
+    By default, completed attempts keep no lines: `log` in jobs.yaml says which attempts do, `log_lines` how many lines.
     """
     wanted = find_job(job_id)
     with database.connection("logs") as conn:

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs schedule`` (list, run, backfill), and ``pause``, ``resume`` and ``paused``, which hold jobs back."""
+"""Runs ``zeke-jobs schedule`` (list, run, backfill), and ``pause``, ``resume`` and ``paused`` of tasks, queues and limits."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any
@@ -44,7 +44,7 @@ def schedules(
 
 @app.command(short_help="Send one job now, also while paused.")
 def run(task: TaskId, as_json: Json = False) -> None:
-    """Send one job now with the payload of the schedule, also while it is paused."""
+    """Send one job now with the payload of the schedule, even while the schedule is paused."""
     with database.connection("schedule", writes=True, is_migrated=False) as conn:
         job = control.run_now(conn, task, by=author())
     answer({"id": job}, f"{job} is queued", as_json=as_json)
@@ -91,7 +91,7 @@ Target = Annotated[str, argument("task/ID, queue/NAME, limit/NAME or schedule/ID
 
 
 def pause(target: Target, reason: Reason = "") -> None:
-    """Start no more jobs of a task, a queue or a shared limit until it is resumed; running jobs go on."""
+    """Start no more jobs of a task, a queue or a shared limit until `zeke-jobs resume`; running jobs go on."""
     with database.connection("pause", writes=True, is_migrated=False) as conn:
         changed = control.pause(conn, target, by=author(), reason=reason)
         standing = [one for one in control.paused(conn) if one.target == target and one.paused_on]

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs tasks``, ``limits``, ``batch`` and ``emit``: tasks, limits and batches, and events for jobs."""
+"""Runs ``zeke-jobs tasks``, ``limits`` and ``batch``, which show tasks, limits or a batch, and ``emit``, which emits an event."""
 
 from datetime import timedelta
 from typing import Annotated, Any
@@ -57,7 +57,7 @@ def _task(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def limits(as_json: Json = False) -> None:
-    """List the shared limits in force, and tasks with a budget: what is active and used, the maximum, the tasks."""
+    """List the shared limits in force, and tasks with a budget: active jobs, used amounts, maximums, and tasks."""
     with database.connection("limits", is_migrated=False) as conn:
         found = [_limit(row) for row in SQL.all(conn, "limits/counts")]
     columns = named("limit=name, active, at most=concurrency, rate") | {
@@ -82,7 +82,7 @@ def batch(
     limit: Limit = 20,
     as_json: Json = False,
 ) -> None:
-    """Show a batch: its numbers of unfinished, completed, failed and cancelled jobs, and the job at its end."""
+    """Show a batch: its numbers of unfinished, completed, failed and cancelled jobs, and the job that follows the batch."""
     database.choose()
     if batch_id is None:
         columns = {"batch": "id", "state": lambda one: styled(one.status), "made": lambda one: passed(one.created_on)}
