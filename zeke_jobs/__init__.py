@@ -42,7 +42,7 @@ _NAMES = {
 _HOMES = {name: f"zeke_jobs.{module}" for module, names in _NAMES.items() for name in names}
 _MODULES = {"aio": "zeke_jobs.aio", "errors": "zeke_jobs.errors", "schedules": "zeke_jobs.client.schedules"}
 
-# This list is for type checkers, which do not run code.
+# __all__ is written out as a list, because type checkers do not run code.
 __all__ = ["ChunkContext", "Context", "Defer", "Duration", "FailedJob", "Job", "Payload", "Queries", "Reject", "Retry"]
 __all__ += ["Sent", "Throttled", "WaitFor", "__version__", "aio", "batch", "batch_status", "cancel", "cancel_batch"]
 __all__ += ["emit", "errors", "jobs", "parse_duration", "prioritise", "reschedule", "retry", "retry_batch", "schedules"]

@@ -5,8 +5,8 @@ import signal
 import sys
 from pathlib import PurePath
 
-# Periodiq has not set its signal handler yet. This handler makes a stop during the imports orderly too. It does not
-# raise SystemExit, because the imported code may turn that into another error.
+# Periodiq sets its own signal handler later. Until then, this handler ends the process with status 0 at SIGTERM. This
+# handler does not raise SystemExit, because imported code may turn SystemExit into another error.
 if PurePath(sys.argv[0]).name == "periodiq":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 

@@ -2,8 +2,8 @@
 
 Each function does the same as its namesake in ``zeke_jobs``, with the same checks, statements and answers. ``connection`` is a
 connection or a pool of psycopg 3 (``AsyncConnection``, ``AsyncConnectionPool``) or asyncpg, or SQLAlchemy's ``AsyncConnection``
-or ``AsyncSession``. On a connection, a call is part of its transaction, without a commit. Without ``connection``, each event
-loop uses up to eight own connections of psycopg 3 (``pip install 'zeke-jobs[psycopg]'``); ``close`` closes them.
+or ``AsyncSession``. A call on a connection is part of the connection's transaction and does not commit. Without ``connection``,
+zeke_jobs opens up to eight psycopg 3 connections per event loop (``pip install 'zeke-jobs[psycopg]'``); ``close`` closes them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A00
 
 
 async def wait(id: UUID | str, timeout: timedelta | float | None = None, *, connection: Any = None) -> Any:  # noqa: A002, ASYNC109
-    """Wait until the job has ended, like ``zeke_jobs.wait``. From a pool, it takes a connection for each check."""
+    """Wait until the job has ended, like ``zeke_jobs.wait``. With a pool, ``wait`` takes a connection for each check."""
     job_id, seconds = as_id("id", id), reading.seconds_of(timeout)
     job, output = await perform(connection, reading.result, job_id)
     for pause in reading.pauses(seconds):

@@ -1,4 +1,4 @@
-"""Defines the exceptions that zeke_jobs raises, and exceptions by which a handler decides how its job goes on."""
+"""Defines the exceptions that zeke_jobs raises, and exceptions that a handler raises to retry, defer or fail its job."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ZekeJobsError(Exception):
 
 
 class ConfigurationError(ZekeJobsError):
-    """jobs.yaml or the environment is wrong. ``diagnostics`` lists the file's faults with their places. Nothing was written."""
+    """jobs.yaml or the environment is wrong. ``diagnostics`` lists the file's faults with line numbers. Nothing was written."""
 
     def __init__(self, message: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class MigrationError(ZekeJobsError):
 
 
 class StrandedJobs(ConfigurationError):
-    """This configuration would leave jobs without a task to run them. Nothing was changed. ``proposal`` has the plan."""
+    """The new jobs.yaml has no task for some unfinished jobs. Nothing was changed. ``proposal`` has the plan."""
 
     def __init__(self, message: str, proposal: Any = None) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class StrandedJobs(ConfigurationError):
 
 
 class Contended(ZekeJobsError):
-    """A change got no locks in time, because another session holds them. Nothing was changed, so try again."""
+    """A database change got no locks in time, because another session holds the locks. Nothing was changed, so try again."""
 
 
 class UnknownRevision(ZekeJobsError):
@@ -73,11 +73,11 @@ class BatchNotFound(ZekeJobsError):
 
 
 class JobNotFound(ZekeJobsError):
-    """No job has this id, and no purged job is known to have had it."""
+    """No job has this id, and the database knows no purged job with this id."""
 
 
 class JobPurged(JobNotFound):
-    """A job with this id existed. The row was removed when the job's retention ended."""
+    """A job with this id existed. The job's row was deleted when the job's retention ended."""
 
 
 class JobFailed(ZekeJobsError):
@@ -89,15 +89,15 @@ class JobFailed(ZekeJobsError):
 
 
 class WaitTimeout(ZekeJobsError, TimeoutError):
-    """The job did not finish within ``wait``'s time. The job goes on."""
+    """The job did not end within the timeout of ``wait``. The job goes on."""
 
 
 class ClaimLost(ZekeJobsError):
-    """This process no longer holds the job, which was rescued, cancelled or finished elsewhere. Nothing was committed."""
+    """This process no longer holds the job, because it was rescued, cancelled or finished elsewhere. Nothing was committed."""
 
 
 class Retry(ZekeJobsError):
-    """Fails this attempt, and tries the job again after ``delay`` (a timedelta or seconds; by default the policy's).
+    """Fails this attempt. The job runs again after ``delay``: a timedelta or seconds, by default from the task's ``retry``.
 
     ``limit`` replaces the task's ``retry.limit`` for this failure. A delay of more than 100 years is a ValueError.
     """
@@ -128,10 +128,10 @@ class Defer(ZekeJobsError):
 
 
 class WaitFor(ZekeJobsError):
-    """Lets the job wait for an event (``zeke_jobs.emit``), at most for ``timeout`` (a timedelta or seconds).
+    """Lets the job wait for an event (``zeke_jobs.emit``), for at most ``timeout`` (a timedelta or seconds).
 
-    A waiting job holds no thread and no slot, and no attempt is counted. The next run begins at the start, with the
-    event or its timeout in ``ctx.event(name)``. A timeout of more than 100 years is a ValueError.
+    A waiting job holds no thread and no slot, and no attempt is counted. The handler then runs again from the start,
+    and ``ctx.event(name)`` returns the event or its timeout. A timeout of more than 100 years is a ValueError.
     """
 
     def __init__(self, event: str, timeout: timedelta | float) -> None:
@@ -143,7 +143,7 @@ class WaitFor(ZekeJobsError):
 class Throttled(Defer):
     """Defers the job because a service answered 429, with the message ``reason``. No attempt is counted.
 
-    The limit of jobs.yaml with the name ``limit`` starts no job for ``retry_after`` (a timedelta or seconds).
+    The limit that jobs.yaml names ``limit`` lets no job start for ``retry_after`` (a timedelta or seconds).
     """
 
     def __init__(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:

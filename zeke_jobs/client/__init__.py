@@ -1,1 +1,1 @@
-"""Has the functions that programs call (send, status …). They need ``DATABASE_URL``, but no jobs.yaml or handlers."""
+"""Contains the functions that programs call (send, status …). These functions need ``DATABASE_URL``, but no jobs.yaml."""

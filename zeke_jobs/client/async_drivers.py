@@ -1,4 +1,4 @@
-"""Runs plans on an event loop, on a connection or pool of the caller (psycopg 3, asyncpg, SQLAlchemy) or of zeke_jobs."""
+"""Runs the queries of client calls (plans) on an event loop, with the caller's connection or pool or with one of zeke_jobs."""
 
 import asyncio
 import re
@@ -19,10 +19,10 @@ _CAST = re.compile(r"CAST\(%\((\w+)\)s AS ")
 
 
 async def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Run a plan on the caller's connection, in its transaction and without a commit, or on the caller's pool.
+    """Run a plan on the caller's connection, in that connection's transaction without a commit, or on the caller's pool.
 
-    Without either, run the plan on this event loop's own pool. Raises TypeError if the connection is of an unknown
-    kind, and ConfigurationError without a connection if ``DATABASE_URL`` is not set or psycopg 3 is not installed.
+    If the caller gives no connection or pool, run the plan on this event loop's own pool. Raises TypeError if the connection is
+    of an unknown kind, and ConfigurationError without a connection if ``DATABASE_URL`` is not set or psycopg 3 is not installed.
     """
     if drivers.stand_in is not None:
         return drivers.stand_in.run(plan, *args, **options)
@@ -64,7 +64,7 @@ async def _execute(connection: Any, name: str, params: Mapping[str, Any]) -> Row
 
 def _asyncpg(connection: Any) -> Database:
     async def execute(statement: str, params: Mapping[str, Any]) -> Rows:
-        # asyncpg sends parameters in binary, by codecs that the caller may have replaced. Text needs no codec.
+        # asyncpg encodes parameters in binary with codecs that the caller may have replaced. Text needs no codec.
         as_text = _CAST.sub(
             lambda match: f"CAST(CAST(%({match[1]})s AS text{'[]' if isinstance(params[match[1]], list) else ''}) AS ",
             SQL.text(statement),
@@ -72,7 +72,7 @@ def _asyncpg(connection: Any) -> Database:
         text, values = numbered(as_text, params)
         return [tuple(row) for row in await connection.fetch(text, *map(_text, values))]
 
-    # asyncpg has no public attribute for the address, so the names of the database and of the server also identify it.
+    # asyncpg has no public attribute for its address, so the identity consists of private attributes: address and database.
     name = getattr(getattr(connection, "_params", None), "database", None)
     return Database(("asyncpg", getattr(connection, "_addr", None), name), execute)
 
@@ -84,7 +84,7 @@ def _text(value: Any) -> Any:
 
 
 class AsyncPool:
-    """Lends psycopg 3 connections of an event loop, in autocommit mode, opened on demand. If all are in use, callers wait."""
+    """Lends psycopg 3 connections of one event loop, opened on demand in autocommit mode. Callers wait while all are in use."""
 
     def __init__(self, url: str, *, application_name: str = "zeke-jobs client") -> None:
         try:
@@ -112,7 +112,7 @@ class AsyncPool:
             return await _execute(connection, name, params)
 
     async def close(self) -> None:
-        """Close the idle connections now, and each connection in use when it comes back."""
+        """Close the idle connections now, and each lent connection when its user gives it back."""
         self._is_closed = True
         await self.drop_idle()
 
@@ -124,7 +124,7 @@ class AsyncPool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
-        """Lend a connection of the pool. While all connections are in use, the caller waits."""
+        """Lend a connection of the pool. The caller waits while all connections are in use."""
         async with self._places:
             while self._idle and (self._idle[-1].closed or has_news(self._idle[-1])):
                 await self._idle.pop().close()
@@ -137,7 +137,7 @@ class AsyncPool:
             try:
                 yield connection
             finally:
-                # If a caller was cancelled during a statement, its connection cannot be used again.
+                # Close the connection if its caller was cancelled during a statement, because it cannot be used again.
                 idle = self._psycopg.pq.TransactionStatus.IDLE
                 if not self._is_closed and not connection.closed and connection.info.transaction_status == idle:
                     self._idle.append(connection)
@@ -149,7 +149,7 @@ _POOLS: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncPool] = WeakKeyDiction
 
 
 def own_pool() -> AsyncPool:
-    """Return the pool of the running event loop. A changed ``DATABASE_URL`` gets a new pool."""
+    """Return the pool of the running event loop. If ``DATABASE_URL`` has changed, make a new pool."""
     url, loop = environment.database_url(), asyncio.get_running_loop()
     if (pool := _POOLS.get(loop)) is None or pool.database.identity != url:
         pool = _POOLS[loop] = AsyncPool(url)
@@ -157,6 +157,6 @@ def own_pool() -> AsyncPool:
 
 
 async def close() -> None:
-    """Close the connections of the running event loop at the end of a program. A later call opens new connections."""
+    """Close zeke_jobs' connections of the running event loop, at a program's end. A later call opens new connections."""
     if pool := _POOLS.pop(asyncio.get_running_loop(), None):
         await pool.close()

@@ -21,16 +21,16 @@ def batch(
     after_failure: AfterFailure = "send",
     connection: Any = None,
 ) -> Batch:
-    """Open a batch for sends of several tasks: ``with zeke_jobs.batch("import-42", then=…) as batch: batch.send(…)``.
+    """Open a batch for jobs of several tasks: ``with zeke_jobs.batch("import-42", then=…) as batch: batch.send(…)``.
 
-    An open batch may be opened again. For jobs of one task, ``send_many(…, batch=…, then=…)`` does the same in one call.
+    An open batch may be opened again. If all jobs are of one task, ``send_many(…, batch=…, then=…)`` is enough.
 
     Args:
         id: The batch's id, a text of up to 1024 bytes that no other batch has had within ninety days.
         then: The task and the payload of the job that is sent when the last job has ended.
         after_failure: ``send``: a job that failed for good counts as ended. ``hold``: the batch waits until somebody
             retries or cancels it.
-        connection: See ``send``. The sends of the batch also use it.
+        connection: See ``send``. The batch's sends use the same connection.
 
     Raises:
         BatchClosed: a batch with this id exists and was closed.
@@ -46,7 +46,7 @@ def batch(
 
 
 def open_(batch_id: str, then: Then | None, after_failure: AfterFailure, connection: Any) -> None:
-    """Open a batch, for ``batch`` and for ``ctx.batch``."""
+    """Open a batch in the database, for ``zeke_jobs.batch`` and a handler's ``ctx.batch``."""
     options = {"batch": batch_id, "then": then, "after_failure": after_failure}
     if not drivers.perform(connection, _open, options):
         raise BatchClosed(f"expected a batch that is new or open, got {batch_id!r}, which was closed")
@@ -74,7 +74,7 @@ def batch_status(id: str, *, connection: Any = None) -> BatchStatus:  # noqa: A0
 
 
 def batches(*, limit: int | None = 20, connection: Any = None) -> list[BatchStatus]:
-    """Return the newest batches, or all batches if ``limit`` is None. Raises TypeError or ValueError if it is not valid."""
+    """Return the newest batches, or all batches if ``limit`` is None. Raises TypeError or ValueError for an invalid limit."""
     return _find(connection, id=None, limit=None if limit is None else as_limit(limit))
 
 
@@ -85,7 +85,7 @@ def _find(connection: Any, **filters: Any) -> list[BatchStatus]:
 
 
 def cancel_batch(id: str, reason: str | None = None, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002
-    """Cancel the unfinished jobs of a batch, and the job that it would send at its end. Returns the cancelled jobs.
+    """Cancel a batch: its unfinished jobs and the job that would be sent at its end. Returns the cancelled jobs.
 
     Raises BatchNotFound if no batch has this id.
     """
@@ -93,7 +93,7 @@ def cancel_batch(id: str, reason: str | None = None, *, by: str | None = None, c
 
 
 def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002 (the field's word)
-    """Run a batch's failed jobs again. A cancelled batch also runs its cancelled jobs, and sends ``then`` at its end.
+    """Run a batch's failed jobs again. For a cancelled batch, run its cancelled jobs too, and send ``then`` at its end.
 
     Raises BatchNotFound if no batch has this id.
     """
@@ -101,7 +101,7 @@ def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> li
 
 
 def changeable(verb: Verb, id: str) -> JobFilter:  # noqa: A002 (the field's word)
-    """Return the filter of the jobs that ``cancel_batch`` or ``retry_batch`` would change now."""
+    """Return a filter that matches the jobs that ``cancel_batch`` or ``retry_batch`` would change now."""
     batch_status(id)
     ((holds, is_cancelled),) = drivers.perform(None, Database.ask, "batch/whole", id=id)
     if verb == "cancel":

@@ -20,8 +20,8 @@ class Changed:
 
     Attributes:
         id: The job's id.
-        changed: Whether anything changed.
-        status: The job's status afterwards. After ``cancel``, ``active`` means that its worker will stop it: see ``note``.
+        changed: Whether the call changed the job.
+        status: The job's status afterwards. ``active`` after ``cancel`` means that a worker will stop the job.
         note: The change as a sentence, or the reason why nothing changed.
     """
 
@@ -60,13 +60,13 @@ def cancel(id: UUID | str, reason: str | None = None, **options: Unpack[ChangeOp
 @overload
 def cancel(id: None = None, reason: str | None = None, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def cancel(id: UUID | str | None = None, reason: str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
-    """Cancel a job: a queued job at once, an active job within moments. A finished job does not change.
+    """Cancel a job: a queued job at once, a running job within moments. A finished job does not change.
 
-    A claimed job whose handler has not started does not start. With filters, it cancels all matching unfinished jobs, in
-    parts, each in its own transaction, and returns their ids; with ``status="failed"``, failed jobs that block others.
+    If the job's handler has not started, it does not start. With filters, ``cancel`` cancels all matching unfinished jobs, in
+    parts with a transaction each, and returns their ids; with ``status="failed"``, failed jobs that block others.
 
     Args:
-        id: The job's id; the result is then a ``Changed``.
+        id: The job's id. With an id, the result is a ``Changed``.
         reason: The reason, kept with the job.
         limit: The maximum number of jobs to cancel, the oldest first.
         by: Name of the caller, kept with the job; ``zeke-jobs audit`` shows it with the database's user.
@@ -75,8 +75,8 @@ def cancel(id: UUID | str | None = None, reason: str | None = None, **options: A
 
     Raises:
         JobNotFound: no job has this id.
-        UnknownTask: nothing matches, and no task of the catalogue has this name; the message names the nearest.
-        ValueError: a filter makes no sense, or there are neither an id nor a filter, or both.
+        UnknownTask: no job matches, and no task has this name; the message suggests the nearest name.
+        ValueError: a filter's value is not valid, or the call has both an id and a filter, or neither.
     """
     return _change("cancel", id, options, reason=reason)
 
@@ -88,9 +88,9 @@ def retry(id: None = None, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def retry(id: UUID | str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Run a failed or cancelled job again: it keeps its id and its history, and gets a fresh retry limit.
 
-    A job that waits for its next attempt gets the attempt at once. Filters match failed jobs, and with
-    ``status="cancelled"`` cancelled jobs; ``newer`` and ``older`` compare the time since the end. The other arguments
-    are the same as for ``cancel``, without ``reason``.
+    A job that waits for its next attempt gets the attempt at once. Filters match failed jobs, or cancelled jobs with
+    ``status="cancelled"``; ``newer`` and ``older`` compare the time since the job's end. The other arguments are the
+    same as for ``cancel``, without ``reason``.
     """
     return _change("retry", id, options)
 
@@ -115,14 +115,14 @@ def reschedule(
     delay: timedelta | float | None = None,
     **options: Any,
 ) -> Changed | list[UUID]:
-    """Set the run time of a queued job, or of all that match filters. ``delay=0`` means now.
+    """Set the run time of a queued job, or of all queued jobs that match filters. ``delay=0`` means now.
 
     A job that is already due does not change if the new time is in the past. See ``retry`` for the other arguments.
 
     Args:
         id: The job's id.
         run_at: The earliest start, a time with a zone.
-        delay: The time from now to the earliest start; a timedelta, or seconds. One of the two is given.
+        delay: The time from now to the earliest start; a timedelta, or seconds. Give either ``run_at`` or ``delay``.
         options: See ``cancel``.
     """
     return _change("reschedule", id, options, run_time_of(run_at, delay))
@@ -150,7 +150,7 @@ def _change(
 async def one(
     database: Database, verb: Verb, job_id: UUID, value: Mapping[str, Any], *, by: str | None, reason: str | None = None
 ) -> Changed:
-    """Change one job, as a plan."""
+    """Change one job, as the plan of ``cancel``, ``retry``, ``prioritise`` and ``reschedule``."""
     params = {"filter": encode({"id": str(job_id)}), "value": encode(value), "after": None, "most": 1}
     ((changed, *_),) = await database.ask("change/jobs", change=verb, reason=reason, by=by, **params)
     job = await reading.one(database, job_id)
@@ -168,7 +168,7 @@ def _done(verb: Verb, job: Job, value: Mapping[str, Any]) -> str:
             return "it has its new time"
     if job.status != "active":
         return "cancelled; it does not run again" if job.started_on else "cancelled before it started"
-    # A start is recorded a moment after the handler starts, so the job may have started.
+    # A worker records a start a moment after the handler starts, so a job without a recorded start may already run.
     claimed = "claimed by a worker, which cancels it before it starts; if it has just started, it may still run"
     return "running, and being stopped" if job.started_on else claimed
 
@@ -184,22 +184,22 @@ def _undone(verb: Verb, status: str) -> str:
 
 
 def run_time_of(run_at: datetime | None, delay: timedelta | float | None) -> dict[str, Any]:
-    """Return a job's run time, in the form that the database reads."""
+    """Return ``run_at`` or ``delay`` as JSON for the database."""
     if (run_at is None) is (delay is None):
         raise ValueError(f"expected run_at or delay, got {'neither' if delay is None else 'both'}")
     return {"delay": plain("delay", delay)} if run_at is None else {"run_at": plain("run_at", run_at)}
 
 
 def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
-    """Send an event to the jobs that wait for its name. These jobs are due at once, and get the data.
+    """Send an event to the jobs that wait for its name. The waiting jobs become due at once and get the event's data.
 
-    A job that begins to wait for the event within thirty days gets it too. If the event is emitted again, later waits
-    get the new data.
+    A job that begins to wait for the event within thirty days gets the event too. If the event is emitted again, jobs
+    that wait later get the new data.
 
     Args:
         name: The event's name, such as ``callback/42``; up to 1024 bytes.
         data: Any JSON value up to 1 MiB.
-        connection: See ``send``; the event is emitted when its transaction commits.
+        connection: See ``send``; the event is emitted when the connection's transaction commits.
 
     Raises TypeError or ValueError if the name is not valid, or the data are not JSON.
     """

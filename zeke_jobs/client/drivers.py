@@ -1,4 +1,4 @@
-"""Runs plans in programs that block, on a caller's connection (psycopg2, psycopg 3, SQLAlchemy) or on a shared pool."""
+"""Runs the queries of client calls (plans) in programs without an event loop, with the caller's connection or a shared pool."""
 
 import os
 from collections.abc import Mapping
@@ -19,18 +19,18 @@ stand_in: Database | None = None
 
 
 def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Run a plan on the caller's connection, in its transaction and without a commit, or on the process's own pool.
+    """Run a plan on the caller's connection, in that connection's transaction without a commit, or on the process's pool.
 
-    On the pool each statement is one transaction. If the connection is dead, the statement runs once more, so it must
-    be safe to repeat. Raises TypeError if the connection is of an unknown kind, and ConfigurationError if there is
-    neither a connection nor ``DATABASE_URL``.
+    On the pool, each statement is one transaction. If the connection is dead, the statement runs once more, so every
+    statement must be safe to repeat. Raises TypeError if the connection is of an unknown kind, and ConfigurationError
+    if there is neither a connection nor ``DATABASE_URL``.
     """
     own = None if connection is None else foreign(connection)
     return (stand_in or own or own_database()).run(plan, *args, **options)
 
 
 def foreign(connection: Any) -> Database:
-    """Wrap a caller's connection as a ``Database``."""
+    """Return a ``Database`` that runs statements on a caller's connection."""
     kinds = {cls.__module__.partition(".")[0] for cls in type(connection).__mro__}
     name = type(connection).__name__
     if name.startswith(("Async", "async_")):
@@ -54,7 +54,7 @@ def foreign(connection: Any) -> Database:
 
 
 def place(connection: Any) -> tuple[Any, ...]:
-    """Return the address of a connection of psycopg2 or psycopg 3."""
+    """Return host, port and database of a psycopg2 or psycopg 3 connection."""
     return connection.info.host, connection.info.port, connection.info.dbname
 
 
@@ -85,7 +85,7 @@ _inherited: tuple[Database, Pool] | None = None
 
 
 def own_database() -> Database:
-    """Return the process's own pool of connections. A forked child and a changed ``DATABASE_URL`` get a new pool."""
+    """Return the process's own pool of connections. A forked child, or a change of ``DATABASE_URL``, gets a new pool."""
     global _own  # noqa: PLW0603 (one pool for the process)
     url = environment.database_url()
     with _lock:
@@ -114,7 +114,7 @@ def _once(pool: Pool, name: str, params: Mapping[str, Any]) -> Rows:
 
 
 def _forget() -> None:
-    # The connections belong to the parent process. Closing them in the child would end the parent's sessions.
+    # Forget the pool in a forked child, because closing its connections there would end the parent process's sessions.
     global _lock, _own, _inherited
     _lock, _own, _inherited = Lock(), None, _own
 

@@ -1,4 +1,4 @@
-"""Changes many jobs in parts, each in one transaction, so that locks are short."""
+"""Changes many jobs in parts of up to 1000, each in its own transaction, so that locks are held only briefly."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -17,7 +17,7 @@ _AT_ONCE = 1000  # maximum number of jobs to change in one transaction
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Counts the jobs of a task and a status that a change would affect."""
+    """Holds the number of jobs of a task in a status that a change would affect."""
 
     task_id: str
     status: str
@@ -29,7 +29,7 @@ class Change:
     """Describes a change of all jobs that match filters, with the arguments of ``cancel``.
 
     ``value`` is the new value: ``priority``, ``run_at`` as ISO 8601 text, or ``delay`` in seconds. Jobs are changed in the order
-    of their ids, which is the order of their sends. With a connection, all parts are in its transaction.
+    of their ids, which is the order of their sends. With a connection, all parts are in the connection's transaction.
     """
 
     verb: Verb
@@ -47,9 +47,9 @@ class Change:
         as_limit(self.limit)
 
     def count(self) -> list[Count]:
-        """Return the number of jobs that the change would affect now. ``parts`` then leaves out jobs that are sent later.
+        """Return the number of jobs that the change would affect now. ``parts`` leaves out jobs sent after this count.
 
-        Raises UnknownTask if no job matches, and the catalogue has no task of this name.
+        Raises UnknownTask if no job matches, and no task has the name in the filter ``task``.
         """
         rows = drivers.perform(self.connection, self._count)
         if rows:
@@ -61,13 +61,12 @@ class Change:
     async def _count(self, database: Database) -> Rows:
         rows = await database.ask("change/count", **self._params(self.filters), limit=self.limit)
         if not rows and "task" in self.filters:
-            # A task that left jobs.yaml may still have jobs. If no jobs have this name, raise UnknownTask unless a task
-            # has it.
+            # Raise UnknownTask only if no job matches, because a task that jobs.yaml no longer has may still have jobs.
             await task_cache.refresh(database, self.filters["task"])
         return rows
 
     def parts(self) -> Iterator[list[UUID]]:
-        """Change the jobs part by part. Yields the ids of each part."""
+        """Change the jobs in parts. Yields the ids of the changed jobs of each part."""
         if self.until is None and not self.count():
             return
         assert self.until is not None
@@ -80,7 +79,7 @@ class Change:
             yield changed
             if after is None:
                 break
-        # Change the locked jobs one by one, and wait for each lock.
+        # Change the jobs that other sessions had locked, one by one, waiting for each lock.
         for job_id in passed:
             if left > 0 and (changed := self._change({**within, "id": job_id}, None, 1)[0]):
                 left -= 1

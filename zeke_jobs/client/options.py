@@ -1,4 +1,4 @@
-"""Turns options of a send and filters of jobs into JSON, and the database's errors about them into exceptions."""
+"""Turns options of ``send`` and filters of jobs into JSON, and the database's refusals of options into exceptions."""
 
 import os
 import time
@@ -24,14 +24,14 @@ _IN_PYTHON = {
 
 
 def new_id() -> UUID:
-    """Return a UUID of version 7. Such ids grow with time, so that inserts go to one end of the primary key's index."""
+    """Return a UUID of version 7. These ids grow with time, so inserts go to one end of the primary key's index."""
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 7 << 76
     return UUID(int=value & ~(3 << 62) | 2 << 62)
 
 
 def refuse_unknown(given: Iterable[str], accepted: type[JobOptions] = OneJobOptions) -> None:
-    """Refuse unknown keywords, as Python does, and suggest the nearest option."""
+    """Raise TypeError for an unknown option of ``send``, and suggest the nearest option."""
     names = accepted.__annotations__
     for name in given:
         if name not in names:
@@ -41,7 +41,7 @@ def refuse_unknown(given: Iterable[str], accepted: type[JobOptions] = OneJobOpti
 
 
 def stored(options: Mapping[str, object]) -> dict[str, Any]:
-    """Return the options as JSON, with the trace of the caller. An option that was not given is left out."""
+    """Return the options of a send as JSON values, with the caller's trace context. Options that are None are left out."""
     given = {name: plain(name, value) for name, value in options.items() if value is not None}
     if trace := tracing.current():
         given["traceparent"] = trace
@@ -71,7 +71,7 @@ def plain(name: str, value: Any) -> Any:
 
 
 def refused(refusal: Mapping[str, Any], options: Mapping[str, Any]) -> TypeError | ValueError:
-    """Return the exception for an error of the database, which names the field and the accepted values."""
+    """Return the exception for an option that the database refused. The message names the field and the accepted values."""
     accepted = refusal["accepted"]
     words = [refusal["field"], _IN_PYTHON.get(accepted, accepted)]
     if not (got := refusal.get("got")):
@@ -94,7 +94,7 @@ def as_id(name: str, value: UUID | str) -> UUID:
 
 
 def as_limit(value: int | None) -> float:
-    """Return a number of jobs of at least 0. None becomes infinity."""
+    """Check a maximum number of jobs: at least 0. None becomes infinity."""
     if value is None:
         return inf
     if isinstance(value, bool) or not isinstance(value, int):
@@ -105,10 +105,10 @@ def as_limit(value: int | None) -> float:
 
 
 class JobFilter(TypedDict, total=False):
-    """Names the filters of jobs. A job matches if it matches all filters that are set.
+    """Names the filters of jobs. A job matches if all given filters match.
 
-    ``task`` is an id or alias. ``newer`` and ``older`` compare the time since the send; a change compares the time
-    since the end of an ended job. ``error`` is a part of the last error's type or message, in upper or lower case.
+    ``task`` is an id or alias. ``newer`` and ``older`` compare the time since the send; a change of ended jobs compares
+    the time since the end. ``error`` is a part of the last error's type or message, in upper or lower case.
     """
 
     task: str | None
@@ -126,7 +126,7 @@ FILTERS = tuple(JobFilter.__annotations__)
 
 
 def checked(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the filters. Returns the filters that are set, in the database's form."""
+    """Check the filters. Returns the filters that are not None, as JSON for the database."""
     for name in filters:
         if name not in FILTERS:
             raise TypeError(f"expected a filter of jobs, got {quote(name)}; {suggest(name, FILTERS, what='filters')}")

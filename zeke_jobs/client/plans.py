@@ -1,6 +1,6 @@
-"""Defines plans: the database queries of one client call, the same for programs that block and for event loops.
+"""Defines plans. A plan makes the database queries of one client call, with blocking drivers and on event loops.
 
-A plan is a coroutine function whose first argument is the ``Database``. With a driver that blocks, a plan never suspends.
+A plan is a coroutine function whose first argument is the ``Database``. With a blocking driver, a plan never suspends.
 """
 
 import re
@@ -26,14 +26,14 @@ _REFUSED = "22023"
 class Database:
     """Describes a database behind a connection of any driver. ``identity`` distinguishes databases.
 
-    ``execute`` runs a statement of sql/queries by its name, and returns all rows, or an awaitable of the rows.
+    ``execute`` runs a statement of the folder sql/queries by name, and returns all rows, or an awaitable of all rows.
     """
 
     identity: Hashable
     execute: Callable[[str, Mapping[str, Any]], Rows | Awaitable[Rows]]
 
     async def ask(self, statement: str, /, **params: Any) -> Rows:
-        """Return a statement's rows. Raises MigrationError without tables, and ValueError if the database refuses a value."""
+        """Return a statement's rows. Raises MigrationError if tables are missing, ValueError if a value is refused."""
         try:
             rows = self.execute(statement, params)
             return rows if isinstance(rows, list) else await rows
@@ -47,7 +47,7 @@ class Database:
             raise
 
     def run(self, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Run a plan to its end, on a database whose ``execute`` blocks."""
+        """Run a plan to its end. The ``execute`` of this database must block."""
         try:
             plan(self, *args, **options).send(None)
         except StopIteration as end:
@@ -62,7 +62,7 @@ def named(sql: str) -> str:
 
 
 def numbered(sql: str, params: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
-    """Return a statement with parameters in the form ``$1``, and their values in this order."""
+    """Return a statement with parameters in the form ``$1``, and the parameters' values in the order of their numbers."""
     names = list(dict.fromkeys(_PARAMETER.findall(sql)))
     text = _PARAMETER.sub(lambda match: f"${names.index(match[1]) + 1}", sql)
     return text, tuple(params[name] for name in names)

@@ -19,7 +19,7 @@ from zeke_jobs.errors import JobFailed, JobNotFound, JobPurged, WaitTimeout
 from zeke_jobs.postgres.pool import DISCONNECTED
 from zeke_jobs.postgres.queries import payload_of, value_of
 
-# Ids, JSON and money come as text, because drivers convert them in different ways.
+# Statements return ids, JSON and money as text, because drivers would convert these types in different ways.
 _READ: dict[str, Callable[[str], Any]] = {
     "id": UUID,
     "parent": UUID,
@@ -46,12 +46,12 @@ def _job(row: tuple[Any, ...]) -> Job:
 
 
 def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the field's word)
-    """Return a job's current state. Raises JobNotFound, JobPurged if a purged job had the id, or ValueError for no UUID."""
+    """Return a job's current state. Raises JobNotFound, JobPurged (a purged job had the id) or ValueError (not a UUID)."""
     return drivers.perform(connection, one, as_id("id", id))
 
 
 async def one(database: Database, job_id: UUID) -> Job:
-    """Read the status of a job, as the plan of ``status``."""
+    """Read the status of a job, as the plan (database queries) of ``status``."""
     rows = await database.ask("job/list", **{**_NO_FILTER, "id": str(job_id)})
     if not rows:
         raise await missing(database, job_id)
@@ -69,14 +69,14 @@ async def missing(database: Database, job_id: UUID) -> JobNotFound:
 def jobs(*, limit: int | None = None, connection: Any = None, **filters: Unpack[JobFilter]) -> Iterator[Job]:
     """Return all jobs that match every filter, the newest first, read page by page while the caller iterates.
 
-    Each page is one statement, so a program may take hours over millions of jobs. A job has its state at the time of
-    its page. Jobs that are sent during the iteration are left out.
+    Each page is a statement of its own, so reading millions of jobs may take hours. A job's state is as of its page.
+    Jobs that are sent during the iteration are left out.
 
     Args:
         limit: The maximum number of jobs to return.
         connection: As for ``send``.
         filters: ``task`` (id or alias), ``status`` (one, or several), ``parent``, ``batch``, ``queue``, ``key``; ``error``, a
-            part of the last error's type or message; ``newer`` and ``older``: sent within this time, or longer ago.
+            part of the last error's type or message; ``newer``: sent within this time; ``older``: sent longer ago.
 
     Raises TypeError or ValueError if a filter is unknown, or its value is not valid.
     """
@@ -104,7 +104,7 @@ def steps(id: UUID | str, *, connection: Any = None) -> list[str]:  # noqa: A002
 def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # noqa: A002 (the field's word)
     """Wait until the job has ended, and return its output.
 
-    The function checks after 20 ms, then less and less often, and after 20 s once a second.
+    ``wait`` checks the job after 20 ms, then less and less often, and after 20 s once a second.
 
     Args:
         id: The job's id.
@@ -133,19 +133,19 @@ def seconds_of(timeout: timedelta | float | None) -> float:
 
 
 def pauses(seconds: float) -> Iterator[float]:
-    """Yield the seconds to sleep before each check of a job, until the timeout of the wait is over."""
+    """Yield the seconds to sleep before each check of a job, until ``seconds`` have passed."""
     begun = monotonic()
     while (waited := monotonic() - begun) < seconds:
         yield min(max(_SHORTEST, waited * _SHARE), _LONGEST, seconds - waited)
 
 
 async def ended(database: Database, job_id: UUID) -> bool:
-    """Return whether a job has ended, as a plan. An unknown job counts as ended."""
+    """Return whether a job has ended, as a plan (database queries). An unknown job counts as ended."""
     return bool(await database.ask("job/ended", id=str(job_id)))
 
 
 async def result(database: Database, job_id: UUID) -> tuple[Job, Any]:
-    """Return a job and, if it has completed, its unmasked output, as a plan."""
+    """Return a job and, if it has completed, its unmasked output. This function is a plan (database queries)."""
     job = await one(database, job_id)
     if not job.has_ended:
         return job, None

@@ -1,4 +1,4 @@
-"""Stores schedules of programs, in addition to the schedules of jobs.yaml: for example a digest in each team's zone."""
+"""Stores schedules that programs make, beside the schedules of jobs.yaml: for example a digest in each team's time zone."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Schedule:
 
     Attributes:
         name: The schedule's name; for a schedule in jobs.yaml, the name of its task.
-        last_tick: The latest tick that was sent or skipped; ``last_outcome`` says which.
-        last_job: The job that this tick sent, or the unfinished job because of which it was skipped.
+        last_tick: The latest tick (due time) that was sent or skipped; ``last_outcome`` is ``sent`` or ``skipped``.
+        last_job: The job that was sent for ``last_tick``, or the unfinished job because of which ``last_tick`` was skipped.
     """
 
     name: str
@@ -64,13 +64,13 @@ def put(
     A changed schedule sends no jobs for ticks before the change. Storing an unchanged schedule has no effect.
 
     Args:
-        name: At least two parts, such as ``digest/team-7``.
+        name: The schedule's name, with at least two parts, such as ``digest/team-7``.
         task: Id or alias of a task.
         at: The cron line.
         timezone: Its time zone.
         payload: Payload of the jobs.
         key: Key of the jobs.
-        missed: What happens to missed ticks. This and the next three arguments are the same as the keys in jobs.yaml.
+        missed: What happens to missed ticks. ``missed``, ``window``, ``overlap`` and ``jitter`` mean the same as in jobs.yaml.
         window: How far back the scheduler looks for missed ticks.
         overlap: Whether a tick is skipped while the job of an earlier tick is unfinished.
         jitter: Jobs may start up to this much later.
@@ -109,7 +109,7 @@ def delete(name: str, *, by: str | None = None, connection: Any = None) -> bool:
 
 
 def list(*, task: str | None = None, connection: Any = None) -> builtins.list[Schedule]:  # noqa: A001 (read as schedules.list)
-    """Return the schedules in force by name, from jobs.yaml and stored. With ``task``, return only those of a task id."""
+    """Return the schedules in force, from jobs.yaml and from ``put``. With ``task`` (an id), return only this task's."""
     rows = drivers.perform(connection, Database.ask, "schedule/shown", task=task)
     return [
         Schedule(name, of, at, zone, json.loads(payload or "{}"), key, tick, outcome, job and as_id("id", job), paused)

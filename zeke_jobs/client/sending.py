@@ -1,4 +1,4 @@
-"""Sends one job, or many jobs in one statement, or makes a statement that the caller runs."""
+"""Sends one job, or many jobs in one statement, or makes an SQL statement that sends a job when the caller runs it."""
 
 from __future__ import annotations
 
@@ -34,29 +34,29 @@ def send(
 
     Args:
         task: Id or alias of a task.
-        payload: Its fields, in snake_case or camelCase, up to 1 MiB of JSON; or the task's payload model.
+        payload: The job's fields, in snake_case or camelCase, up to 1 MiB of JSON; or the task's payload model.
         delay: The time from now to the earliest start; a timedelta, or seconds.
         run_at: The earliest start, a time with a zone.
         priority: -100 to 100; jobs with a higher number run first; by default the task's priority.
-        key: The key by which the task's per-key limits count.
+        key: The limits per key of the task count together all jobs with the same key.
         unique: Make no second job with the same values of these payload fields while the first is queued: a name, several
             names, ``True`` for the task's own or the whole payload, ``False`` for no field; or a mapping of ``fields`` with
             ``while`` (``queued``; ``active``: queued or running) or ``period`` (a timedelta, or seconds, from the first send).
-            A running job may send its own successor. With ``on_duplicate``, a later send replaces the payload and the
-            run time of the queued job (``replace``), but never makes it earlier (``postpone``), until ``at_most`` after
-            the first send.
-        unique_key: A text in place of fields, while the first job with it is queued or running, or as ``unique`` says.
-        retry: A number of retries in place of the task's, or a mapping of ``limit``, ``delay`` and ``max_delay``.
-        timeout: The maximum time of an attempt, in place of the task's; a timedelta, or seconds.
+            So a running job may send an equal job. With ``on_duplicate: replace``, a later send changes the queued
+            job's payload and run time. ``postpone`` does the same, but never makes the run time earlier. Neither moves
+            the run time beyond ``at_most`` after the first send.
+        unique_key: Make no second job with this text while the first is queued or running, or for as long as ``unique`` says.
+        retry: A number of retries that replaces the task's number, or a mapping of ``limit``, ``delay`` and ``max_delay``.
+        timeout: The maximum time of an attempt, which replaces the task's ``timeout``; a timedelta, or seconds.
         keep: How long the job is kept after its end, whether it completed or not; a timedelta, or seconds.
-        batch: The id of its batch: an open batch, the batch of the sending job, or a new batch for this job alone.
+        batch: The id of the job's batch: an open batch, the batch of the sending job, or a new batch for this job alone.
         expires: The job is cancelled if it has not started by this time: a time with a zone, or a time from now.
-        id: The job's id, chosen by the caller. A second send with it makes no job.
-        idempotency_key: The caller's name for this send, per task. Until its job is purged, a second send with it makes no job.
+        id: The job's id, chosen by the caller. A second send with the same id makes no job.
+        idempotency_key: The caller's name for this send, per task. A second send with it makes no job until the first is purged.
         parent: The job that sends this one.
-        units: Estimated use of units that limits count, such as ``{"tokens": 900}``; by default recent jobs' average, or the
-            task's estimate.
-        scheduled_for: The tick that this job is for; there is one job per task and tick.
+        units: Estimated use of units that limits count, such as ``{"tokens": 900}``; by default the average of recent
+            jobs, or the task's estimate.
+        scheduled_for: The tick (due time) of a schedule for which the job is sent; a task has one job per tick.
         connection: Send in this connection's transaction, without a commit: psycopg2, psycopg 3, or SQLAlchemy's
             Connection or Session.
 
@@ -79,9 +79,9 @@ async def one(
     options: Mapping[str, Any],
     carried: Mapping[str, Any] | None = None,
 ) -> Sent:
-    """Send one job, as the plan of ``send``. The worker's middleware gets ``carried``, options of the sender's middleware."""
+    """Send one job, as the plan of ``send``. Middleware in the worker gets ``carried`` from the sender's middleware."""
     refuse_unknown(options)
-    # Choose the id before the statement, so that a repeat after a dead connection makes no second job.
+    # Choose the id before the statement, so that repeating the statement after a dead connection makes no second job.
     own = new_id() if options.get("id") is None else None
     job_id = own or as_id("id", options["id"])
     chosen = stored(options)
@@ -110,11 +110,11 @@ def send_many(
 ) -> list[Sent]:
     """Send many jobs of one task in one statement: all of them, or none if one is refused.
 
-    The options of ``send`` apply to each job; ``keys`` gives each job another key. The answers are in the payloads'
+    The options of ``send`` apply to each job; ``keys`` gives each job another key. The results are in the payloads'
     order. With ``batch``, the jobs are one batch, which ends with its last job. The job ``then`` (a task and a payload)
-    is sent in the transaction in which the batch ends. ``{"$batch": "failed"}`` in its payload becomes the number of
-    failed jobs; so do ``jobs``, ``completed``, ``cancelled`` and ``id``. With ``after_failure="hold"``, the batch waits
-    until failed jobs are retried or cancelled.
+    is sent in the transaction in which the batch ends. ``{"$batch": "failed"}`` in the payload of ``then`` becomes the
+    number of failed jobs; ``jobs``, ``completed``, ``cancelled`` and ``id`` work in the same way. With
+    ``after_failure="hold"``, the batch waits until failed jobs are retried or cancelled.
 
     Raises:
         The same exceptions as ``send``. InvalidPayload names the payload by its index, such as ``[3].url``.
@@ -163,7 +163,7 @@ async def many(
 
 
 async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with ``then`` as the database reads it. Checks its payload with 0 for each ``$batch`` number."""
+    """Return the options with ``then`` as the database reads it. Checks the payload of ``then`` with 0 for ``$batch`` numbers."""
     if options.get("then") is None:
         return dict(options)
     if not isinstance(options["then"], tuple) or len(options["then"]) != 2:
@@ -184,7 +184,7 @@ async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[
 
 
 class Statement(NamedTuple):
-    """Holds SQL and its parameters, for a driver that the caller runs."""
+    """Holds an SQL text and its parameters, which the caller runs with any driver."""
 
     sql: str
     params: Any
@@ -199,8 +199,8 @@ def statement(
 ) -> Statement:
     """Return a statement that sends a job, for asyncpg and other drivers. The statement returns the job's id.
 
-    The arguments and exceptions are the same as for ``send``. The arguments are checked against the catalogue at
-    ``DATABASE_URL``. If the queue is full or the task has left jobs.yaml, the statement itself fails.
+    The arguments and exceptions are the same as for ``send``. The database at ``DATABASE_URL`` checks the arguments. If
+    the queue is full or the task has left jobs.yaml, the statement itself fails.
 
     Args:
         task: Id or alias of a task.
@@ -230,7 +230,7 @@ def statement(
 def _sent(
     known: KnownTask, options: Mapping[str, Any], job_id: UUID, answer: Mapping[str, Any], *, own: UUID | None
 ) -> Sent | None:
-    """Return the result of a send that took an unusual path, or None if the task has changed or is gone."""
+    """Return the result of a send that did not simply make a job, or None if the task has changed or was removed."""
     match answer["outcome"]:
         case "unknown" | "stale":
             return None

@@ -1,4 +1,4 @@
-"""Caches the catalogue for senders, so that a send is one round trip."""
+"""Caches the tasks that a program sends to, so that a send is one round trip to the database."""
 
 import json
 from collections.abc import Awaitable, Callable, Hashable
@@ -54,12 +54,12 @@ _lock = Lock()
 
 
 async def find(database: Database, name: str) -> KnownTask:
-    """Return the task with this name or alias, as of the last look-up."""
+    """Return the task with this name or alias from the cache, or from the database if it is not cached."""
     return _known.get((database.identity, name)) or await refresh(database, name)
 
 
 async def refresh(database: Database, name: str) -> KnownTask:
-    """Look the task up in the catalogue."""
+    """Read the task from the database and cache it."""
     if not isinstance(name, str):
         raise TypeError(f"expected the task's name as text, got {type(name).__name__}")
     rows = await database.ask("send/task", task=name)
@@ -70,7 +70,7 @@ async def refresh(database: Database, name: str) -> KnownTask:
     schema = json.loads(schema_text) if schema_text else None
     task = KnownTask(task_id, revision, PayloadSchema(schema, frozenset(sensitive)))
     with _lock:
-        # A payload's schema is compiled once, because an alias shares the schema with the task's id.
+        # Share one KnownTask between a task's id and its aliases, so that the payload's schema is compiled once.
         known = _known.get((database.identity, task_id))
         if known is not None and (known.revision, known.payload.schema) == (task.revision, schema):
             task = known
@@ -79,13 +79,13 @@ async def refresh(database: Database, name: str) -> KnownTask:
 
 
 def unknown_task(name: str, names: list[str]) -> UnknownTask:
-    """Return the error for a name that no task has, which suggests the nearest name."""
+    """Return the error for a name that no task has. The message suggests the nearest name."""
     empty = "the catalogue is empty: the first worker that starts, or `zeke-jobs apply`, fills it from jobs.yaml"
     return UnknownTask(f"expected the name of a task, got {quote(name)}; {suggest(name, names, what='tasks') or empty}")
 
 
 async def with_task(database: Database, task: str, attempt: Callable[[Database, KnownTask], Awaitable[T | None]]) -> T:
-    """Call ``attempt`` with the cached task. If the cache is stale, call it once more with the task from the catalogue."""
+    """Call ``attempt`` with the cached task. If that is stale, call ``attempt`` again with the task in the database."""
     known = await find(database, task)
     refused: Exception | None = None
     try:

@@ -1,4 +1,4 @@
-"""Makes the trace span of a send. Without OpenTelemetry in the program, it does nothing."""
+"""Makes the OpenTelemetry span of a send. If the program has not imported OpenTelemetry, this module does nothing."""
 
 import sys
 from collections.abc import Callable, Coroutine
@@ -12,12 +12,12 @@ Sending: TypeAlias = Callable[Concatenate[Database, str, P], Coroutine[Any, Any,
 
 
 def is_on() -> bool:
-    """Return whether this program has imported OpenTelemetry. Only the module ``trace_export`` of zeke_jobs imports it."""
+    """Return whether this program has imported OpenTelemetry. In zeke_jobs, only ``trace_export`` imports it."""
     return "opentelemetry.trace" in sys.modules
 
 
 def in_span(plan: Sending[P, T]) -> Sending[P, T]:
-    """Run the plan of a send in a span. The job carries the context of this span."""
+    """Wrap a function that sends jobs, so that each call has a span. The job carries the context of this span."""
 
     def run(database: Database, task: str, /, *args: P.args, **options: P.kwargs) -> Coroutine[Any, Any, T]:
         send = plan(database, task, *args, **options)
@@ -44,7 +44,7 @@ async def _in_span(task: str, send: Coroutine[Any, Any, T]) -> T:
 
 
 def attributes(operation: str, task: str) -> dict[str, Any]:
-    """Return the attributes of each span, by OpenTelemetry's conventions for messaging. The destination is the task."""
+    """Return the attributes of each span, by OpenTelemetry's conventions for messaging. A span's destination is the task."""
     return {
         "messaging.system": "zeke_jobs",
         "messaging.operation.name": operation,

@@ -1,1 +1,1 @@
-"""Has the actions of an operator: pauses, runs of schedules, and the import of jobs from pg-boss."""
+"""Contains an operator's actions: pausing tasks and queues, running schedules, importing jobs from pg-boss."""

@@ -1,6 +1,6 @@
-"""Does the actions of an operator: pauses, and schedules that are listed, run now, or sent for a past time.
+"""Does an operator's actions: pauses and resumes tasks and queues; lists schedules, runs a schedule now or for past times.
 
-An unknown target or schedule raises UnknownTask or NoSchedule; a lock that another session holds raises Contended.
+The functions raise UnknownTask or NoSchedule for an unknown name, and Contended if another session holds a lock.
 """
 
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ class NoSchedule(ZekeJobsError):
 
 
 def listed(conn: Connection) -> list[dict[str, Any]]:
-    """Return the rows of ``zeke_jobs.schedule``, with ``next_tick`` as of now, and with a ``fault`` if no tick will come."""
+    """Return the rows of ``zeke_jobs.schedule``, with ``next_tick`` as of now, or a ``fault`` if unreadable."""
     now = dispatch.clock(conn)
     rows = SQL.all(conn, "schedule/list")
     for row in rows:
@@ -62,13 +62,13 @@ def find(conn: Connection, name: str) -> Timetable:
 
 
 def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
-    """Return the next ``count`` ticks from now, in UTC. There are fewer ticks at the end of the calendar."""
+    """Return the next ``count`` ticks from now, in UTC. Near Python's last year, there are fewer ticks."""
     timetable = find(conn, name)
     return list(islice(timetable.cron.after(dispatch.clock(conn), timetable.zone), count))
 
 
 def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
-    """Send one job with the schedule's payload, without a tick, even if it is paused. Raises QueueFull, like ``send``."""
+    """Send one job of the schedule now, even if the schedule is paused. Raises QueueFull, like ``send``."""
     timetable = find(conn, name)
     sent = dispatch.send(conn, timetable, None)
     if sent["outcome"] == "full":
@@ -82,8 +82,8 @@ def backfill(
 ) -> list[Tick]:
     """Send a job for each tick from ``start`` to ``end`` (inclusive) that has no job. Returns all ticks of the range.
 
-    A tick with a job is skipped. The jobs may overlap, even if the schedule forbids it. Raises ValueError if the range is
-    reversed, ends in the future, or has more than ``MOST`` ticks.
+    A tick with a job is skipped. The jobs may overlap, even if the schedule forbids overlap. Raises ValueError if the
+    range is reversed, ends in the future, or has more than ``MOST`` ticks.
     """
     timetable = find(conn, name)
     if not start <= end <= dispatch.clock(conn):
@@ -119,7 +119,7 @@ KINDS = ("task", "queue", "limit", "schedule")
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
     """Start no jobs of the target until ``resume``. Active jobs go on. Returns False if the target was already paused.
 
-    The target is ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``, which stops sending ticks.
+    The target is ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``; a paused schedule sends no jobs.
     """
     return bool(SQL.value(conn, "pause/write", target=_find(conn, target), by=by, reason=reason))
 
@@ -127,11 +127,11 @@ def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
 def resume(conn: Connection, target: str, *, by: str = "") -> bool:
     """Let jobs of the target start again at once. Returns False if the target was not paused."""
     standing = {one.target for one in paused(conn)}
-    # A target that left jobs.yaml may still be paused. Without this line it would be paused when jobs.yaml has it
-    # again.
+    # A target that is no longer in jobs.yaml may still be paused. End that pause too, because otherwise the target
+    # would still be paused when jobs.yaml has it again.
     found = target if target in standing else _find(conn, target)
     kind, _, name = found.partition("/")
-    # If the name is now an alias, its pause does not apply to the schedule in force.
+    # If the target's name is now an alias, the pause of that name does not apply to the schedule in force.
     schedule = dispatch.in_force(conn, name, now=dispatch.clock(conn)) if kind == "schedule" else None
     if schedule is None:
         return bool(SQL.value(conn, "pause/end", target=found, by=by))
@@ -143,7 +143,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
 
 
 def paused(conn: Connection) -> list[Row]:
-    """Return all pauses, by people and by jobs.yaml, with the columns of ``pause/list``, and ``ends_on`` and ``set_key``."""
+    """Return all pauses by people and by jobs.yaml: the columns of the query ``pause/list``, ``ends_on`` and ``set_key``."""
     return store.pauses(conn, "pause/list", most=2**31 - 1)
 
 

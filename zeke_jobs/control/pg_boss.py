@@ -1,4 +1,4 @@
-"""Imports queued, scheduled and recent jobs, and schedules, from pg-boss 10 to 12 in the same database."""
+"""Imports schedules, and queued, scheduled and recent jobs, from pg-boss 10 to 12 in the same database."""
 
 import json
 from collections import Counter
@@ -26,7 +26,7 @@ _TIMES = ("created_on", "start_after", "started_on", "completed_on")
 
 @dataclass(frozen=True)
 class Left:
-    """Describes a job or a schedule that stays in pg-boss, and the reason."""
+    """Describes a job or a schedule that is not imported and stays in pg-boss, with the reason."""
 
     name: str
     what: str
@@ -35,7 +35,7 @@ class Left:
 
 @dataclass
 class Report:
-    """Holds the jobs and schedules that were taken over, or that a real run would take over after a dry run."""
+    """Reports which jobs and schedules an import took over, or after a dry run, which an import would take over."""
 
     version: int
     queues: list[Row]  # rows of ``import/counts``; ``task_id`` is None for a queue without a task
@@ -45,18 +45,18 @@ class Report:
 
     @property
     def unknown(self) -> list[str]:
-        """Return the names of queues without a task: no task has the queue's name, and the caller gave no task for it."""
+        """Return the names of queues without a task: no task has the queue's name, and ``Import.names`` lacks the queue."""
         return [queue.name for queue in self.queues if queue.task_id is None]
 
 
 @dataclass
 class Import:
-    """Takes over jobs and schedules from pg-boss.
+    """Imports jobs and schedules from pg-boss. Imported queued jobs are cancelled there, and imported schedules deleted.
 
     Args:
-        conn: An autocommit connection of a user with write access to both systems.
-        names: For a queue's name, the id or alias of its task; a queue with a task's name needs no entry.
-        recent: Jobs that completed or failed within this time are copied too, for the record; they stay in pg-boss.
+        conn: An autocommit connection of a database user who may write to the tables of pg-boss and zeke_jobs.
+        names: Maps a queue's name to the id or alias of its task. A queue that has a task's name needs no entry.
+        recent: Jobs that completed or failed within this time are copied too, for the record, and stay in pg-boss.
 
     Raises:
         ConfigurationError: the schema has no pg-boss of version 10 to 12.
@@ -81,9 +81,9 @@ class Import:
         self.names = {name: self._find(task).id for name, task in self.names.items()}
 
     def run(self, told: Callable[[int], None] = lambda _: None, *, commits: bool = True) -> Report:
-        """Take over everything, queued jobs first, in transactions of some jobs that also cancel those jobs in pg-boss.
+        """Import everything, queued jobs first. Each transaction imports up to 500 jobs and cancels queued jobs in pg-boss.
 
-        ``told`` is called after each transaction with the number of jobs so far. Without ``commits``, only the report is made.
+        ``told`` is called after each transaction with the number of jobs so far. If not ``commits``, nothing is imported.
         """
         with self._there():
             queues = SQL.named(self.conn, "import/counts", source=self._source, since=self._since)
@@ -99,7 +99,7 @@ class Import:
 
     @contextmanager
     def _there(self) -> Iterator[None]:
-        """Run a transaction whose statements find pg-boss's tables. Poolers would share a session's settings."""
+        """Run a transaction with pg-boss's search_path. In a pooler, a session's setting would also affect other clients."""
         with transaction(self.conn):
             if SQL.one(self.conn, "import/schema", schema=self.schema) is None:
                 raise self._missing()
@@ -177,7 +177,7 @@ class Import:
 
 
 def _check(job: dict[str, Any]) -> None:
-    """Refuse a job that zeke_jobs cannot store. Raises ValueError if it is in a flow, or for its times or keys."""
+    """Refuse a job that zeke_jobs cannot store. Raises ValueError if the job is in a flow, or has an unfit time or key."""
     is_queued = job["state"] in _QUEUED
     if is_queued and (job.get("pending_dependencies") or job.get("blocked") or job.get("blocking")):
         raise ValueError("it waits for other jobs of its flow, or they wait for it")

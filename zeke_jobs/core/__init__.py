@@ -1,1 +1,1 @@
-"""Has the code for all other folders: environment, logs, durations, redaction, and the handler's view of its job."""
+"""Contains the code that all other folders use: environment, logs, durations, redaction, and the handler's ``Context``."""

@@ -1,4 +1,4 @@
-"""Describes the options of a send, an open batch of a program or a handler, and the status of a batch."""
+"""Defines the options of a send, the open batch of a program or a handler, and the status of a batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COUNTS = ("jobs", "completed", "failed", "cancelled")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Batch:
-    """Is an open batch. Jobs can be added until the end of its ``with`` block closes the batch.
+    """Is an open batch. Jobs can be added until the batch's ``with`` block ends and closes the batch.
 
     A block that ends with an exception leaves the batch open, so that another attempt can open it again and continue.
     """
@@ -103,7 +103,7 @@ or ``{"fields": […], "on_duplicate": "replace" | "postpone", "at_most": timede
 
 
 class RetryRule(TypedDict, total=False):
-    """Has the form ``{"limit": 5, "delay": 10, "max_delay": timedelta(hours=1)}``. The task's values replace missing keys."""
+    """Is like ``{"limit": 5, "delay": 10, "max_delay": timedelta(hours=1)}``. The task's values replace missing keys."""
 
     limit: int
     delay: timedelta | float
@@ -111,7 +111,7 @@ class RetryRule(TypedDict, total=False):
 
 
 class JobOptions(TypedDict, total=False):
-    """Names the options for each job of a send."""
+    """Names the options of ``send`` and ``send_many`` that apply to each job."""
 
     delay: timedelta | float | None
     run_at: datetime | None
@@ -128,14 +128,14 @@ class JobOptions(TypedDict, total=False):
 
 
 class ManyJobOptions(JobOptions, total=False):
-    """Names the further options of a send of many jobs."""
+    """Names the additional options of ``send_many``."""
 
     then: Then | None
     after_failure: AfterFailure | None
 
 
 class OneJobOptions(JobOptions, total=False):
-    """Names the further options of a send of one job."""
+    """Names the additional options of ``send``."""
 
     id: UUID | str | None
     idempotency_key: str | None

@@ -1,4 +1,4 @@
-"""Bounds the values of a row, so that every worker can read the row.
+"""Checks that values of a job's row are within bounds, so that every worker can read the row.
 
 The database has the same bounds (``zeke_jobs.unfit_payload``, ``unfit_json``, ``is_readable``); tests compare them.
 """
@@ -20,7 +20,7 @@ LONGEST = timedelta(days=36525)
 
 
 def moment(name: str, value: datetime) -> datetime:
-    """Return a time if a row may contain it. Raises TypeError or ValueError otherwise."""
+    """Return ``value`` if it is a time that the database may store. Raises TypeError or ValueError otherwise."""
     if not isinstance(value, datetime):
         raise TypeError(f"expected {name} as a datetime, got {value!r:.60}")
     if value.tzinfo is None:
@@ -31,7 +31,7 @@ def moment(name: str, value: datetime) -> datetime:
 
 
 def delay(name: str, value: timedelta | float) -> timedelta:
-    """Return a delay as a timedelta. A negative delay becomes zero. Raises TypeError or ValueError if it is not valid."""
+    """Return a delay as a timedelta. A negative delay becomes zero. Raises TypeError or ValueError for other values."""
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         raise TypeError(f"expected {name} as a timedelta or in seconds, got {value!r:.60}")
     seconds: Any = value.total_seconds() if isinstance(value, timedelta) else value
@@ -41,7 +41,7 @@ def delay(name: str, value: timedelta | float) -> timedelta:
 
 
 def check_units(units: Mapping[str, float]) -> None:
-    """Refuse an amount of units that is not valid."""
+    """Raise ValueError if an amount of units is not a number of at least 0."""
     for unit, amount in units.items():
         if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount) or amount < 0:
             raise ValueError(f"expected {unit} as a number of at least 0, got {amount!r}")
@@ -51,7 +51,7 @@ _CODE = re.compile("[A-Z]{3}")
 
 
 def check_cost(amount: Decimal | int, currency: str) -> None:
-    """Refuse a value that is not a cost."""
+    """Raise TypeError or ValueError if the amount is not a cost, or the currency not a code."""
     if isinstance(amount, bool) or not isinstance(amount, Decimal | int):
         raise TypeError(
             f"expected a cost as Decimal or int, got {type(amount).__name__} {amount!r}; Decimal(str(amount)) makes one"

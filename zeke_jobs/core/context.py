@@ -1,4 +1,4 @@
-"""Defines the handler's view of its job, or of the jobs of a chunk, which is the handler's second argument."""
+"""Defines a handler's second argument, with the data of its job (or of the jobs of its chunk) and methods to act on them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ def _awaitable(form: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[A
 
 
 class Context(ABC, Generic[S]):
-    """Shows a handler its job. ``Context[MySettings]`` makes ``ctx.settings`` a checked ``MySettings``.
+    """Gives a handler its job's data. ``Context[MySettings]`` makes ``ctx.settings`` a checked ``MySettings``.
 
     An async handler awaits the methods that begin with ``a``: ``await ctx.asend(…)``, ``async with ctx.atransaction()
     as conn``. In an async handler, methods without ``a`` raise RuntimeError, because they would block the event loop.
@@ -61,18 +61,18 @@ class Context(ABC, Generic[S]):
     @property
     @abstractmethod
     def db(self) -> Connection:
-        """Return a psycopg2 connection in autocommit mode, for short reads. Inside ``transaction()``, return its connection."""
+        """Return a psycopg2 connection in autocommit mode, for short reads. Inside ``transaction()``, return that one."""
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Connection]:
-        """Open a fenced transaction. At its end it commits only if this process still holds the job.
+        """Open a fenced transaction. The transaction commits only if this process still holds the job.
 
         Raises ClaimLost if the job was rescued, cancelled or finished elsewhere; the whole transaction was then rolled back.
         """
 
     @abstractmethod
     def complete(self, output: Any = None) -> None:
-        """Complete the job at once, or with the open ``transaction()``. The handler's result or error is then ignored.
+        """Complete the job at once, or when the open ``transaction()`` commits. The handler's result or error is then ignored.
 
         ``output`` is any JSON value up to 1 MiB. Other values raise UnfitForJson. Raises ClaimLost if this process no
         longer holds the job.
@@ -82,7 +82,7 @@ class Context(ABC, Generic[S]):
     def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Unpack[OneJobOptions]) -> Sent:
         """Send a follow-up job with this job as its parent, like ``zeke_jobs.send``. The send joins an open ``transaction()``.
 
-        Raises Defer in place of QueueFull: this job is tried again when the task has room.
+        If the other task's queue is full, raises Defer, so that this job runs again when the queue has room.
         """
 
     @abstractmethod
@@ -98,15 +98,15 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
-        """Call the function and store its result. A later attempt of this job gets the result without another call.
+        """Call the function and store its result. A later attempt of this job gets the stored result instead.
 
         ``text = ctx.step("fetch", fetch, url)``; for an async function ``await ctx.step(…)``. The result, any JSON
         value up to 1 MiB, is stored at once or with the open ``transaction()``, and deleted with the job. Even the
-        first call returns its JSON form: a tuple becomes a list.
+        first call returns the result's JSON form: a tuple becomes a list.
 
         Raises:
-            ValueError: this run has used the name already.
-            UnfitForJson: the result is not such a value.
+            ValueError: this run of the handler has already used the step's name.
+            UnfitForJson: the result is not a JSON value of at most 1 MiB.
             ClaimLost: this process no longer holds the job; nothing was stored.
         """
 
@@ -115,10 +115,10 @@ class Context(ABC, Generic[S]):
         """Return the event that this job has waited for, with its data or ``timed_out``, or None before that event."""
 
     def wait_for(self, name: str, timeout: timedelta | float) -> Event:
-        """Return the event, or after ``timeout`` an event with ``timed_out``. A waiting job uses no thread.
+        """Return the event ``name``, or after ``timeout`` an event with ``timed_out``. A waiting job uses no thread.
 
-        To wait, the method leaves the handler by raising WaitFor. Then the handler runs again from the start. Work that
-        must not be done twice belongs in ``step``.
+        To wait, the method leaves the handler by raising WaitFor. After the wait, the handler runs again from the
+        start. Work that must not be done twice belongs in ``step``.
         """
         found = self.event(name)
         if found is None:
@@ -135,11 +135,11 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def service(self, name: str) -> Any:
-        """Return the object that a service's settings model returns from ``open``. Each process has one such object."""
+        """Return the object that the service's settings model made in ``open``. A process has one object per service."""
 
     @abstractmethod
     def settings_of(self, task: str) -> Any:
-        """Return the ``settings`` of another task, as its handler's model, or None without settings or without such a task."""
+        """Return the ``settings`` of another task, as its handler's model, or None if it has none or does not exist."""
 
     @abstractmethod
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
@@ -157,11 +157,11 @@ class Context(ABC, Generic[S]):
 
         Args:
             amount: Such as ``Decimal("0.0125")``; not a float, whose digits are not exact.
-            currency: Three capital letters, as in ISO 4217. A job has one currency.
+            currency: Three capital letters, as in ISO 4217. All costs of a job have the same currency.
 
         Raises:
             TypeError: the amount is neither a Decimal nor an int.
-            ValueError: the amount is negative or NaN, or the currency is not a code or not the job's.
+            ValueError: the amount is negative or NaN, or the currency is not a code or differs from the job's currency.
             ClaimLost: this process no longer holds the job.
         """
 
@@ -174,23 +174,23 @@ class Context(ABC, Generic[S]):
     def used(self, /, **units: float) -> None:
         """Report how much this job has used of a unit that its limits count: ``ctx.used(tokens=1834)``. Calls add up.
 
-        Use above the job's estimate counts at once. Unused units are free when the job ends. Raises ValueError if an
-        amount is negative or NaN.
+        Use above the job's estimate counts against the limit at once. When the job ends, unused units are free again.
+        Raises ValueError if an amount is negative or NaN.
         """
 
     @abstractmethod
     def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
-        """Close a limit for the whole fleet for ``retry_after`` (a timedelta or seconds), as its provider asks.
+        """Let no worker start jobs under a limit for ``retry_after`` (a timedelta or seconds), as a service asked.
 
-        The concurrency of the limit is halved, and rises again if no further pause comes. Raising ``Throttled`` also
-        defers the job. Raises ValueError if the jobs.yaml in force has no limit of this name.
+        The limit's concurrency is halved, and rises again if no further call comes. Raising ``Throttled`` also defers
+        the job. Raises ValueError if the jobs.yaml in force has no limit of this name.
         """
 
     @abstractmethod
     def lease(
         self, name: str, limit: int = 1, *, wait: timedelta | float | None = None
     ) -> AbstractContextManager[None]:
-        """Hold a lease, which ``limit`` jobs of the fleet may hold at once: ``with ctx.lease("host/example.org"):``.
+        """Hold a lease, which at most ``limit`` jobs may hold at once: ``with ctx.lease("host/example.org"):``.
 
         The lease ends with the block or with the job, however the job ends.
 
@@ -230,19 +230,18 @@ class Context(ABC, Generic[S]):
             await self._beside(lease.__exit__, None, None, None)
 
     async def _beside(self, form: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
-        """Call a method that may block. A worker's context calls it outside the event loop."""
+        """Call a method that may block. In a worker, the method runs in a thread outside the event loop."""
         return form(*args, **options)
 
 
 class ChunkContext(Generic[S]):
-    """Shows a handler of a list its jobs. ``ChunkContext[MySettings]`` makes ``ctx.settings`` a ``MySettings``.
+    """Gives a handler of a list of payloads its jobs. ``ChunkContext[MySettings]`` makes ``ctx.settings`` a ``MySettings``.
 
     Attributes:
         jobs: The context of each job, in the order of the payloads: its attempt, cost, sends and transaction.
         task_id: Canonical id of the task.
         logger: A structlog logger with the task bound.
-        settled: The errors with which ``fail`` (a ``Reject``) and ``retry`` (a ``Retry``) end single jobs, by their
-            index.
+        settled: Maps a job's index to the ``Reject`` or ``Retry`` with which ``fail`` or ``retry`` ended the job.
     """
 
     def __init__(self, jobs: Sequence[Context[S]], is_cancelled: Callable[[int], bool]) -> None:
@@ -266,7 +265,7 @@ class ChunkContext(Generic[S]):
         return await self.jobs[0].aservice(name)
 
     def cancelled(self, i: int) -> bool:
-        """Return whether job ``i`` was cancelled during the call. The job's result and transactions are then refused."""
+        """Return whether job ``i`` was cancelled while the handler ran. Its result and transactions are then refused."""
         return self._is_cancelled(i)
 
     def fail(self, i: int, error: Exception | str) -> None:
@@ -283,7 +282,7 @@ class ChunkContext(Generic[S]):
         self._settle(i, Retry(delay, reason, limit=limit))
 
     def add_costs(self, amounts: Mapping[int, Decimal | int], currency: str = "USD") -> None:
-        """Call ``add_cost`` for each of these jobs, by their index. In a worker, the call is one statement."""
+        """Add an amount to the cost of each job, by the job's index. In a worker, the call is one statement."""
         if amounts:
             self.jobs[0]._add_costs({self._job(i): amount for i, amount in amounts.items()}, currency)  # noqa: SLF001
 

@@ -1,7 +1,7 @@
-"""Reads environment variables, as the only module besides probes, which must be quick. An empty variable is unset.
+"""Reads environment variables. Only the module probes, which must be quick, reads one itself. An empty variable is unset.
 
 If a variable has a wrong value, each function raises a ConfigurationError with the accepted values. The database's
-address may have the form of libpq, SQLAlchemy, Django or Prisma; ``libpq`` turns it into libpq's form.
+address may have the form of libpq, SQLAlchemy, Django or Prisma; the function ``libpq`` returns it in libpq's form.
 """
 
 import getpass
@@ -33,10 +33,10 @@ _ENCODE = "in a password write / as %2F, in other parts @ as %40"
 
 @lru_cache(maxsize=64)
 def libpq(text: str) -> str:
-    """Return the address in libpq's form. After this call ``redact`` removes the password from texts.
+    """Return a database's address in libpq's form. After this call ``redact`` removes the password from texts.
 
-    The function repairs clear mistakes (an @ or a % in a password, white space at the ends), and drops parameters of another
-    program's pool. Raises ConfigurationError if the text is not an address; the message does not show the password.
+    The function repairs clear mistakes (an @ or a % in a password, white space at the ends), and drops other programs'
+    pool parameters. Raises ConfigurationError if the text is not an address; the message does not show the password.
     """
     from psycopg2 import ProgrammingError
     from psycopg2.extensions import parse_dsn
@@ -84,7 +84,7 @@ def _encoded(text: str) -> str:
 
 
 def _parameters(query: str) -> Iterator[tuple[str, str]]:
-    """Yield the parameters of an address that libpq accepts, under libpq's names."""
+    """Yield the parameters of a database's address that libpq accepts, under libpq's names."""
     try:
         # A + in libpq's URIs is a plus sign, not a space.
         found = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True, strict_parsing=bool(query))
@@ -132,7 +132,7 @@ OTEL_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"  # the collector for workers' trac
 
 
 class Address(NamedTuple):
-    """Holds the address on which a server of zeke_jobs listens."""
+    """Holds the host and the port on which an HTTP server of zeke_jobs listens."""
 
     host: str
     port: int
@@ -157,7 +157,7 @@ def lookup(name: str) -> str | None:
 
 
 def database_url_or_none() -> str | None:
-    """Return the address of the database in libpq's form, or None if no variable has it."""
+    """Return the address of the database in libpq's form, or None if ``DATABASE_URL`` is not set."""
     text = lookup(DATABASE_URL)
     return None if text is None else libpq(text)
 
@@ -195,18 +195,18 @@ def log_level() -> str:
 
 
 def heartbeat() -> float:
-    """Return the seconds between heartbeats: ``ZEKE_JOBS_HEARTBEAT``, by default 5. Four missed beats mean a lost process."""
-    # Shorter intervals would overload the database; longer intervals would delay every rescue.
+    """Return the seconds between heartbeats: ``ZEKE_JOBS_HEARTBEAT``, by default 5. A process that misses four is lost."""
+    # Shorter intervals would overload the database. Longer intervals would delay the rescue of a lost worker's jobs.
     return _number(HEARTBEAT, 5.0, 0.1, 60, "seconds")
 
 
 def async_places() -> int:
-    """Return how many async handlers a worker process runs at once, apart from its threads: ``ZEKE_JOBS_ASYNC``, or 200."""
+    """Return the maximum number of async handlers that a worker process runs at once: ``ZEKE_JOBS_ASYNC``, by default 200."""
     return _number(ASYNC, 200, 1, 10_000, "jobs")
 
 
 def installation() -> str:
-    """Return the installation of this process: ``ZEKE_JOBS_ENVIRONMENT``, such as ``staging``, or ``default``."""
+    """Return the name of this process's installation: ``ZEKE_JOBS_ENVIRONMENT``, such as ``staging``; by default ``default``."""
     name = lookup(ENVIRONMENT) or "default"
     if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
         return name
@@ -214,7 +214,7 @@ def installation() -> str:
 
 
 def listen() -> str:
-    """Return whether to wait by LISTEN (``on``) or to poll once a second (``off``). The default, ``auto``, tests LISTEN."""
+    """Return whether workers wait by LISTEN (``on``) or poll once a second (``off``). The default, ``auto``, tests LISTEN."""
     return _one_of(LISTEN, "auto", "on", "off")
 
 
@@ -225,12 +225,12 @@ def metrics_address() -> Address | None:
 
 
 def reason() -> str:
-    """Return the history's reason for a new jobs.yaml of a starting process: ``ZEKE_JOBS_REASON``."""
+    """Return the reason to record when a starting process puts a new jobs.yaml in force: ``ZEKE_JOBS_REASON``."""
     return lookup(REASON) or "a process started with this file"
 
 
 def author() -> str:
-    """Return the author of changes by hand, as ``user@host``."""
+    """Return ``user@host``, which is recorded as the author of changes by hand."""
     user = "unknown"
     with suppress(KeyError, OSError):  # the user of a container may have no name
         user = getpass.getuser()
@@ -238,7 +238,7 @@ def author() -> str:
 
 
 def address(name: str, text: str) -> Address:
-    """Read ``HOST:PORT`` from the variable ``name``. The host is a name, an address, or an IPv6 address in brackets."""
+    """Read ``HOST:PORT``, the value of the variable ``name``. The host is a name, an address, or an IPv6 address in brackets."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ConfigurationError(
@@ -267,7 +267,7 @@ def _number(name: str, default: _N, low: float, high: float, unit: str) -> _N:
 
 
 def missing(expected: str, extra: str, *, error: ImportError | None = None, instead: str = "") -> ConfigurationError:
-    """Return the error for a missing package. The help is the command that installs ``extra``, or ``instead``."""
+    """Return the error for a missing package. The error's help names the pip command that installs ``extra``, and ``instead``."""
     got = f"none ({error})" if error else "none"
     other = f"{instead}, or " if instead else ""
     return ConfigurationError(f"expected {expected}, got {got}\n  help: {other}pip install '{extra}'")

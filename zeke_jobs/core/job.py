@@ -47,9 +47,9 @@ class Job:
         attempts: Every attempt that did not complete: its times, outcome, worker and error.
         progress: The handler's last report of its progress.
         run_at: The job does not start before this time.
-        revision: Revision of jobs.yaml at the job's last start; before the first start, at its send.
+        revision: Revision of jobs.yaml at the job's last start; before the first start, the revision when it was sent.
         waiting_for: The handler's reason for deferring the job.
-        cancelled_on: Time of the cancel; while the job is active, it is being stopped.
+        cancelled_on: Time at which the job was cancelled. If the job is still active, a worker is stopping it.
         cost: Cost reported by the handler so far, over all attempts; None means unknown, not zero.
         batch: The batch that the job belongs to.
         currency: Currency of the cost, such as ``USD``.
@@ -92,7 +92,7 @@ class Job:
         return self.status in ENDED
 
     def failure(self) -> str:
-        """Return the outcome and its reason in one line."""
+        """Return the job's task, id, status and error in one line."""
         why = self.error_line()
         return f"{self.task_id} {self.id} {self.status}" + (f" ({why})" if why else "")
 

@@ -20,7 +20,7 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor
 from zeke_jobs.core import environment, redaction
 from zeke_jobs.core.quoting import indented, visible, visible_json
 
-# These loggers write a line for each request at INFO, which adds nothing to a job's own line.
+# These loggers write a line for each HTTP request at INFO, which adds nothing to the job's own log lines.
 _CHATTY = ("httpx", "httpcore", "urllib3")
 _LONGEST_LINE = 2_000  # maximum number of characters of a line stored with a job
 _PLAIN = (int, float, bool, type(None))
@@ -30,7 +30,7 @@ _NO_FIELDS = {*_OF_A_JOB, *_HEAD, "exc_info", "exception", "stack"}
 
 
 def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None:
-    """Write the lines of structlog and of the standard library (dramatiq, periodiq) in one format, from now on.
+    """From now on, write log lines of structlog and of standard logging (dramatiq, periodiq) in one format.
 
     ``stream``: by default ``sys.stderr``, which in a worker is Dramatiq's pipe to its main process. ``json``: by default
     ``is_json()``. Raises ConfigurationError if the environment names an unknown format or level.
@@ -67,7 +67,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
 
 
 class Captured:
-    """Keeps the last lines logged in a block. ``count`` is the number of all lines. ``always`` stores them for any outcome."""
+    """Keeps the last log lines of a block. ``count`` counts all lines. ``always`` means: store the lines for any outcome."""
 
     def __init__(self, most: int, *, always: bool = False) -> None:
         self.always = always
@@ -104,7 +104,7 @@ def capturing(most: int, *, always: bool = False) -> Iterator[Captured]:
 
 
 class _Capturing(logging.Handler):
-    """Captures each line. Most lines are never read, so ``read`` makes their text."""
+    """Captures each log line. Most captured lines are never read, so only ``read`` makes their text."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ def _text(event: EventDict) -> str:
     rendered = _renderer(colors=False, pad_event_to=0, pad_level=False)(None, "", _one_line(None, "", shown))
     line = redaction.redact(rendered)
     short = f"{line[:_LONGEST_LINE]}…" if len(line) > _LONGEST_LINE else line
-    # Postgres cannot store NUL or lone surrogates. The readable format escapes them, but not in an exception's text.
+    # Postgres cannot store NUL or lone surrogates. The readable format escapes both, but not in exceptions.
     return short.replace("\0", r"\0").encode("utf-8", "backslashreplace").decode()
 
 
@@ -161,7 +161,7 @@ def _renderer(**options: Any) -> structlog.dev.ConsoleRenderer:
 
 
 def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
-    """Return a structlog logger. Each of its lines shows ``bound`` (``task=``, ``job_id=``)."""
+    """Return a structlog logger. Each line of the logger shows ``bound`` (``task=``, ``job_id=``)."""
     return cast("FilteringBoundLogger", structlog.get_logger(name, **bound))
 
 
@@ -173,7 +173,7 @@ def _says_something(record: logging.LogRecord) -> bool:
 
 
 def is_json() -> bool:
-    """Return whether lines are JSON when ``configure`` gets no format."""
+    """Return whether log lines are JSON if ``configure`` is called without ``json``."""
     # Do not use sys.stderr.isatty(): in a worker, sys.stderr is a pipe, which may lead to a terminal.
     chosen = environment.log_format()
     return chosen == "json" or (chosen == "auto" and not os.isatty(2))
@@ -191,7 +191,7 @@ def _common(*, as_json: bool) -> list[Processor]:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """Shows a value in the readable format."""
+    """Makes the readable log format show ``text`` as it is, without further quotes."""
 
     text: str
 
@@ -200,7 +200,7 @@ class _Shown:
 
 
 def _one_line(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Keep each value on one line and without control characters, so that it cannot imitate a line or control the terminal."""
+    """Keep values on one line without control characters, so that no value imitates a log line or controls the terminal."""
     return {visible(key): _cleaned(key, value) for key, value in event.items()}
 
 
@@ -237,9 +237,9 @@ def refuse(error: Exception) -> NoReturn:
 
 
 class Printed:
-    """Sends the lines of a standard stream to the log: they name their job, are masked, and are stored with the job.
+    """Sends lines printed to stdout or stderr to the log, so that each line is masked, names its job, and is stored with it.
 
-    Lines of ``stdout`` have the level info. A job's lines of ``stderr`` are warnings; other lines go to ``stream``.
+    Lines of ``stdout`` have the level info. A job's lines of ``stderr`` are warnings. Lines outside jobs go to ``stream``.
     """
 
     def __init__(self, stream: TextIO, name: str = "stdout") -> None:
@@ -249,7 +249,7 @@ class Printed:
         self._begun = threading.local()  # the thread's unfinished line, and whether the thread is logging a line
 
     def write(self, text: str) -> int:
-        """Log the lines that ``text`` ends, and keep the rest for the next call."""
+        """Log the lines that ``text`` completes, and keep an unfinished line for the next call."""
         is_logging = getattr(self._begun, "is_logging", False)  # the log reports its own faults on standard error
         if is_logging or (self._name == "stderr" and "job_id" not in structlog.contextvars.get_contextvars()):
             self._stream.write(redaction.redact(text))

@@ -1,6 +1,6 @@
 """Answers ``zeke-jobs health --live`` and ``--ready``: each worker and scheduler has a unix socket in a folder.
 
-Probes are frequent, so the asking side imports almost nothing and does not connect to the database.
+Probes are frequent, so the command that asks imports almost nothing and does not connect to the database.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def answer(kind: str, faults: Callable[[], tuple[str, str]]) -> None:
 
     Args:
         kind: ``worker`` or ``scheduler``.
-        faults: Called for each probe: returns why the process makes no progress, and why it can do no work now; each is
-            empty if it does.
+        faults: Called for each probe. Returns why the process makes no progress, and why it can do no work now; without
+            a reason, the text is empty.
 
-    Raises ConfigurationError if the socket cannot be made there.
+    Raises ConfigurationError if the socket cannot be made in that folder.
     """
     if not (folder := os.environ.get(RUN)):
         return
@@ -99,7 +99,7 @@ def ask(what: str, folder: str) -> tuple[bool, str]:
 
 
 def main(what: str) -> int:
-    """Print the probe's sentence. Returns 0 if all is well, 1 if not, and 2 without a folder."""
+    """Print the probe's sentence. Returns 0 if all processes are well, 1 if not, and 2 if no folder is set."""
     if not (folder := os.environ.get(RUN)):
         sys.stderr.write(f"error: expected the folder of this container's processes in {RUN}, got nothing\n")
         return 2

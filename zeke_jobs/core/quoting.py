@@ -17,7 +17,7 @@ def quote(text: str) -> str:
 
 
 def describe(value: Any) -> str:
-    """Describe a value of jobs.yaml in its author's terms."""
+    """Describe a value of jobs.yaml in words that the file's author knows, such as "a mapping"."""
     match value:
         case None:
             return "nothing"
@@ -58,7 +58,7 @@ _WIDEST = 100  # characters of a line at fault
 
 @dataclass(frozen=True, slots=True, order=True)
 class Diagnostic:
-    """Describes one fault with its place. ``str()`` formats the fault for people."""
+    """Describes one fault in a file, with line and column. ``str()`` formats the fault for people."""
 
     file: str  # name of the text
     line: int  # from 1
@@ -82,7 +82,7 @@ class Diagnostic:
         return f"{text}\n  help: {self.help}" if self.help else text
 
 
-# These are control characters (C0, DEL, C1), line and paragraph separators, marks of writing direction, lone
+# The patterns match control characters (C0, DEL, C1), line and paragraph separators, marks of writing direction, lone
 # surrogates.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNFIT_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -91,7 +91,7 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    r"""Return the text with escapes such as ``\x1b`` for control characters. ``lines`` keeps line ends and tabs."""
+    r"""Return the text with escapes such as ``\x1b`` for control characters. With ``lines``, keep line ends and tabs."""
     if lines:
         return _UNFIT_IN_LINES.sub(_escape, text.replace("\r\n", "\n"))
     return _UNFIT.sub(_escape, text)

@@ -1,7 +1,7 @@
 """Masks secrets in texts: passwords of addresses, values of ``${NAME}``, sensitive fields.
 
-A field is masked by its name or path, a password by the form of its address. Texts of handlers and libraries may quote
-a value anywhere; such a value is replaced only if it cannot be an ordinary word of the text.
+A sensitive field is found by its name or path, a password by the form of the address. Texts of handlers and libraries
+may quote a secret value anywhere; the value is masked there only if it cannot be an ordinary word.
 """
 
 import json
@@ -26,16 +26,16 @@ MASK = "***"
 _SHORTEST = 8  # characters
 _LONGEST_WORD = 15
 _WORD = re.compile(r"[A-Za-z_./-]*")  # matches a word, module or path; as zeke_jobs.is_distinct in SQL
-# This finds passwords of addresses within a text, but not the word "password" of the example user:password@host. No
-# match extends over a quotation mark, so JSON stays valid.
+# This pattern finds passwords of addresses within a text, but not the word "password" of the example
+# user:password@host. No match extends over a quotation mark, so JSON stays valid.
 _WITHIN = re.compile(
     r"""(://[^\s/:@'"\\]*:)(?!password@)[^\s/'"\\]*(?=@)"""
     r"""|(\b(?:ssl)?password\s*=\s*)(?:'[^'"]*'|[^\s&'"\\]+)"""
 )
-# This finds the password of a text that is an address.
+# This pattern finds the password in a text that is an address as a whole.
 _WHOLE = re.compile(r"(://[^:/@]*:)[^/]*(?=@)|(\b(?:ssl)?password\s*=\s*)(?:'(?:\\.|[^'\\])*'|\S+)")
 
-# Postgres quotes such a part of a statement or a row, perhaps cut within a value, in plain text or within JSON.
+# This pattern finds where an error of Postgres quotes a part of a statement or a row, in plain text or within JSON.
 _EXCERPT = re.compile(
     r"(^ *LINE \d+: |^DETAIL:  Failing row contains ).*$"
     r"|(\\nLINE \d+: |\\nDETAIL:  Failing row contains )(?:[^\\\"]|\\[^n])*",
@@ -121,7 +121,7 @@ def masked(value: Any, sensitive: Collection[str], place: tuple[str, ...] = ()) 
 
 
 def shown(name: str, value: Any) -> Any:
-    """Return the value of the payload's field ``name`` as a log may show it while ``hiding``."""
+    """Return the value of the payload's field ``name`` for a log. Within ``hiding``, a sensitive value is masked."""
     fields, _ = _hidden.get()
     if not is_sensitive((name,), fields):
         return value
@@ -131,7 +131,7 @@ def shown(name: str, value: Any) -> Any:
 
 
 def is_sensitive(place: Sequence[str | int], fields: Collection[str]) -> bool:
-    """Return whether the value at a place in a payload is one of the fields, is inside a field, or contains a field."""
+    """Return whether the value at a place in a payload is one of the sensitive ``fields``, is inside one, or contains one."""
     steps = [step for step in place if isinstance(step, str)]
     return any(_meet(steps, field.split(".")) for field in fields)
 
@@ -153,7 +153,7 @@ def _leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 
 def _is_distinct(value: str) -> bool:
-    """Return whether to search texts for the value: it must be unlikely to equal a word, module or path in them."""
+    """Return whether to search texts for a secret value: the value must not look like an ordinary word, module or path."""
     return len(value) > _LONGEST_WORD or (len(value) >= _SHORTEST and not _WORD.fullmatch(value))
 
 

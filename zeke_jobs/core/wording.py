@@ -1,4 +1,4 @@
-"""Reads and writes durations (``500ms``, ``1h30m``, ``7d``), and puts times, spans and counts into sentences."""
+"""Reads and writes durations (``500ms``, ``1h30m``, ``7d``), and formats times, lengths of time and counts for people."""
 
 import re
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ _MOST_DIGITS = 12
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read whole numbers with a unit (``w d h m s ms``), the largest first, each at most once. Raises ValueError otherwise."""
+    """Read a duration like ``1h30m`` with the units ``w d h m s ms``, the largest first. Raises ValueError for other texts."""
     parts = _PART.findall(text)
     if not text or _WHOLE.fullmatch(text) is None or any(len(number) > _MOST_DIGITS for number, _ in parts):
         raise ValueError(f"expected a duration such as 30s, 5m or 1h30m, got {text[:40]!r}")
@@ -78,7 +78,7 @@ def passed(moment: datetime | None, now: datetime | None = None) -> str:
 
 
 def since(moment: datetime, now: datetime) -> str:
-    """Return a past moment and its age."""
+    """Return a past moment and its age: ``since 2026-12-01 10:00:00 UTC (3m20s)``."""
     return f"since {when(moment)} ({span(now - moment)})"
 
 
@@ -93,7 +93,7 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def up_to_most(number: int, noun: str) -> str:
-    """Return a number with its noun, like ``count``, if the number was counted only up to ``MOST``."""
+    """Return a number with its noun, like ``count``, or ``more than 1,000 jobs`` for a number above ``MOST``."""
     return count(number, noun) if number <= MOST else f"more than {MOST:,} {noun}s"
 
 
@@ -104,7 +104,7 @@ def listed(words: Iterable[str]) -> str:
 
 
 def one_line(text: str, longest: int = _LONGEST) -> str:
-    """Return a text from outside on one line, cut to a length."""
+    """Return a text on one line, cut to ``longest`` characters."""
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
@@ -119,7 +119,7 @@ def progress(said: dict[str, Any] | None) -> str:
 
 
 def amount_text(amount: Decimal | float) -> str:
-    """Return an amount for people, with at most four decimals, because an average may have many more."""
+    """Return an amount with at most four decimals, because an average may have many more."""
     return f"{amount:,.4f}".rstrip("0").rstrip(".")
 
 

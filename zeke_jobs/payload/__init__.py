@@ -1,1 +1,1 @@
-"""Has the models and JSON Schemas of payloads, and the checks of a send."""
+"""Contains the models and JSON Schemas of jobs' payloads, and the checks of a payload that is sent."""

@@ -1,4 +1,4 @@
-"""Makes a pydantic validator from a payload's JSON Schema, and puts its errors into words: "expected X, got Y"."""
+"""Makes a pydantic validator from a payload's JSON Schema, and words the validator's errors: "expected X, got Y"."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ _KINDS = {
 
 
 def expected(error: ErrorDetails) -> str:
-    """Return the accepted values, as text."""
+    """Return words for the values that would be accepted in place of the wrong value, such as "a whole number"."""
     kind, context = error["type"], error.get("ctx", {})
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
         accepted = str(context.get("expected") or context.get("expected_tags"))
         return ("one of " if " or " in accepted else "") + re.sub(r" or (?='[^']*'$)", ", ", accepted)
     if kind in _WORDS:
-        # pydantic writes an integer bound of a float field as a float; the author wrote an integer.
+        # pydantic turns the bound 5 of a float field into 5.0; show the bound as its author wrote it.
         whole = {name: int(one) for name, one in context.items() if isinstance(one, float) and one.is_integer()}
         text = _WORDS[kind].format_map(context | whole)
         return f"{text}s" if text.endswith((" item", " character")) and " 1 " not in text else text
@@ -80,7 +80,7 @@ KEY = "[key]"
 
 
 def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> Iterator[Fault]:
-    """Yield the first fault of each place in a payload, in order. Values of ``sensitive`` fields are hidden."""
+    """Yield the first fault of each place in a payload, in order. The values of ``sensitive`` fields are masked."""
     found = located(error, payload)
     for path in sorted(found, key=lambda steps: [str(step) for step in steps]):
         place, first = "", found[path][0]
@@ -94,11 +94,11 @@ def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> I
 
 
 def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, list[ErrorDetails]]:
-    """Return the errors by place in the value. For a union, the errors are of the member in which the check came furthest."""
+    """Return the errors by place in the value. For a union, return the errors of the member that the value fits best."""
     errors = [(path_in(value, one, spread), one) for one in error.errors(include_url=False)]
     around = {path[:at] for path, _ in errors for at in range(len(path) - (path[-1:] == (KEY,)))}
-    # This maps each place in the value to the members of unions (by pydantic's place) that refuse a value at that
-    # place.
+    # For each place in the value, ``furthest`` has the union members (as pydantic's places) that refuse a value inside
+    # that place.
     furthest: defaultdict[Path, set[Path]] = defaultdict(set)
     for path, one in errors:
         at = 0
@@ -123,7 +123,7 @@ def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, 
 
 
 def path_in(value: Any, error: ErrorDetails, spread: str = "") -> Path:
-    """Return the place of an error in the value. pydantic's place also names members of unions. See Subject for ``spread``."""
+    """Return an error's place in the value, without the names of union members that pydantic adds. See Subject for ``spread``."""
     path: Path = ()
     for at, step in enumerate(error["loc"]):
         if step == spread and isinstance(value, dict) and error["loc"][at + 1 : at + 2]:
@@ -151,7 +151,7 @@ _KEYWORDS |= {f"{end}{of}": f"{end}_length" for end in ("min", "max") for of in 
 
 
 def validator(schema: Mapping[str, Any]) -> SchemaValidator:
-    """Return a validator of payloads in JSON, which refuses unknown fields of models."""
+    """Return pydantic's validator for a JSON Schema of payloads. Unknown fields of models are refused."""
     from pydantic_core import SchemaError, SchemaValidator
 
     models = [{**_core(model), "ref": name} for name, model in schema.get("$defs", {}).items()]
@@ -163,7 +163,7 @@ def validator(schema: Mapping[str, Any]) -> SchemaValidator:
 
 
 def _core(field: Any) -> dict[str, Any]:
-    """Return the part of pydantic's schema for a part of a JSON Schema."""
+    """Translate a part of a JSON Schema into a part of a pydantic-core schema."""
     match field:
         case {"$ref": str(place)}:
             return {"type": "definition-ref", "schema_ref": place.removeprefix("#/$defs/")}
@@ -179,7 +179,7 @@ def _core(field: Any) -> dict[str, Any]:
             return {"type": _FORMATS[name]}
         case {"type": str(name)} if name in _TYPES:
             return {**_TYPES[name], **_bounds(field)}
-        # A tag that is a number or a boolean would be text in the mapping.
+        # Do not use the mapping if a tag is a number or a boolean, because the mapping has such tags as text.
         case {"discriminator": {"propertyName": str(name), "mapping": {**places}}} if not any(
             tag in ("true", "false") or str(tag).lstrip("-").isdigit() for tag in places
         ):
@@ -191,7 +191,7 @@ def _core(field: Any) -> dict[str, Any]:
 
 
 def _any_of(members: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a union, or its only member. Errors number the members, because two models would have the same name."""
+    """Return a union of the members, or the only member. Errors show members' numbers, because two models may share a name."""
     choices = [(member, f"[{number}]") for number, member in enumerate(members)]
     return members[0] if len(members) == 1 else {"type": "union", "choices": choices}
 
@@ -199,7 +199,7 @@ def _any_of(members: list[dict[str, Any]]) -> dict[str, Any]:
 def _array(field: Mapping[str, Any]) -> dict[str, Any]:
     if parts := field.get("prefixItems"):
         items, least = [_core(part) for part in parts], field.get("minItems", 0)
-        # A NamedTuple's last items may have defaults.
+        # The last items of a NamedTuple may be missing, because fields may have defaults.
         items[least:] = [{"type": "default", "schema": one, "default": None} for one in items[least:]]
         return {"type": "tuple", "items_schema": items}
     return {"type": "list", "strict": True, "items_schema": _core(field.get("items")), **_bounds(field)}
@@ -210,7 +210,7 @@ def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
     if "properties" not in schema and others is not False:
         keys = _core({"type": "string", **schema.get("propertyNames", {})})
         return {"type": "dict", "strict": True, "keys_schema": keys, "values_schema": _core(others), **_bounds(schema)}
-    # A model may need one of several fields.
+    # A schema may require any one of several fields: then make a union of models, one per required field.
     needed = [branch["required"] for branch in schema.get("anyOf", ()) if branch.keys() == {"required"}] or [[]]
     choices = [_model(schema, {*schema.get("required", ()), *names}) for names in needed]
     return _any_of(choices)

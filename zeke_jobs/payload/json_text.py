@@ -21,7 +21,7 @@ Fault = tuple[str, str]
 
 
 class UnfitForJson(ValueError):
-    """Refuses a value that JSON or jsonb cannot store. ``path`` is its place in the whole value."""
+    """A value contains a part that JSON or jsonb cannot store. ``path`` is the place of the part in the value."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}" if path else message)
@@ -30,7 +30,7 @@ class UnfitForJson(ValueError):
 
 
 def encode(value: Any) -> str:
-    """Return a value's JSON text: of JSON, UUIDs, times, enums and models. Raises UnfitForJson if jsonb cannot store it."""
+    """Return the JSON text of a value: JSON, UUIDs, times, enums, models. Raises UnfitForJson if jsonb cannot store the value."""
     try:
         text = _ENCODER.encode(value)
         size = len(text.encode())
@@ -81,7 +81,7 @@ _TOO_DEEP = f"expected at most {DEEPEST} lists and objects inside each other, go
 
 
 def _search(value: Any, path: str, depth: int = 1) -> None:
-    """Raise UnfitForJson at the first unfit place."""
+    """Raise UnfitForJson with the place of the first part that JSON or jsonb cannot store."""
     if isinstance(value, dict | list | tuple):
         if depth > DEEPEST:
             raise UnfitForJson("", _TOO_DEEP)
@@ -102,7 +102,7 @@ def _search(value: Any, path: str, depth: int = 1) -> None:
 
 
 def _unfit(value: str | float | None) -> str:
-    """Return the reason why JSON or jsonb cannot store a value, or an empty text if both can."""
+    """Return the reason why JSON or jsonb cannot store a value, or an empty text if both can store the value."""
     if isinstance(value, str):
         if "\0" in value:
             return "expected text without NUL characters, which Postgres cannot store"
@@ -116,13 +116,13 @@ def _unfit(value: str | float | None) -> str:
 
 
 def join(path: str, step: str | int) -> str:
-    """Return the place of a field or an item in ``path``."""
+    """Return ``path`` extended by a field or an item: ``items`` and 2 become ``items[2]``."""
     if isinstance(step, int):
         return f"{path}[{step}]"
     return f"{path}.{step}" if path else step
 
 
 def shown(value: Any) -> str:
-    """Return a value for an error message: its Python form, cut to one short line."""
+    """Return the repr of a value for an error message, cut to one short line."""
     text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"

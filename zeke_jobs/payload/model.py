@@ -1,4 +1,4 @@
-"""Defines the base of payload models (snake_case inside, camelCase accepted), and a type for fields with durations."""
+"""Defines the base class of payload models (stored in snake_case, camelCase accepted), and a type for durations."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -30,7 +30,7 @@ Duration = Annotated[
 
 
 class Payload(BaseModel):
-    """Is the base of payload models. Payloads are stored in snake_case, and camelCase is accepted as input.
+    """Is the base class of payload models. Payloads are stored in snake_case, and camelCase is accepted as input.
 
     A worker ignores fields that it does not know, so that old and new code can overlap. ``send`` refuses such fields.
     While the job runs, the repr and the text of a payload show sensitive fields as ``***``.
@@ -41,7 +41,7 @@ class Payload(BaseModel):
     )
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Return the fields as logs and errors show them."""
+        """Return the fields for a repr, with sensitive values masked."""
         for name, value in super().__repr_args__():
             yield name, value if name is None else redaction.shown(name, value)
 
@@ -51,8 +51,8 @@ class FailedJob(Payload):
 
     Attributes:
         job_id: The job that has failed for good.
-        error: The error of its last attempt: ``type``, ``message``, and usually ``traceback``.
-        payload: Its payload; None if the payload leaves no room for the error.
+        error: The error of the failed job's last attempt: ``type``, ``message``, and usually ``traceback``.
+        payload: The failed job's payload, or None if payload and error together are too large.
     """
 
     job_id: UUID

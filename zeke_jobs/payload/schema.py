@@ -1,4 +1,4 @@
-"""Checks a payload against its task's JSON Schema: converts keys to snake_case, refuses unknown fields, describes faults."""
+"""Converts a payload's keys to snake_case, and checks the payload against its task's JSON Schema."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEEPEST = 16  # maximum number of references and branches on the way to one pla
 
 @dataclass
 class _Shape:
-    """Holds the fields and items that a schema allows at one place, with ``$ref`` and all branches resolved."""
+    """Holds the fields and items that a schema allows at one place, after following ``$ref``, ``anyOf`` and so on."""
 
     fields: dict[str, Any]
     items: Any = None
@@ -31,12 +31,12 @@ class _Shape:
 
     @cached_property
     def camel(self) -> dict[str, str]:
-        """Return the field for each camelCase name."""
+        """Map the camelCase name of each field to the field."""
         return {camel_case(name): name for name in self.fields}
 
 
 class PayloadSchema:
-    """Is a task's JSON Schema in the catalogue, in snake_case. Without a schema, any object is accepted."""
+    """Is the JSON Schema of a task's payloads, in snake_case. Without a schema, any object is accepted."""
 
     def __init__(self, schema: dict[str, Any] | None, sensitive: frozenset[str] = frozenset()) -> None:
         self.schema = schema
@@ -46,7 +46,7 @@ class PayloadSchema:
     def check(self, payload: dict[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
         """Return the payload with its keys in snake_case, and all its faults.
 
-        Free-form objects inside stay unchanged. Unknown fields of a model are faults even if the model itself ignores them.
+        The keys of free-form objects stay unchanged. Unknown fields of a model are faults even if the model itself ignores them.
         """
         if self.schema is None:
             return payload, []
@@ -61,8 +61,8 @@ class PayloadSchema:
         return renamed, found
 
     def fits(self, text: str) -> bool:
-        """Return whether a payload's compact JSON text fits unchanged. If not, ``check`` finds faults or renames keys."""
-        # The validator may take a camelCase field for a free key, so look for one first.
+        """Return whether a payload's compact JSON fits the schema as it is. If not, ``check`` finds faults or renames keys."""
+        # Look for camelCase keys first, because the validator may accept a camelCase key as a key of a free-form object.
         if self.schema is None or self._camel.search(text):
             return False
         try:
@@ -72,12 +72,12 @@ class PayloadSchema:
         return True
 
     def field(self, name: str) -> str:
-        """Return the field with this name in either spelling, or another name unchanged."""
+        """Return the snake_case name of a field named in snake_case or camelCase. Another name is returned unchanged."""
         shape = self._shape(self.schema or {})
         return name if name in shape.fields else shape.camel.get(name, name)
 
     def lost_step(self, path: Sequence[str]) -> tuple[str, list[str]] | None:
-        """Return the first unknown step of a path of fields, and the known names there, or None if the path may exist."""
+        """Return the first unknown field of a path, with the names of the fields known there, or None if the path may exist."""
         schema: Any = self.schema
         for step in path:
             shape = self._shape(schema)
@@ -92,13 +92,13 @@ class PayloadSchema:
         return None
 
     def takes_text(self, name: str) -> bool:
-        """Return whether the schema lets a field hold text, judged by its types and choices."""
+        """Return whether the schema lets a field hold text, judged by the field's types and enum values."""
         schema = self._shape(self.schema or {}).fields.get(self.field(name))
         return any("string" in _types(branch) for branch in self._branches(schema))
 
     @cached_property
     def _camel(self) -> re.Pattern[str]:
-        """Return a pattern that finds the camelCase keys that must be renamed, in compact JSON text."""
+        """Return a pattern that finds camelCase keys in compact JSON text, which must be renamed."""
         names = re.findall(r'"([^"]+_[^"]*)":', json.dumps(self.schema, ensure_ascii=False))
         fields = {camel_case(name) for name in names}
         return re.compile("|".join(re.escape(f'"{name}":') for name in fields) or "(?!)")
@@ -131,7 +131,7 @@ class PayloadSchema:
         return renamed
 
     def _shape(self, schema: dict[str, Any]) -> _Shape:
-        # The schemas live as long as self.schema, so an id identifies one place in it.
+        # The id of a part identifies the part, because self.schema keeps all its parts alive.
         shape = self._shapes.get(id(schema))
         if shape is None:
             shape = self._shapes[id(schema)] = _Shape({})
@@ -143,7 +143,7 @@ class PayloadSchema:
         return shape
 
     def _branches(self, schema: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
-        """Yield the schema and all schemas to which it refers, with all alternatives. The schema itself comes last."""
+        """Yield the schemas that a schema names by ``$ref``, ``anyOf``, ``oneOf`` or ``allOf``. The schema itself comes last."""
         if not isinstance(schema, dict) or depth > _DEEPEST:
             return
         parts = [part for keyword in ("anyOf", "oneOf", "allOf") for part in schema.get(keyword, ())]

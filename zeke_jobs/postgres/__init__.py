@@ -1,1 +1,1 @@
-"""Has connections, statements, migrations, roles and the embedded server."""
+"""Contains the code for connections, statements, migrations, database roles and the embedded PostgreSQL server."""

@@ -1,4 +1,4 @@
-"""Runs the embedded PostgreSQL for development, demo and tests: the wheel's programs, a data folder, a unix socket."""
+"""Runs the embedded PostgreSQL for development, demo and tests, with programs from a wheel, on a unix socket."""
 
 import fcntl
 import os
@@ -34,8 +34,8 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
     Several processes may call this function at the same time, also after a crash.
 
     Args:
-        folder: The server's folder, made with mode 0700 if missing, for data, log and, if its path suits, socket.
-        bin_dir: Folder of another PostgreSQL's programs to use instead of the wheel's, with their own defaults.
+        folder: The folder of the server's data, log and, if the path suits, socket. If missing, it is made with mode 0700.
+        bin_dir: The folder of another PostgreSQL's programs, which then run with their own defaults.
         settings: Further server settings.
 
     Raises ZekeJobsError with the reason if the server does not start; OSError if a file cannot be created.
@@ -48,7 +48,7 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
     settings = {**_SOCKET, **({} if bin_dir else _SETTINGS), **(settings or {})}
     log, told = folder / "data" / "log", -1
     patience = f"expected the server of {folder} to answer within a minute, got none; its log is {log}"
-    # Wait for a server that is starting, or for the end of the last process of a server that was killed.
+    # Wait until a starting server answers, or until the last process of a killed server has ended.
     while not isinstance(url := _until(lambda: running(folder) or not _lives(folder), patience), str):
         if told >= 0:
             raise server_programs.failure(folder, log.read_bytes()[told:].decode(errors="replace"))
@@ -75,7 +75,7 @@ def running(folder: Path) -> str | None:
 
 
 def stop(folder: Path, *, mode: str = "fast") -> None:
-    """Stop the server of ``folder``, if it runs, in a mode of pg_ctl. Raises ZekeJobsError if it does not end in a minute."""
+    """Stop the server of ``folder`` in a mode of pg_ctl. Raises ZekeJobsError if the server does not end in a minute."""
     folder, process, socket = folder.absolute(), "", ""
 
     def ends() -> bool:
@@ -103,9 +103,9 @@ def _until(look: Callable[[], Any], failure: str) -> Any:
 
 
 def _lives(folder: Path) -> bool:
-    """Return whether a process of this folder's server, or one that starts it, is alive.
+    """Return whether a process of this folder's server, or a process that starts the server, is alive.
 
-    The processes inherit a file lock from the process that starts them. A process id would prove less: ids are reused.
+    The server's processes inherit a file lock from their starter. A process id would prove less, because ids are reused.
     """
     try:
         with (folder / "alive").open() as alive:
@@ -116,13 +116,13 @@ def _lives(folder: Path) -> bool:
 
 
 def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user: dict[str, Any], alive: TextIO) -> int:
-    """Start a server that outlives this process. Returns the length of the server's log before the start."""
+    """Start a server that outlives this process. Returns the length that the server's log had before."""
     data = folder / "data"
     with suppress(OSError, ValueError):  # a server that was killed left its socket, perhaps in a folder of its own
         _, owner, _, _, left, *_ = (data / "postmaster.pid").read_text().splitlines()
         if owner == str(data):  # not a copy of the folder of another server
             _remove_folder_of(left)
-    # No process of this folder's server is alive. The process ids in its lock files may now belong to other processes.
+    # No process of this folder's server is alive. Process ids in old lock files may belong to others now.
     for lock_file in (data / "postmaster.pid", data / f".s.PGSQL.{settings['port']}.lock"):
         lock_file.unlink(missing_ok=True)
     programs = server_programs.runnable(bin_dir, user)
@@ -143,7 +143,7 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
 
 
 def _remove_folder_of(socket: str) -> None:
-    """Remove the folder that a server had in /tmp for its socket. A socket beside the data stays."""
+    """Remove the folder that a server had in /tmp for its socket. A socket in the data folder is not removed."""
     folder = Path(socket)
     if folder.name.startswith(_APART.name) and folder.parent == _APART.parent and not folder.is_symlink():
         with suppress(OSError):
@@ -163,7 +163,7 @@ def _give(folder: Path, user: dict[str, Any]) -> None:
 
 def _open(file: Path, user: dict[str, Any]) -> TextIO:
     """Open a file of the server's user, to append to the file."""
-    # As root, do not follow a link, because the folder's owner may have linked to a file of root.
+    # Do not follow a link, because the folder's owner may have linked to a file of root.
     number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     os.fchown(number, user.get("user", -1), user.get("group", -1))
     return os.fdopen(number, "a")

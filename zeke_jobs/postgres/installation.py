@@ -20,7 +20,7 @@ def claim(conn: Connection) -> None:
 
 
 def verify(conn: Connection) -> None:
-    """Raise ConfigurationError for the database of another installation. A database without migrations has no owner."""
+    """Raise ConfigurationError if the database belongs to another installation. A database without our tables belongs to none."""
     ours, owner = environment.installation(), _owner(conn)
     if owner not in (None, ours):
         raise ConfigurationError(
@@ -31,7 +31,7 @@ def verify(conn: Connection) -> None:
 
 
 def verify_server(conn: Connection) -> None:
-    """Raise ConfigurationError for a server that is too old or read-only, or has another encoding. Sends no statement."""
+    """Raise ConfigurationError for a server that is too old or read-only, or whose encoding is not UTF8. Sends no statement."""
     major = conn.info.server_version // 10_000
     if major < OLDEST:
         tested = f"{OLDEST} to {NEWEST_TESTED} are tested"

@@ -1,4 +1,4 @@
-"""Bounds how long a change waits for locks, because other sessions, such as sends, queue behind it."""
+"""Limits how long a change of the database waits for locks, because other sessions queue behind a waiting change."""
 
 import random
 import re
@@ -29,8 +29,8 @@ def bound(conn: Connection, seconds: float = 0.5) -> None:
 def patiently(conn: Connection, what: str, change: Callable[[], _Result], *, patience: float | None = None) -> _Result:
     """Repeat a change (a transaction that calls ``bound``) until it gets its locks, also after a deadlock.
 
-    ``patience`` is the number of seconds for all tries, by default ``PATIENCE``; 0 means one try. Raises Contended if ``what``
-    got no locks in that time, and then nothing was changed. The message names the session that holds the locks.
+    ``patience`` is the number of seconds for all tries, by default ``PATIENCE``; 0 means one try. Raises Contended if
+    the change got no locks in that time; nothing was then changed. The error names the session that holds the locks.
     """
     begun = time.monotonic()
     while True:
@@ -54,8 +54,8 @@ def told(conn: Connection, what: str, begun: float | None = None) -> Iterator[No
 
 
 def holder(conn: Connection, error: LockNotAvailable) -> tuple[int, str] | None:
-    """Return process id and description of the session that probably holds the lock: the oldest user of the table."""
-    # The server's message names the table of a row, or its index, but not the session.
+    """Return process id and description of the session that probably holds the lock: it has used the table longest."""
+    # The server's error names the table, or the index of a locked row, but not the session that holds the lock.
     named = re.search(r'"(\w+)"|LOCK TABLE zeke_jobs[.](\w+)', error.diag.context or "")
     row = SQL.one(conn, "migration/holder", relation=named and (named[1] or named[2]))
     if row is None:

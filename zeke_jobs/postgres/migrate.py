@@ -1,7 +1,7 @@
 """Brings a database's schema to the version that this code needs.
 
 Tables change by numbered files, which are frozen once committed. Functions, views and triggers hold no data: each is
-defined once, in ``sql/code``, and all are replaced together when the edition number grows.
+defined once, in ``sql/code``, and ``migrate`` replaces all of them when the number in ``sql/code/edition`` grows.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ CREATE SCHEMA zeke_jobs AUTHORIZATION the_role; CREATE SCHEMA pgboss AUTHORIZATI
 
 @dataclass(frozen=True)
 class Migration:
-    """Describes a migration file by ``package`` and ``name``. ``checksum`` shows an edit after the file was applied."""
+    """Describes a migration file by ``package`` and ``name``. ``checksum`` shows whether the file was edited later."""
 
     package: str
     name: str
@@ -51,20 +51,20 @@ class Migration:
 
 
 def available(packages: Iterable[str] = ()) -> list[Migration]:
-    """Return all migrations of zeke_jobs and then of ``packages``, in the order of their application.
+    """Return all migrations of zeke_jobs, then all of ``packages``, in the order in which they are applied.
 
-    Raises MigrationError if a package has no ``migrations``, or a file is not named like ``0001_words.sql``.
+    Raises MigrationError if a package has no folder ``migrations``, or a file is not named like ``0001_words.sql``.
     """
     from dramatiq_pg.schema import generate_init_sql
 
-    # dramatiq-pg's producers and tools need its own table. CREATE SCHEMA needs a right even if the schema exists.
+    # dramatiq-pg's tools need its own table. CREATE SCHEMA is left out: it needs a right even if the schema exists.
     text = re.sub(r"CREATE SCHEMA [^;]*;", "", generate_init_sql("zeke_jobs", ""))
     ours = [Migration(OURS, _DRAMATIQ_PG, text), *of_package(OURS, "sql/migrations"), code()]
     return [*ours, *(one for package in packages for one in of_package(package))]
 
 
 def code() -> Migration:
-    """Return all functions, views and triggers of zeke_jobs as one script, named by its edition."""
+    """Return all functions, views and triggers of zeke_jobs as one script, with the edition number in its name."""
     edition = files(OURS).joinpath("sql/code", _EDITION).read_text(encoding="utf-8").split()[0]
     return Migration(OURS, f"code-{int(edition):04}", "\n".join(text for _, text in _texts(OURS, "sql/code")))
 
@@ -89,7 +89,7 @@ def _texts(package: str, folder: str) -> list[tuple[str, str]]:
 
 
 def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
-    """Apply the missing files, each in its own transaction, and return them. PgBouncer may be in between.
+    """Apply the missing files, each in its own transaction, and return them. ``conn`` may go through PgBouncer.
 
     Other processes that migrate at the same time wait, and then have nothing to do.
 
@@ -124,7 +124,7 @@ def _apply(conn: Connection, migration: Migration) -> bool:
                 f"expected a connection to the server itself for {name}, which needs a session of its own, "
                 "got one through a pooler; run zeke-jobs migrate with the server's own address"
             )
-        # A second session holds the lock, because this session is not in a transaction.
+        # A second session holds the migrations' lock, because this session runs the file outside a transaction.
         beside: dict[str, Any] = {**conn.get_dsn_parameters(), "password": conn.info.password}
         with closing(psycopg2.connect(**beside)) as holder:
             SQL.run(holder, "migration/lock")
@@ -132,7 +132,7 @@ def _apply(conn: Connection, migration: Migration) -> bool:
 
 
 def _apply_missing(conn: Connection, migration: Migration) -> bool:
-    """Run a file and record it, under the lock. Returns False if another process has already applied the file."""
+    """Run and record a file, under the migrations' lock. Returns False if another process has already applied the file."""
 
     def objects() -> set[str]:
         """Return the objects outside the schema of zeke_jobs, or an empty set for zeke_jobs itself."""
@@ -141,7 +141,7 @@ def _apply_missing(conn: Connection, migration: Migration) -> bool:
     if not _is_missing(migration, _applied(conn)):
         return False
     before, one_by_one = objects(), filter(str.strip, re.split(r";[ \t]*\n", migration.text))
-    # The server would run several statements of one call in a transaction.
+    # Send each statement by itself, because the server runs several statements of one call in a transaction.
     for statement in [migration.text] if migration.in_transaction else one_by_one:
         if _CODE.fullmatch(migration.name):
             _replace(conn, statement)
@@ -155,9 +155,9 @@ def _apply_missing(conn: Connection, migration: Migration) -> bool:
 
 
 def _replace(conn: Connection, script: str) -> None:
-    """Run the script of the code. Each function whose result type has changed is dropped first.
+    """Run the script that replaces all functions, views and triggers. Functions with a changed result type are dropped first.
 
-    Objects that depend on such a function are not dropped: if another program's view uses it, the script fails.
+    Objects that depend on a dropped function are kept: if another program's view uses the function, the script fails.
     """
     while True:
         try:
@@ -173,7 +173,7 @@ def _replace(conn: Connection, script: str) -> None:
 
 @contextmanager
 def _words(what: str) -> Iterator[None]:
-    """Replace a database error by a MigrationError that names the file and the missing right."""
+    """Turn a database error into a MigrationError that names the file and, if the login lacks a right, the remedy."""
     try:
         yield
     except psycopg2.Error as error:
@@ -186,7 +186,7 @@ def _applied(conn: Connection) -> dict[tuple[str, str], Row]:
 
 
 def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], Row]) -> bool:
-    """Return whether a file must be applied. A frozen file is applied once, the code after each change."""
+    """Return whether a file must be applied. A migration file runs once, ``sql/code`` after each change."""
     found = applied.get((migration.package, migration.name))
     checksum = found and found.checksum
     if _CODE.fullmatch(migration.name):
@@ -203,7 +203,7 @@ def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], Row]) ->
 def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     """Return the files that ``migrate`` would apply.
 
-    Raises MigrationError if an applied file was edited, or the database is older than 1.0 or past a breaking migration.
+    Raises MigrationError if an applied file was edited, or this code cannot use the database's older or newer tables.
     """
     files = available(packages)
     if not SQL.value(conn, "migration/table_exists", table="migration"):

@@ -20,7 +20,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def own_server(data_dir: Path, name: str) -> Iterator[str]:
     """Start the server of ``data_dir``, yield its URL, and stop it at the end. Other commands see ``name`` as the server's user.
 
-    Raises ConfigurationError, with the remedy, if a server cannot run there; ZekeJobsError if another command uses it.
+    Raises ConfigurationError, with the remedy, if a server cannot run there; ZekeJobsError if another command uses the folder.
     """
     server_programs.binaries()  # an error must come before any folder is made
     with ExitStack() as stack:
@@ -44,7 +44,7 @@ def stop_abandoned(data_dir: str) -> None:
 
 
 def place(data_dir: Path) -> Path:
-    """Return the folder for the files of ``data_dir``: this folder, or, for a reason (``why_elsewhere``), another folder."""
+    """Return the folder for the server's files: ``data_dir``, or another folder if ``why_elsewhere`` has a reason."""
     asked = data_dir.absolute()
     with suppress(OSError):
         return (asked / _LINK).readlink()
@@ -54,7 +54,7 @@ def place(data_dir: Path) -> Path:
 
 
 def server_folder(data_dir: Path) -> Path:
-    """Return the server's folder of ``data_dir``."""
+    """Return the folder of the server that belongs to ``data_dir``."""
     return place(data_dir) / "postgres"
 
 
@@ -62,7 +62,7 @@ def why_elsewhere(data_dir: Path) -> str:
     """Return the reason why a server cannot run in ``data_dir``, or an empty text if it can."""
     asked = data_dir.absolute()
     above = next(one for one in (asked, *asked.parents) if server_programs.is_there(one))
-    # An existing folder is never replaced by another place.
+    # An existing ``data_dir`` without write access is an error, and no reason for another folder.
     if above != asked and not os.access(above, os.W_OK | os.X_OK):
         return f"nothing can be written to {above}"
     user = server_programs.account(asked / "postgres" / "data")
@@ -71,7 +71,7 @@ def why_elsewhere(data_dir: Path) -> str:
 
 
 def _make_place(data_dir: Path) -> None:
-    """Make ``place(data_dir)`` if it is missing, and a link to it in ``data_dir`` if it is elsewhere."""
+    """Make the folder ``place(data_dir)`` if missing. If it is not ``data_dir``, link to it from there."""
     folder, asked = place(data_dir), data_dir.absolute()
     _make(folder)
     if folder != asked:
@@ -89,7 +89,7 @@ def _make(folder: Path) -> None:
 
 @contextmanager
 def _alone(server: Path, data_dir: Path, name: str) -> Iterator[None]:
-    """Hold the server's lock, so that no other command uses it."""
+    """Hold the server's lock, so that no other command uses the server."""
     with (server.parent / f"{server.name}.lock").open("a+") as lock:
         lock.seek(0)
         try:

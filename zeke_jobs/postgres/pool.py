@@ -33,7 +33,7 @@ _LOOK = 0.5  # seconds between checks whether to go on waiting for a connection
 # libpq, PostgreSQL and PgBouncer use these messages for a wrong address; without a connection there is no SQLSTATE.
 # "Temporary failure in name resolution" is left out, because it passes.
 _WRONG_ADDRESS = {
-    # With several hosts, another host may exist and only be unreachable.
+    # If the address names several hosts, another host may exist but be unreachable for now.
     "the name of a host that exists": "(?s)^(?!.*connection to server)"
     ".*(?:Name or service not known|No address associated with hostname|Name does not resolve)",
     "the port of a PostgreSQL server": "received invalid response to|expected authentication request from server, but received",
@@ -77,10 +77,10 @@ def connect(
 ) -> Connection:
     """Open a connection in autocommit mode, READ COMMITTED and UTC. ``transaction`` groups statements.
 
-    ``opening`` contains the connection while its settings are made, so that another thread can end it.
+    The set ``opening`` contains the connection while its settings are made, so that another thread can end the connection.
 
     Raises:
-        ConfigurationError: no address, or a wrong one; or a pooler prevents setting the isolation level.
+        ConfigurationError: the address is missing or wrong, or a pooler prevents setting the isolation level.
         AddressError: the host, user or database does not exist, or the password is wrong.
         psycopg2.OperationalError: the server cannot be reached.
     """
@@ -125,7 +125,7 @@ def can_listen(conn: Connection) -> bool:
 
 @contextmanager
 def transaction(conn: Connection) -> Iterator[Connection]:
-    """Run the block between BEGIN and COMMIT, or in a savepoint of an open transaction. An exception rolls it back."""
+    """Run the block between BEGIN and COMMIT, or in a savepoint of an open transaction. An exception rolls the block back."""
     is_inside = conn.info.transaction_status != TRANSACTION_STATUS_IDLE
     begin, back, end = _SAVEPOINT if is_inside else ("BEGIN", "ROLLBACK", "COMMIT")
     with conn.cursor() as cursor:
@@ -134,7 +134,7 @@ def transaction(conn: Connection) -> Iterator[Connection]:
         yield conn
     except BaseException:
         if not conn.closed:
-            # An unreachable server rolls back by itself, and the body's exception matters more.
+            # Ignore a lost connection: its server rolls back, and the caller needs the block's exception.
             with suppress(*DISCONNECTED), conn.cursor() as cursor:
                 cursor.execute(back)
         raise
@@ -143,14 +143,14 @@ def transaction(conn: Connection) -> Iterator[Connection]:
 
 
 def has_news(conn: Any) -> bool:
-    """Return whether an idle connection has data to read. Usually the server has then closed the connection."""
+    """Return whether an idle connection has data to read. Data usually means that the server has closed the connection."""
     poll = select.poll()
     poll.register(conn.fileno(), select.POLLIN)
     return bool(poll.poll(0))
 
 
 class Pool:
-    """Lends at most ``max_size`` connections, which open on demand. A caller waits for one. ``trim`` closes idle ones."""
+    """Lends at most ``max_size`` connections, opened on demand; callers wait for a free one. ``trim`` closes idle ones."""
 
     def __init__(self, url: str | None = None, *, max_size: int = 4, application_name: str = "zeke-jobs") -> None:
         self.url = url
@@ -174,7 +174,7 @@ class Pool:
             self.give_back(conn)
 
     def take(self) -> Connection:
-        """Lend a connection until ``give_back``, as ``connection`` does."""
+        """Lend a connection like ``connection``, until ``give_back`` takes the connection back."""
         while not self._places.acquire(timeout=_LOOK):
             if self._closed:
                 raise OperationalError("expected a free connection, got none before the process stopped")
@@ -193,7 +193,7 @@ class Pool:
     def give_back(self, conn: Connection) -> None:
         """Take back a connection that ``take`` lent."""
         try:
-            # An interrupted block may have left an open transaction or unread results.
+            # An interrupted block may have left the connection with an open transaction or unread results.
             if conn.closed or self._closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
                 conn.close()
             else:
@@ -214,7 +214,7 @@ class Pool:
 
     def resize(self, max_size: int) -> None:
         """Set the maximum number of connections, before the pool is used."""
-        # This is no queue, because an interrupt of a waiting thread would then lose a place.
+        # Use a semaphore, because a queue would lose a place for a connection if a waiting thread is interrupted.
         self._places = threading.BoundedSemaphore(max_size)
 
     def cut_opening(self) -> None:
@@ -223,10 +223,10 @@ class Pool:
             conn.cut()
 
     def drop_idle(self) -> None:
-        """Close all idle connections. After a disconnection they are probably dead too."""
+        """Close all idle connections. After a disconnection, the idle connections are probably dead too."""
         self.trim(older_than=-1.0)
 
     def close(self) -> None:
-        """Close all idle connections now, and each connection in use when it comes back."""
+        """Close all idle connections now, and each lent connection when its user gives it back."""
         self._closed = True
         self.drop_idle()

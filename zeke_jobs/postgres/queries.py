@@ -1,4 +1,4 @@
-"""Runs SQL statements by the names of their files. Values that Python cannot read become the nearest readable values."""
+"""Runs SQL statements by the names of their files. A row can be read even if it has times or JSON that Python refuses."""
 
 import json
 import re
@@ -76,10 +76,10 @@ class Queries:
     """Runs the ``.sql`` files of one package folder, for example ``Queries("actors.store", "sql")``.
 
     A file contains one statement with named parameters, ``%(name)s``; in a subfolder it is named ``subfolder/name``.
-    Times and JSON that Python cannot read become the nearest readable value. Raises KeyError if no file has that name.
+    A time that Python cannot read becomes the nearest readable time. Raises KeyError if no file has that name.
 
     A session of zeke_jobs prepares a statement at its second use, because the server takes longer to parse and plan
-    most statements than to run them. Types of parameters then follow from the statement, not from their values.
+    most statements than to run them. The server then takes the parameters' types from the statement, not from their values.
     """
 
     def __init__(self, package: str, folder: str = "sql") -> None:
@@ -100,7 +100,7 @@ class Queries:
             tolerate(cursor)
             self.execute(cursor, name, params)
             found = cursor.fetchall()
-            # The dictionaries are made in this method, because the driver's dictionaries take as long as a round trip.
+            # Make the dictionaries here, because psycopg2 takes as long to make dictionaries as for a round trip.
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found]
 
@@ -160,7 +160,7 @@ class Queries:
 
 
 class _Places(dict[str, str]):
-    """Gives parameters the names $1, $2 …, in the order in which they are asked for."""
+    """Numbers the named parameters of a statement as $1, $2 …, in the order in which the statement first names them."""
 
     def __missing__(self, param: str) -> str:
         return self.setdefault(param, f"${len(self) + 1}")
@@ -171,7 +171,7 @@ SQL = Queries("zeke_jobs", "sql/queries")
 
 @contextmanager
 def snapshot(conn: Connection) -> Iterator[Connection]:
-    """Open a read-only transaction whose statements all see the same moment, and use indexes. ``conn`` is autocommit."""
+    """Open a read-only transaction whose statements all see the same data and use indexes. ``conn`` is autocommit."""
     with transaction(conn), conn.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         SQL.all(conn, "doctor/snapshot")

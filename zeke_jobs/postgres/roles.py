@@ -16,7 +16,7 @@ def script() -> str:
 
 
 def complaint(error: Exception, role: str = "") -> str:
-    """Return the message for a missing right: the server's words, the login, and the GRANT of a role."""
+    """Return the message for a missing right: the server's error, the login, and the GRANT that would help."""
     said = str(error).strip().partition("\n")[0]
     login = parse_dsn(environment.database_url_or_none() or "").get("user") or "the_login"
     help_ = "`zeke-jobs roles` shows the rights of each database role"
@@ -31,7 +31,7 @@ def complaint(error: Exception, role: str = "") -> str:
 
 
 def _role_with(said: str) -> str:
-    """Return the least role that may call a function, or read a view or table. Returns an empty text if no role may."""
+    """Return the role with the fewest rights that may use the object of a "permission denied", or an empty text if none may."""
     match = re.fullmatch(r".*permission denied for (function|view|table|schema) (\w+)", said)
     if match is None:
         return ""

@@ -1,4 +1,4 @@
-"""Finds the wheel's PostgreSQL programs, the server's user, and folders that this user may enter."""
+"""Finds PostgreSQL's programs in their wheel, the operating system's user for the server, and folders that the user may enter."""
 
 import errno
 import importlib.metadata
@@ -28,8 +28,8 @@ _MISREAD = re.compile(r'["$`\\]')
 
 
 def binaries() -> Path:
-    """Return the folder of the wheel's newest PostgreSQL programs. Raises ConfigurationError if the wheel is missing."""
-    # Find the package without an import, because the import makes folders and prints warnings.
+    """Return the folder of the newest PostgreSQL programs of the wheel. Raises ConfigurationError if no wheel is installed."""
+    # Find the wheel's package without importing it, because its import makes folders and prints warnings.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         instead = f"set {environment.DATABASE_URL} to a server"
@@ -41,7 +41,7 @@ def binaries() -> Path:
 def account(data: Path) -> dict[str, Any]:
     """Return the user for the server of ``data``, as arguments of ``subprocess.run``, or an empty dict for the current user.
 
-    PostgreSQL refuses to run as root. So a server that root starts runs as the owner of existing data, or as nobody.
+    PostgreSQL refuses to run as root. So a server that root starts runs as the owner of existing data, or as the user nobody.
     """
     if os.geteuid() != 0:
         return {}
@@ -58,9 +58,9 @@ def account(data: Path) -> dict[str, Any]:
 
 
 def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
-    """Return a folder of programs for ``user``: ``bin_dir``, by default the wheel's.
+    """Return a folder of PostgreSQL's programs that ``user`` can run: ``bin_dir``, by default the wheel's folder.
 
-    The programs are copied if the user may not enter the wheel's folder, or a shell would misread its path.
+    The wheel's programs are copied if the user may not enter the wheel's folder, or a shell would misread the folder's path.
     """
     ours = bin_dir or binaries()
     is_closed = bool(user) and closed(ours, user["user"]) is not None
@@ -68,14 +68,14 @@ def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
 
 
 def _copy(ours: Path) -> Path:
-    """Return a complete copy of this version's programs, even if several processes copy or a process is interrupted."""
+    """Copy this version's programs. The copy is complete even if several processes copy or a process is interrupted."""
     package = ours.parents[1]
     target = state_folder() / f"postgresql-{importlib.metadata.version(PACKAGE)}"
     if not target.exists():
         make(target.parent)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix="copying-") as folder:
             made = Path(folder) / "whole"
-            # Keep the layout, because the programs look for libraries and files in folders next to their own folder.
+            # Keep the folders' layout, because the programs look for libraries and files next to their own folder.
             for part in (ours.parent, *package.parent.glob(f"{PACKAGE}.*libs")):
                 shutil.copytree(part, made / part.relative_to(package.parent), copy_function=shutil.copyfile)
             for path in (made, *made.rglob("*")):
@@ -89,7 +89,7 @@ def _copy(ours: Path) -> Path:
 
 
 def initdb(programs: Path, data: Path, user: dict[str, Any], pass_fds: Sequence[int]) -> None:
-    """Make a server's data folder. An incomplete folder never remains."""
+    """Make a server's data folder. The folder ``data`` is never incomplete."""
     if not user:
         try:
             pwd.getpwuid(os.geteuid())
@@ -113,7 +113,7 @@ def initdb(programs: Path, data: Path, user: dict[str, Any], pass_fds: Sequence[
 def run(
     command: Sequence[str | Path], user: dict[str, Any], cwd: Path | str = "/", pass_fds: Sequence[int] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program as the server's user and wait for its end. ``stdout`` has all its output."""
+    """Run a program as the server's user and wait for its end. The result's ``stdout`` has all output."""
     try:
         return subprocess.run(  # noqa: S603 (the programs come with the wheel)
             command,
@@ -136,7 +136,7 @@ def run(
 
 
 def powerless(error: OSError) -> ConfigurationError:
-    """Return the error for a root user without root's rights, as in a restricted container or a one-user namespace."""
+    """Return the error for a root that cannot become another user, as in a restricted container or a one-user namespace."""
     return ConfigurationError(
         f"expected root to be able to become another user, because PostgreSQL does not run as root, got: {error.strerror}\n"
         f"  help: run as a user other than root, or set {environment.DATABASE_URL} to a server"
@@ -154,7 +154,7 @@ def failure(folder: Path, said: str) -> ZekeJobsError:
 
 
 def state_folder() -> Path:
-    """Return the folder for files that cannot be in their usual folder."""
+    """Return the folder for files of an embedded server that cannot be in the data folder."""
     root, home = Path("/var/lib/zeke-jobs"), os.path.expanduser("~")  # noqa: PTH111 (no error for a user without a home)
     return root if os.geteuid() == 0 else Path(home).absolute() / ".local" / "state" / "zeke-jobs"
 
@@ -165,7 +165,7 @@ def is_there(path: Path) -> bool:
 
 
 def make(folder: Path) -> None:
-    """Make a folder and its missing parents. All users can enter folders of root, whatever the umask."""
+    """Make a folder and its missing parents. All users can enter folders that root makes, whatever the umask."""
     missing = [one for one in (folder, *folder.parents) if not is_there(one)]
     folder.mkdir(parents=True, exist_ok=True)
     for one in missing if os.geteuid() == 0 else ():

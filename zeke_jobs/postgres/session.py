@@ -1,4 +1,4 @@
-"""Manages connections: their settings, their reset for the next user, and the cancelling of their statements."""
+"""Manages a connection's settings, their reset for the next user, and the cancelling of the connection's statements."""
 
 import ctypes
 import os
@@ -24,9 +24,9 @@ KEEPALIVE: dict[str, Any] = {
     "tcp_user_timeout": 10_000,  # milliseconds; a stalled network must not hold a thread for minutes
 }
 
-# A statement makes the settings, because PgBouncer refuses start-up options that it does not know. PgBouncer keeps only
-# the time zone and the form of intervals for each client. Any other setting would apply to another program's
-# transactions, so behind a pooler each function makes its own settings. The statements of zeke_jobs are tested with the
+# A statement makes the session's settings, because PgBouncer refuses start-up options that it does not know. PgBouncer keeps only
+# the time zone and IntervalStyle for each client. Other settings would apply to another program's transactions, so behind a
+# pooler each SQL function of zeke_jobs makes its own settings. The statements of zeke_jobs are tested with the
 # planner's defaults and without JIT. JIT and the timeout are set first, because with JIT the second statement could
 # take too long. Settings are read by name, because a scan of pg_settings takes as long as opening the session.
 _GREETING = """
@@ -44,10 +44,10 @@ _SETTINGS = {
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "jit": "off",
-    # A claim may wait long for its turn, and a job has its own timeout.
+    # Turn off the server's timeouts, because a claim may wait long for locks, and each job has its own timeout.
     **dict.fromkeys(("statement_timeout", "lock_timeout", "transaction_timeout"), "0"),
     **dict.fromkeys(("idle_in_transaction_session_timeout", "idle_session_timeout"), "0"),
-    # The server must notice within seconds that this host is gone, and end its transactions. The default is hours.
+    # The server must end this host's transactions within seconds after the host is gone. The default is hours.
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
@@ -58,7 +58,7 @@ _SCANS = (
     "incremental_sort", "indexonlyscan", "indexscan", "material", "memoize", "mergejoin", "nestloop", "parallel_append",
     "parallel_hash", "partition_pruning", "presorted_aggregate", "self_join_elimination", "seqscan", "sort", "tidscan",
 )  # fmt: skip
-# These are the planner's defaults in all versions of PostgreSQL. A server lacks the settings of newer versions.
+# These planner settings have the defaults of all PostgreSQL versions. A setting that the server lacks is skipped.
 _PLANNER = {
     **{f"enable_{name}": "on" for name in _SCANS},
     **dict.fromkeys(("enable_partitionwise_aggregate", "enable_partitionwise_join"), "off"),
@@ -79,7 +79,7 @@ CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_a
 DISCARD TEMP; DISCARD SEQUENCES; {settings}
 SELECT count(*) FROM pg_prepared_statements
 """
-# Under REPEATABLE READ, limits would be inexact, and claims would fail with serialisation errors.
+# Under REPEATABLE READ, limits of running jobs would be inexact, and claims would fail with serialisation errors.
 _WRONG_ISOLATION = """\
 expected transactions to be read committed by default behind a pooler, got {isolation}
   help: ALTER ROLE the_user IN DATABASE the_database SET default_transaction_isolation TO 'read committed', \
@@ -93,7 +93,7 @@ _LIBPQ.PQfreeCancel.argtypes, _LIBPQ.PQfreeCancel.restype = (ctypes.c_void_p,), 
 
 
 class Session(connection):
-    """Is a connection of zeke_jobs with its initial settings."""
+    """Is a psycopg2 connection that zeke_jobs opened, with its initial settings."""
 
     settings: Mapping[str, str] | None  # None behind a pooler, where clients share the sessions
     statements: dict[str, bool | None]  # the named statements that ran; True: prepared, None: not yet, False: never
@@ -113,11 +113,11 @@ class Session(connection):
         self.settings, self.statements = row[0], {}
         self.made = self.face()
         self._cancellation = _LIBPQ.PQgetCancel(self.pgconn_ptr)
-        # The finalizer does not run at the end of the process, because a thread may still use the cancellation.
+        # The finalizer does not run at the end of the process, because a thread may still use ``_cancellation``.
         weakref.finalize(self, _LIBPQ.PQfreeCancel, self._cancellation).atexit = False
 
     def prepares(self, name: str, prepare: str) -> bool:
-        """Return whether a named statement is prepared. The second use of a statement prepares it."""
+        """Return whether a named statement is prepared; at the second use, prepare the statement."""
         if self.settings is None:  # a pooler gives each transaction another session
             return False
         if name not in self.statements:
@@ -130,7 +130,7 @@ class Session(connection):
         return bool(self.statements[name])
 
     def cancel(self) -> None:
-        """Cancel the statement of another thread on this connection. If the server is silent, end the connection."""
+        """Cancel the statement of another thread on this connection. If the server does not answer, end the connection."""
 
         # psycopg2's own cancellation holds the GIL until the server answers, so a silent server would stop the process.
         def ask() -> None:
@@ -148,12 +148,12 @@ class Session(connection):
             shared.shutdown(socket.SHUT_RDWR)
 
     def face(self) -> tuple[object, ...]:
-        """Return the settings of psycopg2 itself, which no statement can restore."""
+        """Return the connection's settings in psycopg2, which no SQL statement can restore."""
         return self.autocommit, self.cursor_factory, self.encoding, dict(self.string_types), dict(self.binary_types)
 
 
 def renew(conn: connection) -> None:
-    """Restore an idle connection's settings for its next user, or close it. Behind a pooler nothing is reset."""
+    """Restore an idle connection's settings for its next user, or close it. Behind a pooler, no setting is reset."""
     if conn.closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
         return None
     if not isinstance(conn, Session) or conn.face() != conn.made:

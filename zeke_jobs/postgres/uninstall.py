@@ -1,4 +1,4 @@
-"""Removes the objects that migrations made: the schema, the views in pg-boss's form, and objects of named packages."""
+"""Removes the objects that migrations made: the schema zeke_jobs, views in pg-boss's form, and objects of named packages."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -11,7 +11,7 @@ from zeke_jobs.postgres import lock_waits
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL, Row
 
-# The objects of a package are removed in this order. An index or function of a table goes with the table.
+# uninstall drops a package's objects in this order of kinds. DROP TABLE also drops the table's indexes.
 _ORDER = ("view", "materialized view", "table", "sequence", "index", "function")
 
 _LOG = """DO $$ BEGIN
@@ -20,14 +20,14 @@ END $$"""
 
 
 class StillNeeded(ZekeJobsError):
-    """A live process or another object, such as a view, still needs an object to be removed. Nothing was removed."""
+    """A live process or another object (such as a view) needs an object that uninstall would remove. Nothing was removed."""
 
 
 def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
     """Return the objects of zeke_jobs and of these packages that ``uninstall`` would remove (``made``) or leave (``left``).
 
-    The result also has the columns of ``uninstall/summary``. Its ``views`` are the views for readers of pg-boss. Raises
-    MigrationError if the database was never migrated, or never for a package; StillNeeded while processes run.
+    The result also has the columns of the query ``uninstall/summary``, and ``views`` for readers of pg-boss. Raises
+    MigrationError if zeke_jobs or a package was never migrated in this database; StillNeeded if processes run.
     """
     if not SQL.value(conn, "migration/table_exists", table="migration"):
         raise MigrationError("expected a database with tables of zeke_jobs, got one without; nothing is to be removed")
@@ -84,7 +84,7 @@ def _drop_made(conn: Connection, made: Sequence[str]) -> None:
 
 
 def _drop(conn: Connection, kind: str, names: Iterable[str]) -> None:
-    # Use one statement, because the objects may depend on each other. The server has already quoted the names.
+    # Drop all objects in one statement, because they may depend on each other. The server has already quoted the names.
     if listed := ", ".join(names):
         with conn.cursor() as cursor:
             cursor.execute(f"DROP {kind} IF EXISTS {listed}")

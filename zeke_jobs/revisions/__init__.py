@@ -1,1 +1,1 @@
-"""Keeps the jobs.yaml in force, shows the effects of a change, and puts it in force."""
+"""Stores the jobs.yaml in force, shows the effects of a new jobs.yaml, and puts the new jobs.yaml in force."""

@@ -1,4 +1,4 @@
-"""Puts a configuration in force, by hand or when a process boots, in one transaction with its checks and its plan."""
+"""Puts a jobs.yaml in force, by hand or when a process starts, in one transaction that also checks and plans the change."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ ITSELF = "zeke-jobs"  # the author of the revision that ends a timed override
 
 @dataclass(frozen=True)
 class Applied:
-    """Holds the proposal that is in force after the call. ``is_new`` is False if nothing had to change."""
+    """Holds the revision and the configuration in force after ``apply``. ``is_new`` is False if nothing had to change."""
 
     revision: int
     proposal: Proposal
@@ -40,20 +40,20 @@ class Applied:
 
 
 def apply(conn: Connection, request: Request) -> Applied:
-    """Put a configuration in force. ``conn`` is an autocommit connection.
+    """Put the requested jobs.yaml in force. ``conn`` is an autocommit connection.
 
     Raises:
-        ConfigurationError: a value set by hand does not fit the file, or an order has an unknown task.
-        StrandedJobs: a removed task has unfinished jobs, and no order covers them; ``proposal`` has the plan.
-        Contended: another session holds the locks, or every attempt was aborted.
+        ConfigurationError: an override does not fit the new jobs.yaml, or an order has an unknown task.
+        StrandedJobs: a removed task has unfinished jobs without an order; ``proposal`` of the error has the plan.
+        Contended: another session holds the locks, or the database aborted every attempt.
     """
     return one_at_a_time(conn, lambda: apply_locked(conn, request))
 
 
 def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float | None = None) -> T:
-    """Change the catalogue in a transaction, one process at a time. Repeat the change if the database aborts it.
+    """Change the tables of tasks and limits in a transaction, one process at a time. Repeat the change if the database aborts it.
 
-    ``patience`` is the number of seconds for all tries, by default ``lock_waits.PATIENCE``. Raises Contended after that.
+    ``patience`` is the number of seconds for all tries, by default ``lock_waits.PATIENCE``. Then Contended is raised.
     """
 
     def attempt() -> T:
@@ -67,7 +67,7 @@ def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float 
 
 
 def apply_locked(conn: Connection, request: Request) -> Applied:
-    """Do the work of ``apply`` in the caller's transaction, which holds the catalogue's lock."""
+    """Do the work of ``apply`` in the caller's transaction, which holds the lock for changes of jobs.yaml."""
     proposal = propose(conn, request)
     if proposal.latest is not None and not proposal.plan.is_pending:
         return Applied(proposal.latest.number, proposal, is_new=False)
@@ -100,7 +100,7 @@ def set_by_hand(
 ) -> Applied:
     """Put in force the overrides that ``change`` returns for the file in force and its current overrides.
 
-    ``change`` gets both under the lock, and may be called again. Raises Contended, or ConfigurationError.
+    ``change`` is called with the tables of tasks locked, and again if a try fails. Raises Contended, or ConfigurationError.
     """
 
     def set_under_lock() -> Applied:
@@ -116,7 +116,7 @@ def set_by_hand(
 def revert_due(conn: Connection) -> Applied | None:
     """End the overrides whose time is over. If several processes call this together, one of them ends the overrides.
 
-    Raises Contended, or ConfigurationError if the rest does not fit this process's code; another process may succeed.
+    Raises Contended, or ConfigurationError if the remaining jobs.yaml does not fit this process's code.
     """
 
     def revert() -> Applied | None:
@@ -158,7 +158,7 @@ _PATIENCE = 10.0  # seconds; after that the process logs which session holds the
 
 @dataclass(frozen=True)
 class InForce:
-    """Describes the configuration of the fleet."""
+    """Describes the configuration that all processes use."""
 
     revision: int
     config: Config
@@ -166,18 +166,18 @@ class InForce:
 
     @property
     def is_file(self) -> bool:
-        """Return whether the caller's file has the text in force. Another file is ignored."""
+        """Return whether the caller's jobs.yaml has the text in force. Another jobs.yaml is ignored."""
         return self.revision == self.file_revision
 
 
 def sync(conn: Connection, config: Config) -> InForce:
-    """Make a booting process and the database use the same configuration.
+    """Make a process that starts use the configuration in force, or put the process's own jobs.yaml in force.
 
-    A new file becomes the next revision, with the checks and exceptions of ``apply``. A file in force stays in force,
-    with its overrides. For the file of an older revision, the result is the configuration in force, from the database.
-    A process that starts again after a crash puts no file in force, because somebody may be editing the file.
+    A new jobs.yaml becomes the next revision, with the checks and exceptions of ``apply``. A jobs.yaml in force stays
+    in force with its overrides. If the file is an older revision, the database's configuration in force is returned. A
+    process that starts again after a crash puts no file in force, because somebody may be editing it.
 
-    Raises ConfigurationError also if the revision in force does not fit this process's code.
+    Also raises ConfigurationError if the jobs.yaml in force does not fit this process's code.
     """
     return one_at_a_time(conn, lambda: _sync(conn, config), patience=_PATIENCE)
 
@@ -189,7 +189,7 @@ def _sync(conn: Connection, config: Config) -> InForce:
         return InForce(made.revision, made.proposal.config, made.revision)
     in_force = latest.config() if latest.overrides or latest.digest != config.digest else config
     if latest.digest == config.digest:
-        # The code may be newer and have other payload models. Limits come first, because their locks stop all claims.
+        # Newer code may have other payload models, so store the tasks. Limits come first, as their locks stop all claims.
         SQL.run(conn, "revision/limits", buckets=Json(catalogue.buckets(in_force)))
         rows = catalogue.tasks(in_force, store.draining(latest.overrides))
         SQL.run(conn, "revision/tasks", revision=latest.number, tasks=Json(rows))
@@ -197,7 +197,7 @@ def _sync(conn: Connection, config: Config) -> InForce:
 
 
 def file_revision(conn: Connection, known: int | None) -> int | None:
-    """Return the newest revision with the text of the file, or ``known`` if the file is unreadable or was never in force."""
+    """Return the newest revision with the text of jobs.yaml, or ``known`` if the file is unreadable or was never in force."""
     try:
         text = read_text(environment.config_path())
     except ConfigurationError:

@@ -1,4 +1,4 @@
-"""Compares two configurations by dotted keys, with values as in jobs.yaml, without database and clock."""
+"""Compares two versions of jobs.yaml by dotted keys such as ``retry.limit``, without database and clock."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -26,13 +26,13 @@ _OF_HANDLERS = ("settings.", "cron.payload.")
 
 
 class Null(StrEnum):
-    """Marks an explicit null, which does not mean the same as a missing key."""
+    """Marks a key of jobs.yaml that is explicitly null, which does not mean the same as a missing key."""
 
     NULL = "null"
 
 
 def flat(one: Task | Limit) -> Flat:
-    """Return the values of a task or a limit by dotted key, without unset values."""
+    """Return the values of a task or a limit in jobs.yaml by dotted key, without unset values."""
     return {
         key: value
         for key, value in _pairs("", one)
@@ -42,12 +42,12 @@ def flat(one: Task | Limit) -> Flat:
 
 
 def _service(one: Service | Middleware) -> Flat:
-    """Return the values of a service or a middleware by dotted key, including its own settings."""
+    """Return ``use`` and the settings of a service or a middleware in jobs.yaml, by dotted key."""
     return dict(_pairs("", {"use": one.use, **one.settings}))
 
 
 def _top(config: Config) -> Flat:
-    """Return the values at the top of the file, outside tasks."""
+    """Return ``migrations`` and ``middleware`` of jobs.yaml, without empty values."""
     named = {"migrations": list(config.migrations), "middleware": list(map(_service, config.middleware))}
     return {key: value for key, value in named.items() if value}
 
@@ -96,7 +96,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Fires:
-    """Holds a schedule's next fire times before and after a change. Without fire times, a tuple is empty."""
+    """Holds a schedule's next fire times before and after a change. The tuple of a paused or missing schedule is empty."""
 
     task: str
     before: tuple[datetime, ...]
@@ -107,12 +107,12 @@ class Fires:
 
 @dataclass(frozen=True)
 class Touched:
-    """Describes the jobs of a task or of ``limits.NAME`` that a change affects.
+    """Describes the jobs of a task or of ``limits.NAME`` that a new jobs.yaml affects.
 
     Attributes:
-        why: stranded: no task would run these unfinished jobs; cancelled: an order cancels stranded jobs; renamed: they
-            get their task's new name; unfit: payloads of queued jobs no longer fit; above: more are active than a
-            lowered limit allows; moved: they move to another queue; priority: they get the task's new priority.
+        why: stranded: no task would run these jobs; cancelled: ``apply --cancel`` cancels stranded jobs; renamed: jobs
+            get their task's new name; unfit: payloads of queued jobs no longer fit; above: more jobs are active than a
+            lowered limit allows; moved: jobs move to another queue; priority: jobs get the task's new priority.
     """
 
     why: Why
@@ -124,7 +124,7 @@ class Touched:
 
 @dataclass(frozen=True)
 class Plan:
-    """Describes the effects of putting a configuration in force."""
+    """Describes what would change if a new jobs.yaml were put in force."""
 
     revision: int  # the revision in force at the comparison; 0 if no revision was in force
     text_differs: bool  # whether the text differs from the text in force, even if only in a comment
@@ -138,13 +138,13 @@ class Plan:
 
     @property
     def is_pending(self) -> bool:
-        """Return whether applying the plan would make a revision."""
+        """Return whether applying the plan would store a new revision of jobs.yaml."""
         cancels = any(one.why == "cancelled" for one in self.touched)
         return self.text_differs or bool(self.changes) or bool(self.notes) or cancels
 
     @property
     def stranded(self) -> list[Touched]:
-        """Return jobs that no task would run."""
+        """Return the unfinished jobs that no task of the new jobs.yaml would run."""
         return [one for one in self.touched if one.why == "stranded"]
 
 
@@ -176,7 +176,7 @@ def successors(before: Config, after: Config) -> dict[str, str]:
 
 
 def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:
-    """Return the next fire times of each schedule that a change adds, removes or moves. A merged task loses its schedule."""
+    """Return the next fire times of each schedule that a new jobs.yaml adds, removes or moves. A merged task loses its own."""
     before = before or Config()
     former = {new: old for old, new in renames(before, after).items()}
     new_names = {old: new for new, old in former.items()}
@@ -204,7 +204,7 @@ def next_fires(cron: Schedule | None, now: datetime) -> tuple[datetime, ...]:
 
 
 def restarts(before: Config | None, after: Config) -> tuple[str, ...]:
-    """Return descriptions of changes that running processes cannot follow without a restart."""
+    """Return descriptions of changes in jobs.yaml that running processes adopt only after a restart."""
     if before is None:
         return ()
     found, known = [], {task.handler for task in before.tasks.values()}
@@ -250,6 +250,6 @@ def _within(kind: Kind, name: str, before: Flat, after: Flat, *, without: str = 
         if key != without
         and not same(before.get(key), after.get(key))
         and repr(MASK) not in repr(before.get(key))  # this login may not read the field
-        # A new or removed cron is shown only with its zone, without its other settings.
+        # If a task gets or loses its cron, show only the time and the zone, without the cron's other settings.
         and not (comes_or_goes and key.startswith("cron.") and key != "cron.timezone")
     ]

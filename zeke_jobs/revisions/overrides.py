@@ -1,6 +1,6 @@
-"""Reads, keeps and ends the values set by hand that override jobs.yaml, in the order in which they were set.
+"""Handles overrides: values set by hand that replace values of jobs.yaml. Lists have them in the order of their setting.
 
-An override replaces earlier overrides at its path and below. Overrides that outlast a timed override apply again at its end.
+An override replaces earlier overrides at its path and below. When a timed override ends, overrides that outlast it apply again.
 """
 
 import json
@@ -22,11 +22,11 @@ NAME = "jobs.yaml with values set by hand"
 def carried(
     file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None
 ) -> tuple[list[Override], list[str]]:
-    """Return the overrides that still have an effect on this file, and notes about those in ``set_before`` that end.
+    """Return the overrides that still have an effect on this jobs.yaml, and notes about overrides in ``set_before`` that end.
 
-    By default, ``set_before`` has all overrides. An override ends when its task, limit or service leaves the file, or
-    if the file has the same value and no other override has its path. Raises ConfigurationError if a remaining override
-    does not fit the file.
+    ``set_before`` is by default ``overrides``. An override ends if the file no longer has the override's task, limit or
+    service, or if the file has the same value and no other override has its path. Raises ConfigurationError if a
+    remaining override does not fit the file.
     """
     if not overrides:
         return [], []
@@ -49,7 +49,7 @@ def carried(
 
 
 def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
-    """Raise ConfigurationError if a timed override cannot end: the configuration after its end must be valid."""
+    """Raise ConfigurationError if jobs.yaml would no longer be valid after the end of a timed override."""
     for moment in sorted({one.until for one in overrides if one.until is not None}):
         ended = ", ".join(one.label for one in overrides if one.until == moment)
         if found := check(file.text, NAME, edits=edits(after(overrides, moment)))[1]:
@@ -60,7 +60,7 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
 
 
 def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> list[Override]:
-    """Add new overrides. Each replaces the overrides at its path and below, except overrides that outlast it."""
+    """Add new overrides. A new override replaces the overrides at its path and below, unless they outlast it."""
     result = list(overrides)
     for one in new:
         left = [] if one.until is None else [old for old in result if old.until is None or old.until > one.until]
@@ -75,7 +75,7 @@ def hidden_by(override: Override, overrides: Sequence[Override]) -> list[Overrid
 
 
 def listed(overrides: Sequence[Override], of: Override) -> str:
-    """Return the values of overrides as text, with the keys other than the key of ``of``."""
+    """Return the values of overrides as text. A value whose key is not the key of ``of`` is shown with its key."""
     return ", ".join(
         (f"{one.label} = " if one.path != of.path else "")
         + (one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False))
@@ -84,23 +84,23 @@ def listed(overrides: Sequence[Override], of: Override) -> str:
 
 
 def after(overrides: Sequence[Override], moment: datetime) -> list[Override]:
-    """Return the overrides that do not end by ``moment``."""
+    """Return the overrides that are still in effect after ``moment``."""
     return [one for one in overrides if one.until is None or one.until > moment]
 
 
 def lasting(overrides: Sequence[Override]) -> list[Override]:
-    """Return the permanent overrides, without the overrides for draining tasks."""
+    """Return the permanent overrides, without overrides that keep a removed task until its jobs have ended."""
     return [one for one in overrides if one.until is None and one.drains is None]
 
 
 def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
-    """Remove the overrides in effect at a path and below. Values that a removed timed override hid apply again."""
+    """Remove the overrides in effect at a path and below. Values that a removed timed override replaced apply again."""
     gone = [one for one in visible(overrides) if one.path[: len(path)] == path]
     return [one for one in overrides if not any(one is other for other in gone)]
 
 
 def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Override]) -> list[str]:
-    """Return the faults of all new overrides together, each after the name of its override."""
+    """Return what is wrong with jobs.yaml and the new overrides together. Each fault begins with its override's name."""
 
     def found(some: Iterable[Override]) -> list[Diagnostic]:
         return check(file.text, NAME, edits=edits(with_overrides(overrides, some)))[1]
@@ -113,7 +113,7 @@ def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Overri
 
 
 def _words(found: Diagnostic) -> str:
-    """Return the text of a fault without its place, because the value is in no file."""
+    """Return the text of a fault without line and column, because the faulty value is in no file."""
     return found.message + _help(found.help)
 
 
@@ -122,11 +122,11 @@ def _help(text: str) -> str:
 
 
 def read_path(text: str, config: Config) -> tuple[str, ...]:
-    """Split ``analyze-story.retry.limit`` or ``limits.ai.concurrency`` into keys. Raises ConfigurationError for other paths."""
+    """Split ``analyze-story.retry.limit`` or ``limits.ai.concurrency`` into keys. Raises ConfigurationError for unknown paths."""
     first, _, rest = text.partition(".")
     if text == "timezone":
         return (text,)
-    # A task's id may contain dots, so the longest match counts.
+    # A task's id may contain dots, so the longest id that begins the path counts.
     names = {name: task.id for task in config.tasks.values() for name in (task.id, *task.aliases)}
     body = rest if first == "tasks" else text
     fitting = max((name for name in names if body.startswith(f"{name}.")), key=len, default=None)

@@ -1,4 +1,4 @@
-"""Makes the proposed configuration from the file and the overrides, and plans the effects, also on jobs."""
+"""Combines a new jobs.yaml with the overrides, and plans the effects on tasks, schedules and unfinished jobs."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ MOST_READ = 10_000  # maximum number of payloads to read of one task
 
 @dataclass(frozen=True)
 class Orders:
-    """Holds orders for unfinished jobs of tasks that leave the file."""
+    """Holds the operator's orders for the unfinished jobs of tasks that a new jobs.yaml no longer has."""
 
     drain: frozenset[str] = frozenset()  # tasks that take no new jobs, and stay until their jobs have ended
     cancel: frozenset[str] = frozenset()  # tasks whose jobs are cancelled
@@ -31,7 +31,7 @@ class Orders:
 
 
 def touched(conn: Connection, before: Config | None, after: Config, orders: Orders) -> Iterator[Touched]:
-    """Yield the effects of a plan on unfinished jobs. ``after`` has passed the checks against this process's code."""
+    """Yield how unfinished jobs would be affected by the configuration ``after``, which is checked against this code."""
     before = before or Config()
     schemas = {row["id"]: row["payload_schema"] for row in SQL.all(conn, "plan/schemas")}
     names = {*schemas, *before.tasks, *after.tasks, *orders.cancel}
@@ -39,7 +39,7 @@ def touched(conn: Connection, before: Config | None, after: Config, orders: Orde
     counts.update({row.task: row for row in SQL.named(conn, "plan/unfinished", tasks=sorted(names))})
     for name in sorted({*schemas, *orders.cancel}):
         count, is_cancelled = counts[name], name in orders.cancel
-        # Active jobs that are stopping are already being cancelled.
+        # Do not count active jobs that are already being stopped.
         active = count.active - count.stopping if is_cancelled else count.active
         if after.task(name) is None and (count.queued or active):
             why: Why = "cancelled" if is_cancelled else "stranded"
@@ -97,7 +97,7 @@ def _above(name: str, active: int, limit: int | None) -> Iterator[Touched]:
 
 @dataclass(frozen=True)
 class Request:
-    """Describes a request to put a configuration in force."""
+    """Describes a request to put a jobs.yaml in force."""
 
     file: Config  # the configuration of the file's text alone, checked against this process's code
     by: str = ""
@@ -109,7 +109,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Holds the file with the overrides. ``before`` is None if the revision in force is unreadable."""
+    """Holds the new jobs.yaml with the overrides. ``before`` is None if the revision in force is unreadable."""
 
     latest: Revision | None
     before: Config | None
@@ -119,16 +119,16 @@ class Proposal:
 
 
 def propose(conn: Connection, request: Request) -> Proposal:
-    """Check the file with the overrides, and plan the change. The function writes nothing.
+    """Check the new jobs.yaml together with the overrides, and plan the change. The function writes nothing.
 
-    Raises ConfigurationError if file and overrides never fit together or not for long, or an order has an unknown task.
+    Raises ConfigurationError if the file does not fit the overrides now or after one ends, or an order's task is unknown.
     """
     file, orders = request.file, request.orders
     latest = store.latest(conn, whole=store.sees_all(conn))
     in_force = latest.overrides if latest else ()
     before = _readable(latest, file)
     for row in SQL.all(conn, "plan/unfinished", tasks=sorted(orders.cancel)):
-        # An order with a misspelt name would do nothing.
+        # Refuse to cancel the jobs of a task that has none and is not in force: its name is probably misspelt.
         if row["task"] not in (before.tasks if before else {}) and not row["queued"] and not row["active"]:
             raise ConfigurationError(f"expected a task with jobs to cancel, got {row['task']!r}, which has none")
     wanted = in_force if request.overrides is None else request.overrides
@@ -159,7 +159,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
 
 
 def _readable(latest: Revision | None, file: Config) -> Config | None:
-    """Return the configuration in force, usually the file's, or None if this version of the code cannot read it."""
+    """Return the configuration in force, or None if there is none or this version of the code cannot read it."""
     if latest and latest.digest == file.digest and not latest.overrides:
         return file
     try:
@@ -169,7 +169,7 @@ def _readable(latest: Revision | None, file: Config) -> Config | None:
 
 
 def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> list[str]:
-    """Return notes about changes that no value shows: a task begins to drain, an override's reason or end time changes."""
+    """Return notes about changes without a new value: a task begins to drain, an override's reason or end changes."""
     known = {one.path: one for one in store.visible(before)}
     drained = [one.path[1] for one in after if one.drains is not None and one.path not in known]
     return [f"{name} drains: it takes no new jobs, and leaves when its jobs have ended" for name in drained] + [
@@ -182,10 +182,10 @@ def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> li
 def _ordered(
     kept: Sequence[Override], request: Request, latest: Revision | None, before: Config | None, now: datetime
 ) -> Sequence[Override]:
-    """Return the overrides, with overrides for orders: for draining tasks, and for former names that the file does not list."""
+    """Return the overrides, plus new ones for the orders: to keep draining tasks, and to make renamed tasks' old ids aliases."""
     file, orders = request.file, request.orders
     _refuse_contradictions(orders, file)
-    # An order may cancel or rename a draining task. Then the task no longer drains.
+    # If an order cancels or renames a draining task, the task no longer drains.
     kept = [one for one in kept if one.drains is None or one.path[1] not in orders.cancel | set(orders.rename)]
     for name in sorted(orders.drain):
         if latest is None or before is None or name not in before.tasks:

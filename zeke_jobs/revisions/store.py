@@ -1,4 +1,4 @@
-"""Stores the configurations that were in force, with overrides. Sensitive fields are masked for readers."""
+"""Stores each revision of jobs.yaml that was in force, with its overrides. Readers see sensitive fields masked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Fields = defaultdict[str, set[str]]
 
 
 def sensitive_fields(*configs: Config | None) -> Fields:
-    """Return the sensitive fields of each task in any of the configurations."""
+    """Return for each task the payload fields that at least one of the configurations marks as sensitive."""
     found: Fields = defaultdict(set)
     for config in configs:
         for task in config.tasks.values() if config else ():
@@ -33,7 +33,7 @@ def sensitive_fields(*configs: Config | None) -> Fields:
 
 
 def hide(value: Any, fields: Mapping[str, set[str]], path: tuple[str, ...] = (), *, services: bool = False) -> Any:
-    """Return the value at a path of jobs.yaml with sensitive fields masked. With ``services``, mask services' settings too."""
+    """Return the value at a path of jobs.yaml with sensitive fields masked. ``services`` also masks services' settings."""
     if (
         services
         and len(path) > {"services": 2, "middleware": 1}.get(path[0] if path else "", len(path))
@@ -53,7 +53,7 @@ def hide(value: Any, fields: Mapping[str, set[str]], path: tuple[str, ...] = (),
 
 @dataclass(frozen=True)
 class Override:
-    """Describes a value that overrides the file's text."""
+    """Describes a value set by hand that overrides the value in jobs.yaml."""
 
     path: tuple[str, ...]  # keys from the top of the file
     value: Any
@@ -65,7 +65,7 @@ class Override:
 
     @property
     def label(self) -> str:
-        """Return the override's path for people, without ``tasks.``."""
+        """Return the override's dotted path without a leading ``tasks.``, as people write it."""
         return ".".join(self.path[1:] if self.path[0] == "tasks" and len(self.path) > 1 else self.path)
 
     def masked(self, fields: Fields, *, services: bool = False) -> Override:
@@ -73,13 +73,13 @@ class Override:
         return replace(self, value=hide(self.value, fields, self.path, services=services))
 
     def covers(self, other: Override) -> bool:
-        """Return whether this override's value replaces the other's value, at the same place or below."""
+        """Return whether this override has the path of the other override or a path above it, so that it replaces the other."""
         return other.path[: len(self.path)] == self.path
 
 
 @dataclass(frozen=True)
 class Revision:
-    """Describes a configuration that was in force. ``source`` is empty in lists. Later overrides replace earlier ones."""
+    """Describes a jobs.yaml that was in force. Lists leave ``source`` empty. Later overrides replace earlier overrides."""
 
     number: int
     digest: str
@@ -91,27 +91,27 @@ class Revision:
     origin: str
 
     def config(self, *, handlers: bool = True) -> Config:
-        """Return the revision's configuration. With ``handlers``, check it against the code. Raises ConfigurationError."""
+        """Return the revision's configuration. If ``handlers``, check it against the code. Raises ConfigurationError."""
         return load_text(self.source, name=f"revision {self.number}", handlers=handlers, edits=edits(self.overrides))
 
 
 def draining(overrides: Sequence[Override]) -> set[str]:
-    """Return the tasks that are kept only until their jobs have ended."""
+    """Return the tasks that jobs.yaml no longer has, and that are kept only until their jobs have ended."""
     return {override.path[1] for override in overrides if override.drains is not None}
 
 
 def visible(overrides: Sequence[Override]) -> list[Override]:
-    """Return the overrides in effect, which no later override replaces."""
+    """Return the overrides that are in effect, because no later override replaces them."""
     return [one for at, one in enumerate(overrides, start=1) if not any(later.covers(one) for later in overrides[at:])]
 
 
 def edits(overrides: Sequence[Override]) -> list[Edit]:
-    """Return the overrides as edits of the file's values."""
+    """Return the overrides as edits of values in jobs.yaml."""
     return [(one.path, one.value) for one in visible(overrides)]
 
 
 def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:
-    """Return the text and the overrides as readers of the database may see them."""
+    """Return jobs.yaml and its overrides with the values masked that the database's reader role may not see."""
     fields = sensitive_fields(config)
     masked = hide(parse(config.text).value, fields, services=True)
     hidden = [one.masked(fields, services=True) for one in overrides]
@@ -119,18 +119,18 @@ def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:
 
 
 def sees_all(conn: Connection) -> bool:
-    """Return whether this login may read payloads and the texts of jobs.yaml. The reader role may not."""
+    """Return whether this database login may read payloads and jobs.yaml unmasked. The reader role may not."""
     return bool(SQL.value(conn, "revision/sight"))
 
 
 def latest(conn: Connection, *, whole: bool = True) -> Revision | None:
-    """Return the revision in force, or None before the first. If not ``whole``, sensitive fields of schedules are masked."""
+    """Return the revision in force, or None before the first. If not ``whole``, schedules' sensitive fields are masked."""
     row = SQL.one(conn, "revision/one", number=None) if whole else SQL.one(conn, "revision/shown")
     return None if row is None else _read(row)
 
 
 def find(conn: Connection, number: int) -> Revision:
-    """Find a revision. Raises UnknownRevision if none has this number."""
+    """Find a revision. Raises UnknownRevision if no revision has this number."""
     if (row := SQL.one(conn, "revision/one", number=number)) is not None:
         return _read(row)
     newest = latest_number(conn)
@@ -139,17 +139,17 @@ def find(conn: Connection, number: int) -> Revision:
 
 
 def listed(conn: Connection, limit: int) -> list[Revision]:
-    """Return the latest revisions, the newest first."""
+    """Return the latest revisions of jobs.yaml, the newest first."""
     return [_read({"source": "", **row}) for row in SQL.all(conn, "revision/list", limit=limit)]
 
 
 def latest_number(conn: Connection) -> int:
-    """Return the number of the revision in force, or 0 before the first."""
+    """Return the number of the jobs.yaml revision in force, or 0 before the first revision."""
     return int(SQL.value(conn, "revision/number"))
 
 
 def number_of(conn: Connection, digest: str) -> int | None:
-    """Return the newest revision with this text, or None if the text was never in force."""
+    """Return the number of the newest revision with this digest, or None if no jobs.yaml with it was ever in force."""
     return cast("int | None", SQL.value(conn, "revision/by_digest", digest=digest))
 
 
@@ -158,7 +158,7 @@ def _read(row: dict[str, Any]) -> Revision:
 
 
 def pauses(conn: Connection, statement: str, **params: Any) -> list[Row]:
-    """Return the rows of a statement about pauses. ``ends_on`` and ``set_key`` are None unless ``zeke-jobs set`` made it."""
+    """Return the pauses that a statement finds. ``ends_on`` and ``set_key`` are None unless ``zeke-jobs set`` made the pause."""
     rows = [Row(**row, ends_on=None, set_key=None) for row in SQL.all(conn, statement, **params)]
     by_file = [row for row in rows if row.paused_by == "jobs.yaml"]
     revision = latest(conn, whole=False) if by_file else None

@@ -1,1 +1,1 @@
-"""Finds due ticks and sends a job for each tick. periodiq runs this scheduler."""
+"""Finds the due times (ticks) of schedules and sends a job for each tick. periodiq runs this scheduler."""

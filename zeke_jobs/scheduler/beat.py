@@ -1,4 +1,4 @@
-"""Runs the scheduler's beat, which periodiq calls once a minute. The database's clock decides which ticks are due."""
+"""Runs the scheduler's beat: periodiq calls it once a minute to send the due jobs. The database's clock decides what is due."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _UNREGISTER_WITHIN = 0.8  # maximum number of seconds for leaving the fleet at t
 
 
 class Beat:
-    """Is the ``periodic`` option of the scheduler's own actor, due at each full minute of the database's clock."""
+    """Is the ``periodic`` option of the scheduler's actor. A beat is due at each full minute of the database's clock."""
 
     def __str__(self) -> str:
         return "* * * * *"
@@ -53,7 +53,7 @@ class Beat:
         return True
 
     def next_valid_date(self, last: DateTime) -> DateTime:
-        """Return the time of the next beat by this machine's clock, which is soon if the database was unreachable."""
+        """Return the next beat's time by this machine's clock: a few seconds away if the database was unreachable."""
         if _PROCESS.away:
             return last.add(seconds=_AGAIN)
         return (last + _PROCESS.skew).start_of("minute").add(minutes=1) - _PROCESS.skew
@@ -82,12 +82,12 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
     """Run one beat: send the due jobs, then record that a scheduler is alive. The function returns within a minute.
 
     The work runs in a thread, so that a signal ends the process even if the database does not answer. The next beat of
-    any scheduler then continues the work. ``url`` is by default the environment's. ``prepare`` makes the checks of a
-    start, and returns the revision of this process's jobs.yaml.
+    any scheduler process then continues the work. ``url`` is by default ``DATABASE_URL``. ``prepare`` checks the
+    database, and returns the revision of this process's jobs.yaml.
 
     Raises:
         ConfigurationError, MigrationError: raised by ``prepare``.
-        AddressError: the address is wrong, and this process never reached the database.
+        AddressError: the database's address is wrong, and this process has never reached the database.
     """
     obey_signals()
     _PROCESS.turned, _PROCESS.url = time.monotonic(), url
@@ -95,7 +95,7 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
     if beating is None or not beating.is_alive():
         beating = _PROCESS.beating = threading.Thread(target=_beat, args=(url, prepare), name="beat", daemon=True)
         beating.start()
-    # Wait in short steps, so that a signal that comes just before a step is handled at the end of the step.
+    # Wait for the thread in short steps, because a signal that comes just before a step is handled after the step.
     end = time.monotonic() + _BEAT_WITHIN
     while beating.is_alive() and time.monotonic() < end:
         beating.join(_SIGNALS)
@@ -139,7 +139,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
 
 
 def faults() -> tuple[str, str]:
-    """Return why this process makes no progress, and why it sends no jobs, for probes. Without a fault, both are empty."""
+    """Return for probes why this process makes no progress, and why it sends no jobs. A reason is empty if there is none."""
     still = time.monotonic() - _PROCESS.turned
     stuck = f"has begun no beat for {still:.0f} s" if still > _STUCK_AFTER else ""
     if _PROCESS.away:
@@ -156,13 +156,13 @@ def _measure_skew(database_time: datetime) -> None:
 
 
 def register(conn: Connection, process: UUID, kind: str, **row: Any) -> None:
-    """Write the row of a process of zeke_jobs."""
+    """Write the row of a worker or scheduler process to the table of processes."""
     us = {"host": socket.gethostname(), "pid": os.getpid(), "version": zeke_jobs.__version__}
     SQL.run(conn, "worker/register", id=process, kind=kind, **us, **row)
 
 
 def leave(url: str | None, process: UUID, before: Callable[[Connection], object] = lambda _: None) -> None:
-    """Remove a process from the fleet. If that fails, other processes remove it when its heartbeats are missing."""
+    """Remove a process from the table of processes. If that fails, other processes remove it when its heartbeats are missing."""
     try:
         with closing(connect(url, application_name="zeke-jobs end")) as conn:
             before(conn)
@@ -179,9 +179,9 @@ def _leave() -> None:
 
 
 def obey_signals() -> None:
-    """End on SIGTERM (status 0) and SIGINT (130), even as PID 1. Leave the fleet within a second or not at all.
+    """End on SIGTERM (status 0) and SIGINT (130), even as PID 1. Unregister within a second or not at all.
 
-    SIGHUP does nothing, because each beat reads the configuration again. Only the main thread receives signals.
+    SIGHUP does nothing, because each beat reads the configuration again. Outside the main thread, this function does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         return

@@ -1,4 +1,4 @@
-"""Sends the jobs of due ticks: it reads the schedules in force, and decides and writes each tick with its job."""
+"""Sends the jobs of due ticks (cron times): reads the schedules in force, decides each tick, and stores it with its job."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -35,14 +35,14 @@ _NOT_SENT = {
 
 
 class Unreadable(ZekeJobsError, ValueError):
-    """This machine cannot read the line, the zone or the lengths of a schedule that is in force."""
+    """This machine cannot read the cron line, time zone, window or jitter of a schedule that is in force."""
 
 
 def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
-    """Decide all due ticks and send their jobs. Several schedulers may do so together, and finish each other's work.
+    """Decide all due ticks and send their jobs. Several scheduler processes may do this at the same time.
 
-    ``now`` is by default the database's time. A schedule that fails is logged, and does not stop the others. Raises
-    psycopg2.Error if the database is unreachable, and RuntimeError at the end if it refused statements of a schedule.
+    ``now`` is by default the database's time. A schedule that fails is logged, and the others go on. Raises
+    psycopg2.Error if the database is unreachable, and RuntimeError at the end if the database refused a schedule's statements.
     """
     now = now or clock(conn)
     decided: list[Tick] = []
@@ -85,7 +85,7 @@ def in_force(conn: Connection, schedule: str, *, now: datetime) -> Timetable | N
 
 
 def silence(conn: Connection) -> timedelta | None:
-    """Return the time since a scheduler last handled all schedules, or None if it is short, or there are no schedules."""
+    """Return how long no scheduler has handled all schedules, or None if that is short or there are no schedules."""
     passed: timedelta | None = SQL.value(conn, "schedule/silence")
     return None if passed is None or passed <= SILENT_AFTER else passed
 
@@ -98,11 +98,11 @@ def record(conn: Connection, tick: Tick, *, origin: str = "schedule") -> None:
 def send(
     conn: Connection, timetable: Timetable, tick: datetime | None, start: datetime | None = None
 ) -> dict[str, Any]:
-    """Send one job of a schedule. The result has the ``outcome`` and ``job_id`` of ``zeke_jobs.enqueue``."""
+    """Send one job of a schedule. The result has ``outcome`` and ``job_id`` from the SQL function ``zeke_jobs.enqueue``."""
     options = {"scheduled_for": tick and tick.isoformat(), "run_at": start and start.isoformat()}
     options |= {"schedule": timetable.name, "key": timetable.key}
     job_id, payload = str(new_id()), encode(timetable.payload or {})
-    # The job needs no revision, because the payload was checked when the schedule was put in force.
+    # Send without a revision of jobs.yaml, because the payload was checked when the schedule was put in force.
     job = {"id": job_id, "task": timetable.task, "revision": None, "payload": payload}
     sent = SQL.value(conn, "send/one", options=encode({name: one for name, one in options.items() if one}), **job)
     answer: dict[str, Any] = json.loads(sent) if sent else {"outcome": "created", "job_id": job_id}
@@ -122,7 +122,7 @@ def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetim
 
 @contextmanager
 def locked(conn: Connection, timetable: Timetable, *, wait: float = 5.0) -> Iterator[Timetable]:
-    """Run a transaction in which no other session decides the schedule's ticks. Yields the schedule with its progress."""
+    """Run a transaction in which no other session decides the schedule's ticks. Yields the locked schedule."""
     known = timetable.decided_to
     with lock_waits.told(conn, f"schedule {timetable.id}"), transaction(conn):
         SQL.all(conn, "schedule/bounds", lock_wait=round(1000 * wait))
@@ -132,7 +132,7 @@ def locked(conn: Connection, timetable: Timetable, *, wait: float = 5.0) -> Iter
 
 
 def advance(conn: Connection, timetable: Timetable, decided_to: datetime) -> None:
-    """Store the progress of a schedule."""
+    """Store the time up to which a schedule's ticks are decided."""
     progress = {"decided_to": decided_to, "next_tick": timetable.cron.next_after(decided_to, timetable.zone)}
     SQL.run(conn, "schedule/advance", task=timetable.id, **timetable.line, **progress)
 
@@ -155,7 +155,7 @@ def _decide(conn: Connection, timetable: Timetable, now: datetime) -> list[Tick]
 
 
 def read_line(schedule: str, cron: Mapping[str, Any]) -> tuple[Cron, ZoneInfo, timedelta, timedelta]:
-    """Return the line, zone, window and jitter of a schedule in force. Raises Unreadable if they cannot be read."""
+    """Return the cron line, time zone, window and jitter of a schedule in force. Raises Unreadable if one cannot be read."""
     try:
         lengths = [bounds.delay(name, cron[name]) for name in ("window", "jitter")]
         return parse(cron["at"]), ZoneInfo(cron["timezone"]), lengths[0], lengths[1]

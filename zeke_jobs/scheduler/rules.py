@@ -1,4 +1,4 @@
-"""Decides the outcome of each tick by pure rules, without clock or database."""
+"""Decides for each tick (due time) of a schedule whether a job is sent, without reading the clock or the database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,18 +40,18 @@ class Timetable:
 
     @property
     def id(self) -> str:
-        """Return the id of the schedule's ticks: its name, or the id of its task."""
+        """Return the schedule's id: the name of a stored schedule, or the id of the task in jobs.yaml."""
         return self.name or self.task
 
     @property
     def line(self) -> dict[str, str]:
-        """Return the cron line and the zone for which the progress was stored."""
+        """Return the cron line and the time zone, as the database stores them."""
         return {"cron": str(self.cron), "timezone": self.zone.key}
 
 
 @dataclass(frozen=True)
 class Tick:
-    """Describes one tick and its outcome."""
+    """Describes one tick (due time of a schedule) and its outcome."""
 
     task: str  # the id of the tick's timetable
     scheduled_for: datetime
@@ -61,16 +61,16 @@ class Tick:
 
 
 def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datetime]:
-    """Return the ticks after ``decided_to`` to decide now, without future ticks and ticks older than the window."""
+    """Return the ticks after ``decided_to`` that are due and no older than the schedule's ``window``."""
     start = max(decided_to, now - max(timetable.window, ON_TIME) - timedelta(microseconds=1))
     return list(timetable.cron.between(start, now + GRACE, timetable.zone))
 
 
 def decide(timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfinished: Row | None = None) -> list[Tick]:
-    """Return the outcome of each due tick, in order. ``unfinished`` is an earlier tick's job, a row of ``schedule/unfinished``.
+    """Return the outcome of each due tick, in order. ``unfinished`` is a row of ``schedule/unfinished``: an earlier tick's job.
 
-    Several ticks mean that no scheduler ran for a while. ``missed`` decides about ticks older than ``ON_TIME``, then
-    ``overlap`` about the other ticks. With ``missed: all``, every tick is sent.
+    If there are several ticks, no scheduler ran for a while. First ``missed`` decides which ticks older than
+    ``ON_TIME`` are skipped, then ``overlap`` decides about the rest. With ``missed: all``, every tick is sent.
     """
     if timetable.paused:
         return _newest([Tick(timetable.id, at, "skipped", timetable.paused) for at in ticks])
