@@ -1,4 +1,4 @@
--- Begin calls, in the given order. Returns the stored answer of an equal call if there is one, or the id of the question that was put into a batch.
+-- Begin calls, in the given order. Returns for each call the stored answer of an equal call, if any, or the id of its question for a batch.
 SELECT b.id, b.answer, b.is_new, b.until, b.why
 FROM unnest(%(keys)s::text[], %(stories)s::uuid[], %(jobs)s::uuid[], %(costs)s::numeric[])
   WITH ORDINALITY AS asked (key, story_id, job_id, cost, place)

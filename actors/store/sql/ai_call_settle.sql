@@ -1,4 +1,4 @@
--- End calls, each once, and store good answers. Returns the costs; NULL for a call that had already ended.
+-- End calls, each only once, and store valid answers. Returns the costs; NULL for a call that had already ended.
 SELECT e.id, public.ai_call_settle(
   e.id, e.outcome, e.detail, e.model, e.input_tokens, e.output_tokens, e.cost, e.is_charged, e.latency_ms, e.key, e.answer) AS cost_usd
 FROM jsonb_to_recordset(%(ends)s) AS e (

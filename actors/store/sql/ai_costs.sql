@@ -1,4 +1,4 @@
--- Calls and costs since a day, grouped as asked. `unknown` counts calls of a model without a stated price.
+-- Calls to models and their costs since a day, grouped by "by". `unknown` counts calls of a model without a stated price.
 SELECT
   CASE %(by)s
     WHEN 'day' THEN c.day::text

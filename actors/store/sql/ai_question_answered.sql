@@ -1,4 +1,4 @@
--- Record the answer to a question, or that it gets no answer, and its cost. Returns whether a job waits for the answer.
+-- Record that a question of a batch was answered or gets no answer, and its cost. Returns whether a job waits for the answer.
 UPDATE public.ai_calls AS a SET question = NULL, reserved_usd = coalesce(%(cost)s::numeric, a.reserved_usd)
 WHERE a.id = %(id)s::uuid
 RETURNING EXISTS (

@@ -1,5 +1,5 @@
--- Take the questions of a batch: the questions that its job took before, and those of the given questions that are in no batch and have a waiting
--- job. A question without a waiting job ends here, and costs nothing.
+-- Take the given questions for a batch: questions that the batch's job took before, and questions in no batch for which a job waits. If no job waits
+-- for a question, the question ends here, and costs nothing.
 WITH left_over AS (
   UPDATE public.ai_calls AS a
   SET question = NULL, outcome = 'failed', detail = 'its job ended before it was asked', cost_usd = 0, settled_at = zeke_jobs.now()

@@ -1,5 +1,5 @@
--- The stories that a receiver still has to get, in the form of a digest's entries, the earliest find first. If a message was begun, only its
--- stories.
+-- The stories that were not sent to a receiver yet, in the form of a digest's entries, in the order in which they were found. If a message was begun,
+-- only the stories of that message.
 SELECT
   s.id AS story_id, a.name AS alert, s.title, s.primary_url AS url, src.name AS source,
   coalesce(o.brief_one_liner, o.brief_two_liner, o.brief_elevator) AS one_liner,

@@ -1,4 +1,4 @@
--- Which alerts match a story, and what their receivers got of its event.
+-- Which alerts match a story, and which story of the same event each receiver got.
 SELECT
   a.name, r.receiver, a.min_chili, f.chili, f.is_new, f.is_fresh, f.is_hot, f.has_words, f.has_source,
   told.story_id, told.number, told.sent_at, told.detail, told.alert,

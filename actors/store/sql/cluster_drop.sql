@@ -1,2 +1,2 @@
--- Remove clusters that were merged into another.
+-- Remove clusters that were merged into another cluster.
 DELETE FROM public.story_clusters WHERE id = ANY (%(merged)s::uuid[])

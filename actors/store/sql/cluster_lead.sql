@@ -1,5 +1,5 @@
--- Set the leading story of a cluster: the story that was published first; if several were, the story from the source with the highest authority.
--- Counts the cluster's sources.
+-- Set the leading story of a cluster and count its sources. The story that was published first leads; of several, the story whose source has the
+-- highest authority.
 WITH members AS (
   SELECT s.id, s.title, s.primary_source_id, s.published_at, s.created_at, src.authority_score
   FROM public.stories AS s

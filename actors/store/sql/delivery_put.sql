@@ -1,4 +1,4 @@
--- The result of an attempt to deliver a digest; a delivered digest stays delivered.
+-- Record the result of an attempt to deliver a digest; a delivered digest stays delivered.
 INSERT INTO public.digest_deliveries AS d (period, ends_on, team_id, receiver, delivered_at, detail)
 VALUES (
   %(period)s, %(ends_on)s, %(team_id)s::uuid, %(receiver)s, CASE WHEN %(detail)s::text IS NULL THEN zeke_jobs.now() END, %(detail)s)

@@ -1,4 +1,4 @@
--- The similarity of the stories of a digest, by the vectors of one model. Pairs whose signs differ too much to be similar are left out.
+-- The cosines of the stories of a digest, by vectors of the same model. A pair of stories whose vectors' signs differ too much is left out.
 SELECT a.story_id AS one, b.story_id AS other, a.model_version, public.embedding_cosine(x.embedding, y.embedding::real[]) AS cosine
 FROM public.story_signs AS a
 JOIN public.story_signs AS b ON b.model_version = a.model_version AND b.story_id > a.story_id AND bit_count(a.signs # b.signs) < 500

@@ -1,4 +1,4 @@
--- Store a digest; no row if nothing in it is new.
+-- Store a digest; returns no row if the stored digest has the same entries.
 INSERT INTO public.digests AS d (period, ends_on, team_id, entries)
 VALUES (%(period)s, %(ends_on)s, %(team_id)s::uuid, %(entries)s)
 ON CONFLICT (period, ends_on, coalesce(team_id, '00000000-0000-0000-0000-000000000000')) DO UPDATE

@@ -1,4 +1,4 @@
--- A story's overlay and the analyses of its event, locked until the transaction ends, always in the same order; and the sources of the event.
+-- The overlays of a story and of its event's other analysed stories, locked in a fixed order until the transaction ends, with the number of sources.
 SELECT
   o.story_id, o.why_it_matters, o.citations, o.brief_one_liner, o.brief_two_liner, o.brief_elevator, m.summary,
   (SELECT public.story_event_sources(%(story_id)s::uuid)) AS sources

@@ -1,4 +1,4 @@
--- The similarity of a story to example stories, given by id or number, by the vectors of one model.
+-- The cosine of a story to each example story with a vector of the same model. Examples are given by id or number.
 SELECT x.story_id, i.number, s.title, public.embedding_cosine(x.embedding, mine.embedding::real[]) AS cosine
 FROM public.story_embeddings AS mine
 JOIN public.story_embeddings AS x ON x.model_version = mine.model_version AND x.story_id <> mine.story_id

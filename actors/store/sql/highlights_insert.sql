@@ -1,4 +1,4 @@
--- Add highlights. Their ids are derived from story, team and words, so that two workers cannot store a highlight twice.
+-- Add highlights. A highlight's id is a hash of story, team and words, so that two workers cannot store the same highlight twice.
 INSERT INTO public.highlights (
   id, story_id, team_id, created_by, kind, origin, title, summary, quote, is_generated, metadata, created_at, updated_at)
 SELECT

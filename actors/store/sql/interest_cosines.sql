@@ -1,5 +1,5 @@
--- The similarity of example stories, given by id or number, to other stories, by the vectors of one model. Stories whose signs differ too much to
--- be similar are left out.
+-- The cosine of each example story to other stories, by the vectors of one model. Examples are given by id or number. Stories are left out if the
+-- vectors' signs differ too much.
 WITH others AS MATERIALIZED (
   SELECT g.story_id, g.model_version, g.signs FROM public.story_signs AS g WHERE g.story_id = ANY (%(stories)s::uuid[])
 )

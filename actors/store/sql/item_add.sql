@@ -1,4 +1,4 @@
--- Add one item by hand, or return the id of the existing item.
+-- Add one item that a person named, or return the existing item.
 WITH added AS (
     INSERT INTO public.raw_items (source_id, external_id, kind, title, url, published_at, metadata)
     VALUES (%(source_id)s, %(external_id)s, %(kind)s, %(title)s, %(url)s, %(published_at)s, %(metadata)s)

@@ -1,4 +1,4 @@
--- Update an item with its new details when somebody asks for it again.
+-- Update an item with new details when a person asks for the item again.
 UPDATE public.raw_items
 SET
     url = COALESCE(%(url)s, url),

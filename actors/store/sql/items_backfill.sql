@@ -1,4 +1,4 @@
--- The newest items of a source's backlog; then items that a filter dropped, beginning with the item whose check is longest ago.
+-- The newest items of a source's backlog, then items that a filter dropped, ordered by the time of their last check, the earliest first.
 SELECT r.id, r.url
 FROM public.raw_items AS r
 JOIN public.item_outcomes AS o ON o.raw_item_id = r.id

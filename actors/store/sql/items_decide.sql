@@ -1,4 +1,4 @@
--- Record the outcome of items, or that they wait for another attempt, and set their status to match. Outcomes are locked before items.
+-- Record the outcome of items, or that the items wait for another attempt, and set their status to match. Outcomes are locked before items.
 WITH decided AS (
     INSERT INTO public.item_outcomes AS o (raw_item_id, outcome, detail, story_id, attempts, decided_at)
     SELECT given.id, %(outcome)s, %(detail)s, %(story_id)s::uuid, %(attempts)s, CASE WHEN %(is_final)s THEN zeke_jobs.now() END

@@ -1,4 +1,4 @@
--- Mark items as queued for fetch-content; earlier lost jobs no longer count.
+-- Mark items as queued for fetch-content, and forget how often their jobs were lost before.
 WITH queued AS (
     INSERT INTO public.item_outcomes AS o (raw_item_id, outcome)
     SELECT given.id, 'queued' FROM unnest(%(ids)s::uuid[]) AS given (id) ORDER BY given.id

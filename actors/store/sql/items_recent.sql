@@ -1,4 +1,4 @@
--- The newest items that were found since a time, in the form for fetch-content, with the texts of items that have one.
+-- The newest items that were found since a time, in the form that fetch-content reads, with their stored texts.
 SELECT
     r.id, r.source_id, r.external_id, r.kind, r.title, r.url, r.published_at, r.metadata, r.created_at AS found_at,
     o.outcome, 0 AS attempts, s.type AS source_type,

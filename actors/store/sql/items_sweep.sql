@@ -1,6 +1,6 @@
--- Find lost items: queued for too long, without an unfinished job. They are queued again or, after too many times, given up. The statement groups
--- and does not join, so that its time grows only in proportion to the number of items, even if the planner's estimates are wrong. It reads the jobs
--- only if an item has waited that long.
+-- Find lost items, which are queued for too long without an unfinished job. A lost item is queued again or, after too many times, given up. The
+-- statement groups and does not join, so that its time grows only in proportion to the number of items, even if the planner's estimates are wrong.
+-- The statement reads the jobs only if an item has waited that long.
 WITH waiting AS MATERIALIZED (
     SELECT o.raw_item_id::text AS id, o.queued_at
     FROM public.item_outcomes AS o

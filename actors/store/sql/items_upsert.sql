@@ -1,6 +1,6 @@
--- Add new items of a feed and mark edited ones; returns both kinds. An item is edited if the feed's own update time is later, if its title changed,
--- or if it got a transcript after it was read or after its page was unavailable. An update time in the future is ignored until it has come, because
--- some feeds have a time that grows with each reading.
+-- Add new items of a feed and update edited items; returns both kinds. An item is edited if the feed's own update time is later, if its title
+-- changed, or if it got a transcript after it was read or after its page was unavailable. An update time in the future is ignored until that time,
+-- because some feeds give a later time at each reading.
 WITH given AS (
     SELECT external_id, kind, title, url, published_at, metadata, rank
     FROM jsonb_to_recordset(%(items)s) AS g (

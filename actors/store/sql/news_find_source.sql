@@ -1,4 +1,4 @@
--- Find a source by the beginning of its id, its address or its name. Two rows are enough to see that the text is ambiguous.
+-- Find a source by its address, its name, or the beginning of its id. Two rows are enough to see that the given text is ambiguous.
 SELECT src.id
 FROM public.sources AS src
 WHERE src.id::text LIKE %(prefix)s || '%%' OR src.url = %(name)s OR lower(src.name) = lower(%(name)s)

@@ -1,4 +1,4 @@
--- At most this number of stories that may have at least this chili score for some team: by their own score, or after a shift by interests.
+-- A limited number of stories that may have at least a given chili score for some team: by their own score, or after a shift by interests.
 SELECT o.story_id
 FROM public.story_overlays AS o
 WHERE o.citations -> 'chili' >= to_jsonb(%(min_chili)s::numeric) AND jsonb_typeof(o.citations -> 'chili') = 'number'

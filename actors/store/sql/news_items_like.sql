@@ -1,5 +1,5 @@
--- Items of a story, of a name within their source, or of a folder of a mailbox; and items whose address, or whose text's address, contains all the
--- given parts, because the caller compares canonical addresses. The shortest address comes first: it has the fewest other parts.
+-- Items of a story, with a name within their source, or in a folder of a mailbox, and items whose address, or whose text's address, contains all
+-- given parts, because the caller compares canonical addresses. The shortest address comes first, because the shortest has the fewest other parts.
 SELECT
   r.id,
   r.url,

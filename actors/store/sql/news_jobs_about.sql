@@ -1,4 +1,4 @@
--- The latest jobs about any of these ids or addresses; unfinished ones first.
+-- The latest jobs about any of the given ids or addresses, unfinished jobs first.
 SELECT j.id, j.name AS task, j.state::text AS state, j.created_on, j.start_after, j.completed_on, j.waiting_for, j.error,
   j.output, j.retry_count
 FROM zeke_jobs.job AS j

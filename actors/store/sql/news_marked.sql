@@ -1,4 +1,4 @@
--- The stories that a team has marked: only those with the state "state", if it is not NULL, and only starred stories, if that is asked.
+-- The stories that a team has marked: with the state "state" if that is not NULL, and with a star if "starred" is true.
 SELECT t.story_id
 FROM public.team_story_states AS t
 WHERE t.team_id = %(team)s::uuid

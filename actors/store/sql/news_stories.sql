@@ -1,4 +1,4 @@
--- Stories for people, the newest first, with their analysis. Selective filters are given as ids, so that the query begins with them.
+-- Stories for people, the newest first, with their analysis. If few stories pass a filter, the caller gives their ids, so that the query is fast.
 SELECT
   i.number,
   s.id,

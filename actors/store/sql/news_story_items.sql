@@ -1,4 +1,4 @@
--- Every item of this story.
+-- Every item of a story.
 SELECT r.id, r.external_id, r.url, src.name AS source, i.outcome, i.detail
 FROM public.item_outcomes AS i
 JOIN public.raw_items AS r ON r.id = i.raw_item_id

@@ -1,5 +1,5 @@
--- Store the analysis, brief and summary of a locked story; rows that do not change are not written. Without a state, the state and time of the
--- analysis do not change; without a saved time, the time of the brief does not change.
+-- Store the analysis, brief and summary of a locked story; rows that do not change are not written. If no state is given, the analysis keeps its
+-- state and time. If no saved time is given, the number of seconds that the brief saves a reader does not change.
 WITH summarised AS (
   UPDATE public.stories
   SET summary = %(summary)s, updated_at = zeke_jobs.now()

@@ -1,2 +1,2 @@
--- The addresses of all sources that are read.
+-- The addresses at which sources are read.
 SELECT s.url FROM public.sources AS s WHERE s.url IS NOT NULL AND s.type <> 'manual'

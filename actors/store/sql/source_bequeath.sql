@@ -1,4 +1,4 @@
--- Give the stories of a source that are also in other sources to those sources, with their text, so that they are kept when the source is removed.
+-- Before a source is removed, give its stories that are also in another source to that source, with their texts, so that these stories stay.
 WITH heir AS MATERIALIZED (
   SELECT DISTINCT ON (s.id) s.id AS story_id, c.id AS content_id, r.id AS item_id, r.source_id
   FROM public.raw_items AS mine

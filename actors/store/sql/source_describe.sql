@@ -1,4 +1,4 @@
--- Set a source's name from its feed, unless a person named it, and its new address.
+-- Set a source's name from its feed, unless a person gave the name, and the source's new address.
 UPDATE public.sources
 SET
     name = COALESCE(NULLIF(name, ''), NULLIF(%(name)s, '')),

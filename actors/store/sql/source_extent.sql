@@ -1,4 +1,4 @@
--- The numbers of a source's items and stories, and of its stories that are starred or also in other sources.
+-- How many items and stories a source has, how many of these stories are starred, and how many are also in other sources.
 SELECT
   (SELECT count(*) FROM public.raw_items AS r WHERE r.source_id = %(source_id)s::uuid) AS items,
   count(*) AS stories,

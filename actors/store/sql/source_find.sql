@@ -1,4 +1,4 @@
--- A source by kind and address; the oldest of several.
+-- The source with a kind and address; of several sources, the oldest.
 SELECT id
 FROM public.sources
 WHERE type = %(type)s AND url = %(url)s

@@ -1,4 +1,4 @@
--- Store the result of a poll, and the time of the next.
+-- Store the result of a poll of a source, and the time of the next poll.
 INSERT INTO public.source_polling AS p (
     source_id, etag, last_modified, next_check_at, checked_at, interval_seconds,
     failures, gone_count, moved_to, moved_count, moved_since, fetched_once, queued_at

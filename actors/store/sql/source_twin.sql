@@ -1,4 +1,4 @@
--- The source that has all of these items; the oldest if there are several.
+-- The source that has all given items; of several sources, the oldest.
 SELECT s.id, s.name
 FROM public.sources AS s
 WHERE s.type <> 'manual'

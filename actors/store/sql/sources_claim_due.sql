@@ -1,6 +1,6 @@
--- Mark sources as queued for reading and return them: the due sources, or all active sources if a person asks. A source that is already
--- queued does not change, unless its job was lost, that is, it was queued long ago and has no unfinished job. The statement groups and does not join, as in
--- items_sweep; it reads the jobs only if a source was queued that long ago.
+-- Mark sources as queued for reading and return them: the due sources, or all active sources if a person asks. A queued source does not change,
+-- unless its job was lost: the source was queued long ago and has no unfinished job. The statement groups and does not join, as items_sweep does, and
+-- reads the jobs only if a source was queued that long ago.
 WITH wanted AS MATERIALIZED (
     SELECT s.id::text AS id, s.url, p.next_check_at, p.queued_at
     FROM public.sources AS s

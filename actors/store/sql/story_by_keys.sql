@@ -1,5 +1,5 @@
--- The oldest story that has one of a text's certain keys. Without such a story, all stories that share one of its claimed keys, the oldest first, with
--- their texts, which the caller compares.
+-- The oldest story that has one of a text's certain keys. If no story has one, all stories that have one of the text's claimed keys, the oldest
+-- first, with their texts, which the caller compares.
 WITH found AS (
   SELECT k.story_id, min(k.created_at) AS created_at, bool_or(k.key = ANY (%(certain)s::text[])) AS is_certain
   FROM public.story_keys AS k

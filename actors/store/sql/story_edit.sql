@@ -1,4 +1,4 @@
--- Set the new title from a story's source, if the pipeline wrote the old one; a person's title is kept.
+-- Set a story's title to the new title at its source, if the pipeline wrote the old title. A person's title is kept.
 WITH edited AS (
     UPDATE public.stories AS s
     SET title = %(title)s, updated_at = zeke_jobs.now()

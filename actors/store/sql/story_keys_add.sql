@@ -1,4 +1,4 @@
--- Add keys to a story; a key that another story has does not move.
+-- Add keys to a story. If another story has a key, the key stays with that story.
 INSERT INTO public.story_keys (key, story_id)
 SELECT key, %(story_id)s
 FROM unnest(%(keys)s::text[]) AS key

@@ -1,4 +1,4 @@
--- Store a story's embedding, its signs, and the terms by which stories of its event are found; equal rows are not written.
+-- Store a story's embedding, the signs of the embedding, and the terms by which stories of the same event are found; equal rows are not written.
 WITH told AS MATERIALIZED (
   SELECT s.id, coalesce(s.published_at, s.created_at) AS happened_at FROM public.stories AS s WHERE s.id = %(story_id)s::uuid
 ), wanted AS MATERIALIZED (

@@ -1,4 +1,4 @@
--- The facts by which a story's highlights are scored: the authority of its source, its age, and its scores by teams' interests.
+-- The data by which a story's highlights are scored: the authority of the story's source, the story's age, and its scores by teams' interests.
 SELECT
   src.authority_score::float8 AS authority,
   greatest(0, floor(extract(epoch FROM zeke_jobs.now() - coalesce(s.published_at, s.created_at)) / 86400))::int AS age_days,

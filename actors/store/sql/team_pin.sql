@@ -1,4 +1,4 @@
--- Set or remove a team's star on a story; its state does not change. If the team has no row for the story, there is nothing to remove.
+-- Set or remove a team's star on a story; the story's state does not change. If the team has no row for the story, there is nothing to remove.
 INSERT INTO public.team_story_states AS t (team_id, story_id, pinned, created_at, updated_at)
 SELECT %(team_id)s::uuid, %(story_id)s::uuid, %(pinned)s, zeke_jobs.now(), zeke_jobs.now()
 WHERE %(pinned)s

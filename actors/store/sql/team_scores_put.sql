@@ -1,4 +1,4 @@
--- Store the shifts of a story by teams' interests; teams without interests lose their row.
+-- Store by how much teams' interests shift a story's chili score. A team without interests loses its row.
 WITH given AS (
   SELECT g.team_id, g.shift, g.parts
   FROM jsonb_to_recordset(%(scores)s) AS g (team_id uuid, shift numeric, parts jsonb)

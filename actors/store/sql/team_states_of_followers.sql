@@ -1,5 +1,4 @@
--- Move a story's state forward for every team that follows one of its sources: from unread to read to archived,
--- never back.
+-- Move a story's state forward (from unread to read to archived, never back) for every team that follows one of the story's sources.
 INSERT INTO public.team_story_states AS t (team_id, story_id, state, created_at, updated_at)
 SELECT f.team_id, %(story_id)s::uuid, %(state)s, zeke_jobs.now(), zeke_jobs.now()
 FROM unnest(%(teams)s::uuid[]) AS f (team_id)
