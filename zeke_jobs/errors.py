@@ -49,7 +49,7 @@ class UnknownRevision(ZekeJobsError):
 
 
 class UnknownTask(ZekeJobsError):
-    """The catalogue has no task of this name. The message suggests the nearest name."""
+    """The database has no task of this name. The message suggests the nearest name."""
 
 
 class InvalidPayload(ZekeJobsError):

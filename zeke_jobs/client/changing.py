@@ -100,7 +100,7 @@ def prioritise(id: UUID | str, *, priority: int, **options: Unpack[ChangeOptions
 @overload
 def prioritise(id: None = None, *, priority: int, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def prioritise(id: UUID | str | None = None, *, priority: int, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
-    """Set the priority of a queued job, or of all matching jobs. The highest priority runs first. See ``retry``."""
+    """Set the priority of a queued job, or of all matching jobs. Jobs with the highest priority run first. See ``retry``."""
     return _change("prioritise", id, options, {"priority": priority})
 
 
@@ -150,7 +150,7 @@ def _change(
 async def one(
     database: Database, verb: Verb, job_id: UUID, value: Mapping[str, Any], *, by: str | None, reason: str | None = None
 ) -> Changed:
-    """Change one job, as the plan of ``cancel``, ``retry``, ``prioritise`` and ``reschedule``."""
+    """Run the database queries (the plan) of ``cancel``, ``retry``, ``prioritise`` or ``reschedule`` for one job."""
     params = {"filter": encode({"id": str(job_id)}), "value": encode(value), "after": None, "most": 1}
     ((changed, *_),) = await database.ask("change/jobs", change=verb, reason=reason, by=by, **params)
     job = await reading.one(database, job_id)
@@ -207,7 +207,7 @@ def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
 
 
 async def emission(database: Database, name: str, data: Any) -> None:
-    """Emit an event, as the plan of ``emit``."""
+    """Run the database query of ``emit`` (its plan)."""
     try:
         text = encode(data)
     except UnfitForJson as error:

@@ -24,7 +24,7 @@ _REFUSED = "22023"
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Describes a database behind a connection of any driver. ``identity`` distinguishes databases.
+    """Is the database as a plan uses it, through any driver's connection. ``identity`` distinguishes databases.
 
     ``execute`` runs a statement of the folder sql/queries by name, and returns all rows, or an awaitable of all rows.
     """

@@ -51,7 +51,7 @@ def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the
 
 
 async def one(database: Database, job_id: UUID) -> Job:
-    """Read the status of a job, as the plan (database queries) of ``status``."""
+    """Run the database queries of ``status`` (its plan)."""
     rows = await database.ask("job/list", **{**_NO_FILTER, "id": str(job_id)})
     if not rows:
         raise await missing(database, job_id)
@@ -59,7 +59,7 @@ async def one(database: Database, job_id: UUID) -> Job:
 
 
 async def missing(database: Database, job_id: UUID) -> JobNotFound:
-    """Return the error for an id without a job: JobPurged if a purged job had this id."""
+    """Return the error for an id without a job: JobPurged if a purged job had this id, otherwise JobNotFound."""
     for task, outcome, ended in await database.ask("job/purged", id=str(job_id)):
         when = f"{ended:%Y-%m-%d %H:%M} UTC"
         return JobPurged(f"expected a job that is kept, got {job_id}: {task}, {outcome} on {when}, purged since")
@@ -113,7 +113,7 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
     Raises:
         JobFailed: the job failed or was cancelled; ``error.job`` is its status.
         WaitTimeout: the job did not end in time. It goes on.
-        JobNotFound: no job has this id; JobPurged if a purged job had it.
+        JobNotFound: no job has this id; JobPurged if a purged job had this id.
     """
     job_id, seconds = as_id("id", id), seconds_of(timeout)
     job, output = drivers.perform(None, result, job_id)
@@ -158,7 +158,7 @@ async def result(database: Database, job_id: UUID) -> tuple[Job, Any]:
 
 
 def still_runs(job: Job, seconds: float) -> NoReturn:
-    """Raise the error of a wait whose timeout is over."""
+    """Raise WaitTimeout for a job that has not ended in time."""
     raise WaitTimeout(
         f"expected {job.task_id} {job.id} to end within {seconds:g} s, got {job.status} still\n  help: zeke-jobs why {job.id}"
     )

@@ -61,7 +61,7 @@ def send(
             Connection or Session.
 
     Raises:
-        UnknownTask: no task has this name; the message suggests the nearest.
+        UnknownTask: no task has this name; the message suggests the nearest name.
         InvalidPayload: the payload does not fit the task's model. Nothing was written.
         QueueFull: the task has ``max_queued`` jobs waiting. Nothing was written.
         TypeError, ValueError: an option is unknown or not valid.
@@ -79,7 +79,7 @@ async def one(
     options: Mapping[str, Any],
     carried: Mapping[str, Any] | None = None,
 ) -> Sent:
-    """Send one job, as the plan of ``send``. Middleware in the worker gets ``carried`` from the sender's middleware."""
+    """Run the database queries of ``send`` (its plan). Middleware in the worker gets ``carried`` from the sender's middleware."""
     refuse_unknown(options)
     # Choose the id before the statement, so that repeating the statement after a dead connection makes no second job.
     own = new_id() if options.get("id") is None else None
@@ -132,7 +132,7 @@ async def many(
     keys: Sequence[str | None] | None,
     options: Mapping[str, Any],
 ) -> list[Sent]:
-    """Send many jobs, as the plan of ``send_many``."""
+    """Run the database queries of ``send_many`` (its plan)."""
     refuse_unknown(options, ManyJobOptions)
     given, own_keys = list(payloads), list(keys or ())
     if isinstance(keys, str):
@@ -204,7 +204,7 @@ def statement(
 
     Args:
         task: Id or alias of a task.
-        payload: Its fields.
+        payload: The job's fields.
         style: How the driver writes parameters: ``numeric`` (``$1``; params is a tuple), ``named`` (``:name``) or ``pyformat``
             (``%(name)s``), the last two with a mapping.
         options: The options.

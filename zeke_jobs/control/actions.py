@@ -82,8 +82,8 @@ def backfill(
 ) -> list[Tick]:
     """Send a job for each tick from ``start`` to ``end`` (inclusive) that has no job. Returns all ticks of the range.
 
-    A tick with a job is skipped. The jobs may overlap, even if the schedule forbids overlap. Raises ValueError if the
-    range is reversed, ends in the future, or has more than ``MOST`` ticks.
+    A tick that already has a job is skipped. The jobs may overlap, even if the schedule forbids overlap. Raises
+    ValueError if the range is reversed, ends in the future, or has more than ``MOST`` ticks.
     """
     timetable = find(conn, name)
     if not start <= end <= dispatch.clock(conn):
@@ -117,7 +117,7 @@ KINDS = ("task", "queue", "limit", "schedule")
 
 
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
-    """Start no jobs of the target until ``resume``. Active jobs go on. Returns False if the target was already paused.
+    """Start no jobs of the target until ``resume`` is called. Active jobs go on. Returns False if the target was already paused.
 
     The target is ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``; a paused schedule sends no jobs.
     """

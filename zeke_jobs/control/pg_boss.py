@@ -60,7 +60,7 @@ class Import:
 
     Raises:
         ConfigurationError: the schema has no pg-boss of version 10 to 12.
-        UnknownTask: the catalogue lacks a task in ``names``; the message suggests the nearest name.
+        UnknownTask: ``names`` contains an unknown task; the message suggests the nearest name.
     """
 
     conn: Connection

@@ -44,7 +44,7 @@ class Context(ABC, Generic[S]):
         attempt: Number of this start of the handler, from 1. Deferrals do not count.
         revision: Number of the revision of jobs.yaml that this attempt uses.
         batch_id: The batch that this job belongs to, or None.
-        scheduled_for: The tick that a schedule sent this job for, or None.
+        scheduled_for: The due time (tick) for which a schedule sent this job, or None.
         settings: The task's ``settings`` from jobs.yaml, as an instance of the annotated model.
         logger: A structlog logger with task and job id bound.
     """
@@ -282,7 +282,7 @@ class ChunkContext(Generic[S]):
         self._settle(i, Retry(delay, reason, limit=limit))
 
     def add_costs(self, amounts: Mapping[int, Decimal | int], currency: str = "USD") -> None:
-        """Add an amount to the cost of each job, by the job's index. In a worker, the call is one statement."""
+        """Add an amount to the cost of each job, by the job's index. In a worker, the call is one SQL statement."""
         if amounts:
             self.jobs[0]._add_costs({self._job(i): amount for i, amount in amounts.items()}, currency)  # noqa: SLF001
 

@@ -19,7 +19,7 @@ class Event:
 
 
 def check_name(name: str) -> str:
-    """Return the name of an event. Raises an error if the name is not valid."""
+    """Return the name of an event. Raises TypeError or ValueError if the name is not valid."""
     if not isinstance(name, str):
         raise TypeError(f"expected the name of an event as text, got {name!r}")
     if not 0 < len(name.encode()) <= LONGEST_NAME:

@@ -49,7 +49,7 @@ _hidden: ContextVar[tuple[frozenset[str], tuple[str, ...]]] = ContextVar("hidden
 
 
 def remember(name: str, value: str) -> None:
-    """Remember a value of the variable ``name``. If the name suggests a secret, ``redact`` replaces the value."""
+    """Remember the value of the environment variable ``name``. If the name suggests a secret, ``redact`` replaces the value."""
     if _SECRET_NAME.search(name) and _is_distinct(value):
         _known[value] = f"${{{name}}}"
 

@@ -32,8 +32,8 @@ Duration = Annotated[
 class Payload(BaseModel):
     """Is the base class of payload models. Payloads are stored in snake_case, and camelCase is accepted as input.
 
-    A worker ignores fields that it does not know, so that old and new code can overlap. ``send`` refuses such fields.
-    While the job runs, the repr and the text of a payload show sensitive fields as ``***``.
+    A worker ignores fields that it does not know, so that old and new code can run at the same time. ``send`` refuses
+    such fields. While the job runs, the repr and the text of a payload show sensitive fields as ``***``.
     """
 
     model_config = ConfigDict(

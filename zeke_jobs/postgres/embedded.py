@@ -29,7 +29,7 @@ _PATIENCE = 60.0  # seconds for a server to start or to stop
 
 
 def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, str] | None = None) -> str:
-    """Start the server in ``folder``, or find it running, and return its URL. The server runs until ``stop``.
+    """Start the server in ``folder``, or find it running, and return its URL. The server runs until ``stop`` is called.
 
     Several processes may call this function at the same time, also after a crash.
 

@@ -1,6 +1,6 @@
 """Brings a database's schema to the version that this code needs.
 
-Tables change by numbered files, which are frozen once committed. Functions, views and triggers hold no data: each is
+Numbered files change the tables; a committed file is never edited. Functions, views and triggers hold no data: each is
 defined once, in ``sql/code``, and ``migrate`` replaces all of them when the number in ``sql/code/edition`` grows.
 """
 
@@ -135,7 +135,7 @@ def _apply_missing(conn: Connection, migration: Migration) -> bool:
     """Run and record a file, under the migrations' lock. Returns False if another process has already applied the file."""
 
     def objects() -> set[str]:
-        """Return the objects outside the schema of zeke_jobs, or an empty set for zeke_jobs itself."""
+        """Return the database's objects outside the schema zeke_jobs, or an empty set if the migration is one of zeke_jobs."""
         return {row["object"] for row in SQL.all(conn, "migration/objects")} if migration.package != OURS else set()
 
     if not _is_missing(migration, _applied(conn)):

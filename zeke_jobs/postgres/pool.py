@@ -1,4 +1,4 @@
-"""Opens connections to Postgres, groups statements in transactions, and has a pool that waits instead of failing."""
+"""Opens connections to Postgres, groups statements in transactions, and has a pool whose callers wait for a free connection."""
 
 import re
 import select
@@ -31,7 +31,7 @@ _SAVEPOINT = ("SAVEPOINT zeke_jobs", "ROLLBACK TO SAVEPOINT zeke_jobs", "RELEASE
 _LOOK = 0.5  # seconds between checks whether to go on waiting for a connection
 
 # libpq, PostgreSQL and PgBouncer use these messages for a wrong address; without a connection there is no SQLSTATE.
-# "Temporary failure in name resolution" is left out, because it passes.
+# "Temporary failure in name resolution" is left out, because that failure passes.
 _WRONG_ADDRESS = {
     # If the address names several hosts, another host may exist but be unreachable for now.
     "the name of a host that exists": "(?s)^(?!.*connection to server)"
@@ -118,7 +118,7 @@ def is_pooled(conn: Connection) -> bool:
 
 
 def can_listen(conn: Connection) -> bool:
-    """Return whether LISTEN works on this connection. LISTEN fails through a pooler, unless ``ZEKE_JOBS_LISTEN`` is set."""
+    """Return whether LISTEN works on this connection. A pooler prevents LISTEN unless ``ZEKE_JOBS_LISTEN`` is ``on``."""
     wanted = environment.listen()
     return wanted == "on" or (wanted == "auto" and not is_pooled(conn))
 
@@ -163,7 +163,7 @@ class Pool:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """Lend an autocommit connection to the block. A broken connection is closed afterwards.
+        """Lend an autocommit connection to the block. A connection that broke in the block is closed afterwards.
 
         Raises psycopg2.OperationalError if the server cannot be reached, or the pool was closed while all were in use.
         """
@@ -218,7 +218,7 @@ class Pool:
         self._places = threading.BoundedSemaphore(max_size)
 
     def cut_opening(self) -> None:
-        """End connections that are being opened. Each caller gets an OperationalError, even if the server is silent."""
+        """End connections that are being opened. Each thread that opens one gets an OperationalError at once."""
         for conn in list(self._opening):
             conn.cut()
 

@@ -36,7 +36,7 @@ def tolerate(cursor: Cursor) -> None:
 
 
 def value_of(text: str) -> Any:
-    """Return the value of a JSON text. For an unreadable text, return an object with the reason."""
+    """Return the value of a JSON text. For unreadable JSON, return an object with the reason."""
     if is_too_deep(text):
         return {"unreadable": f"more than {DEEPEST} lists and objects inside each other"}
     try:
@@ -76,7 +76,7 @@ class Queries:
     """Runs the ``.sql`` files of one package folder, for example ``Queries("actors.store", "sql")``.
 
     A file contains one statement with named parameters, ``%(name)s``; in a subfolder it is named ``subfolder/name``.
-    A time that Python cannot read becomes the nearest readable time. Raises KeyError if no file has that name.
+    A time that Python cannot read becomes the nearest readable time. Raises KeyError if no file has the statement's name.
 
     A session of zeke_jobs prepares a statement at its second use, because the server takes longer to parse and plan
     most statements than to run them. The server then takes the parameters' types from the statement, not from their values.
@@ -142,14 +142,14 @@ class Queries:
                 if prepare and conn.prepares(key, prepare):
                     return cursor.execute(execute, params)
             except (FeatureNotSupported, InvalidSqlStatementName):
-                # A migration has changed the columns, or a handler has discarded the session's prepared statements.
+                # This happens if a migration changed the columns, or a handler discarded the session's prepared statements.
                 conn.statements[key] = False
                 if conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
                     raise
         return cursor.execute(self.text(name), params)
 
     def _write_prepared(self, name: str) -> tuple[str, str]:
-        """Return the PREPARE and the EXECUTE of a statement, or two empty texts if it cannot be prepared."""
+        """Return the PREPARE and the EXECUTE of a statement, or two empty texts if the statement cannot be prepared."""
         text, places = self.text(name), _Places()
         if _CANNOT_BE_PREPARED.match(text):
             return "", ""

@@ -73,7 +73,7 @@ _PLANNER = {
     "parallel_setup_cost": "1000",
     "parallel_tuple_cost": "0.1",
 }
-# This does the same as DISCARD ALL, but keeps cached plans and the prepared statements of zeke_jobs.
+# This reset does the same as DISCARD ALL, but keeps cached plans and the prepared statements of zeke_jobs.
 _RESET = """
 CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();
 DISCARD TEMP; DISCARD SEQUENCES; {settings}
@@ -130,7 +130,7 @@ class Session(connection):
         return bool(self.statements[name])
 
     def cancel(self) -> None:
-        """Cancel the statement of another thread on this connection. If the server does not answer, end the connection."""
+        """Cancel the statement that another thread runs on this connection. If the server does not answer, end the connection."""
 
         # psycopg2's own cancellation holds the GIL until the server answers, so a silent server would stop the process.
         def ask() -> None:

@@ -84,7 +84,7 @@ def _drop_made(conn: Connection, made: Sequence[str]) -> None:
 
 
 def _drop(conn: Connection, kind: str, names: Iterable[str]) -> None:
-    # Drop all objects in one statement, because they may depend on each other. The server has already quoted the names.
+    # Drop all objects in one statement, because they may depend on each other. The server has already quoted the objects' names.
     if listed := ", ".join(names):
         with conn.cursor() as cursor:
             cursor.execute(f"DROP {kind} IF EXISTS {listed}")

@@ -84,7 +84,7 @@ Why = Literal["stranded", "cancelled", "renamed", "unfit", "above", "moved", "pr
 
 @dataclass(frozen=True)
 class Change:
-    """Describes one difference. ``key`` is empty for a whole task, limit or service. A rename has the old id in ``before``."""
+    """Describes one difference. ``key`` is empty for a whole task, limit or service. ``before`` of a rename is the old id."""
 
     how: Literal["added", "removed", "renamed", "changed"]
     kind: Kind

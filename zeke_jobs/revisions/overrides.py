@@ -150,7 +150,7 @@ def read_path(text: str, config: Config) -> tuple[str, ...]:
 
 
 def read_value(text: str) -> Any:
-    """Read a value as in YAML: ``3``, ``5m``, ``[a, b]``, ``@daily``. Raises ConfigurationError, also for ambiguous values."""
+    """Read a value as in YAML: ``3``, ``5m``, ``[a, b]``, ``@daily``. Raises ConfigurationError if ambiguous or invalid."""
     if text.startswith(("*", "@")):
         return text
     document = parse(f"value: {text}\n")

@@ -63,7 +63,7 @@ def touched(conn: Connection, before: Config | None, after: Config, orders: Orde
 
 
 def _unfit(conn: Connection, stored_as: str, task: str, model: type[BaseModel]) -> Iterator[Touched]:
-    """Yield the queued jobs whose payloads the task refuses."""
+    """Yield how many queued jobs have payloads that the task's model refuses."""
     faults: Counter[str] = Counter()
     sees_all = store.sees_all(conn)
     rows = SQL.all(conn, "plan/payloads" if sees_all else "plan/masked_payloads", task=stored_as, limit=MOST_READ)

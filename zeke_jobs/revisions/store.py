@@ -119,7 +119,7 @@ def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:
 
 
 def sees_all(conn: Connection) -> bool:
-    """Return whether this database login may read payloads and jobs.yaml unmasked. The reader role may not."""
+    """Return whether this database login may read payloads and jobs.yaml unmasked, unlike the reader role."""
     return bool(SQL.value(conn, "revision/sight"))
 
 

@@ -79,7 +79,7 @@ _PROCESS = _Process()
 
 
 def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _: None) -> None:
-    """Run one beat: send the due jobs, then record that a scheduler is alive. The function returns within a minute.
+    """Run one beat: send the due jobs, then record that a scheduler is alive. ``beat`` returns within a minute.
 
     The work runs in a thread, so that a signal ends the process even if the database does not answer. The next beat of
     any scheduler process then continues the work. ``url`` is by default ``DATABASE_URL``. ``prepare`` checks the
@@ -162,7 +162,7 @@ def register(conn: Connection, process: UUID, kind: str, **row: Any) -> None:
 
 
 def leave(url: str | None, process: UUID, before: Callable[[Connection], object] = lambda _: None) -> None:
-    """Remove a process from the table of processes. If that fails, other processes remove it when its heartbeats are missing."""
+    """Remove a process from the table of processes. If that fails, other processes remove the row when heartbeats are missing."""
     try:
         with closing(connect(url, application_name="zeke-jobs end")) as conn:
             before(conn)
@@ -203,7 +203,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 
 def log_lateness(conn: Connection, known: AbstractSet[str]) -> AbstractSet[str]:
-    """Log the tasks that became late since ``known``, and tasks that are no longer late. Returns all late tasks."""
+    """Log the tasks that are newly late (not in ``known``), and tasks that are no longer late. Returns all late tasks."""
     late = {row["task"]: row for row in SQL.all(conn, "schedule/late")}
     log = get_logger("zeke_jobs.max_wait")
     for task in late.keys() - known:

@@ -39,7 +39,7 @@ class Unreadable(ZekeJobsError, ValueError):
 
 
 def beat(conn: Connection, *, now: datetime | None = None) -> list[Tick]:
-    """Decide all due ticks and send their jobs. Several scheduler processes may do this at the same time.
+    """Send the jobs of all due ticks. Several scheduler processes may do this at the same time.
 
     ``now`` is by default the database's time. A schedule that fails is logged, and the others go on. Raises
     psycopg2.Error if the database is unreachable, and RuntimeError at the end if the database refused a schedule's statements.
@@ -91,7 +91,7 @@ def silence(conn: Connection) -> timedelta | None:
 
 
 def record(conn: Connection, tick: Tick, *, origin: str = "schedule") -> None:
-    """Record the outcome of a tick."""
+    """Record in the database whether a tick's job was sent or skipped."""
     SQL.run(conn, "schedule/record", origin=origin, **vars(tick))
 
 
