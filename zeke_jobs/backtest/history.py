@@ -60,7 +60,7 @@ class _Recorder:
         self._unmeasured: list[Job] = []
 
     def add(self, row: Any) -> None:
-        """Add one job, a row of ``backtest/jobs``."""
+        """Add a job from a row of the statement ``backtest/jobs``."""
         task = self._config.task(row.name)
         if task is None:
             self._oddities[f"jobs of {row.name}, which is not in force, are left out"] += 1

@@ -1,7 +1,7 @@
 """Decides which job starts next, as the SQL function ``zeke_jobs.claim`` does (a test compares both).
 
 1. A claim goes through the due jobs by priority. Tasks with jobs of one priority take turns in random order.
-2. A task starts as many jobs as the limit with the least room allows, its oldest due jobs first.
+2. A task starts as many jobs as its tightest limit allows now, its oldest due jobs first.
 3. With a limit or a rate per key, each key in its turn starts as many jobs as the key's limit and rate allow.
 4. In strict order, only a key's oldest unfinished job may start; with ``after_failure: hold`` a failed job blocks it.
 """
@@ -26,7 +26,7 @@ THREADS, PAUSED, KEY = "threads", "paused", "key"
 
 
 class Live:
-    """Describes a simulated job that was sent and has not ended. ``order`` is its position in the order of sending."""
+    """Describes a simulated job that was sent and has not ended. ``order`` is the job's position in the order of sending."""
 
     __slots__ = ("due", "is_due", "job", "key", "lane", "order", "priority", "retries", "tried")
 
@@ -221,7 +221,7 @@ class Board:
         live.lane.end(live.key)
 
     def claim(self, now: float, want: int, queue: str) -> list[Live]:
-        """Start up to ``want`` jobs of a queue. Returns them in the order of their starts."""
+        """Start up to ``want`` jobs of a queue. Returns the jobs in the order of their starts."""
         lanes = [lane for lane in self.queues[queue] if lane.due]
         for bucket in dict.fromkeys(one for lane in lanes if not lane.paused for one in lane.metered):
             bucket.catch_up(now)
@@ -269,6 +269,6 @@ class Board:
         return sorted(lanes, key=lambda _: self._random())
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
-        """Yield in turn the keys whose jobs may start. A key's turn comes when the key before has no room or no job left."""
+        """Yield in turn the keys whose jobs may start. A key's turn comes when the key before may start no more jobs."""
         while lane.open.get(priority):
             yield next(iter(lane.open[priority]))

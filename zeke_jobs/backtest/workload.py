@@ -118,7 +118,7 @@ class Workload:
 def vary(
     workload: Workload, before: Config, after: Config, *, load: float = 1.0, seed: int = 0
 ) -> tuple[Workload, list[str]]:
-    """Copy a workload from configuration ``before`` with the schedules of ``after`` and ``load`` times as many jobs.
+    """Copy a workload, but with the schedules of configuration ``after`` and ``load`` times as many jobs.
 
     The ticks of a changed schedule send copies of recorded jobs. Returns also the scheduled tasks without recorded jobs.
     """

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command in the arguments, and exit with its status."""
+    """Run the command that the process's arguments name, and exit with the command's status."""
     words = sys.argv[1:] if arguments is None else arguments
     if len(words) == 2 and words[0] == "health" and words[1] in ("--live", "--ready"):
         from zeke_jobs.core import probes

@@ -22,7 +22,7 @@ class Console(rich_console.Console):  # noqa: TID251
     """Shows control characters as escapes, so that no printed text controls the terminal. ruff forbids other consoles."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Escape text before it is measured, so that columns stay aligned."""
+        """Escape control characters before the text is measured, so that columns stay aligned."""
         return super().render_str(visible(text, lines=True), **options)
 
     def render(

@@ -78,7 +78,7 @@ def run(app: Callable[[Sequence[str]], typer.Typer], name: str, arguments: Seque
     """Run the command that ``arguments`` (by default the process's own) name, and return the exit status.
 
     The status is 0 for success, 1 for failure, 2 for configuration or usage, 3 for a bug of zeke_jobs, 4 if changes are
-    pending, and 130 if interrupted. If the reader closes the output, the command ends; a full disk is a failure.
+    pending, and 130 if interrupted. If the output cannot be written, the command ends with status 1.
     ``app`` gets ``arguments``.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # escape what the encoding lacks, as Python does on standard error

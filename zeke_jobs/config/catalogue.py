@@ -75,7 +75,7 @@ def _has_limit(task: Task) -> bool:
 
 
 def row(config: Config, task: Task) -> dict[str, Any]:
-    """Return the row of one task."""
+    """Return one task's row in the table of tasks."""
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
     crons = [_cron(one, handler.payload_model) for one in task.schedules.values()]
     # For a rate per key or chunks by key, jobs are claimed by key even without a limit on a key's active jobs.

@@ -100,7 +100,7 @@ def resolve(task: Task) -> Handler:
 
 
 def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
-    """Return the handler at ``module:function``, for a task with or without ``chunk``. Raises EntryError if there is none."""
+    """Return the handler at ``module:function``, for a task with or without ``chunk``. Raises EntryError without a handler."""
     found = import_object(path)
     function = inspect.unwrap(found) if callable(found) else found
     if not inspect.isfunction(function):

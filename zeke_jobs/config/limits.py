@@ -118,7 +118,7 @@ class LimitRate(Keys):
 
     @property
     def beside(self) -> int:
-        """Return the maximum number of starts at once, in addition to the first start."""
+        """Return how many jobs may start at once in addition to the first."""
         return (self.burst or 1) - 1
 
     def __str__(self) -> str:

@@ -1,1 +1,1 @@
-"""Has cron expressions and their fire times, as pure functions."""
+"""Reads cron lines and computes their fire times, in pure functions."""

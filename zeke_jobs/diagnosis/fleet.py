@@ -112,7 +112,7 @@ def is_idle(conn: Connection, queues: Sequence[str], since: datetime) -> bool:
 
 
 def failed_jobs(conn: Connection, queues: Sequence[str], since: datetime) -> list[str]:
-    """Return a line for each job that failed for good since ``since``. If there are many, the last line counts the rest."""
+    """Return a line for each job that failed for good since ``since``. If many failed, the last line counts the rest."""
     found = SQL.all(conn, "idle/failed", queues=list(queues), since=since, most=_NAMED)
     lines = [f"failed: {one['task']} {one['id']}: {one['type']}: {one['message']}" for one in found]
     return [*lines, f"failed: {found[0]['number'] - _NAMED} more"] if found and found[0]["number"] > _NAMED else lines

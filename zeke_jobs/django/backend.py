@@ -98,7 +98,7 @@ def _error(error: Mapping[str, Any]) -> Any:
 
 
 class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
-    """Runs tasks as jobs of zeke_jobs.
+    """Runs Django's tasks as jobs of zeke_jobs.
 
     ``OPTIONS`` has ``database``, an alias of ``DATABASES``; ``task``, the task in jobs.yaml for all functions, by
     default ``django``; and ``tasks``, other tasks by the path of a function or the name of a queue.

@@ -1,4 +1,4 @@
-"""Runs functions with Django's ``@task`` in workers. Importing this sets up Django, so that wrong settings fail at once."""
+"""Runs functions with Django's ``@task`` in workers. Importing the module sets up Django, so that wrong settings fail."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Call(Payload):  # type: ignore[no-redef] # of the plugin, for kwargs
 def run_task(payload: Call, ctx: Context) -> Any:
     """Call the function with fresh Django connections, send Django's signals, and return the function's value.
 
-    Raises Reject if the value is not JSON, and ImportError or SuspiciousOperation if there is no such task.
+    Raises Reject if the value is not JSON, and ImportError or SuspiciousOperation if the path names no task of Django.
     """
     job = drivers.perform(ctx.db, reading.one, ctx.job_id)
     begun = replace(job, status="active", attempt=ctx.attempt, started_on=datetime.now(UTC))  # the row is written later

@@ -1,1 +1,1 @@
-"""Gives metrics to Prometheus: an exporter reads them from the database, and workers count their own."""
+"""Gives metrics to Prometheus: an exporter reads metrics from the database, and each worker counts its attempts."""

@@ -99,7 +99,7 @@ def run() -> int:
 
 
 def serve(registry: Any, address: environment.Address) -> None:
-    """Serve metrics at ``/metrics`` until a signal ends the wait. Raises OSError if the address is not available."""
+    """Serve metrics at ``/metrics`` until the process gets a signal. Raises OSError if the address is not available."""
     from prometheus_client import start_http_server
 
     server, thread = start_http_server(address.port, address.host, registry=registry)

@@ -52,7 +52,7 @@ def system(
     """
     defaults = {environment.LOG_FORMAT: "console", "FORCE_COLOR": "1"} if on_terminal else {}
     env = {**defaults, **env, "PYTHONUNBUFFERED": "1"}
-    # Dramatiq's main process logs in its own format. With ``--skip-logging`` it still writes warnings.
+    # Dramatiq's main process logs in its own format. With ``--skip-logging`` the process still writes warnings.
     size = ["--processes", str(processes), "--threads", str(threads), *(["--queues", *queues] if queues else ())]
     stop = ["--skip-logging", "--worker-shutdown-timeout", str(round(max(_SHORTEST, grace - LAST_WORDS) * 1000))]
     return [
@@ -80,7 +80,7 @@ def dashboard_program() -> list[str]:
 
 
 def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str) -> Command:
-    """Return the dashboard's command line, for this machine only. ``schema`` has pg-boss's views."""
+    """Return the command line of a dashboard that only this machine can open. ``schema`` has pg-boss's views."""
     fixed = {"HOST": "127.0.0.1", "PORT": str(port), "PGBOSS_SCHEMA": schema}
     return Command("dashboard", argv, {"PGBOSS_DASHBOARD_READ_ONLY": "1", **env, **fixed})
 
@@ -136,7 +136,7 @@ class Reloader:
     _log: Any = field(default_factory=partial(get_logger, "zeke_jobs.reload"))
 
     def ask(self) -> None:
-        """Request a check and a restart at the next step. A signal handler may call this method."""
+        """Request that the next step checks the code and restarts the commands. A signal handler may call this method."""
         self._asked.set()
 
     def run(self) -> None:

@@ -118,14 +118,14 @@ class Supervisor:
         return not self._stopping or bool(self._leftovers or self.pids)
 
     def stop(self) -> None:
-        """Ask all children to end. A second call, a moment later, kills them. A signal handler may call this method."""
+        """Ask all children to end. A second call, a moment later, kills all children. A signal handler may call this method."""
         now = self.clock()
         if now - self._stopped >= _ONE_SIGNAL:
             self.stops += 1
             self._stopped = now
 
     def reload(self) -> None:
-        """End each child gracefully and start it again at once. A signal handler may call this method."""
+        """End each child gracefully, and start the child's command again at once. A signal handler may call this method."""
         self._reload = True
 
     def _heed(self, now: float) -> None:

@@ -98,7 +98,7 @@ def watch(url: str, console: Console) -> None:
 
 
 def once(url: str, console: Console) -> None:
-    """Print one screen without keys, in the console's size."""
+    """Print the screen once, in the console's size."""
     with closing(connect(url, application_name="zeke-jobs top")) as conn:
         console.print(draw(read(conn), View(), *console.size))
 

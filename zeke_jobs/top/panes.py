@@ -22,7 +22,7 @@ _LATE, _PAUSED, _BAD = "bold red", "yellow", "red"
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Holds the state at one moment: rows of the statements in sql/queries/top, ``schedule/list`` and ``fleet/members``."""
+    """Holds the data of one moment: the rows of the statements in sql/queries/top, ``schedule/list`` and ``fleet/members``."""
 
     now: datetime
     environment: str | None

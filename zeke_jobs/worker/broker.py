@@ -108,7 +108,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         if message.args:
             raise TypeError(f"expected the payload as keywords, got {len(message.args)} positional arguments")
         delay = message.options.pop("delay", None) if delay is None else delay
-        # Other options stay with the message, as in dramatiq, if a middleware declares them. Packages that call
+        # Options that a middleware declares stay with the message, as in dramatiq. Packages that call
         # ``message_with_options(options=…)``, such as OpenTelemetry's instrumentor, nest their options in ``options``.
         for name in message.options.keys() - _OPTIONS - (self.actor_options - INSTEAD.keys()) - {"options"}:
             instead = INSTEAD.get(name) or suggest(name, sorted(_OPTIONS), what="options")

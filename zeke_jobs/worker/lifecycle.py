@@ -42,7 +42,7 @@ _IDLE = 200  # milliseconds between checks of dramatiq's idle threads whether th
 
 
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Starts the worker process when dramatiq boots its worker. The object is created with the broker.
+    """Starts the worker process when dramatiq boots its worker. The middleware is created with the broker.
 
     The boot runs in a thread, because dramatiq's main process blocks signals and reads no logs until the hook returns.
     """

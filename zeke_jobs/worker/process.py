@@ -149,7 +149,7 @@ class WorkerProcess:
         return claim.ended or running is not None
 
     def give_up(self, claim: Claim) -> None:
-        """End a job whose handler ignores an interrupt. The job's thread or place is lost until the handler returns.
+        """End a job whose handler ignores an interrupt. No job can use the handler's thread until the handler returns.
 
         If all threads are lost, or the event loop is blocked, the process ends, so that a new one can start.
         """

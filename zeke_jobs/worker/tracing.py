@@ -57,7 +57,7 @@ def _record(span: Span, outcome: Outcome) -> None:
         error: dict[str, Any] = outcome.error or {}
         span.set_attribute("error.type", str(error.get("type")))
         names = {"type": "type", "message": "message", "traceback": "stacktrace"}
-        # span.record_exception is not used, because it would include secrets.
+        # Do not use span.record_exception, because the recorded text could contain secrets.
         described = {f"exception.{name}": str(error[part]) for part, name in names.items() if part in error}
         span.add_event("exception", described)
         span.set_status(Status(StatusCode.ERROR, str(error.get("message"))))

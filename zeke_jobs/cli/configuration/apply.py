@@ -80,7 +80,7 @@ def set_(
     clear: Annotated[bool, flag("--clear", "Remove values set by hand: name their keys.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Set values by hand. jobs.yaml does not change, and `plan` shows what differs from it."""
+    """Set values by hand. jobs.yaml does not change, and `plan` shows the values that differ from the file."""
     if clear and for_ is not None:
         raise UsageError("expected --clear or --for, got both")
     find_modules_here()

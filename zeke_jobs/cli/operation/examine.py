@@ -87,7 +87,7 @@ def audit(
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
-    """List changes by hand, with their times, database users and the names that callers gave. Kept for 400 days."""
+    """List changes made by hand, each with its time, its database user and the name that the caller gave. Kept for 400 days."""
     filters = {"who": who, "actions": action or None, "target": target, "begin": begin, "end": end}
     with database.connection("audit") as conn:
         found = SQL.all(conn, "audit/list", **filters, limit=limit)

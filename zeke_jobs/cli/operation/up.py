@@ -192,7 +192,7 @@ def reload(
     process: Annotated[str, argument("The process of a dramatiq or `zeke-jobs up` command.", "PID|PIDFILE")],
     file: Annotated[Path | None, option("Its file, by default $ZEKE_JOBS_CONFIG or jobs.yaml.", "FILE")] = None,
 ) -> None:
-    """Check jobs.yaml, and only then send SIGHUP, on which workers restart with new code: a broken file would end them."""
+    """Check jobs.yaml, and then send SIGHUP, on which workers restart with new code. A faulty file would end the workers."""
     try:
         found = process if process.isdigit() else Path(process).read_text(encoding="utf-8").strip()
     except OSError as error:

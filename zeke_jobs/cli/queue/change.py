@@ -35,7 +35,7 @@ _changing = partial(with_options, added={**FILTERS, **_SHARED})
 def cancel(
     asked: dict[str, Any], reason: Annotated[str | None, option("Kept with the job, for people.", "WHY")] = None
 ) -> int:
-    """Cancel jobs, by id or by filter: queued ones at once, active ones within moments.
+    """Cancel jobs, by id or by filter: queued jobs at once, active jobs within moments.
 
     Exit 1 if a job had already ended, or no job matched.
     """

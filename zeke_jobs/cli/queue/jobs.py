@@ -55,7 +55,7 @@ def jobs(given: dict[str, Any], limit: Limit = 20, as_json: Json = False) -> Non
     database.choose()
     with usage():
         found = list(zeke_jobs.jobs(**given, limit=limit))
-    # Show only the end of a job's id, which leaves room for the note. Every command accepts an id's end.
+    # Show only the end of a job's id, which leaves room for the note. Every command accepts the end of an id.
     is_short = sys.stdout.isatty() and console().width < _ROOM
     columns = {
         "id": lambda job: str(job.id)[-8:] if is_short else job.id,

@@ -116,7 +116,7 @@ def emit(
     name: Annotated[str, argument("The event, such as callback/42.", "NAME")],
     data: Annotated[str | None, argument("The event's data, or - for standard input.", "[JSON]")] = None,
 ) -> None:
-    """Emit an event: jobs that wait for it go on, with the data."""
+    """Emit an event: jobs that wait for the event go on, with the event's data."""
     value = None if data is None else read_json(data, "the data")
     database.choose(writes=True)
     with usage():

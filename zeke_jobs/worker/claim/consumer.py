@@ -40,8 +40,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             return  # all jobs were handed back before they started, or given up, so their ends are recorded
         process.completer.wait_for_room()
         # The next claim also writes completed jobs. Nothing wakes the completer while a job waits for a thread, because
-        # one statement writes many jobs as fast as one job. Other outcomes must be written at once, to make room in
-        # limits.
+        # one statement writes many jobs as fast as one job. Other outcomes must be written at once, so that limits let
+        # other jobs start.
         rides = all(one.how in DONE for one in outcomes)
         looks = self._producer.freed({message.claim.task} if rides else set())
         if not (rides and (looks or process.held.waiting())):
@@ -50,7 +50,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     nack = ack
 
     def _end(self, one: JobMessage, message: JobMessage) -> Outcome | None:
-        """End a job of the message. Returns its outcome, or None if the job had already ended."""
+        """End a job of the message. Returns the job's outcome, or None if the job had already ended."""
         claim, process, outcome = one.claim, self._process, one.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
             # Dramatiq stopped between its hooks: a payload has a key `self`, a middleware failed, or an interrupt came

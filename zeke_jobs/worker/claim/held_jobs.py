@@ -116,7 +116,7 @@ class HeldJobs:
             self._learn(claim.task, time.monotonic() - claim.started)
 
     def give_up(self, claim: Claim) -> bool:
-        """End a running job without its handler. The job's thread or place is lost until the handler returns."""
+        """End a running job whose handler goes on. The thread (or place on the event loop) is lost until the handler returns."""
         with self.changed:
             if claim.stage is not Stage.RUNS:
                 return False
@@ -158,7 +158,7 @@ class HeldJobs:
         return max(0, min(_MOST_AHEAD, math.ceil(flowing * seconds / max(self._duration, 1e-5))))
 
     def behind_long_job(self) -> list[Claim]:
-        """Return jobs that have waited too long for a thread because another job runs long, and remember its task as long."""
+        """Return jobs that waited too long for a thread because another job runs long, and note the other job's task as long."""
         now, is_long = time.monotonic(), False
         with self.changed:
             for claim in self._claims.values():

@@ -254,7 +254,7 @@ class CompletedLines:
         self._log = get_logger("zeke_jobs.job")
 
     def log(self, claim: Claim, outcome: Outcome) -> bool:
-        """Log a line for a completed job. Returns False without a line: in the JSON format, and after ten lines in one second."""
+        """Log a completed job. Returns False if no line is logged: in the JSON format, and after ten lines in one second."""
         if (second := int(self._clock())) != self._second:
             self._second, self._left = second, 0 if is_json() else _MOST_LINES
         if not self._left:

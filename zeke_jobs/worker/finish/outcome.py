@@ -46,7 +46,7 @@ _LIMITED = (1.0, 3.0)  # seconds that a job waits when dramatiq's rate limiter r
 
 
 def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
-    """Return the seconds before a retry, which grow exponentially with its number, with random jitter.
+    """Return the seconds before a retry: a delay that grows exponentially with the retry's number, changed at random.
 
     ``chance`` (0 to 1) replaces the random number of the jitter. The first retry has the number 1.
     """
@@ -130,7 +130,7 @@ def limit_of(error: BaseException, policy: Retry) -> int:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """Describe an exception as an attempt stores it: type, message, and traceback without values of variables."""
+    """Return an exception as an attempt's record stores it: type, message, and traceback without values of variables."""
     described: dict[str, Any] = {
         "type": type(error).__name__,
         "message": text_of(error),

@@ -46,7 +46,7 @@ class Heartbeat:
         self._proof = process.proof
         self._pool = Pool(process.url, max_size=1, application_name="zeke-jobs heartbeat")
         now = time.monotonic()
-        # Start each work at a random time, because the processes of a fleet boot together, and would all work at once.
+        # Start repeated work at random times, because the processes of a fleet boot at the same time.
         thorough, purge = random.uniform(0, _THOROUGH), random.uniform(0, chores.EVERY)  # noqa: S311 (no secrets)
         self._next = {"thorough chores": now + thorough, "purge": now + purge, "silence": now + _SILENCE}
         self._woken = threading.Event()
@@ -116,7 +116,7 @@ class Heartbeat:
             step(conn, *args, **options)
 
     def _note_blocked(self, claim: Claim | None, stack: str) -> None:
-        """Log a handler that blocks the event loop for all other handlers, and record it for ``doctor``."""
+        """Log a handler that blocks the event loop for all other handlers, and record the blockage for ``zeke-jobs doctor``."""
         job = {"task": claim and claim.task, "job_id": claim and str(claim.id)}
         self._log.warning("an async handler blocks the event loop: it does not await", **job, stack=stack)
         self._ask(SQL.run, "worker/blocked", worker=self._process.id, stack=stack, **job)
@@ -157,7 +157,7 @@ class Heartbeat:
         process.handler_pool.trim(keep=0, older_than=_TRIM_AFTER)
 
     def _begin(self, name: str, work: Callable[[Connection], object]) -> None:
-        """Begin work that may take long, in a thread and a connection of its own, unless it is already in progress."""
+        """Begin work that may take long, in a thread and a connection of its own, unless the work is already in progress."""
         if (thread := self._background.get(name)) is None or not thread.is_alive():
             self._background[name] = threading.Thread(target=self._work, args=(name, work), name=name, daemon=True)
             self._background[name].start()
@@ -198,7 +198,7 @@ class Heartbeat:
             self._log.warning("not consumed by this process before a restart", queues=unserved)
 
     def watch(self, conn: Connection) -> None:
-        """Report started handlers, and stop handlers of cancelled jobs."""
+        """Record which handlers run, and stop handlers of cancelled jobs."""
         process = self._process
         process.mark_started(conn, _MARK_AFTER)
         for row in SQL.all(conn, "job/cancelling", worker=process.id, held=[claim.id for claim in process.held.all()]):

@@ -7,7 +7,7 @@ _ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its an
 
 
 class ProofOfLife:
-    """Keeps the times of heartbeats and lost answers. The heartbeat's thread sets the times. All other threads read them."""
+    """Keeps the times of heartbeats, which only the heartbeat's thread sets, and of lost answers, which the producer sets."""
 
     def __init__(self, every: float) -> None:
         self.every = every  # seconds between heartbeats

@@ -32,7 +32,7 @@ Call = tuple[Claim, Callable[[], Any]]  # an async handler's call for a job, whi
 
 
 class EventLoop:
-    """Starts the event loop at its first use. Any thread may call these methods."""
+    """Starts the event loop at its first use. Any thread may call a method that does not say otherwise."""
 
     def __init__(self) -> None:
         self.helpers = ThreadPoolExecutor(HELPERS, "beside the event loop")  # for calls that may block
@@ -172,7 +172,7 @@ class Coroutines:
     pause = resume = stop
 
     def _steps(self, message: JobMessage) -> Generator[Call, Any, None]:
-        """Do the same as dramatiq's ``process_message``, as steps for ``drive``."""
+        """Process a message as dramatiq's ``process_message`` does, in steps for ``drive``."""
         broker = self._worker.broker
         try:
             broker.emit_before("process_message", message)

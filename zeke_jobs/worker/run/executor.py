@@ -99,7 +99,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             for one in begun:
                 one.outcome = RETURNED
             raise SkipMessage("its task has left jobs.yaml")
-        # Every line that any library logs while the handler runs gets these fields.
+        # Every line that any library logs while the handler runs gets the job's task, id and attempt.
         job = {"task": claim.task, "job_id": str(claim.id), "attempt": claim.attempt + 1}
         with message.hiding(), tracing.attempt(begun[0]) as trace, bound_contextvars(**job, **trace):
             result, error = yield from self._attempt(begun, runnable)
