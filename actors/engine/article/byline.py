@@ -1,4 +1,4 @@
-"""Finds a page's author and date, in its data about itself and near the heading."""
+"""Finds a page's author and date, in the page's metadata and near the heading."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _BESIDE = re.compile(r"bio|image|img|desc|box|about|more|social|date|title", re.
 
 
 class Line(NamedTuple):
-    """Holds a short text. ``place`` counts the elements from the first heading to it, and is infinite without a heading."""
+    """Holds a short text. ``place`` counts the elements from the first heading to the text (without a heading, inf)."""
 
     place: float
     element: HtmlElement
@@ -69,7 +69,7 @@ class Line(NamedTuple):
 
 
 def short_lines(tree: HtmlElement) -> list[Line]:
-    """Return the texts of at most 100 characters."""
+    """Return the lines of at most 100 characters."""
     elements = list(tree.iter())
     said: dict[HtmlElement, str] = {}  # short texts by element, children first
     for element in reversed(elements):
@@ -137,7 +137,7 @@ def _read(texts: Iterable[str]) -> list[datetime]:
 
 
 def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Sequence[Line], site: str) -> str:
-    """Return the names of the authors on one line. The address of a profile is not a name."""
+    """Return the names of the authors on one line. The address of a profile is not returned as a name."""
     said = article.get("author")
     people = said[:_MOST_AUTHORS] if isinstance(said, list) else [said]
     own = [text_of(one.get("name") if isinstance(one, dict) else one) for one in people]

@@ -28,7 +28,7 @@ from actors.engine.text import clean, letters
 
 Way = Literal["trafilatura", "readability", "structured"]
 
-# These values were chosen on one half of the corpora, and measured on the other half.
+# These values were chosen by one half of the test corpora, and measured on the other half.
 SHORT = 200  # characters; a shorter reading has failed
 CUT = 1.8  # a text looks cut off beside a reading with this many times its words
 _SAME = 0.9  # share of runs of words with which one text contains another
@@ -90,13 +90,13 @@ class Article:
 
 
 def read_article(tree: HtmlElement, structured: str) -> Article:
-    """Return the article of a parsed page. ``structured`` is the text in the page's data, or empty."""
+    """Return the article of a parsed page. ``structured`` is the text in the page's structured data, or empty."""
     chosen, reason = choose(readings(tree, structured))
     return Article(chosen.text, chosen.marked(), f"{chosen.way}: {reason}" if chosen.text else reason)
 
 
 def readings(tree: HtmlElement, structured: str) -> list[Reading]:
-    """Return the readings of the page. The first reading is preferred."""
+    """Return the readings of the page by the extractors. The first reading is preferred."""
     from lxml.etree import strip_elements
 
     page = deepcopy(tree)
@@ -129,7 +129,7 @@ def choose(found: list[Reading]) -> tuple[Reading, str]:
         chosen, reason = other, f"{chosen.way} has {chosen.said.size} words outside the page's long text"
     elif chosen.said.size > _MORE * other.said.size and chosen.said.holds(other.said) >= _SAME:
         chosen, reason = other, f"{chosen.way} holds it, and has more around it"
-    # The loop ends, because each replacement has more words.
+    # The loop ends, because each replacement has more words than the text before.
     while (longer := next((one for one in whole if looks_cut(chosen.said, one.said)), None)) is not None:
         share = longer.said.size / chosen.said.size
         reason = f"{chosen.way} looks cut: {longer.way} has {share:.1f} times the words and holds it"
@@ -138,14 +138,14 @@ def choose(found: list[Reading]) -> tuple[Reading, str]:
 
 
 def looks_cut(text: Said, other: Said) -> bool:
-    """Return whether the other text is of the same article and has far more words, or further whole sections."""
+    """Return whether the other text belongs to the same article and has far more words, or more whole sections."""
     if other.size <= _CUT_WITHIN * text.size or other.holds(text) < _HELD:
         return False
     return other.size > CUT * text.size or other.beyond(text) >= _SECTIONS
 
 
 def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[], str]]:
-    """Return the text that trafilatura finds, without comments, and a function that makes its markdown."""
+    """Return the text that trafilatura finds, without readers' comments, and a function that returns this text as markdown."""
     import trafilatura
     from trafilatura.xml import xmltotxt
 
@@ -158,7 +158,7 @@ def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[],
 
 
 def _by_readability(page: HtmlElement) -> tuple[str, Callable[[], str]]:
-    """Return the text by trafilatura's copy of readability, which changes the tree, in a fifth of the package's time."""
+    """Return the text by trafilatura's copy of readability, which changes the tree, and takes a fifth of readability's time."""
     from trafilatura.external import try_readability
 
     article = try_readability(page)
@@ -166,7 +166,7 @@ def _by_readability(page: HtmlElement) -> tuple[str, Callable[[], str]]:
 
 
 class Said:
-    """Holds a text as words and runs of words, to compare it with other texts."""
+    """Holds a text as words and runs of words, by which the text is compared with other texts."""
 
     def __init__(self, text: str) -> None:
         self._words = _WORD.findall(text)
