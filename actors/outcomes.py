@@ -9,9 +9,9 @@ from typing import Self
 class Outcome(StrEnum):
     """Is a value of ``item_outcomes.outcome``, with its ``raw_items.status`` and its traits. A pending outcome is not final.
 
-    - ``passes``: a temporary fault, the next try may succeed.
+    - ``passes``: the fault is temporary, so that the next try may succeed.
     - ``feed``: the feed's own text may replace the page.
-    - ``obstacle``: the page shows this instead of its text.
+    - ``obstacle``: the page shows an obstacle instead of its text.
     - ``again``: if the feed changes the entry, the page is fetched again.
     """
 

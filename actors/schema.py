@@ -54,7 +54,7 @@ class UploadItem(Payload):
 class IngestFromUpload(Payload):
     """ingest-from-upload: bring in uploaded items; a large upload is stored first, by ``actors.store.uploads.save``."""
 
-    # This JSON Schema does the check below for ``send``, which has only the schema.
+    # ``send`` has only the JSON Schema, so this schema repeats the check below.
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["items"]}, {"required": ["upload_id"]}]})
 
     source_id: UUID
@@ -194,7 +194,7 @@ class StorySummarize(Payload):
 class StoriesUpdateStatus(Payload):
     """stories-update-status: move a story to unread, read or archived, for one team or all; ``pinned`` sets a team's star."""
 
-    # This JSON Schema does the check below for ``send``, which has only the schema.
+    # ``send`` has only the JSON Schema, so this schema repeats the check below.
     model_config = ConfigDict(
         json_schema_extra={"anyOf": [{"required": ["state"]}, {"required": ["pinned", "team_id"]}]}
     )

@@ -59,5 +59,5 @@ def keep(ctx: Context[Any], *who: str) -> None:
 
 
 def resting(who: str, until: datetime, why: str) -> Defer:
-    """Return the exception for a job that needs ``who`` while requests to it are paused."""
+    """Return the exception for a job that needs ``who`` while requests to ``who`` are paused."""
     return Defer(until, f"{who} is left alone until {when(until)}: {why}")

@@ -1,4 +1,4 @@
-"""Computes the chili score of a story, 0 to 5, which says how hot it is, by a fixed formula. Keywords are a part."""
+"""Computes a story's chili score, 0 to 5, which says how hot the story is, by a fixed formula, partly from keywords."""
 
 import re
 from collections.abc import Mapping

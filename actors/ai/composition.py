@@ -109,7 +109,7 @@ def adds_to(title: str, text: str) -> bool:
 
 
 def names_more(title: str, text: str) -> bool:
-    """Return whether a sentence has a name or a number that the headline lacks. The first word's capital makes no name."""
+    """Return whether a sentence has a name or a number that the headline lacks. The first word's capital shows no name."""
     known = keys(title)
     first, *rest = tokens(text) or ("",)
     marked = [first] * (first[:1].isdigit() or not (first[1:] or "a").islower())
@@ -150,7 +150,7 @@ def announces(title: str) -> bool:
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """Return some of the best sentences, in order, as many as one of ``sizes``. The first needs no earlier sentence."""
+    """Return some of the best sentences, in order, as many as one of ``sizes``. The first one needs no sentence before."""
     for size in sizes:
         for chosen in map(sorted, combinations(told, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):

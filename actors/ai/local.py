@@ -1,4 +1,4 @@
-"""Does the AI step without a model: it takes sentences from the story itself, and labels the result so."""
+"""Does the AI step without a model: it takes sentences from the story itself, and labels the texts as extractive."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ _TITLE_BONUS = 2.0
 
 
 class Analyst:
-    """Does the AI step without a model, with the same results in each run. The classes of other providers inherit this class.
+    """Does the AI step without a model, with the same results in each run. Other providers' classes inherit from this class.
 
     A method raises ``Retry`` or ``Defer`` if a provider asked to wait, ``Reject`` if it refused or the settings are
     wrong, and ``Unfounded`` if the story does not support the answer.

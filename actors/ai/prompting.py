@@ -20,7 +20,7 @@ _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Holds the text of a prompt. ``name`` is its id and version, such as ``analyze/1``."""
+    """Holds the text of a prompt. ``name`` has the prompt's id and version, such as ``analyze/1``."""
 
     name: str
     text: str

@@ -72,7 +72,7 @@ def is_personal(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def leans(text: str) -> bool:
-    """Return whether a sentence refers to the sentence before it."""
+    """Return whether a sentence refers to the sentence before."""
     if any(_SAYS[name].search(text) for name in ("linked", "of_it", "elsewhere")):
         return True
     if any(_SAYS[name].match(text) for name in ("subjectless", "also", "role", "participle", "pointed")):

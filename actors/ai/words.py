@@ -1,4 +1,4 @@
-"""Splits text into words: tokens, stop words, a normal form and counts."""
+"""Splits text into words, finds the words that carry meaning, and counts words."""
 
 import re
 import unicodedata

@@ -19,7 +19,7 @@ _STYLE = (
 
 
 def title(digest: Mapping[str, Any]) -> str:
-    """Return the digest's own title, or a title such as ``The day to 2026-11-26: 7 events``."""
+    """Return the digest's own title, or else a made title such as ``The day to 2026-11-26: 7 events``."""
     if digest.get("title"):
         return _line(digest["title"])
     count = len(digest["entries"])

@@ -154,7 +154,7 @@ def export() -> None:
 
 
 def _discover(conn: Connection, url: str) -> list[ContentSource]:
-    """Return the feeds behind an address, as the Engine in force reads them. Raises CannotRead."""
+    """Return the feeds that the currently set Engine finds behind an address. Raises CannotRead."""
     try:
         return list(service(in_force(conn), "engine").open().discover(url).feeds)
     except EngineError as error:
@@ -162,7 +162,7 @@ def _discover(conn: Connection, url: str) -> list[ContentSource]:
 
 
 def _unread(address: str) -> ContentSource:
-    """Return the feed at an address, without reading it."""
+    """Return a feed with this address, without reading the feed."""
     return ContentSource(id=address, url=address, source_type="youtube" if "youtube.com/" in address.lower() else "rss")
 
 
@@ -172,7 +172,7 @@ def _type_of(feed: ContentSource) -> str:
 
 
 def _checked(url: str, selector: str) -> tuple[str, str]:
-    """Return the address of the source, and the given address without its fragment."""
+    """Return the source's address, and the address that a person gave, without its fragment."""
     url = url if selector_of(url) else url.partition("#")[0]
     try:
         url = with_selector(url, selector) if selector else url

@@ -84,7 +84,7 @@ def search(
 def _by_meaning(
     conn: Connection, like: str | None, meaning: str, asked: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], str]:
-    """Return the stories nearest to a story or text, and how they were compared."""
+    """Return the stories nearest to a story or text, and a text that says how the stories were compared."""
     if asked["words"]:
         news.check_words(conn, asked["words"])
     story = news.find_story(conn, like) if like else None

@@ -55,7 +55,7 @@ Resolver = Callable[[str, int], list[str]]
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Return all addresses of ``host``, by the system's resolver. Raises EngineError (``fetch_failed``) if it finds none."""
+    """Return all addresses of ``host``, by the system's resolver. Raises EngineError (``fetch_failed``) if there is none."""
     try:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

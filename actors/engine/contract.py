@@ -34,7 +34,7 @@ def short_identity(text: str) -> str:
 
 
 def bounded_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata if it may be stored, or an empty dict if it is too large, too deep, or not JSON."""
+    """Return the metadata if they may be stored, or an empty dict if they are too large, too deep, or not JSON."""
     try:
         size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False, default=str))
     except (RecursionError, ValueError):

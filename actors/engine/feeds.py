@@ -87,10 +87,10 @@ def read_feed(
 def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
     from feedparser.api import parse
 
-    # feedparser does not get the feed's address, because it would resolve guids, which must not change when the feed
-    # moves.
+    # feedparser does not get the feed's address, because feedparser would make guids absolute, but a guid must stay the
+    # same when the feed moves.
     headers = {"content-type": of_the_web(content_type)} if content_type else {}
-    # feedparser gets a file, because it may take text for an address and fetch it.
+    # feedparser gets a file, because feedparser may mistake text for an address and fetch this address.
     file = io.BytesIO(_REFERENCE.sub(_character, body.replace(_RSS_1_1, _RSS_1_0)))
     try:
         parsed: dict[str, Any] = parse(file, response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
@@ -197,7 +197,7 @@ def _transcript(entry: dict[str, Any], feed_url: str) -> str:
 
 
 def _seconds(text: str) -> float | None:
-    """Return the seconds of a duration such as ``1:02:03``, ``62:03`` or ``3723``."""
+    """Return the number of seconds in a duration such as ``1:02:03``, ``62:03`` or ``3723``."""
     parts = text.strip().split(":")
     if not 1 <= len(parts) <= 3 or not all(re.fullmatch(r"\d{1,6}", part, re.ASCII) for part in parts):
         return None
@@ -236,6 +236,6 @@ def _value(entry: dict[str, Any], key: str) -> str:
 
 
 def _is_plain(entry: dict[str, Any], key: str) -> bool:
-    """Return whether a text is declared as plain. For RSS, feedparser only guesses the type."""
+    """Return whether a feed declares a text as plain text. For RSS, feedparser only guesses the type."""
     details = entry if key == "value" else dict.get(entry, f"{key}_detail")
     return isinstance(details, dict) and dict.get(details, "type") == "text/plain"

@@ -65,7 +65,7 @@ class Fetcher:
     """Sends GET requests to sites, and POST requests to webhooks, Engines and models.
 
     The fetcher checks addresses when it connects, also after each redirect, ignores proxies from the environment, and
-    bounds the time and the inflated size of the whole answer.
+    limits the time and the decompressed size of an answer.
     """
 
     user_agent: str

@@ -107,4 +107,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 (http.server has this name)
-        """Log nothing, because the sender of a request logs it."""
+        """Log nothing, because the sender of a request logs the request."""

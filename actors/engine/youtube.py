@@ -141,7 +141,7 @@ def _item(entry: dict[str, Any]) -> ContentItem:
 
 
 def _seconds(text: str) -> float | None:
-    """Return the seconds of a duration such as ``PT1H2M3S``."""
+    """Return the number of seconds in a duration such as ``PT1H2M3S``."""
     try:
         return TypeAdapter(timedelta).validate_python(text).total_seconds()
     except ValidationError:

@@ -24,9 +24,9 @@ NO_REASON = "only a model says why a story matters"
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:
     """Analyse and embed a story, write its brief and its summary, and send further tasks for it.
 
-    The embedding is committed first, so that another story of the same event finds this story. All else is committed
-    together. If a provider makes the embeddings and no person waits for the job, the task embed-story finds the event.
-    With the trigger ``grown``, only the scores of the event's stories change.
+    The embedding is committed first, so that another story of the same event finds this story. All other results are
+    committed together. If a provider makes the embeddings and no person waits for the job, the task embed-story finds
+    the event. With the trigger ``grown``, only the scores of the event's stories change.
 
     Raises:
         Reject: the story does not exist, or it has no text.

@@ -129,7 +129,7 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
 
 
 def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the keys of a headline, and the best keys that its text repeats, or none if the topic is not clear."""
+    """Return a headline's words, and the main words that its text repeats, as keys, or no keys if the topic is not clear."""
     headline = keys(title)
     weights: dict[str, float] = defaultdict(float)
     times: dict[str, int] = defaultdict(int)

@@ -45,7 +45,7 @@ _GROUP = 4
 
 
 class EventSettings(BaseModel, frozen=True, extra="forbid"):
-    """Defines when two stories report one event, as a part of the settings of analyze-story."""
+    """Defines when two stories report the same event. Is a part of the settings of analyze-story."""
 
     same_event_cosine: float | None = Field(default=None, gt=0, le=1)  # the least cosine; None: the model's default
     same_event_hours: float = Field(default=72, ge=0)  # the longest time between two stories of one event
@@ -66,7 +66,7 @@ def _names_differ(one: StoryText, other: StoryText) -> bool:
 
 
 def _names(title: Sequence[str], lead: set[str]) -> set[str]:
-    """Return a headline's capitalised words. If it is the first word or most words are, it must be so in the lead too."""
+    """Return a headline's capitalised words. In title case, or as first word, a word needs its capital in the lead too."""
     capitals = [word for word in title if word[0].isupper()]
     is_title_case = len(capitals) > _TITLE_CASE * len(title)
     names = {word for word in capitals if word.lower() not in lead}
@@ -109,7 +109,7 @@ def found(ctx: Context[EventSettings], story: StoryText, made: Embedding) -> lis
 def like(
     conn: Connection, text: StoryText, embedding: Written, terms: Sequence[int], settings: EventSettings
 ) -> list[UUID]:
-    """Return stories of the same event. In a large cluster, only the stories that joined it first are compared."""
+    """Return stories of the same event. Of a large cluster, only the stories that joined first are compared."""
     least, doubt, scripts = of_model(embedding.model_version)
     if scripts and script(lead(text)) not in scripts:  # to the model, all texts in such scripts would look alike
         return []

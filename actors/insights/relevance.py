@@ -84,7 +84,7 @@ def relevance(
     settings: RelevanceSettings,
     teams: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the score of one highlight, 0 to 1, with its parts, in the form of ``metadata.relevance``."""
+    """Return the score of one highlight, 0 to 1, with the score's parts, as ``metadata.relevance`` stores them."""
     words = "\n".join(part for part in (highlight.title, highlight.summary, highlight.quote) if part)
     found = hits(words, settings.keywords)
     parts = {

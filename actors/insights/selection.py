@@ -21,7 +21,7 @@ _MARKS = 4  # a text with this number of back quotes has at least two names in c
 
 
 class Selection(BaseModel, frozen=True, extra="forbid"):
-    """Defines how many highlights of each kind extract-highlights gives a story."""
+    """Defines how many highlights of each kind extract-highlights stores for a story."""
 
     limits: dict[Kind, int] = {  # another kind gets none
         "code_change": 3,

@@ -97,7 +97,7 @@ def send_fetches(
     batch: str | None = None,
     engine: object = None,
 ) -> None:
-    """Send fetch-content for items, in batches of one host. Call this in the transaction that queued the items.
+    """Send fetch-content for items, in batches of one host. Call this function in the transaction that queued the items.
 
     The host is the jobs' key (see ``per_key``). If the host's rule in the ``engine`` allows several requests at once,
     the host's batches use that number of keys.

@@ -33,7 +33,7 @@ class Filed(NamedTuple):
 def file_text(tx: Connection, item: Item, text: Text, near_duplicate: float) -> Filed:
     """File the text of an item that the caller has locked in the transaction ``tx``, and record the item's outcome.
 
-    Two texts with at least the Jaccard similarity ``near_duplicate`` are versions of one text.
+    Two texts with a Jaccard similarity of at least ``near_duplicate`` are versions of one text.
     """
     filing = _Filing(tx, item, text, near_duplicate)
     known = stories.of_item(tx, item.id)

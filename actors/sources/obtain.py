@@ -149,7 +149,7 @@ def _uncut(page: Text, told: Text | None) -> Text:
 
 
 def _told(item: Item, least: int) -> tuple[Text | None, Missing | None]:
-    """Return the feed's content or description, or the reason why it cannot be used."""
+    """Return the feed's content or description of the item, or the reason why neither can be used."""
     unread = None
     for origin, key in (("feed", "content"), ("description", "description")):
         if fragment := item.metadata.get(key):

@@ -23,7 +23,7 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 
 
 def folded(text: str) -> str:
-    """Return a text as rules compare it: usual widths, composed characters, single spaces, no invisible characters."""
+    """Return a text in the form for comparisons: usual widths, composed characters, single spaces, no invisible characters."""
     return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).replace("\u2019", "'").split())
 
 
@@ -116,7 +116,7 @@ class Conditions(BaseModel, extra="forbid", frozen=True):
         author: Names, found as whole words in the author's name.
         language: Codes of languages, such as ``de``.
         shorter: Fewer words than this number, or a recording shorter than this duration. ``longer`` is the opposite.
-        older: The item was published longer before it was found than this.
+        older: The time from the item's publication to its discovery is longer than this.
         source: Only items of these sources, by a part of their name or address, or by the beginning of their id.
         folder: Only items of sources in these folders, such as ``Tech`` or ``Tech/Python``, or in their subfolders.
     """
@@ -140,7 +140,7 @@ class Conditions(BaseModel, extra="forbid", frozen=True):
 
 
 class Rule(BaseModel, extra="forbid", frozen=True):
-    """Describes one rule: ``drop`` the items that fit, or ``keep`` them and drop all other items of these sources."""
+    """Describes one rule: ``drop`` the items that fit, or ``keep`` them and drop all other items of the same sources."""
 
     drop: Conditions | None = None
     keep: Conditions | None = None

@@ -43,7 +43,7 @@ class SourceSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[str, Any]:
-    """Poll a source, unless the source is switched off, or not due when the reason is ``schedule``.
+    """Poll a source if the source is switched on and, with the reason ``schedule``, if it is due.
 
     If the feed cannot be read, the job does not fail. After each error the source becomes unhealthy and is polled later.
     """

@@ -1,4 +1,4 @@
-"""Keeps the ledger of AI calls: every call is recorded when it begins, and its cost when it ends."""
+"""Keeps the ledger of AI calls: every call is recorded when the call begins, and its cost when the call ends."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -176,7 +176,7 @@ def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awai
 
 
 def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> PostgresLedger:
-    """Return the ledger of some jobs of a chunk. The keys of ``stories`` are indexes in the chunk. The ledger counts from 0."""
+    """Return the ledger of some jobs of a chunk. The keys of ``stories`` are indexes in the chunk. The ledger's are from 0."""
     places = list(stories)
 
     def spend(costs: Mapping[int, Decimal]) -> None:

@@ -1,4 +1,4 @@
-"""Keeps clusters: stories that report one event, led by the story that was published first."""
+"""Keeps clusters. A cluster has the stories that report one event, led by the story that was published first."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -58,7 +58,7 @@ def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: f
 
 
 def of_story(conn: Connection, story_id: UUID) -> Written | None:
-    """Return the embedding of a story, or None if it is not stored yet."""
+    """Return the embedding of a story, or None if the embedding is not stored yet."""
     row = SQL.one(conn, "embedding_get", story_id=story_id)
     return None if row is None else written(row["model_version"], row["vector"])
 

@@ -50,7 +50,7 @@ def stories(
     """Return at most ``limit`` stories, newest first, with their ``state`` and star for a team.
 
     ``since`` is the earliest time of publication, or, for an undated story, of discovery. With ``leads``, only the leading story
-    of each cluster is returned. If ``state`` is None, all but archived stories count. A story without a stored state is unread.
+    of each cluster is returned. If ``state`` is None, archived stories are left out. A story without a stored state is unread.
     """
     asked: dict[str, Any] = {"sources": sources, "since": since, "min_chili": min_chili, "leads": leads}
     asked |= {"analysis_state": analysis_state, "team": team, "limit": limit}

@@ -1,7 +1,7 @@
 """Stores overlays. An overlay has a story's analysis, brief and summary, and shows whether the pipeline or a person wrote each.
 
-The pipeline stores a hash of each text that it writes (in ``story_overlays.citations``). A text with another
-hash was edited by a person, and the pipeline never overwrites it.
+The pipeline stores a hash of each text that it writes (in ``story_overlays.citations``). A text with another hash was
+edited by a person, and the pipeline never overwrites this text.
 """
 
 import hashlib
@@ -69,7 +69,7 @@ class Overlay:
 def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int]:
     """Lock and return the overlays of a story and of its event's other analysed stories, with the event's number of sources.
 
-    The story's overlay is created if it is missing. Raises Reject if the story does not exist any more.
+    If the story has no overlay, an empty overlay is created. Raises Reject if the story does not exist any more.
     """
     for _ in range(2):
         found = {row["story_id"]: row for row in SQL.all(conn, "event_overlays", story_id=story_id)}
@@ -98,7 +98,7 @@ def save(
 ) -> tuple[str | None, bool]:
     """Store a story's new texts, except where an old text stays, and merge ``cited`` into the overlay's citations.
 
-    An old text of unknown origin stays, unless a person asked for the first part, and it is this part's. ``seen`` is
+    An old text of unknown origin stays, unless it is the text of the first part and a person asked for this part. ``seen`` is
     the overlay, if the caller has locked the story and the overlay. Raises Reject if the story does not exist any more.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Reads a story's text and facts for the AI step and the insights."""
+"""Reads a story's text and data for the AI step and the insights."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
@@ -47,14 +47,14 @@ def read_all(conn: Connection, stories: Iterable[UUID]) -> dict[UUID, StoryText]
 
 
 def needed(conn: Connection, story_id: UUID) -> StoryText:
-    """Return the story. Raises Reject if it does not exist or was removed."""
+    """Return the story. Raises Reject if the story does not exist or was removed."""
     if (text := read(conn, story_id)) is None:
         raise Reject(f"expected a story with id {story_id}, got none")
     return text
 
 
 def with_text(conn: Connection, story_id: UUID) -> StoryText:
-    """Return the story, which has a text. Raises Reject if it does not exist, was removed, or has no text."""
+    """Return the story, which has a text. Raises Reject if the story does not exist, was removed, or has no text."""
     text = needed(conn, story_id)
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {story_id}")

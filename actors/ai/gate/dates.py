@@ -70,7 +70,7 @@ def _fits(mine: Day, theirs: Day, years: Collection[int | None]) -> bool:
 
 
 def dates(text: str) -> Dates:
-    """Return the dates of ``text``. A bare "may" or "march" is a verb, unless a day or a year is next to it."""
+    """Return the dates of ``text``. The word "may" or "march" is a verb, unless a day or a year is next to it."""
     words = words_of(text)
     found = Dates({_WEEKDAY[word] for word in words if word in _WEEKDAY}, text)
     has_month = not words.isdisjoint(_MONTH)

@@ -125,7 +125,7 @@ def key(word: str) -> str:
 
 @lru_cache(maxsize=1024)
 def keys(text: str) -> frozenset[str]:
-    """Return the keys of the words that carry facts, or pairs of characters in a script without spaces."""
+    """Return the keys of the words that carry facts. In a script without spaces, pairs of characters are the keys."""
     if is_unspaced(text):
         bare = re.sub(r"[\W_\d\u3040-\u309f]+", " ", text)  # endings and particles do not carry facts
         return frozenset(bare[at : at + 2] for at in range(len(bare) - 1) if " " not in bare[at : at + 2])
@@ -134,7 +134,7 @@ def keys(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _fact(word: str) -> str:
-    """Return the key of a word that carries a fact, else an empty text."""
+    """Return the key of a word if the word carries a fact, or else an empty text."""
     return key(word) if word.lower() not in SMALL and (len(word) > 1 or word.isdigit()) else ""
 
 

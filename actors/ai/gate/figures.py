@@ -28,7 +28,7 @@ def known_numbers(sentences: Sequence[str]) -> list[Number]:
 
 
 def stands_among(number: Number, known: Iterable[Number]) -> bool:
-    """Return whether the story has a number of an answer: an equal value in the same unit, or a value that rounds to it."""
+    """Return whether the story has an answer's number: an equal value in the same unit, or a value that rounds to the number."""
     return any(
         (number.is_open and bool(number.values & one.values))
         or any(_agree(number, mine, theirs) for mine in number.readings for theirs in one.readings)
@@ -54,7 +54,7 @@ def _agree(number: Number, mine: Reading, theirs: Reading) -> bool:
 
 
 def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
-    """Yield the sums of parts of one amount, such as 5 hours and 40 minutes."""
+    """Yield the sum if an amount is written in parts, such as 5 hours and 40 minutes."""
     for one, other in pairwise(found):
         is_part = one.unit[0] == other.unit[0] != "" and one.unit[1] > other.unit[1]
         if is_part and re.fullmatch(r",?\s(?:and |und |et |y )?", text[one.end : other.start]):

@@ -11,7 +11,7 @@ _PAIRS = [tuple(pair) for pair in ["“”", "«»", "「」", "『』", "()", "
 
 @lru_cache(maxsize=1024)
 def fault(sentence: str) -> str | None:
-    """Return the fault in the form of a sentence, or None if it can be shown."""
+    """Return the fault in the form of a sentence, or None if the sentence can be shown."""
     if not is_balanced(sentence):
         return "its quotation marks or brackets are not balanced"
     if _SAYS["markup"].search(sentence):

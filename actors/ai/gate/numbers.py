@@ -99,14 +99,14 @@ def has_unit(text: str) -> bool:
 
 
 def unit_of(word: str) -> tuple[str, float]:
-    """Return the kind and factor of a unit, such as ``("s", 60.0)`` for a minute. The kind of another word is empty."""
+    """Return a unit's kind and its factor, such as ``("s", 60.0)`` for a minute. The kind of another word is empty."""
     return _UNITS.get(word.lower().rstrip(".²³"), ("", 1.0))
 
 
 def numbers(text: str, *, is_known: bool = False) -> list[Number]:
     """Return the numbers of ``text`` in order, without its dates.
 
-    A number without a unit may take another number's unit. In the story (``is_known``), it may not if a noun follows.
+    A number without a unit may take another number's unit. In the story (``is_known``), a number before a noun takes no unit.
     """
     found: list[Number] = []
     words = words_of(text)

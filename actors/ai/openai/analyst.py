@@ -169,7 +169,7 @@ class OpenAIAnalyst(Analyst):
     ) -> tuple[str, Form]:
         """Ask a model about a story and the text ``beside``. Return the model's name and its answer.
 
-        If ``is_first``, a stored answer to an equal question counts, and a batch may ask the question.
+        If ``is_first``, a stored answer to an equal question may be used, and the question may go into a batch.
 
         Raises:
             Retry, Defer, Reject: there is no answer; the ledger has the reason.
@@ -185,7 +185,7 @@ class OpenAIAnalyst(Analyst):
 
         key, asked = key_of(body("")), body(secrets.token_hex(8), *again)
         payload = json.dumps(asked, ensure_ascii=False).encode()
-        # A token has at least one byte, so this cost is never too low.
+        # A token has at least one byte, so the cost by bytes is never too low.
         most = settings.cost(settings.model, len(payload) + OVERHEAD, settings.output_tokens)
         start = CallStart(operation, settings.model, instructions.name, most)
         question = {"path": self._wire.path, "body": asked} if is_first and self._in_batches else None

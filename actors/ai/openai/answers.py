@@ -1,4 +1,4 @@
-"""Reads answers of a model, and checks them before any part is used: type, form, and the gate."""
+"""Reads a model's answers, and checks types, form and truth (by ``actors.ai.gate``) before any part is used."""
 
 import json
 import re
@@ -51,7 +51,7 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 class StoryAnswer(AnalysisAnswer):
-    """Is the answer to ``analyze``: the analysis, and a brief and a summary, each of which may be invalid on its own."""
+    """Is a model's answer to ``analyze``: an analysis that must be valid, and a brief and a summary that may be invalid."""
 
     one_liner: str = ""
     two_liner: str = ""
@@ -93,7 +93,7 @@ def read(form: type[Form], *texts: str) -> Form:
     """Return the first answer in ``texts``. An answer is a JSON object: alone, in prose, in a fence or after reasoning.
 
     Raises:
-        ValueError: no text has an answer of this form; the message names the wrong place.
+        ValueError: no text has an answer of this form; the message names the place of the fault.
     """
     fault = ValueError("no JSON object")
     for text in texts:

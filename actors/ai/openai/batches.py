@@ -50,7 +50,7 @@ class Batches:
         return _checked(self._create(job, questions).get("id"))
 
     def ended(self, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
-        """Return the batches in ``ids`` that have ended, with the facts that ``answers`` needs."""
+        """Return the batches in ``ids`` that have ended, each with the data that ``answers`` needs."""
         left = set(ids)
         found: dict[str, Mapping[str, Any]] = {}
         for batch in self._listed():
@@ -151,7 +151,7 @@ class AnthropicBatches(Batches):
 
 
 def _checked(name: Any) -> str:
-    """Return the id of a batch or file after a check, because it becomes a part of addresses."""
+    """Return the id of a batch or file after a check, because the id becomes a part of addresses."""
     if not isinstance(name, str) or not _ID.fullmatch(name):
         raise invalid(Retry(reason=f"expected the id of a batch or file, got {str(name)[:_REASON]!r}"))
     return name

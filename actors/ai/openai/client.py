@@ -57,7 +57,7 @@ class CallFailed(Exception):
 
 
 class ContentRefused(CallFailed):
-    """The provider refused the content of a request, but may accept a part of it."""
+    """The provider refused the content of a request, but may accept a part of the content."""
 
 
 def invalid(verdict: Exception) -> CallFailed:
@@ -128,7 +128,7 @@ class Client:
             if error.is_unreachable:
                 verdict = Defer(AWAY, f"the AI provider cannot be reached: {error}")
                 raise CallFailed("failed", verdict, is_charged=False, rests=AWAY) from error
-            # The model may have worked before this failure.
+            # The provider may charge for the call, because the model may have worked before this failure.
             outcome = {Outcome.TIMEOUT: "timeout", Outcome.TOO_LARGE: "invalid"}.get(error.code, "failed")
             reason = f"the AI provider gave no answer: {error}"
             raise CallFailed(outcome, Retry(reason=reason), is_charged=True) from error
@@ -181,7 +181,7 @@ def wait_seconds(headers: Mapping[str, str]) -> float | None:
 
 
 def _duration(text: str) -> float | None:
-    """Return the seconds of a text such as ``6m0s``, ``1.2s``, ``350ms`` or ``20``."""
+    """Return the number of seconds in a text such as ``6m0s``, ``1.2s``, ``350ms`` or ``20``."""
     if len(text) > _LONGEST_DURATION:
         return None
     if re.fullmatch(r"\d+(?:\.\d+)?", text.strip()):

@@ -39,7 +39,7 @@ class Embedder:
     def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
         """Return the vectors of the stories' titles and beginnings, padded to 1536 numbers, or exceptions for missing vectors.
 
-        If a request is refused for its content, it is sent again in halves, so that one text does not fail the others.
+        A request that is refused for its content is sent again in halves, so that one text does not fail the others.
 
         Raises:
             Retry, Defer, Reject: the verdict on all stories.
@@ -52,7 +52,7 @@ class Embedder:
         ]
 
     def _vectors(self, wanted: Mapping[int, str], books: Ledger) -> dict[int, list[float] | Exception]:
-        """Return the vectors of texts by index. One request asks for vectors that are not stored. These texts share the cost."""
+        """Return the vectors of texts by index. One request asks for vectors that are not stored. Its texts share its cost."""
         model, settings = self._model, self._settings
         keys = {at: key_of("embed", self._version, text) for at, text in wanted.items()}
         most = {at: settings.cost(model, len(text.encode()) + OVERHEAD, 0) for at, text in wanted.items()}

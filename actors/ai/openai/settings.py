@@ -67,7 +67,7 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
         return self.max_output_tokens or (_THINKING if self.reasoning_effort else TEXT)
 
     def longer(self, output_tokens: int) -> Self:
-        """Return these settings for an answer of at most this number of tokens."""
+        """Return a copy of the settings with this maximum number of tokens in an answer."""
         return self.model_copy(update={"max_output_tokens": output_tokens})
 
     def cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:

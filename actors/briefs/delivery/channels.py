@@ -53,7 +53,7 @@ class Message:
 
 
 def channels(ways: Ways) -> Iterator[tuple[str, Callable[[Message], None]]]:
-    """Yield the lasting name of each receiver, and the function that delivers to it and may raise Retry or Reject."""
+    """Yield each receiver's permanent name, and the function that delivers to the receiver, which may raise Retry or Reject."""
     if ways.folder is not None:
         yield f"folder:{ways.folder}", partial(_to_folder, ways.folder)
     if ways.mail is not None:

@@ -103,7 +103,7 @@ class Quiet(NamedTuple):
     zone: ZoneInfo
 
     def until(self, now: datetime) -> datetime | None:
-        """Return the end of the quiet hours if ``now`` is in them, or None."""
+        """Return the end of the quiet hours if ``now`` is in the quiet hours, or None."""
         local = now.astimezone(self.zone)
         clock, is_over_night = local.time(), self.start > self.end
         is_late, is_early = clock >= self.start, clock < self.end

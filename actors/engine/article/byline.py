@@ -95,7 +95,7 @@ def published(
     other: Iterable[Mapping[str, Any]],
     url: str,
 ) -> datetime | None:
-    """Return the time of publication that the page declares, or None if it shows another day or is uncertain.
+    """Return the time of publication that the page declares, or None if the page shows another day or the time is uncertain.
 
     A page may declare the time in the structured data of the ``article``, meta elements, ``other`` data, time elements,
     or its address.
@@ -153,7 +153,7 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
 
 
 def _near(lines: Sequence[Line]) -> dict[str, str]:
-    """Return the first name of each kind. Far from the heading, a name must follow "written by"."""
+    """Return the first name of each kind. Far from the heading, a name must follow "written by" or the like."""
     found: dict[str, str] = {}
     for place, element, text in lines:
         said, marks, kind = _BY.fullmatch(text), element.get("class") or "", ""

@@ -1,14 +1,14 @@
 """Extracts the article of a page, with a second extractor if the first result is doubtful, and chooses one result.
 
-1. Trafilatura reads for recall. Its text is certain if it has at least 1,500 characters and is as long as the page's long
-   paragraphs together, ± 10 %. Otherwise readability reads too; and if the text has less than half of the length of these
-   paragraphs, trafilatura reads once more with all its fallbacks.
+1. Trafilatura reads for recall. Trafilatura's text is certain if it has at least 1,500 characters and the length of the
+   page's long paragraphs, ± 10 %. Otherwise readability reads too. If trafilatura's text has less than half of the
+   length of the long paragraphs, trafilatura reads again with all its fallbacks.
 2. Trafilatura's text is taken. Readability's text is taken instead if trafilatura's text contains it and has a tenth more
    words, which may be from around the article; or if trafilatura's text is short and readability's is three times as long.
 3. A reading that looks cut off is replaced by a reading that contains most of it, and has 1.8 times its words, or 1.15 times
-   its words and at least 300 further words. The text in the page's own data may replace a reading too.
+   its words and at least 300 further words. The text in the page's structured data may replace a reading too.
 4. If no reading has 200 characters, the longest is taken.
-5. The title above the text, links to other articles, and the lines below each article of a site are left out.
+5. The title above the text, links to other articles, and the lines that follow every article of a site are left out.
 """
 
 from __future__ import annotations
@@ -190,8 +190,8 @@ class Said:
 def without_furniture(text: str, titles: set[str], links: set[str], least: int) -> str:
     """Return a text or its markdown without the lines of the page around it, or unchanged if too little text remains.
 
-    At least ``least`` characters must remain. The page's ``titles`` and headings of the first level, and the texts of
-    its ``links``, are given as their ``letters``.
+    At least ``least`` characters must remain. ``titles`` (with headings of the first level) and the texts of the page's
+    ``links`` are given as their ``letters``.
     """
     lines = text.split("\n")
     start = next((at for at, line in enumerate(lines) if line.strip() and letters(line) not in titles), 0)

@@ -71,7 +71,7 @@ def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries
     """Return the links of a page as items of a feed, in order. Links that differ only in tracking parameters are one item.
 
     Raises:
-        EngineError: ``not_a_feed`` if the page has no such links, or an error of ``parse_page``.
+        EngineError: ``not_a_feed`` if the selector finds no links, or an error of ``parse_page``.
     """
     page, selector = url.partition("#")[0], selector_of(url)
     tree = parse_page(decode(body, content_type))

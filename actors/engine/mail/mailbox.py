@@ -68,7 +68,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
 def _bodies(
     imap: _Folder, uids: Sequence[int], budget: Budget, reserve: float
 ) -> list[tuple[int, bytes | EngineError]]:
-    """Return the messages received before the connection broke. Refused messages count only if a later message came."""
+    """Return the messages received before the connection broke. A refused message counts only if a later message came."""
     found: list[tuple[int, bytes | EngineError]] = []
     for uid in uids:
         try:

@@ -31,7 +31,7 @@ _KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "TMPDIR")
 
 
 class Readers:
-    """Keeps up to ``most`` reader processes for the ``OPERATIONS`` of a module, and replaces them when they end."""
+    """Keeps up to ``most`` reader processes, which run the ``OPERATIONS`` of a module, and replaces a process that ends."""
 
     def __init__(self, module: str, limits: Limits = _LIMITS, most: int = READERS) -> None:
         self._module, self._limits, self._most = module, limits, most
@@ -97,7 +97,7 @@ class Readers:
         return answer, found
 
     def _reader(self, *, is_fresh: bool) -> Connection:
-        """Return an idle reader, or a new one."""
+        """Return an idle reader, or a new reader."""
         with self._changed:
             while not self._idle and len(self._all) >= self._most:
                 self._changed.wait(_SLICE)
@@ -155,7 +155,7 @@ class Readers:
             self._stop()
 
     def forget(self) -> None:
-        """Forget all readers in a forked process, because its parent uses them."""
+        """Forget all readers in a forked process, because the parent process uses these readers."""
         for sock in (*self._idle, self._control):
             if sock is not None:
                 sock.close()

@@ -134,7 +134,7 @@ def _confine(limits: Limits) -> None:
 def _arm(cpu: float, wall: int) -> None:
     """Let the kernel end this process after these seconds of CPU time or of wall-clock time. 0 means no limit.
 
-    RLIMIT_CPU would count the CPU time since the start of the process, so timers are used.
+    Timers are used, because RLIMIT_CPU would count the CPU time since the start of the process.
     """
     signal.setitimer(signal.ITIMER_PROF, cpu)
     signal.setitimer(signal.ITIMER_REAL, wall)

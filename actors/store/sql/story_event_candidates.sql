@@ -1,4 +1,4 @@
--- The stories of a period that share terms with a story. Stories that share most terms come first.
+-- The stories of a period that share terms with a story. Stories that share the most terms come first.
 SELECT c.story_id, c.cluster_id
 FROM public.story_event_candidates(
   %(story_id)s::uuid,
