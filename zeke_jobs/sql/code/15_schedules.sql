@@ -1,4 +1,4 @@
--- Programs make stored schedules, for example a digest for each tenant in the tenant's time zone.
+-- These functions store the schedules that programs make, such as a digest for each tenant, and record which ticks of a schedule are decided.
 
 -- Store or change a schedule. Storing an unchanged schedule has no effect. The name has at least two parts, such as digest/team-7.
 --   SELECT zeke_jobs.put_schedule('digest/team-7', 'generate-brief', '0 8 * * mon-fri', 'Europe/Paris', '{"period": "day", "teamId": "…"}');
@@ -49,4 +49,48 @@ BEGIN
   DELETE FROM zeke_jobs.stored_schedule AS s WHERE s.name = delete_schedule.name;
   PERFORM zeke_jobs.note('delete', 'schedule/' || delete_schedule.name, deleted_by, NULL) WHERE FOUND;
   RETURN FOUND;
+END $$;
+
+-- Return p_moment, or raise an error if an operator decides a future tick, which could silently stop a schedule.
+CREATE OR REPLACE FUNCTION zeke_jobs.decidable(p_moment timestamptz, p_schedule text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  PERFORM zeke_jobs.refuse(format('expected ticks of %s that are due, got %s', p_schedule, p_moment))
+  WHERE p_moment > zeke_jobs.now() AND NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE');
+  RETURN p_moment;
+END $$;
+
+-- Create a schedule's state if it is missing, and lock the state, so that one scheduler at a time decides the schedule's ticks.
+CREATE OR REPLACE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
+RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
+LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
+  INSERT INTO zeke_jobs.schedule_state AS s (task, cron, timezone, decided_to)
+  VALUES (p_task, p_cron, p_timezone, zeke_jobs.decidable(p_decided_to, p_task))
+  ON CONFLICT (task) DO UPDATE SET task = excluded.task RETURNING s.cron, s.timezone, s.decided_to $$;
+
+-- Record up to which time a schedule's ticks are decided, and by which cron line. The audit records the call of an operator, except in a resume.
+CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(p_task text, p_cron text, p_timezone text,
+  p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
+BEGIN
+  UPDATE zeke_jobs.schedule_state AS s
+  SET cron = p_cron, timezone = p_timezone, next_tick = p_next_tick,
+    decided_to = CASE WHEN p_decided_to <= s.decided_to THEN p_decided_to ELSE zeke_jobs.decidable(p_decided_to, p_task) END
+  WHERE s.task = p_task;
+  PERFORM zeke_jobs.note('advance', 'schedule/' || p_task, NULL, 'ticks decided up to ' || p_decided_to)
+  WHERE FOUND AND NOT has_table_privilege(session_user, 'zeke_jobs.schedule_state', 'UPDATE') AND NOT EXISTS (
+    SELECT 1 FROM zeke_jobs.audit AS a WHERE a.target = 'schedule/' || p_task AND a.action = 'resume' AND a.xmin = pg_current_xact_id()::xid);
+END $$;
+
+-- Record the outcome of a tick. Only a backfill, which sends a skipped tick, changes the outcome later. An operator may record only backfills.
+CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(p_task text, p_scheduled_for timestamptz, p_outcome text,
+  p_reason text, p_origin text, p_job uuid) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
+BEGIN
+  PERFORM zeke_jobs.refuse(format('expected a tick of a backfill from a login that is no scheduler, got origin %s', p_origin), 'insufficient_privilege')
+  WHERE p_origin <> 'backfill' AND NOT has_table_privilege(session_user, 'zeke_jobs.tick', 'INSERT');
+  INSERT INTO zeke_jobs.tick AS t (task, scheduled_for, outcome, reason, origin, job)
+  VALUES (p_task, zeke_jobs.decidable(p_scheduled_for, p_task), p_outcome, p_reason, p_origin, p_job)
+  ON CONFLICT (task, scheduled_for) DO UPDATE
+  SET outcome = excluded.outcome, reason = excluded.reason, origin = excluded.origin, job = excluded.job,
+    decided_on = excluded.decided_on
+  WHERE t.outcome = 'skipped' AND excluded.origin = 'backfill';
 END $$;
