@@ -1,6 +1,6 @@
--- Four roles to grant to login users, each with the fewest rights for its work. Safe to run again; run it again after an upgrade:
+-- This script makes four roles, each with the fewest rights for its work. Run the script again after each upgrade. Grant the roles to logins:
 --   GRANT zeke_jobs_client TO api; GRANT zeke_jobs_worker TO workers;
--- Run it as the owner of the schema, with the right to create roles. All in one transaction.
+-- The owner of the schema zeke_jobs, who needs the right to create roles, runs the script. The script is one transaction.
 BEGIN;
 
 DO $$
@@ -13,7 +13,7 @@ BEGIN
         EXECUTE format('CREATE ROLE %I NOLOGIN', v_role);
       END IF;
     EXCEPTION WHEN duplicate_object OR unique_violation THEN
-      NULL; -- another session has just created it
+      NULL; -- another session has just created the role
     END;
     EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA zeke_jobs FROM %I', v_role);
     EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA zeke_jobs FROM %I', v_role);
@@ -22,7 +22,7 @@ BEGIN
 END
 $$;
 
--- Senders send and wait by functions, and read status in the views, where sensitive fields are masked.
+-- Senders call functions to send jobs and to wait for jobs, and read the status of jobs in views that mask sensitive fields.
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.known_task(text), zeke_jobs.refuse_sender(text, jsonb), zeke_jobs.task_names(), zeke_jobs.output_of(uuid),
   zeke_jobs.send(text, jsonb, jsonb), zeke_jobs.enqueue(text, text, text, text, text),
@@ -32,14 +32,13 @@ GRANT EXECUTE ON FUNCTION
 TO zeke_jobs_client, zeke_jobs_worker, zeke_jobs_operator;
 GRANT SELECT ON zeke_jobs.job, zeke_jobs.finished, zeke_jobs.batch_state, zeke_jobs.job_step, zeke_jobs.schedule, zeke_jobs.installation TO zeke_jobs_client;
 
--- Workers and schedulers write the rows of jobs, of processes and of the catalogue, but change neither the schema, past revisions and pauses
--- nor the audit.
+-- Workers and schedulers may write all tables except the tables of migrations, of the installation, of revisions, of pauses and of audit entries.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_worker;
 REVOKE INSERT, UPDATE, DELETE ON zeke_jobs.migration, zeke_jobs.installation, zeke_jobs.revision, zeke_jobs.pause, zeke_jobs.audit
 FROM zeke_jobs_worker;
 GRANT EXECUTE ON FUNCTION zeke_jobs.forget_audit(), zeke_jobs.cancel_removed() TO zeke_jobs_worker;
 
--- Operators see everything, and write no table: they cancel, retry, pause, apply, set and run schedules by functions that record their name.
+-- Operators may read all tables, but change jobs, pauses, schedules and jobs.yaml only by functions that record the operator's login.
 GRANT SELECT ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_operator;
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.cancel_batch(text, text, text), zeke_jobs.retry_batch(text, text),
@@ -47,7 +46,7 @@ GRANT EXECUTE ON FUNCTION
   zeke_jobs.import_jobs(text, jsonb, text),
   zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text), zeke_jobs.note_sent(text, text, text, text, uuid[])
 TO zeke_jobs_operator;
--- Workers need these too: a booting worker puts a new jobs.yaml in force, and a scheduler decides ticks.
+-- Workers also need these functions, because a starting worker puts a new jobs.yaml in force, and a scheduler decides the ticks of schedules.
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.lock_catalogue(), zeke_jobs.put_in_force(jsonb, jsonb, jsonb, text[], jsonb),
   zeke_jobs.lock_schedule(text, text, text, timestamptz),
@@ -55,7 +54,7 @@ GRANT EXECUTE ON FUNCTION
   zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)
 TO zeke_jobs_operator, zeke_jobs_worker;
 
--- Readers read the views, and of the tables what holds no payload, output, key or text of jobs.yaml.
+-- Readers may read the views, and those tables and columns that hold no payload, output, key or text of jobs.yaml.
 GRANT SELECT (message_id, queue_name, state, mtime, task, seq, priority, run_at, expires_on, order_hold, worker, attempt, attempt_base, deaths,
   created_on, claimed_on, started_on, completed_on, cancelled_on, parent, scheduled_for, revision) ON zeke_jobs.queue TO zeke_jobs_reader;
 GRANT SELECT (id, aliases, queue, description, definition, payload_schema, priority, per_key, order_hold, share, age, limits, metered, units,
@@ -79,7 +78,7 @@ DO $$
 DECLARE
   v_one record;
 BEGIN
-  -- A loop, so that it includes the views of later versions, except the two that mask nothing.
+  -- This loop grants the right to read all views, also the views of later versions, except the two views that do not mask sensitive fields.
   FOR v_one IN
     SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind = 'v' AND c.oid NOT IN ('zeke_jobs.planned'::regclass, 'zeke_jobs.unmasked'::regclass) AND (n.nspname = 'zeke_jobs' OR c.oid IN (
@@ -89,7 +88,7 @@ BEGIN
   LOOP
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO zeke_jobs_reader, zeke_jobs_operator', v_one.nspname);
     EXECUTE format('GRANT SELECT ON %I.%I TO zeke_jobs_reader, zeke_jobs_operator', v_one.nspname, v_one.relname);
-    -- pg-boss's client sends for senders; its dashboard cancels, retries and deletes for operators.
+    -- Senders use the client of pg-boss to send jobs, and operators use the dashboard of pg-boss to cancel, retry and delete jobs.
     IF v_one.nspname <> 'zeke_jobs' AND v_one.relname IN ('job', 'queue', 'version') THEN
       EXECUTE format('GRANT USAGE ON SCHEMA %I TO zeke_jobs_client', v_one.nspname);
       EXECUTE format('GRANT SELECT ON %I.%I TO zeke_jobs_client', v_one.nspname, v_one.relname);
@@ -100,7 +99,7 @@ BEGIN
       EXECUTE format('GRANT DELETE ON %I.schedule TO zeke_jobs_operator', v_one.nspname);
     END IF;
   END LOOP;
-  -- The tables of handlers, made by the migrations of other packages.
+  -- Handlers of jobs use the tables, views and sequences that the migrations of other packages made.
   FOR v_one IN
     SELECT split_part(o.object, ' ', 1) AS kind, substr(o.object, strpos(o.object, ' ') + 1) AS name
     FROM zeke_jobs.migration AS m CROSS JOIN LATERAL unnest(m.made) AS o (object)

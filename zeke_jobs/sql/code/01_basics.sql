@@ -1,7 +1,7 @@
--- What all other files use. A function of one query is in sql if the planner can inline it (it has no settings, and is no less volatile than the
--- functions that it calls), else in plpgsql, which keeps the plan.
+-- All other files use these functions. A function of one query is written in SQL if the planner can inline the function (which has no settings, and
+-- is at least as volatile as the functions that it calls), else in PL/pgSQL, which caches the plan.
 
--- Return the current time. Tests replace this clock. STABLE lets an index be searched by the time. In sql, each call would take 20 µs.
+-- Return the current time. Tests replace this clock. STABLE lets a condition on the time use an index. Written in SQL, each call would take 20 µs.
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN clock_timestamp(); END $$;
 
@@ -17,7 +17,7 @@ LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
   SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
     PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid $$;
 
--- Return the status of a job, in the words of pg-boss. A body with RETURN is parsed once, so the caller's search path cannot change its meaning.
+-- Return the status of a job, named as in pg-boss. A body with RETURN is parsed at creation, so the caller's search path cannot change its meaning.
 CREATE OR REPLACE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz) RETURNS zeke_jobs.job_status
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE p_state WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END WHEN 'consumed' THEN 'active' WHEN 'done' THEN 'completed'
@@ -27,7 +27,7 @@ RETURN CASE p_state WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' EL
 CREATE OR REPLACE FUNCTION zeke_jobs.own_key(p_per_key integer, p_share jsonb, p_id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN p_per_key IS NOT NULL THEN p_id WHEN p_share IS NOT NULL THEN '-' END $$;
 
--- Return the length of a duration such as 1h30m, at most a thousand years; a text that is no duration gives NULL, so that no view fails.
+-- Return a duration such as 1h30m as an interval of at most a thousand years. A text that is no duration gives NULL, so that no view fails.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_duration text) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN p_duration ~ '^([0-9]{1,9}([.][0-9]{1,6})? ?(ms|s|m|h|d|w|seconds?|minutes?|hours?|days?) ?){1,6}$'
@@ -77,7 +77,7 @@ BEGIN
   RETURN v_shape;
 END $$;
 
--- Turn the keys of a model's fields into snake_case or camelCase, at any depth. Free-form objects stay unchanged.
+-- Turn the keys of a JSON value into snake_case or camelCase, at any depth. Keys that the JSON Schema does not name stay unchanged.
 CREATE OR REPLACE FUNCTION zeke_jobs.rename_keys(p_value jsonb, p_schema jsonb, p_root jsonb, p_to_camel boolean) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET jit = off AS $$
 DECLARE

@@ -1,6 +1,6 @@
--- These functions mask secrets in views. Those that views call have a fixed search path, because readers may set others.
+-- These functions mask secrets in views. A function that views call has a fixed search path, because a reader could set another search path.
 
--- Return all texts and numbers at or below a path of a JSON value. The path leads into the items of lists, too.
+-- Return all texts and numbers at or below a path of a JSON value. If the path meets a list, it continues in each item of the list.
 CREATE OR REPLACE FUNCTION zeke_jobs.leaves(p_value jsonb, p_path text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
@@ -15,7 +15,7 @@ BEGIN
     WHEN jsonb_typeof(p_value) IN ('string', 'number') THEN ARRAY[p_value #>> '{}'] END;
 END $$;
 
--- Return the values of a payload's sensitive fields, the longest first, also with JSON escapes; core/redaction.py leaves out the same short values.
+-- Return the values of a payload's sensitive fields, the longest first, plain and with JSON escapes, but without short ones (as core/redaction.py).
 CREATE OR REPLACE FUNCTION zeke_jobs.secrets_in(p_payload jsonb, p_fields text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$ BEGIN RETURN (
   SELECT array_agg(f.text ORDER BY length(f.text) DESC) FROM unnest(p_fields) AS p (field)
@@ -40,7 +40,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp 
   RETURN CASE WHEN p_text IS NULL OR p_fields IS NULL THEN p_text ELSE zeke_jobs.mask_all(p_text, zeke_jobs.secrets_in(p_payload, p_fields)) END;
 END $$;
 
--- Return the JSON value with *** in place of each secret in texts, names of fields and numbers.
+-- Return the JSON value with *** in place of each secret in its texts, numbers and names of fields.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_texts(p_value jsonb, p_secrets text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
@@ -57,7 +57,7 @@ BEGIN
   END;
 END $$;
 
--- Return the JSON value with *** at a path, also inside lists. If p_inside is true, a value that ends the path early is masked, too.
+-- Return the JSON value with *** at a path, also inside lists. If p_inside is true and the path goes deeper than the value, mask the value.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_at(p_value jsonb, p_path text[], p_inside boolean) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -79,7 +79,7 @@ BEGIN
   RETURN p_value;
 END $$;
 
--- Return the JSON value with its sensitive fields (names, or paths such as user.email) masked. With p_payload, mask sensitive values in texts, too.
+-- Return the JSON value with the fields p_fields (names or paths such as user.email) masked. If p_payload is given, also mask its secrets in texts.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask(p_value jsonb, p_fields text[], p_payload jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE

@@ -1,21 +1,21 @@
--- A wake-up tells an idle worker process that there may be a job for it. Wake-ups are only hints, because every idle process polls within 5 s.
+-- A wake-up tells an idle worker process that there may be a job for it. A lost wake-up does no harm, because every idle process polls within 5 s.
 
 -- Return whether a job is due before the next poll of an idle process.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_soon(p_run_at timestamptz, p_now timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
 
--- Notify idle processes of a new job: the named one claims at once, others a moment later. If none is idle, no NOTIFY serialises the commits of sends.
+-- Notify idle processes of a new job; the process named by the notification claims first. If none is idle, no NOTIFY serialises the commits.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text, p_task text DEFAULT '') RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   PERFORM pg_notify('zeke_jobs.wake', f.id || ' ' || p_queue || ' ' || p_task) FROM (
-    -- The hash makes all jobs of one transaction wake the same process.
+    -- Because of this hash, all jobs of one transaction wake the same process.
     SELECT w.id FROM zeke_jobs.worker AS w WHERE p_queue = ANY (w.idle)
     ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1) AS f;
 END $$;
 
--- After jobs of p_tasks ended, notify other processes that wait for a limit of these tasks, unless it is still full (p_full names such limits). If
--- p_looks is true, the caller claims, too, and the others claim a moment later.
+-- After jobs of p_tasks ended, notify other processes that wait for a limit of these tasks, unless the limit is still full. p_full names limits that
+-- are known to be full. If p_looks is true, the caller claims first, and the other processes claim a moment later.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean, p_full text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE

@@ -1,6 +1,6 @@
 -- These functions send jobs. All but zeke_jobs.send return an error as JSON, because a raised error would abort the caller's transaction.
 
--- Return why Python cannot read a JSON value (or that the value exceeds 1 MiB), else NULL. core/bounds.py allows the same depth of nesting.
+-- Return why Python could not read a JSON value or why the value is too large, else NULL. core/bounds.py allows the same depth of nesting.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -22,19 +22,19 @@ BEGIN
   END;
 END $$;
 
--- Return the reason if no task accepts p_payload, else NULL.
+-- Return the reason why p_payload cannot be the payload of any task, else NULL.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_payload(p_payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN jsonb_typeof(p_payload) = 'object' THEN zeke_jobs.unfit_json(p_payload)
     ELSE 'expected a JSON object, got ' || coalesce(jsonb_typeof(p_payload), 'NULL') END $$;
 
--- Return the length of time in an option of a send, which is a number of seconds or a string with an interval.
+-- Return an option of a send as an interval. The option is a number of seconds or a string with an interval.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_option jsonb) RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN jsonb_typeof(p_option) = 'number' THEN make_interval(secs => (p_option #>> '{}')::double precision)
     ELSE (p_option #>> '{}')::interval END $$;
 
--- Return the time in a checked option of a send. A number means seconds from now. A string is a time, or an interval in the option delay.
+-- Return the time in a checked option of a send. A number means seconds from now. A string is a time or, in the option delay, an interval.
 CREATE OR REPLACE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamptz, p_default timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE
@@ -49,7 +49,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     'outcome', 'refused', 'code', CASE WHEN p_accepted LIKE 'as %' AND p_accepted <> 'as a UUID' THEN 'type' ELSE 'value' END,
     'field', p_field, 'accepted', p_accepted, 'got', p_got, 'choices', p_choices)) $$;
 
--- Return which times or lengths of time are accepted, such as "as seconds or an interval", or NULL if p_value is accepted.
+-- Return NULL if p_value is an accepted time or length of time, else the form that is accepted, such as "as seconds or an interval".
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_time(p_name text, p_value jsonb) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -119,7 +119,7 @@ BEGIN
     WHERE c.accepted IS NOT NULL LIMIT 1);
 END $$;
 
--- Return the error for the options of a send to p_task (an id or alias), as JSON, or NULL. Clients that prepare a statement call this function, too.
+-- Return the error in the options of a send to p_task (an id or alias) as JSON, or NULL. Clients that run the statement of a send call this, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -132,7 +132,7 @@ BEGIN
   IF v_refused IS NOT NULL OR p_options - '{delay,id,key,parent,priority,traceparent}'::text[] = '{}' THEN
     RETURN v_refused;
   END IF;
-  -- With the option scheduled_for, any sender could send the job of a tick in place of the scheduler.
+  -- Only a login that runs schedules may use scheduled_for, because a job with this option takes the place of the scheduler's job.
   PERFORM zeke_jobs.refuse(
     format('expected no option scheduled_for from %s: only a role that runs schedules sends the job of a tick', session_user), 'insufficient_privilege')
   WHERE p_options ? 'scheduled_for'
@@ -186,8 +186,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
   SELECT 'expected ' || concat_ws(' ', nullif(p_refusal ->> 'field', ''), nullif(p_refusal ->> 'accepted', ''))
     || ', got ' || coalesce(p_refusal ->> 'got', p_options #>> string_to_array(p_refusal ->> 'field', '.'), 'NULL') $$;
 
--- Return the rule by which a send is unique, by its options, else by its task; key is NULL if it is not. A job holds its key while queued, while
--- queued or active, or for a period after its send. on_duplicate says what becomes of a queued holder: ignore, replace, or postpone by up to at_most.
+-- Return the rule that makes a send unique, from its options or its task; key is NULL if the send is not unique. A job holds its key while queued,
+-- while queued or active, or for a period after its send. on_duplicate: ignore the send, replace the queued holder, or postpone it by up to at_most.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
 LANGUAGE plpgsql STABLE AS $$
@@ -215,7 +215,7 @@ BEGIN
     WHEN fields IS NOT NULL THEN zeke_jobs.unique_key(p_task, fields, p_payload) END;
 END $$;
 
--- Return a unique key made of the task and the values of the fields, or of the whole payload without fields. A missing field counts with its default.
+-- Return a unique key made of the task and the values of p_fields (of the whole payload if p_fields is empty). A missing field counts as its default.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (p_task).id || ' ' || left(encode(sha256(convert_to(coalesce(
@@ -309,7 +309,7 @@ CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.mtime = OLD.mtime AND NEW.state = 'queued') EXECUTE FUNCTION zeke_jobs.adopt();
 
--- Give a queued job the payload and the options of a later send, and delete what its former payload made. Return false if it is no longer queued.
+-- Give a queued job the payload and the options of a later send, and delete the job's steps and waits. Return false if the job is no longer queued.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_place(p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   p_how text, p_at_most interval) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -332,20 +332,20 @@ BEGIN
   IF v_queue IS NULL THEN RETURN false; END IF;
   DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
   DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
-  -- Claims skip the job while this transaction locks its row, so the commit wakes an idle process.
+  -- Claims skip the job while this transaction locks the job's row, so an idle process is woken at the commit.
   PERFORM zeke_jobs.notify_idle(v_queue);
   RETURN true;
 END $$;
 
--- Take a unique key for p_job, or only read it. Return the job that then holds it: as long as its row exists, or as p_while says. The key of the active
--- job p_parent counts as free.
+-- Take a unique key for p_job (if p_takes is false, only check the key), and return the job that holds the key. A job holds its key while its row
+-- exists, or as long as p_while says. The key of the active job p_parent counts as free.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_key(p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL,
   p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_holder uuid;
 BEGIN
   LOOP
-    -- This INSERT waits for another sender that is inserting the key. The next statement sees the job of that sender.
+    -- If another sender is inserting the key, this INSERT waits for that sender, and the next statement sees the sender's job.
     INSERT INTO zeke_jobs.unique_holder (unique_key, job) SELECT p_key, p_job WHERE p_takes ON CONFLICT DO NOTHING;
     IF FOUND THEN RETURN p_job; END IF;
     SELECT u.job INTO v_holder FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = p_key;
@@ -363,13 +363,13 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the answer to a send that has found an existing job. outcome is duplicate, or taken if the job is of another task.
+-- Return the answer to a send that has found an existing job. outcome is duplicate, or taken if the job belongs to another task.
 CREATE OR REPLACE FUNCTION zeke_jobs.found(p_job uuid, p_task text, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN q.task = p_task THEN 'duplicate' ELSE 'taken' END, q.message_id, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)
   FROM zeke_jobs.queue AS q WHERE q.message_id = p_job $$;
 
--- Insert jobs of one task, except jobs whose id exists. If p_only is given, only jobs with these ids are inserted. Return the ids of the new rows.
+-- Insert jobs of one task, except jobs whose id exists. If p_only is given, insert only the jobs with ids in p_only. Return the ids of the new rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.insert_jobs(p_task zeke_jobs.task, p_ids uuid[], p_keys text[], p_payloads jsonb,
   p_uniques text[], p_options jsonb, p_only uuid[] DEFAULT NULL) RETURNS uuid[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -399,8 +399,8 @@ BEGIN
   RETURN v_made;
 END $$;
 
--- Send one job whose options are checked, or find the job that it duplicates. outcome is created, duplicate, replaced (a queued job got the payload),
--- full (max_queued), closed (the batch), taken (another task's job has the id), unknown or stale (the task).
+-- Send one job whose options are checked, or find the job that the send duplicates. outcome is created, duplicate, replaced (a queued job got the
+-- payload), full (max_queued), closed (the batch is), taken (another task's job has the id), unknown (no such task) or stale (a new revision).
 CREATE OR REPLACE FUNCTION zeke_jobs.put(p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
   p_is_promised boolean DEFAULT false, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
@@ -419,10 +419,10 @@ BEGIN
   ELSIF v_unfit IS NOT NULL THEN
     PERFORM zeke_jobs.refuse('payload of ' || v_task.id || ': ' || v_unfit);
   END IF;
-  -- If the answer of the first try was lost, the repeated send finds its job before it takes a key.
+  -- If the answer to a send was lost and the sender repeats the send, the job of the first try is found here, before a key is taken.
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_id, v_task.id) AS f;
   IF job_id IS NOT NULL THEN RETURN; END IF;
-  -- Each concurrent sender may exceed max_queued by one job.
+  -- Each concurrent sender may exceed max_queued by one job, because this count takes no lock.
   v_full := v_task.max_queued IS NOT NULL AND NOT p_is_promised
     AND zeke_jobs.depth(v_task.queue, v_task.id, v_task.max_queued) >= v_task.max_queued;
   IF p_options ? 'batch' AND NOT v_full AND NOT zeke_jobs.enter_batch(p_options, v_task, jsonb_build_array(p_payload)) THEN
@@ -458,8 +458,8 @@ BEGIN
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
 END $$;
 
--- Send a job. Return NULL if it was created, else the answer of zeke_jobs.put, or an error. p_revision is the revision against which Python checked the
--- payload, or NULL. All arguments are texts, because each cast in a statement costs some microseconds.
+-- Send a job. Return NULL if the job was created, else the answer of zeke_jobs.put, or an error. p_revision is the task's revision against which
+-- Python checked the payload, or NULL. All arguments are texts, because each cast in a statement costs some microseconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(p_task text, p_revision text, p_payload text, p_options text, p_id text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -469,9 +469,9 @@ DECLARE
   v_waits text; -- the queue, if an idle process waits for jobs of the queue
 BEGIN
   IF p_options <> '{}' THEN v_options := p_options; END IF;
-  -- Most sends need only this INSERT. A payload of less than 200 bytes is always readable.
+  -- Most sends need only this INSERT. Python can read every payload of less than 200 bytes (zeke_jobs.unfit_json).
   IF p_payload LIKE '{%' AND (octet_length(p_payload::jsonb::text) < 200 OR zeke_jobs.unfit_json(p_payload::jsonb) IS NULL)
-    -- True if each option is common and valid. The type comes first, because a comparison of two types is neither true nor false.
+    -- True if the options are valid and among the six below. The type is checked first, because comparing two types gives neither true nor false.
     AND (v_options @? '$.keyvalue() ? (!(
       @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
         || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$" || @.key == "batch")
@@ -491,7 +491,7 @@ BEGIN
     WHERE t.id = p_task AND t.revision = coalesce(p_revision::integer, t.revision) AND t.max_queued IS NULL AND t.unique_fields IS NULL
       AND (t.sensitive = '{}' OR (v_options ? 'batch') IS NOT TRUE)
     ON CONFLICT DO NOTHING
-    -- A call of zeke_jobs.notify_idle would make each send a quarter slower.
+    -- zeke_jobs.notify_idle is called only if a process is idle, because the call makes a send a quarter slower.
     RETURNING coalesce((
       SELECT q.queue_name FROM zeke_jobs.worker AS w WHERE q.queue_name = ANY (w.idle) AND zeke_jobs.is_soon(q.run_at, v_now) LIMIT 1), '') INTO v_waits;
     IF v_waits IS NOT NULL THEN
@@ -507,7 +507,7 @@ BEGIN
     FROM zeke_jobs.put(p_task, p_revision::integer, p_payload::jsonb, coalesce(v_options, '{}') || jsonb_build_object('id', p_id)) AS p));
 END $$;
 
--- Send many jobs of one task, or none if one is refused. Return NULL if all were created, else one answer for all, or a list of answers with indexes n.
+-- Send many jobs of one task, or none if one is refused. Return NULL if all were created, else one error, or a list of answers with each job's index n.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
@@ -529,7 +529,7 @@ BEGIN
   FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
   CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u WHERE u.unfit IS NOT NULL;
   IF v_task.max_queued IS NOT NULL OR p_options ? 'batch' THEN
-    -- In a repeated send, only the jobs that the first try did not write count.
+    -- If a sender repeats a send, the jobs that the first try has written do not count again.
     v_new := (SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id));
     IF v_task.max_queued IS NOT NULL AND v_task.max_queued - zeke_jobs.depth(v_task.queue, v_task.id, v_task.max_queued) < v_new THEN
       RETURN '{"outcome": "full"}';
@@ -543,7 +543,7 @@ BEGIN
     v_uniques := ARRAY(
       SELECT zeke_jobs.unique_key(v_task, v_fields, p.payload)
       FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n) ORDER BY p.n);
-    -- The keys are inserted in order, so that two senders never wait for each other.
+    -- The keys are inserted in sorted order, so that two senders never wait for each other.
     WITH taken AS (
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job)
       SELECT DISTINCT ON (j.unique_key) j.unique_key, j.id
@@ -568,7 +568,7 @@ BEGIN
       (p_options - 'then') || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e);
 END $$;
 
--- Return the payload with its keys in snake_case. An unknown or missing field is an error. Python's send and the worker check the types.
+-- Return the payload with its keys in snake_case. An unknown or missing field is an error. Python's send and the worker check types of fields.
 CREATE OR REPLACE FUNCTION zeke_jobs.accepted(p_task zeke_jobs.task, p_payload jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -590,7 +590,7 @@ BEGIN
   RETURN v_payload;
 END $$;
 
--- Send a job in the caller's transaction. Return its id, or that of the job with this idempotency key, id or unique key.
+-- Send a job in the caller's transaction. Return the id of the new job, or of the existing job with the same idempotency key, id or unique key.
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org/post"}', '{"delay": 60, "priority": 5}');
 CREATE OR REPLACE FUNCTION zeke_jobs.send(task text, payload jsonb DEFAULT '{}', options jsonb DEFAULT '{}') RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET jit = off SET max_parallel_workers_per_gather = 0 AS $$
@@ -627,7 +627,7 @@ BEGIN
   RETURN coalesce(v_answer ->> 'job_id', v_id);
 END $$;
 
--- Return the facts about a task that a sender needs. p_name is the id or an alias of the task.
+-- Return the columns of a task that a sender needs. p_name is the id or an alias of the task.
 CREATE OR REPLACE FUNCTION zeke_jobs.known_task(p_name text, OUT id text, OUT revision integer,
   OUT payload_schema jsonb, OUT sensitive text[]) RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER AS $$
   SELECT t.id, t.revision, t.payload_schema, t.sensitive FROM zeke_jobs.find_task(p_name) AS t WHERE t.id IS NOT NULL $$;

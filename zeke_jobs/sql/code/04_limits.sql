@@ -1,6 +1,6 @@
 -- These functions compute how many jobs a limit lets start now. A rate is a token bucket in one row, by the generic cell rate algorithm: the next job may
--- start from next_at on, and each start adds step to it. A next_at before now minus slack counts as now minus slack. No span of a period's length has more
--- starts than the amount; units may exceed it by one job. As handlers start after their claims, the period is lengthened by allowance and catch_up.
+-- start from next_at on, and each start adds step to next_at. If next_at is before now minus slack, now minus slack is used. No span as long as the period
+-- has more starts than amount; units may exceed amount by one job. allowance and catch_up lengthen the period, as handlers start after claims.
 
 -- Return how many seconds after its claim a handler may start without a correction of the rate.
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision
@@ -16,12 +16,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
     / greatest(p_amount - p_burst, 1)::double precision $$;
 
--- Make the limits equal to the limits of jobs.yaml. The lock on the table blocks all claims, so the function waits for no row lock of a sender.
+-- Make the stored limits equal to those of jobs.yaml. The lock on the table blocks all claims, so this function never waits for a row of a sender.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   c_new CONSTANT jsonb := '{"next_at": "-infinity", "spent": 0, "averages": {}, "key_cursor": "", "key_taken": 0}';
-  -- These columns are NULL or 0 unless jobs.yaml sets them. The other columns are the state of the limit, which is kept.
+  -- These columns become NULL or 0 if jobs.yaml does not set them. The other columns hold the state of the limit, which is kept.
   c_unset CONSTANT jsonb := '{"concurrency": null, "amount": null, "period": null, "burst": 0, "zone": null, "key_amount": null, "key_period": null,
     "least": null, "raise_every": null, "breaker_failures": null, "breaker_share": null, "breaker_within": null, "breaker_pause": null}';
   v_buckets zeke_jobs.bucket[];
@@ -44,7 +44,7 @@ BEGIN
   SET step = n.step, slack = zeke_jobs.catch_up(b.period) + b.burst * n.step,
     key_step = zeke_jobs.step_of(b.key_amount, b.key_period, 0),
     key_slack = CASE WHEN b.key_period IS NOT NULL THEN zeke_jobs.catch_up(b.key_period) END,
-    -- A new, slower rate counts from the last start.
+    -- If the new rate is slower than the old rate, the new wait counts from the last start.
     next_at = CASE WHEN b.step < n.step AND b.unit = 'jobs' THEN b.next_at + make_interval(secs => n.step - b.step) ELSE b.next_at END
   FROM (SELECT o.name, o.unit, zeke_jobs.step_of(o.amount, o.period, o.burst) AS step FROM zeke_jobs.bucket AS o) AS n
   WHERE b.name = n.name AND b.unit = n.unit;
@@ -54,18 +54,18 @@ BEGIN
   WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.name = k.name AND b.key_step IS NOT NULL);
 END $$;
 
--- Return how many units a rate lets start now.
+-- Return how many jobs a rate lets start now.
 CREATE OR REPLACE FUNCTION zeke_jobs.ready_units(p_next_at timestamptz, p_step double precision,
   p_slack double precision, p_now timestamptz) RETURNS integer LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_next_at > p_now THEN 0 ELSE
     1 + least(1000000, floor(extract(epoch FROM p_now - greatest(p_next_at, p_now - make_interval(secs => p_slack))) / p_step))::integer END $$;
 
--- Return the next_at of a rate after p_units more units.
+-- Return the next_at of a rate after p_units more jobs or units.
 CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(p_next_at timestamptz, p_step double precision, p_slack double precision,
   p_units double precision, p_now timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
--- Return the number of active jobs of some tasks, of one key or of all keys. Jobs of tasks p_chunked with one worker and time of claim count once.
+-- Count the active jobs of some tasks, of one key or of all keys. A chunk (jobs of p_chunked with one worker and time of claim) counts once.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[], p_chunked text[], p_key text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$ BEGIN
   IF p_chunked IS NULL THEN -- the key is part of the index, which the second query does not use
@@ -77,12 +77,12 @@ LANGUAGE plpgsql STABLE AS $$ BEGIN
 -- Return the current concurrency of a limit. Throttling halves the concurrency; then each period of raise_every adds one, up to the full concurrency.
 CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_bucket zeke_jobs.bucket, p_now timestamptz) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  -- If the clock was set back, the last throttling lies in the future.
+  -- greatest() is needed because the last throttling lies in the future if the clock was set back.
   SELECT CASE WHEN (p_bucket).ceiling IS NULL THEN (p_bucket).concurrency ELSE least((p_bucket).concurrency, (p_bucket).ceiling + floor(greatest(
     0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END $$;
 
--- Return how many jobs each of these limits lets start now, with a row for each bucket that has a bound: its tightest. opens_on is NULL if the end of a job
--- opens it. A claim must lock the buckets in an earlier statement, because a locking statement reads the snapshot from before the lock.
+-- Return how many jobs each of these limits lets start now: one row for each bucket that has a bound, with the tightest bound. opens_on is NULL if the end
+-- of a job opens the limit. A claim must lock the buckets in an earlier statement, because a statement that locks reads a snapshot from before the lock.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz) RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2 AS $$
 BEGIN
@@ -114,7 +114,7 @@ BEGIN
   IF NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits)) THEN RETURN; END IF;
   WITH gone AS (DELETE FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits) RETURNING c.*),
   change AS MATERIALIZED (
-    -- The greatest delay covers all late starts. Starts of returned jobs have negative delays, which are summed.
+    -- Of the delays of late starts only the greatest counts. Returned jobs have negative delays, which are added up.
     SELECT g.name, g.unit, g.key, sum(g.amount) AS amount, min(g.noted_on) AS noted_on,
       make_interval(secs => greatest(max(g.delay), 0) + sum(least(g.delay, 0))) AS delay
     FROM gone AS g GROUP BY g.name, g.unit, g.key
@@ -141,7 +141,7 @@ BEGIN
   WHERE b.name = g.name AND b.unit = g.unit;
 END $$;
 
--- Count claimed jobs in their locked limits. Rates count starts; limits of units count estimates from the send, recent jobs or jobs.yaml.
+-- Count claimed jobs in their locked limits. Rates count starts; limits of units count an estimate from the send, from recent jobs or from jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_task text, p_limits text[], p_places tid[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -175,8 +175,8 @@ BEGIN
   WHERE b.name = s.name AND b.unit = s.unit;
 END $$;
 
--- Delay the next starts of a job's rates by how late its handler starts (the database measures up to p_margin seconds before, as the worker may have been
--- frozen). Return false if it is late by a whole period, and so must not start.
+-- Delay the next starts that a job's rates allow by as much as the job's handler is late. Add p_margin seconds, because the handler starts up to
+-- p_margin seconds after this measurement. Return false if the handler is late by a whole period, and must not start.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
 LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   WITH late AS (
@@ -193,7 +193,7 @@ LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   )
   SELECT m.it FROM may AS m $$;
 
--- Sum the units or costs that an active job reports. A sum above the estimate of the job's claim counts at once.
+-- Add up the units or costs that an active job reports. If the sum exceeds the estimate of the job's claim, the excess counts at once.
 CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
@@ -209,8 +209,8 @@ BEGIN
   SELECT n.name, n.unit, n.reported - n.taken FROM use AS n WHERE n.reported > n.taken;
 END $$;
 
--- Add an amount to the cost of a job that the worker holds, unless earlier amounts are in another currency. Return the currency of the cost, and that of
--- a budget of the job that does not count the amount.
+-- Add an amount to the cost of a job that the worker holds, unless earlier amounts are in another currency. Return the currency of the cost, and the
+-- currency of a budget that does not count the amount.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric,
   p_currency text, OUT currency text, OUT missed text) LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
@@ -227,13 +227,13 @@ BEGIN
   END IF;
 END $$;
 
--- After attempts ended, replace the estimates of their claims by the used units. Without a report, the estimate counts if the attempt completed, raised
--- (but not in a budget, which an outage must not use up) or was cut off; nothing counts if it was deferred or returned.
+-- After attempts ended, replace their claims' estimates by reported units. If a job reported no units, the estimate counts if the attempt completed,
+-- raised or was cut off. Nothing counts if the attempt was deferred, was returned, or raised under a budget, which an outage must not use up.
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF p_how = 'returned' THEN
-    -- The step of the start is subtracted from next_at, less the time since the claim, in which other jobs may have started.
+    -- Subtract the step of the start from next_at, but not the time since the claim, because other jobs may have started in that time.
     INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
     SELECT b.name, 'jobs', r.key, -greatest(0, r.step - extract(epoch FROM zeke_jobs.now() - q.claimed_on))
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task AND t.on_time IS NOT NULL
@@ -255,8 +255,8 @@ BEGIN
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
 END $$;
 
--- Open and close the breakers of locked buckets: at a number, or a share of at least ten, failures. After the pause, one job at a time probes, and its
--- outcome closes the breaker or starts another pause. The worker logs the warnings.
+-- Open and close the breakers of locked buckets. A breaker opens at a number of failures, or at a share of failures (at least ten). After the pause,
+-- one job at a time probes, and its outcome closes the breaker or starts another pause. The worker logs the warnings.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -291,14 +291,14 @@ BEGIN
         DELETE FROM zeke_jobs.breaker_end AS e WHERE e.name = v_bucket.name;
         RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_bucket.name;
       ELSIF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_bucket.probe AND q.state = 'consumed') THEN
-        -- The job that probed was returned, cancelled or lost.
+        -- The job that probed was returned, cancelled or lost, so another job must probe.
         UPDATE zeke_jobs.bucket AS b SET probe = NULL WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
       END IF;
     END IF;
   END LOOP;
 END $$;
 
--- Close a shared limit for some seconds, because its provider throttled a job. Halve its concurrency, unless it was halved after the job's start.
+-- Close a shared limit for some seconds, because its provider throttled a job. Halve the concurrency, unless it was halved since the job started.
 CREATE OR REPLACE FUNCTION zeke_jobs.throttle(p_limit text, p_seconds double precision, p_job uuid, p_why text) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

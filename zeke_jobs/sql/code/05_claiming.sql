@@ -7,12 +7,12 @@ CREATE OR REPLACE FUNCTION zeke_jobs.risen(p_priority integer, p_run_at timestam
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_age IS NULL THEN p_priority ELSE p_priority + floor(extract(epoch FROM p_now - p_run_at) / extract(epoch FROM p_age))::bigint END $$;
 
--- Return whether a due job may start beside other jobs: it has fewer than two deaths, and its start deadline is not over or it has been attempted.
+-- Return whether a due job may start beside other jobs: it has fewer than two deaths, and it was attempted or its start deadline is not over.
 CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
--- Return the first queued job of each priority of each task of p_tasks, at most a thousand of a task, with one search of the index for each. If the caller
--- gives the queue's first job, dead index entries before it are not read again.
+-- Return the first queued job of each priority of each task in p_tasks, at most a thousand jobs of a task, with one search of the index for each job.
+-- If the caller passes the first job of the queue, dead index entries before that job are not read again.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text, p_tasks text[], p_task text DEFAULT '',
   p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL,
   p_seq bigint DEFAULT NULL) RETURNS SETOF zeke_jobs.first_job LANGUAGE sql STABLE AS $$
@@ -36,7 +36,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text, p_tasks text[], p_
   )
   SELECT l.task, l.priority, l.run_at, l.seq FROM level AS l WHERE l.n IS NOT NULL $$;
 
--- Return the row of the job of a key that comes next in strict order: the oldest job that has not ended, or that has failed and blocks the key.
+-- Return the row of the job that comes next for a key in strict order: the oldest job that has not ended, or that has failed and blocks the key.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_in_line(p_task text, p_key text) RETURNS tid
 LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN (
   SELECT q.ctid FROM zeke_jobs.queue AS q
@@ -44,17 +44,17 @@ LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN (
     AND q.task = p_task AND q.key = p_key
   ORDER BY q.seq LIMIT 1); END $$;
 
--- Claim up to p_want due jobs of a queue, of the tasks in p_tasks, never more than the limits allow. Pairs of task and priority go by the rank of their
--- oldest job, and take turns at equal rank. If p_is_empty, the process holds no job, so it may claim one that must run alone. p_free is the number of its
--- free threads, negative if claimed jobs wait for one: of a task with limits it takes at most p_free + p_ahead, as others may have threads for the rest.
---
--- Return a row of kind job for each claimed job (reason chunk: it runs in a chunk), and a row held for each cause that holds due jobs back, with the
--- seconds until it changes, or NULL if the end of a job changes it. Long messages are read later, as a slow process would keep the limits locked.
+-- Claim up to p_want due jobs of the tasks p_tasks in a queue, within the limits. The task and priority whose oldest job has the highest rank come first;
+-- equal ranks take turns. If p_is_empty is true, the process holds no job, and may claim a job that must run alone. p_free is the number of free threads,
+-- or negative if claimed jobs wait for threads. Of a task with limits, claim at most p_free + p_ahead jobs, because other processes may have free threads.
+-- Return a row of kind job for each claimed job (with the reason chunk if the job runs in a chunk), and a row of kind held for each cause that holds due
+-- jobs back, with the seconds until the cause ends, or NULL if the end of a job ends the cause. Long messages are read later, because a slow process would
+-- keep the limits locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL, p_ahead integer DEFAULT 0)
 RETURNS SETOF zeke_jobs.claimed
--- Subqueries are used instead of EXISTS, because a planner that believes the table is small turns EXISTS into joins that read the whole backlog.
+-- Conditions use subqueries instead of EXISTS, because a planner that believes the table is small turns EXISTS into joins that read all queued jobs.
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -87,11 +87,11 @@ BEGIN
   IF v_due IS NULL THEN RETURN; END IF;
   -- If the server crashes before the claim is on disk, the job is queued again. The end of the job cannot be on disk before the claim.
   PERFORM set_config('synchronous_commit', 'off', true);
-  -- Each statement after this lock sees what earlier claims took from the limits.
+  -- Statements after this lock see the jobs that earlier claims counted in the limits.
   PERFORM 1 FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_limits) ORDER BY b.name, b.unit FOR NO KEY UPDATE;
   v_now := zeke_jobs.now();
   PERFORM zeke_jobs.add_up_changes(v_limits, v_now), zeke_jobs.turn_breakers(v_limits, v_now) WHERE v_metered;
-  -- The order makes the planner use the index queue_apart even without statistics.
+  -- This ORDER BY makes the planner use the index queue_apart even without statistics.
   IF (SELECT q.deaths FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths > 1 ORDER BY q.deaths, q.expires_on LIMIT 1) IS NOT NULL
     OR EXISTS (SELECT 1 FROM zeke_jobs.worker AS w WHERE w.id = p_worker AND w.alone)
   THEN
@@ -167,8 +167,8 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the first due job of each task and priority, by rank and without paused tasks, and the limits of these tasks. Tasks whose concurrency is used up
--- are in held instead: their limits need no lock, because the end of a job wakes this process.
+-- Return the first due job of each task and priority, the highest rank first, without paused tasks, and the limits of these tasks. Tasks whose
+-- concurrency is used up are returned in held; their limits need no lock, because the end of a job wakes this process.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(p_queue text, p_tasks text[], p_first zeke_jobs.first_job,
   p_now timestamptz, OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean,
   OUT held zeke_jobs.claimed[]) LANGUAGE plpgsql STABLE AS $$
@@ -203,7 +203,7 @@ LANGUAGE sql STABLE AS $$
   SELECT ROW('held', NULL, NULL, p_task, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed $$;
 
--- Return the tasks of other live processes of a queue that run jobs alone. With p_is_empty, leave out processes that still run other jobs.
+-- Return the tasks of other live processes of a queue that run jobs alone. If p_is_empty is true, leave out processes that still run other jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.alone_elsewhere(p_worker uuid, p_queue text, p_is_empty boolean, p_now timestamptz) RETURNS text[]
 LANGUAGE plpgsql VOLATILE AS $$ -- a VOLATILE function sees what another process has just written
 BEGIN
@@ -213,8 +213,8 @@ BEGIN
       AND NOT (p_is_empty AND EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = o.id AND q.deaths < 2)));
 END $$;
 
--- Find a due job that must run alone: for each task, one process at a time (worker.alone) runs these jobs. must_empty is true if this process does, but must
--- first finish its other jobs. place is the job's row if this process is empty, and either runs these jobs or can start no other job.
+-- Find a due job that must run alone. For each task, only one process at a time (worker.alone) runs such jobs. must_empty is true if this is that process,
+-- but must first finish its other jobs. place is the job's row if this process is empty, and either is that process or can start no other job.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean,
   p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -271,8 +271,8 @@ LANGUAGE sql STABLE AS $$
   )
   SELECT p.key FROM present AS p WHERE p.n > 0 AND p.key IS NOT NULL ORDER BY p.n $$;
 
--- Lock up to p_most due jobs of one task and priority by fair shares: from where the last claim stopped, each key in turn gets as many jobs as its weight.
--- After some hundred keys without a due job, the oldest jobs are locked. The first job became due at p_from.
+-- Lock up to p_most due jobs of one task and priority by fair shares: from where the last claim stopped, each key in turn gets as many jobs as its
+-- weight. If a hundred keys in turn have no due job, lock the oldest jobs instead. p_from is the time at which the first job became due.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_in_turn(p_queue text, p_task text, p_share jsonb, p_priority integer,
   p_from timestamptz, p_most integer, p_now timestamptz) RETURNS tid[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -301,7 +301,7 @@ BEGIN
           WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
             AND q.priority = p_priority AND q.run_at BETWEEN p_from AND p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
             AND q.ctid <> ALL (v_places)
-          -- The order and the range make the planner use the index queue_ready_key even without statistics.
+          -- This ORDER BY and the range of keys make the planner use the index queue_ready_key even without statistics.
           ORDER BY q.key, q.run_at, q.seq
           LIMIT v_turns * greatest(0, coalesce((p_share #>> ARRAY['weights', k.key])::integer, 1) - CASE k.n WHEN 1 THEN v_taken ELSE 0 END)
           FOR UPDATE SKIP LOCKED) AS r
@@ -314,7 +314,7 @@ BEGIN
       ELSIF cardinality(v_keys) > p_most THEN
         SELECT v_keys[cardinality(v_keys)], 1000 INTO v_key, v_taken; -- the turn of the last key is over
       ELSE
-        -- After one turn of all keys, each key has several turns at once.
+        -- After each key has had one turn, each key gets several turns at once.
         v_has_all := v_key = '';
         v_turns := CASE WHEN v_has_all THEN greatest(1, v_turns * (p_most - cardinality(v_places)) / greatest(1, cardinality(v_more.places))) ELSE 1 END;
         SELECT '', 0 INTO v_key, v_taken;
@@ -332,7 +332,7 @@ BEGIN
   RETURN v_places;
 END $$;
 
--- Return how many jobs of a key may start now. p_step and p_slack are the step and the slack of the rate of each key.
+-- Return how many jobs of a key may start now. p_step and p_slack (see 04_limits.sql) belong to the rate that each key has.
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of_key(
   p_task text, p_names text[], p_per_key integer, p_step double precision, p_slack double precision, p_key text, p_now timestamptz) RETURNS integer
 LANGUAGE plpgsql STABLE AS $$
@@ -343,8 +343,8 @@ BEGIN
       (SELECT k.next_at FROM zeke_jobs.bucket_key AS k WHERE k.name = 'task/' || p_task AND k.key = p_key), '-infinity'), p_step, p_slack, p_now) END));
 END $$;
 
--- Lock up to p_most due jobs of one task and priority whose keys let them start: first the keys of the oldest jobs, in random order, then some hundred of
--- all keys, from where the last claim stopped. reason is key if other jobs are due.
+-- Lock up to p_most due jobs of one task and priority that the limits of their keys let start. Try first the keys of the oldest jobs, in random
+-- order, then some hundred of all keys, from where the last claim stopped. reason is key if more jobs are due.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_names text[], p_per_key integer,
   p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz, OUT places tid[], OUT reason text,
   OUT opens_on timestamptz) LANGUAGE plpgsql VOLATILE AS $$
@@ -407,7 +407,7 @@ BEGIN
       v_searched := v_searched + v_some;
       v_last := CASE WHEN cardinality(v_found) < v_some THEN '' ELSE v_found[v_some] END;
       IF v_last = '' OR v_searched >= c_keys THEN
-        -- Unless all keys were tried, the process claims again soon.
+        -- If not all keys were tried, the process claims again soon.
         opens_on := CASE WHEN v_last = '' AND v_limit.key_cursor = '' THEN opens_on ELSE p_now + interval '50 milliseconds' END;
         EXIT;
       END IF;
@@ -419,8 +419,8 @@ BEGIN
   UPDATE zeke_jobs.bucket AS b SET key_cursor = v_last WHERE b.name = 'task/' || p_task AND b.unit = 'jobs' AND b.key_cursor <> v_last;
 END $$;
 
--- Lock the jobs of the next chunk: a full one, or all due jobs once the oldest has waited long enough. With `by: key` it has one key, and keys take turns.
--- reason is what holds it back. A process with an older revision than the task gets one job at a time.
+-- Lock the jobs of the next chunk: a full chunk, or all due jobs if the oldest job has waited long enough. With `by: key` all jobs of a chunk have
+-- one key, and keys take turns. reason says what holds back the chunk. A process with an older revision than the task gets one job at a time.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_chunk(p_queue text, p_task text, p_priority integer, p_from timestamptz,
   p_from_seq bigint, p_revision integer, p_now timestamptz, OUT places tid[], OUT reason text, OUT opens_on timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -488,7 +488,7 @@ BEGIN
   places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = ANY (v_found) AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
 END $$;
 
--- Return the seconds until the next job of a queue becomes due, or NULL if no job waits. The claim that found no job began p_since seconds ago.
+-- Return the seconds until a queue's next job becomes due, or NULL if no job waits. A job that became due in the last p_since seconds counts, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_since double precision DEFAULT 0) RETURNS double precision
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE

@@ -1,15 +1,15 @@
--- These functions rescue the jobs of lost processes, and find the chores that are due.
+-- These functions rescue the jobs of lost processes, and find the maintenance work (chores) that is due.
 
--- Return the processes that sent no heartbeat within their lost_after. While workers are alive, one of them must have sent heartbeats for all this time,
--- because after an outage of the database all processes would count as lost.
+-- Return the processes whose last heartbeat is older than their lost_after. If workers are live, one of the live workers must have sent heartbeats
+-- for all that time; without this rule, all processes would count as lost after an outage of the database.
 CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker
 LANGUAGE sql STABLE AS $$
   SELECT w.* FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < p_now - w.lost_after AND coalesce((
     SELECT min(o.beating_since) FROM zeke_jobs.worker AS o WHERE o.kind = 'worker' AND o.heartbeat_on >= p_now - o.lost_after
   ) <= p_now - w.lost_after, true) $$;
 
--- Return the jobs of lost processes to the queue; the attempt uses up no retry, but a job without retries fails. After two deaths a job runs alone, and
--- the third quarantines it. A locked job is left to a later call, because a frozen worker's transaction ends.
+-- Put the jobs of lost processes back into the queue. The lost attempt uses up no retry, but a job without retries fails. If two processes died while
+-- they ran a job, the job must run alone; after a third death the job fails (quarantine). A later call rescues locked jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
@@ -18,7 +18,7 @@ DECLARE
   v_lost uuid[] := ARRAY(SELECT w.id FROM zeke_jobs.lost_processes(v_now) AS w);
   v_job record;
 BEGIN
-  -- The lock makes sure that no death counts twice. A process may have sent a heartbeat since the search for lost processes.
+  -- Because of this lock, no death counts twice. The heartbeat is checked again, because a process may have sent a heartbeat since the first search.
   v_lost := ARRAY(
     SELECT w.id FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost) AND w.heartbeat_on < v_now - w.lost_after ORDER BY w.id FOR UPDATE SKIP LOCKED);
   FOR v_job IN
@@ -30,7 +30,7 @@ BEGIN
     FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
     LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
     WHERE q.state = 'consumed' AND (q.worker = ANY (v_lost)
-      -- A worker process without a row has lost its jobs, but for a minute the row of a new process may not be committed yet.
+      -- Jobs of a process without a row in zeke_jobs.worker are rescued after a minute, because the row of a new process may not be committed yet.
       OR w.id IS NULL AND q.claimed_on < v_now - interval '1 minute')
     FOR UPDATE OF q SKIP LOCKED
   LOOP
@@ -48,18 +48,18 @@ BEGIN
       RAISE WARNING 'job % of % cannot be rescued: %', v_job.message_id, v_job.task, SQLERRM;
     END;
   END LOOP;
-  -- The rows are deleted even if a locked job is left, because a process that comes back must learn that it has lost the other jobs.
+  -- The rows of lost processes are deleted even if a locked job is left, because a process that comes back must learn that it has lost its jobs.
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
 END $$;
 
--- Return the names of the chores that are due (worker/life/chores.py). If p_thorough is true, also find chores that need all queued jobs to be read.
+-- Return the names of the chores that are due (see worker/life/chores.py). If p_thorough is true, also find chores whose search may read many jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores(p_thorough boolean DEFAULT false) RETURNS text[]
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
   IF p_thorough THEN
-    -- If the server's clock was set back, rates start now, and closed limits stay closed as long as planned.
+    -- If the server's clock was set back, correct the limits: a rate lets a job start now, and a closed limit stays closed only as long as planned.
     UPDATE zeke_jobs.bucket AS b
     SET next_at = CASE WHEN b.next_at > v_now + 2 * b.period + interval '1 minute' THEN v_now ELSE b.next_at END,
       closed_until = b.closed_until - greatest(interval '0', greatest(b.lowered_on, b.tripped_on) - v_now),
@@ -89,7 +89,7 @@ BEGIN
   ) AS c (name, is_due) WHERE c.is_due);
 END $$;
 
--- Return the jobs in p_held that are being cancelled, and why.
+-- Return the jobs in p_held that are marked as cancelled, and the reason.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancelling(p_worker uuid, p_held uuid[]) RETURNS TABLE (id uuid, reason text)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   SELECT q.message_id, q.extra ->> 'cancel_reason' FROM zeke_jobs.queue AS q

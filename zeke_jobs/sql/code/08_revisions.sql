@@ -1,6 +1,6 @@
 -- These functions adapt queued jobs and unique keys to a renamed or moved task, and find the overrides that must end.
 
--- Return each pair of a queue and a task name with queued jobs, with one search of the index for each pair.
+-- Return each pair of a queue and a task name that has queued jobs. Each pair costs one search of the index.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (queue, task) AS (
@@ -12,7 +12,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   )
   SELECT p.queue, p.task FROM present AS p $$;
 
--- Adapt queued jobs to the new name, queue or order of their task, also jobs sent or retried during the change. The next call adapts locked jobs.
+-- Adapt queued jobs to the new name, queue or order of their task, also jobs sent or retried during the change. The next call adapts jobs locked now.
 CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
@@ -54,7 +54,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the positions (from 1) of the overrides that must end: their time is over, or they keep a removed task whose jobs have all ended.
+-- Return the positions (from 1) of the overrides of jobs.yaml that must end, because their time is over or the task that they keep has no jobs left.
 CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF bigint
 LANGUAGE sql STABLE AS $$
   SELECT o.place FROM (SELECT r.overrides FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS latest

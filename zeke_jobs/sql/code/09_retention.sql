@@ -1,7 +1,7 @@
 -- These functions move finished jobs to the history when their retention time is over.
 
--- Return for each task and status the time before which ended jobs are to be purged, at least the unique period ago. Jobs of a removed task stay for 30
--- days. The row without a task means jobs with their own keep option.
+-- Return for each task and status the time before which a job must have ended to be purged; this time is at least the task's unique period ago. Jobs
+-- of a removed task stay for 30 days. A row without a task stands for the jobs that were sent with the option keep.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (task) AS (
@@ -24,7 +24,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   UNION ALL
   SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.purge_due AS p WHERE p.purge_on < zeke_jobs.now()) $$;
 
--- Return whether a failed job blocks the end of its batch or the next job of its key. A retry or a cancel of the failed job ends this.
+-- Return whether a failed job blocks the end of its batch or the next job of its key. A retry or a cancel of the failed job ends the block.
 CREATE OR REPLACE FUNCTION zeke_jobs.holds_up(p_job zeke_jobs.queue) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -32,8 +32,8 @@ BEGIN
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_job.extra ->> 'batch' AND b.after_failure = 'hold' AND b.ended_on IS NULL);
 END $$;
 
--- Move to the history up to p_limit jobs of a task and status that ended between p_after and p_before, or without a task those whose keep option is over.
--- Failed jobs stay while they block others. The next call gets the value of reached as p_after.
+-- Move to the history up to p_limit jobs of a task and status that ended between p_after and p_before. If p_task is NULL, move jobs whose option keep
+-- is over. A failed job stays while it blocks other jobs. The caller passes reached as p_after to the next call.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(p_task text, p_status zeke_jobs.job_status, p_after timestamptz,
   p_before timestamptz, p_limit integer, OUT purged integer, OUT reached timestamptz)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET random_page_cost = 4 SET plan_cache_mode = force_custom_plan AS $$
@@ -59,7 +59,7 @@ BEGIN
         AND (p_status = 'completed' OR (q.cancelled_on IS NULL) = (p_status = 'failed')) AND (p_status <> 'failed' OR NOT zeke_jobs.holds_up(q))
       ORDER BY q.completed_on LIMIT p_limit FOR UPDATE SKIP LOCKED);
   END IF;
-  -- A caller may use an id again after the first job with the id was purged.
+  -- The history may have a job with the same id, because a sender may use the id of a purged job again.
   DELETE FROM zeke_jobs.history AS h USING zeke_jobs.queue AS q WHERE q.ctid = ANY (v_places) AND h.id = q.message_id;
   INSERT INTO zeke_jobs.history (
     id, name, state, queue, priority, key, attempt, deaths, parent, scheduled_for, revision, run_at, created_on, started_on,
@@ -77,7 +77,7 @@ BEGIN
   )
   SELECT array_agg(g.message_id), count(*), max(g.place) INTO v_jobs, purged, reached FROM gone AS g;
   DELETE FROM zeke_jobs.unique_holder AS u WHERE u.unique_key = ANY (ARRAY(
-    -- Locked keys are skipped, because a sender is taking them over.
+    -- A unique key that a sender has locked is skipped, because the sender is taking over the key.
     SELECT o.unique_key FROM zeke_jobs.unique_holder AS o WHERE o.job = ANY (v_jobs) FOR UPDATE SKIP LOCKED));
   DELETE FROM zeke_jobs.step AS s WHERE s.job = ANY (v_jobs);
   DELETE FROM zeke_jobs.wait AS w WHERE w.job = ANY (v_jobs);

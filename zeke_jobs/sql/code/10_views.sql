@@ -111,7 +111,7 @@ LEFT JOIN zeke_jobs.pause AS p ON p.target = 'schedule/' || t.schedule LEFT JOIN
 LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job LEFT JOIN zeke_jobs.history AS h ON h.id = l.job;
 COMMENT ON VIEW zeke_jobs.schedule IS 'The schedules, with their last and next ticks.';
 
--- Return when a task's longest-waiting job became due, with one search of the index for each priority.
+-- Return the time at which the longest-waiting job of a task became due, with one search of the index for each priority.
 CREATE OR REPLACE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT min(l.run_at) FROM zeke_jobs.first_jobs(p_queue, ARRAY[p_task]) AS l WHERE l.run_at <= zeke_jobs.now() $$;
@@ -129,13 +129,13 @@ UNION ALL
 SELECT
   t.id, CASE WHEN t.definition -> 'paused' = 'true' OR NOT EXISTS (SELECT 1 FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/'))
     THEN 'task/' || t.id
-    -- The catalogue does not record which shared limit jobs.yaml pauses.
+    -- All shared limits of the task are named, because the catalogue does not record which shared limit jobs.yaml pauses.
     ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
   'jobs.yaml', r.applied_on, ''
 FROM zeke_jobs.task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision WHERE t.paused;
 COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause, by a person or by jobs.yaml, that holds back jobs of a task.';
 
--- Return how many jobs workers could run now, for autoscalers: active jobs, and due jobs that nothing but a thread holds back, up to the concurrency.
+-- Return for autoscalers how many jobs workers could run now: active jobs, and due jobs that only lack a thread, up to the concurrency of each task.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT coalesce(sum(least(a.active + d.due, zeke_jobs.integer_of(t.definition #> '{concurrency,limit}'))), 0)::bigint
@@ -210,7 +210,7 @@ SELECT b.name, zeke_jobs.concurrency_of(b, zeke_jobs.now()) AS concurrency, b.co
   CASE WHEN c.closed THEN b.closed_until END AS closed_until, CASE WHEN c.closed THEN b.closed_why END AS closed_why,
   b.probe, u.units, r.room, r.unit, r.reason, r.opens_on
 FROM zeke_jobs.bucket AS b CROSS JOIN LATERAL (
-  -- A limit counts as open once its probe has succeeded, because the claim that closes the breaker may come much later.
+  -- A limit counts as open if the job that probed has succeeded, because the claim that closes the breaker may come much later.
   SELECT b.closed_until > zeke_jobs.now() OR b.tripped_on IS NOT NULL AND (
     SELECT e.failed FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
     WHERE e.name = b.name AND e.job = b.probe AND e.ended_on >= greatest(b.closed_until, q.claimed_on)
@@ -220,7 +220,7 @@ CROSS JOIN LATERAL (
     'unit', m.unit, 'amount', m.amount, 'seconds', extract(epoch FROM m.period), 'zone', m.zone,
     'used', greatest(0, coalesce((
       SELECT sum(h.amount) FROM zeke_jobs.bucket_change AS h WHERE h.name = m.name AND h.unit = m.unit AND h.key = ''), 0) + CASE
-      -- The units that have become available again are subtracted.
+      -- Units that the rate has made available again do not count as used.
       WHEN m.zone IS NULL THEN round((extract(epoch FROM greatest(m.next_at, e.empty) - e.empty) / m.step)::numeric, 1)
       WHEN m.spent_on = (zeke_jobs.now() AT TIME ZONE m.zone)::date THEN m.spent
       ELSE 0 END),

@@ -58,7 +58,7 @@ BEGIN
   RETURN v_ended || v_marked;
 END $$;
 
--- Cancel all unfinished jobs of a task that is being removed, under all names of the task. A locked job is left to zeke_jobs.cancel_removed.
+-- Cancel all unfinished jobs of a task that is being removed, under all names of the task. zeke_jobs.cancel_removed cancels locked jobs later.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS integer
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -102,7 +102,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Make the tasks equal to the tasks of jobs.yaml. Only a task that has changed gets the new revision.
+-- Make the stored tasks equal to the tasks of jobs.yaml. Only a task that has changed gets the new revision.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_tasks(p_revision integer, p_tasks jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -144,12 +144,12 @@ BEGIN
     FOR UPDATE SKIP LOCKED));
 END $$;
 
--- Lock the catalogue until the transaction ends, so that one process at a time decides about the revision.
+-- Lock the catalogue until the transaction ends, so that only one process at a time can put a revision of jobs.yaml in force.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ SELECT zeke_jobs.take_lock('catalogue') $$;
 
--- Put a jobs.yaml in force, and change limits, tasks and jobs accordingly. p_cancel names removed tasks, whose jobs are cancelled. p_priorities gives the
--- queued jobs of some tasks a new priority. Return the revision's number. The numbers have no gaps.
+-- Put a jobs.yaml in force, and change limits, tasks and jobs accordingly. p_cancel names removed tasks, whose jobs are cancelled. p_priorities gives
+-- the queued jobs of some tasks a new priority. Return the number of the new revision. The numbers of revisions have no gaps.
 CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_buckets jsonb, p_tasks jsonb, p_cancel text[],
   p_priorities jsonb) RETURNS integer LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -160,7 +160,7 @@ BEGIN
   PERFORM zeke_jobs.take_lock('catalogue');
   -- Jobs are cancelled before the limits are locked, because a worker may lock one of the jobs while it waits for a limit.
   PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
-  -- The limits are written first, because their lock blocks claims. The revision is then later than all earlier claims.
+  -- The limits are written before the revision, because their lock blocks claims. So all claims under the old limits are older than the revision.
   PERFORM zeke_jobs.write_limits(p_buckets);
   INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides, shown)
   OVERRIDING SYSTEM VALUE
@@ -169,7 +169,7 @@ BEGIN
   RETURNING number INTO v_number;
   PERFORM zeke_jobs.write_tasks(v_number, p_tasks);
   PERFORM zeke_jobs.gather(10000);
-  -- The pause of a renamed task gets the new name. Of several pauses the earliest is kept.
+  -- The pause of a renamed task gets the new name. If several pauses get the same name, the earliest pause is kept.
   WITH former AS (
     DELETE FROM zeke_jobs.pause AS p USING zeke_jobs.task AS t, unnest(t.id || t.aliases) AS a (name)
     WHERE t.aliases <> '{}' AND p.target IN ('task/' || a.name, 'schedule/' || a.name)
@@ -178,7 +178,7 @@ BEGIN
   INSERT INTO zeke_jobs.pause (target, paused_on, paused_by, reason)
   SELECT f.target, f.paused_on, f.paused_by, f.reason FROM former AS f ORDER BY f.paused_on ON CONFLICT DO NOTHING;
   FOR v_one IN SELECT w.task, w.priority, w.was FROM jsonb_to_recordset(p_priorities) AS w (task text, priority integer, was integer) LOOP
-    -- Claims must not wait for a sender that has locked a job.
+    -- Locked jobs are skipped, because the claims, which wait for this transaction, must not also wait for a sender's lock.
     UPDATE zeke_jobs.queue AS q SET priority = v_one.priority WHERE q.message_id = ANY (ARRAY(
       SELECT o.message_id FROM zeke_jobs.queue AS o WHERE o.state = 'queued' AND o.task = v_one.task AND o.priority = v_one.was
       FOR UPDATE SKIP LOCKED));

@@ -1,5 +1,5 @@
--- These views have the names of pg-boss's tables, for its queries, dashboard and client; triggers turn writes into changes of zeke_jobs. If a real pg-boss
--- owns the schema pgboss, the views are in pgboss_compat.
+-- The queries, the dashboard and the client of pg-boss can use these views, which have the names of pg-boss's tables. Triggers turn writes to the
+-- views into changes of zeke_jobs's tables. If a real pg-boss owns the schema pgboss, the views are in the schema pgboss_compat.
 
 DO $$
 DECLARE
@@ -94,11 +94,11 @@ FROM zeke_jobs.pgboss_task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = 
     count(*) FILTER (WHERE q.state = 'rejected' AND q.cancelled_on IS NULL)::integer AS failed,
     count(*)::integer AS total
   FROM zeke_jobs.queue AS q GROUP BY q.task
--- The expression in place of the column lets the planner leave out the counts if a query does not read them, such as the query before each send.
+-- Because of the expression t.id || '', the planner leaves out the counts if a query, such as pg-boss's query before a send, does not read them.
 ) AS c ON c.task = t.id || '';
 COMMENT ON VIEW queue IS 'Each task, with the columns of the table queue of pg-boss.';
 
--- Each release of pg-boss expects its own schema version. The default is the version for the dashboard 1.9.0. A database address may set another.
+-- Each release of pg-boss expects its own schema version. The default suits the dashboard 1.9.0. A database address may set another version.
 CREATE OR REPLACE VIEW version AS
 SELECT coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,
   (SELECT b.beat_on FROM zeke_jobs.schedule_beat AS b) AS cron_on,
@@ -133,7 +133,7 @@ SELECT t.id AS name, NULL::timestamptz AS captured_on, 0 AS deferred_count, 0 AS
 FROM zeke_jobs.task AS t WHERE false;
 COMMENT ON VIEW queue_stats IS 'This view is empty, because past counts are in the metrics.';
 
--- Return the options with which zeke_jobs sends a job that pg-boss's client inserts, without the client's defaults.
+-- Return the options of zeke_jobs.send for a job that pg-boss's client inserts. Leave out values that are only defaults of the client.
 CREATE OR REPLACE FUNCTION zeke_jobs.pgboss_options(p_job jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -161,7 +161,7 @@ BEGIN
       'limit', v_own -> 'retry_limit', 'delay', v_own -> 'retry_delay', 'max_delay', v_own -> 'retry_delay_max') END));
 END $$;
 
--- Turn a write of pg-boss's dashboard or client into a change of our tables. The rights on the view protect the tables, and the audit names the login.
+-- Turn a write of pg-boss's dashboard or client into a change of our tables. Only logins with rights on the view may write; the audit has the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_pgboss() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE

@@ -1,8 +1,8 @@
--- Each change of a job's state inserts a row into zeke_jobs.batch_change, so no transaction waits for a lock. When the end of a job commits, a deferred
--- trigger adds these rows to the batch's counters, and sends the batch's own job if none is unfinished. A sender locks no counter: until its rows are
--- added, the batch is open or the sending job is unfinished.
+-- Each change of a job's state inserts a row into zeke_jobs.batch_change, so the change waits for no lock of the batch. When the end of a job
+-- commits, a deferred trigger adds these rows to the counters of the batch. If no job of the batch is unfinished, the trigger sends the job that
+-- follows the batch. A sender locks no counters, because the batch cannot end while the batch is open or the sending job is unfinished.
 
--- Record the states of jobs in their batches: add the jobs (p_sign 1), subtract them (-1), or replace the state unfinished by the current state (0).
+-- Count jobs in their batches. p_sign is 1 to add the jobs, -1 to subtract the jobs, or 0 to replace the state unfinished by the jobs' new states.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
@@ -17,7 +17,7 @@ BEGIN
   GROUP BY 1;
 END $$;
 
--- At the commit, add to the counters all rows that this transaction can see. The first call adds up all batches, in the order of their ids.
+-- When a transaction commits, add the rows of zeke_jobs.batch_change to the counters. The trigger's first call adds up all batches, ordered by id.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
@@ -25,7 +25,7 @@ DECLARE
   v_ends boolean;
 BEGIN
   FOR v_batch IN SELECT DISTINCT c.batch FROM zeke_jobs.batch_change AS c WHERE c.xact = pg_current_xact_id() ORDER BY c.batch LOOP
-    -- After this lock, the next statement sees what the last holder of the lock has added up.
+    -- Because of this lock, the next statement sees the counters that the last holder of the lock has written.
     PERFORM 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch FOR UPDATE;
     WITH gone AS (
       DELETE FROM zeke_jobs.batch_change AS c WHERE c.batch = v_batch AND (c.is_sent OR c.xact = pg_current_xact_id())
@@ -63,7 +63,7 @@ FROM zeke_jobs.batch AS b CROSS JOIN LATERAL (
   FROM zeke_jobs.batch_change AS c WHERE c.batch = b.id) AS p;
 COMMENT ON VIEW zeke_jobs.batch_state IS 'Batches, and how many of their jobs are unfinished, completed, failed and cancelled.';
 
--- End a batch whose row is locked, and send the batch's own job. If the send is refused, the batch records the refusal, and the commit does not fail.
+-- End a batch whose row is locked, and send the job that follows the batch. If the send is refused, the batch records why, and the commit succeeds.
 CREATE OR REPLACE FUNCTION zeke_jobs.end_batch(p_batch text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -73,9 +73,9 @@ BEGIN
   UPDATE zeke_jobs.batch AS b SET ended_on = zeke_jobs.now() WHERE b.id = p_batch RETURNING b.* INTO v_batch;
   IF v_batch.task IS NULL OR v_batch.cancelled_on IS NOT NULL OR v_batch.then_job IS NOT NULL THEN RETURN; END IF;
   BEGIN
-    -- The job is sent even above max_queued, because it was promised when the batch was made.
+    -- This job is sent even if its task has max_queued jobs already, because the job was promised when the batch was made.
     SELECT e.outcome, e.job_id INTO v_sent FROM (
-      -- A value such as {"$batch": "failed"} becomes the batch's id or a number of the batch's jobs.
+      -- In the payload, a value such as {"$batch": "failed"} is replaced by the id of the batch or by a number of its jobs.
       SELECT coalesce(jsonb_object_agg(f.name, CASE
         WHEN jsonb_typeof(f.value) = 'object' AND f.value ? '$batch' THEN coalesce(to_jsonb(s) -> (f.value ->> '$batch'), 'null')
         ELSE f.value END), '{}') AS payload
@@ -113,11 +113,11 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Return whether a send may add jobs to a batch: it is open (and stays open until the sender commits), or the sender is one of its unfinished jobs.
+-- Return whether a send may add jobs to a batch: the batch is open (and stays so until the commit), or the sender is an unfinished job of the batch.
 CREATE OR REPLACE FUNCTION zeke_jobs.takes_jobs(p_batch text, p_parent uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-  -- No lock is needed, because the batch cannot end before the sending job.
+  -- No lock is needed here, because the batch cannot end before the sending job ends.
   IF EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = p_parent AND (q.extra ->> 'batch') = p_batch AND q.state IN ('queued', 'consumed')) THEN
     RETURN true;
   END IF;
@@ -125,19 +125,19 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- If a send names a batch that does not exist, create the batch as a closed one. Return false if the batch exists and accepts no more jobs.
+-- If a send names a batch that does not exist, create a closed batch. Return false if the batch exists and accepts no more jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.enter_batch(p_options jsonb, p_task zeke_jobs.task, p_payloads jsonb) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   v_batch text := p_options ->> 'batch';
 BEGIN
-  -- An id must not contain a sensitive value, because all readers of batches see the ids.
+  -- The id of a batch must not contain the value of a sensitive field, because everybody who may read batches sees the ids.
   PERFORM zeke_jobs.refuse(format('expected the id of a batch without the value of a sensitive field of %s, got one with it', p_task.id))
   FROM jsonb_array_elements(p_payloads) AS p (payload)
   WHERE p_task.sensitive <> '{}' AND zeke_jobs.mask_text(v_batch, p.payload, p_task.sensitive) <> v_batch;
   RETURN zeke_jobs.takes_jobs(v_batch, (p_options ->> 'parent')::uuid) AND NOT p_options ? 'then'
     OR zeke_jobs.make_batch(v_batch, p_options -> 'then', coalesce(p_options ->> 'after_failure', 'send'), false)
-    -- The same transaction may have made the batch, for an earlier job of the send.
+    -- This transaction may have made the batch when it sent an earlier job.
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.made_in = pg_current_xact_id());
 END $$;
 
@@ -147,7 +147,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.try_open_batch(p_batch text, p_task text, p
   SELECT zeke_jobs.make_batch(p_batch, jsonb_build_object('task', p_task, 'payload', p_payload), p_after_failure, true)
     OR zeke_jobs.takes_jobs(p_batch, NULL) $$;
 
--- Open a batch for callers in SQL, who must call zeke_jobs.close_batch afterwards. A closed batch raises an error.
+-- Open a batch for callers in SQL, who must call zeke_jobs.close_batch afterwards. If the batch was closed, the function raises an error.
 --   SELECT zeke_jobs.open_batch('import-42', 'generate-brief', '{"failed": {"$batch": "failed"}}');
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org"}', '{"batch": "import-42"}'), zeke_jobs.close_batch('import-42');
 CREATE OR REPLACE FUNCTION zeke_jobs.open_batch(id text, then_task text DEFAULT NULL, then_payload jsonb DEFAULT '{}',
@@ -157,7 +157,7 @@ BEGIN
   WHERE NOT zeke_jobs.try_open_batch(open_batch.id, then_task, then_payload, open_batch.after_failure);
 END $$;
 
--- Close a batch, so that the batch ends with its last job. Return false if the batch is closed already or does not exist.
+-- Close a batch, so that the batch ends as soon as its last job ends. Return false if the batch is closed already or does not exist.
 CREATE OR REPLACE FUNCTION zeke_jobs.close_batch(id text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
@@ -167,7 +167,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Cancel the unfinished jobs of a batch, and the job at the batch's end. Return the ids of the jobs that were cancelled or are being stopped.
+-- Cancel the unfinished jobs of a batch, and the job that follows the batch. Return the ids of the jobs that were cancelled or are being stopped.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_batch(p_batch text, p_reason text, p_by text) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -182,7 +182,7 @@ BEGIN
   RETURN QUERY SELECT unnest(v_jobs);
 END $$;
 
--- Retry the failed jobs of a batch and, if the batch was cancelled, the cancelled jobs. A batch that was cancelled then sends its own job after all.
+-- Retry the failed jobs of a batch. If the batch was cancelled, also retry its cancelled jobs; the job that follows the batch is then sent after all.
 CREATE OR REPLACE FUNCTION zeke_jobs.retry_batch(p_batch text, p_by text) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -196,7 +196,7 @@ BEGIN
     ORDER BY q.message_id FOR UPDATE), 'again');
   PERFORM zeke_jobs.note('retry', 'batch/' || p_batch, p_by, NULL, v_jobs) WHERE v_jobs <> '{}';
   IF v_cancelled AND v_jobs <> '{}' THEN
-    -- The counters are changed first, because every commit locks the rows in this order.
+    -- The counters are changed before this UPDATE, because every transaction must lock the rows of batches in the order of their ids.
     SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;
     UPDATE zeke_jobs.batch AS b SET cancelled_on = NULL, ended_on = NULL WHERE b.id = p_batch;
     SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED;

@@ -1,7 +1,7 @@
--- A job that waits for an event is queued until the event comes or the wait is over. When the job is queued again, it looks for the event; when the
--- event commits, it looks for waiting jobs. The job and the event take the same lock, so no event is missed.
+-- A job that waits for an event is queued until the event comes or the wait is over. The transaction that queues the job looks for the event, and the
+-- transaction that emits the event looks for waiting jobs. Both take the same lock, so no event is missed.
 
--- Emit an event in the caller's transaction. Jobs that wait for it, or begin to wait within thirty days, are due at once and get the newest data.
+-- Emit an event in the caller's transaction. Jobs that wait for it, now or within the next thirty days, are due at once and get its newest data.
 --   SELECT zeke_jobs.emit('callback/42', '{"status": "paid"}');
 CREATE OR REPLACE FUNCTION zeke_jobs.emit(name text, data jsonb DEFAULT 'null') RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
@@ -38,8 +38,8 @@ DROP TRIGGER IF EXISTS event_deliver ON zeke_jobs.event;
 CREATE CONSTRAINT TRIGGER event_deliver AFTER INSERT OR UPDATE ON zeke_jobs.event
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.deliver_event();
 
--- End an attempt whose handler waits for an event, for at most p_delay seconds; a wait that has begun before keeps its end. If the event has come, the job
--- is due at once. Return whether the worker still held the job.
+-- End an attempt whose handler waits for an event, for at most p_delay seconds. A wait that began in an earlier attempt keeps its end. If the event
+-- has come, the job is due at once. Return whether the worker still held the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.wait_for(p_worker uuid, p_id uuid, p_claim bigint, p_event text,
   p_delay double precision, p_after double precision, p_revision integer, p_took double precision) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$

@@ -28,7 +28,7 @@ BEGIN
      FROM jsonb_object_keys(put_schedule.options) AS o (name) WHERE NOT c_options ? o.name LIMIT 1),
     CASE WHEN coalesce(v_options ->> 'missed', '') NOT IN ('latest', 'skip', 'all')
         OR coalesce(v_options ->> 'overlap', '') NOT IN ('skip', 'allow')
-        -- The options window and jitter are at most 100 years. No JSON value of another type lies between two numbers.
+        -- The options window and jitter are at most 100 years. BETWEEN also refuses other JSON types, which do not sort between numbers.
         OR v_options -> 'window' NOT BETWEEN '0' AND '3155760000' OR v_options -> 'jitter' NOT BETWEEN '0' AND '3155760000'
         OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
       THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter of 0 seconds to 100 years, got %s', put_schedule.options) END,
@@ -51,7 +51,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Return p_moment, or raise an error if an operator decides a future tick, which could silently stop a schedule.
+-- Return p_moment, or raise an error if an operator decides a tick in the future, because this decision could silently stop a schedule.
 CREATE OR REPLACE FUNCTION zeke_jobs.decidable(p_moment timestamptz, p_schedule text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -60,7 +60,7 @@ BEGIN
   RETURN p_moment;
 END $$;
 
--- Create a schedule's state if it is missing, and lock the state, so that one scheduler at a time decides the schedule's ticks.
+-- Create the row of a schedule's state if it is missing, and lock the row, so that one scheduler at a time decides the schedule's ticks.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
 RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
@@ -68,7 +68,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   VALUES (p_task, p_cron, p_timezone, zeke_jobs.decidable(p_decided_to, p_task))
   ON CONFLICT (task) DO UPDATE SET task = excluded.task RETURNING s.cron, s.timezone, s.decided_to $$;
 
--- Record up to which time a schedule's ticks are decided, and by which cron line. The audit records the call of an operator, except in a resume.
+-- Record the time up to which a schedule's ticks are decided, and the cron line used. The audit records a call of an operator, except in a resume.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(p_task text, p_cron text, p_timezone text,
   p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
@@ -81,7 +81,7 @@ BEGIN
     SELECT 1 FROM zeke_jobs.audit AS a WHERE a.target = 'schedule/' || p_task AND a.action = 'resume' AND a.xmin = pg_current_xact_id()::xid);
 END $$;
 
--- Record the outcome of a tick. Only a backfill, which sends a skipped tick, changes the outcome later. An operator may record only backfills.
+-- Record the outcome of a tick. Only a backfill, which sends a skipped tick's job, changes the outcome later. An operator may record only backfills.
 CREATE OR REPLACE FUNCTION zeke_jobs.record_tick(p_task text, p_scheduled_for timestamptz, p_outcome text,
   p_reason text, p_origin text, p_job uuid) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN

@@ -1,7 +1,7 @@
--- These functions change many jobs by a filter, in parts. Each part is a transaction, so that no other transaction waits for long.
+-- These functions change the jobs that match a filter, in several parts. Each part is a transaction, so that no other transaction waits for long.
 
--- Check a change. Return the task's id, the statuses of the jobs to change, and the new value. If the filter has an id, a cancel also takes a failed job that
--- blocks others, and a retry a job that waits for its next attempt.
+-- Check a change. Return the task's id, the statuses of the jobs to change, and the new value. If the filter has an id, a cancel also accepts a
+-- failed job that blocks other jobs, and a retry accepts a job that waits for its next attempt.
 CREATE OR REPLACE FUNCTION zeke_jobs.checked_change(p_change text, p_filter jsonb, p_value jsonb, p_now timestamptz,
   OUT task text, OUT statuses text[], OUT value jsonb) LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -31,7 +31,7 @@ BEGIN
     ELSE p_value END;
 END $$;
 
--- Return the jobs that match a checked filter and that the change would affect. The planner inlines the function, and so knows the filter.
+-- Return the jobs that match a checked filter and that the change would affect. The planner inlines this function, so the plan suits the filter.
 CREATE OR REPLACE FUNCTION zeke_jobs.changeable(p_change text, p_filter jsonb, p_value jsonb, p_task text,
   p_statuses text[], p_after uuid) RETURNS TABLE (id uuid, task text, status text) LANGUAGE sql STABLE AS $$
   SELECT q.message_id, q.task, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text
@@ -63,7 +63,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.changeable(p_change text, p_filter jsonb, p
         AND strpos(lower(concat_ws(': ', j.error ->> 'type', j.error ->> 'message')), lower(p_filter ->> 'error')) > 0))
     AND (p_after IS NULL OR q.message_id > p_after) $$;
 
--- Return the number of jobs (at most "most") that a change would affect, by task and status, and the time of the count, for a change "until" then.
+-- Return how many jobs (at most "most") a change would affect, by task and status. "until" is the time of the count, which a filter can have, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}', most integer DEFAULT NULL)
 RETURNS TABLE (task text, status text, jobs bigint, until timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET plan_cache_mode = force_custom_plan AS $$
@@ -80,8 +80,8 @@ BEGIN
     GROUP BY c.task, c.status ORDER BY c.task, c.status;
 END $$;
 
--- Change up to "most" matching jobs, in the order of their ids, beginning after the id "after". Locked jobs are skipped and returned as "passed",
--- except a job that the filter names by its id. The next part begins after the id "last", unless "last" is NULL. The audit records the change.
+-- Change up to "most" matching jobs, in the order of their ids, beginning after the id "after". Skip locked jobs and return their ids as "passed",
+-- but wait for a job that the filter names by its id. If "last" is not NULL, another part begins after this id. The audit records the change.
 CREATE OR REPLACE FUNCTION zeke_jobs.change_jobs(
   change text, filter jsonb, value jsonb DEFAULT '{}', reason text DEFAULT NULL, by text DEFAULT NULL, after uuid DEFAULT NULL,
   most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid)
@@ -98,7 +98,7 @@ BEGIN
     ORDER BY c.id LIMIT change_jobs.most);
   change_jobs.last := v_found[change_jobs.most];
   PERFORM 1 FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_found) AND change_jobs.filter ->> 'id' IS NOT NULL FOR UPDATE;
-  -- A job may have changed since the query found the job.
+  -- The status is checked again, because a job may have changed since the query above found the job.
   v_held := ARRAY(
     SELECT q.message_id FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_found)
       AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text = ANY (v_given.statuses)
@@ -113,7 +113,7 @@ BEGIN
       SET priority = coalesce((v_given.value -> 'priority')::integer, q.priority),
         run_at = coalesce((v_given.value ->> 'run_at')::timestamptz, q.run_at), mtime = v_now
       WHERE q.message_id = ANY (v_held);
-      -- The changed jobs may be due soon, or may no longer come before jobs that need fewer units.
+      -- Idle processes are woken, because a changed job may be due soon, or may no longer come before jobs that need fewer units.
       PERFORM zeke_jobs.notify_idle(r.queue_name)
       FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
   END CASE;

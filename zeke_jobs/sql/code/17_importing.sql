@@ -1,6 +1,6 @@
--- This function imports jobs from a pg-boss in the same database, from its rows as JSON. The columns have the same names in pg-boss 10, 11 and 12.
+-- This function imports jobs from a pg-boss in the same database. The columns of a job have the same names in pg-boss 10, 11 and 12.
 
--- Import jobs, and return their ids in pg-boss. Each object of p_jobs has "job" (the row in pg-boss), "task" and "payload" (checked, in snake_case).
+-- Import jobs, and return their ids in pg-boss. Each of p_jobs has "job" (the row of pg-boss), "task" and "payload" (checked, in snake_case).
 CREATE OR REPLACE FUNCTION zeke_jobs.import_jobs(p_source text, p_jobs jsonb, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -24,14 +24,14 @@ BEGIN
     ON CONFLICT DO NOTHING;
     CONTINUE WHEN NOT FOUND;
     v_attempt := CASE v_job ->> 'state' WHEN 'created' THEN 0 ELSE (v_job ->> 'retry_count')::integer + 1 END;
-    -- No worker of zeke_jobs has masked the texts of errors that pg-boss stored.
+    -- Sensitive values in errors are masked here, because pg-boss stores errors unmasked.
     v_error := CASE WHEN v_job ->> 'state' IN ('retry', 'failed') THEN zeke_jobs.mask(jsonb_strip_nulls(jsonb_build_object(
       'type', coalesce(v_job #>> '{output,name}', 'Error'),
       'message', left(coalesce(v_job #>> '{output,message}', v_job ->> 'output', ''), 4000),
       'traceback', left(v_job #>> '{output,stack}', 16000))), v_task.sensitive, v_one -> 'payload') END;
     v_key := CASE WHEN v_job ->> 'state' IN ('created', 'retry') THEN coalesce(v_task.id || ' =' || (v_job ->> 'singleton_key'),
       CASE WHEN v_task.unique_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_task.unique_fields, v_one -> 'payload') END) END;
-    -- If another unfinished job holds the unique key, it keeps the key, and both jobs run, as in pg-boss.
+    -- If another unfinished job holds the unique key, the other job keeps the key, and both jobs run, as in pg-boss.
     IF v_key IS NOT NULL THEN
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job) VALUES (v_key, v_id)
       ON CONFLICT (unique_key) DO UPDATE SET job = excluded.job

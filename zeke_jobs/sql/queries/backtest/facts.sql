@@ -1,4 +1,4 @@
--- Return facts about a recorded period: the time of the first job and the revisions put in force; and the present workers and pauses.
+-- Return the time of the first job, the revisions of jobs.yaml that were put in force in a period, and the present workers and pauses.
 SELECT
   least(
     (SELECT q.created_on FROM zeke_jobs.queue AS q ORDER BY q.created_on LIMIT 1),

@@ -1,3 +1,3 @@
--- Return the facts that decide how a whole batch may change: whether failed jobs block its end, and whether it was cancelled.
+-- Return whether failed jobs block the end of a batch, and whether the batch was cancelled.
 SELECT b.after_failure = 'hold' AND b.ended_on IS NULL AS holds, b.cancelled_on IS NOT NULL AS is_cancelled
 FROM zeke_jobs.batch_state AS b WHERE b.id = CAST(%(id)s AS text)

@@ -1,4 +1,4 @@
--- Return the tasks with due jobs whose live workers all run or wait for a job that must run alone. Paused tasks and full limits are left out.
+-- Return the tasks with due jobs whose live workers are all reserved for a job that must run alone. Tasks that are paused or at a limit are left out.
 SELECT t.queue, t.id AS task, d.due, s.workers, zeke_jobs.now() AS now
 FROM zeke_jobs.task AS t
 CROSS JOIN LATERAL (

@@ -1,4 +1,4 @@
--- Return the jobs whose workers do not hold them. A live worker marks jobs as started within a second, and reports how many jobs it holds.
+-- Count the active jobs that each worker does not hold. A live worker marks jobs as started within a second, and reports how many jobs it holds.
 SELECT
   w.host, w.pid, l.lives,
   CASE WHEN l.lives THEN greatest(count(*) FILTER (WHERE q.started_on IS NULL), count(*) - w.busy) ELSE count(*) END AS jobs,
@@ -10,7 +10,7 @@ LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
 CROSS JOIN LATERAL (SELECT coalesce(w.heartbeat_on >= zeke_jobs.now() - w.lost_after, false) AS lives) AS l
 WHERE q.state = 'consumed' AND CASE
     WHEN l.lives THEN q.claimed_on < w.heartbeat_on - w.lost_after
-    -- By that time, other processes would have rescued the jobs.
+    -- After this time, other processes should have rescued the jobs of a lost worker.
     ELSE q.claimed_on < zeke_jobs.now() - interval '90 seconds' AND (w.heartbeat_on < zeke_jobs.now() - 2 * w.lost_after) IS NOT FALSE END
 GROUP BY q.worker, w.host, w.pid, w.busy, l.lives
 HAVING NOT l.lives OR count(*) FILTER (WHERE q.started_on IS NULL) > 0 OR count(*) > w.busy

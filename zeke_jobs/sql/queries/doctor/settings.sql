@@ -1,4 +1,4 @@
--- Return settings that may slow jobs, with the value for other sessions, and the statement that restores the usual value where a setting was changed.
+-- Return the settings of Postgres that may slow jobs, with the value that new sessions get and the statement that restores the usual value.
 SELECT
   s.name, s.reset_val AS value,
   coalesce((

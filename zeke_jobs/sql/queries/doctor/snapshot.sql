@@ -1,4 +1,4 @@
--- Make the statements of an examination use indexes and end in time, whatever the server, the database or the role has set.
+-- Make the statements of this transaction use indexes and end within 15 s, whatever settings the server, the database or the role has.
 SELECT set_config(s.name, s.value, true)
 FROM (VALUES
   ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'), ('enable_indexscan', 'on'), ('enable_nestloop', 'on'),

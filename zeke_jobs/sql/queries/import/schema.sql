@@ -1,4 +1,4 @@
--- Make this transaction find the tables of pg-boss 10 to 12 by name, before any temporary table, or return no row if the schema lacks these tables.
+-- Set this transaction's search path to a schema of pg-boss, with temporary tables last. Return no row if the schema has no jobs of pg-boss 10 to 12.
 SELECT set_config('search_path', quote_ident(%(schema)s) || ', pg_temp', true) AS path
 FROM pg_attribute AS a
 JOIN pg_class AS c ON c.oid = a.attrelid

@@ -1,2 +1,2 @@
--- Limit the wait of this transaction's statements for a lock to this number of milliseconds.
+-- Let each statement of this transaction wait for a lock for at most this number of milliseconds.
 SELECT set_config('lock_timeout', %(milliseconds)s::text, true)

@@ -12,9 +12,9 @@ BEGIN
         checksum text NOT NULL,
         breaking boolean NOT NULL DEFAULT false,
         applied_on timestamptz NOT NULL DEFAULT clock_timestamp(),
-        -- An uninstall may remove only these objects, which the migration made outside the schema zeke_jobs.
+        -- The migration made these objects outside the schema zeke_jobs; an uninstall may remove only these objects.
         made text[] NOT NULL DEFAULT '{}',
-        -- This version of zeke-jobs applied the migration; code that is too old for the database names the version.
+        -- This version of zeke-jobs applied the migration; a release that is too old for the database names this version.
         version text,
         CONSTRAINT migration_pkey PRIMARY KEY (package, name)
       );

@@ -1,2 +1,2 @@
--- Return whether the schema has a table. Without the table "migration", the database was never migrated.
+-- Return whether the schema zeke_jobs has this table. If the table "migration" is missing, the database was never migrated.
 SELECT to_regclass('zeke_jobs.' || %(table)s) IS NOT NULL AS found

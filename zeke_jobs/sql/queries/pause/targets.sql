@@ -1,4 +1,4 @@
--- Return everything that can be paused, with the target of its pause and its aliases.
+-- Return the tasks, queues, shared limits and schedules, as targets of a pause, with their aliases.
 SELECT 'task/' || t.id AS target, t.aliases
 FROM zeke_jobs.task AS t
 UNION ALL

@@ -1,2 +1,2 @@
--- Return the payload schemas of the catalogue.
+-- Return the payload schema of each task.
 SELECT id, payload_schema FROM zeke_jobs.task

@@ -1,2 +1,2 @@
--- Make the tasks equal to the tasks of jobs.yaml.
+-- Make the stored tasks equal to the tasks of jobs.yaml.
 SELECT zeke_jobs.write_tasks(%(revision)s, %(tasks)s::jsonb)

@@ -1,3 +1,3 @@
--- Create a schedule's state if it is missing, and lock it until the transaction ends, so that one scheduler at a time decides the ticks.
+-- Create the row of a schedule's state if it is missing, and lock the row for this transaction, so that one scheduler at a time decides the ticks.
 SELECT s.cron, s.timezone, s.decided_to
 FROM zeke_jobs.lock_schedule(%(task)s, %(cron)s, %(timezone)s, %(decided_to)s) AS s

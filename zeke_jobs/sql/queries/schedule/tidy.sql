@@ -1,4 +1,4 @@
--- Delete the state of schedules that no longer exist, and ticks older than ninety days, but never the last tick of a task.
+-- Delete the state of schedules that no longer exist, and ticks older than ninety days, but never the last tick of a schedule.
 WITH left_the_file AS (
   DELETE FROM zeke_jobs.schedule_state AS s WHERE s.task = ANY (ARRAY(
     SELECT o.task FROM zeke_jobs.schedule_state AS o

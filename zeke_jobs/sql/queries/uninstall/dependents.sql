@@ -1,4 +1,4 @@
--- Return the objects outside the schema zeke_jobs that depend on it: views, defaults, constraints, triggers, indexes and functions.
+-- Return the objects in other schemas that depend on the schema zeke_jobs: views, defaults, constraints, triggers, indexes and functions.
 WITH ours AS (
   SELECT 'pg_class'::regclass AS kind, c.oid FROM pg_class AS c WHERE c.relnamespace = 'zeke_jobs'::regnamespace
   UNION ALL

@@ -1,4 +1,4 @@
--- Return the facts for an uninstall: the database, its installation, its numbers of jobs, and its live processes.
+-- Return what an uninstall shows first: the database, the installation, the numbers of jobs, and the live processes.
 SELECT
   current_database() AS database,
   (SELECT i.name FROM zeke_jobs.installation AS i) AS environment,

@@ -1,4 +1,4 @@
--- Return the objects of zeke_jobs with names of pg-boss, and the schema that zeke_jobs made for these objects.
+-- Return the views, functions and types that zeke_jobs made with names of pg-boss, and their schema.
 SELECT n.nspname AS schema, o.kind, o.name
 FROM pg_namespace AS n
 CROSS JOIN LATERAL (

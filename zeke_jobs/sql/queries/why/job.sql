@@ -1,4 +1,4 @@
--- Return the facts in a job's row that explain why the job waits, runs or ended. Sensitive fields are masked.
+-- Return the columns of a job that explain why the job waits, runs or has ended. Sensitive fields are masked.
 SELECT
   zeke_jobs.now() AS now,
   j.id, j.name AS task, j.state::text AS status, j.queue, j.priority, j.attempt, q.attempt_base, j.attempts, j.deaths,

@@ -1,2 +1,2 @@
--- Return how many jobs (at most "most" each) come before a job while its task's keys take turns: jobs of the same key, and jobs of other keys.
+-- For a job of a task with fair shares, count the jobs of the same key and the jobs of other keys that come first, at most "most" of each.
 SELECT t.own, t.others FROM zeke_jobs.turns_before(%(id)s::uuid, %(most)s) AS t

@@ -1,2 +1,2 @@
--- Return the chores that are due. If thorough, chores that may need all queued jobs to be read are included.
+-- Return the maintenance work (chores) that is due. If "thorough" is true, also look for chores that are only found by reading many jobs.
 SELECT zeke_jobs.chores(%(thorough)s) AS chores

@@ -1,2 +1,2 @@
--- Remove the row of a process that ends in an orderly way and holds no jobs.
+-- Remove the row of a process that stops normally and holds no jobs.
 DELETE FROM zeke_jobs.worker WHERE id = %(worker)s::uuid
