@@ -53,7 +53,7 @@ def why(
 
 
 def explain(conn: Connection, name: str) -> dict[str, Any]:
-    """Return all facts about an article: ``items`` with their ``steps``, ``jobs`` that name it, ``sources`` of its site.
+    """Return all facts about an article: ``items`` with their ``steps``, ``jobs`` about it, ``sources`` of its site.
 
     ``name`` is an address, a story's number or id, an item's name within its source, or a mailbox's folder, whose
     newest items are then returned.

@@ -176,7 +176,7 @@ def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awai
 
 
 def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> PostgresLedger:
-    """Return the ledger of some jobs of a chunk. The keys of ``stories`` are indexes in the chunk. The ledger's are from 0."""
+    """Return a ledger that numbers some jobs of a chunk from 0. The keys of ``stories`` are the jobs' indexes in the chunk."""
     places = list(stories)
 
     def spend(costs: Mapping[int, Decimal]) -> None:

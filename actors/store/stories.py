@@ -37,5 +37,5 @@ def of_item(conn: Connection, item_id: UUID) -> Row | None:
 
 
 def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Row]:
-    """Return ``story_id`` and ``text`` of stories that share MinHash bands with a story. Stories that share most come first."""
+    """Return ``story_id`` and ``text`` of stories that share MinHash bands with a story, most shared bands first."""
     return SQL.named(conn, "story_candidates", story_id=story_id, bands=list(bands), most=_MOST_CANDIDATES)

@@ -62,6 +62,6 @@ def with_text(conn: Connection, story_id: UUID) -> StoryText:
 
 
 def hold(conn: Connection, story_id: UUID) -> None:
-    """Lock the story until the transaction ends, before its overlay. Raises Reject if it does not exist or was removed."""
+    """Lock the story before its overlay, until the transaction ends. Raises Reject if it does not exist or was removed."""
     if SQL.one(conn, "story_hold", story_id=story_id) is None:
         raise Reject(f"expected a story with id {story_id}, got none")

@@ -52,7 +52,7 @@ class Embedder:
         ]
 
     def _vectors(self, wanted: Mapping[int, str], books: Ledger) -> dict[int, list[float] | Exception]:
-        """Return the vectors of texts by index. One request asks for vectors that are not stored. Its texts share its cost."""
+        """Return texts' vectors by index. One request asks for all that are not stored. Its cost is divided by text."""
         model, settings = self._model, self._settings
         keys = {at: key_of("embed", self._version, text) for at, text in wanted.items()}
         most = {at: settings.cost(model, len(text.encode()) + OVERHEAD, 0) for at, text in wanted.items()}
