@@ -61,7 +61,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Says why a story matters."""
+    """Holds the analysis of a story, which says why the story matters."""
 
     why_it_matters: str | None
     chili: int  # from 0 (nothing new) to 5 (drop everything)

@@ -22,7 +22,7 @@ _RELATED = 4  # links below each article
 
 @dataclass(frozen=True)
 class Entry:
-    """Describes one entry of a feed. ``age`` is in hours. If the entry is ``missing``, its page answers 404."""
+    """Describes one entry of a feed. ``age`` is in hours. If an entry is ``missing``, a request for its page gets 404."""
 
     publication: str
     slug: str

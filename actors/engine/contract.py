@@ -123,7 +123,7 @@ class Author(Payload):
 
 
 class ContentItem(Payload):
-    """Describes an article, video or post, with bounded texts. The product's Engine omits ``text`` and later fields.
+    """Describes an article, video or post, with bounded texts. The product's Engine omits ``text`` and all fields after it.
 
     Attributes:
         id: An id that is stable within the source: a feed's guid, or the address; a hash if that is long.

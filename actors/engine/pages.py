@@ -66,7 +66,7 @@ def html_to_text(fragment: str) -> tuple[str, str]:
 
 
 def parse_page(markup: str) -> HtmlElement:
-    """Return the page as a tree. Raises EngineError (``no_text``, ``too_large``)."""
+    """Return the page as a tree of elements. Raises EngineError (``no_text``, ``too_large``)."""
     from trafilatura.utils import repair_faulty_html
 
     # Faults such as a broken doctype make libxml2 stop before the page's end.

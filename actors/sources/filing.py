@@ -123,7 +123,7 @@ class _Filing:
         return other.text is None or jaccard(self.shingles, shingles(other.text)) >= self.least
 
     def _certain(self) -> list[str]:
-        """Return the keys of which each identifies at most one story."""
+        """Return the keys that identify a story: each belongs to one story only."""
         return [f"text:{self.hash}", *_keys("url", self.item.url, self.text.url)]
 
     def _canonical(self) -> str | None:

@@ -14,7 +14,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def plain_text(tree: HtmlElement, *, marked: bool = False, without: frozenset[str] = frozenset()) -> str:
-    """Return the text of an element, one line for each block. If ``marked``, return markdown."""
+    """Return the text of the element ``tree``, one line for each block. If ``marked``, return markdown."""
     parts: list[str] = []
     preformatted = 0
     walk = iterwalk(tree, events=("start", "end"))  # no recursion: a page may be nested deeply
