@@ -112,6 +112,5 @@ class Bucket:
 
 
 def next_midnight(at: float, zone: ZoneInfo) -> float:
-    """Return the end of a day in a time zone, as Unix time. An ambiguous or missing midnight has the same time as in Postgres."""
-    day = datetime.fromtimestamp(at, zone).date() + timedelta(days=1)
-    return max(datetime.combine(day, time(fold=fold), zone).timestamp() for fold in (0, 1))
+    """Return the end of a day in a time zone, as Unix time. If midnight happens twice, the first one ends the day."""
+    return datetime.combine(datetime.fromtimestamp(at, zone).date() + timedelta(days=1), time(), zone).timestamp()

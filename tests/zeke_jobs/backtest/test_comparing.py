@@ -145,8 +145,10 @@ def test_units_count_by_their_estimates_and_a_budget_by_recorded_costs_where_the
     ],
 )
 def test_the_day_of_a_budget_ends_when_postgres_says_so(conn: Connection, zone: str, moment: datetime) -> None:
-    sql = "SELECT extract(epoch FROM ((%s AT TIME ZONE %s)::date + 1)::timestamp AT TIME ZONE %s)::float"
-    assert next_midnight(moment.timestamp(), ZoneInfo(zone)) == scalar(conn, sql, moment, zone, zone)
+    end = datetime.fromtimestamp(next_midnight(moment.timestamp(), ZoneInfo(zone)), UTC)
+    sql = "SELECT (%s AT TIME ZONE %s)::date"
+    today, last, next_day = (scalar(conn, sql, at, zone) for at in (moment, end - timedelta(seconds=1), end))
+    assert (last, next_day) == (today, today + timedelta(days=1))
 
 
 CRON = "cron: '0 * * * *'"

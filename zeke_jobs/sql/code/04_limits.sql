@@ -86,12 +86,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz) RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2 AS $$
 BEGIN
-  RETURN QUERY
-    SELECT b.name, b.unit, l.least,
+  RETURN QUERY SELECT b.name, b.unit, l.least,
       CASE l.least WHEN r.probe THEN 'breaker' WHEN r.closed THEN coalesce(b.closed_by, 'throttled') WHEN r.budget THEN 'budget'
         WHEN r.rate THEN CASE b.unit WHEN 'jobs' THEN 'rate' ELSE 'units' END ELSE 'concurrency' END,
       CASE l.least WHEN r.probe THEN NULL WHEN r.closed THEN b.closed_until
-        WHEN r.budget THEN ((p_now AT TIME ZONE b.zone)::date + 1)::timestamp AT TIME ZONE b.zone WHEN r.rate THEN b.next_at END
+        WHEN r.budget THEN least( -- if midnight happens twice, Postgres converts it to the second midnight, but an hour after 23:00 is the first
+          l.day AT TIME ZONE b.zone, (l.day - interval '1 hour') AT TIME ZONE b.zone + interval '1 hour') WHEN r.rate THEN b.next_at END
     FROM zeke_jobs.bucket AS b CROSS JOIN LATERAL (
       SELECT CASE WHEN b.concurrency IS NOT NULL THEN zeke_jobs.concurrency_of(b, p_now) - CASE
           WHEN b.chunked IS NULL THEN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (b.tasks))
@@ -103,7 +103,7 @@ BEGIN
         CASE WHEN b.closed_until > p_now THEN NULL WHEN b.tripped_on IS NOT NULL THEN 1 - EXISTS (
           SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = b.probe AND q.state = 'consumed')::integer END AS probe
       OFFSET 0) AS r
-    CROSS JOIN LATERAL (SELECT least(r.free, r.rate, r.budget, r.closed, r.probe)) AS l
+    CROSS JOIN LATERAL (SELECT least(r.free, r.rate, r.budget, r.closed, r.probe), ((p_now AT TIME ZONE b.zone)::date + 1)::timestamp AS day) AS l
     WHERE b.name = ANY (p_limits) AND l.least IS NOT NULL;
 END $$;
 
