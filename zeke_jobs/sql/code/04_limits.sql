@@ -10,7 +10,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_per
 CREATE OR REPLACE FUNCTION zeke_jobs.catch_up(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.05)::double precision $$;
 
--- Return the seconds that each unit adds to next_at. A burst may start in addition to the regular starts, so the amount is reduced by the burst.
+-- Return the seconds that a job or unit adds to next_at. The amount is reduced by the burst, which may start in addition to the regular starts.
 CREATE OR REPLACE FUNCTION zeke_jobs.step_of(p_amount numeric, p_period interval, p_burst numeric) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))

@@ -143,7 +143,7 @@ BEGIN
           AND (q.run_at, q.seq) >= (v_first.run_at, v_first.seq) AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, v_now)
         ORDER BY q.run_at, q.seq LIMIT v_share FOR UPDATE SKIP LOCKED);
     END IF;
-    v_now := zeke_jobs.now(); -- the time is later than the ends of all jobs that the limits no longer counted, so recorded times never overlap
+    v_now := zeke_jobs.now(); -- this time is later than the ends of all jobs that no longer count in the limits, so recorded times never overlap
     IF v_one.metered AND v_places <> '{}' THEN PERFORM zeke_jobs.take(v_one.id, v_one.limits, v_places, v_now); END IF;
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q
@@ -456,7 +456,7 @@ BEGIN
     FOR v_n IN 1 .. c_keys LOOP
       v_key := coalesce(
         (SELECT k.key FROM zeke_jobs.keys_after(p_queue, p_task, v_key, 1) AS k (key)), (SELECT k.key FROM zeke_jobs.keys_after(p_queue, p_task, '', 1) AS k (key)));
-      EXIT WHEN v_key IS NULL OR v_key = v_first; -- every key has been tried
+      EXIT WHEN v_key IS NULL OR v_key = v_first; -- all keys have been tried
       v_first := coalesce(v_first, v_key);
       SELECT array_agg(d.place), min(d.run_at) INTO v_found, v_since FROM (
         SELECT q.ctid AS place, q.run_at FROM zeke_jobs.queue AS q

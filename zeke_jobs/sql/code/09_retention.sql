@@ -16,7 +16,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
     SELECT zeke_jobs.now() - greatest(
       coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period) AS before) AS b
   WHERE (
-    SELECT true FROM zeke_jobs.queue AS q -- from EXISTS, a planner that believes the table is small makes a join that reads all ended jobs
+    SELECT true FROM zeke_jobs.queue AS q -- with EXISTS, a planner that believes the table is small makes a join that reads all ended jobs
     WHERE q.state IN ('done', 'rejected') AND q.state = CASE s.status WHEN 'completed' THEN 'done'::zeke_jobs.state ELSE 'rejected' END
       AND q.task = p.task AND q.completed_on < b.before AND (q.extra ->> 'keep') IS NULL
       AND (s.status = 'completed' OR (q.cancelled_on IS NULL) = (s.status = 'failed'))

@@ -51,7 +51,7 @@ BEGIN
         'cancel_reason', p_reason, 'cancelled_by', p_by)) END
     WHERE q.message_id = ANY (p_ids) AND q.state = 'consumed'
     RETURNING q.message_id,
-      -- If the notification is lost, the worker sees the mark within a second.
+      -- If this notification is lost, the worker sees within a second that the job is marked.
       pg_notify('zeke_jobs.cancel', q.message_id::text)
   )
   SELECT array_agg(m.message_id) INTO v_marked FROM marked AS m;
@@ -72,7 +72,7 @@ BEGIN
   RETURN cardinality(v_jobs);
 END $$;
 
--- Cancel queued jobs whose task no longer exists. A send or a retry may be committed after the task left jobs.yaml.
+-- Cancel queued jobs whose task no longer exists. A send or a retry may be committed after its task left jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_removed() RETURNS TABLE (task text, jobs integer)
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   SELECT n.task, zeke_jobs.cancel_all(n.task, 'its task was removed from jobs.yaml', 'zeke-jobs')

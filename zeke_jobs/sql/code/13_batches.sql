@@ -141,7 +141,7 @@ BEGIN
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.made_in = pg_current_xact_id());
 END $$;
 
--- Open a batch, so that several sends can add jobs to it. An open batch may be opened again. Return false if the batch was closed.
+-- Open a batch, so that several sends can add jobs to it. An open batch may be opened again. Return false if the batch has been closed.
 CREATE OR REPLACE FUNCTION zeke_jobs.try_open_batch(p_batch text, p_task text, p_payload jsonb,
   p_after_failure text) RETURNS boolean LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   SELECT zeke_jobs.make_batch(p_batch, jsonb_build_object('task', p_task, 'payload', p_payload), p_after_failure, true)

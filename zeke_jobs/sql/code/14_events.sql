@@ -13,7 +13,7 @@ BEGIN
   ON CONFLICT ON CONSTRAINT event_pkey DO UPDATE SET data = excluded.data, emitted_on = zeke_jobs.now();
 END $$;
 
--- At the commit, deliver the event to the waiting jobs.
+-- When the transaction that emits an event commits, deliver the event to the jobs that wait for it.
 CREATE OR REPLACE FUNCTION zeke_jobs.deliver_event() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE

@@ -17,7 +17,7 @@ BEGIN
       THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
     CASE WHEN put_schedule.name ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'
       THEN format('expected a name without line ends and control characters, got %L', put_schedule.name) END,
-    -- Only the form of the cron line is checked. Wrong values, as in 99 * * * *, are found when Python reads the line.
+    -- Only the form of the cron line is checked. Python finds wrong values, as in 99 * * * *, when it reads the line.
     CASE WHEN coalesce(put_schedule.at, '') !~*
         '^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[0-9a-z*,/-]+([ \t]+[0-9a-z*,/-]+){4})$'
       THEN format('expected a cron line of five fields, got %L', put_schedule.at) END,

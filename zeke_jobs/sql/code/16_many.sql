@@ -52,7 +52,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.changeable(p_change text, p_filter jsonb, p
     AND (p_filter ->> 'batch' IS NULL OR (q.extra ->> 'batch') = p_filter ->> 'batch')
     AND (p_filter ->> 'parent' IS NULL OR q.parent = (p_filter ->> 'parent')::uuid)
     AND (p_filter ->> 'queue' IS NULL OR q.queue_name = p_filter ->> 'queue')
-    -- The age of an ended job counts from its end, the age of another job from its send.
+    -- The age of an ended job counts from its end; the age of any other job counts from its send.
     AND (p_filter ->> 'newer' IS NULL OR coalesce(q.completed_on, q.created_on)
       > zeke_jobs.now() - make_interval(secs => (p_filter ->> 'newer')::double precision))
     AND (p_filter ->> 'older' IS NULL OR coalesce(q.completed_on, q.created_on)
