@@ -106,7 +106,7 @@ def list_words(payload: Work, ctx: Context[ListOfWords]) -> list[str]:
 
 
 class Address(BaseModel):
-    """The service has only settings."""
+    """The service consists of a setting, and opens no connection."""
 
     url: str
 
@@ -136,7 +136,7 @@ _SLEEP = "import os, signal, time; open({!r}, 'w').write(str(os.getpid())); {}ti
 
 
 def fork(payload: Fork, ctx: Context) -> str:
-    """Start a process that stays, and wait for it."""
+    """Start a process or a thread that lasts for minutes, and wait for its end."""
     how = payload.how
     match how:
         case "fork":

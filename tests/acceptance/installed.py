@@ -81,7 +81,7 @@ class Place:
         return self.started[-1]
 
     def forget(self) -> None:
-        """End the processes that still run, and remove the folder's files in other places."""
+        """End the processes that still run, and remove the files that they keep outside the folder."""
         for started in self.started:
             started.stop(90)
         for asked in (self.folder / ".zeke", self.folder / ".zeke" / "demo"):

@@ -52,7 +52,7 @@ class Up:
         return str(subprocess.run(command, shell=True, text=True, check=False, **here).stdout)
 
     def here(self, *command: str, apart: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run one of the project's command lines in this process, and unload the modules of the folder."""
+        """Run one of the project's command lines in this process, then unload the modules imported from the folder."""
         path = list(sys.path)
         done = in_this_process(self.folder, self.env, *command, apart=apart)
         sys.path[:] = path
@@ -77,7 +77,7 @@ class Up:
 def up_in_a_folder(*, greets: bool = False) -> Iterator[Up]:
     """Make a folder with a command that is not started yet; stop and remove both at the end.
 
-    With ``greets`` the folder has a task.
+    With ``greets`` the folder contains a jobs.yaml with one task, and its handler.
     """
     with open_folder("up") as folder:
         made = Up(folder)

@@ -64,7 +64,7 @@ def test_each_command_tells_a_wrong_address_password_host_and_database_from_one_
         assert f"expected {expected} in DATABASE_URL, got: " in shown
         assert "away" not in shown
         assert "does not answer" not in shown
-        # doctor and health check the database, and status 1 means a negative result.
+        # doctor and health examine the database, so for these two commands status 1 means a bad result.
         assert status == (1 if command in ("doctor", "health worker") else 2)
 
 

@@ -22,7 +22,7 @@ SIZES = dict(re.findall(r"(?m)^\| `pip install '?([\w\[\],-]+)'?` \| .* \| (\d+)
 
 
 class Environments:
-    """Each combination is made once, at its first use."""
+    """Each combination of distributions and extras is installed once, at its first use."""
 
     def __init__(self, folder: Path, wheels: dict[str, Path]) -> None:
         self.folder, self.wheels = folder, wheels

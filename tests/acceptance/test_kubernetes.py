@@ -122,7 +122,7 @@ def test_the_manifests_are_these_and_each_budget_selects_the_pods_of_a_deploymen
         deployment, budget = OBJECTS["Deployment", name]["spec"], OBJECTS["PodDisruptionBudget", name]["spec"]
         assert deployment["selector"] == budget["selector"]
         assert deployment["template"]["metadata"]["labels"] == budget["selector"]["matchLabels"]
-        # Otherwise an outage of the database would block drains.
+        # Without AlwaysAllow, an outage of the database would block the draining of a node.
         assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
     assert OBJECTS["Deployment", "zeke-jobs-scheduler"]["spec"]["replicas"] == 2
 

@@ -127,7 +127,7 @@ class Provider(Loopback):
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
-    # The provider allows 90,000 a minute; the short run counts over ten seconds.
+    # The provider allows 90,000 tokens a minute; in a short run the provider counts over ten seconds.
     found = Provider(90_000, 60.0) if DEEP else Provider(15_000, 10.0)
     yield found
     found.close()
@@ -135,9 +135,9 @@ def provider() -> Iterator[Provider]:
 
 def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, started: Connection, provider: Provider) -> None:
     chance = random.Random(3)
-    # Units may exceed the limit by one job: over ten seconds that is more than the margin of a limit per minute.
+    # The units of one job may exceed the limit, and over ten seconds a limit per minute has no margin for them.
     rate = "90000/m" if DEEP else "1500/s"
-    # One task estimates twice the units that a job uses, the other task half.
+    # One task estimates twice the tokens that a job uses, and the other task half of the tokens.
     tasks = f"""
         version: 1
         limits:

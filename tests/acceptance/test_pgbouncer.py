@@ -44,7 +44,7 @@ TASKS = """
 
 
 class Bouncer:
-    """The test's PgBouncer has few sessions for the run's server."""
+    """The test's PgBouncer opens only a few sessions on the server of the test run."""
 
     def __init__(self, folder: Path, server: str, pool_size: int) -> None:
         self.folder = folder

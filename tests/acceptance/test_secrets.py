@@ -65,7 +65,7 @@ def test_planted_secrets_come_out_nowhere(planted: Fleet, conn: Connection) -> N
 
     assert shown(command_lines()) == []
 
-    # A waiting caller gets the whole output, but views are masked.
+    # A caller of ``wait`` gets the whole output of a job, but views mask the output.
     assert zeke_jobs.wait(jobs[""], timeout=5)["password"] == FIELD
     said = [planted.zeke(*map(str, command), status=None) for command in (
         ("check",), ("plan",), ("tasks",), ("jobs", "--json"), ("fleet", "--json"), ("history",), ("show", 1), ("schedule",),

@@ -73,7 +73,7 @@ def test_it_ends_with_0_once_nothing_is_due_and_retries_of_its_own_are_over(up: 
     assert "Starting Periodiq" not in up.text
     assert states(done) == {"completed"}
     assert states(left) == {"created"}
-    # The count includes the children of the jobs, and their children.
+    # The count includes the jobs that these jobs sent, and the jobs that those sent in turn.
     assert scalar(conn, "SELECT count(*) FROM zeke_jobs.job WHERE state = 'completed'") == len(done) + 2 + 2
     assert run(up) == 0, up.text  # No job is due.
 

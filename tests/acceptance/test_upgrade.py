@@ -51,7 +51,7 @@ $$;
 
 
 class Release:
-    """The package is in a folder that comes first on the path."""
+    """A release of the package is in a folder that comes first on Python's path."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, f"{folder}{os.pathsep}{ROOT}"

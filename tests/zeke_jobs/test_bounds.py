@@ -87,7 +87,7 @@ def test_a_model_in_itself_is_renamed_and_checked_as_deep_as_it_may_be(
     by_python = zeke_jobs.send("tree", {"nLeaves": 2, "subTrees": [deepest]}).id
     assert zeke_jobs.status(by_sql).data == zeke_jobs.status(by_python).data
     assert "nLeaves" not in str(zeke_jobs.status(by_sql).data)
-    # pg-boss's view translates the names back.
+    # The view pgboss.job translates the names of the fields back to camel case.
     assert str(value(conn, "SELECT data FROM pgboss.job WHERE id = %s", by_sql)).count("nLeaves") == bounds.DEEPEST // 2
     with pytest.raises(InvalidPayload, match="expected at most 100 lists"):
         zeke_jobs.send("tree", {"subTrees": [{"subTrees": [deepest]}]})
@@ -182,7 +182,7 @@ INSERT = "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) S
 @each(
     ("changes", "words"),
     [
-        # First, because only the first five calls of a session get plans of their own.
+        # The number is first, because PostgreSQL makes custom plans only for the first five calls of a session.
         (5, "expected a message as object, got number"),
         ([], "expected a message as object, got array"),
         ("text", "expected a message as object, got string"),
@@ -231,7 +231,7 @@ def test_an_end_beyond_the_calendar_is_refused_without_showing_the_row(conn: Con
 @NO_LIMIT
 @given(text=json_texts)
 def test_sql_accepts_exactly_what_a_worker_can_read(conn: Connection, text: str) -> None:
-    """The test compares SQL with an oracle of its own and with the reader of the workers."""
+    """The test compares what SQL accepts with the test's own rules, and with what a worker can read."""
     message = f'{{"queue_name": "default", "actor_name": "anything", "kwargs": {{"x": {text}}}}}'
     try:
         stored = value(conn, "SELECT %s::jsonb::text", message)

@@ -1,4 +1,4 @@
-"""Sensitive fields stay hidden in every output for the jobs sent with them, even after the task has changed."""
+"""Every output hides the sensitive fields of a job, even after its task has got other sensitive fields."""
 
 import json
 from typing import Any
@@ -46,7 +46,7 @@ PLANTED = (*SECRETS, "ada@planted.example")
 
 
 def plant(conn: Connection, job: object) -> None:
-    """Make a job failed with texts that quote its payload, as a worker masks the texts that it writes itself."""
+    """Make a job failed with texts that quote its payload; texts of the worker are masked, as a worker masks them."""
     text = f"no: {PAYLOAD['password']} {PHONE} {CARD} ada@planted.example, {json.dumps(PAYLOAD)}"
     fields = value(conn, "SELECT coalesce(sensitive, '{}') FROM zeke_jobs.queue WHERE message_id = %s", str(job))
     with redaction.hiding(PAYLOAD, fields):
@@ -158,7 +158,7 @@ def test_what_is_left_after_the_purge_shows_no_key_that_quotes_it(conn: Connecti
     keys = {str(row["id"]): row["key"] for row in dicts(conn, "SELECT id, key FROM zeke_jobs.finished")}
     assert keys == {job: "***", str(plain): "customer 7"}
     assert {view for view, text in seen(conn).items() if leaks(text)} == set()
-    # The table of the history still has the data for a backtest, but clients and readers cannot read the table.
+    # The table zeke_jobs.history keeps unmasked keys for a backtest, but clients and readers cannot read the table.
     assert {"key": f"customer {PHONE}"} in dicts(conn, "SELECT key FROM zeke_jobs.history")
 
 

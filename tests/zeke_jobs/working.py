@@ -25,7 +25,7 @@ def working(
     worker = dramatiq.Worker(broker, queues=queues, worker_threads=threads, worker_timeout=20)
     worker.start()
     try:
-        # Worker.start returns before the boot is done, and a send would find an empty catalogue.
+        # Worker.start returns before the worker has filled the catalogue of tasks, in which a send looks for its task.
         eventually(lambda: broker.process.is_booted, 60.0, "the worker boots")
         yield broker
     finally:
@@ -35,9 +35,9 @@ def working(
 
 @contextmanager
 def program(page: Path, folder: Path, *names: str, parts: Collection[int] = ()) -> Iterator[Config]:
-    """Write the files that a page shows, load jobs.yaml, and make the Python modules importable until the end.
+    """Write the files of a page of the docs, load jobs.yaml, and make the Python modules importable in the block.
 
-    Each file is joined from its blocks; ``parts`` selects blocks of the first file by their numbers.
+    Each file is joined from its code blocks on the page; ``parts`` selects code blocks of the first file by number.
     """
     modules = [name.removesuffix(".py") for name in names if name.endswith(".py")]
     for name in names:

@@ -105,7 +105,7 @@ def test_a_load_that_is_described_is_as_good_as_its_description_and_has_the_work
 
 
 def carried(a: str, b: str = "", top: str = "", **bounds: float) -> list[Bound]:
-    """Return the bounds for a day with a job of ``a`` each minute (30 s) and a job of ``b`` each hour (6 min)."""
+    """Return what a day can use up, with a job of ``a`` each minute (30 s) and a job of ``b`` each hour (6 min)."""
     made = Workload(end=86_400, currency="USD")
     for minute in range(1440):
         made.roots.append(Job("a", 60.0 * minute, (Attempt(30),), cost=0.01, key=f"host {minute % 2}"))

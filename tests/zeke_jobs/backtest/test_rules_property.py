@@ -82,7 +82,7 @@ def history(chance: Random) -> Workload:
             cost=chance.choice([None, 0.0, 0.25, 0.5, 1.0]),
         )
         # A job whose first attempt was deferred can expire in the database, but not in the simulation.
-        # A full queue defers jobs that send other jobs.
+        # A job whose handler sends to a full queue is also deferred.
         if again == "deferred" or number < 2:
             job.leaves = None
         parent = chance.choice([None, None, None, 0, 1])
@@ -115,6 +115,6 @@ def sql(conn: Connection) -> Jobs:
 )
 @given(seed=st.integers(0, 2**32))
 def test_the_database_starts_the_jobs_that_the_rules_say(sql: Jobs, seed: int) -> None:
-    # A seed draws whole histories, because small drawn histories hardly ever reached a limit.
+    # Hypothesis draws only a seed, because the small histories that Hypothesis drew hardly ever reached a limit.
     chance = Random(seed)
     witnessed(sql, history(chance), load(TASKS, TOP), Fleet(1, chance.randint(1, 8)), seed=seed)

@@ -23,7 +23,7 @@ class Day:
     def job(
         self, task: str, sent: float, *held: float, how: tuple[Any, ...] = (), parent: Job | None = None, **kind: Any
     ) -> Job:
-        """Add a job, sent at ``sent`` or so long after its parent's start, with an attempt for each duration."""
+        """Add a job with an attempt for each duration; with a parent, ``sent`` counts from the parent's start."""
         hows = (*how, *(("completed",) * (len(held) - len(how))))
         job = Job(task, sent, tuple(Attempt(seconds, one) for seconds, one in zip(held, hows, strict=True)), **kind)
         if parent is None:
@@ -39,7 +39,7 @@ class Day:
         return self.simulation(*words, **kind).run()
 
     def of_a(self, keys: str = "", **kind: Any) -> Any:
-        """Return the figures of the task a, which has these keys."""
+        """Simulate the day; return the figures of task a, whose stanza in jobs.yaml has these ``keys``."""
         return self.figures(echoes(a=keys), **kind).tasks["a"]
 
 
@@ -96,7 +96,7 @@ def test_a_claim_follows_after_the_wake_up_and_a_wait_beyond_max_wait_is_a_breac
         day.job("a", 0, 10, start=0.001)
     shown = day.of_a("concurrency: 1", fleet=Fleet(1, 8, wake_up=0.5))
     assert shown.wait_p50 == pytest.approx((0.501 + 11.001) / 2)
-    # Jobs of before fill the queue, and are not counted.
+    # The job that was sent 5 s before the day occupies the limit, and the figures do not count this job.
     shown = Day(("a", -5, 10), ("a", 0, 10), ("a", 0, 10)).of_a("concurrency: 1, max_wait: 10s")
     assert (shown.jobs, shown.wait_p50, shown.breaches) == (2, 10, 1)
 

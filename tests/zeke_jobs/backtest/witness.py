@@ -1,4 +1,4 @@
-"""A witness makes each claim with the real SQL, and compares the claimed jobs with the rules of the simulation."""
+"""A witness repeats each claim of a simulation with the real SQL, and compares which jobs both have claimed."""
 
 from collections.abc import Iterator
 from copy import copy, deepcopy
@@ -102,7 +102,7 @@ class Witness(Board):
         return started
 
     def _orders(self, queue: str) -> Iterator[dict[int, tuple[str, ...]]]:
-        """Yield all orders of the tasks of each priority, because the database draws an order."""
+        """Yield all orders of the tasks of each priority, because the SQL claim takes these tasks in random order."""
         tasks: dict[int, list[str]] = {}
         for lane in self.queues[queue]:
             for priority in lane.jobs if not lane.paused else ():
@@ -122,7 +122,7 @@ class Witness(Board):
         return sorted(lanes, key=lambda lane: turns.index(lane.task.id) if turns else 0)
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
-        """Yield first the keys whose jobs all started, and last the keys of which no job started."""
+        """Yield a lane's keys: first if the database started all jobs of a key, last if it started none."""
 
         def place(key: Any) -> int:
             jobs = {order for _, order, _ in lane.jobs[priority][key]}
@@ -131,7 +131,7 @@ class Witness(Board):
         yield from sorted(lane.open.get(priority, ()), key=place)
 
     def _settle(self) -> None:
-        """Complete the attempt that has no later attempt."""
+        """End in the database the job whose attempt ended last in the simulation, because no later attempt followed."""
         if self._ended is None:
             return
         (live, ended_at, _), self._ended = self._ended, None
@@ -157,7 +157,7 @@ def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, se
         "UPDATE zeke_jobs.bucket SET tripped_on = NULL, closed_until = NULL, closed_by = NULL, closed_why = NULL, probe = NULL, "
         "next_at = '-infinity', spent = 0, spent_on = NULL, averages = '{}', key_cursor = ''"
     )
-    # The horizon is limited, because a breaker's only probe uses up no attempt when it fails.
+    # The horizon is limited: a job that probes a breaker uses up no attempt, and could fail and return for ever.
     horizon = workload.end + 30.0
     simulation = Simulation(workload, config, fleet, seed=seed, horizon=horizon, board=Witness)
     board = simulation.board

@@ -1,4 +1,4 @@
-"""All commands share the help, the output on limited terminals, errors with a next step, and what hostile text may do: nothing."""
+"""All commands have help, output for limited terminals, and errors that name a next step; hostile text has no effect."""
 
 import io
 import json
@@ -197,7 +197,7 @@ def test_a_table_is_straight_and_has_one_line_a_row_whatever_is_in_it(monkeypatc
     assert file.getvalue().split(os.linesep)[1:3] == [r"a\x1b[2J\nb  failed   ", "c            completed"]
 
 
-# ── the help, the output and the errors of all
+# ── the help, the output and the errors of all commands
 
 
 def test_a_terminal_without_unicode_gets_escapes_instead_of_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +230,7 @@ FULL = "error: expected to write all of the output, got: No space left on device
 def test_output_that_is_closed_or_full_ends_quietly_with_the_usual_statuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, status: int, said: str
 ) -> None:
-    # The faults fill more than the buffer of a pipe.
+    # The errors of long.yaml fill more than the buffer of a pipe.
     tasks = "".join(f"  t-{n}: {{handler: a:b}}\n" for n in range(450))
     (tmp_path / "long.yaml").write_text(f"version: 1\ntasks:\n{tasks}")
     monkeypatch.chdir(tmp_path)

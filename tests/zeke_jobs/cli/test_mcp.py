@@ -34,7 +34,7 @@ def ask(
     program: str = "zeke_jobs",
     then: Callable[[Any], tuple[str, dict[str, Any]] | None] = lambda _: None,
 ) -> tuple[list[Any], list[Any]]:
-    """Return the tools and the answers to all questions; ``then`` makes a further question from the last answer."""
+    """Return the MCP server's tools and its answers; ``then`` makes a further question from the last answer."""
     import mcp  # The import takes half a second, so only the process that needs it pays.
 
     command, env = ["-c", f"from {program}.cli import main; main()", "mcp"], {**os.environ, "DATABASE_URL": database}
@@ -82,7 +82,7 @@ def test_each_question_is_its_command_s_answer(reader: str, monkeypatch: pytest.
     sent = zeke_jobs.send("keep", {"word": "w" * 70_000, "token": "hush"})
     brief = str(zeke_jobs.send("keep", {"token": "hush"}).id)
     monkeypatch.setenv("DATABASE_URL", reader)
-    # The commands run inside this process.
+    # The patched function runs the command line inside this process.
     monkeypatch.setattr(questions, "output", lambda _main, *words, **_: cli(*words).out)
     assert json.loads(questions.why(brief))["id"] == json.loads(questions.status(brief))["id"] == brief
     assert [one["id"] for one in json.loads(questions.jobs("keep", "created", limit=1))] == [brief]

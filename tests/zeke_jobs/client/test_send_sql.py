@@ -1,4 +1,4 @@
-"""The SQL function ``zeke_jobs.send`` has the same effect from any language."""
+"""Programs in any language can send by the SQL function ``zeke_jobs.send``, as the Python client does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A valid jobs.yaml describes this configuration, and never shows a value from the environment."""
+"""The tests compare valid files with their configuration, which never shows a value from the environment."""
 
 from __future__ import annotations
 

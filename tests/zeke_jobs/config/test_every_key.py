@@ -1,4 +1,4 @@
-"""Each key of a task is accepted, stored, named by a plan, and shown or obeyed; a new key needs a declaration only."""
+"""Each key of a task in jobs.yaml is accepted, stored, named by a plan, and shown or obeyed, once it is declared."""
 
 import re
 import shutil

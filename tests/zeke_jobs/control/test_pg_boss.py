@@ -224,7 +224,7 @@ def test_each_job_runs_here_or_there_and_ended_ones_that_somebody_has_locked_are
 
 
 def test_a_look_and_an_import_leave_the_session_as_it_was_and_touch_no_other_tables(there: There) -> None:
-    # plpgsql's settings are unknown before their first use.
+    # PostgreSQL does not list the settings of PL/pgSQL until the session uses PL/pgSQL.
     settings = "SELECT name, setting FROM pg_settings WHERE name NOT LIKE 'plpgsql.%'"
     there.rows("""
         INSERT INTO pgboss.schedule (name, key, cron) VALUES ('old-mail', '', '0 3 * * *');

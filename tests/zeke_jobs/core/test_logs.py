@@ -1,4 +1,4 @@
-"""Lines of the log are masked and forge nothing; secrets are masked without other changes, and a short secret damages no text."""
+"""Log lines show no secrets and cannot be forged; masking changes only secrets, and a short secret damages no text."""
 
 import io
 import json

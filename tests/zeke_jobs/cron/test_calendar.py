@@ -1,4 +1,4 @@
-"""Fire times equal a scan over every minute and the cases of docs/schedules.md; invalid lines are refused with a reason."""
+"""Cron lines fire as a scan of every minute and docs/schedules.md say; invalid lines are refused with a reason."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def scan(cron: Cron, zone: str, start: datetime, end: datetime) -> list[datetime]:
-    """Return the minutes at which the line fires, by every display of the time or by its first display or skip."""
+    """Return when a cron line fires: skipped local times count and repeated ones do not, unless it has all hours."""
     tz, every_hour, found = ZoneInfo(zone), len(cron.hours) == 24, list[datetime]()
     minutes = [start + n * MINUTE for n in range(int((end - start) / MINUTE))]
     latest = start.astimezone(tz).replace(tzinfo=None) - MINUTE
@@ -46,7 +46,7 @@ def matches(cron: Cron, wall: datetime) -> bool:
 
 @cache
 def changes(zone: str) -> list[datetime]:
-    """Return the hours before which the zone's offset changed."""
+    """Return the first full hour after each change of the zone's offset."""
     tz = ZoneInfo(zone)
     days = [datetime(2005, 1, 1, tzinfo=UTC) + timedelta(days=n) for n in range(365 * 25)]
 

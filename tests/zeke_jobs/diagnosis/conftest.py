@@ -36,13 +36,13 @@ class Scene(Jobs):
         SQL.all(self.conn, "job/mark_started", worker=worker, ids=ids, claims=numbers, after=[0.0] * len(claims))
 
     def run_alone(self, worker: UUID, queue: str) -> dict[str, Any]:
-        """Claim and start a suspect for an idle worker."""
+        """Let an idle worker claim and start a suspect, which is a job that two workers did not survive."""
         (claim,) = self.claim(worker, 8, queue=queue)
         self.start(worker, [claim])
         return claim
 
     def empty(self, worker: UUID, queue: str = "default") -> None:
-        """Claim for a busy worker, which must not get a suspect."""
+        """Let a busy worker claim, and check that the worker gets no job."""
         assert not self.claim(worker, 8, queue=queue, is_empty=False)
 
     def suspect(self, task: str, deaths: int = 2) -> UUID:

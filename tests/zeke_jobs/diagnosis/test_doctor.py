@@ -219,7 +219,7 @@ def test_claimed_jobs_are_found_that_a_live_worker_does_not_hold_or_nobody_takes
     for _ in range(2):
         scene.later(10)
         scene.beat(worker)
-        # The worker may be about to start the jobs, or its answer may be on the way.
+        # The worker may be about to start the jobs, or the answer to its claim may be on the way.
         assert found(scene.conn, "not-held") == []
     scene.later(10)
     scene.beat(worker)

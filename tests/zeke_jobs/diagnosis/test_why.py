@@ -183,7 +183,7 @@ def test_a_job_that_follows_its_task_to_another_queue_says_so(scene: Scene, othe
     scene.use(PLAIN)
     (job,) = scene.add("plain")
     with transaction(other_conn), other_conn.cursor() as cursor:
-        # The lock keeps the job in its queue while the other jobs move.
+        # The row lock keeps the job in its old queue when the new file moves the task to another queue.
         cursor.execute("SELECT 1 FROM zeke_jobs.queue FOR UPDATE")
         scene.use("  plain: {handler: 'H:echo', queue: slow}\n")
     scene.serve()

@@ -53,7 +53,7 @@ def series(scrapes: Sequence[Iterable[Sample] | None]) -> dict[str, str]:
 
 
 def fire_in_the_second_phase_alone(folder: Path, scrapes: Mapping[str, Sequence[Iterable[Sample] | None]]) -> None:
-    """Check each alert in the middle of each of the three phases of its scrapes."""
+    """Check with promtool that each alert fires in the second of its three phases, and only then."""
     tests = [
         {
             "interval": "1m",

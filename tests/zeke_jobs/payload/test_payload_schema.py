@@ -77,7 +77,7 @@ def test_keys_are_renamed_through_references_unions_maps_and_lists() -> None:
 
 @given(st.from_regex(r"[a-z]+(_[a-z0-9]+){0,3}", fullmatch=True))
 def test_camel_case_is_what_the_model_accepts(name: str) -> None:
-    # pydantic also capitalises a letter after a digit, as in brief_2liner; zeke_jobs does not, and models accept both.
+    # For brief_2liner, pydantic also capitalises the letter after the digit and zeke_jobs does not; models accept both.
     if not any(a.isdigit() and b.isalpha() for a, b in pairwise(name)):
         assert camel_case(name) == to_camel(name)
 

@@ -32,7 +32,7 @@ POSTGRESQL://me:s3cret@box/news
     ("text", "expected"),
     [
         *((form, ME) for form in (*FORMS.split("\n")[1:-1], " postgresql://me:s3cret@box/news\n")),
-        # People forget to encode passwords.
+        # People forget to percent-encode passwords.
         *((f"postgresql://me:{word}@box/news", {**ME, "password": word}) for word in ("p@ss", "p%ss", "p#s?s", "p:s s", "pä@@")),
         ("postgresql://me:p%40ss@box/news", {**ME, "password": "p@ss"}),
         ("postgresql://", {}),

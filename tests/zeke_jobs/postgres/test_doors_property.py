@@ -1,4 +1,4 @@
-"""Honest jobs, views and schedules work while clients, readers and operators use their rights with any values."""
+"""Normal jobs, views and schedules work, whatever values clients, readers and operators pass within their rights."""
 
 import itertools
 import json
@@ -100,7 +100,7 @@ def _json(value: object) -> str:
 
 @pytest.fixture(scope="module")
 def doors(module_database: str) -> Iterator[dict[str, Any]]:
-    """Find the functions with the types of their parameters, and run a worker of the owner."""
+    """Find the SQL functions with the types of their parameters, and run a worker with the owner's rights."""
     with closing(connect(module_database)) as conn:
         applying.sync(conn, load(TASKS))
         sign_up(conn)
@@ -136,7 +136,7 @@ def honest(url: str, minutes: Iterator[int]) -> None:
 
 @contextmanager
 def running(url: str) -> Iterator[list[str]]:
-    """Run two jobs of a batch until the gate opens."""
+    """Run two jobs of a batch, whose handlers wait until ``handlers.GATE`` opens."""
     handlers.GATE.clear()
     handlers.CALLS.clear()
     with closing(connect(url)) as conn, conn.cursor() as cursor:
@@ -161,7 +161,7 @@ def call(cursor: psycopg2.extensions.cursor, statement: str, values: list[Any], 
             cursor.execute("ROLLBACK TO SAVEPOINT one")
 
 
-# The worker's threads use the random module at the same time.
+# Hypothesis would warn, because the worker's threads use the random module at the same time.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
 @settings(
     max_examples=200 if os.environ.get("ZEKE_TEST_DEEP") else 5, phases=[Phase.generate]

@@ -76,7 +76,7 @@ def test_the_first_lines_of_a_packages_file_mark_it(
     folder.mkdir(parents=True)
     (folder.parent / "__init__.py").touch()
     (folder / "0001_table.sql").write_text("CREATE TABLE marked (n integer);")
-    # PostgreSQL refuses the statement inside a transaction.
+    # PostgreSQL refuses CREATE INDEX CONCURRENTLY inside a transaction.
     index = "CREATE INDEX CONCURRENTLY marked_n ON marked (n);\n"
     (folder / "0002_index.sql").write_text(f"-- zeke: breaking\n-- zeke: no-transaction\n{index}")
     monkeypatch.syspath_prepend(tmp_path)
@@ -160,7 +160,7 @@ def test_an_edited_migration_and_the_tables_of_an_earlier_version_are_refused_wi
 
 @pytest.fixture
 def reader(conn: Connection, database: str, make_task: Callable[..., None]) -> Iterator[Connection]:
-    """A dashboard has read the views in an open transaction, and the database has code of an earlier edition."""
+    """A dashboard has read the views in an open transaction, and the database has an older edition of SQL code."""
     make_task("echo")
     zeke_jobs.send("echo", {"n": 1})
     conn.cursor().execute("UPDATE zeke_jobs.migration SET checksum = 'earlier' WHERE name LIKE 'code-%'")

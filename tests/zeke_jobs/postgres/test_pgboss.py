@@ -96,7 +96,7 @@ def test_a_role_reads_all_that_they_ask_for(conn: Connection, log_in: Callable[[
             rows(theirs, statement)
         assert role == roles.CLIENT or rows(theirs, "SELECT type, message FROM pgboss.warning") == late
         assert rows(theirs, "SELECT version FROM pgboss.version") == [(42,)]
-    # An address says which of pg-boss's schemas its program expects.
+    # The option pgboss.version of a connection says which version of pg-boss's schema its program expects.
     with closing(psycopg2.connect(url, options="-c pgboss.version=46")) as theirs:
         assert rows(theirs, "SELECT version FROM pgboss.version") == [(46,)]
 

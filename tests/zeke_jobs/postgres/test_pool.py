@@ -84,7 +84,7 @@ def test_our_sessions_plan_alike_whatever_the_database_has_set_and_a_handlers_la
                 if renewed:
                     renew(conn)
                 found[program, renewed] = value(conn, OTHER, list(changed))
-    # The costs of JIT have no effect without JIT.
+    # The settings for the costs of JIT have no effect while JIT is off.
     dead = [name for name in changed if name.startswith("jit")]
     assert found["worker", False] == found["worker", True] == sorted(dead)
     assert found["handler", False] == found["handler", True] == sorted(changed)

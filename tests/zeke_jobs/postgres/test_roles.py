@@ -1,4 +1,4 @@
-"""Each role has exactly these rights and uses them through the real interfaces; nobody with fewer can hold a lock of ours."""
+"""Each role has exactly the listed rights, which suffice for its programs; users with fewer rights hold no lock of ours."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_a_refused_right_names_the_login_and_the_grant_of_the_role_that_has_it(
         assert "has that role, it needs zeke_jobs_operator for this, or its rights are older" in said
 
 
-# ── exactly these rights, and no lock for others
+# ── the exact rights of each role, and no lock for other users
 
 
 def rights(conn: Connection) -> dict[str, set[tuple[str, str]]]:

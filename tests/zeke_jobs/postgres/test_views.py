@@ -215,7 +215,7 @@ def test_each_function_that_a_view_calls_on_rows_has_a_fixed_path(conn: Connecti
         WHERE p.pronargs > 0 AND p.prosqlbody IS NULL
         AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) AS s (set) WHERE s.set LIKE 'search_path=pg_catalog, pg_temp')""",
     )
-    # concurrency_of and rename_keys get rows of limits without data of jobs, or masked payloads.
+    # concurrency_of gets rows of limits, which have no data of jobs, and rename_keys gets masked payloads.
     assert {str(name) for (name,) in found} == {"concurrency_of", "rename_keys"}
 
 
@@ -251,7 +251,7 @@ def test_a_batch_whose_id_quotes_its_jobs_is_refused(conn: Connection, make_task
 def test_one_row_that_cannot_be_read_stops_no_view(conn: Connection, planted: str, damage: str) -> None:
     zeke_jobs.send("order", {"note": "an honest job"})
     row = "seq = (SELECT min(seq) FROM zeke_jobs.queue)" if "zeke_jobs.queue" in damage else "true"
-    # The role replica skips triggers, which would refuse the damage.
+    # With this setting PostgreSQL runs no triggers, which would refuse the damage.
     query(conn, "SET session_replication_role = replica")
     query(conn, f"{damage} WHERE {row}")
     query(conn, "RESET session_replication_role")

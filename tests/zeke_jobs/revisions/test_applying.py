@@ -83,7 +83,7 @@ def test_what_needs_a_restart_and_a_limit_below_what_is_active_is_said(base: Con
     assert {"above analyze 0+4", "above limits.ai 0+4"} <= {*found}
 
 
-# ── effects outside the rows of tasks
+# ── effects outside the table of tasks
 
 
 def test_queued_jobs_follow_and_the_revision_is_announced(
@@ -241,7 +241,7 @@ def test_a_key_that_says_what_its_absence_says_is_no_change_and_a_sensitive_fiel
 @pytest.mark.parametrize(
     ("after", "said"),
     [
-        # The old task becomes an alias of an existing task.
+        # The name of the removed task becomes an alias of another task that exists.
         ("  two: {handler: 'H:work', aliases: [one]}\n", {"one": 0}),
         ("  two: {handler: 'H:work'}\n  new: {handler: 'H:work', aliases: [one]}\n", {"new": 0}),
         ("  two: {handler: 'H:work'}\n  new: {handler: 'H:work', aliases: [one], cron: '0 9 * * *'}\n", {}),

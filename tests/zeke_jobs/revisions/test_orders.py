@@ -1,4 +1,4 @@
-"""A task leaves the file or gets a new name: jobs cause a refusal or follow an order, and keep limits, schedules and pauses."""
+"""If jobs.yaml loses or renames a task, its jobs block the change or follow an order; limits, schedules and pauses stay."""
 
 import select
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""A timed override covers a permanent one. These tests cover names, values, ends, and overrides that survive a new file."""
+"""A timed override hides a permanent one. These tests cover names, values, ends, and overrides that survive a new file."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_what_was_set_for_good_comes_back_when_a_time_ends(conn: Connection, oth
     last = latest(conn)
     assert one(BOTH, 1, until=1, why="incident") in last.overrides
     assert (limit(conn), last.config().digest) == (1, load().digest)
-    # Only one of several callers takes the override back.
+    # Only the first of two callers reverts the override that has ended.
     assert [done is None for done in (applying.revert_due(conn), applying.revert_due(other_conn))] == [False, True]
     last = latest(conn)
     assert (last.number, last.origin, last.overrides) == (4, "revert", (one(BOTH, 3, why="slow"),))
@@ -196,7 +196,7 @@ def test_what_the_file_says_sets_nothing_and_a_booting_file_in_force_turns_back_
 
 
 def over(conn: Connection, key: str, value: Any) -> None:
-    """Put an override in force whose time has passed."""
+    """Put an override in force that has already ended."""
     applying.sync(conn, load())
     past = override(key, value, until=-24 * 999)
     apply(conn, load(), by="me", message="slow", origin="set", overrides=[past])

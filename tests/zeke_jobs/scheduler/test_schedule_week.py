@@ -36,7 +36,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 
 
 class Night(World):
-    """The clock is a row, because a new function at each step would invalidate the plans."""
+    """The clock is a row of a table, because a new function ``now`` at each step would invalidate all plans."""
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn
@@ -73,7 +73,7 @@ class Scheduler:
             after = str(self.chance.randint(1, 6))
             self.conn.cursor().execute("SELECT set_config('test.dies_after', %s, false)", (after,))
             with pytest.raises(psycopg2.Error):
-                # A beat without writes survives, so the process then dies between beats.
+                # The beat fails at a write; after a beat without writes, the process dies between two beats.
                 dispatch.beat(self.conn)
                 raise psycopg2.OperationalError
             self.die()
@@ -100,7 +100,7 @@ END $$;
 
 
 def promised(cron: dict[str, Any], looks: list[datetime]) -> list[datetime]:
-    """Return the ticks that have a job by docs/schedules.md, if beats succeeded at the times ``looks``."""
+    """Return the ticks for which docs/schedules.md promises a job, if beats succeeded at the times ``looks``."""
     line, zone = parse(cron["at"]), ZoneInfo(cron.get("timezone", "UTC"))
     window = timedelta(seconds=cron.get("window", 86400))
     sent: list[datetime] = []
@@ -159,7 +159,7 @@ def test_three_schedulers_that_die_send_exactly_what_the_file_promises(conn: Con
     jobs = world.rows("SELECT task, scheduled_for FROM zeke_jobs.queue")
     decided = {(row["task"], row["decided_on"]) for row in world.rows("SELECT task, decided_on FROM zeke_jobs.tick")}
     for task, cron in SCHEDULES.items():
-        # A broken beat may have finished a schedule, completely or not at all.
+        # A beat that broke has decided either all due ticks of a schedule or none.
         through = [look for look, died in looks if not died or (task, look) in decided]
         found = sorted(job["scheduled_for"] for job in jobs if job["task"] == task)
         assert found == promised(cron, through), task

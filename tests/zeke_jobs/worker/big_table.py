@@ -83,7 +83,7 @@ ODD = {
 
 
 class Reads(NamedTuple):
-    """The reads of ``zeke_jobs.queue`` in one transaction, and the plans with JIT, if ``explain_all`` logs plans."""
+    """The counts are reads of ``zeke_jobs.queue`` in one transaction; ``compiled`` has plans with JIT, if logged."""
 
     seq_scans: int
     entries: int
@@ -122,7 +122,7 @@ class BigTable:
         self._known.clear()
 
     def known(self, where: str) -> UUID:
-        """Find a job that matches the condition, and remember it."""
+        """Return the id of a job that matches the condition, and the same id at later calls."""
         found: UUID = self._remembered(f"SELECT message_id FROM zeke_jobs.queue WHERE {where} LIMIT 1")[0]["message_id"]
         return found
 
@@ -136,7 +136,7 @@ class BigTable:
         return self._known[sql]
 
     def claim(self, *tasks: str) -> None:
-        """Claim 64 jobs of these tasks, or of all, by a statement so simple that only the function can use JIT."""
+        """Claim 64 jobs of these tasks, or of all, by a statement too simple for JIT, unlike the function inside."""
         served = list(tasks) or [row["id"] for row in self.jobs.rows("SELECT id FROM zeke_jobs.task")]
         self.jobs.rows("SELECT * FROM zeke_jobs.claim(%s::uuid, 'default', %s::text[], 64)", WORKER, served)
 

@@ -128,7 +128,7 @@ class Jobs:
         return [row["id"] for row in self.rows(sql, task, payload, options, count)]
 
     def worker(self, worker: UUID | None = None, *, queues: Iterable[str] = ("default",), **columns: Any) -> UUID:
-        """Register a worker, by default a new one, that serves the column ``tasks``, by default all."""
+        """Register a worker, by default a new one; the worker serves the tasks in ``tasks``, by default all."""
         worker = worker or uuid4()
         usual = {"kind": "worker", "host": "here", "pid": 1, "version": "1", "threads": 8, "revision": 1, "file_revision": 1}  # fmt: skip
         said = {**usual, "tasks": self._all_tasks(), "lost_after": timedelta(seconds=20), **columns}
@@ -272,7 +272,7 @@ def table(worker: JobBroker) -> Iterator[Jobs]:
 def stock(database: str) -> Stock:
     """Make actors of an unmodified dramatiq-pg broker that uses the table of zeke_jobs.
 
-    Call this before a JobBroker is built, because a JobBroker replaces the queries in dramatiq-pg's module.
+    Make the actors before a JobBroker is built, because a JobBroker replaces the queries in dramatiq-pg's module.
     """
 
     def actor(name: str, *, results: bool = False) -> Actor:

@@ -1,4 +1,4 @@
-"""Jobs of a batch are counted once, and waits for events end, at whatever statement a worker's connection breaks."""
+"""Each job of a batch counts once, and each wait for an event ends, at whatever statement a connection breaks."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The process keeps outcomes until they are committed, whatever breaks or is locked, and computes them by the policies."""
+"""A process keeps each job's outcome until its commit, despite failures and locks, and computes it by the policy."""
 
 import time
 from collections.abc import Callable, Iterator

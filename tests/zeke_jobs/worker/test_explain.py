@@ -1,8 +1,8 @@
 """Each frequent statement finds its rows by an index; the real functions run, and their reads are counted.
 
 A plan that sorts or filters the backlog would read it, so a small count excludes such a plan. EXPLAIN would not show
-the statements inside functions. The tests use plans made while the table was empty, and unfavourable settings, in
-sessions of zeke_jobs and of other programs.
+the statements inside functions. The tests use plans made for an empty table, and bad settings of the server, in
+sessions of zeke_jobs and of others.
 """
 
 from collections.abc import Callable, Iterator
@@ -86,7 +86,7 @@ def finish(outcome: str) -> Callable[[BigTable], Any]:
 
 
 def all_that_follows(outcome: str) -> Callable[[BigTable], Any]:
-    """Send a job of a batch with a retention and a dramatiq-pg producer, and end the job."""
+    """Add a job with a batch, a retention period and a dramatiq-pg producer, and end the job."""
 
     def call(big: BigTable) -> None:
         (job,) = big.jobs.add("bulk", payload='{"n": 1}')
@@ -176,7 +176,7 @@ CASES = [
     Case("how far each limit is used", "queue_active", look("top/limits")),
     Case("who fills a limit", "queue_active", look("why/limits", limits=["limit/pool"], most=5)),
     Case("queued jobs of unknown tasks", "queue_ready", look("doctor/unknown", most=1001)),
-    # The statement counts at most 1,001 queued jobs per task.
+    # top/tasks.sql counts at most 1,001 queued jobs per task.
     Case("tasks on the board", "queue_ready", look("top/tasks", most=1001, sample=200), most=8 * 1_100 + MOST),
     Case("what waits next", "queue_ready", look("top/waiting", task="bulk", most=100)),
     Case("what failed last", "queue_ended", look("top/failed", most=100)),
@@ -192,8 +192,8 @@ OURS = [
     Case("status", "queue_pkey", by_id("job/list", QUEUED, **NO_FILTER)),
     Case("cancel", "queue_pkey", change("cancel", 1, QUEUED)),
     Case("retry", "queue_pkey", change("retry", 1, FAILED)),
-    # Each part takes the failed jobs of the task in the order of their ids, and starts behind the last id of the part
-    # before.
+    # A retry of many jobs has parts: each takes the task's failed jobs in the order of their ids, and starts behind the
+    # last id of the part before.
     Case("retry of what failed", "queue_ended", change("retry", 100, task="bulk", status=["failed"]), 8000),
     Case("the newest jobs", "queue_created", run("job/list", **NO_FILTER)),
     Case("how long each task waits", "queue_ready", run("schedule/late")),

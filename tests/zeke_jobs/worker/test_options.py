@@ -113,7 +113,7 @@ def test_of_many_senders_and_claims_at_once_no_edit_is_lost(jobs: Jobs, database
     done: list[int] = []
 
     def work(own: Jobs, number: int) -> list[int]:
-        """Send in all threads but the first, which claims."""
+        """Send jobs in all threads but thread 0, which claims and completes jobs."""
         for n in range(25 if number else 0):
             zeke_jobs.send("replace", {"n": number * 100 + n, "story_id": "s"}, connection=own.conn)
         done.append(number)
@@ -124,7 +124,7 @@ def test_of_many_senders_and_claims_at_once_no_edit_is_lost(jobs: Jobs, database
             claims = own.claim(own.me, 1)
         return runs
 
-    # The last run has the last payload of one of the senders.
+    # The job that ran last has the last payload of one of the sending threads.
     assert at_once(database, 5, work)[0][-1] % 100 == 24
 
 

@@ -1,4 +1,4 @@
-"""Keys take turns by shares or run in strict order, and waiting jobs rise in rank."""
+"""Keys take turns by shares, jobs of a key run in strict order, and waiting jobs rise past others."""
 
 import json
 import os

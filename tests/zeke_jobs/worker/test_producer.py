@@ -249,7 +249,7 @@ def test_cancelling_what_is_being_claimed_ends_it_at_once(running: Running, jobs
 
 
 def test_a_made_up_cancel_ends_neither_job_nor_notifier(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
-    # The worker learns of a cancel only from a notification.
+    # The long interval leaves a notification as the only way in which the worker can learn of a cancel.
     monkeypatch.setattr("zeke_jobs.worker.life.heartbeat._WATCH", 3600.0)
     watch, watched = Heartbeat.watch, []
 
@@ -272,7 +272,7 @@ def test_a_late_start_under_a_rate_delays_the_next_one(running: Running, jobs: J
     before_accepting(lambda messages: time.sleep(0.3 if messages else 0))
     with running("  rated: {handler: 'H:echo', rate: 2/s}"):
         outcome("rated")
-    # A busy machine reports the delay in two parts.
+    # On a busy machine the worker reports the delay in two parts.
     changes = jobs.rows("SELECT delay FROM zeke_jobs.bucket_change WHERE name = 'task/rated' AND delay IS NOT NULL")
     assert sum(change["delay"] for change in changes) >= 0.3
 

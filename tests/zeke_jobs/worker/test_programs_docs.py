@@ -197,7 +197,7 @@ FIRST, ONLY_LAST, SHOP = range(3)
 
 @pytest.fixture
 def sent(monkeypatch: Patch) -> Iterator[Kept]:
-    """Collect the events of the page's programs: the patched ``init`` passes another transport."""
+    """Collect the events that the page's programs send to Sentry, by another transport for ``sentry_sdk.init``."""
     kept, init = Kept(), sentry_sdk.init
     monkeypatch.setenv("SENTRY_DSN", "http://key@127.0.0.1:1/1")
     monkeypatch.setattr(sentry_sdk, "init", lambda **options: init(**options, transport=kept))

@@ -132,7 +132,7 @@ def test_a_rescue_leaves_a_locked_job_and_its_process_learns_of_it(jobs: Jobs, o
 def test_a_process_that_beats_while_it_is_being_searched_for_is_not_lost(jobs: Jobs) -> None:
     jobs.add("a")
     jobs.claim(jobs.worker(), 1)
-    # The search sees the time before the heartbeat.
+    # The replaced function finds all workers, as a search that began before their last heartbeats would.
     jobs.rows(
         """CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker LANGUAGE sql
         AS 'SELECT * FROM zeke_jobs.worker'"""
@@ -142,7 +142,7 @@ def test_a_process_that_beats_while_it_is_being_searched_for_is_not_lost(jobs: J
 
 @pytest.mark.parametrize("comes", ["new", "thawed", "registered again"])
 def test_after_an_outage_the_others_have_twenty_seconds_to_come_back(jobs: Jobs, comes: str) -> None:
-    """The first process cannot know whether the others ended, or also lost the database."""
+    """After an outage, the first process cannot know whether the other processes ended, or also lost the database."""
     (job,) = jobs.add("a")
     jobs.claim(jobs.worker(), 1)
     first = jobs.worker()
@@ -169,7 +169,7 @@ def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, o
 
 
 def test_claims_that_the_process_does_not_know_go_back_without_a_count(jobs: Jobs) -> None:
-    """The claim's answer was lost, or the process knows the job by an earlier claim only."""
+    """A process does not know a claim if the claim's answer was lost, or if the process knows an earlier claim only."""
     known, lost, earlier = jobs.add("a", 3)
     jobs.claim(jobs.me, 3)
     said = {"worker": jobs.me, "held": [known, earlier], "claims": [1, 0], "older": 10.0}

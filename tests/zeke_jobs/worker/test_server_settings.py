@@ -178,6 +178,6 @@ def test_a_role_uses_schemas_made_for_it(make: Callable[[str], str], usual: dict
             with closing(connect(theirs)) as weak, refused:
                 migrate.migrate(weak)
             cursor.execute(f"CREATE SCHEMA {schema} AUTHORIZATION {role}")
-        # Only a superuser sees the connections of other roles.
+        # Only a superuser sees the connections of other roles, so the doctor's findings are not compared.
         assert {**lives(theirs), "doctor": []} == usual
         cursor.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")

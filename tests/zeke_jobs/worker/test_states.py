@@ -185,7 +185,7 @@ class World(RuleBasedStateMachine):
         self.sql.rows("UPDATE zeke_jobs.bucket SET next_at = '-infinity'")
         self.now: datetime = NOON
         set_clock(conn, self.now)
-        # Tasks of one priority come in random order, which the seed makes repeatable.
+        # A claim takes tasks of one priority in random order, which the seed makes repeatable.
         self.sql.rows("SELECT setseed(0.5)")
         self.jobs: dict[UUID, JobModel] = {}
         self.workers = [UUID(int=n) for n in range(2)]
@@ -307,7 +307,7 @@ class World(RuleBasedStateMachine):
     @rule()
     def rescue(self) -> None:
         lost = {worker for worker, at in self.beats.items() if at < self.now - LOST_AFTER}
-        # No process counts as lost before another process has lived for LOST_AFTER, as the database may have been down.
+        # No process counts as lost before another one lived for LOST_AFTER, because the database may have been down.
         watched = [self.beating_since[worker] for worker in self.beats if worker not in lost]
         if watched and min(watched) > self.now - LOST_AFTER:
             lost = set()
@@ -413,7 +413,7 @@ class World(RuleBasedStateMachine):
                     assert order == sorted(order), (job, left)
 
     def is_the_one(self, worker: UUID, *, is_empty: bool) -> bool:
-        """Say whether this worker may claim suspects; an empty worker replaces a busy one."""
+        """Say whether a worker may claim jobs that two workers did not survive; an idle worker replaces a busy one."""
         if worker in self.alone:
             return True
         busy = {held for held, id_, _ in self.held() if self.jobs[id_].deaths < 2}
@@ -429,7 +429,7 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.held())
     @rule(data=st.data(), times=st.integers(1, 3))
     def all_workers_die(self, data: st.DataObject, times: int) -> None:
-        """Let all workers die, also the workers that claim next."""
+        """Let all workers die ``times`` times; after each time the jobs are rescued and claimed again."""
         for _ in range(times):
             self.time_passes(21)
             self.rescue()
@@ -506,7 +506,7 @@ class World(RuleBasedStateMachine):
     )
     def a_stale_or_foreign_claim_changes_nothing(self, data: st.DataObject, way: str) -> None:
         foreign = [(UUID(int=99), id_, claim) for _, id_, claim in self.held()]
-        # The most dangerous claims come first: a worker ends a job by an earlier claim while it holds the job again.
+        # The test prefers the most dangerous case: a worker ends a job by an old claim while it holds the job again.
         again = [old for old in self.stale if old[0] == self.jobs[old[1]].worker]
         worker, id_, claim = self.draw(data, again or self.stale + foreign)
         before, conn, held = self.sql.rows(ALL), self.sql.conn, {"worker": worker, "id": id_, "claim": claim}

@@ -183,7 +183,7 @@ def test_an_attempt_that_fails_has_its_last_lines(running: Running, conn: Connec
         eventually(lambda: zeke_jobs.status(job).retry_count == 1)
         (first,) = kept(conn, job)  # The lines are stored no later than the outcome.
         zeke_jobs.wait(job, timeout=20)
-    # Only the first attempt failed, so only its lines are kept.
+    # Only the first attempt failed, so only the log lines of the first attempt are kept.
     assert [one["attempt"] for one in kept(conn, job)] == [1]
     lines = first["lines"].split("\n")
     assert [line.partition("] ")[2] for line in lines] == ["step number=9", "step number=10", "half done"]

@@ -41,7 +41,7 @@ _TIMES = ("run_at", "expires_on", "created_on", "scheduled_for")
 
 
 def plant(conn: Connection, task: str, kwargs: str = "{}", **said: Any) -> UUID:
-    """Insert a row; the keywords are times, or parts of its message."""
+    """Insert the row of a job; the keywords are columns with times, or parts of the job's message."""
     times = {name: said.pop(name) for name in _TIMES if name in said}
     message = {"queue_name": "default", "actor_name": task, "args": [], "options": {}, "message_timestamp": 1, **said}
     text = json.dumps(message)[:-1] + f', "kwargs": {kwargs}}}'
@@ -65,7 +65,7 @@ TASKS = """
 
 
 def test_a_row_that_cannot_be_read_fails_alone_and_says_why(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
-    # The producer asks immediately when the next job is due.
+    # Without the extra claims of an idle process, the producer asks immediately when the next job is due.
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", ())
     jobs.use(TASKS)
     innocent = jobs.add("echo", 5)
@@ -161,7 +161,7 @@ def test_an_exception_at_any_step_strands_no_job(
     monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
     with running(TASKS) as broker:
         process = broker.process
-        # The worker learns from the first jobs that jobs are short.
+        # The worker learns from the first jobs that the jobs of these tasks take little time.
         for job in jobs.add("limited", 60) + jobs.add("echo", 20):
             zeke_jobs.wait(job, timeout=20)
         for step in STEPS:
