@@ -26,7 +26,7 @@ class ChiliWeights(BaseModel, frozen=True, extra="forbid"):
 
 
 class Chili(BaseModel, frozen=True, extra="forbid"):
-    """Defines the local chili score: ``round(5 * weighted mean of four parts)``, with parts from 0 to 1 of three digits."""
+    """Computes a story's score of 0 to 5 without a model: five times the weighted mean of four parts, each from 0 to 1."""
 
     weights: ChiliWeights = ChiliWeights()
     keywords: tuple[str, ...] = DEFAULT_KEYWORDS  # searched as whole words in title and text

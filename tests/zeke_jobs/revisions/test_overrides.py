@@ -30,7 +30,7 @@ def at(hours: float) -> datetime:
 
 
 def override(key: str, value: Any, until: float | None = None, why: str = "why") -> Override:
-    """Make an override; ``until`` is in hours after noon of a past day."""
+    """Make an override of a key of jobs.yaml that ends ``until`` hours after NOON."""
     return Override(tuple(key.split(".")), value, "me", why, NOON, None if until is None else at(until))
 
 

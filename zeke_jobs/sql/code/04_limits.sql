@@ -175,7 +175,7 @@ BEGIN
   WHERE b.name = s.name AND b.unit = s.unit;
 END $$;
 
--- Delay the next starts that a job's rates allow by as much as the job's handler is late. Add p_margin seconds, because the handler starts up to
+-- If a job's handler starts late, move the next starts under the job's rate limits by the same time. Add p_margin seconds, because it starts up to
 -- p_margin seconds after this measurement. Return false if the handler is late by a whole period, and must not start.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
 LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$

@@ -54,7 +54,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the positions (from 1) of the overrides of jobs.yaml that must end, because their time is over or the task that they keep has no jobs left.
+-- Return the indexes (from 1) of the overrides of jobs.yaml that must end: their time is over, or their task was removed and has no jobs left.
 CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF bigint
 LANGUAGE sql STABLE AS $$
   SELECT o.place FROM (SELECT r.overrides FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS latest

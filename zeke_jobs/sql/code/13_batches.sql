@@ -1,6 +1,6 @@
 -- Each change of a job's state inserts a row into zeke_jobs.batch_change, so the change waits for no lock of the batch. When the end of a job
 -- commits, a deferred trigger adds these rows to the counters of the batch. If no job of the batch is unfinished, the trigger sends the job that
--- follows the batch. A sender locks no counters, because the batch cannot end while the batch is open or the sending job is unfinished.
+-- follows the batch. A send locks no counters: a batch that still takes jobs cannot end, nor can a batch whose own job sends.
 
 -- Count jobs in their batches. p_sign is 1 to add the jobs, -1 to subtract the jobs, or 0 to replace the state unfinished by the jobs' new states.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
