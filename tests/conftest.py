@@ -23,7 +23,7 @@ from tests.fleet import query
 from zeke_jobs.postgres import embedded, migrate, roles
 from zeke_jobs.postgres.pool import connect
 
-# The duration of an example depends on other work on the machine.
+# Examples of Hypothesis have no deadline, because their duration depends on other work on the machine.
 hypothesis.settings.register_profile(
     "untimed", deadline=None, max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 50
 )
@@ -42,9 +42,9 @@ def _use_memory() -> None:
 
 
 _use_memory()
-# The garbage collector would scan the tests that pytest finds repeatedly, which takes a third of the time.
+# The garbage collector would repeatedly scan the tests that pytest finds, which takes a third of the time.
 gc.disable()
-# A script's background process ignores Ctrl-C, and the processes of the tests would also ignore Ctrl-C.
+# A pytest that a script starts in the background ignores Ctrl-C, and so would the processes of the tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # Hundreds of processes import the modules, and compiling takes half of the time of finding tests.
@@ -115,7 +115,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @cache
 def superuser(server_url: str) -> Connection:
-    """Open this process's connection to the server for work outside the tests."""
+    """Open the connection by which this process of the tests makes, cleans and drops databases."""
     return connect(server_url)
 
 

@@ -64,7 +64,7 @@ class Held(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Return the size in bytes."""
+        """Return the size of the package's files in bytes."""
         return sum(source.stat().st_size for source, _ in self.files)
 
 
@@ -96,7 +96,7 @@ def brought(wheels: dict[str, Path], *wanted: str) -> dict[str, Held]:
 def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.symlink, python: str = "") -> None:
     """Make a virtual environment with the project's wheels and links to all packages that the requirements need.
 
-    ``copy`` installs a file, for example ``shutil.copy2`` for other users; ``python`` makes the environment.
+    ``copy`` puts a file into the environment (``shutil.copy2`` if other users need it); ``python`` makes it.
     """
     subprocess.run([python or sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (packages,) = venv.glob("lib/python*/site-packages")

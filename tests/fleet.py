@@ -205,7 +205,7 @@ def bare_environment() -> dict[str, str]:
 
 @contextmanager
 def open_folder(name: str) -> Iterator[Path]:
-    """Make a folder for a server outside pytest's folder, which is closed to the server's user for root."""
+    """Make a folder outside pytest's folder, which the server's user may not enter if root runs the tests."""
     folder = Path(tempfile.mkdtemp(prefix=f"zeke-{name}-"))
     folder.chmod(0o711)
     try:

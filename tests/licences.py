@@ -54,7 +54,7 @@ def licence(name: str) -> str:
 
 
 def is_accepted(expression: str) -> bool:
-    """Say whether every licence of an expression is accepted, or one of each choice."""
+    """Say whether an SPDX expression is accepted: all licences joined by AND, and one of those joined by OR."""
     choices = [choice.split(" OR ") for choice in expression.split(" AND ")]
     return all(any(part.strip(" ()") in ACCEPTED for part in choice) for choice in choices)
 

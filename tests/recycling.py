@@ -69,7 +69,7 @@ class Recycled:
         return self._conn
 
     def clean(self, server: Connection) -> bool:
-        """Remove what a test has left, and say whether the database is clean; ``server`` is another database."""
+        """Remove what a test has left, and say whether the database is clean; ``server`` connects to another one."""
         try:
             _renew(self._conn)
             kept = [conn for conn in (self._conn, *self._of_the_client()) if conn is not None and not conn.closed]
@@ -81,7 +81,7 @@ class Recycled:
             if not self._as_before(schema) or changed.keys() & {*SEEDED} or self._ask(_OWN) != [(False,)]:
                 return False
             removal = "; ".join(
-                # TRUNCATE makes new files and new plans, and takes thirty times as long for a few rows.
+                # TRUNCATE makes new files and new plans, and takes thirty times as long as DELETE for a few rows.
                 f"DELETE FROM {table}" if changed[table] else f"TRUNCATE {table} CASCADE"
                 for table in changed.keys() - schema
             )
@@ -95,7 +95,7 @@ class Recycled:
         return True
 
     def _as_before(self, schema: set[str]) -> bool:
-        """Say whether the schema is unchanged although the catalogues in ``schema`` were written."""
+        """Say whether the schema is unchanged although the test wrote to the system catalogues in ``schema``."""
         if not schema:
             return True
         if schema - _OF_FUNCTIONS or Recycled.fresh is None:
@@ -105,7 +105,7 @@ class Recycled:
         return self._ask(_FUNCTIONS.format(since=self._since)) == [(functions, False)]
 
     def _of_the_client(self) -> list[Connection]:
-        """Reset and return the client's connections of this process, because a new one takes ten milliseconds."""
+        """Reset and return the client's connections in this process, because a new connection takes 10 ms."""
         if drivers._own is None or (pool := drivers._own[1]).url != self.url:
             return []
         pool.trim(keep=1, older_than=0.0)

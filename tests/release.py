@@ -26,7 +26,7 @@ _NEVER = re.compile(r"(^|/)(tests?|__pycache__|\.zeke|\.venv|node_modules)/|\.(p
 
 
 class Unfit(Exception):
-    """The text says what must not be published."""
+    """The release must not be published, and the text says why."""
 
 
 def versions() -> str:

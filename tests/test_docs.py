@@ -1,4 +1,4 @@
-"""Pages name what exists, their examples run, and they build as a site without network whose links have targets."""
+"""The pages of docs/ name existing things, their examples run, and their site builds offline without dead links."""
 
 import fcntl
 import importlib
@@ -219,7 +219,7 @@ def test_the_queries_run(conn: Connection, statement: str) -> None:
 
 
 class Page:
-    """A page has links, loaded files and anchors."""
+    """A page of the built site has links, loaded files and anchors."""
 
     def __init__(self, path: Path) -> None:
         page = lxml.html.document_fromstring(path.read_bytes())  # type: ignore[no-untyped-call]

@@ -49,7 +49,7 @@ class News:
         self._capsys = capsys
 
     def __call__(self, *words: str, status: int = 0) -> str:
-        """Return the output, with that on standard error at the end."""
+        """Run zeke-news; return its standard output, followed by its standard error."""
         self._capsys.readouterr()
         found = zeke_news(words)
         said = self._capsys.readouterr()

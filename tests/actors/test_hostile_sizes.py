@@ -1,4 +1,4 @@
-"""Foreign input may have any size; with quadratic time these inputs would take minutes to hours."""
+"""Input from outside may have any size; code with quadratic time would need minutes to hours for these inputs."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Each outcome is defined once, and every reader and Engine passes it on unchanged."""
+"""Each outcome of an item has one definition, and every reader and Engine passes the outcome on unchanged."""
 
 import ast
 import os

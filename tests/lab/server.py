@@ -1,4 +1,4 @@
-"""Laboratories share their command line, their durable server, the server's cost, and facts about the machine."""
+"""Programs in tests/lab share their command line, durable server, the server's cost, and facts about the machine."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ from zeke_jobs.postgres.pool import connect
 
 @dataclass(frozen=True)
 class Server:
-    """The server runs, each measured system gets new databases, and files of the run go to ``files``."""
+    """Each measured system gets new databases on this running server; the folder ``files`` has the run's files."""
 
     folder: Path
     url: str

@@ -55,7 +55,7 @@ class Killer:
         self._start()
 
     def strike(self, step: str) -> None:
-        """Kill the workers during this request, if its turn has come."""
+        """Kill all workers during this request, if a kill during this kind of request is due."""
         with self._lock:
             if step == "POST batches" and self._provider.looks is None:
                 return  # With Anthropic, a lost batch can only be recognised after its end.
@@ -136,7 +136,7 @@ def faults(conn: Connection, provider: Provider, count: int, kills: int) -> list
         wrong.append(
             f"answers in batches that nobody wanted, or too few: {provider.halves - in_batches}, {in_batches - provider.halves}"
         )
-    # A worker that dies during a question without a batch asks the question again, which is no fault of a batch.
+    # If workers die during a question outside a batch, the question is asked again, which is no fault of a batch.
     if alone - paid_alone or (paid_alone - alone).total() > kills:
         wrong.append(f"answers alone that nobody wanted, or too few: {paid_alone - alone}, {alone - paid_alone}")
     cost = (provider.halves.total() + 2 * alone.total()) / 1000

@@ -1,7 +1,7 @@
 """These servers on loopback answer as Ollama, llama.cpp, Gemini and Anthropic are documented to answer.
 
-The facts come from the servers' documentation, and from Ollama's source. A model without an enforced schema answers
-prose.
+The behaviour follows the servers' documentation, and Ollama's source. A model answers in prose if the server enforces
+no schema.
 """
 
 import json

@@ -68,7 +68,7 @@ class Provider(Loopback):
         self.halves: Counter[tuple[str, int]] = Counter()  # charged answers of batches
         self.has_batches = True
         self.batches: list[dict[str, Any]] = []  # the newest first, in the format of the provider
-        # How a question in a batch ends, by story: ok, error, expired, left out, twice or junk.
+        # ``fate`` says how a story's question in a batch ends: ok, error, expired, left out, twice or junk.
         self.fate: Callable[[int], str] = lambda _: "ok"
         self.looks: int | None = 2  # lists of batches before a batch ends; None: no batch ends
         self.strike: Callable[[str], None] = lambda _: None  # called with each finished request; may raise Gone

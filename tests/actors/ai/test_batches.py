@@ -1,4 +1,4 @@
-"""Each question at half the price is asked and paid once, whatever happens to its batch."""
+"""Each question of a batch, which costs half the price, is asked and paid once, whatever happens to the batch."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -66,9 +66,9 @@ def ask(
     operation: str = "analyze",
     status: int = 200,
 ) -> Any:
-    """Return the result or the raised verdict of one answer; the ledger must have settled the call."""
+    """Return what the client makes of one answer, a result or an exception; the ledger must have settled the call."""
     server.script.clear()
-    # The client repeats a question whose answer is unfounded.
+    # The client asks again if an answer is unfounded, so the server gives the same answer twice.
     server.script.extend([lambda _: (status, {}, answer)] * 2)
     books = Books()
     found: Any

@@ -118,7 +118,7 @@ def test_an_equal_question_is_remembered_and_a_manual_one_is_asked_anew(run: Any
         (401, {}, "invalid_api_key", Reject, "failed"),
         (404, {}, "model_not_found", Reject, "failed"),
         (302, {"Location": "http://127.0.0.1/"}, "", Reject, "failed"),
-        # A model may have worked before a server error.
+        # The model may have worked before the server answers with one of these errors.
         *((status, {}, "", Retry, "failed") for status in (500, 502, 504, 520)),
     ],
 )

@@ -1,4 +1,4 @@
-"""A model verifies an answer, and may itself answer well, badly, or about other sentences."""
+"""A model verifies the answers of a model; the verifying model may be right, be wrong, or cite other sentences."""
 
 import json
 import uuid

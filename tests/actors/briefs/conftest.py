@@ -1,4 +1,4 @@
-"""These fixtures add stories of a digest, and the settings of each channel to a receiver on loopback."""
+"""These fixtures add stories for a digest, and make settings of each channel with a receiver on loopback."""
 
 import uuid
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def told(add_story: Any, analyse: Any, conn: Any) -> Callable[..., uuid.UUID]:
 
 @pytest.fixture
 def ways(mail_server: MailServer, site: Site, tmp_path: Path) -> dict[str, Any]:
-    """Make settings of all channels."""
+    """Make settings of all channels, which deliver to the servers of the test."""
     site.pages |= {"/hook": Answer(status=204), "/": Answer()}
     loopback = {"allow_networks": ["127.0.0.0/8"]}
     mail = {"host": "127.0.0.1", "port": mail_server.port, "security": "none", "user": "news", "password": "right"}

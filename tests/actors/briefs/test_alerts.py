@@ -40,7 +40,7 @@ WORDS = ("walnut", "granite", "lantern", "harbour", "meadow", "copper", "saffron
 
 
 class Alerts:
-    """The tasks of the shipped jobs.yaml run in this thread; the receiver ``team`` is the site's ``/hook``."""
+    """The tasks of the shipped jobs.yaml run in this thread; the receiver ``team`` is ``/hook`` of the test's site."""
 
     def __init__(self, conn: Connection, database: str, add_story: Any, site: Site, receivers: dict[str, Any]) -> None:
         self.conn, self._database, self._add, self.site = conn, database, add_story, site
@@ -155,7 +155,7 @@ def test_a_story_is_sent_once_to_each_receiver_however_often_it_is_analysed(
     said = news("alert", "add", "queues", '"retry budget" -cats', *(word for name in to for word in ("--to", name)))
     assert said == f"from now on queues goes to {', '.join(to)}\n"
     story = alerts.story()
-    # The second story also matches the alert, but is another event.
+    # The second story also matches the alert, but reports another event.
     alerts.story("kettle", kind="video", source=uuid.uuid4())
     for trigger in ("manual", "retry", "auto"):
         assert alerts.analyse(story, trigger) == []
@@ -210,7 +210,7 @@ def test_one_event_is_one_message_of_two_alerts_and_after_its_merger(alerts: Ale
         "alert queues to team: story 1 is about the same event: sent ago",
         "alert budgets to team: story 1 is about the same event: sent by queues ago",
     ]
-    # The two events become one, and the stories are analysed again.
+    # All stories get the event of the first story, and are analysed again.
     alerts.rows("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
     for story in (first, again, other):
         alerts.analyse(story, "manual")

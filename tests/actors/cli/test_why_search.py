@@ -1,4 +1,4 @@
-"""``zeke-news why`` finds an article whose address differs from many others in its query only."""
+"""``zeke-news why`` finds an article whose address differs from many other addresses in the query string only."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Any answer of a hostile server or Engine ends in limited time, in a value of limited size or a stated reason."""
+"""Reading a hostile server's or Engine's answer takes limited time, and gives a limited value or a stated reason."""
 
 import json
 import os

@@ -22,7 +22,7 @@ from actors.engine.server import EngineServer
 from tests.actors.engine.conftest import failure
 from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
 
-# The product's Engine sends an item without a text or a list of items.
+# The product's Engine sends an item like this one, which has neither a text nor a list of items.
 ITEM = {
     "id": "i1", "title": "T", "description": "D", "url": "https://a.example/1", "sourceType": "blog", "contentType": "article",
     "publishedAt": "2026-11-20T10:00:00.000Z", "metadata": {"k": 1}, "author": {"id": "a", "name": "Ada"},

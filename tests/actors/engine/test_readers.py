@@ -37,7 +37,7 @@ def their_server() -> Iterator[Readers]:
 
 @pytest.fixture
 def readers(their_server: Readers) -> Iterator[Readers]:
-    """Give each test the shared server without running readers."""
+    """Give each test the shared server, and end the test's reader processes afterwards."""
     yield their_server
     for reader in their_server._idle:
         reader.close()
@@ -70,7 +70,7 @@ def is_there(pid: int) -> bool:
 
 
 def waiting(path: Path) -> int:
-    """Return the id of the process that wrote to the file last."""
+    """Wait for a line in the file, and return the id of the process that wrote the last line."""
     eventually(lambda: path.exists() and bool(path.read_text().strip()))
     return int(path.read_text().split()[-1])
 

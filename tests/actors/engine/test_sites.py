@@ -1,4 +1,4 @@
-"""Rules for sites keep secrets to one host, find the text by selectors, and may choose another Engine."""
+"""A rule for a site sends its secrets to one host only, finds the text by selectors, and may choose another Engine."""
 
 from typing import Any
 

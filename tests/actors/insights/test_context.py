@@ -69,7 +69,7 @@ def test_a_heading_that_says_nothing_new_is_not_shown(above: str, shown: tuple[s
         "He said “we are glad (of it. ",
         "Photo: Getty Images shows the team. ",
         "It ",
-        # A fact check refutes it.
+        # A fact check quotes this claim to refute the claim.
         "Claim: the vaccine has tiny chips in it. ",
         "## Claim: the vaccine has chips\n\n",
     ],

@@ -1,4 +1,4 @@
-"""The extracted highlights of the bundled articles are compared with a reader's list.
+"""The extracted highlights of the bundled articles are compared with the list of a human reader.
 
 A text without code shows at most its best three sentences, so the recall for such a text is lower.
 """

@@ -1,4 +1,4 @@
-"""The text of a feed replaces a page that fails or is cut off, and a transcript replaces spoken words."""
+"""The text in a feed replaces a page that fails or is cut off, and a transcript stands for a recording."""
 
 import json
 import socket

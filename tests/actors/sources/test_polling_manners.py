@@ -18,7 +18,7 @@ from zeke_jobs.testing import set_clock
 
 
 def test_a_feed_is_asked_conditionally_with_what_it_sent(pipeline: Pipeline, site: Site, source: UUID) -> None:
-    # An earlier version polled the feed every 5 minutes without conditions.
+    # An earlier version polled the feed every 5 minutes without If-None-Match and If-Modified-Since.
     stamp = "Fri, 20 Nov 2026 10:00:00 GMT"
 
     def answer(asked: Asked) -> Answer:

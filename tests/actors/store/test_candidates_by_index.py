@@ -1,4 +1,4 @@
-"""The searches for similar stories, and the query for one story, use an index with any statistics."""
+"""The searches for similar stories, and the query for one story, use an index whatever the planner's statistics."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -91,7 +91,7 @@ def test_of_a_term_of_many_stories_the_newest_are_read(filled: Connection, monke
     ids=["never analysed", "analysed empty", "analysed small"],
 )
 def test_no_look_reads_a_table_through(conn: Connection, stages: list[tuple[int, bool]]) -> None:
-    # When the plan depended on the statistics, near duplicates took 16 ms at 1,000 stories and 0.8 ms at 3,000.
+    # When the plan depended on the statistics, a search took 16 ms among 1,000 stories and 0.8 ms among 3,000.
     first = 1
     for count, is_analysed in stages:
         execute(conn, FILL.format(first=first, last=count))

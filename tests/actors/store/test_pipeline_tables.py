@@ -26,7 +26,7 @@ def test_embeddings_are_vectors_where_pgvector_can_be_had(conn: Connection) -> N
 
 
 def test_without_pgvector_embeddings_are_arrays(new_database: Callable[..., str], server_url: str) -> None:
-    # A role without the right to create extensions takes the same path as a server without pgvector.
+    # If the role may not create extensions, the migration does the same as on a server without pgvector.
     url = new_database()
     with closing(connect(url)) as owner, owner.cursor() as cursor:
         role = f"plain_{owner.info.dbname}"
@@ -72,7 +72,7 @@ def test_each_statement_fits_the_schema(conn: Connection) -> None:
 
 
 def _prepared(text: str) -> str:
-    """Replace each placeholder by $1, $2 and so on, as psycopg2 fills each placeholder separately."""
+    """Replace each placeholder by $1, $2 and so on, because psycopg2 fills in each placeholder separately."""
     numbers = itertools.count(1)
 
     class Numbered(dict[str, str]):

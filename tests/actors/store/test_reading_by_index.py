@@ -75,7 +75,7 @@ def test_no_look_reads_a_table_through(library: Connection, look: Any, found: in
 
 
 def test_a_frequent_word_is_looked_for_among_the_newest_stories(library: Connection) -> None:
-    """The word is in 2,000 stories, which the planner knows once the table has statistics."""
+    """The word ``common`` is in 2,000 stories, which the planner knows once the table has statistics."""
     answer, read = rows_read(library, TABLES, lambda: news.search(library, "common", limit=20, ranked=100))
     newest = {row[0] for row in execute(library, "SELECT happened_at FROM story_index ORDER BY 1 DESC LIMIT 100")}
     assert {row["compared"] for row in answer} == {100}
@@ -99,7 +99,7 @@ def test_a_frequent_word_is_looked_for_among_the_newest_stories(library: Connect
     ],
 )  # fmt: skip
 def test_windows_find_what_a_look_at_all_finds(library: Connection, words: str, filters: dict[str, Any]) -> None:
-    """``old`` is frequent, but is in none of the newest thousand stories."""
+    """The word ``old`` is frequent, but is in none of the newest thousand stories."""
     by_windows = news.search(library, words, limit=200, ranked=50, **filters)
     everything = news.search(library, words, limit=5000, ranked=5000, **filters)
     newest = sorted(everything, key=lambda row: row["published_at"], reverse=True)[:50]
@@ -119,6 +119,6 @@ def test_hot_stories_are_found_by_their_score(library: Connection) -> None:
 
 
 def test_the_words_of_a_story_stand_apart_from_its_row(library: Connection) -> None:
-    """A search for the newest matches must not read the words, so a page must hold a hundred rows."""
+    """A search for the newest matches must not read the words of stories, so a disk page must hold a hundred rows."""
     kept = execute(library, "SELECT reltoastrelid <> 0, reloptions FROM pg_class WHERE relname = 'story_index'")
     assert kept == [(True, ["toast_tuple_target=128", "fillfactor=90"])]

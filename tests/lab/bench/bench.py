@@ -28,7 +28,7 @@ _MOST = 400_000  # A burst has at most _MOST jobs.
 
 @dataclass(frozen=True)
 class Drain:
-    """A burst was finished at ``rate`` jobs a second between its first and its last twentieth."""
+    """Workers finished a burst at ``rate`` jobs a second, measured without its first and its last twentieth."""
 
     rate: float
     client: float  # The workers' CPU is in microseconds per job.
@@ -72,7 +72,7 @@ class Running:
 
     def sized(self, seconds: float, least: int = 500, **kind: Any) -> int:
         """Warm up, and return how many jobs take about ``seconds``, at most ``_MOST``."""
-        # Elapsed time is used, because few jobs may all have one recorded end.
+        # Elapsed time is used, because a few jobs may all have the same recorded end time.
         count = least
         for _ in range(3):
             per_second = count / self.drain(count, **kind).took
@@ -88,7 +88,7 @@ class Running:
 
 @dataclass
 class Bench:
-    """Every measurement gets the server and the allowed time."""
+    """Every measurement gets the server, and ``quick`` asks for less time."""
 
     server: Server
     quick: bool

@@ -133,8 +133,8 @@ def peaks(
 ) -> dict[str, int]:
     """Return the most concurrent runs, by task, by ``task/group``, and by the ``shared`` limit of a task.
 
-    A process in ``gone`` did not run after it was killed or frozen. A process that died otherwise did not run after its
-    last line in the trace.
+    ``gone`` has the times in which a killed or frozen process did not run. A process that died otherwise did not run
+    after its last line in the trace.
     """
     found = list(found)
     last_word: dict[int, float] = defaultdict(float)

@@ -175,7 +175,7 @@ class World:
             self.comes(lambda: self.look(OPEN) <= _IN_FLOW, 30)
 
     def whole(self, workers: int = 2) -> None:
-        """Wait until ``workers`` processes are registered again, and jobs that have seen a death have run."""
+        """Wait until ``workers`` processes are registered again, and the jobs of dead workers have run."""
         self.comes(lambda: self.joined() >= workers and self.look(f"{OPEN} AND deaths > 0") == 0, 60)
 
     def kill(self, kept: Kept) -> None:

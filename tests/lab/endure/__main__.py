@@ -57,14 +57,14 @@ class Minute:
 
 
 def endure(started: Server, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
-    """Send, run and observe for the planned time."""
+    """Send and run jobs for the planned time, and observe the table of jobs."""
     text = yaml.safe_load(ours.jobs_yaml({}))
     text["defaults"] = {**text.get("defaults", {}), "keep": {"completed": f"{plan.keep}s"}}
     installation = ours.Installation(started.create("endure"), started.files / "config", yaml.safe_dump(text))
     os.environ["DATABASE_URL"] = installation.url
     with working(installation, started.files / "fleet") as (up, conn):
         stop = threading.Event()
-        # A task with a rate could not end as many jobs as are sent to it.
+        # A task with a rate limit could not end as many jobs as this run sends.
         tasks = [name for name, task in text["tasks"].items() if "rate" not in task]
         sender = threading.Thread(target=_send, args=(tasks, plan.rate, stop), name="sender")
         sender.start()

@@ -1,4 +1,4 @@
-"""The measures give the cost of joining an event, and the recall compared with a full comparison."""
+"""The functions measure what it costs to add a story to its event, and the recall against a full comparison."""
 
 import time
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _ROUNDING = 1e-6  # Stored numbers may differ from computed numbers by _ROUNDING
 
 
 class Prepared:
-    """The AI step has prepared answers, so that only the database is measured."""
+    """This stand-in for the AI has prepared answers, so that only the database is measured."""
 
     def __init__(self, world: World) -> None:
         self._vectors = dict(zip(world.ids, world.vectors, strict=True))
@@ -50,7 +50,7 @@ class Cost:
 
 @dataclass
 class Quality:
-    """The counts compare clusters with a full comparison: its pairs and those in one cluster, all found and wrong ones."""
+    """The counts are the pairs of a full comparison and those in one cluster, and the found stories and the wrong ones."""
 
     pairs: int = 0
     together: int = 0

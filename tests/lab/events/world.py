@@ -1,4 +1,4 @@
-"""A database has many invented stories in the window of same events, as the pipeline would leave them.
+"""A database has many invented stories, recent enough to share events, as the pipeline would leave them.
 
 The stories report events in the words of real news: sentences of the corpora are mixed and reworded.
 """

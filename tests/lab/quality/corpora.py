@@ -1,6 +1,6 @@
 """Each corpus beside the checkout has two halves by the order of names: one for choosing settings, one for reporting.
 
-Places 0, 2, 4 … are for choosing, 1, 3, 5 … for reporting. The documentation shows figures of the reporting half only.
+Pages 0, 2, 4 … are for choosing, 1, 3, 5 … for reporting. The documentation shows figures of the reporting half only.
 An ordinary run reads a sample of the reporting half; with ``ZEKE_TEST_DEEP=1``, as in ``nox -s quality``, both halves
 are read in full.
 """
@@ -77,7 +77,7 @@ def wcxb(half: Half, every: int = 20) -> list[Page]:
 
 @dataclass(frozen=True)
 class Agreement:
-    """A text agrees with the annotated text by shingles of four words."""
+    """The agreement of a text with the annotated text is measured by shingles of four words."""
 
     precision: float
     recall: float

@@ -110,7 +110,7 @@ def _jobs(conn: Connection) -> Iterator[str]:
 
 
 def _books(conn: Connection, asked: int) -> Iterator[str]:
-    """Every call that reached the model is a row."""
+    """The ledger ai_calls has one row for every call that reached the model."""
     counts = (
         "SELECT count(*) FILTER (WHERE outcome <> 'cached'), count(*) FILTER (WHERE outcome = 'open') FROM ai_calls"
     )

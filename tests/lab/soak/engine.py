@@ -1,7 +1,7 @@
 """``python -m tests.lab.soak.engine PORT SEED SHARE`` serves the real Engine, and makes a share of its answers fail.
 
 With ``bare FILE`` the module only fetches, parses and extracts the addresses in a file once, and prints the seconds of
-CPU, including the reader processes. A file has the addresses of feeds and of items as JSON.
+CPU, including the reader processes. The file has the addresses of feeds and of items as JSON.
 """
 
 import json

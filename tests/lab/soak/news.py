@@ -24,7 +24,7 @@ _BEGAN = datetime.now(UTC)
 
 @dataclass(frozen=True)
 class Item:
-    """An item has the places that name it, and its required end."""
+    """An item has its id, its address or text, its kind, and the outcome with which the item must end."""
 
     external_id: str  # The pipeline identifies the item by ``external_id``.
     url: str | None  # The page's address is None for an upload with its text.
@@ -92,7 +92,7 @@ class News:
         return Item(canonical_url(url), url, text=next(self._numbers))
 
     def _upload(self, u: int) -> list[Item]:
-        """Make two new texts, a text known from a page, an address, and an item with neither."""
+        """Make an upload: two new texts, a text known from a page, an address, and an item without text and address."""
         texts = [next(self._numbers), next(self._numbers), self._chance.choice(self._good).text]
         given = [Item(f"u-{u}-{n}", None, text=text) for n, text in enumerate(texts)]
         linked = Item(f"u-{u}-3", f"{self.hosts[u]}/upload/{u}", text=next(self._numbers))

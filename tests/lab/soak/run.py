@@ -52,7 +52,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Found:
-    """The results have ``figures`` in words."""
+    """The results of a soak are complaints, counts, and ``figures`` in words."""
 
     complaints: list[str]
     news: News
@@ -84,7 +84,7 @@ def soak(
         started = engine(beside, port, plan.seed, plan.share)
         say(f"{len(news.items)} items of {len(news.texts)} texts")
         began = time.monotonic()
-        # The bare program runs beside the workers, so that both are measured under the same load.
+        # The program without workers (``bare``) runs beside the workers, so that both have the same load.
         pages = [item.url for item in faultless.news.items.values() if item.url]
         (folder / "addresses.json").write_text(json.dumps([list(faultless.news.feeds), pages]))
         bare = beside.run("python", "-m", ENGINE, "bare", str(folder / "addresses.json"))
@@ -142,7 +142,7 @@ def engine(beside: Fleet, port: int, seed: int, share: float) -> Command:
 
 
 def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan, say: Callable[[str], None]) -> tuple[int, int]:
-    """Send all, kill, cut and pull, until every item and job has ended; return the numbers of kills and cuts."""
+    """Send, kill workers, cut connections and pull until every item and job has ended; return the kills and cuts."""
     _send(conn, news)
     chance = random.Random(plan.seed)
     every = round(1 / plan.share) if plan.share else 0

@@ -68,7 +68,7 @@ _VARIES = ((0.25, 1.0), (0.45, 2.2), (0.7, 0.6), (0.8, 2.8), (1.0, 0.5))
 
 @dataclass(frozen=True, order=True)
 class Send:
-    """A job is sent at a time in seconds from the begin."""
+    """A job is sent ``at`` seconds after the begin of the run."""
 
     at: float
     task: str

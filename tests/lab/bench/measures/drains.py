@@ -59,7 +59,7 @@ def unlimited(bench: Bench) -> list[Row]:
 
 
 def limited(bench: Bench) -> list[Row]:
-    """Run jobs of 0, 5, 20 and 50 ms with a limit of 16 and without one, on the same threads, and a limit of 64."""
+    """Run jobs of 0, 5, 20 and 50 ms with a limit of 16 and without one, on the same threads; 0 ms also with 64."""
     limits: dict[str, dict[str, Any]] = {task: {"concurrency": limit, **NAP} for task, limit in _LIMITS.items()}
     rows = []
     with bench.running(bench.installation("limited", {**limits, FREE: NAP})) as up:
@@ -108,7 +108,7 @@ def log_lines(bench: Bench) -> list[Row]:
 
 
 def processes(bench: Bench) -> list[Row]:
-    """Measure the fleets in both directions, so that a changing load of the machine affects all sizes."""
+    """Measure fleets of rising and then falling size, so that a changing load of the machine affects all sizes."""
     kinds = {"no limit": FREE, f"limit {_LIMIT}": _NARROW}
     installation = bench.installation("fleets", {FREE: {}, _NARROW: {"concurrency": _LIMIT}})
     rates: dict[tuple[str, int], list[float]] = {}

@@ -74,7 +74,7 @@ class Session:
 
 
 def server_cost(bench: Bench) -> list[Row]:
-    """Each figure covers at least some hundred milliseconds of CPU, because Linux counts in ticks of ten."""
+    """Measure some hundred milliseconds of CPU for each figure, because Linux counts CPU time in ticks of 10 ms."""
     installation = bench.installation("cost", {})
     times = 600 if bench.quick else 3_000
     found: dict[str, list[float]] = {}
@@ -86,7 +86,7 @@ def server_cost(bench: Bench) -> list[Row]:
             costs: dict[str, Callable[[], float]] = {
                 "a look that finds nothing": lambda: session.cost(3 * times, session.look),
                 "a send": lambda: session.cost(times, session.send),
-                # The drain takes the jobs that were just sent.
+                # The drain takes the jobs that the measure "a send" has just sent.
                 "a job of a drain by eight": lambda: session.cost(1, session.drain) / times,
                 "send, look, completion and look": lambda: session.cost(times, session.cycle),
             }
@@ -125,7 +125,7 @@ def _samples(count: int, output: Callable[[uuid.UUID], Any]) -> list[float]:
     chance = random.Random(1)
     samples = []
     for _ in range(count):
-        # The worker is idle again, and the random pause avoids the rhythm of timers.
+        # During this pause the worker becomes idle, and the random length avoids the rhythm of timers.
         time.sleep(chance.uniform(0.05, 0.15))
         sent = time.time()
         samples.append((output(zeke_jobs.send(FREE).id)["start"] - sent) * 1e3)

@@ -14,7 +14,7 @@ from tests.fleet import Fleet, query, scalar
 from tests.lab.bench import threads
 
 # With dramatiq's default of twice the threads, dramatiq-pg sleeps up to a second whenever the queue is full, because
-# its back-off is never reset. The default is a third slower.
+# its back-off is never reset. With dramatiq's default it is a third slower.
 _PREFETCH = 1000
 
 
@@ -33,7 +33,7 @@ if os.environ.get("BENCH_URL"):  # The command line loads this module.
 
 
 class System:
-    """The methods are those of ``tests.lab.bench.ours.Installation``."""
+    """This system has the methods of ``tests.lab.bench.ours.Installation``."""
 
     def __init__(self, url: str) -> None:
         self.url = url

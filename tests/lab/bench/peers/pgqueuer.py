@@ -54,7 +54,7 @@ async def _send(url: str, seconds: float, at_once: int) -> float:
 
 
 class System:
-    """The methods are those of ``tests.lab.bench.ours.Installation``."""
+    """This system has the methods of ``tests.lab.bench.ours.Installation``."""
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -98,7 +98,7 @@ def stall(*, quick: bool) -> Outcome:
         here.flow(3)
         pids, runs_in = stalled.pids(), 0
         while runs_in not in pids:
-            # The job runs past its takeover by another worker, and ends during the stall.
+            # The job is still running when another worker takes it over, and ends while the network is stalled.
             late = here.traffic.send("slow", {"seconds": seconds * 0.75})
             here.until(partial(here.look, _RUNS_IN, late), 20, "a start")
             runs_in = here.look(_RUNS_IN, late)
@@ -250,7 +250,7 @@ def strike(*, quick: bool) -> Outcome:
 
 
 def _most_at_once(here: World) -> int:
-    """Return the most starts of the rated task within its period, without starts of frozen processes."""
+    """Return the most starts of the task ``rated`` in one period of its rate, without starts of frozen processes."""
     starts = [
         run.begin
         for run in proof.runs(here.trace)
