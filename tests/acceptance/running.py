@@ -17,7 +17,7 @@ BIN = Path(sys.executable).parent
 
 
 class Up:
-    """The command runs in ``folder``, and its output is kept."""
+    """The command ``zeke-jobs up`` runs in ``folder``, and its output is kept."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

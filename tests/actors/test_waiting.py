@@ -1,4 +1,4 @@
-"""Waits for hosts, the Engine and models share one mechanism: a table stores each pause, and all jobs observe it."""
+"""Jobs wait for hosts, the Engine and models in one way: a table stores each pause, and all jobs observe the pause."""
 
 import uuid
 from datetime import UTC, datetime, timedelta

@@ -55,7 +55,7 @@ def server() -> Iterator[Verifier]:
 
 @pytest.fixture
 def ask(server: Verifier) -> Iterator[Callable[..., Any]]:
-    """Summarise a story for which the model gives this answer; return the summary, or the verdict."""
+    """Summarise a story for which the model gives this answer; return the summary, or the raised Unfounded."""
     analysts: dict[str, Any] = {}
 
     def go(said: str, story: Story = STORY, books: Books | None = None, **options: Any) -> Any:

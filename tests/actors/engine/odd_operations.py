@@ -1,4 +1,4 @@
-"""Each operation misbehaves as a reader might after hostile bytes took control of it."""
+"""Each operation misbehaves as a reader process might after hostile bytes took control of the process."""
 
 import json
 import os

@@ -145,7 +145,7 @@ def test_readers_that_cannot_be_started_say_nothing_about_the_page() -> None:
 
 
 def test_each_reading_has_its_whole_time_however_long_its_reader_has_worked(readers: Readers) -> None:
-    # The limit does not use the reader's start time, because two clocks of Linux drift apart.
+    # The limit of CPU time does not use the reader's start time, because two clocks of Linux drift apart.
     for _ in range(4):
         assert 0.4 < json.loads(readers.ask("time_left", b"", about="it")) <= TIGHT.cpu + 0.1
 

@@ -1,4 +1,4 @@
-"""Pages and feeds beyond the limits of reading end at once with a stated reason, and are not tried again."""
+"""Pages and feeds that exceed the limits of the readers fail at once with a stated reason, and are not tried again."""
 
 from collections.abc import Iterator
 from typing import Any

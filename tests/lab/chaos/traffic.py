@@ -100,7 +100,7 @@ class Traffic:
             self._stopping.wait(_PATIENCE)
 
     def _due(self) -> dict[str, int]:
-        """Return how many jobs of each kind are due."""
+        """Return how many jobs of each kind the sender must send now."""
         now = time.monotonic()
         passed, self._last = min(now - self._last, _LONGEST), now
         due = {}

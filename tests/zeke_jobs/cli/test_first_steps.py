@@ -28,7 +28,7 @@ BROKEN = "version: 1\ntasks:\n  greet:\n    handler: nothing_there:greet\n    ti
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder, which is not on the path."""
+    """Work in an empty folder, which is not on Python's path."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
     monkeypatch.setattr(sys, "path", [one for one in sys.path if one not in {"", str(tmp_path)}])

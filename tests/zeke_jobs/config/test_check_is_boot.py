@@ -162,7 +162,7 @@ SCHEDULES = st.sampled_from(["*/5 * * * *", "@daily", "59 23 31 12 *", "0 6 * * 
 
 
 def some(needed: dict[str, Any] | None = None, **optional: Any) -> Any:
-    """Draw a mapping with the needed keys and some of the others."""
+    """Draw a mapping with all required keys and some optional keys."""
     return st.fixed_dictionaries(needed or {}, optional=optional)
 
 

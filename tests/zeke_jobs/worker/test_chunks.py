@@ -1,4 +1,4 @@
-"""Each job of a chunk ends with its own outcome, and workers claim chunks by the rules; for claims the clock stands still."""
+"""Each job of a chunk ends with its own outcome, and chunks obey settings and limits; claims use a stopped clock."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""``on_failed`` sends a job for each finally failed job, in the transaction of the end, whoever ends the job."""
+"""``on_failed`` sends a job for each job that fails for good, in the same transaction, whoever ends the failed job."""
 
 from typing import Any
 from uuid import UUID

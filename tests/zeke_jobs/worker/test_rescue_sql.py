@@ -29,7 +29,7 @@ def rescue(jobs: Jobs, seconds: float) -> dict[str, set[UUID]]:
 
 
 def reasons(jobs: Jobs, worker: UUID) -> list[str]:
-    """Return why due jobs are held back from a process that holds a job."""
+    """Claim for a process; return the reasons why the claim held due jobs back."""
     return [row["reason"] for row in jobs.look(worker, 8) if row["kind"] == "held"]
 
 

@@ -1,4 +1,4 @@
-"""For any sequence of events, the table equals the model, and every limit and fence holds."""
+"""After any events, the table of jobs equals the model, no limit is exceeded, and no stale claim has an effect."""
 
 import os
 from collections import Counter
