@@ -47,7 +47,7 @@ gc.disable()
 # A pytest that a script starts in the background ignores Ctrl-C, and so would the processes of the tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-# Hundreds of processes import the modules, and compiling takes half of the time of finding tests.
+# Compiled modules are kept: hundreds of processes import them, and compiling takes half the time of finding tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
@@ -65,7 +65,7 @@ def server_binaries() -> Path | None:
 
 
 def pytest_collection_finish() -> None:
-    # From Python 3.14 on Hypothesis asks the collector for its objects, and the collector does not see frozen objects.
+    # From Python 3.14 on, Hypothesis asks the collector for all objects, and frozen objects would be missing.
     if sys.version_info < (3, 14):
         gc.freeze()
     gc.enable()

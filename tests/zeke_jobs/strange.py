@@ -1,4 +1,4 @@
-"""Property tests use strange values: JSON that a worker can hardly read, and times at the ends of the calendar."""
+"""Property tests use strange values: JSON at the limits of what workers read, and times at the ends of the calendar."""
 
 import json
 import sys

@@ -83,7 +83,7 @@ def test_while_the_model_rests_no_call_of_a_chunk_has_begun(
 
 def test_a_story_left_out_or_gone_fails_alone(conn: Connection, provider: Provider, embed: Any, rows: Any) -> None:
     provider.leaves_out = True
-    # The slice contains story 97, which is_left_out() selects.
+    # One of these stories is story 97, for which the provider returns no vector.
     stories = [*add_stories(conn, 100)[94:99], str(uuid.uuid4())]
     ctx = embed(stories)
     assert {row["story_id"] for row in rows(STORED)} == {*stories[:2], *stories[3:5]}

@@ -102,7 +102,7 @@ def test_a_claim_follows_after_the_wake_up_and_a_wait_beyond_max_wait_is_a_breac
 
 
 def test_each_limit_is_told_how_long_it_held_jobs_back_that_were_in_the_queue() -> None:
-    # The limit is full for 10 s, and then c keeps the only thread until 30 s.
+    # The job of a fills the limit for 10 s, and then the job of c keeps the only thread until 30 s.
     day = Day(("a", 0, 10), ("b", 0, 5), end=100)
     day.job("c", 5, 20, priority=1)
     tasks = echoes(a="uses: [pool], priority: 9", b="uses: [pool]", c="")

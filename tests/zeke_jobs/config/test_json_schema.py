@@ -54,7 +54,7 @@ def test_every_key_has_its_row_with_its_default(model: type[Keys]) -> None:
 
 
 def written(default: object) -> str:
-    """Write a default as the documentation does."""
+    """Format a default value as docs/jobs-yaml.md does."""
     if isinstance(default, timedelta):
         return format_duration(default)
     return f"{default:g}" if isinstance(default, float) else str(default).replace("False", "false")

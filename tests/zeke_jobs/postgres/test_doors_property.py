@@ -120,7 +120,7 @@ def doors(module_database: str) -> Iterator[dict[str, Any]]:
 
 
 def honest(url: str, minutes: Iterator[int]) -> None:
-    """Check that an honest job ends, that a reader's views answer, and that the scheduler sends the next tick."""
+    """Check that a normal job ends, that a reader can read the views, and that the scheduler sends the next tick."""
     with closing(connect(url)) as conn:
         rows(conn, "SET statement_timeout = '10s'")
         sent = zeke_jobs.send("honest", {"n": 1}, connection=conn)

@@ -251,7 +251,7 @@ def test_a_batch_whose_id_quotes_its_jobs_is_refused(conn: Connection, make_task
 def test_one_row_that_cannot_be_read_stops_no_view(conn: Connection, planted: str, damage: str) -> None:
     zeke_jobs.send("order", {"note": "an honest job"})
     row = "seq = (SELECT min(seq) FROM zeke_jobs.queue)" if "zeke_jobs.queue" in damage else "true"
-    # With this setting PostgreSQL runs no triggers, which would refuse the damage.
+    # session_replication_role = replica makes PostgreSQL skip the triggers, which would refuse the damaged row.
     query(conn, "SET session_replication_role = replica")
     query(conn, f"{damage} WHERE {row}")
     query(conn, "RESET session_replication_role")

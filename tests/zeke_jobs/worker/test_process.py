@@ -192,7 +192,7 @@ def test_a_worker_that_was_taken_for_dead_stops_its_handlers_and_goes_on(running
 
 
 def said(producer: threading.Thread, seconds: float) -> tuple[str, str]:
-    """Return the faults that a process reports ``seconds`` after the producer's last turn."""
+    """Return the faults that a process reports if its producer thread last took a turn ``seconds`` ago."""
     now = time.monotonic()
     process = SimpleNamespace(is_booted=True, stopping=False, proof=SimpleNamespace(is_fresh=lambda: True))
     beating: Any = SimpleNamespace(thread=threading.current_thread(), turned=now, is_away=False)
