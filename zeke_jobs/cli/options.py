@@ -75,7 +75,7 @@ def read_json(text: str, what: str) -> Any:
 
 
 def is_asked(*, yes: bool, as_json: bool) -> bool:
-    """Return whether to ask before a change: whether a person is at the terminal who has not agreed by ``--yes``."""
+    """Return whether to ask before a change: a person is at the terminal, and ``--yes`` was not given."""
     return not yes and not as_json and sys.stdin.isatty() and sys.stdout.isatty()
 
 

@@ -1,4 +1,4 @@
-"""``due_jobs`` tells an autoscaler how many jobs are due, ``is_idle`` whether a run is over, ``max_wait`` what is late."""
+"""``due_jobs`` counts due jobs for an autoscaler, ``is_idle`` shows that a run is over, and ``max_wait`` finds late jobs."""
 
 from datetime import datetime, timedelta
 

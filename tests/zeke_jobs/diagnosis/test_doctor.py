@@ -72,7 +72,7 @@ def test_a_healthy_system_has_no_findings_and_an_empty_one_says_so(
     with snapshot(other_conn):
         for _ in range(2):
             assert "unserved" in look(other_conn).fine
-            scene.rows("DELETE FROM zeke_jobs.worker")  # What others commit meanwhile is not seen.
+            scene.rows("DELETE FROM zeke_jobs.worker")  # The snapshot hides this commit of another session.
     assert "unserved" not in look_at(scene.conn).fine
     scene.serve()
     scene.add("plain", 3)
