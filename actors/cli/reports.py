@@ -37,10 +37,10 @@ def digest(
     with database() as conn:
         found = SQL.one(conn, "digest_get", period=period, team_id=team, ends_on=ends_on)
     if found is None:
-        today = f'\'{{"period": "{period}", "ends_on": "{datetime.now(UTC).date()}"}}\''
+        day = f'\'{{"period": "{period}", "ends_on": "{ends_on or datetime.now(UTC).date()}"}}\''
         raise NotFound(
-            f"expected a digest, got none yet; deliver-digest writes one each morning\n"
-            f"  help: make the digest of today so far: zeke-jobs send deliver-digest {today}"
+            f"expected a digest, got none {f'that ends on {ends_on}' if ends_on else 'yet'}; deliver-digest writes one each day\n"
+            f"  help: make the digest {'of that day' if ends_on else 'of today so far'}: zeke-jobs send deliver-digest {day}"
         )
     if in_json(found, is_json=is_json or form == "json"):
         return

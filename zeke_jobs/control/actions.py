@@ -13,13 +13,13 @@ from psycopg2.extensions import connection as Connection
 from zeke_jobs.client.task_cache import unknown_task
 from zeke_jobs.core.quoting import quote, suggest
 from zeke_jobs.errors import QueueFull, UnknownTask, ZekeJobsError
+from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import store
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.scheduler.rules import Tick, Timetable
 
-#: This is the maximum number of ticks in one backfill. A larger request is probably a typing error.
-MOST = 10_000
+MOST = 10_000  # maximum number of ticks in one backfill; a larger request is probably a typing error
 
 
 class NoSchedule(ZekeJobsError):
@@ -70,10 +70,11 @@ def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
 def run_now(conn: Connection, name: str, *, by: str = "") -> UUID:
     """Send one job of the schedule now, even if the schedule is paused. Raises QueueFull, like ``send``."""
     timetable = find(conn, name)
-    sent = dispatch.send(conn, timetable, None)
+    with transaction(conn):
+        if (sent := dispatch.send(conn, timetable, None))["outcome"] != "full":
+            SQL.run(conn, "audit/sent", action="run", task=timetable.id, by=by, reason="", jobs=[sent["job_id"]])
     if sent["outcome"] == "full":
         raise QueueFull(f"expected room in the queue of {timetable.task}, got as many jobs as its max_queued lets wait")
-    SQL.run(conn, "audit/sent", action="run", task=timetable.id, by=by, reason="", jobs=[sent["job_id"]])
     return UUID(sent["job_id"])
 
 

@@ -162,6 +162,9 @@ def test_tasks_are_listed_with_their_jobs_limit_and_cron(cli: Cli, conn: Connect
         ["pull", "1", "*/5"],
     )  # A count of 0 is not shown.
     assert "  */5 * * * * (UTC)" in second
+    change(conn, zeke_jobs.send("oneoff", {"url": "v"}).id, "state = 'rejected', cancelled_on = zeke_jobs.now()")
+    change(conn, zeke_jobs.send("oneoff", {"url": "w"}).id, "state = 'rejected'")
+    assert cli("tasks", "--json").json[0]["failed"] == 1, "a cancelled job has not failed"
 
 
 # ── cancel and retry

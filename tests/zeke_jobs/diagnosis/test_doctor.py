@@ -428,11 +428,13 @@ def test_a_jobs_yaml_that_was_not_applied_is_noticed(scene: Scene, tmp_path: Pat
     healthy(scene)
     file, in_force = tmp_path / "jobs.yaml", store.latest(scene.conn)
     assert in_force is not None
+    helps: list[str] = []
 
     def noticed(text: str) -> list[tuple[str, str]]:
         file.write_text(text)
         with snapshot(scene.conn):
             findings = look(scene.conn).findings
+        helps.extend(one.help for one in findings if one.id == "not-applied")
         return [(one.severity, one.sentence) for one in findings if one.id == "not-applied"]
 
     assert noticed(in_force.source) == []
@@ -441,6 +443,10 @@ def test_a_jobs_yaml_that_was_not_applied_is_noticed(scene: Scene, tmp_path: Pat
     [(severity, said)] = noticed("version: 1\ntasks:\n  a: {handler: 'os:getcwd', concurency: 3}\n")
     assert severity == "warning"
     assert f"It is wrong: {file}:3:29: error: expected a key of a task, got 'concurency'" in said
+    scene.use(PLAIN + "  more: {handler: 'H:echo'}\n")
+    [(_, said)] = noticed(in_force.source)
+    assert f"is that of revision {in_force.number}" in said
+    assert ["a process that starts" in one for one in helps] == [True, True, False], "an old text changes nothing"
 
 
 # ── the command

@@ -31,10 +31,12 @@ from tests.zeke_jobs.sql import change, rows, value
 from tests.zeke_jobs.worker.conftest import Jobs, load
 from tests.zeke_jobs.working import working
 from zeke_jobs.config import load_text
+from zeke_jobs.control import actions
 from zeke_jobs.errors import InvalidPayload, UnknownTask
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker import builder
@@ -208,6 +210,20 @@ def test_a_refused_right_names_the_login_and_the_grant_of_the_role_that_has_it(
         assert f", as {MEMBERS[member]}\n  help: GRANT {lacks} TO {MEMBERS[member]}; " in said
     else:  # The role may read only some columns of the table.
         assert "has that role, it needs zeke_jobs_operator for this, or its rights are older" in said
+
+
+def test_a_login_without_rights_to_the_audit_sends_no_job_of_a_schedule_and_a_reader_sees_the_tasks(
+    granted: str, log_in: Callable[[str], str]
+) -> None:
+    with closing(connect(granted)) as conn:
+        applying.sync(conn, load(TASKS))
+    with closing(connect(log_in(roles.WORKER))) as conn:
+        with pytest.raises(InsufficientPrivilege, match="note_sent"):
+            actions.run_now(conn, "tick")
+        assert value(conn, "SELECT count(*) FROM zeke_jobs.queue") == 0
+    with closing(connect(log_in(roles.READER))) as conn:
+        (tick,) = [row for row in SQL.all(conn, "job/counts") if row["id"] == "tick"]
+        assert tick["schedules"][0]["timezone"] == "UTC"
 
 
 # ── the exact rights of each role, and no lock for other users
