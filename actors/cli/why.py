@@ -171,7 +171,7 @@ def _print(answer: Mapping[str, Any]) -> None:
         why_failed = f": {_message(job['error'])}" if job["state"] == "failed" else ""
         tell(f"job {job['task']} is {job['state']}{wait}, sent {ago(job['created_on'])} ago{why_failed}")
     if not answer["items"] and not answer["jobs"]:
-        tell(f"nothing is known of {answer['canonical_url']}")
+        tell(f"nothing is known of {answer['url']}")
         for source in answer["sources"]:
             health = source["status"] or "not read yet"
             last = f"read {ago(source['checked_at'])} ago" if source["checked_at"] else "never read"

@@ -13,6 +13,7 @@ from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import actions
+from zeke_jobs.diagnosis import ends
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 
@@ -127,6 +128,8 @@ def test_a_job_whose_time_has_not_come_says_why_it_waits_until_when(scene: Scene
         "attempt 1 failed (OSError: no route); the next one waits until 2026-03-10 12:00:30 UTC (in 30s), 2 retries left"
     )
     assert scene.history(failed) == [f"attempt 1 on {AT}: failed, to be tried again, after 0ms: OSError: no route"]
+    died = {"attempt": 1, "outcome": "died", "started_on": "2026-03-10 12:00+00", "ended_on": "2026-03-10 12:00:23+00"}
+    assert ends.attempted(died).sentence == f"attempt 1 on {AT}: its worker died, noticed after 23s"
 
 
 def test_a_job_behind_others_says_how_many_go_first_and_why(scene: Scene) -> None:
