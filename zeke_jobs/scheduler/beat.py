@@ -196,9 +196,9 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     if _PROCESS.beating is None:
         os._exit(status)  # the process still imports code, which may turn a SystemExit into another error
     _PROCESS.is_ending = True
-    leaving = threading.Thread(target=_leave, name="unregister", daemon=True)
-    leaving.start()
+    (leaving := threading.Thread(target=_leave, name="unregister", daemon=True)).start()
     leaving.join(_UNREGISTER_WITHIN)
+    signal.alarm(0)  # periodiq's alarm would kill the process while the interpreter ends, with another status
     raise SystemExit(status)
 
 

@@ -162,3 +162,17 @@ def test_a_scheduler_leaves_the_fleet_when_it_is_stopped_and_not_at_a_hangup(wor
         running.send_signal(signal.SIGTERM)
         assert running.wait(10) == 0
     assert world.rows(members) == []
+
+
+ENDING = """
+import atexit, os, signal, time
+from zeke_jobs.scheduler import beat
+beat.beat("postgresql://zeke@127.0.0.1:1/zeke")
+atexit.register(time.sleep, 0.6)
+signal.setitimer(signal.ITIMER_REAL, 0.3)  # as periodiq's alarm for the next beat, which may be due while the process ends
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_an_alarm_that_is_due_while_the_process_ends_does_not_change_its_status() -> None:
+    assert subprocess.run([sys.executable, "-c", ENDING], capture_output=True, timeout=60, check=False).returncode == 0
