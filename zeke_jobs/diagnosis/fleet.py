@@ -36,16 +36,17 @@ def look(conn: Connection) -> Row:
     return Row(revision=number, members=members, unserved=[row["queue"] for row in SQL.all(conn, "fleet/unserved")])
 
 
-def unapplied(conn: Connection) -> str | None:
-    """Describe how this folder's jobs.yaml differs from the revision in force. Returns None without a difference."""
+def unapplied(conn: Connection) -> tuple[str, int | None] | None:
+    """Return how this folder's jobs.yaml differs from the revision in force, and the earlier revision of that text, if any.
+
+    Returns None without a difference.
+    """
     file, latest = environment.config_path(), store.latest(conn, whole=False)
-    if latest is None or not file.is_file():
-        return None
-    if (digest := digest_of(read_text(file))) == latest.digest:
+    if latest is None or not file.is_file() or (digest := digest_of(read_text(file))) == latest.digest:
         return None
     older = store.number_of(conn, digest)
     what = "was changed and not applied" if older is None else f"is that of revision {older}"
-    return f"{file} {what}; in force is revision {latest.number}"
+    return f"{file} {what}; in force is revision {latest.number}", older
 
 
 def await_follow(conn: Connection, revision: int, seconds: float) -> list[Row]:

@@ -192,13 +192,11 @@ def _drift(conn: Connection) -> Iterator[Finding]:
 
 
 def _unapplied(conn: Connection) -> Iterator[Finding]:
-    if (differs := fleet.unapplied(conn)) is None:
+    if (found := fleet.unapplied(conn)) is None:
         return
-    severity, advice = (
-        Severity.NOTICE,
-        "zeke-jobs plan shows the difference; zeke-jobs apply -m WHY puts the file in force",
-    )
-    advice += ", and so does a process that starts" if "was changed" in differs else ""
+    (differs, earlier), severity = found, Severity.NOTICE
+    advice = "zeke-jobs plan shows the difference; zeke-jobs apply -m WHY puts the file in force"
+    advice += ", and so does a process that starts" if earlier is None else ""
     try:
         config.load(file := environment.config_path(), handlers=False)
     except ConfigurationError as error:

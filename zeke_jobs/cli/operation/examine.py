@@ -51,7 +51,7 @@ def fleet(as_json: Json = False) -> None:
     listing(found.members, columns, right=("pid", "rev", "file", "busy"), empty=nobody)
     tell(f"in force: revision {found.revision}" if found.revision else "nothing was ever in force")
     if differs is not None:
-        tell(f"[yellow]{escape(differs)}[/]; zeke-jobs plan shows the difference")
+        tell(f"[yellow]{escape(differs[0])}[/]; zeke-jobs plan shows the difference")
     for queue in found.unserved:
         tell(f"[yellow]no worker consumes queue {escape(queue)}[/]")
 
