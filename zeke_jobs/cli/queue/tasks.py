@@ -42,8 +42,6 @@ def used(unit: dict[str, Any]) -> str:
 
 def _task(row: dict[str, Any]) -> dict[str, Any]:
     written, schedules = row.pop("definition"), row.pop("schedules") or []
-    if isinstance(schedules, dict):
-        schedules = [schedules]
     rate = written.get("rate")
     return {
         **row,
@@ -51,7 +49,7 @@ def _task(row: dict[str, Any]) -> dict[str, Any]:
         "rate": str(TaskRate.model_validate(rate)) if rate else None,
         "budget": written.get("budget"),
         "cron": ", ".join(one["at"] for one in schedules) or None,
-        "timezone": ", ".join(dict.fromkeys(one.get("timezone", "UTC") for one in schedules)) or None,
+        "timezone": ", ".join(dict.fromkeys(one["timezone"] for one in schedules)) or None,
         **Task.shown(written),
     }
 

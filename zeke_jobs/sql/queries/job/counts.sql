@@ -1,10 +1,6 @@
 -- Return the number of jobs by task and status, and how long the oldest due job of each task waits.
 SELECT
-  t.id, t.queue, t.description, t.aliases, t.definition,
-  (
-    SELECT jsonb_agg(jsonb_build_object('at', s.cron, 'timezone', coalesce(s.timezone, 'UTC')) ORDER BY s.schedule) FROM zeke_jobs.schedule AS s
-    WHERE s.task = t.id AND split_part(s.schedule, '/', 1) = t.id
-  ) AS schedules,
+  t.id, t.queue, t.description, t.aliases, t.definition, c.schedules,
   EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id) AS paused,
   count(*) FILTER (WHERE q.state = 'queued') AS queued,
   count(*) FILTER (WHERE q.state = 'consumed') AS active,
@@ -14,5 +10,9 @@ SELECT
 FROM zeke_jobs.task AS t
 CROSS JOIN LATERAL unnest(t.id || t.aliases) AS n (name)
 LEFT JOIN zeke_jobs.queue AS q ON q.task = n.name
-GROUP BY t.id
+LEFT JOIN (
+  SELECT s.task, jsonb_agg(jsonb_build_object('at', s.cron, 'timezone', coalesce(s.timezone, 'UTC')) ORDER BY s.schedule) AS schedules
+  FROM zeke_jobs.schedule AS s WHERE split_part(s.schedule, '/', 1) = s.task GROUP BY s.task
+) AS c ON c.task = t.id
+GROUP BY t.id, c.schedules
 ORDER BY t.id
