@@ -100,7 +100,7 @@ def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Overri
 
 
 def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Override]) -> list[str]:
-    """Return what is wrong with jobs.yaml and the new overrides together. Each fault begins with its override's name."""
+    """Return the faults of jobs.yaml with the new overrides. Each fault begins with the name of an override."""
 
     def found(some: Iterable[Override]) -> list[Diagnostic]:
         return check(file.text, NAME, edits=edits(with_overrides(overrides, some)))[1]

@@ -1,4 +1,4 @@
-"""The functions measure what it costs to add a story to its event, and the recall against a full comparison."""
+"""Measures the cost of adding a story to its event, and compares the events found with those of a full comparison."""
 
 import time
 from collections.abc import Iterator
