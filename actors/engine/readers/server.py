@@ -64,7 +64,7 @@ def _serve(operations: Mapping[str, Operation], limits: Limits, control: socket.
 
 
 def _keep(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
-    """Fork a reader, and report to the worker how the reader died. The function never returns."""
+    """Fork a reader, wait for its end, report to the worker how the reader died, and end this process."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         reader = os.fork()

@@ -14,7 +14,7 @@ _STORIES_OF_ITEMS = """SELECT r.external_id, o.outcome, o.story_id::text
 
 
 def complaints(conn: Connection, news: News, asked: int) -> list[str]:
-    """Return all complaints; ``asked`` counts the ledger rows that the calls of the model need."""
+    """Return all complaints; ``asked`` is the number of calls of the model, each of which must have a row in the ledger."""
     of_news = (*_items(conn, news), *_texts(conn, news), *_clusters(conn, news))
     return [*of_news, *_stories(conn), *_jobs(conn), *_books(conn, asked)]
 

@@ -1,4 +1,4 @@
-"""Each key of a task in jobs.yaml is accepted, stored, named by a plan, and shown or obeyed, once it is declared."""
+"""Each key that a task may have in jobs.yaml is accepted and stored, a plan names it, and a command shows it or a worker obeys it."""
 
 import re
 import shutil

@@ -97,7 +97,7 @@ def audit(
 
 
 def top(once: Annotated[bool, flag("--once", "Print the screen once and end; needs no terminal.")] = False) -> None:
-    """Watch tasks, jobs, schedules, limits and workers on a full screen; pause, resume, cancel, retry and open by keys."""
+    """Watch tasks, jobs, schedules, limits and workers on a full screen; keys pause, resume, cancel, retry and open them."""
     from zeke_jobs.top import app
 
     url = database.choose()

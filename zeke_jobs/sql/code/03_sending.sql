@@ -10,7 +10,7 @@ BEGIN
   IF v_size < 200 THEN
     RETURN NULL; -- a hundred levels take at least two hundred brackets
   ELSIF v_size > 1048576 AND v_size < 2097152 THEN
-    -- Compact JSON is at most a third shorter than the text of jsonb, so 2 MiB of text are always too many.
+    -- This shortcut is safe: compact JSON is at most a third shorter than jsonb's text, so 2 MiB of text give more than 1 MiB of compact JSON.
     v_size := octet_length(regexp_replace(v_text, E'("(?:[^"\\\\]|\\\\.)*")|([,:]) ', E'\\1\\2', 'g'));
   END IF;
   RETURN CASE

@@ -256,7 +256,7 @@ BEGIN
 END $$;
 
 -- Open and close the breakers of locked buckets. A breaker opens at a number of failures, or at a share of failures (at least ten). After the pause,
--- one job at a time probes, and its outcome closes the breaker or starts another pause. The worker logs the warnings.
+-- one job at a time probes, and its outcome closes the breaker or starts another pause. Each change raises a warning, which workers log.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -103,7 +103,7 @@ BEGIN
 END $$;
 
 -- After a move, update limits, breakers and batches, and notify processes. In p_queues a job may start now. Breakers count the attempts as failures
--- (p_breaks is true), other ends (false) or not at all (NULL). If p_claims_next is true, the caller claims next, and wakes other processes.
+-- (p_breaks is true), other ends (false) or not at all (NULL). If p_claims_next is true, the caller claims right after this call and then wakes others.
 CREATE OR REPLACE FUNCTION zeke_jobs.after_move(p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[],
   p_has_extra boolean, p_worker uuid, p_units text, p_breaks boolean, p_claims_next boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$

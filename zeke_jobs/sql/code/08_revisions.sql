@@ -1,4 +1,4 @@
--- These functions adapt queued jobs and unique keys to a renamed or moved task, and find the overrides of jobs.yaml that must end.
+-- After a task was renamed or moved, these functions adapt its queued jobs and unique keys; others find which overrides a new jobs.yaml ends.
 
 -- Return each pair of a queue and a task name that has queued jobs. Each pair costs one search of the index.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)

@@ -129,7 +129,7 @@ UNION ALL
 SELECT
   t.id, CASE WHEN t.definition -> 'paused' = 'true' OR NOT EXISTS (SELECT 1 FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/'))
     THEN 'task/' || t.id
-    -- All shared limits of the task are named, because the catalogue does not record which shared limit jobs.yaml pauses.
+    -- The catalogue does not record which shared limit is paused in jobs.yaml, so all shared limits of the task are named.
     ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
   'jobs.yaml', r.applied_on, ''
 FROM zeke_jobs.task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision WHERE t.paused;

@@ -1,4 +1,4 @@
--- Return for each limit how many threads (and places for async handlers) live workers have for its jobs.
+-- Return each limit and how many of its jobs the live workers could run at once, in threads and as async handlers.
 SELECT b.name, b.concurrency, coalesce(sum(s.threads), 0) AS threads
 FROM zeke_jobs.bucket AS b
 CROSS JOIN zeke_jobs.worker AS w

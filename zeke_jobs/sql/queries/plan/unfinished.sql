@@ -1,4 +1,4 @@
--- Return the numbers of unfinished jobs of some tasks. Jobs under a task's former ids count, too.
+-- Count the unfinished jobs of some tasks. Jobs under a task's former ids count, too.
 SELECT
   n.task,
   (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.task = ANY (m.names)) AS queued,
