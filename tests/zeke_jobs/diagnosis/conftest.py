@@ -1,39 +1,22 @@
 """These fixtures add jobs to the table, register workers, and move a clock."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.diagnosis.why import Explanation, why
-from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.testing import set_clock
 
 
 class Scene(Jobs):
     """A database at noon has jobs, and workers that serve all tasks in force; ``why`` explains a job."""
 
-    def __init__(self, conn: Connection) -> None:
-        super().__init__(conn)
-        self.passed = timedelta(0)
-        set_clock(conn, NOON)
-
-    def later(self, seconds: float) -> None:
-        self.passed += timedelta(seconds=seconds)
-        set_clock(self.conn, NOON + self.passed)
-
     def serve(self, pid: int = 1, **columns: Any) -> UUID:
         """Register a worker process that serves the tasks, by default all, and their queues."""
         queues = {row["queue"] for row in self.rows("SELECT queue FROM zeke_jobs.task")}
         return self.worker(**{"pid": pid, "host": "box", "queues": sorted(queues), **columns})
-
-    def start(self, worker: UUID, claims: list[dict[str, Any]]) -> None:
-        """Mark claims as started, as a heartbeat does."""
-        ids, numbers = [claim["message_id"] for claim in claims], [claim["claim"] for claim in claims]
-        SQL.all(self.conn, "job/mark_started", worker=worker, ids=ids, claims=numbers, after=[0.0] * len(claims))
 
     def run_alone(self, worker: UUID, queue: str) -> dict[str, Any]:
         """Let an idle worker claim and start a suspect, which is a job that two workers did not survive."""
@@ -65,4 +48,6 @@ class Scene(Jobs):
 
 @pytest.fixture
 def scene(conn: Connection) -> Scene:
-    return Scene(conn)
+    made = Scene(conn)
+    made.at()
+    return made

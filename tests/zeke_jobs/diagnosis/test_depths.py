@@ -1,11 +1,13 @@
 """``due_jobs`` counts due jobs for an autoscaler, ``is_idle`` shows that a run is over, and ``max_wait`` finds late jobs."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.zeke_jobs.diagnosis.conftest import Scene
+from tests.zeke_jobs.sql import value
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import actions
 from zeke_jobs.diagnosis import fleet
@@ -27,17 +29,15 @@ def catalogue(scene: Scene) -> None:
     scene.use(TASKS, TOP)
 
 
-def due(scene: Scene, queue: str | None = None, task: str | None = None) -> int:
-    (row,) = scene.rows("SELECT zeke_jobs.due_jobs(%s, %s) AS n", queue, task)
-    number: int = row["n"]
-    return number
+def due(scene: Scene, queue: str | None = None, task: str | None = None) -> Any:
+    return value(scene.conn, "SELECT zeke_jobs.due_jobs(%s, %s)", queue, task)
 
 
 def late(scene: Scene) -> list[str]:
     return [row["task"] for row in scene.rows("SELECT task FROM zeke_jobs.task_wait WHERE is_late ORDER BY task")]
 
 
-def test_due_and_active_jobs_count_by_queue_and_task_and_delayed_ones_do_not(scene: Scene) -> None:
+def test_due_and_active_jobs_count_but_no_more_than_may_run_and_no_due_ones_while_paused(scene: Scene) -> None:
     assert due(scene) == 0
     scene.add("plain", 2)
     scene.add("plain", options='{"delay": 60}')
@@ -52,9 +52,7 @@ def test_due_and_active_jobs_count_by_queue_and_task_and_delayed_ones_do_not(sce
     assert due(scene, "default") == 1
     scene.later(61)
     assert due(scene, "default") == 2
-
-
-def test_no_more_count_than_may_run_at_once_and_of_paused_ones_the_active(scene: Scene) -> None:
+    scene.rows("DELETE FROM zeke_jobs.queue")
     scene.add("three", 5)
     worker = scene.serve()
     assert due(scene, None, "drei") == len(scene.claim(worker, 8)) == due(scene) == 3
@@ -125,7 +123,7 @@ def test_the_oldest_due_job_decides_whether_its_task_is_late_whatever_it_waits_f
     assert late(scene) == ["quick"]
 
 
-def test_a_paused_task_is_late_only_after_it_is_resumed(scene: Scene) -> None:
+def test_a_paused_task_is_late_only_after_it_is_resumed_and_each_beginning_and_end_is_one_line(scene: Scene) -> None:
     scene.add("slow")
     scene.later(3700)
     for target in TARGETS:
@@ -133,9 +131,7 @@ def test_a_paused_task_is_late_only_after_it_is_resumed(scene: Scene) -> None:
         assert late(scene) == []
         actions.resume(scene.conn, target)
         assert late(scene) == ["slow"]
-
-
-def test_each_beginning_and_each_end_is_one_line_however_many_jobs_and_beats_there_are(scene: Scene) -> None:
+    scene.rows("DELETE FROM zeke_jobs.queue")
     scene.add("quick", 30)
     scene.later(121)
     with capture_logs() as lines:

@@ -51,7 +51,6 @@ def found(conn: Connection, name: str, **how: Any) -> list[Finding]:
 
 
 def the(conn: Connection, name: str, **how: Any) -> Finding:
-    """Return the only finding with the name."""
     (one,) = found(conn, name, **how)
     return one
 
@@ -154,42 +153,24 @@ def test_a_trouble_is_found_while_it_is_there(scene: Scene, name: str) -> None:
             assert [part for part in said.split("; ") if part not in shown] == []
 
 
-# ── the server
-
-
-def test_a_clock_that_is_off_is_found(scene: Scene) -> None:
+def test_a_clock_that_is_off_and_a_setting_that_costs_are_found(scene: Scene, database: str) -> None:
     healthy(scene)
     for ahead, side in ((3.0, "3s ahead of"), (-3.0, "3s behind")):
         one = the(scene.conn, "clock-skew", ahead=ahead)
         assert one.sentence == f"this machine's clock is {side} the database's"
     assert found(scene.conn, "clock-skew", ahead=0.9) == []
+    for place, name, value in (("", "synchronous_commit", "off"), ("ROLE postgres IN ", "jit_above_cost", "0")):
+        where = f"{place}DATABASE {scene.conn.info.dbname}"
+        scene.rows(f"ALTER {where} SET jit TO on; ALTER {where} SET {name} TO {value}")
+        with closing(connect(database)) as after:
+            one = the(after, "costly-setting")
+        assert (one.severity, one.subject, one.help) == ("notice", name, f"ALTER {where} RESET {name}")
+        scene.rows(one.help)
+        with closing(connect(database)) as after:
+            assert found(after, "costly-setting") == []
 
 
-@pytest.mark.parametrize(
-    ("place", "name", "settings"),
-    [
-        ("DATABASE {database}", "synchronous_commit", {"synchronous_commit": "off"}),
-        ("ROLE postgres IN DATABASE {database}", "jit_above_cost", {"jit": "on", "jit_above_cost": "0"}),
-    ],
-)
-def test_a_setting_that_costs_is_found_where_it_was_set(
-    scene: Scene, database: str, place: str, name: str, settings: dict[str, str]
-) -> None:
-    healthy(scene)
-    where = place.format(database=scene.conn.info.dbname)
-    for setting, value in settings.items():
-        scene.rows(f"ALTER {where} SET {setting} TO {value}")
-    with closing(connect(database)) as after:
-        one = the(after, "costly-setting")
-    assert (one.severity, one.subject, one.help) == ("notice", name, f"ALTER {where} RESET {name}")
-    scene.rows(one.help)
-    with closing(connect(database)) as after:
-        assert found(after, "costly-setting") == []
-
-
-def test_a_transaction_left_open_and_dead_rows_that_nobody_removes_are_found(
-    scene: Scene, other_conn: Connection
-) -> None:
+def test_an_open_transaction_and_dead_rows_that_nobody_removes_are_found(scene: Scene, other_conn: Connection) -> None:
     healthy(scene)
     scene.rows("ALTER TABLE zeke_jobs.queue SET (autovacuum_enabled = false)")
     scene.add("plain", 300)
@@ -210,9 +191,7 @@ def test_a_transaction_left_open_and_dead_rows_that_nobody_removes_are_found(
     assert eventually(lambda: not found(scene.conn, "dead-rows", _DEAD_ROWS=100))
 
 
-def test_claimed_jobs_are_found_that_a_live_worker_does_not_hold_or_nobody_takes_from_one_that_is_gone(
-    scene: Scene,
-) -> None:
+def test_claimed_jobs_that_a_live_worker_does_not_hold_or_one_that_is_gone_had_are_found(scene: Scene) -> None:
     worker = healthy(scene)
     scene.add("plain", 3)
     claims = scene.claim(worker, 3)
@@ -260,15 +239,12 @@ def test_a_user_that_sees_only_its_own_sessions_is_told_so(scene: Scene) -> None
         scene.rows(f"RESET ROLE; DROP ROLE {role}")
 
 
-# ── the processes
-
-
 def test_a_task_that_no_worker_has_is_found(scene: Scene) -> None:
     scene.use(PLAIN + "  other: {handler: 'H:echo', queue: ai}\n")
     scene.serve(tasks=["plain"])
     one = the(scene.conn, "unserved")
-    assert (one.severity, one.subject) == ("warning", "queue/ai")
-    assert "no live worker runs other of queue ai" in one.sentence
+    words = "no live worker runs other of queue ai" in one.sentence
+    assert (one.severity, one.subject, words) == ("warning", "queue/ai", True)
     scene.add("other")
     one = the(scene.conn, "unserved")
     assert (one.severity, "1 job queued" in one.sentence) == ("critical", True)
@@ -278,9 +254,7 @@ def test_a_task_that_no_worker_has_is_found(scene: Scene) -> None:
     assert found(scene.conn, "unserved")
 
 
-def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_after_a_minute_and_why_says_so(
-    scene: Scene,
-) -> None:
+def test_a_queue_that_a_job_which_runs_alone_keeps_is_warned_of_after_a_minute_and_why_says_so(scene: Scene) -> None:
     scene.use(PLAIN + "  other: {handler: 'H:echo'}\n  slow: {handler: 'H:echo', queue: slow}\n")
     suspect = scene.suspect("slow")
     worker = scene.serve(pid=9)
@@ -292,26 +266,23 @@ def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_afte
     job, later = scene.add("plain", 2)
     scene.add("other")
     scene.add("other", options='{"delay": 3600}')
-    assert f"box:9 finishes its other jobs to run slow {suspect} alone" in the(scene.conn, "kept-by-suspect").sentence
+    finishes = f"box:9 finishes its other jobs to run slow {suspect} alone"
+    assert finishes in the(scene.conn, "kept-by-suspect").sentence
     assert list(scene.reasons(later)) == ["kept-by-suspect", "ahead"]
-    keeps = "the one process for queue default claims nothing else: box:9"
-    died = "because 2 workers died while running it"
-    ready = f"{keeps} finishes its other jobs to run slow {suspect} alone, which has been ready since {when(NOON)} (0ms), {died}"
+    keeps, died = "the one process for queue default claims nothing else", "because 2 workers died while running it"
+    ready = f"{keeps}: {finishes}, which has been ready since {when(NOON)} (0ms), {died}"
     assert scene.reasons(later)["kept-by-suspect"] == ready
     claim = scene.run_alone(worker, "slow")
     scene.later(59)
     scene.beat(worker)
     (reason,) = scene.why(job).reasons
-    alone = f"runs slow {suspect} alone since {when(NOON)} (59s), {died}"
-    assert reason.sentence == f"{keeps} {alone}"
-    assert reason.help == (
-        f"wait until it has ended, or: zeke-jobs cancel {suspect}; "
-        "with more processes, one at least goes on with the rest: dramatiq zeke_jobs.actors --processes N"
-    )
+    alone = f"box:9 runs slow {suspect} alone since {when(NOON)} (59s), {died}"
+    assert reason.sentence == f"{keeps}: {alone}"
+    more = "with more processes, one at least goes on with the rest: dramatiq zeke_jobs.actors --processes N"
     one = the(scene.conn, "kept-by-suspect")
+    assert one.help == reason.help == f"wait until it has ended, or: zeke-jobs cancel {suspect}; {more}"
     assert (one.severity, one.subject) == ("notice", "queue/default")
-    assert one.sentence == f"no live worker claims other and plain of queue default: box:9 {alone}; 3 jobs due"
-    assert one.help == reason.help
+    assert one.sentence == f"no live worker claims other and plain of queue default: {alone}; 3 jobs due"
     scene.later(1)
     assert the(scene.conn, "kept-by-suspect").severity == "warning"
     other = scene.serve(pid=10)
@@ -321,17 +292,11 @@ def test_a_queue_that_a_job_which_runs_alone_keeps_is_noticed_and_warned_of_afte
     assert list(scene.reasons(job)) == ["starts-next"]
 
 
-# ── the jobs
-
-
 def work_off(scene: Scene, seconds: float) -> None:
     """Complete the oldest job with this duration."""
-    scene.rows(
-        "UPDATE zeke_jobs.queue SET state = 'done', attempt = 1, completed_on = zeke_jobs.now(), "
-        "started_on = zeke_jobs.now() - make_interval(secs => %s) "
-        "WHERE message_id = (SELECT message_id FROM zeke_jobs.queue WHERE state = 'queued' ORDER BY seq LIMIT 1)",
-        seconds,
-    )
+    done = "state = 'done', attempt = 1, completed_on = zeke_jobs.now(), started_on = zeke_jobs.now() - make_interval(secs => %s)"
+    oldest = "SELECT min(seq) FROM zeke_jobs.queue WHERE state = 'queued'"
+    scene.rows(f"UPDATE zeke_jobs.queue SET {done} WHERE seq = ({oldest})", seconds)
 
 
 def work(scene: Scene, task: str, *, jobs: int, seconds: float, every: float) -> None:
@@ -366,10 +331,8 @@ def test_what_cannot_keep_up_with_arrivals_is_found(
     if subject.startswith("queue"):
         scene.rows("UPDATE zeke_jobs.worker SET threads = 1")
     one = the(scene.conn, "falling-behind")
-    assert one.subject == subject
     assert one.sentence.startswith("6.0 jobs a minute of slow arrive")
-    assert why in one.sentence
-    assert one.help.startswith(help_)
+    assert (one.subject, why in one.sentence, one.help.startswith(help_)) == (subject, True, True)
     actions.pause(scene.conn, "task/slow", by="ann")  # A paused task may be late.
     assert found(scene.conn, "falling-behind") == []
     actions.resume(scene.conn, "task/slow")
@@ -417,10 +380,9 @@ def test_a_schedule_that_skips_ticks_because_of_one_queued_job_is_found(scene: S
         dispatch.beat(scene.conn)
     one = the(scene.conn, "skipped-ticks")
     assert one.sentence.startswith("the schedule of plain has skipped 2 ticks, because its job ")
-    found_job = re.fullmatch(r"zeke-jobs why (\S+) shows why it waits", one.help)
-    assert found_job is not None
-    job = found_job[1]
-    scene.rows("UPDATE zeke_jobs.queue SET state = 'done' WHERE message_id = %s", job)
+    (job,) = scene.rows("SELECT message_id FROM zeke_jobs.queue")
+    assert one.help == f"zeke-jobs why {job['message_id']} shows why it waits"
+    scene.rows("UPDATE zeke_jobs.queue SET state = 'done'")
     assert found(scene.conn, "skipped-ticks") == []
 
 
@@ -428,28 +390,22 @@ def test_a_jobs_yaml_that_was_not_applied_is_noticed(scene: Scene, tmp_path: Pat
     healthy(scene)
     file, in_force = tmp_path / "jobs.yaml", store.latest(scene.conn)
     assert in_force is not None
-    helps: list[str] = []
 
-    def noticed(text: str) -> list[tuple[str, str]]:
+    def noticed(text: str) -> list[tuple[str, str, bool]]:
         file.write_text(text)
-        with snapshot(scene.conn):
-            findings = look(scene.conn).findings
-        helps.extend(one.help for one in findings if one.id == "not-applied")
-        return [(one.severity, one.sentence) for one in findings if one.id == "not-applied"]
+        findings = found(scene.conn, "not-applied")
+        return [(one.severity, one.sentence, "a process that starts" in one.help) for one in findings]
 
     assert noticed(in_force.source) == []
     changed = f"{file} was changed and not applied; in force is revision {in_force.number}"
-    assert noticed(in_force.source + "# changed\n") == [("notice", changed)]
-    [(severity, said)] = noticed("version: 1\ntasks:\n  a: {handler: 'os:getcwd', concurency: 3}\n")
-    assert severity == "warning"
+    assert noticed(in_force.source + "# changed\n") == [("notice", changed, True)]
+    [(severity, said, concerns_starts)] = noticed("version: 1\ntasks:\n  a: {handler: 'os:getcwd', concurency: 3}\n")
+    assert (severity, concerns_starts) == ("warning", True)
     assert f"It is wrong: {file}:3:29: error: expected a key of a task, got 'concurency'" in said
     scene.use(PLAIN + "  more: {handler: 'H:echo'}\n")
-    [(_, said)] = noticed(in_force.source)
+    [(_, said, concerns_starts)] = noticed(in_force.source)
     assert f"is that of revision {in_force.number}" in said
-    assert ["a process that starts" in one for one in helps] == [True, True, False], "an old text changes nothing"
-
-
-# ── the command
+    assert not concerns_starts, "an old text changes nothing"
 
 
 def test_the_command_says_what_is_wrong_and_its_status_is_for_monitors(scene: Scene, cli: Cli) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from psycopg2.extras import Json
 
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
@@ -37,17 +36,12 @@ class Shown:
         self.worker = scene.serve()
 
     def claim(self, task: str, count: int) -> list[dict[str, Any]]:
-        """Add and claim ``count`` jobs."""
         self.scene.add(task, count)
         claims = self.scene.claim(self.worker, 100, [task])
         assert len(claims) == count
         return claims
 
-    def used(self, claim: dict[str, Any], **units: float) -> None:
-        self.scene.rows("SELECT zeke_jobs.report(%s, %s, %s)", claim["message_id"], claim["claim"], Json(units))
-
     def waits(self, task: str, **options: Any) -> UUID:
-        """Add a job, and check that no claim gets it."""
         (job,) = self.scene.add(task, options=json.dumps(options))
         assert not self.scene.claim(self.worker, 1, [task])
         return job
@@ -81,9 +75,8 @@ def test_the_rate_of_a_key(shown: Shown) -> None:
     shown.scene.add("polite", options='{"key": "k"}')
     shown.scene.complete(shown.worker, shown.scene.claim(shown.worker, 9, ["polite"]))
     job = shown.waits("polite", key="k")
-    assert shown.scene.reasons(job) == {
-        "key-at-rate": "its key 'k' is at its rate of 2 starts within 1m; the next may start 2026-03-10 12:00:30 UTC (in 30s)"
-    }
+    words = "its key 'k' is at its rate of 2 starts within 1m; the next may start 2026-03-10 12:00:30 UTC (in 30s)"
+    assert shown.scene.reasons(job) == {"key-at-rate": words}
     (other,) = shown.scene.add("polite", options='{"key": "other"}')
     assert "key-at-rate" not in shown.scene.reasons(other)
 
@@ -91,11 +84,9 @@ def test_the_rate_of_a_key(shown: Shown) -> None:
 def test_units(shown: Shown) -> None:
     (first,) = shown.claim("ask", 1)
     job = shown.waits("ask")
-    words = "the shared limit ai has used up its tokens"
-    assert shown.scene.reasons(job) == {
-        "units-used": f"{words}, 30,000 of 90,000 within 1m; the next may start 2026-03-10 12:00:20 UTC (in 20s)"
-    }
-    shown.used(first, tokens=45000.5)
+    words = "the shared limit ai has used up its tokens, 30,000 of 90,000 within 1m; the next may start 2026-03-10 12:00:20 UTC (in 20s)"
+    assert shown.scene.reasons(job) == {"units-used": words}
+    shown.scene.used(first, tokens=45000.5)
     assert "45,000.5 of 90,000 tokens in 1m" in shown.printed()
     assert "45,000.5/90,000 tokens" in shown.row("limit/ai")[2]
     assert shown.samples("limit/ai")["unit_used", "tokens"] == 45000.5
@@ -107,9 +98,8 @@ def test_a_budget(shown: Shown) -> None:
     shown.claim("dear", 3)
     job = shown.waits("dear")
     spent = "2.25 of 2"
-    assert shown.scene.reasons(job) == {
-        "budget-spent": f"its task dear has used up its USD, {spent} today; it begins anew at midnight in UTC"
-    }
+    words = f"its task dear has used up its USD, {spent} today; it begins anew at midnight in UTC"
+    assert shown.scene.reasons(job) == {"budget-spent": words}
     (finding,) = found(shown.scene.conn, "budget-spent")
     assert finding.subject == "task/dear"
     assert f"{spent} USD" in finding.sentence
@@ -119,10 +109,10 @@ def test_a_budget(shown: Shown) -> None:
     assert shown.row("task/dear")[2] == "2.25/2 USD"
     assert shown.samples("task/dear") == {("active",): 3.0, ("unit_used", "USD"): 2.25, ("unit", "USD"): 2.0}
     (claim,) = shown.claim("ask", 1)
-    shown.used(claim, USD=4.9)
+    shown.scene.used(claim, USD=4.9)
     shown.waits("ask")
     assert [one.subject for one in found(shown.scene.conn, "budget-spent")] == ["task/dear"]
-    shown.used(claim, USD=0.1)  # Spent to the cent, it holds jobs without an estimate too.
+    shown.scene.used(claim, USD=0.1)  # Spent to the cent, it holds jobs without an estimate too.
     words = "the shared limit ai has used up its USD, 5 of 5 today; it begins anew at midnight in UTC"
     assert shown.scene.reasons(shown.waits("free"))["budget-spent"] == words
 

@@ -1,10 +1,12 @@
-"""``why`` gives the right reason with its figures, and the tests create each situation with production statements."""
+"""``why`` gives the right reason with its figures; docs/looking.md describes every reason, finding and view."""
 
+import inspect
 import json
+import re
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
@@ -13,7 +15,8 @@ from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import actions
-from zeke_jobs.diagnosis import ends
+from zeke_jobs.diagnosis import ends, reasons, why
+from zeke_jobs.diagnosis.doctor import CHECKS
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 
@@ -28,9 +31,6 @@ def plain(scene: Scene, **worker: Any) -> tuple[UUID, UUID]:
     """Register a worker that serves the task ``plain``, and add a job."""
     scene.use(PLAIN)
     return scene.serve(**worker), scene.add("plain")[0]
-
-
-# ── why a queued job waits
 
 
 def test_a_pause_is_named_with_who_and_since_when_and_how_to_end_it(scene: Scene) -> None:
@@ -103,13 +103,28 @@ def test_a_rate_that_is_used_up_says_when_the_next_may_start(scene: Scene) -> No
     assert list(scene.reasons(held)) == ["paused", "not-due", "at-rate"], "all that holds a job back is there"
     actions.resume(scene.conn, "task/rated")
     scene.later(20)
-    sentence = scene.reasons(job)["at-rate"]
-    assert sentence == (
-        "its task rated is at its rate of 2 starts within 1m; the next may start 2026-03-10 12:00:30 UTC (in 10s)"
-    )
+    words = "its task rated is at its rate of 2 starts within 1m; the next may start 2026-03-10 12:00:30 UTC (in 10s)"
+    assert scene.reasons(job)["at-rate"] == words
     scene.later(11)
     scene.serve()
     assert list(scene.reasons(job)) == ["starts-next"]
+
+
+def test_a_deadline_and_a_unique_key_are_said_beside_the_reason(scene: Scene) -> None:
+    scene.use("  once: {handler: 'H:echo', unique: [n]}\n")
+    scene.serve()
+    (job,) = scene.add("once", options='{"expires": 60}')
+    found = scene.reasons(job)
+    assert list(found) == ["starts-next", "expires", "stands-for-others"]
+    assert found["expires"] == "it is cancelled unless it starts by 2026-03-10 12:01:00 UTC (in 1m)"
+    assert "with the same n makes no second job" in found["stands-for-others"]
+    assert scene.add("once") == [job]
+    scene.later(61)
+    worker = scene.serve()
+    words = "it had to start by 2026-03-10 12:01:00 UTC and did not: the next heartbeat of a worker cancels it"
+    assert scene.reasons(job)["expires"] == words
+    assert "starts-next" not in scene.reasons(job)
+    assert scene.claim(worker, 1) == []
 
 
 def test_a_job_whose_time_has_not_come_says_why_it_waits_until_when(scene: Scene) -> None:
@@ -121,46 +136,37 @@ def test_a_job_whose_time_has_not_come_says_why_it_waits_until_when(scene: Scene
     scene.finish(worker, scene.claim(worker, 1)[0], "retry", delay=30.0, error=error)
     (later,) = scene.add("plain", options='{"delay": "5 min"}')
     assert scene.reasons(later) == {"not-due": "it was sent for later: not before 2026-03-10 12:05:00 UTC (in 5m)"}
-    assert scene.reasons(deferred) == {
-        "deferred": f"its handler deferred it until 2026-03-10 12:01:30 UTC (in 1m30s): {reason}; the jobs that are due before then go first"
-    }
-    assert scene.reasons(failed)["waits-for-retry"] == (
-        "attempt 1 failed (OSError: no route); the next one waits until 2026-03-10 12:00:30 UTC (in 30s), 2 retries left"
-    )
+    words = f"its handler deferred it until 2026-03-10 12:01:30 UTC (in 1m30s): {reason}; the jobs that are due before then go first"
+    assert scene.reasons(deferred) == {"deferred": words}
+    words = "attempt 1 failed (OSError: no route); the next one waits until 2026-03-10 12:00:30 UTC (in 30s), 2 retries left"
+    assert scene.reasons(failed)["waits-for-retry"] == words
     assert scene.history(failed) == [f"attempt 1 on {AT}: failed, to be tried again, after 0ms: OSError: no route"]
     died = {"attempt": 1, "outcome": "died", "started_on": "2026-03-10 12:00+00", "ended_on": "2026-03-10 12:00:23+00"}
     assert ends.attempted(died).sentence == f"attempt 1 on {AT}: its worker died, noticed after 23s"
 
 
 def test_a_job_behind_others_says_how_many_go_first_and_why(scene: Scene) -> None:
-    scene.use("  plain: {handler: 'H:echo', age: 10m}\n  urgent: {handler: 'H:echo', priority: 5}\n")
+    shared = "  shared: {handler: 'H:echo', queue: shared, share: {by: key, weights: {big: 3}}}"
+    scene.use(f"  plain: {{handler: 'H:echo', age: 10m}}\n  urgent: {{handler: 'H:echo', priority: 5}}\n{shared}")
     scene.serve()
     scene.add("plain", 2)
     scene.add("plain", 3, options='{"priority": 9}')
     scene.add("urgent", 1)
     scene.later(1)
     (job,) = scene.add("plain")
-    assert scene.reasons(job)["ahead"] == (
-        "ahead of it are 3 jobs of its task with a higher priority, 2 jobs of its task that became due earlier and "
-        "1 job of other tasks in its queue with a higher priority"
-    )
+    higher, earlier = "3 jobs of its task with a higher priority", "2 jobs of its task that became due earlier"
+    others = "1 job of other tasks in its queue with a higher priority"
+    assert scene.reasons(job)["ahead"] == f"ahead of it are {higher}, {earlier} and {others}"
     scene.later(6001)  # By its age the job has passed those of a higher priority that were sent now.
     scene.serve()
     (young,) = scene.add("plain", options='{"priority": 9}')
-    higher = "ahead of it are 3 jobs of its task with a higher priority and "
-    assert scene.reasons(job)["ahead"] == f"{higher}2 jobs of its task that became due earlier"
+    assert scene.reasons(job)["ahead"] == f"ahead of it are {higher} and {earlier}"
     assert scene.reasons(young)["ahead"] == "ahead of it are 6 jobs of its task that became due earlier"
-
-
-def test_a_job_whose_key_takes_turns_says_how_many_of_its_own_and_of_other_keys_go_first(scene: Scene) -> None:
-    scene.use("  plain: {handler: 'H:echo', share: {by: key, weights: {big: 3}}}\n")
-    scene.serve()
     for key, count in (("big", 90), ("other", 1), ("small", 2)):
-        scene.add("plain", count, options=f'{{"key": "{key}"}}')
-    (job,) = scene.add("plain", options='{"key": "small"}')
-    assert scene.reasons(job) == {
-        "takes-turns": "the keys of its task take turns: 10 jobs of other keys and 2 jobs of its own go before it, by estimate"
-    }
+        scene.add("shared", count, options=f'{{"key": "{key}"}}')
+    (job,) = scene.add("shared", options='{"key": "small"}')
+    words = "the keys of its task take turns: 10 jobs of other keys and 2 jobs of its own go before it, by estimate"
+    assert scene.reasons(job) == {"takes-turns": words}
 
 
 def test_workers_that_do_not_serve_it_are_told_apart(scene: Scene) -> None:
@@ -223,27 +229,6 @@ def test_a_job_of_which_workers_died_waits_to_run_alone_says_who_makes_room_and_
     assert "(box:9 runs such jobs one after another)" in scene.reasons(other)["suspect"]
 
 
-def test_a_deadline_and_a_unique_key_are_said_beside_the_reason(scene: Scene) -> None:
-    scene.use("  once: {handler: 'H:echo', unique: [n]}\n")
-    scene.serve()
-    (job,) = scene.add("once", options='{"expires": 60}')
-    found = scene.reasons(job)
-    assert list(found) == ["starts-next", "expires", "stands-for-others"]
-    assert found["expires"] == "it is cancelled unless it starts by 2026-03-10 12:01:00 UTC (in 1m)"
-    assert "with the same n makes no second job" in found["stands-for-others"]
-    assert scene.add("once") == [job]
-    scene.later(61)
-    worker = scene.serve()
-    assert scene.reasons(job)["expires"] == (
-        "it had to start by 2026-03-10 12:01:00 UTC and did not: the next heartbeat of a worker cancels it"
-    )
-    assert "starts-next" not in scene.reasons(job)
-    assert scene.claim(worker, 1) == []
-
-
-# ── what an active job does
-
-
 def test_an_active_job_says_where_since_when_how_far_and_whether_its_worker_lives(scene: Scene) -> None:
     worker, job = plain(scene, pid=5)
     (claim,) = scene.claim(worker, 1)
@@ -253,16 +238,16 @@ def test_an_active_job_says_where_since_when_how_far_and_whether_its_worker_live
     assert list(scene.reasons(job)) == ["claimed"]
     scene.later(1)
     scene.beat(worker)
-    assert scene.reasons(job) == {
-        "not-held": f"box:5 claimed it since {AT} (21s), lives, and has not started it: the process does not know of the job"
-    }
+    words = f"box:5 claimed it since {AT} (21s), lives, and has not started it: the process does not know of the job"
+    assert scene.reasons(job) == {"not-held": words}
     scene.start(worker, [claim])
     progress = json.dumps({"done": 3, "total": 10, "note": "pages"})
     SQL.run(scene.conn, "job/progress", id=job, claim=claim["claim"], worker=worker, progress=progress)
     scene.later(8)
-    assert scene.reasons(job) == {
-        "running": f"it runs on box:5 since {AT} (29s), attempt 1; timeout in 31s; last heartbeat 8s ago; progress: 3 of 10 pages"
-    }
+    words = (
+        f"it runs on box:5 since {AT} (29s), attempt 1; timeout in 31s; last heartbeat 8s ago; progress: 3 of 10 pages"
+    )
+    assert scene.reasons(job) == {"running": words}
     scene.later(7)
     assert list(scene.reasons(job)) == ["holder-silent", "running"]
     zeke_jobs.cancel(job, "wrong site", by=BY)
@@ -270,49 +255,33 @@ def test_an_active_job_says_where_since_when_how_far_and_whether_its_worker_live
     assert scene.reasons(job)["being-cancelled"] == stopped
 
 
-# ── how a job ended
-
-
-def test_a_completed_job_says_its_times_and_what_it_sent(scene: Scene) -> None:
+def test_a_completed_job_says_its_times_and_what_it_sent_and_a_failed_one_each_attempt(scene: Scene) -> None:
     worker, job = plain(scene)
     scene.later(4)
     claims = scene.claim(worker, 1)
     children = scene.add("plain", 4, options=json.dumps({"parent": str(job)}))
     scene.later(2)
     scene.complete(worker, claims)
-    assert scene.reasons(job) == {
-        "completed": "it completed on 2026-03-10 12:00:06 UTC at attempt 1; it waited 4s and ran 2s"
-    }
+    words = "it completed on 2026-03-10 12:00:06 UTC at attempt 1; it waited 4s and ran 2s"
+    assert scene.reasons(job) == {"completed": words}
     first = ", ".join(map(str, children[:3]))
     assert scene.history(job) == [f"it sent 4 jobs of plain (created: {first}, …)"]
     assert scene.history(children[0]) == [f"plain {job} sent it"]
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "type_", "left"),
-    [(("retry", "retry", "failed"), "OSError", "no retries left"), (("failed",), "Reject", "no retry could help")],
-)
-def test_a_failed_job_says_each_attempt(scene: Scene, outcomes: tuple[str, ...], type_: str, left: str) -> None:
-    worker, job = plain(scene)
-    error = json.dumps({"type": type_, "message": "no route"})
-    for outcome in outcomes:
-        scene.finish(worker, scene.claim(worker, 1)[0], outcome, error=error)
-    (reason,) = scene.why(job).reasons
-    assert reason.sentence == f"it failed on {AT} at attempt {len(outcomes)} ({left}): {type_}: no route"
-    assert (reason.help or "").endswith(f"zeke-jobs retry {job}")
-    assert [line.partition(" on ")[0] for line in scene.history(job)] == [
-        f"attempt {n + 1}" for n in range(len(outcomes))
-    ]
+    for attempts, type_, left in ((3, "OSError", "no retries left"), (1, "Reject", "no retry could help")):
+        (failed,), error = scene.add("plain", options='{"priority": 9}'), json.dumps({"type": type_, "message": "no"})
+        for attempt in range(attempts):
+            outcome = "failed" if attempt == attempts - 1 else "retry"
+            scene.finish(worker, scene.claim(worker, 1)[0], outcome, error=error)
+        (reason,) = scene.why(failed).reasons
+        assert reason.sentence == f"it failed on 2026-03-10 12:00:06 UTC at attempt {attempts} ({left}): {type_}: no"
+        assert (reason.help or "").endswith(f"zeke-jobs retry {failed}")
+        assert [line[:9] for line in scene.history(failed)] == [f"attempt {n + 1}" for n in range(attempts)]
 
 
 def test_a_job_that_never_ran_says_who_cancelled_it_or_how_long_it_had_waited(scene: Scene) -> None:
     scene.use(PLAIN)
     tick = json.dumps({"scheduled_for": NOON.isoformat()})
-    by_ann, by_nobody, expired = (
-        *scene.add("plain", 1, options=tick),
-        *scene.add("plain"),
-        *scene.add("plain", options='{"expires": 60}'),
-    )
+    by_ann, by_nobody, expired = (scene.add("plain", options=said)[0] for said in (tick, "{}", '{"expires": 60}'))
     zeke_jobs.cancel(by_ann, "wrong site", by=BY)
     zeke_jobs.cancel(by_nobody, "wrong site", by=None)
     assert scene.reasons(by_ann) == {"cancelled": f"it was cancelled by {BY} on {AT}: wrong site"}
@@ -320,12 +289,8 @@ def test_a_job_that_never_ran_says_who_cancelled_it_or_how_long_it_had_waited(sc
     assert scene.history(by_ann) == [f"its schedule sent it for the tick of {AT}"]
     scene.later(61)
     scene.rows("SELECT zeke_jobs.expire(10)")
-    assert scene.reasons(expired) == {
-        "expired": "it expired: it had to start by 2026-03-10 12:01:00 UTC, and had been due for 1m then"
-    }
-
-
-# ── the command
+    words = "it expired: it had to start by 2026-03-10 12:01:00 UTC, and had been due for 1m then"
+    assert scene.reasons(expired) == {"expired": words}
 
 
 def test_the_command_answers_people_and_programs(scene: Scene, cli: Cli) -> None:
@@ -337,3 +302,22 @@ def test_the_command_answers_people_and_programs(scene: Scene, cli: Cli) -> None
     (reason,) = cli("why", job, "--json").json["reasons"]
     assert (reason["kind"], reason["help"]) == ("paused", "zeke-jobs resume task/plain")
     assert reason["sentence"].startswith("task/plain is paused by")
+
+
+PAGE = (Path(__file__).parents[3] / "docs/looking.md").read_text(encoding="utf-8")
+
+
+def test_every_kind_of_reason_and_every_finding_is_explained() -> None:
+    source = "".join(inspect.getsource(module) for module in (why, reasons, ends))
+    kinds = sorted(re.findall(r'\bReason\(\s*"([a-z-]+)"', source))
+    assert len(kinds) == len(set(kinds)) >= 40
+    assert [kind for kind in kinds if not re.search(rf"^\| .*`{kind}`", PAGE, re.MULTILINE)] == []
+    explained = set(re.findall(r"^\| `([a-z-]+)` \| (?:critical|warning|notice)", PAGE, re.MULTILINE))
+    assert {"unreachable", "wrong-address", "not-migrated", *(check.name for check in CHECKS)} - explained == set()
+
+
+def test_the_views_that_are_named_can_be_read(scene: Scene) -> None:
+    named = set(re.findall(r"`(zeke_jobs\.\w+)`", PAGE.partition("## Views")[2]))
+    assert len(named) >= 5
+    for view in named:
+        assert scene.rows(f"SELECT count(*) FROM {view}")

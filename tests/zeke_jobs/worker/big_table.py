@@ -111,29 +111,24 @@ class BigTable:
             for task, count in ACTIVE.items():
                 cursor.execute(FEW, {"worker": str(WORKER), "task": task, "count": count})
         run("UPDATE zeke_jobs.queue SET worker = %s WHERE worker IS NOT NULL AND task = 'bulk'", LOST)
-        run(
-            """UPDATE zeke_jobs.queue SET deaths = 1, attempt = 1 WHERE message_id IN (
-              SELECT message_id FROM zeke_jobs.queue WHERE task = 'bulk' AND state = 'queued' ORDER BY seq DESC LIMIT 3)"""
-        )
-        run(
-            """UPDATE zeke_jobs.queue SET expires_on = zeke_jobs.now() - interval '1 s' WHERE message_id IN (
-              SELECT message_id FROM zeke_jobs.queue WHERE task = 'bulk' AND state = 'queued' AND deaths = 0 ORDER BY seq LIMIT 20)"""
-        )
+        some = "SELECT message_id FROM zeke_jobs.queue WHERE task = 'bulk' AND state = 'queued' AND deaths = 0 ORDER BY seq"
+        run(f"UPDATE zeke_jobs.queue SET deaths = 1, attempt = 1 WHERE message_id IN ({some} DESC LIMIT 3)")
+        late = "expires_on = zeke_jobs.now() - interval '1 s'"
+        run(f"UPDATE zeke_jobs.queue SET {late} WHERE message_id IN ({some} LIMIT 20)")
         self._known.clear()
 
     def known(self, where: str) -> UUID:
         """Return the id of a job that matches the condition, and the same id at later calls."""
-        found: UUID = self._remembered(f"SELECT message_id FROM zeke_jobs.queue WHERE {where} LIMIT 1")[0]["message_id"]
+        found: UUID = self._jobs(f"{where} LIMIT 1")[0]["message_id"]
         return found
 
     def active(self, task: str) -> list[dict[str, Any]]:
-        sql = f"SELECT message_id, claim FROM zeke_jobs.queue WHERE worker = '{WORKER}' AND task = '{task}'"
-        return self._remembered(sql)
+        return self._jobs(f"worker = '{WORKER}' AND task = '{task}'")
 
-    def _remembered(self, sql: str) -> list[dict[str, Any]]:
-        if not self._known.get(sql):
-            self._known[sql] = self.jobs.rows(sql)
-        return self._known[sql]
+    def _jobs(self, where: str) -> list[dict[str, Any]]:
+        if not self._known.get(where):
+            self._known[where] = self.jobs.rows(f"SELECT message_id, claim FROM zeke_jobs.queue WHERE {where}")
+        return self._known[where]
 
     def claim(self, *tasks: str) -> None:
         """Claim 64 jobs of these tasks, or of all, by a statement too simple for JIT, unlike the function inside."""
@@ -144,9 +139,8 @@ class BigTable:
         """Log the plan of each later statement, also inside functions, if the server has auto_explain."""
         with suppress(psycopg2.errors.UndefinedFile):
             self.jobs.rows("LOAD 'auto_explain'")
-            self.jobs.rows("SET auto_explain.log_min_duration = 0")
-            self.jobs.rows("SET auto_explain.log_nested_statements = on")
-            self.jobs.rows("SET auto_explain.log_level = notice")
+            for setting in ("min_duration = 0", "nested_statements = on", "level = notice"):
+                self.jobs.rows(f"SET auto_explain.log_{setting}")
 
     def measure(self, call: Callable[[], Any]) -> Reads:
         """Run the call, count its reads, and roll back."""

@@ -16,6 +16,7 @@ import dramatiq_pg
 import pytest
 from dramatiq.actor import Actor
 from psycopg2.extensions import connection as Connection
+from psycopg2.extras import Json
 
 import zeke_jobs
 from tests.zeke_jobs.sql import dicts
@@ -53,7 +54,6 @@ def load(tasks: str, top: str = "") -> config.Config:
 
 
 def a_claim(job: UUID, number: int = 1, task: str = "t", **more: Any) -> Claim:
-    """Make a claim of a job, as a worker process stores it."""
     fields = {"attempt": 0, "attempt_base": 0, "deaths": 0, "revision": 1, "scheduled_for": None}
     return Claim(job, number, task, **(fields | {"claimed_on": NOON} | more))
 
@@ -76,18 +76,15 @@ def outcome(task: str, payload: dict[str, Any] | None = None) -> Any:
 
 
 def failure(task: str, payload: dict[str, Any] | None = None) -> zeke_jobs.Job:
-    """Send a job, and return it after it has failed."""
     with pytest.raises(JobFailed) as caught:
         outcome(task, payload)
     return caught.value.job
 
 
 def run_of(broker: JobBroker, job: UUID) -> interrupts.Running:
-    """Return the running attempt of a job in this process."""
-    claim = broker.process.held.find(job)
-    assert claim is not None
-    assert claim.running is not None
-    return claim.running
+    claim: Any = broker.process.held.find(job)
+    running: interrupts.Running = claim.running
+    return running
 
 
 class Jobs:
@@ -95,10 +92,10 @@ class Jobs:
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn
+        self.passed = 0.0
 
     @cached_property
     def me(self) -> UUID:
-        """Register a worker at the first access."""
         return self.worker()
 
     def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
@@ -106,7 +103,11 @@ class Jobs:
 
     def at(self, seconds: float = 0.0) -> None:
         """Set the clock to so many seconds after noon."""
+        self.passed = seconds
         set_clock(self.conn, NOON + timedelta(seconds=seconds))
+
+    def later(self, seconds: float) -> None:
+        self.at(self.passed + seconds)
 
     def tidy(self) -> None:
         self.rows("UPDATE zeke_jobs.retention SET due_on = zeke_jobs.now()")
@@ -151,6 +152,11 @@ class Jobs:
         rows = self.look(worker, want, tasks, queue, is_empty=is_empty, revision=1)
         return [row for row in rows if row["kind"] == "job"]
 
+    def start(self, worker: UUID, claims: list[dict[str, Any]]) -> None:
+        """Mark claims as started, as a heartbeat does."""
+        ids, numbers = [claim["message_id"] for claim in claims], [claim["claim"] for claim in claims]
+        SQL.all(self.conn, "job/mark_started", worker=worker, ids=ids, claims=numbers, after=[0.0] * len(claims))
+
     def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
         """Complete claims; return the jobs whose claims were current."""
         sql = "SELECT unnest(zeke_jobs.move(%s::uuid[], 'completed', '{}', %s, %s::bigint[], %s::float[], %s::float[], %s)) AS id"
@@ -160,23 +166,22 @@ class Jobs:
 
     def hand_back(self, worker: UUID, claims: list[dict[str, Any]], after: float | None = None) -> list[UUID]:
         """Hand jobs back, by default unstarted jobs; return the jobs whose claims were not current."""
-        said: dict[str, Any] = {
-            "ids": [one["message_id"] for one in claims],
-            "claims": [one["claim"] for one in claims],
-        }
-        said |= {"after": [after] * len(claims), "took": [after] * len(claims), "results": None}
-        return [row["id"] for row in SQL.all(self.conn, "job/end", to="returned", worker=worker, **said)]
+        ids, numbers = [one["message_id"] for one in claims], [one["claim"] for one in claims]
+        said: dict[str, Any] = dict.fromkeys(("after", "took"), [after] * len(claims))
+        said |= {"to": "returned", "worker": worker, "results": None}
+        return [row["id"] for row in SQL.all(self.conn, "job/end", ids=ids, claims=numbers, **said)]
+
+    def used(self, claim: dict[str, Any], **units: float) -> None:
+        self.rows("SELECT zeke_jobs.report(%s, %s, %s)", claim["message_id"], claim["claim"], Json(units))
 
     def fence(self, worker: UUID, job: UUID, claim: int, result: str | None = None) -> bool:
         said = {"worker": worker, "id": job, "claim": claim}
         return bool(SQL.only(self.conn, "job/fence", **said, after=0.0, result=result)["ours"])
 
     def finish(self, worker: UUID, claim: dict[str, Any], outcome: str, **said: Any) -> bool:
-        row = SQL.only(
-            self.conn, "job/finish", worker=worker, id=claim["message_id"], claim=claim["claim"], outcome=outcome,
-            **{"after": 0.0, "delay": 0.0, "until": None, "reason": None, "error": None, "revision": 1, "took": None, "breaks": False, **said},
-        )  # fmt: skip
-        return bool(row["ours"])
+        ended = {"worker": worker, "id": claim["message_id"], "claim": claim["claim"], "outcome": outcome}
+        usual = {"after": 0.0, "delay": 0.0, "revision": 1, "breaks": False, **dict.fromkeys(("until", "reason", "error", "took"))}  # fmt: skip
+        return bool(SQL.only(self.conn, "job/finish", **ended, **{**usual, **said})["ours"])
 
     def end(
         self, how: str = "completed", want: int = 1, tasks: list[str] | None = None, **said: Any
@@ -200,11 +205,10 @@ class Jobs:
         return [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]
 
     def row(self, job: UUID) -> dict[str, Any]:
-        """Return a job's row, with its cost and the fields of its column ``extra``."""
-        row = self.rows(
-            "SELECT q.*, c.cost, c.currency FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id WHERE q.message_id = %s",
-            job,
-        )[0]
+        costs = "LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id"
+        (row,) = self.rows(
+            f"SELECT q.*, c.cost, c.currency FROM zeke_jobs.queue AS q {costs} WHERE q.message_id = %s", job
+        )
         return {**dict.fromkeys(EXTRA), **row, **(row["extra"] or {})}
 
 
@@ -220,6 +224,20 @@ def fresh() -> Iterator[None]:
 @pytest.fixture
 def jobs(conn: Connection) -> Jobs:
     return Jobs(conn)
+
+
+def jobs_of(tasks: str, *, at_noon: bool = True) -> Any:
+    """Make a fixture ``jobs`` with these tasks, by default with a clock that stands at noon."""
+
+    @pytest.fixture
+    def jobs(conn: Connection) -> Jobs:
+        made = Jobs(conn)
+        made.use(tasks)
+        if at_noon:
+            made.at()
+        return made
+
+    return jobs
 
 
 @pytest.fixture

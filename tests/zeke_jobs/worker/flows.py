@@ -150,17 +150,6 @@ def talk(payload: Payload, ctx: Context) -> None:
         raise ValueError("no luck")
 
 
-def talk_and_complete(payload: Payload, ctx: Context) -> None:
-    ctx.logger.info("done soon")
-    ctx.complete()
-
-
-def log_and_wait(payload: Payload, ctx: Context) -> None:
-    ctx.logger.info("before the gate")
-    CALLS.append("began")
-    GATE.wait(20)
-
-
 class Word(Payload):
     """The word is a sensitive field."""
 
@@ -170,10 +159,6 @@ class Word(Payload):
 def whisper(payload: Word, ctx: Context) -> None:
     ctx.logger.info(payload.word)
     logging.getLogger("library").info("%s", payload.word)
-
-
-def record(payload: Number, ctx: Context) -> None:
-    CALLS.append(payload.n)
 
 
 def await_event(payload: Number, ctx: Context) -> dict[str, Any]:

@@ -59,17 +59,6 @@ def each(payloads: list[Part], ctx: ChunkContext) -> list[Any]:
     return outputs
 
 
-async def each_async(payloads: list[Part], ctx: ChunkContext) -> list[Any]:
-    await asyncio.gather(*(job.aadd_cost(Decimal(one.n)) for one, job in zip(payloads, ctx.jobs, strict=True)))
-    await asyncio.gather(*(job.asend("echo", {"n": one.n}) for one, job in zip(payloads, ctx.jobs, strict=True)))
-    for i, one in enumerate(payloads):
-        if one.do == "fail":
-            ctx.fail(i, ValueError(f"no {one.n}"))
-        elif one.do == "retry" and ctx.jobs[i].attempt == 1:
-            ctx.retry(i, 0.001)
-    return [[one.n, job.attempt] for one, job in zip(payloads, ctx.jobs, strict=True)]
-
-
 def too_few(payloads: list[Part], ctx: ChunkContext) -> list[int]:
     return [one.n for one in payloads[1:]]
 
@@ -92,6 +81,17 @@ def nested(payloads: list[Part], ctx: ChunkContext) -> None:
 
 def sent(payloads: Sequence[dict[str, Any]], **options: Any) -> list[UUID]:
     return [one.id for one in zeke_jobs.send_many("many", payloads, **options)]
+
+
+async def each_async(payloads: list[Part], ctx: ChunkContext) -> list[Any]:
+    await asyncio.gather(*(job.aadd_cost(Decimal(one.n)) for one, job in zip(payloads, ctx.jobs, strict=True)))
+    await asyncio.gather(*(job.asend("echo", {"n": one.n}) for one, job in zip(payloads, ctx.jobs, strict=True)))
+    for i, one in enumerate(payloads):
+        if one.do == "fail":
+            ctx.fail(i, ValueError(f"no {one.n}"))
+        elif one.do == "retry" and ctx.jobs[i].attempt == 1:
+            ctx.retry(i, 0.001)
+    return [[one.n, job.attempt] for one, job in zip(payloads, ctx.jobs, strict=True)]
 
 
 def all_ended(ids: Sequence[UUID]) -> list[zeke_jobs.Job]:
@@ -153,54 +153,37 @@ def test_a_mistake_and_a_timeout_fail_all(running: Running, handler: str, costs:
     assert all(words in json.dumps(one.attempts) for one in jobs)
 
 
-def test_a_chunk_runs_in_one_thread_and_leaves_the_others_free(running: Running) -> None:
+def test_a_chunk_has_one_thread_and_stops_with_its_last_job(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
+    me, looks = threading.get_ident(), list[Any]()
+
+    def look(one: interrupts.Running) -> bool:
+        looks.extend([one] if threading.get_ident() == me else [])  # The heartbeat's thread does not count.
+        return False
+
     with running(task("gated", "{size: 3, wait: 0s}"), threads=2) as broker:
+        held = broker.process.held
         ids = sent([{"n": n} for n in range(3)])
         eventually(lambda: CALLS == ["started"])
-        assert broker.process.held.free() == 1
+        assert held.free() == 1
         assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 7}).id, timeout=20)["n"] == 7
-        GATE.set()
-        assert [one.status for one in all_ended(ids)] == ["completed"] * 3
-        eventually(lambda: len(broker.process.held) == 0)
-        assert (broker.process.held.free(), broker.process.held.waiting()) == (2, 0)
-
-
-def test_a_cancelled_job_leaves_its_chunk_which_stops_with_the_last(running: Running, jobs: Jobs) -> None:
-    with running(task("gated", "{size: 3, wait: 0s}"), threads=2) as broker:
-        ids = sent([{"n": n} for n in range(3)])
-        eventually(lambda: CALLS == ["started"])
+        with monkeypatch.context() as patched:
+            patched.setattr(interrupts.Running, "tick", look)
+            broker.process.tick()
+        assert len(looks) == 1, "the handler is looked at once a tick"
         zeke_jobs.cancel(ids[1])
-        eventually(lambda: any(claim.cancelled for claim in broker.process.held.all()))
+        eventually(lambda: any(claim.cancelled for claim in held.all()))
         GATE.set()
         assert [ended(one).output for one in (ids[0], ids[2])] == [0, 2]
         eventually(lambda: zeke_jobs.status(ids[1]).status == "cancelled")
-        children = {row["parent"] for row in jobs.rows("SELECT parent FROM zeke_jobs.queue WHERE task = 'echo'")}
+        children = {row["parent"] for row in jobs.rows("SELECT parent FROM zeke_jobs.queue WHERE parent IS NOT NULL")}
         assert (CALLS, children) == (["started", [False, True, False]], {ids[0], ids[2]})
-        eventually(lambda: (broker.process.held.free(), len(broker.process.held)) == (2, 0))
+        eventually(lambda: (held.free(), held.waiting(), len(held)) == (2, 0, 0))
         GATE.clear()
         ids = sent([{"n": n} for n in range(3)])
         eventually(lambda: CALLS[2:] == ["started"])
         for one in ids:
             zeke_jobs.cancel(one)
         eventually(lambda: [zeke_jobs.status(one).status for one in ids] == ["cancelled"] * 3)
-
-
-def test_the_handler_of_a_chunk_is_looked_at_once_a_tick(running: Running, monkeypatch: Patch) -> None:
-    me, looks = threading.get_ident(), list[Any]()
-    with running(task("gated", "{size: 3, wait: 0s}")) as broker:
-        ids = sent([{"n": n} for n in range(3)])
-        eventually(lambda: CALLS == ["started"])
-
-        def look(one: interrupts.Running) -> bool:
-            looks.extend([one] if threading.get_ident() == me else [])  # The heartbeat's thread does not count.
-            return False
-
-        with monkeypatch.context() as patched:
-            patched.setattr(interrupts.Running, "tick", look)
-            broker.process.tick()
-        for one in ids:
-            zeke_jobs.cancel(one)
-    assert len(looks) == 1
 
 
 def test_a_chunk_runs_without_a_worker_and_its_handler_without_a_database(jobs: Jobs, database: str) -> None:
@@ -260,12 +243,8 @@ def test_a_chunk_takes_one_thread_and_its_jobs_have_the_time_of_their_claim_in_c
 
 
 def test_a_chunk_counts_as_one_for_concurrency_its_own_and_a_shared_one(jobs: Jobs) -> None:
-    top = "limits: {ai: {concurrency: 3}}"
-    jobs.use(
-        "  a: {handler: 'H:echo_all', chunk: {size: 4, wait: 0s}, concurrency: 2, uses: [ai]}\n"
-        "  b: {handler: 'H:echo', uses: [ai]}",
-        top,
-    )
+    task = "  a: {handler: 'H:echo_all', chunk: {size: 4, wait: 0s}, concurrency: 2, uses: [ai]}"
+    jobs.use(f"{task}\n  b: {{handler: 'H:echo', uses: [ai]}}", "limits: {ai: {concurrency: 3}}")
     jobs.add("a", 20)
     jobs.add("b", 20)
     first, second = jobs.worker(), jobs.worker()
@@ -280,12 +259,13 @@ def test_a_chunk_counts_as_one_for_concurrency_its_own_and_a_shared_one(jobs: Jo
     assert len(jobs.claim(jobs.worker(), 5, tasks=["a"])) == 4
 
 
-def test_jobs_that_were_claimed_together_before_their_task_had_a_chunk_count_one_by_one(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo', concurrency: 3}")
-    jobs.add("a", 9)
-    assert len(jobs.claim(jobs.worker(), 5)) == 3
-    jobs.use("  a: {handler: 'H:echo_all', chunk: {size: 4, wait: 0s}, concurrency: 3}")
-    assert jobs.claim(jobs.worker(), 5) == []
+def test_jobs_claimed_before_a_chunk_and_jobs_of_old_processes_count_one_by_one(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo', concurrency: 4}")
+    jobs.add("a", 20)
+    assert len(jobs.claim(jobs.worker(), 2)) == 2
+    jobs.use("  a: {handler: 'H:echo_all', concurrency: 4, chunk: {size: 5, wait: 0s}}")
+    assert [row["kind"] for row in jobs.look(jobs.worker(), 8, revision=1)] == ["job", "job", "held"]
+    assert jobs.look(jobs.worker(), 8, revision=2)[0]["reason"] == "concurrency"
 
 
 def test_a_rate_counts_the_jobs_of_chunks_and_no_window_has_more(jobs: Jobs) -> None:
@@ -351,13 +331,3 @@ def test_a_job_that_is_not_to_start_with_others_is_not_in_a_chunk(jobs: Jobs) ->
     jobs.rows("SELECT zeke_jobs.change_jobs('cancel', jsonb_build_object('id', %s::text))", cancelled)
     assert [row["message_id"] for row in chunks.claim(1, jobs.me)] == [suspect], "alone, in an empty process"
     assert {row["message_id"] for row in chunks.claim(1)} == set(ids[3:])
-
-
-def test_a_process_of_an_older_revision_gets_one_job_at_a_time(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo', concurrency: 4}")
-    jobs.add("a", 20)
-    assert len(jobs.claim(jobs.worker(), 2)) == 2
-    jobs.use("  a: {handler: 'H:echo_all', concurrency: 4, chunk: {size: 5, wait: 0s}}")
-    old = jobs.worker()
-    assert [row["kind"] for row in jobs.look(old, 8, revision=1)] == ["job", "job", "held"]
-    assert jobs.look(jobs.worker(), 8, revision=2)[0]["reason"] == "concurrency"

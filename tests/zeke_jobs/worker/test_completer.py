@@ -1,8 +1,8 @@
 """A process keeps each job's outcome until its commit, despite failures and locks, and computes it by the policy."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from types import SimpleNamespace
@@ -20,13 +20,12 @@ import zeke_jobs
 from tests.waiting import eventually
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Patch, a_claim, ended
+from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, a_claim, ended
 from zeke_jobs.config.models import Retry as Policy
 from zeke_jobs.errors import Defer, Reject, Retry
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.worker.broker import JobBroker
 from zeke_jobs.worker.claim.claims import Claim
 from zeke_jobs.worker.claim.held_jobs import HeldJobs
 from zeke_jobs.worker.finish import writer
@@ -80,6 +79,7 @@ class Scene:
         """Run the completer's thread until all outcomes are written."""
         self.completer.thread.start()
         self.completer.close(30.0)
+        assert len(self.held) == 0
 
     def states(self, claims: list[Claim]) -> list[str]:
         return [self.jobs.row(claim.id)["state"] for claim in claims]
@@ -93,25 +93,18 @@ def scene(jobs: Jobs, database: str) -> Iterator[Scene]:
     scene.pool.close()
 
 
-def test_a_completion_that_a_crash_undid_is_written_again(scene: Scene) -> None:
+def test_a_completion_is_forgotten_once_it_is_on_disk_and_is_written_again_after_a_crash(scene: Scene) -> None:
+    scene.jobs.rows("SET synchronous_commit = off")
     kept, undone = claims = scene.claim(2)
     scene.complete_without_flush(claims)
     undo = "UPDATE zeke_jobs.queue SET state = 'consumed', worker = %s, completed_on = NULL WHERE message_id = %s"
     scene.jobs.rows(undo, scene.worker, undone.id)
+    [written] = scene.jobs.rows("SELECT pg_current_wal_insert_lsn() AS at")
     scene.pool.failures = 1
     with capture_logs() as lines:
         scene.settle()
     assert scene.states([kept, undone]) == ["done", "done"]
     assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["outcomes wait for the database"]
-    assert len(scene.held) == 0
-
-
-def test_a_completion_is_forgotten_only_when_it_is_on_disk(scene: Scene) -> None:
-    scene.jobs.rows("SET synchronous_commit = off")
-    scene.complete_without_flush(scene.claim())
-    [written] = scene.jobs.rows("SELECT pg_current_wal_insert_lsn() AS at")
-    scene.settle()
-    assert len(scene.held) == 0
     assert scene.jobs.rows("SELECT 1 WHERE pg_current_wal_flush_lsn() >= %s", written["at"])
 
 
@@ -123,6 +116,18 @@ def test_a_completion_of_a_job_that_others_have_by_now_is_said_to_be_lost(scene:
         scene.settle()
     assert [line["outcome"] for line in lines if "no longer ours" in line["event"]] == ["completed"]
     assert scene.states([claim]) == ["consumed"]
+
+
+def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job(scene: Scene, monkeypatch: Patch) -> None:
+    def refuse(*_: object) -> set[UUID]:
+        raise psycopg2.errors.ProgramLimitExceeded("row is too big")
+
+    monkeypatch.setattr(writer, "_end_all", refuse)
+    (claim,) = scene.claim()
+    scene.completer.put(claim, Outcome("completed"))
+    scene.settle()
+    assert scene.states([claim]) == ["rejected"]
+    assert scene.jobs.row(claim.id)["attempts"][-1]["error"]["message"] == "row is too big"
 
 
 def test_an_end_whose_row_is_locked_is_told_once_and_written_later(scene: Scene, database: str) -> None:
@@ -141,18 +146,6 @@ def test_an_end_whose_row_is_locked_is_told_once_and_written_later(scene: Scene,
     assert [line["job_id"] for line in lines if "written later" in line["event"]] == [str(locked.id)]
 
 
-def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job(scene: Scene, monkeypatch: Patch) -> None:
-    def refuse(*_: object) -> set[UUID]:
-        raise psycopg2.errors.ProgramLimitExceeded("row is too big")
-
-    monkeypatch.setattr(writer, "_end_all", refuse)
-    (claim,) = scene.claim()
-    scene.completer.put(claim, Outcome("completed"))
-    scene.settle()
-    assert scene.states([claim]) == ["rejected"]
-    assert scene.jobs.row(claim.id)["attempts"][-1]["error"]["message"] == "row is too big"
-
-
 def test_many_that_are_handed_back_go_back_together_started_or_not_but_for_the_cancelled(scene: Scene) -> None:
     claims = scene.claim(5)
     cancelled: UUID = claims[2].id
@@ -164,7 +157,6 @@ def test_many_that_are_handed_back_go_back_together_started_or_not_but_for_the_c
     assert scene.states(claims) == ["queued", "queued", "rejected", "queued", "queued"]
     rows = [scene.jobs.row(claim.id) for claim in claims if claim.id != cancelled]
     assert {(row["worker"], row["attempt"], row["attempts"] == []) for row in rows} == {(None, 0, True)}
-    assert len(scene.held) == 0
 
 
 @pytest.mark.parametrize("kind", ["failures", "read_only"])
@@ -206,8 +198,7 @@ def test_a_connection_that_breaks_between_two_ends_hides_none(scene: Scene, monk
 
 OPEN = """
   honest: {handler: 'H:echo'}
-  gated: {handler: 'H:gated'}
-  failing: {handler: 'H:gated_failure', retry: {limit: 0}}
+  gated: {handler: 'H:gated', retry: {limit: 0}}
 """
 #: Each entry has a role, and the statements of its open transaction; %(jobs)s are running jobs of %(batch)s.
 HELD = {
@@ -220,19 +211,15 @@ HELD = {
 
 
 def test_an_open_transaction_delays_the_ends_that_need_its_locks_and_nothing_else(
-    database: str,
-    conn: Connection,
-    running: Callable[..., AbstractContextManager[JobBroker]],
-    monkeypatch: Patch,
+    database: str, conn: Connection, running: Running
 ) -> None:
     sign_up(conn)
     with running(OPEN, threads=8):
         for name, (role, statement) in HELD.items():
             handlers.GATE.clear()
-            monkeypatch.setattr(handlers, "CALLS", [])
+            handlers.CALLS.clear()
             conn.cursor().execute("SELECT zeke_jobs.open_batch(%s)", (name,))
-            sent = [zeke_jobs.send("gated", batch=name).id for _ in range(2)]
-            sent += [zeke_jobs.send("failing", batch=name).id for _ in range(2)]
+            sent = [zeke_jobs.send("gated", {"story_id": how}, batch=name).id for how in ("", "", "fail", "fail")]
             eventually(lambda: len(handlers.CALLS) == 4)
             with closing(psycopg2.connect(as_member(database, role))) as other, other.cursor() as cursor:
                 cursor.execute(statement, {"jobs": [str(one) for one in sent], "batch": name})
@@ -249,40 +236,19 @@ def test_an_open_transaction_delays_the_ends_that_need_its_locks_and_nothing_els
 POLICY = Policy(limit=2, delay=timedelta(seconds=1), factor=2.0, max_delay=timedelta(minutes=1), jitter=0.1)
 
 
-@given(
-    st.floats(0.001, 3600),
-    st.floats(1, 10),
-    st.floats(0, 1),
-    st.integers(1, 5000),
-    st.floats(0, 1),
-    st.floats(0.001, 1e6),
-)
-def test_a_backoff_is_never_negative_and_never_beyond_its_maximum(
-    delay: float, factor: float, jitter: float, retry: int, chance: float, longest: float
+@given(st.floats(1, 100), st.floats(0, 1e9), st.floats(0, 1e9), st.integers(1, 5000), st.floats(0, 1), st.floats(0, 1))
+@example(1.1, 1, 600, 66, 0, 0)
+@example(1.1, 1, 600, 1001, 0, 0)
+@example(100, 0, 600, 1001, 1, 1)
+def test_a_backoff_is_the_formula_of_jobs_yaml_never_negative_and_never_beyond_its_maximum(
+    factor: float, delay: float, longest: float, retry: int, jitter: float, chance: float
 ) -> None:
-    policy = Policy(
-        limit=1, delay=timedelta(seconds=delay), factor=factor, max_delay=timedelta(seconds=longest), jitter=jitter
-    )
-    assert 0 <= backoff(policy, retry, chance=chance) <= policy.max_delay.total_seconds()
-
-
-@given(st.floats(1, 100), st.floats(0, 1e9), st.floats(0, 1e9), st.integers(1, 1001))
-@example(1.1, 1, 600, 66)
-@example(1.1, 1, 600, 1001)
-@example(100, 0, 600, 1001)
-def test_a_backoff_is_the_formula_of_jobs_yaml(factor: float, delay: float, longest: float, retry: int) -> None:
-    policy = Policy(delay=timedelta(seconds=delay), factor=factor, max_delay=timedelta(seconds=longest))
+    said: dict[str, Any] = {"delay": timedelta(seconds=delay), "max_delay": timedelta(seconds=longest)}
+    policy = Policy(factor=factor, jitter=jitter, **said)
     exact = Fraction(policy.delay.total_seconds()) * Fraction(factor) ** (retry - 1)
     promised = min(Fraction(policy.max_delay.total_seconds()), exact)
     assert backoff(policy, retry, chance=0.5) == pytest.approx(float(promised), rel=1e-9)
-
-
-def test_a_handler_may_grant_more_retries_or_fewer_than_the_policy() -> None:
-    assert of_exception(Retry(5, "no connection", limit=9), POLICY, retries=8).how == "retry"
-    assert of_exception(Retry(5, "no connection", limit=9), POLICY, retries=9).how == "failed"
-    assert of_exception(Retry(5, "once is enough", limit=0), POLICY, retries=0).how == "failed"
-    with pytest.raises(ValueError, match="expected a limit of retries of at least 0, got -1"):
-        Retry(limit=-1)
+    assert 0 <= backoff(policy, retry, chance=chance) <= policy.max_delay.total_seconds()
 
 
 class HostBusy(Retry):
@@ -294,7 +260,12 @@ class NotAPage(Reject):
     """The page can never be an article."""
 
 
-def test_an_exception_type_can_carry_its_own_verdict() -> None:
+def test_an_exception_decides_about_retries_also_beyond_the_policy_and_may_do_so_by_its_type() -> None:
+    assert of_exception(Retry(5, "no connection", limit=9), POLICY, retries=8).how == "retry"
+    assert of_exception(Retry(5, "no connection", limit=9), POLICY, retries=9).how == "failed"
+    assert of_exception(Retry(5, "once is enough", limit=0), POLICY, retries=0).how == "failed"
+    with pytest.raises(ValueError, match="expected a limit of retries of at least 0, got -1"):
+        Retry(limit=-1)
     assert of_exception(HostBusy(), POLICY, retries=19).delay == 60
     assert of_exception(dramatiq.Retry("later", delay=1500), POLICY, retries=0).delay == 1.5
     assert of_exception(NotAPage("it is a picture"), POLICY, retries=0).how == "failed"

@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 import zeke_jobs
+from tests.each import each
 from tests.waiting import eventually
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, one_worker
@@ -40,42 +41,36 @@ def spend(payload: Purse, ctx: Context) -> None:
             raise Reject("no use")
 
 
-def cost(job: zeke_jobs.Job) -> str:
-    return f"{job.cost} {job.currency}"
-
-
 def ran(task: str, **payload: Any) -> zeke_jobs.Job:
     return ended(zeke_jobs.send(task, payload).id)
 
 
 @pytest.mark.usefixtures("worker")
-def test_amounts_add_up_exactly_and_a_job_that_says_nothing_costs_an_unknown_amount() -> None:
-    assert cost(ran("spend", amounts=["0.1", "0.2", "0.00000001"])) == "0.30000001 USD"
-    assert cost(ran("spend", amounts=["0"])) == "0 USD"
-    assert cost(ran("echo")) == "None None"
-
-
-@pytest.mark.usefixtures("worker")
-@pytest.mark.parametrize(("fail", "status", "said"), [("once", "completed", "0.4 USD"), ("rejected", "failed", "0.2 USD")])  # fmt: skip
-def test_what_was_spent_stays_spent_when_the_transaction_is_taken_back(fail: str, status: str, said: str) -> None:
-    job = ran("spend", amounts=["0.2"], fail=fail)
-    assert (job.status, cost(job)) == (status, said)
-
-
-@pytest.mark.usefixtures("worker")
-def test_a_job_has_one_currency() -> None:
-    job = ran("spend", amounts=["3"], fail="mixed")
-    assert (job.status, cost(job)) == ("failed", "6 USD")
-    assert "expected a cost in USD, as this job's before, got EUR" in job.attempts[-1]["error"]["message"]
+@each(
+    ("amounts", "fail", "status", "said"),
+    [
+        (["0.1", "0.2", "0.00000001"], "", "completed", "0.30000001 USD"),
+        (["0"], "", "completed", "0 USD"),
+        ([], "", "completed", "None None"),
+        (["0.2"], "once", "completed", "0.4 USD"),
+        (["0.2"], "rejected", "failed", "0.2 USD"),
+        (["3"], "mixed", "failed", "6 USD"),
+    ],
+)
+def test_amounts_add_up_and_stay_spent_when_a_transaction_is_taken_back(
+    amounts: list[str], fail: str, status: str, said: str
+) -> None:
+    job = ran("spend", amounts=amounts, fail=fail)
+    assert (job.status, f"{job.cost} {job.currency}") == (status, said)
+    assert ("expected a cost in USD, as this job's before, got EUR" in str(job.attempts)) == (fail == "mixed")
 
 
 def test_a_cost_that_no_budget_counts_because_of_its_currency_is_warned_of(running: Running) -> None:
-    tasks = f"""
-  euros: {{handler: '{HERE}:spend', budget: 5 EUR/d}}
-  spend: {{handler: '{HERE}:spend', budget: 5 USD/d}}
-"""
-    with capture_logs() as lines, running(tasks):
-        for task in ("spend", "euros"):
+    tasks = [
+        f"  {name}: {{handler: '{HERE}:spend', budget: 5 {unit}/d}}" for name, unit in (("a", "USD"), ("b", "EUR"))
+    ]
+    with capture_logs() as lines, running("\n".join(tasks)):
+        for task in ("a", "b"):
             assert ran(task, amounts=["0.2"]).status == "completed"
     said = [(line["budget"], line["cost"]) for line in lines if "another currency" in line["event"]]
     assert said == [("EUR", "0.2 USD")]
@@ -131,16 +126,12 @@ def test_what_a_job_used_and_cost_replaces_its_estimate(running: Running, jobs: 
 @pytest.mark.parametrize(("n", "status"), [(0, "created"), (30, "completed")])
 def test_a_throttled_job_closes_its_limit_for_all(running: Running, jobs: Jobs, n: int, status: str) -> None:
     with running(LIMITED, TOP):
-        job = zeke_jobs.send("ask", {"n": n}).id
+        unknown = zeke_jobs.send("ask", {"story_id": "engine"}).id
+        eventually(lambda: jobs.row(unknown)["waiting_for"] == SAID)
         gate = "SELECT closed_by, closed_why, concurrency FROM zeke_jobs.limit_use WHERE name = 'limit/ai'"
+        assert jobs.rows(gate)[0]["closed_by"] is None
+        job = zeke_jobs.send("ask", {"n": n}).id
         eventually(lambda: jobs.rows(gate)[0]["closed_by"])
         eventually(lambda: zeke_jobs.status(job).status == status)
         assert jobs.rows(gate) == [{"closed_by": "throttled", "closed_why": SAID, "concurrency": 2}]
         assert jobs.row(job)["attempt"] == int(bool(n))
-
-
-def test_a_limit_that_jobs_yaml_does_not_have_leaves_the_job_deferred(running: Running, jobs: Jobs) -> None:
-    with running(LIMITED, TOP):
-        job = zeke_jobs.send("ask", {"story_id": "engine"}).id
-        eventually(lambda: jobs.row(job)["waiting_for"] == SAID)
-        assert jobs.row(job)["state"] == "queued"

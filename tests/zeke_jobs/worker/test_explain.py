@@ -8,7 +8,7 @@ sessions of zeke_jobs and of others.
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -32,35 +32,44 @@ QUEUED = "state = 'queued' AND task = 'bulk' AND deaths = 0 AND expires_on IS NU
 FAILED = "state = 'rejected' AND task = 'bulk' AND cancelled_on IS NULL"
 
 
+Call: TypeAlias = Callable[[BigTable], Any]
+
+
 @dataclass(frozen=True)
 class Case:
     name: str
     index: str
-    call: Callable[[BigTable], Any]
+    call: Call
     most: int = MOST
 
 
-def claim(task: str) -> Callable[[BigTable], Any]:
-    return lambda big: big.claim(task)
+def run(statement: str, first: str = "", **params: Any) -> Call:
+    """Run a statement, after another one if ``first`` names it."""
+    return lambda big: (first and SQL.all(big.jobs.conn, first), SQL.all(big.jobs.conn, statement, **params))
 
 
-def run(statement: str, **params: Any) -> Callable[[BigTable], Any]:
-    return lambda big: SQL.all(big.jobs.conn, statement, **params)
+def look(statement: str, **params: Any) -> Call:
+    return run(statement, "doctor/snapshot", **params)
 
 
-def look(statement: str, **params: Any) -> Callable[[BigTable], Any]:
-    return lambda big: SQL.all(big.jobs.conn, "doctor/snapshot") and SQL.all(big.jobs.conn, statement, **params)
+def does(call: Call) -> Call:
+    """Check that the call changes something."""
+
+    def work(big: BigTable) -> None:
+        assert call(big)
+
+    return work
 
 
-ONE = {"task": "capped", "revision": "1", "payload": '{"n": 1}', "options": "{}"}
-NO_FILTER = {"id": None, **dict.fromkeys(FILTERS), "sent": None, "after": None, "limit": 20}
+ONE: dict[str, Any] = {"task": "capped", "revision": "1", "payload": '{"n": 1}', "options": "{}"}
+NO_FILTER: dict[str, Any] = {"id": None, **dict.fromkeys(FILTERS), "sent": None, "after": None, "limit": 20}
 
 
-def by_id(statement: str, where: str, **params: Any) -> Callable[[BigTable], Any]:
+def by_id(statement: str, where: str, **params: Any) -> Call:
     return lambda big: big.known(where) and SQL.all(big.jobs.conn, statement, **{**params, "id": big.known(where)})
 
 
-def change(verb: str, most: int, where: str = "", **filters: Any) -> Callable[[BigTable], Any]:
+def change(verb: str, most: int, where: str = "", **filters: Any) -> Call:
     said = {"value": "{}", "reason": None, "by": "y", "after": None, "most": most}
 
     def work(big: BigTable) -> Any:
@@ -70,32 +79,22 @@ def change(verb: str, most: int, where: str = "", **filters: Any) -> Callable[[B
     return work
 
 
-def send(task: str, options: str = "{}") -> Callable[[BigTable], Any]:
+def send(task: str, options: str = "{}") -> Call:
     return lambda big: big.jobs.add(task, payload='{"n": 1}', options=options)
 
 
-def complete(big: BigTable) -> None:
-    assert big.jobs.complete(WORKER, big.active("shared"))
+def finish(outcome: str) -> Call:
+    return does(lambda big: big.jobs.finish(WORKER, big.active("full")[0], outcome, error="{}"))
 
 
-def finish(outcome: str) -> Callable[[BigTable], Any]:
-    def call(big: BigTable) -> None:
-        assert big.jobs.finish(WORKER, big.active("full")[0], outcome, error="{}")
-
-    return call
-
-
-def all_that_follows(outcome: str) -> Callable[[BigTable], Any]:
+def all_that_follows(outcome: str) -> Call:
     """Add a job with a batch, a retention period and a dramatiq-pg producer, and end the job."""
 
     def call(big: BigTable) -> None:
         (job,) = big.jobs.add("bulk", payload='{"n": 1}')
-        big.jobs.rows(
-            """UPDATE zeke_jobs.queue SET state = 'consumed', worker = %s, claim = 1, claimed_on = zeke_jobs.now(),
-               extra = '{"batch": "b", "keep": "1 day", "producer": true}' WHERE message_id = %s""",
-            WORKER,
-            job,
-        )
+        claimed = f"state = 'consumed', worker = '{WORKER}', claim = 1, claimed_on = zeke_jobs.now()"
+        extra = '{"batch": "b", "keep": "1 day", "producer": true}'
+        big.jobs.rows(f"UPDATE zeke_jobs.queue SET {claimed}, extra = %s WHERE message_id = %s", extra, job)
         held = {"message_id": job, "claim": 1}
         if outcome == "completed":
             assert big.jobs.complete(WORKER, [held])
@@ -105,7 +104,7 @@ def all_that_follows(outcome: str) -> Callable[[BigTable], Any]:
     return call
 
 
-def twice(call: Callable[[BigTable], Any]) -> Callable[[BigTable], Any]:
+def twice(call: Call) -> Call:
     return lambda big: [call(big) for _ in range(2)]
 
 
@@ -113,23 +112,14 @@ def cancelling(big: BigTable) -> None:
     SQL.all(big.jobs.conn, "job/cancelling", worker=WORKER, held=[c["message_id"] for c in big.active("full")])
 
 
-def started(big: BigTable) -> None:
-    claims = big.active("full")
-    ids, numbers = [c["message_id"] for c in claims], [c["claim"] for c in claims]
-    SQL.all(big.jobs.conn, "job/mark_started", worker=WORKER, ids=ids, claims=numbers, after=[0.0] * len(ids))
-
-
-def fence(big: BigTable) -> None:
+def fence(big: BigTable) -> bool:
     held = big.active("full")[0]
-    assert big.jobs.fence(WORKER, held["message_id"], held["claim"])
+    return big.jobs.fence(WORKER, held["message_id"], held["claim"])
 
 
-def pause(target: str, then: Callable[[BigTable], Any]) -> Callable[[BigTable], Any]:
-    def call(big: BigTable) -> None:
-        big.jobs.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES (%s, 'a test')", target)
-        then(big)
-
-    return call
+def paused(big: BigTable) -> None:
+    big.jobs.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/bulk', 'a test')")
+    big.claim()
 
 
 def rescue(big: BigTable) -> None:
@@ -138,30 +128,26 @@ def rescue(big: BigTable) -> None:
     assert SQL.all(big.jobs.conn, "worker/rescue")
 
 
-def purge(status: str) -> Callable[[BigTable], Any]:
-    said = {"after": "-infinity", "before": "infinity", "limit": 100}
+def purge(status: str) -> Call:
+    said: dict[str, Any] = {"after": "-infinity", "before": "infinity", "limit": 100}
     return run("retention/purge", task="bulk", status=status, **said)
 
 
 CASES = [
     Case("claim of all tasks", "queue_ready", lambda big: big.claim()),
-    Case("claim of a task without limits", "queue_ready", claim("bulk")),
-    Case("claim of a task whose limit is full", "queue_active", claim("full")),
-    Case("claim of a task with a shared limit", "queue_active", claim("shared")),
-    Case("claim by rate", "queue_ready", claim("urgent")),
-    Case("claim by key, the longest key blocked", "queue_ready_key", claim("keyed")),
-    Case("claim where nothing is due yet", "queue_ready", claim("later")),
-    Case("claim where all is paused", "queue_ready", pause("task/bulk", lambda big: big.claim())),
+    Case("claim of a task without limits", "queue_ready", lambda big: big.claim("bulk")),
+    Case("claim of a task whose limit is full", "queue_active", lambda big: big.claim("full")),
+    Case("claim of a task with a shared limit", "queue_active", lambda big: big.claim("shared")),
+    Case("claim by rate", "queue_ready", lambda big: big.claim("urgent")),
+    Case("claim by key, the longest key blocked", "queue_ready_key", lambda big: big.claim("keyed")),
+    Case("claim where nothing is due yet", "queue_ready", lambda big: big.claim("later")),
+    Case("claim where all is paused", "queue_ready", paused),
     Case("claim of a suspect", "queue_apart", lambda big: big.jobs.claim(WORKER, 8, ["bulk"], is_empty=True)),
-    Case(
-        "when the next is due",
-        "queue_ready",
-        run("job/next_due", queue="default", tasks=["bulk", "later", "keyed"], since=0),
-    ),
-    Case("start mark", "queue_pkey", started),
-    Case("completion", "queue_pkey", complete),
+    Case("next due", "queue_ready", run("job/next_due", queue="default", tasks=["bulk", "later", "keyed"], since=0)),
+    Case("start mark", "queue_pkey", lambda big: big.jobs.start(WORKER, big.active("full"))),
+    Case("completion", "queue_pkey", does(lambda big: big.jobs.complete(WORKER, big.active("shared")))),
     *(Case(f"end by {how}", "queue_pkey", finish(how)) for how in ("retry", "failed", "deferred", "returned")),
-    Case("fence", "queue_pkey", fence),
+    Case("fence", "queue_pkey", does(fence)),
     Case("cancelled jobs of a worker", "queue_pkey", cancelling),
     Case("rescue with nobody lost", "queue_active", run("worker/rescue")),
     Case("rescue", "queue_active", rescue),
@@ -185,10 +171,7 @@ CASES = [
 ]
 #: Statements in OURS are no functions with settings, so they run only in sessions of zeke_jobs.
 OURS = [
-    *(
-        Case(f"all that follows from {how}", "queue_pkey", all_that_follows(how))
-        for how in ("completed", "failed", "retry")
-    ),
+    *(Case(f"all that follows {how}", "queue_pkey", all_that_follows(how)) for how in ("completed", "failed", "retry")),
     Case("status", "queue_pkey", by_id("job/list", QUEUED, **NO_FILTER)),
     Case("cancel", "queue_pkey", change("cancel", 1, QUEUED)),
     Case("retry", "queue_pkey", change("retry", 1, FAILED)),

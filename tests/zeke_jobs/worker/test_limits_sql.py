@@ -33,9 +33,6 @@ class Day:
     def end(self, claims: list[dict[str, Any]]) -> None:
         assert len(self.jobs.complete(self.worker, claims)) == len(claims)
 
-    def used(self, claim: dict[str, Any], **units: float) -> None:
-        self.jobs.rows("SELECT zeke_jobs.report(%s, %s, %s)", claim["message_id"], claim["claim"], Json(units))
-
     def opens(self, task: str) -> float | None:
         """Return when the task's closed limit opens, in seconds after noon, or None if it opens when a job ends."""
         (held,) = [row for row in self.jobs.look(self.worker, 100) if row["kind"] == "held" and row["task"] == task]
@@ -45,8 +42,8 @@ class Day:
     def limit(self, name: str) -> dict[str, Any]:
         return self.jobs.rows("SELECT * FROM zeke_jobs.limit_use WHERE name = %s", name)[0]
 
-    def fail(self, claim: dict[str, Any]) -> None:
-        assert self.jobs.finish(self.worker, claim, "retry", breaks=True)
+    def fail(self, *claims: dict[str, Any]) -> None:
+        assert all(self.jobs.finish(self.worker, claim, "retry", breaks=True) for claim in claims)
 
 
 def most_within(found: list[float], seconds: float) -> int:
@@ -116,10 +113,8 @@ def test_a_lone_late_start_closes_neither_its_rate_nor_its_key_for_longer_than_i
     for n in range(20):
         jobs.add("a", options=f'{{"key": "{n}"}}')
     assert len(day.claim(15.1)) == 9
-    (key,) = jobs.rows(
-        "SELECT extract(epoch FROM next_at - %s)::float8 AS s FROM zeke_jobs.bucket_key WHERE key = 'k'", NOON
-    )
-    assert key["s"] == pytest.approx(60.25 + 14.75)
+    (key,) = jobs.rows("SELECT next_at FROM zeke_jobs.bucket_key WHERE key = 'k'")
+    assert (key["next_at"] - NOON).total_seconds() == pytest.approx(60.25 + 14.75)
     for seconds, left in ((3674, 1), (3735, 0)):  # A key is forgotten an hour after its limit would admit a job again.
         day.at(seconds)
         jobs.tidy()
@@ -227,7 +222,7 @@ def test_a_job_of_units_starts_when_those_before_are_spaced_out(jobs: Jobs) -> N
     (first,) = day.claim(0)
     assert day.claim(24.0) == []  # The next job needs 400 of the 1000 units a minute.
     assert day.opens("a") == pytest.approx(24.1, abs=0.1)
-    day.used(first, tokens=100)
+    jobs.used(first, tokens=100)
     day.end([first])
     assert len(day.claim(24.05)) == 1  # The first job returned 300 unused units.
 
@@ -236,8 +231,8 @@ def test_overuse_is_charged_to_the_next_jobs_at_once(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 100}}", TOKENS, a=9)
     (first,) = day.claim(0, want=1)
     day.at(0.4)
-    day.used(first, tokens=950)
-    day.used({**first, "claim": 0}, tokens=9000)  # An earlier claim counts nothing.
+    jobs.used(first, tokens=950)
+    jobs.used({**first, "claim": 0}, tokens=9000)  # An earlier claim counts nothing.
     assert day.claim(56) == []
     day.end([first])
     assert len(day.claim(58)) == 1
@@ -246,11 +241,11 @@ def test_overuse_is_charged_to_the_next_jobs_at_once(jobs: Jobs) -> None:
 def test_the_send_knows_better_than_the_last_jobs_and_they_better_than_jobs_yaml(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400}}", TOKENS, a=2)
     (first,) = day.claim(0)
-    day.used(first, tokens=100)
+    jobs.used(first, tokens=100)
     day.end([first])
     (second,) = day.claim(30)
     assert taken(jobs, second) == 100
-    day.used(second, tokens=300)
+    jobs.used(second, tokens=300)
     day.end([second])
     jobs.add("a", options='{"units": {"tokens": 250}}')
     (third,) = day.claim(60)
@@ -312,10 +307,8 @@ def one_attempt(jobs: Jobs) -> tuple[Day, dict[str, Any]]:
 
 def counts(day: Day) -> dict[str, float]:
     """Return the units of the only job: the estimate at its claim, plus all later changes."""
-    found = day.jobs.rows(
-        "SELECT unit, sum(amount)::float8 AS n FROM zeke_jobs.bucket_change WHERE unit <> 'jobs' GROUP BY unit"
-    )
-    left = KEPT | {row["unit"]: KEPT[row["unit"]] + row["n"] for row in found}
+    changes = "SELECT unit, sum(amount)::float8 AS n FROM zeke_jobs.bucket_change WHERE unit <> 'jobs' GROUP BY unit"
+    left = KEPT | {row["unit"]: KEPT[row["unit"]] + row["n"] for row in day.jobs.rows(changes)}
     return {unit: amount for unit, amount in left.items() if amount}
 
 
@@ -331,6 +324,7 @@ OUTCOMES: list[tuple[str, str | None, dict[str, float], bool]] = [
     ("failed", "WorkerStopped", KEPT, True),
     ("cancelled", None, KEPT, True),
     ("returned", None, KEPT, True),
+    *((f"{outcome} unstarted", None, {}, False) for outcome in ("cancelled", "returned", "failed")),
 ]
 LESS, MORE = {"tokens": 100, "USD": 0.25}, {"tokens": 900, "USD": 3}
 
@@ -344,24 +338,19 @@ def test_an_attempt_counts_what_it_said_and_at_least_its_estimate_where_it_was_c
 ) -> None:
     day, claim = one_attempt(jobs)
     if said:
-        day.used(claim, **said)
+        jobs.used(claim, **said)
     if outcome == "died":
         day.at(100)
         assert jobs.rows("SELECT * FROM zeke_jobs.rescue()")
     elif outcome == "completed":
         day.end([claim])
     else:
-        jobs.finish(day.worker, claim, outcome, error=error and Json({"type": error}), delay=3600.0)
+        outcome, _, unstarted = outcome.partition(" ")
+        after = None if unstarted else 0.0
+        jobs.finish(day.worker, claim, outcome, error=error and Json({"type": error}), delay=3600.0, after=after)
     assert counts(day) == ({unit: max(said[unit], KEPT[unit] * cut_off) for unit in said} if said else silent)
     learned = jobs.rows("SELECT * FROM zeke_jobs.bucket_change WHERE used IS NOT NULL")
     assert len(learned) == (2 if said and not cut_off else 0)
-
-
-@pytest.mark.parametrize("outcome", ["cancelled", "returned", "failed"])
-def test_a_job_that_ends_before_it_starts_counts_nothing(jobs: Jobs, outcome: str) -> None:
-    day, claim = one_attempt(jobs)
-    jobs.finish(day.worker, claim, outcome, after=None)
-    assert counts(day) == {}
 
 
 THROTTLE = "limits: {ai: {concurrency: 8, throttle: {least: 3, raise_every: 10s}}}"
@@ -412,8 +401,7 @@ BREAKER = "limits: {ai: {breaker: {failures: 3, within: 1m, pause: 10s}}}"
 def test_a_breaker_opens_probes_and_closes(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 1}}", BREAKER, a=9)
     running = day.claim(0, want=5)
-    for claim in running[:3]:
-        day.fail(claim)
+    day.fail(*running[:3])
     assert day.claim(1) == []  # The breaker is open.
     assert day.limit("limit/ai")["closed_by"] == "breaker"
     late = running[3]
@@ -431,8 +419,7 @@ def test_a_breaker_opens_probes_and_closes(jobs: Jobs) -> None:
     assert len(running) > 1
     assert day.limit("limit/ai")["closed_by"] is None
     jobs.add("a", 9)
-    for claim in [*running, *day.claim(24)][:3]:
-        day.fail(claim)
+    day.fail(*(*running, *day.claim(24))[:3])
     assert day.claim(25) == []
     (probe,) = day.claim(35)
     jobs.finish(day.worker, probe, "returned", after=None)
@@ -469,8 +456,7 @@ def test_a_probe_whose_worker_died_probes_again_though_nothing_else_waits(jobs: 
 def test_a_breaker_forgets_failures_from_before_its_time(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", BREAKER, a=9)
     for second in (0, 61):
-        for claim in day.claim(second, want=2):
-            day.fail(claim)
+        day.fail(*day.claim(second, want=2))
     assert len(day.claim(62, want=1)) == 1
 
 
@@ -479,11 +465,9 @@ def test_a_breaker_may_count_a_share_of_at_least_ten_failures(jobs: Jobs) -> Non
     day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai]}", top, a=60)
     running = day.claim(0, want=30)
     day.end(running[:12])
-    for claim in running[12:23]:
-        day.fail(claim)
+    day.fail(*running[12:23])
     assert len(day.claim(0.5, want=1)) == 1  # So far 11 of 23 attempts have failed.
-    day.fail(running[23])
-    day.fail(running[24])
+    day.fail(*running[23:25])
     assert day.claim(0.6) == []
 
 
@@ -491,8 +475,7 @@ def test_a_breaker_counts_failures_of_jobs_whose_task_was_renamed_meanwhile(jobs
     day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 1}}", BREAKER, a=4)
     *running, late = day.claim(0)
     jobs.use("  b: {handler: 'H:echo', uses: [ai], retry: {limit: 1}, aliases: [a]}", BREAKER)
-    for claim in running:
-        day.fail(claim)
+    day.fail(*running)
     jobs.add("b")
     assert day.claim(1) == []  # The breaker is open.
     day.fail(late)
@@ -503,8 +486,7 @@ def test_a_limit_opens_when_it_loses_its_breaker_but_not_from_a_throttling(jobs:
     tasks = "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 9}}"
     day = Day(jobs, tasks, BREAKER, a=4)
     *running, last = day.claim(0)
-    for claim in running:
-        day.fail(claim)
+    day.fail(*running)
     assert day.claim(1) == []  # The breaker is open.
     jobs.use(tasks, "limits: {ai: {concurrency: 9}}")
     assert day.limit("limit/ai")["closed_by"] is None

@@ -21,9 +21,7 @@ TASKS = """
   echo-async: {handler: 'H:echo_async'}
   fail: {handler: 'H:fail', retry: {limit: 1, delay: 0s}}
   chain: {handler: 'F:chain'}
-  defer-once: {handler: 'H:defer_once', retry: {limit: 0}}
-  reject: {handler: 'H:reject'}
-  retry-soon: {handler: 'H:retry_soon', retry: {limit: 2, delay: 5m}}
+  ends: {handler: 'H:ends', retry: {limit: 2, delay: 5m}}
   slow: {handler: 'H:spin', timeout: 100ms, retry: {limit: 0}}
   signup: {handler: 'H:sign_up', retry: {limit: 0}, sensitive: [email]}
 """
@@ -32,9 +30,7 @@ worker = one_worker(TASKS, RECORDER)
 
 
 @pytest.fixture(autouse=True)
-def nothing_heard() -> Iterator[None]:
-    HEARD.clear()
-    yield
+def nothing_heard() -> None:
     HEARD.clear()
 
 
@@ -49,7 +45,7 @@ def settled(*wanted: str, count: int = 1) -> list[Any]:
 
 
 @pytest.mark.usefixtures("worker")
-def test_it_is_told_what_the_handler_returned_or_completed_with() -> None:
+def test_it_is_told_of_ends_and_no_log_has_a_payload(caplog: pytest.LogCaptureFixture) -> None:
     outcome("echo", {"n": 3})
     outcome("echo-async", {"n": 4})
     outcome("chain", {"n": 1})
@@ -58,10 +54,7 @@ def test_it_is_told_what_the_handler_returned_or_completed_with() -> None:
     assert heard("after")[:2] == [{"n": 3, "attempt": 1, "task": "echo"}, 4]
     assert {"sent": 1} in heard("after")
     assert set(heard("acknowledged")) == {False}
-
-
-@pytest.mark.usefixtures("worker")
-def test_it_is_told_of_exceptions_and_dramatiqs_logs_have_no_payload(caplog: pytest.LogCaptureFixture) -> None:
+    HEARD.clear()
     caplog.set_level(logging.DEBUG, logger="dramatiq")
     failure("fail", {"n": 3})
     settled("rejected")
@@ -77,8 +70,8 @@ def test_it_is_told_of_exceptions_and_dramatiqs_logs_have_no_payload(caplog: pyt
 
 def test_what_a_handler_says_to_the_engine_is_no_error(running: Running) -> None:
     with running(TASKS, RECORDER):
-        for count, task in enumerate(("defer-once", "reject", "retry-soon"), 1):
-            zeke_jobs.send(task)
+        for count, end in enumerate(("defer", "reject", "retry"), 1):
+            zeke_jobs.send("ends", {"story_id": end})
             settled("is", count=count)
     assert heard("is")[0] == "expected"
     assert "error" not in heard("is")
@@ -195,31 +188,19 @@ def test_each_failed_attempt_is_one_event(running: Running, sentry: Callable[...
     assert last["transaction"] == "fail"
 
 
-def test_a_job_whose_time_is_up_is_an_event(running: Running, sentry: Callable[..., Kept]) -> None:
-    kept = sentry()
-    with running(TASKS):
-        failure("slow")
-        eventually(lambda: kept.events)
-    [error] = kept.events[0]["exception"]["values"]
-    assert (error["type"], error["stacktrace"]["frames"][-1]["function"]) == ("TimedOut", "spin")
-
-
-def test_nothing_of_a_sensitive_field_is_sent(running: Running, sentry: Callable[..., Kept]) -> None:
+def test_a_timeout_is_an_event_and_sensitive_fields_are_not_sent(running: Running, sentry: Callable[..., Kept]) -> None:
     kept = sentry(max_request_body_size="always")
-    with running(TASKS):
-        failure("signup", {"email": "ada.lovelace@example.org", "pin": 4711})
-        eventually(lambda: kept.events)
-    [event] = kept.events
-    said = json.dumps(event)
-    assert "ada.lovelace@example.org" not in said
-    assert event["contexts"]["dramatiq"]["data"]["kwargs"] == {"email": "***", "pin": 4711}
-    assert event["exception"]["values"][0]["value"].startswith("no mail to ***")
-    assert all("vars" not in frame for frame in event["exception"]["values"][0]["stacktrace"]["frames"])
-
-
-def test_the_tags_of_one_job_are_not_on_the_events_of_the_next(running: Running, sentry: Callable[..., Kept]) -> None:
-    kept = sentry()
     with running(TASKS, threads=1):
-        outcome("echo")
+        failure("slow")
         sentry_sdk.capture_message("between jobs")
-    assert "task" not in (kept.events[0].get("tags") or {})
+        failure("signup", {"email": "ada.lovelace@example.org", "pin": 4711})
+        eventually(lambda: len(kept.events) == 3)
+    late, between, event = kept.events
+    [error] = late["exception"]["values"]
+    assert (error["type"], error["stacktrace"]["frames"][-1]["function"]) == ("TimedOut", "spin")
+    assert "task" not in (between.get("tags") or {})
+    assert "ada.lovelace@example.org" not in json.dumps(event)
+    assert event["contexts"]["dramatiq"]["data"]["kwargs"] == {"email": "***", "pin": 4711}
+    [error] = event["exception"]["values"]
+    assert error["value"].startswith("no mail to ***")
+    assert all("vars" not in frame for frame in error["stacktrace"]["frames"])

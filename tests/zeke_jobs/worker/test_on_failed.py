@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 import zeke_jobs
+from tests.each import each
 from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import Jobs, failure, one_worker
 
@@ -13,7 +14,7 @@ TASKS = """
   echo: {handler: 'H:echo', on_failed: report, retry: {limit: 0}}
   fail: {handler: 'H:fail', on_failed: report, retry: {limit: 1, delay: 1ms}}
   signup: {handler: 'H:sign_up', on_failed: report, sensitive: [email], retry: {limit: 0}}
-  details: {handler: 'H:reject_with_details', on_failed: report}
+  details: {handler: 'H:ends', on_failed: report}
   report: {handler: 'F:report', aliases: [old-report]}
 """
 worker = one_worker(TASKS)
@@ -31,23 +32,14 @@ def test_a_job_that_failed_for_good_sends_one_with_its_id_error_and_payload(tabl
     told = report["told"]
     assert (told["job_id"], told["task"], told["payload"]) == (str(failed.id), "fail", {"n": 3})
     assert (told["error"]["type"], told["error"]["message"]) == ("ValueError", "no luck with 3")
-    assert report["parent"] == failed.id
     assert report["result"] == {"type": "ValueError", "n": 3}
+    job = failure("signup", {"email": "ada@example.org"})
+    [report] = eventually(lambda: reports(table, job.id))
+    assert report["sensitive"] == ["payload.email"], "what is sensitive in the payload is so in the report"
+    assert "ada@example.org" not in str(zeke_jobs.status(report["message_id"]))
 
 
-def test_a_job_whose_worker_died_is_told_by_the_database(jobs: Jobs) -> None:
-    jobs.use(TASKS)
-    [job] = jobs.add("echo")
-    jobs.claim(jobs.me, 1)
-    jobs.rows(
-        "UPDATE zeke_jobs.worker SET heartbeat_on = now() - interval '1 hour', beating_since = now() - interval '2 hours'"
-    )
-    [rescued] = jobs.rows("SELECT * FROM zeke_jobs.rescue()")
-    assert rescued["outcome"] == "failed"
-    assert [report["told"]["error"]["type"] for report in reports(jobs, job)] == ["WorkerDied"]
-
-
-def test_a_retry_a_cancellation_and_an_expiry_are_no_failures(jobs: Jobs) -> None:
+def test_the_database_tells_of_a_worker_that_died_and_of_no_retry_cancellation_or_expiry(jobs: Jobs) -> None:
     jobs.use(TASKS)
     jobs.add("fail")
     jobs.end("retry", error=None)
@@ -59,9 +51,15 @@ def test_a_retry_a_cancellation_and_an_expiry_are_no_failures(jobs: Jobs) -> Non
     jobs.add("echo", options='{"expires": 0}')
     assert jobs.rows("SELECT zeke_jobs.expire(10) AS count") == [{"count": 1}]
     assert reports(jobs) == []
+    [job] = jobs.add("echo")
+    jobs.claim(jobs.me, 1, tasks=["echo"])
+    jobs.rows("UPDATE zeke_jobs.worker SET heartbeat_on = now() - interval '1 hour', beating_since = '-infinity'")
+    [rescued] = jobs.rows("SELECT * FROM zeke_jobs.rescue()")
+    assert rescued["outcome"] == "failed"
+    assert [report["told"]["error"]["type"] for report in reports(jobs, job)] == ["WorkerDied"]
 
 
-@pytest.mark.parametrize("kind", ["large", "deep"])
+@each("kind", ["large details", "deep details"])
 def test_a_rejection_with_details_at_the_bounds_keeps_its_reason(table: Jobs, kind: str) -> None:
     job = failure("details", {"story_id": kind})
     eventually(lambda: len(reports(table, job.id)) == 1)
@@ -73,26 +71,18 @@ def test_a_rejection_with_details_at_the_bounds_keeps_its_reason(table: Jobs, ki
     assert str(job.error["details"]).startswith("not kept: expected at most 1")
 
 
-def test_two_tasks_that_name_each_other_come_to_an_end(jobs: Jobs) -> None:
-    jobs.use("""
-  report: {handler: 'F:report', on_failed: page}
-  page: {handler: 'F:report', on_failed: report}
-""")
-    [job] = jobs.add("report", payload='{"job_id": "00000000-0000-0000-0000-000000000001", "task": "x"}')
-    jobs.end("failed")
-    [claim] = jobs.end("failed", 5)
-    assert claim["task"] == "page"
-    assert jobs.claim(jobs.me, 5) == []
-    assert jobs.row(job)["state"] == "rejected"
-
-
-def test_it_is_sent_whatever_waits_and_whatever_is_alike(jobs: Jobs) -> None:
-    jobs.use(
-        "  echo: {handler: 'H:echo', on_failed: old-report}\n  report: {handler: 'F:report', max_queued: 1, unique: [task], aliases: [old-report]}"
-    )
+def test_it_is_sent_whatever_waits_or_is_alike_and_tasks_that_name_each_other_come_to_an_end(jobs: Jobs) -> None:
+    report = "  report: {handler: 'F:report', max_queued: 1, unique: [task], aliases: [old-report], on_failed: page}"
+    jobs.use(f"  echo: {{handler: 'H:echo', on_failed: old-report}}\n{report}\n  page: {{handler: 'F:report', on_failed: report}}")  # fmt: skip
     jobs.add("echo", 3)
     jobs.end("failed", 3)
     assert len(reports(jobs)) == 3
+    jobs.end("failed", 3)
+    jobs.add("report", payload='{"job_id": "00000000-0000-0000-0000-000000000001", "task": "x"}')
+    jobs.end("failed")
+    assert [claim["task"] for claim in jobs.end("failed", 9)] == ["page"]
+    assert jobs.claim(jobs.me, 9) == []
+    assert {row["state"] for row in jobs.rows("SELECT state FROM zeke_jobs.queue")} == {"rejected"}
 
 
 @pytest.mark.parametrize("payload", ['{"story_id": "%s"}' % ("x" * 1_048_000), '{"n": %s}' % ("[" * 99 + "]" * 99)])
@@ -102,12 +92,3 @@ def test_a_payload_that_leaves_no_room_is_left_out(jobs: Jobs, payload: str) -> 
     jobs.end("failed", error='{"message": "%s"}' % ("e" * 2000))
     [report] = reports(jobs)
     assert report["told"]["payload"] is None
-
-
-def test_what_is_sensitive_in_its_payload_is_so_in_the_report(table: Jobs) -> None:
-    job = failure("signup", {"email": "ada@example.org"})
-    eventually(lambda: reports(table, job.id))
-    [report] = reports(table, job.id)
-    assert report["sensitive"] == ["payload.email"]
-    shown = zeke_jobs.status(report["message_id"])
-    assert "ada@example.org" not in str(shown)

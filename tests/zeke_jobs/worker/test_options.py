@@ -9,7 +9,8 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.worker.conftest import NOON, Jobs, Running, at_once, ended
+from tests.each import each
+from tests.zeke_jobs.worker.conftest import NOON, Jobs, Running, at_once, ended, jobs_of
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.worker.life import chores
@@ -25,11 +26,7 @@ TASKS = """
 """
 
 
-@pytest.fixture
-def jobs(jobs: Jobs) -> Jobs:
-    jobs.use(TASKS)
-    jobs.at()
-    return jobs
+jobs = jobs_of(TASKS)
 
 
 def send(task: str, n: int, story: str = "s", **options: Any) -> zeke_jobs.Sent:
@@ -40,7 +37,7 @@ def due(job: UUID) -> float:
     return (zeke_jobs.status(job).run_at - NOON).total_seconds()
 
 
-def test_a_later_send_replaces_run_time_and_options_and_leaves_what_it_does_not_name(jobs: Jobs) -> None:
+def test_a_later_send_replaces_what_it_names_until_the_job_is_claimed_and_during_a_wait_for_a_retry(jobs: Jobs) -> None:
     first = send("replace", 1, delay=600, priority=7, retry=5, key="k")
     jobs.at(10)
     send("replace", 2, delay=60, timeout=30)
@@ -49,6 +46,16 @@ def test_a_later_send_replaces_run_time_and_options_and_leaves_what_it_does_not_
     assert (row["priority"], row["key"]) == (7, "k")
     assert row["message"]["options"] == {"timeout": 30}
     assert (row["message"]["message_id"], row["message"]["actor_name"]) == (str(first.id), "replace")
+    jobs.rows("INSERT INTO zeke_jobs.step (job, name, result) VALUES (%s, 'one', '1')", first.id)
+    jobs.at(70)
+    jobs.end("retry", delay=60.0)
+    assert send("replace", 3).status == "retry"
+    assert due(first.id) == 130
+    assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
+    jobs.at(130)
+    assert len(jobs.claim(jobs.me, 1)) == 1
+    assert send("replace", 4).id != first.id
+    assert zeke_jobs.status(first.id).data["n"] == 3
 
 
 def test_a_postponed_job_moves_with_each_send_and_not_beyond_its_bound(jobs: Jobs) -> None:
@@ -63,23 +70,6 @@ def test_a_postponed_job_moves_with_each_send_and_not_beyond_its_bound(jobs: Job
     assert zeke_jobs.status(first.id).data["n"] == 1
 
 
-def test_a_job_that_has_been_claimed_is_not_touched_and_the_next_send_makes_another(jobs: Jobs) -> None:
-    first = send("replace", 1)
-    jobs.claim(jobs.worker(), 1)
-    second = send("replace", 2)
-    assert second.id != first.id
-    assert zeke_jobs.status(first.id).data["n"] == 1
-
-
-def test_a_job_that_waits_for_a_retry_gets_the_payload_and_forgets_its_steps_but_waits_on(jobs: Jobs) -> None:
-    first = send("replace", 1)
-    jobs.rows("INSERT INTO zeke_jobs.step (job, name, result) VALUES (%s, 'one', '1')", first.id)
-    jobs.end("retry", delay=60.0)
-    assert send("replace", 2).status == "retry"
-    assert due(first.id) == 60
-    assert jobs.rows("SELECT * FROM zeke_jobs.step") == []
-
-
 def test_a_replacement_that_is_rolled_back_has_not_happened(jobs: Jobs, other_conn: Connection) -> None:
     first = send("replace", 1)
     with pytest.raises(ValueError, match="no"), transaction(other_conn):
@@ -90,23 +80,18 @@ def test_a_replacement_that_is_rolled_back_has_not_happened(jobs: Jobs, other_co
     assert zeke_jobs.status(first.id).data["n"] == 1
 
 
-def test_many_and_sql_replace_too(jobs: Jobs) -> None:
+def test_many_and_sql_replace_too_and_a_replaced_job_stays_in_its_batch(jobs: Jobs) -> None:
     first = send("replace", 1, "a")
-    sent = zeke_jobs.send_many(
-        "replace", [{"n": 2, "story_id": "a"}, {"n": 3, "story_id": "b"}, {"n": 4, "story_id": "b"}]
-    )
+    said = [{"n": n, "story_id": story} for n, story in ((2, "a"), (3, "b"), (4, "b"))]
+    sent = zeke_jobs.send_many("replace", said)
     assert [one.replaced for one in sent] == [True, False, True]
-    assert zeke_jobs.status(first.id).data["n"] == 2
-    assert zeke_jobs.status(sent[1].id).data["n"] == 4
+    assert [zeke_jobs.status(one.id).data["n"] for one in (first, sent[1])] == [2, 4]
     assert jobs.add("replace", payload='{"n": 5, "story_id": "a"}') == [first.id]
     assert zeke_jobs.status(first.id).data["n"] == 5
-
-
-def test_a_replaced_job_stays_in_its_batch(jobs: Jobs) -> None:
-    zeke_jobs.send_many("replace", [{"n": 1}], batch="b", then=("plain", {}))
+    (batched,) = zeke_jobs.send_many("replace", [{"n": 1}], batch="b", then=("plain", {}))
     zeke_jobs.send("replace", {"n": 2})
-    row = jobs.rows("SELECT extra ->> 'batch' AS batch, message -> 'options' AS options FROM zeke_jobs.queue")
-    assert row == [{"batch": "b", "options": {"batch": "b"}}]
+    row = jobs.row(batched.id)
+    assert (row["batch"], row["message"]["options"]) == ("b", {"batch": "b"})
 
 
 def test_of_many_senders_and_claims_at_once_no_edit_is_lost(jobs: Jobs, database: str) -> None:
@@ -128,31 +113,25 @@ def test_of_many_senders_and_claims_at_once_no_edit_is_lost(jobs: Jobs, database
     assert at_once(database, 5, work)[0][-1] % 100 == 24
 
 
-def test_a_send_grants_retries_and_names_their_delay(running: Running) -> None:
+def test_a_send_grants_retries_names_their_delay_and_shortens_the_timeout(running: Running) -> None:
     with running(TASKS):
         job = ended(zeke_jobs.send("fail", retry={"limit": 2, "delay": 0.001}).id)
+        with pytest.raises(JobFailed, match=r"it ran longer than its timeout of 0\.05 s"):
+            zeke_jobs.wait(zeke_jobs.send("wait-long", timeout=timedelta(milliseconds=50)).id, 20)
     assert [one["outcome"] for one in job.attempts] == ["retry", "retry", "failed"]
 
 
-def test_a_send_shortens_the_timeout(running: Running) -> None:
-    with running(TASKS), pytest.raises(JobFailed, match=r"it ran longer than its timeout of 0\.05 s"):
-        zeke_jobs.wait(zeke_jobs.send("wait-long", timeout=timedelta(milliseconds=50)).id, 20)
-
-
 def test_a_send_keeps_its_job_for_longer_or_shorter_however_it_ends(jobs: Jobs) -> None:
-    long, short, usual = (zeke_jobs.send("a", keep=keep).id for keep in (timedelta(days=3), 60, None))
-    failed = zeke_jobs.send("a", keep=60).id
+    long, short, usual, failed = (zeke_jobs.send("a", keep=keep).id for keep in (timedelta(days=3), 60, None, 60))
     claims = {claim["message_id"]: claim for claim in jobs.claim(jobs.me, 4)}
-    jobs.complete(jobs.me, [claims[long], claims[short], claims[usual]])
-    jobs.finish(jobs.me, claims[failed], "failed")
+    jobs.finish(jobs.me, claims.pop(failed), "failed")
+    jobs.complete(jobs.me, [*claims.values()])
     for days, left in ((61 / 86_400, {long, usual}), (2, {long}), (3.1, set())):
         jobs.at(days * 86_400)
         chores.purge(jobs.conn)
         assert {row["message_id"] for row in jobs.rows("SELECT message_id FROM zeke_jobs.queue")} == left
-    states = jobs.rows(
-        "SELECT id, state::text FROM zeke_jobs.history WHERE id = ANY (%s::uuid[])", [str(failed), str(short)]
-    )
-    assert {row["id"]: row["state"] for row in states} == {failed: "failed", short: "completed"}
+    states = {row["id"]: row["state"] for row in jobs.rows("SELECT id, state::text FROM zeke_jobs.history")}
+    assert (states[failed], states[short]) == ("failed", "completed")
 
 
 def test_a_unique_key_of_the_callers_own_holds_while_queued_or_active(jobs: Jobs) -> None:
@@ -166,23 +145,20 @@ def test_a_unique_key_of_the_callers_own_holds_while_queued_or_active(jobs: Jobs
     assert not zeke_jobs.send("a", unique_key="tenant 7").duplicate
 
 
-@pytest.mark.parametrize(
-    "option", [{"retry": 6}, {"retry": {"limit": 6}}, {"timeout": 11}, {"keep": timedelta(days=3)}]
-)
+@each("option", [{"retry": 6}, {"retry": {"limit": 6}}, {"timeout": 11}, {"keep": timedelta(days=3)}])
 def test_a_task_bounds_what_its_sends_may_ask(jobs: Jobs, option: Any) -> None:
     for send in (lambda: zeke_jobs.send("bounded", **option), lambda: zeke_jobs.send_many("bounded", [{}], **option)):
         with pytest.raises(ValueError, match="per_send of bounded"):
             send()
-    zeke_jobs.send("bounded", retry=5, timeout=10, keep=timedelta(days=2))
+    zeke_jobs.send("bounded", retry=5, timeout=10, keep=timedelta(days=2), unique_key="the only one")
     with pytest.raises(psycopg2.errors.InvalidParameterValue, match="per_send of bounded"):
         jobs.add("bounded", options='{"retry": 6}')
     assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue")) == 1
 
 
 def test_sql_takes_intervals(jobs: Jobs) -> None:
-    (job,) = jobs.add(
-        "a", options='{"retry": {"limit": 7, "delay": "2 minutes"}, "timeout": "1 hour", "keep": "90 days"}'
-    )
+    said = '{"retry": {"limit": 7, "delay": "2 minutes"}, "timeout": "1 hour", "keep": "90 days"}'
+    (job,) = jobs.add("a", options=said)
     row = jobs.row(job)
     assert row["message"]["options"] == {"retry": {"limit": 7, "delay": 120}, "timeout": 3600}
     assert row["keep"] == "90 days"

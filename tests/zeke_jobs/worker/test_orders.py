@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.zeke_jobs.worker.big_table import WORKER, BigTable
-from tests.zeke_jobs.worker.conftest import NOON, Jobs
+from tests.zeke_jobs.worker.conftest import NOON, Jobs, jobs_of
 from zeke_jobs.diagnosis import why
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import set_clock
@@ -93,22 +93,12 @@ def test_a_claim_reads_as_little_among_thousands_of_keys_as_without_shares(jobs:
     big = BigTable(jobs)
     jobs.rows("UPDATE zeke_jobs.queue SET key = 'key-' || seq WHERE task = 'bulk' AND state = 'queued'")
     without = big.measure(lambda: jobs.look(WORKER, 8, ["bulk"]))
-    jobs.rows(
-        """UPDATE zeke_jobs.task SET share = '{"by": "key", "weights": {}}', limits = '{task/bulk}' WHERE id = 'bulk'"""
-    )
+    share = """share = '{"by": "key", "weights": {}}', limits = '{task/bulk}'"""
+    jobs.rows(f"UPDATE zeke_jobs.task SET {share} WHERE id = 'bulk'")
     jobs.rows("INSERT INTO zeke_jobs.bucket (name, tasks) VALUES ('task/bulk', '{bulk}')")
     shared = big.measure(lambda: jobs.look(WORKER, 8, ["bulk"]))
     assert shared.seq_scans == 0
     assert shared.entries < without.entries + 40
-
-
-def test_jobs_without_a_key_are_one_key_and_those_sent_before_take_turns_too(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo'}")
-    jobs.add("a", 20)
-    send(jobs, "x", 20)
-    jobs.use(SHARED)
-    jobs.add("a", 20)
-    assert Counter(taken(jobs, 8)) == {"-": 4, "x": 4}
 
 
 def test_beside_hundreds_of_keys_without_a_due_job_each_claim_is_full_and_a_turn_comes_later(jobs: Jobs) -> None:
@@ -121,11 +111,14 @@ def test_beside_hundreds_of_keys_without_a_due_job_each_claim_is_full_and_a_turn
     assert sum(one.count("zzz") for one in started) == 3
 
 
-def test_a_priority_goes_before_a_share(jobs: Jobs) -> None:
+def test_jobs_without_a_key_are_one_key_those_sent_before_take_turns_too_and_a_priority_goes_first(jobs: Jobs) -> None:
+    jobs.use("  a: {handler: 'H:echo'}")
+    jobs.add("a", 20)
+    send(jobs, "x", 20)
     jobs.use(SHARED)
-    send(jobs, "x", 10, priority=2)
-    send(jobs, "y", 10)
-    assert Counter(taken(jobs, 12)) == {"x": 10, "y": 2}
+    jobs.add("a", 20)
+    send(jobs, "y", 4, priority=2)
+    assert Counter(taken(jobs, 12)) == {"-": 4, "x": 4, "y": 4}
 
 
 @pytest.mark.parametrize(("minutes", "first"), [(19, "new"), (31, "old")])
@@ -141,17 +134,13 @@ def test_a_waiting_job_rises_past_others(conn: Connection, jobs: Jobs, minutes: 
 
 
 LINES = """
-  hold: {handler: 'F:record', order: strict, retry: {limit: 9}}
-  skip: {handler: 'F:record', order: strict, after_failure: skip, retry: {limit: 9}}
-  later: {handler: 'F:record', concurrency: {per_key: 1}}
+  hold: {handler: 'H:echo', order: strict, retry: {limit: 9}}
+  skip: {handler: 'H:echo', order: strict, after_failure: skip, retry: {limit: 9}}
+  later: {handler: 'H:echo', concurrency: {per_key: 1}}
 """
 
 
-@pytest.fixture
-def jobs(jobs: Jobs) -> Jobs:
-    jobs.use(LINES)
-    jobs.at()
-    return jobs
+jobs = jobs_of(LINES)
 
 
 def in_line(task: str, *keys: str, **options: Any) -> list[UUID]:
@@ -162,7 +151,7 @@ def claimed(jobs: Jobs, want: int = 10) -> dict[UUID, dict[str, Any]]:
     return {row["message_id"]: row for row in jobs.claim(jobs.me, want)}
 
 
-def test_the_oldest_job_of_each_key_runs_alone(jobs: Jobs) -> None:
+def test_the_oldest_job_of_each_key_runs_alone_and_a_failed_one_is_skipped_where_the_task_says_so(jobs: Jobs) -> None:
     ids = in_line("hold", "a", "a", "b", "a")
     without = {zeke_jobs.send("hold").id for _ in range(2)}
     first = claimed(jobs)
@@ -170,6 +159,10 @@ def test_the_oldest_job_of_each_key_runs_alone(jobs: Jobs) -> None:
     assert claimed(jobs) == {}
     jobs.complete(jobs.me, [first[ids[0]]])
     assert set(claimed(jobs)) == {ids[1]}
+    failed, second = in_line("skip", "a", "a")
+    jobs.finish(jobs.me, claimed(jobs)[failed], "failed")
+    assert set(claimed(jobs)) == {second}
+    assert not zeke_jobs.cancel(failed).changed
 
 
 def test_age_decides_and_not_priority_or_when_a_job_is_due_and_a_retry_holds_the_key(jobs: Jobs) -> None:
@@ -189,11 +182,19 @@ def test_age_decides_and_not_priority_or_when_a_job_is_due_and_a_retry_holds_the
 
 
 @pytest.mark.parametrize("release", [zeke_jobs.retry, zeke_jobs.cancel])
-def test_a_failed_job_holds_its_key_until_it_is_retried_or_cancelled(jobs: Jobs, release: Any) -> None:
+def test_a_failed_job_holds_its_key_until_it_is_retried_or_cancelled_as_why_says(jobs: Jobs, release: Any) -> None:
     first, second = in_line("hold", "a", "a")
+
+    def after() -> str:
+        (found,) = [one for one in why.why(jobs.conn, second).reasons if one.kind == "after"]
+        return f"{found.sentence} {found.help}"
+
     claim = claimed(jobs)[first]
+    assert f"hold {first}, which was sent earlier, is active" in after()
     jobs.rows("UPDATE zeke_jobs.queue SET started_on = zeke_jobs.now() WHERE message_id = %s", first)
     jobs.finish(jobs.me, claim, "failed")
+    assert f"hold {first}, which was sent earlier, failed" in after()
+    assert f"zeke-jobs cancel {first}" in after()
     assert claimed(jobs) == {}
     released = release(first)
     assert released.changed
@@ -201,13 +202,6 @@ def test_a_failed_job_holds_its_key_until_it_is_retried_or_cancelled(jobs: Jobs,
     found = claimed(jobs)
     assert set(found) == ({first} if release is zeke_jobs.retry else {second})
     assert zeke_jobs.status(first).status == ("active" if release is zeke_jobs.retry else "cancelled")
-
-
-def test_a_failed_job_is_skipped_where_the_task_says_so(jobs: Jobs) -> None:
-    first, second = in_line("skip", "a", "a")
-    jobs.finish(jobs.me, claimed(jobs)[first], "failed")
-    assert set(claimed(jobs)) == {second}
-    assert not zeke_jobs.cancel(first).changed
 
 
 def test_a_cancelled_job_lets_the_next_one_run_and_rings(jobs: Jobs, heard: Any) -> None:
@@ -231,39 +225,25 @@ def test_a_suspect_that_is_not_the_oldest_waits_its_turn(jobs: Jobs) -> None:
 
 
 def test_a_task_that_gets_an_order_puts_its_jobs_in_line_and_one_that_loses_it_takes_them_out(jobs: Jobs) -> None:
-    first, second = in_line("later", "a", "a", delay=60)
+    _, second = in_line("later", "a", "a", delay=60)
     jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now() WHERE message_id = %s", second)
-    jobs.use("  later: {handler: 'F:record', order: strict}")
+    jobs.use("  later: {handler: 'H:echo', order: strict}")
     assert claimed(jobs) == {}
-    jobs.use("  later: {handler: 'F:record', concurrency: {per_key: 1}}")
+    jobs.use("  later: {handler: 'H:echo', concurrency: {per_key: 1}}")
     assert set(claimed(jobs)) == {second}
-    assert first
 
 
 def test_a_task_that_gets_keys_gives_them_to_its_queued_jobs_alone(jobs: Jobs) -> None:
-    jobs.use("  later: {handler: 'F:record'}")
+    jobs.use("  later: {handler: 'H:echo'}")
     jobs.add("later", 3)
     failed, active = jobs.claim(jobs.me, 2)
     jobs.finish(jobs.me, failed, "failed")
     where = "SELECT message_id, ctid::text, key FROM zeke_jobs.queue WHERE state <> 'queued' ORDER BY seq"
     before = jobs.rows(where)
     assert [row["message_id"] for row in before] == [failed["message_id"], active["message_id"]]
-    jobs.use("  later: {handler: 'F:record', concurrency: {per_key: 1}}")
+    jobs.use("  later: {handler: 'H:echo', concurrency: {per_key: 1}}")
     assert jobs.rows(where) == before, "rows that have no use for a key are not written again"
-    assert [row["key"] is None for row in jobs.rows("SELECT key FROM zeke_jobs.queue WHERE state = 'queued'")] == [
-        False
-    ]
-
-
-def test_why_names_the_one_before(jobs: Jobs) -> None:
-    first, second = in_line("hold", "a", "a")
-    claim = claimed(jobs)[first]
-    (found,) = [one for one in why.why(jobs.conn, second).reasons if one.kind == "after"]
-    assert f"hold {first}, which was sent earlier, is active" in found.sentence
-    jobs.finish(jobs.me, claim, "failed")
-    (found,) = [one for one in why.why(jobs.conn, second).reasons if one.kind == "after"]
-    assert f"hold {first}, which was sent earlier, failed" in found.sentence
-    assert f"zeke-jobs cancel {first}" in found.help
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state = 'queued' AND key IS NULL") == []
 
 
 def test_a_claim_reads_little_where_one_key_has_many_jobs(jobs: Jobs) -> None:

@@ -168,11 +168,9 @@ def test_a_worker_says_that_its_code_does_not_fit_a_revision(running: Running, j
 
     monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
     newer = "version: 1\ntasks:\n  echo: {handler: 'tests.zeke_jobs.worker.handlers:gone'}"
+    columns = "(number, digest, source, applied_by) OVERRIDING SYSTEM VALUE"
     with running("  echo: {handler: 'H:echo'}"):
-        jobs.rows(
-            "INSERT INTO zeke_jobs.revision (number, digest, source, applied_by) OVERRIDING SYSTEM VALUE VALUES (2, 'd', %s, 'me')",
-            newer,
-        )
+        jobs.rows(f"INSERT INTO zeke_jobs.revision {columns} VALUES (2, 'd', %s, 'me')", newer)
         eventually(lambda: follows(1, "got 'gone'"))
         assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 7}).id, 10)["n"] == 7
         jobs.use("  echo: {handler: 'H:echo', priority: 1}")
@@ -191,15 +189,14 @@ def test_a_worker_that_was_taken_for_dead_stops_its_handlers_and_goes_on(running
         zeke_jobs.cancel(job)
 
 
-def said(producer: threading.Thread, seconds: float) -> tuple[str, str]:
-    """Return the faults that a process reports if its producer thread last took a turn ``seconds`` ago."""
-    now = time.monotonic()
-    process = SimpleNamespace(is_booted=True, stopping=False, proof=SimpleNamespace(is_fresh=lambda: True))
-    beating: Any = SimpleNamespace(thread=threading.current_thread(), turned=now, is_away=False)
-    return faults(SimpleNamespace(process=process, thread=producer, turned=now - seconds), beating)  # type: ignore[arg-type]
-
-
 def test_a_thread_that_stands_still_is_stuck_unless_it_waits_for_the_database(conn: Connection, database: str) -> None:
+    def said(producer: threading.Thread, seconds: float) -> tuple[str, str]:
+        """Return the faults that a process reports if its producer thread last took a turn ``seconds`` ago."""
+        now = time.monotonic()
+        process = SimpleNamespace(is_booted=True, stopping=False, proof=SimpleNamespace(is_fresh=lambda: True))
+        beating: Any = SimpleNamespace(thread=threading.current_thread(), turned=now, is_away=False)
+        return faults(SimpleNamespace(process=process, thread=producer, turned=now - seconds), beating)  # type: ignore[arg-type]
+
     assert said(threading.current_thread(), 0) == ("", "")
     assert said(threading.current_thread(), 1000)[0].startswith("its thread MainThread has stood still for 10")
     rows(conn, "SELECT pg_advisory_lock(1)")
@@ -262,7 +259,7 @@ def runtime(**names: str) -> Runtime:
     return Runtime(load("  echo: {handler: 'H:echo'}", f"services:\n{lines}"))
 
 
-def test_a_service_opens_beside_another_and_each_of_them_once() -> None:
+def test_a_service_opens_beside_another_each_of_them_once_and_anew_when_its_settings_changed() -> None:
     here = runtime(slow="slow", quick="quick")
     with ThreadPoolExecutor(3) as threads:
         slow = threads.submit(here.service, "slow")
@@ -272,15 +269,10 @@ def test_a_service_opens_beside_another_and_each_of_them_once() -> None:
         GATE.set()
         assert slow.result(5) is again.result(5)
     assert handlers.CALLS == ["opening slow", "opening quick", "quick", "slow"]
-
-
-def test_a_service_whose_settings_changed_is_opened_anew() -> None:
-    here = runtime(one="old")
-    before = here.service("one")
-    here.use(runtime(one="old", two="other").config, 2)
-    assert here.service("one") is before
-    here.use(runtime(one="new").config, 3)
-    assert here.service("one").name == "new"
+    here.use(runtime(slow="slow", other="other").config, 2)
+    assert here.service("slow") is slow.result()
+    here.use(runtime(slow="new").config, 3)
+    assert here.service("slow").name == "new"
 
 
 def test_a_service_that_cannot_be_closed_keeps_no_other_open() -> None:

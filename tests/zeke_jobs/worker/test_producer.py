@@ -62,9 +62,7 @@ def test_a_job_that_becomes_due_during_a_look_needs_no_poll(running: Running, jo
 
     def then_due(*args: Any, **said: Any) -> Any:
         answer = ask(*args, **said)
-        jobs.rows(
-            "UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now() WHERE state = 'queued' AND run_at > zeke_jobs.now()"
-        )
+        due(jobs, "run_at > zeke_jobs.now()")
         jobs.rows("SELECT pg_sleep(0.3)::text")  # A slow claim makes a busy machine's delays negligible.
         return answer
 
@@ -76,30 +74,27 @@ def test_a_job_that_becomes_due_during_a_look_needs_no_poll(running: Running, jo
         assert zeke_jobs.wait(job, timeout=10)["n"] == 1
 
 
+def due(jobs: Jobs, where: str, deaths: str = "deaths") -> None:
+    """Make queued jobs due, which may have killed processes."""
+    sql = "UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now(), deaths = {} WHERE state = 'queued' AND {}"
+    jobs.rows(sql.format(deaths, where))
+
+
 @pytest.mark.usefixtures("never_polls")
-def test_jobs_that_must_run_alone_follow_each_other_before_other_queues(running: Running, jobs: Jobs) -> None:
-    with running(f"{TASKS}\n  other: {{handler: 'H:echo', queue: other}}", threads=1) as broker:
+def test_a_process_empties_itself_for_jobs_that_must_run_alone_one_after_another(running: Running, jobs: Jobs) -> None:
+    with running(f"{TASKS}\n  slowly: {{handler: 'H:slowly', queue: other}}", threads=1) as broker:
         eventually(lambda: jobs.idle("default,other"))
-        sent = [zeke_jobs.send(name, {"n": n}, delay=3600).id for n in range(6) for name in ("echo", "other")]
-        jobs.rows(
-            "UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now(), deaths = CASE task WHEN 'echo' THEN 2 ELSE 0 END WHERE state = 'queued'"
-        )
+        alone = [zeke_jobs.send("echo", {"n": n}, delay=3600).id for n in range(6)]
+        others = zeke_jobs.send_many("slowly", [{}] * 9)
+        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state = 'done'"))
+        due(jobs, "task = 'echo'", deaths="2")
         broker.producer.wake()
-        assert [zeke_jobs.wait(job, timeout=10)["n"] for job in sent] == [n for n in range(6) for _ in range(2)]
+        assert [zeke_jobs.wait(job, timeout=20)["n"] for job in alone] == list(range(6))
+        assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state = 'done'")) < 6 + 7
+        zeke_jobs.wait(others[-1].id, timeout=20)
     rows = jobs.rows("SELECT task FROM zeke_jobs.queue ORDER BY started_on")
     order = "".join(row["task"][0] for row in rows)
     assert "e" * 6 in order, order
-
-
-def test_a_process_empties_itself_for_a_job_that_must_run_alone(running: Running, jobs: Jobs) -> None:
-    with running(f"{TASKS}\n  slowly: {{handler: 'H:slowly', queue: other}}", threads=2) as broker:
-        zeke_jobs.send_many("slowly", [{}] * 20)
-        alone = zeke_jobs.send("echo", delay=3600).id
-        eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state = 'done'"))
-        jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now(), deaths = 2 WHERE message_id = %s", alone)
-        broker.producer.wake()
-        zeke_jobs.wait(alone, timeout=20)
-        assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state = 'done'")) < 15
 
 
 def test_a_queue_that_waits_is_notified_beside_a_busy_one(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
@@ -122,17 +117,13 @@ def test_a_job_whose_limit_is_known_to_be_full_causes_no_look(running: Running, 
         looks.append(args)
         return ask(*args, **said)
 
-    def wake(*args: Any, **said: Any) -> None:
-        real(*args, **said)
-        told.append(args)
-
     monkeypatch.setattr("zeke_jobs.worker.claim.producer.ask", counted)
     with running(f"{TASKS}\n  gated: {{handler: 'H:gated', concurrency: 1}}") as broker:
         eventually(jobs.idle)
         sent = [zeke_jobs.send("gated").id for _ in range(2)]
         eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.worker WHERE limited = '{task/gated}'"))
-        real = broker.producer.wake
-        monkeypatch.setattr(broker.producer, "wake", wake)
+        wake = broker.producer.wake
+        monkeypatch.setattr(broker.producer, "wake", lambda *args, **said: told.append(wake(*args, **said)))
         before = len(looks)
         for _ in range(9):
             sent.append(zeke_jobs.send("gated").id)
@@ -144,24 +135,21 @@ def test_a_job_whose_limit_is_known_to_be_full_causes_no_look(running: Running, 
             zeke_jobs.wait(job, timeout=20)
 
 
-def test_a_delayed_job_and_one_of_a_rate_start_in_time(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
+def test_queues_take_turns_and_jobs_start_when_they_are_due(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
-    with running(f"{TASKS}\n  rated: {{handler: 'H:echo', rate: 3/s, queue: slow}}"):
-        eventually(lambda: jobs.idle("default,slow"))
+    rest = "retry: {limit: 0}, queue"
+    tasks = f"{TASKS}\n  rated: {{handler: 'H:echo', rate: 3/s, queue: slow}}\n"
+    tasks += "".join(f"  {name}: {{handler: 'H:echo', {rest}: {name}}}\n" for name in ("one", "two"))
+    jobs.use(tasks)
+    for task in ("one", "two"):
+        jobs.add(task, 20)
+    with running(tasks, threads=1):
+        eventually(lambda: jobs.idle("default,one,slow,two"))
         zeke_jobs.send("echo", delay=0.7)
         zeke_jobs.send_many("rated", [{}] * 3)
         eventually(lambda: not jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state <> 'done'"), 10)
     late = "SELECT extract(epoch FROM max(started_on - run_at))::float8 AS s FROM zeke_jobs.queue WHERE task = 'echo'"
     assert 0 <= jobs.rows(late)[0]["s"] < 1
-
-
-def test_full_queues_take_turns(running: Running, jobs: Jobs) -> None:
-    tasks = "  one: {handler: 'H:echo', retry: {limit: 0}}\n  two: {handler: 'H:echo', queue: slow, retry: {limit: 0}}"
-    jobs.use(tasks)
-    for task in ("one", "two"):
-        jobs.add(task, 20)
-    with running(tasks, threads=1):
-        eventually(lambda: not jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state <> 'done'"))
     order = [row["task"] for row in jobs.rows("SELECT task FROM zeke_jobs.queue ORDER BY claimed_on")]
     assert abs(order[:20].count("one") - 10) <= 2
 
@@ -174,28 +162,23 @@ def test_a_queue_that_no_task_has_is_named(database: str, queues: set[str] | Non
     assert [line["event"] for line in lines if "no task" in line["event"]] == [named] * told
 
 
-def test_jobs_that_wait_behind_a_long_one_go_back_and_count_nothing(running: Running, jobs: Jobs) -> None:
-    with running(GATED, threads=1) as broker:
-        for _ in range(2):
+@pytest.mark.parametrize(
+    ("retry", "goes_back"), [(3, True), (0, False)], ids=["with a retry", "without a retry they are not claimed"]
+)
+def test_jobs_behind_a_long_one_go_back_uncounted(running: Running, jobs: Jobs, retry: int, goes_back: bool) -> None:
+    with running(f"  gated: {{handler: 'H:first_gated', retry: {{limit: {retry}}}}}", threads=1) as broker:
+        for _ in range(3):
             outcome("gated")  # After short jobs, the worker claims more jobs in advance.
         sent = [one.id for one in zeke_jobs.send_many("gated", [{"n": n} for n in (1, 2, 3)])]
-        eventually(lambda: broker.process.held.find(sent[2]))
-        eventually(lambda: [jobs.row(job)["state"] for job in sent] == ["consumed", "queued", "queued"])
+        eventually(lambda: broker.process.held.find(sent[2]) if goes_back else 1 in handlers.CALLS)
+        states = ["consumed", "queued", "queued"]
+        if goes_back:
+            eventually(lambda: [jobs.row(job)["state"] for job in sent] == states)
+        assert [jobs.row(job)["state"] for job in sent] == states
         assert [(row["attempt"], row["attempts"]) for row in map(jobs.row, sent[1:])] == [(0, [])] * 2
         handlers.GATE.set()
         for job in sent:
             zeke_jobs.wait(job, timeout=20)
-
-
-def test_jobs_that_a_crash_must_not_repeat_wait_for_no_thread_in_a_process(running: Running, jobs: Jobs) -> None:
-    with running("  gated: {handler: 'H:first_gated', retry: {limit: 0}}", threads=1):
-        for _ in range(3):
-            outcome("gated")
-        zeke_jobs.send_many("gated", [{"n": n} for n in (1, 2, 3)])
-        eventually(lambda: 1 in handlers.CALLS)
-        assert jobs.rows("SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'") == [{"count": 1}]
-        handlers.GATE.set()
-        eventually(lambda: handlers.CALLS[-1] == 3)
 
 
 def test_a_job_whose_claim_was_lost_goes_back_without_a_count(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
@@ -251,13 +234,8 @@ def test_cancelling_what_is_being_claimed_ends_it_at_once(running: Running, jobs
 def test_a_made_up_cancel_ends_neither_job_nor_notifier(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     # The long interval leaves a notification as the only way in which the worker can learn of a cancel.
     monkeypatch.setattr("zeke_jobs.worker.life.heartbeat._WATCH", 3600.0)
-    watch, watched = Heartbeat.watch, []
-
-    def spy(heartbeat: Heartbeat, conn: Any) -> None:
-        watch(heartbeat, conn)
-        watched.append(conn)
-
-    monkeypatch.setattr(Heartbeat, "watch", spy)
+    watch, watched = Heartbeat.watch, list[object]()
+    monkeypatch.setattr(Heartbeat, "watch", lambda *args: watched.append(watch(*args)))
     with running("  long: {handler: 'H:busy'}"):
         job = zeke_jobs.send("long").id
         eventually(lambda: handlers.CALLS and watched)
@@ -277,30 +255,23 @@ def test_a_late_start_under_a_rate_delays_the_next_one(running: Running, jobs: J
     assert sum(change["delay"] for change in changes) >= 0.3
 
 
-def test_a_job_that_is_late_by_its_rates_period_goes_back(running: Running, jobs: Jobs, before_accepting: Any) -> None:
-    def freeze(messages: list[JobMessage]) -> None:
-        for message in messages:
-            if message.claim.number == 1:
-                message.claim.asked -= 2.0
-                jobs.rows("UPDATE zeke_jobs.queue SET claimed_on = claimed_on - interval '2 seconds'")
-
-    before_accepting(freeze)
-    with running("  rated: {handler: 'H:echo', rate: 2/s}"):
-        outcome("rated")
-    (row,) = jobs.rows("SELECT claim, attempt FROM zeke_jobs.queue")
-    assert row == {"claim": 2, "attempt": 1}
-
-
-def test_a_job_whose_handler_became_async_is_claimed_again(running: Running, jobs: Jobs, before_accepting: Any) -> None:
-    now = load("  echo: {handler: 'H:echo_async'}")
-    with running(TASKS) as broker:
+@pytest.mark.parametrize("how", ["late by its rate's period", "of a handler that became async"])
+def test_a_job_not_to_be_started_is_claimed_again(
+    running: Running, jobs: Jobs, before_accepting: Any, how: str
+) -> None:
+    now = load("  rated: {handler: 'H:echo_async', rate: 2/s}")
+    with running("  rated: {handler: 'H:echo', rate: 2/s}") as broker:
 
         def change(messages: list[JobMessage]) -> None:
-            if messages:
-                broker.process.use(now, 1)
+            for message in messages:
+                if how.startswith("of"):
+                    broker.process.use(now, 1)
+                elif message.claim.number == 1:
+                    message.claim.asked -= 2.0
+                    jobs.rows("UPDATE zeke_jobs.queue SET claimed_on = claimed_on - interval '2 seconds'")
 
         before_accepting(change)
-        assert outcome("echo", {"n": 4}) == 4
+        assert outcome("rated", {"n": 4}) == (4 if how.startswith("of") else {"n": 4, "attempt": 1, "task": "rated"})
     assert jobs.rows("SELECT claim, attempt FROM zeke_jobs.queue") == [{"claim": 2, "attempt": 1}]
 
 

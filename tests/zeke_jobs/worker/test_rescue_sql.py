@@ -6,17 +6,12 @@ from uuid import UUID
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.zeke_jobs.worker.conftest import Jobs
+from tests.zeke_jobs.worker.conftest import Jobs, jobs_of
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.testing import set_clock
 
-
-@pytest.fixture
-def jobs(jobs: Jobs) -> Jobs:
-    jobs.use("  a: {handler: 'H:echo', retry: {limit: 5}}")
-    jobs.at()
-    return jobs
+jobs = jobs_of("  a: {handler: 'H:echo', retry: {limit: 5}}")
 
 
 def rescue(jobs: Jobs, seconds: float) -> dict[str, set[UUID]]:
@@ -33,15 +28,12 @@ def reasons(jobs: Jobs, worker: UUID) -> list[str]:
     return [row["reason"] for row in jobs.look(worker, 8) if row["kind"] == "held"]
 
 
-def test_a_job_of_another_queue_empties_no_process(jobs: Jobs) -> None:
-    jobs.add("a", 2)
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2, queue_name = 'elsewhere' WHERE seq = 1")
-    assert reasons(jobs, jobs.worker()) == []
-
-
 def test_one_process_runs_what_must_run_alone_while_others_have_other_jobs(jobs: Jobs) -> None:
+    jobs.add("a")
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2, queue_name = 'elsewhere'")
+    assert reasons(jobs, jobs.worker()) == [], "a job of another queue empties no process"
     jobs.add("a", 6)
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE seq <= 4")
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE seq BETWEEN 2 AND 5")
     one, other = jobs.worker(), jobs.worker()
 
     def deaths(worker: UUID) -> list[int]:
@@ -97,46 +89,42 @@ def test_an_idle_process_helps_also_while_the_other_due_jobs_may_not_start(jobs:
     assert taken == [[2], [0], [2]]
 
 
-def test_one_row_that_is_wrong_does_not_stop_the_rescue_of_others(jobs: Jobs) -> None:
+def test_one_wrong_row_does_not_stop_the_rescue_and_a_job_cancelled_with_its_task_stays_so(jobs: Jobs) -> None:
     bad, good = jobs.add("a", 2)
     jobs.claim(jobs.worker(), 2)
-    jobs.rows(
-        "ALTER TABLE zeke_jobs.queue ADD CONSTRAINT broken CHECK (message_id <> %s OR state = 'consumed') NOT VALID",
-        bad,
-    )
+    check = "CHECK (message_id <> %s OR state = 'consumed') NOT VALID"
+    jobs.rows(f"ALTER TABLE zeke_jobs.queue ADD CONSTRAINT broken {check}", bad)
     assert rescue(jobs, 21) == {"rescued": {good}}
     assert any(str(bad) in notice for notice in jobs.conn.notices)
     jobs.rows("ALTER TABLE zeke_jobs.queue DROP CONSTRAINT broken")
     assert rescue(jobs, 40) == {"rescued": {bad}}
-
-
-def test_a_job_cancelled_with_its_task_is_rescued_as_cancelled(jobs: Jobs) -> None:
-    (job,) = jobs.add("a")
-    jobs.claim(jobs.worker(), 1)
+    (claim,) = jobs.claim(jobs.worker(), 1)
     jobs.rows("SELECT zeke_jobs.cancel_all('a', 'gone', 'me')")
     jobs.rows("DELETE FROM zeke_jobs.task WHERE id = 'a'")
-    assert rescue(jobs, 21) == {"cancelled": {job}}
+    assert rescue(jobs, 21) == {"cancelled": {claim["message_id"]}}
 
 
-def test_a_rescue_leaves_a_locked_job_and_its_process_learns_of_it(jobs: Jobs, other_conn: Connection) -> None:
+def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, other_conn: Connection) -> None:
     free, locked = jobs.add("a", 2)
     claims = {c["message_id"]: c["claim"] for c in jobs.claim(jobs.me, 2)}
+    theirs = Jobs(other_conn)
+    limit = "SELECT current_setting('idle_in_transaction_session_timeout') AS it"
     with transaction(other_conn):
-        assert Jobs(other_conn).fence(jobs.me, locked, claims[locked])
+        assert theirs.fence(jobs.me, locked, claims[locked])
         jobs.rows("SET statement_timeout TO '10s'")
         assert rescue(jobs, 21) == {"rescued": {free}}
-        assert not jobs.beat(jobs.me)["alive"]
+        assert not jobs.beat(jobs.me)["alive"], "the rescue leaves a locked job, and its process learns of it"
+        assert theirs.rows(limit) == [{"it": "15s"}]
     assert rescue(jobs, 40) == {"rescued": {locked}}
+    assert theirs.rows(limit) == [{"it": "0"}], "it ends with the transaction"
 
 
 def test_a_process_that_beats_while_it_is_being_searched_for_is_not_lost(jobs: Jobs) -> None:
     jobs.add("a")
     jobs.claim(jobs.worker(), 1)
     # The replaced function finds all workers, as a search that began before their last heartbeats would.
-    jobs.rows(
-        """CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker LANGUAGE sql
-        AS 'SELECT * FROM zeke_jobs.worker'"""
-    )
+    finds = "RETURNS SETOF zeke_jobs.worker LANGUAGE sql AS 'SELECT * FROM zeke_jobs.worker'"
+    jobs.rows(f"CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) {finds}")
     assert rescue(jobs, 0) == {}
 
 
@@ -155,17 +143,6 @@ def test_after_an_outage_the_others_have_twenty_seconds_to_come_back(jobs: Jobs,
     assert rescue(jobs, 18) == {}
     jobs.beat(first)
     assert rescue(jobs, 2) == {"rescued": {job}}
-
-
-def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, other_conn: Connection) -> None:
-    (job,) = jobs.add("a")
-    (claim,) = jobs.claim(jobs.me, 1)
-    theirs = Jobs(other_conn)
-    limit = "SELECT current_setting('idle_in_transaction_session_timeout') AS it"
-    with transaction(other_conn):
-        theirs.fence(jobs.me, job, claim["claim"])
-        assert theirs.rows(limit) == [{"it": "15s"}]
-    assert theirs.rows(limit) == [{"it": "0"}], "it ends with the transaction"
 
 
 def test_claims_that_the_process_does_not_know_go_back_without_a_count(jobs: Jobs) -> None:

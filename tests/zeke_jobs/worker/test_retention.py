@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.worker.conftest import NOON, Jobs, Patch, Running
+from tests.zeke_jobs.worker.conftest import NOON, Jobs, Patch, Running, jobs_of
 from zeke_jobs.errors import JobPurged
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
@@ -21,12 +21,8 @@ TASKS = """
 """
 
 
-@pytest.fixture
-def jobs(jobs: Jobs) -> Jobs:
-    jobs.use(TASKS)
-    jobs.at()
-    jobs.rows("UPDATE zeke_jobs.retention SET due_on = zeke_jobs.now()")
-    return jobs
+jobs = jobs_of(TASKS)
+DUE = "UPDATE zeke_jobs.retention SET due_on = zeke_jobs.now()"
 
 
 def ended(jobs: Jobs, task: str, how: str, count: int = 1) -> list[UUID]:
@@ -39,16 +35,6 @@ def left(jobs: Jobs, days: float, seconds: float = 0) -> set[UUID]:
     jobs.at(days * DAY + seconds)
     chores.purge(jobs.conn)
     return {row["message_id"] for row in jobs.rows("SELECT message_id FROM zeke_jobs.queue")}
-
-
-def test_jobs_are_kept_by_how_they_ended_and_never_purged_before(jobs: Jobs) -> None:
-    ids = {how: ended(jobs, "a", how)[0] for how in ("completed", "failed", "cancelled")}
-    unended = set(jobs.add("a", 2))
-    assert len(jobs.claim(jobs.me, 1)) == 1
-    assert left(jobs, 1) == {*ids.values(), *unended}
-    assert left(jobs, 1, 1) == {ids["failed"], ids["cancelled"], *unended}
-    assert left(jobs, 2, 1) == {ids["failed"], *unended}
-    assert left(jobs, 3, 1) == left(jobs, 999) == unended
 
 
 @pytest.mark.parametrize("keep", [None, 0])
@@ -81,11 +67,18 @@ def test_a_failed_job_stays_while_it_holds_its_key(jobs: Jobs, keep: int | None)
     assert left(jobs, 99) == {second}
 
 
-def test_a_task_that_left_the_file_keeps_its_jobs_a_month(jobs: Jobs) -> None:
+def test_jobs_are_kept_by_how_they_ended_and_those_of_a_task_that_left_the_file_a_month(jobs: Jobs) -> None:
+    ids = {how: ended(jobs, "a", how)[0] for how in ("completed", "failed", "cancelled")}
+    unended = set(jobs.add("a", 2))
+    assert len(jobs.claim(jobs.me, 1)) == 1
+    assert left(jobs, 1) == {*ids.values(), *unended}
+    assert left(jobs, 1, 1) == {ids["failed"], ids["cancelled"], *unended}
+    assert left(jobs, 2, 1) == {ids["failed"], *unended}
+    assert left(jobs, 3, 1) == left(jobs, 999) == unended
     (job,) = ended(jobs, "b", "completed")
     jobs.use("  a: {handler: 'H:echo'}")
-    assert left(jobs, 30) == {job}
-    assert left(jobs, 30, 1) == set()
+    assert left(jobs, 999 + 30) == {job, *unended}
+    assert left(jobs, 999 + 30, 1) == unended
 
 
 @pytest.mark.parametrize(("unique", "days"), [("{while: period, period: 2d}", 2), ("{while: active}", 1 / 24)])
@@ -99,7 +92,7 @@ def test_a_job_stays_as_long_as_it_is_unique_and_then_leaves_its_key(jobs: Jobs,
     assert jobs.add("a") == [job]
 
 
-def test_the_history_keeps_what_comparing_needs(jobs: Jobs) -> None:
+def test_the_history_keeps_what_comparing_needs_for_ninety_days_from_the_purge(jobs: Jobs) -> None:
     parent = uuid4()
     job = zeke_jobs.send("a", {}, parent=parent, scheduled_for=NOON, key="k").id
     claims = jobs.claim(jobs.me, 1)
@@ -116,6 +109,10 @@ def test_the_history_keeps_what_comparing_needs(jobs: Jobs) -> None:
         "created_on": NOON, "started_on": NOON, "completed_on": NOON + timedelta(seconds=5), "cost": Decimal("0.25"), "currency": "USD",
     }  # fmt: skip
     assert {name: after[name] for name in expected} == expected
+    left(jobs, 92)
+    assert len(jobs.rows("SELECT 1 FROM zeke_jobs.history")) == 1
+    left(jobs, 92, 1)
+    assert jobs.rows("SELECT 1 FROM zeke_jobs.history") == []
 
 
 def finished(jobs: Jobs, job: UUID) -> dict[str, Any]:
@@ -123,46 +120,38 @@ def finished(jobs: Jobs, job: UUID) -> dict[str, Any]:
     return row
 
 
-def test_an_id_that_is_used_again_is_shown_as_the_newer_job(jobs: Jobs) -> None:
+def test_all_that_belongs_to_a_job_goes_with_it_and_a_second_use_of_its_id_is_shown(jobs: Jobs) -> None:
     (job,) = ended(jobs, "a", "failed")
     left(jobs, 4)
     jobs.add("a", options=f'{{"id": "{job}"}}')
     assert zeke_jobs.status(job).status == "created"
     jobs.end()
-    assert finished(jobs, job)["state"] == "completed"
-    left(jobs, 6)
-    assert finished(jobs, job)["state"] == "completed"
-
-
-def test_all_that_belongs_to_a_job_goes_with_it(jobs: Jobs) -> None:
-    (job,) = ended(jobs, "a", "completed")
     jobs.rows("INSERT INTO zeke_jobs.step (job, name, result) VALUES (%s, 'one', '1')", job)
     jobs.rows("INSERT INTO zeke_jobs.wait (job, event, until) VALUES (%s, 'e', now())", job)
     jobs.rows("INSERT INTO zeke_jobs.job_log (job, claim, attempt, lines, dropped) VALUES (%s, 1, 1, 'x', 0)", job)
     jobs.rows("INSERT INTO zeke_jobs.cost (job, task, cost, currency) VALUES (%s, 'a', 1, 'USD')", job)
-    left(jobs, 2)
+    for days in (4, 6):
+        left(jobs, days)
+        assert finished(jobs, job)["state"] == "completed"
     for table in ("step", "wait", "job_log", "cost"):
         assert jobs.rows(f"SELECT job FROM zeke_jobs.{table}") == [], table
 
 
-def test_the_history_is_kept_ninety_days_from_the_purge(jobs: Jobs) -> None:
-    ended(jobs, "a", "completed", 3)
-    left(jobs, 2)
-    left(jobs, 92)
-    assert len(jobs.rows("SELECT 1 FROM zeke_jobs.history")) == 3
-    left(jobs, 92, 1)
-    assert jobs.rows("SELECT 1 FROM zeke_jobs.history") == []
-
-
-def test_a_purge_goes_by_small_parts_and_ends_when_it_is_told_to(jobs: Jobs) -> None:
+def test_one_process_of_the_fleet_purges_each_minute_by_small_parts_until_it_is_told_to_end(jobs: Jobs) -> None:
     ended(jobs, "a", "completed", 25)
     jobs.at(2 * DAY)
+    jobs.rows(DUE)
     answers = iter([False, *[True] * 9])
     assert chores.purge(jobs.conn, lambda: next(answers), batch=10) == 10
     assert chores.purge(jobs.conn, batch=10) == 15
-    assert jobs.rows("SELECT 1 FROM zeke_jobs.retention WHERE due_on > zeke_jobs.now()"), (
-        "no other process begins meanwhile"
-    )
+    due = "SELECT due_on > zeke_jobs.now() AS later FROM zeke_jobs.retention"
+    assert jobs.rows(due) == [{"later": True}], "no other process begins meanwhile"
+    jobs.rows(DUE)
+    for seconds, purged in ((0, 1), (59, 0), (60, 2)):
+        ended(jobs, "b", "completed")
+        jobs.at(2 * DAY + seconds)
+        jobs.rows("UPDATE zeke_jobs.queue SET completed_on = %s WHERE state = 'done'", NOON)
+        assert chores.purge_if_due(jobs.conn) == purged
 
 
 def test_a_purge_in_progress_blocks_no_claim_and_waits_for_no_lock(jobs: Jobs, other_conn: Connection) -> None:
@@ -180,19 +169,8 @@ def test_a_purge_in_progress_blocks_no_claim_and_waits_for_no_lock(jobs: Jobs, o
         assert len(other.claim(other.worker(), 5)) == 5
 
 
-def test_one_process_of_the_fleet_purges_each_minute(jobs: Jobs) -> None:
-    ended(jobs, "b", "completed", 2)
-    jobs.at(2 * DAY)
-    assert chores.purge_if_due(jobs.conn) == 2
-    ended(jobs, "b", "completed", 1)
-    jobs.at(2 * DAY + 59)
-    jobs.rows("UPDATE zeke_jobs.queue SET completed_on = %s WHERE state = 'done'", NOON)
-    assert chores.purge_if_due(jobs.conn) == 0
-    jobs.at(2 * DAY + 60)
-    assert chores.purge_if_due(jobs.conn) == 1
-
-
 def test_a_worker_purges_rescues_gathers_and_expires_alone(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
+    jobs.rows(DUE)
     ended(jobs, "b", "completed", 2)
     (late,), (lost,), (elsewhere,) = jobs.add("b", options='{"expires": 60}'), jobs.add("a"), jobs.add("b")
     jobs.claim(jobs.worker(), 1, ["a"])

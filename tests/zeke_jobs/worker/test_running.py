@@ -19,24 +19,20 @@ from zeke_jobs.worker.run.interrupts import TimedOut
 TASKS = """
   echo: {handler: 'H:echo'}
   echo-async: {handler: 'H:echo_async'}
-  echo-story: {handler: 'H:echo_story'}
   greet: {handler: 'H:greet', settings: {greeting: good morning}}
-  read-settings: {handler: 'H:read_settings'}
   fail: {handler: 'H:fail', retry: {limit: 2, delay: 0s}}
   fail-inside: {handler: 'H:fail_inside', retry: {limit: 0}}
   fail-inside-async: {handler: 'H:fail_inside_async', retry: {limit: 0}}
   fail-once: {handler: 'H:fail_once', retry: {limit: 2, delay: 0s}}
-  retry-soon: {handler: 'H:retry_soon', retry: {limit: 2, delay: 5m}}
-  defer-once: {handler: 'H:defer_once', retry: {limit: 0}}
-  reject: {handler: 'H:reject', retry: {limit: 5, delay: 1ms}}
+  ends: {handler: 'H:ends', retry: {limit: 2, delay: 5m}}
   chain: {handler: 'F:chain', retry: {limit: 0}}
   fan-out: {handler: 'F:fan_out', retry: {limit: 0}}
   fan-out-into-a-narrow-task: {handler: 'F:fan_out_into_a_narrow_task', retry: {limit: 0}}
   narrow: {handler: 'H:echo', max_queued: 1, paused: true}
   again: {handler: 'F:chain_itself', timeout: 5s, retry: {limit: 0}}
   complete-and-wait: {handler: 'H:complete_and_wait'}
-  progress: {handler: 'H:progress'}
-  odd: {handler: 'H:odd', retry: {limit: 0}}
+  gated: {handler: 'H:gated'}
+  odd: {handler: 'H:ends', retry: {limit: 0}}
 """
 
 
@@ -58,29 +54,25 @@ ODD = {
 #: The handlers in LONG run until something stops them, and the handlers in STUBBORN continue even then.
 LONG = ("busy", "query", "wait_async")
 STUBBORN = ("swallow", "swallow_async")
-TASKS += "".join(f"  {task(name)}: {{handler: 'H:{name}', retry: {{limit: 0}}}}\n" for name in (*LONG, *STUBBORN))
-TASKS += "".join(
-    f"  short-{task(name)}: {{handler: 'H:{name}', timeout: 300ms, retry: {{limit: 0}}}}\n"
-    for name in (*LONG, *STUBBORN)
-)
-
-
+for name in (*LONG, *STUBBORN):
+    TASKS += f"  {task(name)}: {{handler: 'H:{name}', retry: {{limit: 0}}}}\n"
+    TASKS += f"  short-{task(name)}: {{handler: 'H:{name}', timeout: 300ms, retry: {{limit: 0}}}}\n"
 worker = one_worker(TASKS)
 pytestmark = pytest.mark.usefixtures("worker")
 LARGE = "é".join(map(str, range(3_000)))  # The text remains long when Postgres compresses it.
 
 
-@pytest.mark.parametrize(
+@each(
     ("task", "payload", "output"),
     [
         ("echo", {"n": 3}, {"n": 3, "attempt": 1, "task": "echo"}),
         ("echo-async", {"n": 4}, 4),
-        ("echo-story", {"story_id": LARGE}, LARGE),
+        ("ends", {"story_id": LARGE}, LARGE),
         ("greet", {}, "good morning"),
-        ("read-settings", {}, ["good morning", None, None]),
+        ("ends", {"story_id": "settings"}, ["good morning", None, None]),
         ("fail-once", {}, 2),
-        ("retry-soon", {}, 2),
-        ("defer-once", {}, 1),
+        ("ends", {"story_id": "retry"}, 2),
+        ("ends", {"story_id": "defer"}, 1),
         ("chain", {"story_id": "after"}, {"sent": 1}),
     ],
 )
@@ -97,7 +89,7 @@ def test_a_traceback_shows_the_handler_and_where_it_was_raised_and_no_other_fram
 
 
 def test_a_rejected_job_fails_without_a_retry() -> None:
-    job = failure("reject")
+    job = failure("ends", {"story_id": "reject"})
     assert (job.status, job.retry_count, job.attempts[-1]["error"]["details"]) == ("failed", 0, {"url": "x"})
 
 
@@ -116,7 +108,7 @@ def test_an_end_that_could_not_be_stored_as_it_is_still_ends_the_job_and_no_othe
     ],
     ids=["of another model", "that dramatiq cannot pass on"],
 )
-def test_a_payload_that_another_program_wrote_and_that_does_not_fit_fails(
+def test_another_programs_payload_that_does_not_fit_fails(
     worker: JobBroker, table: Jobs, payload: str, outcomes: list[str], words: str
 ) -> None:
     (job,) = table.rows(
@@ -131,36 +123,30 @@ def test_a_payload_that_another_program_wrote_and_that_does_not_fit_fails(
     eventually(lambda: (worker.process.held.free(), worker.process.held.waiting()) == (4, 0))
 
 
-def test_sends_and_completion_of_a_transaction_commit_together(table: Jobs) -> None:
+def test_sends_and_completion_of_a_transaction_commit_together_or_an_exception_takes_them_back(table: Jobs) -> None:
     one, many = zeke_jobs.send("chain", {"n": 5}), zeke_jobs.send("fan-out", {"n": 3})
     assert zeke_jobs.wait(one.id, timeout=10) == {"sent": 1}
     assert zeke_jobs.wait(many.id, timeout=10) == ["created"] * 3
     children = "SELECT task, key FROM zeke_jobs.queue WHERE parent = %s ORDER BY key"
     assert table.rows(children, one.id) == [{"task": "echo", "key": None}]
     assert table.rows(children, many.id) == [{"task": "echo", "key": f"k{n}"} for n in range(3)]
+    for task in ("chain", "fan-out"):
+        job = failure(task, {"n": 2, "story_id": "inside"})
+        assert job.attempts[-1]["error"]["message"] == "inside"
+        assert table.rows(children, job.id) == []
 
 
-@pytest.mark.parametrize("task", ["chain", "fan-out"])
-def test_an_exception_inside_the_transaction_takes_everything_back(table: Jobs, task: str) -> None:
-    job = failure(task, {"n": 2, "story_id": "inside"})
-    assert job.attempts[-1]["error"]["message"] == "inside"
-    assert table.rows("SELECT 1 FROM zeke_jobs.queue WHERE parent = %s", job.id) == []
-
-
-def test_a_sender_of_many_that_meets_a_full_queue_waits(table: Jobs) -> None:
+def test_a_sender_of_many_waits_for_a_full_queue_and_goes_on_after_sending_its_own_successor(table: Jobs) -> None:
     job = zeke_jobs.send("fan-out-into-a-narrow-task").id
     eventually(lambda: zeke_jobs.status(job).waiting_for)
     found = zeke_jobs.status(job)
     assert (found.status, found.retry_count) == ("created", 0)
     assert table.rows("SELECT 1 FROM zeke_jobs.queue WHERE task = 'narrow'") == []
-
-
-def test_a_handler_that_has_sent_its_own_successor_goes_on_in_the_same_transaction() -> None:
     first = zeke_jobs.send("again", {"story_id": "s"}, unique="story_id")
     zeke_jobs.wait(first.id, timeout=10)
-    job = zeke_jobs.status(first.id)
-    assert job.progress == {"done": 1, "total": 2, "note": ""}
-    assert job.cost == 1
+    found = zeke_jobs.status(first.id)
+    assert found.progress == {"done": 1, "total": 2, "note": ""}
+    assert found.cost == 1
 
 
 @pytest.mark.parametrize("handler", [*LONG, *STUBBORN])
@@ -198,7 +184,7 @@ def test_time_that_runs_out_after_the_committed_completion_changes_nothing(worke
 
 
 def test_progress_is_seen_while_the_job_runs() -> None:
-    job = zeke_jobs.send("progress").id
+    job = zeke_jobs.send("gated").id
     eventually(lambda: handlers.CALLS)
     assert zeke_jobs.status(job).progress == {"done": 3, "total": 10, "note": "three of ten"}
     handlers.GATE.set()
@@ -207,9 +193,8 @@ def test_progress_is_seen_while_the_job_runs() -> None:
 
 def test_a_handler_that_no_interrupt_reaches_loses_only_its_thread(running: Running, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.worker.run.interrupts.STUCK_AFTER", 0.3)
-    with running(
-        "  stuck: {handler: 'H:block_in_c', timeout: 200ms, retry: {limit: 0}}\n  echo: {handler: 'H:echo'}"
-    ) as broker:
+    tasks = "  stuck: {handler: 'H:block_in_c', timeout: 200ms, retry: {limit: 0}}\n  echo: {handler: 'H:echo'}"
+    with running(tasks) as broker:
         with handlers.LOCK:
             assert failure("stuck").attempts[-1]["error"]["type"] == "TimedOut"
             assert broker.process.held.lost == 1

@@ -31,7 +31,7 @@ TASKS = """
   fail: {handler: 'H:fail', retry: {limit: 1, delay: 1ms, jitter: 0}}
   keyed: {handler: 'H:echo', concurrency: {limit: 2, per_key: 1}, rate: 500/s}
   chain: {handler: 'F:chain'}
-  paid: {handler: 'H:pay'}
+  paid: {handler: 'H:ends'}
   single: {handler: 'H:echo', unique: {fields: [n], while: period, period: 90m}, keep: {completed: 36h}}
   nightly: {handler: 'H:echo', cron: {at: "30 2 * * *", timezone: Europe/Stockholm, payload: {n: 1}}}
 """
@@ -79,7 +79,8 @@ def lives(url: str) -> dict[str, Any]:
 
 def observed(conn: Connection, url: str) -> dict[str, Any]:
     day = timedelta(days=1)
-    sent = [zeke_jobs.send(task, {"n": n}) for n, task in enumerate(("echo", "fail", "chain", "paid", "single"))]
+    tasks = enumerate(("echo", "fail", "chain", "paid", "single"))
+    sent = [zeke_jobs.send(task, {"n": n, "story_id": task}) for n, task in tasks]
     again = zeke_jobs.send("single", {"n": 4})
     sent += zeke_jobs.send_many("keyed", [{"n": n} for n in range(8)], keys=[f"Ö{n % 3}" for n in range(8)])
     ends = [end_of(job.id) for job in sent]

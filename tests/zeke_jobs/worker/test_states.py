@@ -34,18 +34,12 @@ TASKS = """
   limited: {handler: 'H:echo', concurrency: 2, retry: {limit: 1}}
   shared: {handler: 'H:echo', uses: [pool], retry: {limit: 3}}
   keyed: {handler: 'H:echo', uses: [pool], concurrency: {per_key: 1}, retry: {limit: 3}}
-  rated: {handler: 'H:echo', rate: 2/m, priority: 1}
   free: {handler: 'H:echo', priority: 1, retry: {limit: 0}}
 """
-RETRIES = {"limited": 1, "shared": 3, "keyed": 3, "rated": 3, "free": 0}
-PRIORITY = {"limited": 0, "shared": 0, "keyed": 0, "rated": 1, "free": 1}
+RETRIES = {"limited": 1, "shared": 3, "keyed": 3, "free": 0}
 #: LIMITS gives the concurrency of each limit, and PASSES the limits of each task.
 LIMITS = {"limited": 2, "pool": 3}
-PASSES = {"limited": ("limited",), "shared": ("pool",), "keyed": ("pool",), "rated": (), "free": ()}
-RATE = 2  # RATE is in starts per minute.
-#: Two starts of the rated task are at least STEP apart, and a late claim may catch up SLACK.
-STEP, SLACK = timedelta(seconds=(60 + 0.25 + 0.05) / RATE), timedelta(seconds=0.05)
-
+PASSES = {"limited": ("limited",), "shared": ("pool",), "keyed": ("pool",), "free": ()}
 LOST_AFTER = timedelta(seconds=20)
 ROWLESS_AFTER = timedelta(minutes=1)
 MOST_DEATHS = 3
@@ -150,16 +144,14 @@ def active(jobs: Iterable[JobModel]) -> tuple[Counter[str], Counter[tuple[str, s
     return Counter(n for job in consumed for n in PASSES[job.task]), Counter((job.task, job.key) for job in consumed)
 
 
-def is_blocked(job: JobModel, beside: Iterable[JobModel], paused: set[str], *, rate_opens: bool) -> bool:
+def is_blocked(job: JobModel, beside: Iterable[JobModel], paused: set[str]) -> bool:
     """Say whether a limit or a pause blocks the claim of a due job while the jobs in ``beside`` exist."""
     limits, keys = active(beside)
     if f"task/{job.task}" in paused or any(f"limit/{name}" in paused for name in PASSES[job.task]):
         return True
     if any(limits[name] >= LIMITS[name] for name in PASSES[job.task]):
         return True
-    if job.task == "keyed" and keys[job.task, job.key] >= 1:
-        return True
-    return job.task == "rated" and not rate_opens
+    return job.task == "keyed" and keys[job.task, job.key] >= 1
 
 
 SEEN = """
@@ -179,10 +171,7 @@ class World(RuleBasedStateMachine):
     def __init__(self, conn: Connection) -> None:
         super().__init__()
         self.sql = Jobs(conn)
-        self.sql.rows(
-            "TRUNCATE zeke_jobs.queue, zeke_jobs.worker, zeke_jobs.pause, zeke_jobs.bucket_key, zeke_jobs.bucket_change CASCADE"
-        )
-        self.sql.rows("UPDATE zeke_jobs.bucket SET next_at = '-infinity'")
+        self.sql.rows("TRUNCATE zeke_jobs.queue, zeke_jobs.worker, zeke_jobs.pause, zeke_jobs.bucket_key CASCADE")
         self.now: datetime = NOON
         set_clock(conn, self.now)
         # A claim takes tasks of one priority in random order, which the seed makes repeatable.
@@ -192,9 +181,6 @@ class World(RuleBasedStateMachine):
         self.beats: dict[UUID, datetime] = {}
         self.beating_since: dict[UUID, datetime] = {}
         self.stale: list[Held] = []
-        #: ``rated`` has the claim times of jobs that consumed the rate; ``rate_opens_on`` is the next possible start.
-        self.rated: dict[tuple[UUID, int], datetime] = {}
-        self.rate_opens_on = datetime.min.replace(tzinfo=NOON.tzinfo)
         #: Processes in ``alone`` wait until they hold no job, and then claim one suspect.
         self.alone: set[UUID] = set()
         self.paused: set[str] = set()
@@ -204,19 +190,6 @@ class World(RuleBasedStateMachine):
 
     def draw(self, data: st.DataObject, of: list[Any]) -> Any:
         return data.draw(st.sampled_from(of))
-
-    def rate_opens(self) -> bool:
-        return self.rate_opens_on <= self.now
-
-    def passed(self, rows: list[dict[str, Any]]) -> None:
-        for row in rows:
-            if row["task"] == "rated":
-                self.rated[row["message_id"], row["claim"]] = self.now
-                self.rate_opens_on = max(self.rate_opens_on, self.now - SLACK) + STEP
-
-    def given_back(self, id_: UUID) -> None:
-        claimed_on = self.rated.pop((id_, self.jobs[id_].claim))
-        self.rate_opens_on -= max(timedelta(), STEP - (self.now - claimed_on))
 
     @initialize()
     def a_backlog_waits(self) -> None:
@@ -236,7 +209,7 @@ class World(RuleBasedStateMachine):
                 seq=len(self.jobs),
                 task=task,
                 key=key or (str(id_) if task == "keyed" else None),
-                priority=PRIORITY[task] if priority is None else priority,
+                priority=int(task == "free") if priority is None else priority,
                 run_at=self.now + timedelta(seconds=delay),
                 expires_on=None if expires is None else self.now + timedelta(seconds=expires),
             )
@@ -264,11 +237,8 @@ class World(RuleBasedStateMachine):
         assert self.change("retry", id_) == self.jobs[id_].retried(self.now)
 
     def change(self, verb: str, id_: str) -> int:
-        rows = self.sql.rows(
-            "SELECT unnest(c.changed) FROM zeke_jobs.change_jobs(%s, jsonb_build_object('id', %s::text), reason => 'not wanted') AS c",
-            verb, id_,
-        )  # fmt: skip
-        return len(rows)
+        call = "zeke_jobs.change_jobs(%s, jsonb_build_object('id', %s::text), reason => 'not wanted')"
+        return len(self.sql.rows(f"SELECT unnest(c.changed) FROM {call} AS c", verb, id_))
 
     @rule(what=st.sampled_from(["task/limited", "task/free", "limit/pool"]))
     def pause_or_resume(self, what: str) -> None:
@@ -292,8 +262,7 @@ class World(RuleBasedStateMachine):
             self.alone.discard(worker)
             return
         busy = sum(held[0] == worker for held in self.held())
-        row = SQL.one(self.sql.conn, "worker/heartbeat", worker=worker, busy=busy, revision=1, stopping=False)
-        assert row is not None
+        row = SQL.only(self.sql.conn, "worker/heartbeat", worker=worker, busy=busy, revision=1, stopping=False)
         assert row["alive"] == (worker in self.beats)
         if worker in self.beats:
             if self.beats[worker] < self.now - LOST_AFTER:
@@ -353,8 +322,6 @@ class World(RuleBasedStateMachine):
         limits, keys = active(self.jobs.values())
         assert all(limits[name] <= most for name, most in LIMITS.items())
         assert all(count <= 1 for (task, _), count in keys.items() if task == "keyed")
-        for start in self.rated.values():
-            assert sum(start <= at < start + timedelta(seconds=60) for at in self.rated.values()) <= RATE
 
     def is_paused(self, job: JobModel) -> bool:
         return not self.paused.isdisjoint({f"task/{job.task}", *(f"limit/{name}" for name in PASSES[job.task])})
@@ -372,17 +339,12 @@ class World(RuleBasedStateMachine):
         mine = [job for job in before if job.worker == worker]
         if any(job.deaths > 1 for job in mine):
             return  # A worker that holds a suspect does not claim.
-        opens = self.rate_opens()
-        apart = [
-            job
-            for job in self.jobs.values()
-            if job.deaths > 1 and job.is_due(self.now) and not is_blocked(job, before, self.paused, rate_opens=opens)
-        ]
-        others = [job for job in self.jobs.values() if job.deaths < 2 and job.is_due(self.now)]
+        due = [job for job in self.jobs.values() if job.is_due(self.now)]
+        apart = [job for job in due if job.deaths > 1 and not is_blocked(job, before, self.paused)]
+        others = [job for job in due if job.deaths < 2]
         answer = self.sql.look(worker, want, is_empty=not mine)
         rows = self.check(worker, [row for row in answer if row["kind"] == "job"])
         taken = [self.jobs[row["message_id"]] for row in rows]
-        self.passed(rows)
         if not apart and any(
             job.state == "queued" and job.run_at <= self.now and not self.is_paused(job) for job in self.jobs.values()
         ):
@@ -394,18 +356,13 @@ class World(RuleBasedStateMachine):
             return
         if apart and not mine and (is_the_one or not others or any(job.deaths > 1 for job in taken)):
             assert taken == [min(apart, key=lambda job: (job.run_at, job.seq))]
-            assert is_the_one or all(is_blocked(job, before, self.paused, rate_opens=opens) for job in others)
+            assert is_the_one or all(is_blocked(job, before, self.paused) for job in others)
             return
         assert len(taken) <= want
         assert all(job.deaths < 2 for job in taken)
-        assert sum(job.task == "rated" for job in taken) <= opens
-
-        for left in self.jobs.values():
-            if not left.is_due(self.now) or left.deaths > 1:
-                continue
+        for left in (job for job in others if job.is_due(self.now)):
             above = [job for job in taken if job.priority >= left.priority]
-            opens_still = opens and not any(job.task == "rated" for job in taken)
-            assert len(above) == want or is_blocked(left, before + above, self.paused, rate_opens=opens_still), left
+            assert len(above) == want or is_blocked(left, before + above, self.paused), left
             for job in taken:
                 comparable = job.key == left.key if job.task == "keyed" else job.priority == left.priority
                 if job.task == left.task and comparable:
@@ -462,15 +419,14 @@ class World(RuleBasedStateMachine):
         self.jobs[id_].started()
 
     def mark(self, worker: UUID, id_: UUID, claim: int) -> None:
-        SQL.all(self.sql.conn, "job/mark_started", worker=worker, ids=[id_], claims=[claim], after=[0.0])
+        self.sql.start(worker, [{"message_id": id_, "claim": claim}])
 
     @precondition(lambda self: self.held())
     @rule(data=st.data())
     def complete(self, data: st.DataObject) -> None:
         worker = self.draw(data, sorted({held[0] for held in self.held()}))
-        batch = data.draw(
-            st.lists(st.sampled_from([h for h in self.held() if h[0] == worker]), min_size=1, unique=True)
-        )
+        mine = [held for held in self.held() if held[0] == worker]
+        batch = data.draw(st.lists(st.sampled_from(mine), min_size=1, unique=True))
         claims = [{"message_id": id_, "claim": claim} for _, id_, claim in batch]
         assert sorted(self.sql.complete(worker, claims)) == sorted(id_ for _, id_, _ in batch)
         for _, id_, _ in batch:
@@ -489,20 +445,15 @@ class World(RuleBasedStateMachine):
             self.jobs[id_].started()
         has_started = has_started or self.jobs[id_].marked
         ended = {"message_id": id_, "claim": claim}
-        assert self.sql.finish(
-            worker, ended, outcome, after=0.0 if has_started else None, delay=delay, reason="because"
-        )
-        if self.jobs[id_].task == "rated" and not has_started and outcome != "deferred":
-            self.given_back(id_)
+        after = 0.0 if has_started else None
+        assert self.sql.finish(worker, ended, outcome, after=after, delay=delay, reason="because")
         self.jobs[id_].finished(outcome, self.now, has_started=has_started, delay=delay, reason="because")
         self.stale.append((worker, id_, claim))
 
     @precondition(lambda self: self.stale or self.held())
     @rule(
         data=st.data(),
-        way=st.sampled_from(
-            [*("complete", "finish", "mark", "fence"), *("progress", "cost", "step", "lease", "hand back")]
-        ),
+        way=st.sampled_from(["complete", "finish", "mark", "fence", "progress", "cost", "step", "lease", "hand-back"]),
     )
     def a_stale_or_foreign_claim_changes_nothing(self, data: st.DataObject, way: str) -> None:
         foreign = [(UUID(int=99), id_, claim) for _, id_, claim in self.held()]
@@ -527,10 +478,9 @@ class World(RuleBasedStateMachine):
             case "step":
                 assert not SQL.value(conn, "step/keep", **held, name="one", result="1")
             case "lease":
-                taken = SQL.one(conn, "lease/take", name="x", limit=9, worker=worker, job=id_, claim=claim)
-                assert taken is not None
+                taken = SQL.only(conn, "lease/take", name="x", limit=9, worker=worker, job=id_, claim=claim)
                 assert taken["outcome"] == "lost"
-            case "hand back":
+            case "hand-back":
                 assert self.sql.hand_back(worker, [{"message_id": id_, "claim": claim}]) == [id_]
         assert self.sql.rows(ALL) == before
 

@@ -87,18 +87,15 @@ def test_one_trace_from_the_caller_to_the_follow_up(running: Running, traces: Tr
 
 
 @pytest.mark.usefixtures("worker")
-def test_spans_have_the_attributes_of_the_conventions(traces: Traces) -> None:
+def test_each_attempt_is_a_span_with_the_attributes_of_the_conventions(traces: Traces) -> None:
     job = zeke_jobs.send("echo", {"n": 1})
     zeke_jobs.wait(job.id, timeout=30)
     zeke_jobs.send_many("echo", [{"n": 1}, {"n": 2}])
     with pytest.raises(zeke_jobs.errors.InvalidPayload):
         zeke_jobs.send("echo", {"nobody": 1})
     one, many, refused = (dict(span.attributes or {}) for span in traces.spans("send echo"))
-    both = {
-        messaging.MESSAGING_SYSTEM: "zeke_jobs",
-        messaging.MESSAGING_DESTINATION_NAME: "echo",
-        "zeke_jobs.task": "echo",
-    }
+    task = dict.fromkeys((messaging.MESSAGING_DESTINATION_NAME, "zeke_jobs.task"), "echo")
+    both = {messaging.MESSAGING_SYSTEM: "zeke_jobs", **task}
     name, kind = messaging.MESSAGING_OPERATION_NAME, messaging.MESSAGING_OPERATION_TYPE
     kinds = messaging.MessagingOperationTypeValues
     sending = {**both, name: "send", kind: kinds.SEND.value}
@@ -108,10 +105,6 @@ def test_spans_have_the_attributes_of_the_conventions(traces: Traces) -> None:
     processing = dict(traces.spans("process echo")[0].attributes or {})
     expected = {**both, name: "process", kind: kinds.PROCESS.value, messaging.MESSAGING_MESSAGE_ID: str(job.id)}
     assert processing.items() >= expected.items()
-
-
-@pytest.mark.usefixtures("worker")
-def test_each_attempt_is_a_span_and_failed_ones_say_so(traces: Traces) -> None:
     ended(zeke_jobs.send("fail").id)
     attempts = traces.spans("process fail")
     assert [dict(span.attributes or {})["zeke_jobs.outcome"] for span in attempts] == ["retry", "failed"]
@@ -124,7 +117,7 @@ def test_each_attempt_is_a_span_and_failed_ones_say_so(traces: Traces) -> None:
     assert "in fail\n" in str(said["exception.stacktrace"])
 
 
-def test_many_jobs_and_a_statement_carry_the_trace_too(jobs: Jobs, traces: Traces) -> None:
+def test_many_jobs_and_statements_carry_a_trace_if_there_is_one(jobs: Jobs, traces: Traces, database: str) -> None:
     jobs.use(TASKS)
     sent = zeke_jobs.send_many("echo", [{"n": 1}, {"n": 2}])
     with traces.tracer.start_as_current_span("caller") as caller:
@@ -135,6 +128,12 @@ def test_many_jobs_and_a_statement_carry_the_trace_too(jobs: Jobs, traces: Trace
     many = f"{traces.span('send echo').context.trace_id:032x}"
     assert [carried(jobs, job.id) for job in sent] == [many, many]
     assert carried(jobs, last) == f"{caller.get_span_context().trace_id:032x}"
+    code = "import sys, zeke_jobs; zeke_jobs.send('echo'); print([name for name in sys.modules if 'opentelemetry' in name])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+    assert jobs.rows("SELECT message -> 'options' AS options FROM zeke_jobs.queue ORDER BY seq DESC LIMIT 1") == [
+        {"options": {}}
+    ]
 
 
 def carried(jobs: Jobs, job: Any) -> str:
@@ -148,14 +147,6 @@ def test_a_caller_in_sql_passes_its_context_and_nonsense_begins_one(table: Jobs,
     parent = traces.span("process echo-async").parent
     found = None if parent is None else f"00-{parent.trace_id:032x}-{parent.span_id:016x}-01"
     assert found == (CALLER if said == CALLER else None)
-
-
-def test_without_opentelemetry_in_the_program_nothing_is_loaded_and_nothing_carried(jobs: Jobs, database: str) -> None:
-    jobs.use(TASKS)
-    code = "import sys, zeke_jobs; zeke_jobs.send('echo'); print([name for name in sys.modules if 'opentelemetry' in name])"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"
-    assert jobs.rows("SELECT message -> 'options' AS options FROM zeke_jobs.queue") == [{"options": {}}]
 
 
 TASK = "  talk: {{handler: 'F:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: 3{more}}}"
@@ -194,11 +185,13 @@ def test_an_attempt_that_fails_has_its_last_lines(running: Running, conn: Connec
 
 @pytest.mark.usefixtures("log")
 def test_all_attempts_have_theirs_or_none_where_the_task_wants_that(running: Running, conn: Connection) -> None:
-    tasks = TASK.format(more=", log: always") + "\n  complete: {handler: 'F:talk_and_complete', log: always}"
+    tasks = TASK.format(more=", log: always") + "\n  complete: {handler: 'H:ends', log: always}"
     tasks += "\n  chunk: {handler: 'tests.zeke_jobs.worker.test_chunks:each', chunk: {size: 2, wait: 5s}, log: always}"
     tasks += "\n  whisper: {handler: 'F:whisper', sensitive: [word], log: always}"
-    with running(f"{tasks}\n  never: {{handler: 'F:talk', retry: {{limit: 0}}, log: never}}"):
-        talk, complete, never = (zeke_jobs.send(task).id for task in ("talk", "complete", "never"))
+    tasks += "\n  never: {handler: 'F:talk', retry: {limit: 0}, log: never}\n  wait: {handler: 'H:gated'}"
+    with running(tasks) as broker:
+        talk, never = zeke_jobs.send("talk").id, zeke_jobs.send("never").id
+        complete = zeke_jobs.send("complete", {"story_id": "complete"}).id
         zeke_jobs.wait(talk, timeout=20)
         eventually(lambda: zeke_jobs.status(never).has_ended)
         eventually(lambda: len(kept(conn, talk)) == 2 and len(kept(conn, complete)) == 1)
@@ -206,6 +199,14 @@ def test_all_attempts_have_theirs_or_none_where_the_task_wants_that(running: Run
         (found,) = eventually(lambda: kept(conn, whispered))
         for sent in zeke_jobs.send_many("chunk", [{"n": 1}, {"n": 2}]):
             eventually(partial(kept, conn, sent.id))
+        CALLS.clear()
+        late = zeke_jobs.send("wait").id
+        eventually(lambda: CALLS == ["started"])
+        claim: Any = broker.process.held.find(late)
+        broker.process.settle(claim, Outcome("returned"), gives_up=True)  # as a worker that stops does
+        (left,) = eventually(lambda: kept(conn, late))
+        GATE.set()
+    assert "at the gate" in left["lines"], "the handler ends after its job"
     assert [one["attempt"] for one in kept(conn, talk)] == [1, 2]
     assert kept(conn, never) == []
     assert found["lines"].count("[info] ***") == 2
@@ -213,20 +214,7 @@ def test_all_attempts_have_theirs_or_none_where_the_task_wants_that(running: Run
 
 
 @pytest.mark.usefixtures("log")
-def test_a_handler_that_ends_after_its_job_leaves_the_lines_of_the_end(running: Running, conn: Connection) -> None:
-    """A stopping worker ends a job whose handler continues."""
-    with running("  wait: {handler: 'F:log_and_wait'}") as broker:
-        job = zeke_jobs.send("wait").id
-        eventually(lambda: CALLS == ["began"])
-        (claim,) = broker.process.held.all()
-        broker.process.settle(claim, Outcome("returned"), gives_up=True)
-        eventually(lambda: len(kept(conn, job)) == 1)
-        GATE.set()
-    assert "before the gate" in kept(conn, job)[0]["lines"]
-
-
-@pytest.mark.usefixtures("log")
-def test_a_line_says_what_its_values_were_when_it_was_logged() -> None:
+def test_a_line_has_its_values_at_that_time_and_none_comes_for_a_job_that_is_gone(conn: Connection) -> None:
     changing, long = ["one"], "x" * 3_000
     with logs.capturing(10) as captured:
         logs.get_logger().info("given", values=changing, none=None, text="a b", number=1.5)
@@ -240,9 +228,6 @@ def test_a_line_says_what_its_values_were_when_it_was_logged() -> None:
     assert second == r"given ['one'] \x00 more=['one']"
     assert (len(text.split("\n")[2]), third[-1]) == (2_001, "…")
     assert (fourth, error, dropped) == ("broke", r"    ValueError: no \x00 luck", 0)
-
-
-def test_no_lines_come_for_a_job_that_is_gone(conn: Connection) -> None:
     gone = a_claim()
     with logs.capturing(1) as gone.log:
         logging.getLogger("late").info("too late")
@@ -255,9 +240,7 @@ def a_claim(**values: Any) -> Claim:
     return conftest.a_claim(job, 1, "greet", received=10.0, started=10.5, done=12.5, **values)
 
 
-def test_a_completed_job_is_a_line_with_its_time_and_its_output_up_to_ten_a_second(
-    log: io.StringIO, monkeypatch: Patch
-) -> None:
+def test_a_completed_job_is_a_line_up_to_ten_a_second(log: io.StringIO, monkeypatch: Patch) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
     now = 5.0
     lines = CompletedLines(lambda: now)
