@@ -41,3 +41,6 @@ WEEKDAYS = {
     "ru": "понедельник вторник среда|среду четверг пятница|пятницу суббота|субботу воскресенье",
 }
 """The days of the week by language, Monday first; forms of one name are separated by bars."""
+
+CALENDAR = frozenset(" ".join([*MONTHS.values(), *WEEKDAYS.values()]).replace("|", " ").split())
+"""All full names of months and days of the week."""

@@ -76,10 +76,14 @@ class FetchContent(Payload):
 
 
 class AnalyzeStory(Payload):
-    """analyze-story: say why a story matters; or (``grown``) score it again, because one more source reports it."""
+    """analyze-story: say why a story matters; or (``grown``) score it again, because one more source reports it.
+
+    With ``alone``, ask a model which of the ``others`` tells the story's event, if any.
+    """
 
     story_id: UUID
-    trigger: Literal["auto", "manual", "retry", "grown"] = "auto"
+    trigger: Literal["auto", "manual", "retry", "grown", "alone"] = "auto"
+    others: list[UUID] = Field(default_factory=list, max_length=5)
 
 
 class EmbedStory(Payload):

@@ -28,6 +28,8 @@ class Analyst:
     """
 
     embeds_together = False  # a provider makes the embeddings of many stories in one request
+    # If a provider is asked: the one of other stories that tells a story's event, or None.
+    same_event: Callable[[Story, Sequence[Story], Ledger], Story | None] | None = None
     batches: Any = None  # the provider's Batches, if there is a provider
 
     def __init__(self, chili: Chili, embed_text: Callable[[str], list[float]], model_version: str) -> None:
@@ -78,7 +80,12 @@ class Analyst:
 @lru_cache(maxsize=16)  # the embedding needs the text, and so does the search for similar stories
 def lead(story: Story) -> str:
     """Return the text from which a story's embedding is made: the title and the first 1,000 characters of prose."""
-    return f"{story.title}\n{prose(story.document)[:_LEAD_CHARS]}"
+    return f"{story.title}\n{opening(story)}"
+
+
+def opening(story: Story) -> str:
+    """Return the first 1,000 characters of a story's prose."""
+    return prose(story.document)[:_LEAD_CHARS]
 
 
 @lru_cache(maxsize=16)  # the brief needs the sentences, and so does the summary

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from actors.ai.protocol import Story
 
-VERSIONS = {"analyze": 2, "brief": 1, "summarize": 1, "verify": 1}
+VERSIONS = {"analyze": 2, "brief": 1, "same_event": 1, "summarize": 1, "verify": 1}
 """The version of each prompt that is in force. To change a prompt, add a new file and raise the number here."""
 
 _CUT = "\n[the story goes on]"

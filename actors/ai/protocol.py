@@ -86,7 +86,7 @@ class Embedding:
 class CallStart:
     """Describes a call that is about to be made."""
 
-    operation: str  # analyze, brief, summarize, verify or embed
+    operation: str  # analyze, brief, summarize, verify, same_event or embed
     model: str
     prompt: str | None  # its id and version; None for embeddings
     cost: float | None  # the highest possible cost in US dollars; None if the model has no price

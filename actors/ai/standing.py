@@ -10,7 +10,7 @@ from actors.ai.gate.evidence import has_capital_nouns, is_unspaced, key, keys, t
 from actors.ai.markdown import prose
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.words import SMALL
-from actors.calendar_names import MONTHS, WEEKDAYS
+from actors.calendar_names import CALENDAR
 from actors.patterns import patterns
 
 _SAYS = patterns("actors.ai", "patterns.txt")
@@ -35,7 +35,6 @@ _OFTEN = 2  # a word in more sentences than this is frequent
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
 _NAME = re.compile(r"[^\W\d_](?:[^\W_]|['\u2019.&-](?=[^\W_]))*")
 _LABEL = re.compile(r"[^:]{1,60}: (?=[^\W\d_a-z\u00df-\u00ff])|[^.:]*[:|] ?[\"\u201c\u201e\u00ab\u300c]")
-_CALENDAR = frozenset(" ".join([*MONTHS.values(), *WEEKDAYS.values()]).replace("|", " ").split())
 
 
 def is_fit(text: str) -> bool:
@@ -175,7 +174,7 @@ def names_in(text: str) -> list[list[str]]:
 @lru_cache(maxsize=8192)
 def _is_name(word: str) -> bool:
     lower = word.lower()
-    return word[:1].isupper() and len(word) > 1 and lower not in SMALL and lower not in _CALENDAR
+    return word[:1].isupper() and len(word) > 1 and lower not in SMALL and lower not in CALENDAR
 
 
 def _names_subject(text: str, title: frozenset[str]) -> bool:
@@ -194,7 +193,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
     opening = words[: _BEHIND_ARTICLE + 1 if is_article else _OPENING]
     names = set(chain.from_iterable(run for run in names_in(text) if len(run) > 1))
     numbers = (
-        word[0].isdigit() and not _YEAR.fullmatch(word) and after.lower() not in _CALENDAR
+        word[0].isdigit() and not _YEAR.fullmatch(word) and after.lower() not in CALENDAR
         for word, after in pairwise(opening[: _NUMBER + 1])
     )
     return any(key(word) in title or word in names or word[1:].isupper() for word in opening) or any(numbers)

@@ -10,7 +10,7 @@ from actors.ai.composition import WORDS_PER_MINUTE, enforce, time_saved_seconds
 from actors.ai.local import Analyst
 from actors.ai.markdown import plain
 from actors.ai.protocol import Analysis, answered
-from actors.insights import events, interests, relevance
+from actors.insights import events, interests
 from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import clusters, overlays, texts
@@ -26,7 +26,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
 
     The embedding is committed first, so that another story of the same event finds this story. All other results are
     committed together. If a provider makes the embeddings and no person waits for the job, the task embed-story finds
-    the event. With the trigger ``grown``, only the scores of the event's stories change.
+    the event. If the embedding finds none, a job with the trigger ``alone`` asks a model about similar stories.
 
     Raises:
         Reject: the story does not exist, or it has no text.
@@ -34,8 +34,8 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         Unfounded: a model twice gave statements that the story does not support. The stored texts were made without a model.
     """
     analyst: Analyst = ctx.service("ai")
-    if payload.trigger == "grown":
-        return _grow(texts.needed(ctx.db, payload.story_id), ctx, analyst)
+    if payload.trigger in {"grown", "alone"}:
+        return _grow(payload, ctx, analyst)
     is_awaited = payload.trigger == "manual"
     text = texts.with_text(ctx.db, payload.story_id)
     books = ledger(ctx, text.id, is_fresh=is_awaited, is_awaited=is_awaited)
@@ -46,7 +46,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         unfounded is not None
     ):  # this is the local analysis instead of a model's; still ask the model for brief and summary
         analysis = replace(analysis, brief=None, summary=None)
-    same_event = [] if made is None else events.found(ctx, text, made)
+    same_event, others = ([], []) if made is None else events.found(ctx, text, made, ctx.settings, analyst)
     with ctx.transaction() as tx:
         if embeds_later:  # embed-story will find the event and score it
             texts.hold(tx, text.id)
@@ -63,6 +63,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
         else:
             events.rescore(tx, found, analyst, told_by)
             alerts.raise_for(ctx, tx, text.id)
+        events.ask_later(ctx, analyst, text.id, others)
         output = {"outcome": outcome, "state": analysis.state, "chili": analysis.chili, "same_event": len(same_event)}
         if unfounded is None:
             ctx.complete(output)
@@ -71,13 +72,17 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     return output
 
 
-def _grow(text: texts.StoryText, ctx: Context[EventSettings], analyst: Analyst) -> dict[str, Any]:
+def _grow(payload: AnalyzeStory, ctx: Context[EventSettings], analyst: Analyst) -> dict[str, Any]:
+    """Score a story's event again, after a model was asked whether one of the payload's other stories tells the event."""
+    text = texts.needed(ctx.db, payload.story_id)
+    known = texts.read_all(ctx.db, payload.others)
+    others = [known[each] for each in payload.others if each in known]
+    told = None
+    if analyst.same_event and others:
+        told = analyst.same_event(text, others, ledger(ctx, text.id, is_awaited=False))
     with ctx.transaction() as tx:
-        output = events.grow(tx, text.id, analyst)
-        if interests.apply(tx, text, ctx.settings.interests):
-            relevance.score(tx, text.id, ctx.settings_of("score-relevance"))
-            output["outcome"] = "rescored"
-        alerts.raise_for(ctx, tx, text.id)
+        changed = events.join(ctx, tx, text, [told.id] if told else [], analyst, ctx.settings)
+        output = {"outcome": "rescored" if changed else "unchanged", "stories": changed}
         ctx.complete(output)
     return output
 

@@ -11,10 +11,13 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
+from actors import alerts
 from actors.ai.gate.evidence import script, tokens
 from actors.ai.local import Analyst, lead
-from actors.ai.protocol import Embedding
-from actors.ai.words import content_words, is_unspaced
+from actors.ai.protocol import Embedding, Story
+from actors.ai.words import SMALL, content_words, is_unspaced
+from actors.calendar_names import CALENDAR
+from actors.insights import interests, relevance
 from actors.insights.interests import Interests
 from actors.store import clusters, embeddings, overlays, texts
 from actors.store.embeddings import Written
@@ -31,16 +34,16 @@ _MOST = 256
 _FEW = 16  # a story with fewer terms needs one shared term; others need two, because one may be shared by chance
 
 # Each row has the beginning of a model's version; the lowest cosine of two stories of one event, chosen by half of the
-# judged headlines; by how much that rises if neither story has a name from the other's headline; the scripts that the
-# model knows, if not all.
+# judged headlines; by how much that rises if the stories have no name in common; the scripts that the model knows, if
+# not all.
 _MODELS: list[tuple[str, float, float, frozenset[str]]] = [
     ("hashed-words", 0.6, 0.1, frozenset()),
     ("wordllama", 0.8, 0.0, frozenset({"LATIN", ""})),
     ("", 0.75, 0.0, frozenset()),  # at .75, all-MiniLM-L6-v2 has a precision of .80, and of .68 at .6
 ]
-_LEAD = 1000  # number of first characters of a story in which names are searched
-_TITLE_CASE = 0.6  # a headline with a larger share of capitalised words is in title case
 SIZE = 40  # number of terms of a story
+_PLAUSIBLE = 0.4  # share of the least cosine that a story needs before a model is asked about it
+_MOST_ASKED = 5
 _GROUP = 4
 
 
@@ -57,20 +60,10 @@ def of_model(model_version: str) -> tuple[float, float, frozenset[str]]:
     return next((least, doubt, scripts) for model, least, doubt, scripts in _MODELS if model_version.startswith(model))
 
 
-def _names_differ(one: StoryText, other: StoryText) -> bool:
-    """Return whether neither story has a name from the other's headline."""
-    leads = [tokens(text.document[:_LEAD]) for text in (one, other)]
-    titles = [tokens(text.title) for text in (one, other)]
-    mine, its = (_names(title, set(lead)) for title, lead in zip(titles, leads, strict=True))
-    return bool(mine and its) and mine.isdisjoint((*titles[1], *leads[1])) and its.isdisjoint((*titles[0], *leads[0]))
-
-
-def _names(title: Sequence[str], lead: set[str]) -> set[str]:
-    """Return a headline's capitalised words. In title case, or as first word, a word needs its capital in the lead too."""
-    capitals = [word for word in title if word[0].isupper()]
-    is_title_case = len(capitals) > _TITLE_CASE * len(title)
-    names = {word for word in capitals if word.lower() not in lead}
-    return {word for word in names if word in lead or (word not in title[:1] and not is_title_case)}
+def _names_differ(one: Story, other: Story) -> bool:
+    """Return whether both stories have names, and none in common."""
+    mine, its = (set(names(lead(each))) for each in (one, other))
+    return bool(mine and its) and mine.isdisjoint(its)
 
 
 def sketch(text: str) -> list[int]:
@@ -92,46 +85,72 @@ def _least(terms: set[str], most: int) -> list[int]:
     return [int.from_bytes(one, "big") >> 1 for one in sorted(hashes)[:most]]
 
 
+def names(text: str) -> list[int]:
+    """Return at most 40 names and figures of a text as hashes that differ from those of ``sketch``.
+
+    A name is a word that the text always writes with a capital, and no month or day of the week.
+    """
+    written = tokens(text)
+    common = {*SMALL, *CALENDAR, *(word for word in written if word[0].islower())}
+    named = (word for word in written if len(word) > 1 and (word[0].isupper() or word[0].isdigit()))
+    return _least({word.upper() for word in named if word.lower() not in common}, SIZE)
+
+
 def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:
     """Let other stories find this story. Commit before searching, so that one of two simultaneous stories finds the other."""
     made = {"model_version": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
     SQL.run(tx, "story_publish", story_id=story_id, terms=list(terms), **made)
 
 
-def found(ctx: Context[EventSettings], story: StoryText, made: Embedding) -> list[UUID]:
-    """Make a story findable for other stories, and find the stories of the same event."""
-    embedding, terms = embeddings.written(made.model_version, made.vector), sketch(lead(story))
+def found(
+    ctx: Context[Any], story: StoryText, made: Embedding, settings: EventSettings, analyst: Analyst
+) -> tuple[list[UUID], list[UUID]]:
+    """Make a story findable for other stories, and search as ``like`` does. For a model's question, names are terms too."""
+    text, embedding = lead(story), embeddings.written(made.model_version, made.vector)
+    terms = sketch(text) + (names(text) if analyst.same_event else [])
     with ctx.transaction() as tx:
         publish(tx, story.id, embedding, terms)
-    return like(ctx.db, story, embedding, terms, ctx.settings)
+    return like(ctx.db, story, embedding, terms, settings)
 
 
 def like(
     conn: Connection, text: StoryText, embedding: Written, terms: Sequence[int], settings: EventSettings
-) -> list[UUID]:
-    """Return stories of the same event. Of a large cluster, only the stories that joined first are compared."""
+) -> tuple[list[UUID], list[UUID]]:
+    """Return stories of the same event, or if there are none, at most five similar stories of different events.
+
+    Of a large cluster, only the stories that joined first are compared.
+    """
     least, doubt, scripts = of_model(embedding.model_version)
     if scripts and script(lead(text)) not in scripts:  # to the model, all texts in such scripts would look alike
-        return []
+        return [], []
     if settings.same_event_cosine:
         least, doubt = settings.same_event_cosine, 0.0
     since, until = _around(text.happened_at, timedelta(hours=settings.same_event_hours))
     left = candidates(conn, text.id, terms, since, until)
     found: list[UUID] = []
     while left:
-        batch, left = left[:_BATCH], left[_BATCH:]
-        near = embeddings.near(conn, embedding, [one["story_id"] for one in batch], least)
+        events = {one["story_id"]: one["cluster_id"] or one["story_id"] for one in left[:_BATCH]}
+        near = embeddings.near(conn, embedding, events, _PLAUSIBLE * least)
         hits = [
             story
             for story, cosine in near.items()
-            if cosine >= least + doubt or ((other := texts.read(conn, story)) and not _names_differ(text, other))
+            if cosine >= least + doubt
+            or (cosine >= least and (other := texts.read(conn, story)) and not _names_differ(text, other))
         ]
         if not hits:
-            break
+            return found, [] if found else _nearest(near, events)
         found += hits
-        joined = {one["cluster_id"] for one in batch if one["story_id"] in hits} - {None}
-        left = [one for one in left if one["cluster_id"] not in joined]
-    return found
+        joined = {events[story] for story in hits}
+        left = [one for one in left[_BATCH:] if one["cluster_id"] not in joined]
+    return found, []
+
+
+def _nearest(near: Mapping[UUID, float], events: Mapping[UUID, UUID]) -> list[UUID]:
+    """Return the nearest story of each event, at most five, the nearest first."""
+    nearest: dict[UUID, UUID] = {}
+    for story in sorted(near, key=lambda story: -near[story]):
+        nearest.setdefault(events[story], story)
+    return list(nearest.values())[:_MOST_ASKED]
 
 
 def candidates(
@@ -151,6 +170,13 @@ def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
         return moment, moment
 
 
+def ask_later(ctx: Context[Any], analyst: Analyst, story_id: UUID, others: Sequence[UUID]) -> None:
+    """Send the job that asks a model, if there is one, for the story's event. Call this function in a transaction."""
+    if others and analyst.same_event:
+        told = {"story_id": str(story_id), "trigger": "alone", "others": list(map(str, others))}
+        ctx.send("analyze-story", told)
+
+
 def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sources: int) -> int:
     """Score a locked event's stories by its number of sources, except scores of models and people. Returns how many changed."""
     changed = 0
@@ -163,11 +189,22 @@ def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sou
     return changed
 
 
-def grow(tx: Connection, story_id: UUID, analyst: Analyst) -> dict[str, Any]:
-    """After one more source had a copy of a known text, count the event's sources and score its stories again."""
-    for story in clusters.hold(tx, [story_id]):
-        if story["cluster_id"] is not None:
-            SQL.run(tx, "cluster_lead", cluster_id=story["cluster_id"])
-    found, sources = overlays.of_event(tx, story_id)
+def join(
+    ctx: Context[Any],
+    tx: Connection,
+    story: StoryText,
+    same_event: Sequence[UUID],
+    analyst: Analyst,
+    settings: EventSettings,
+) -> int:
+    """Put a story into its event, and score the event's stories and the story's highlights again.
+
+    Returns how many stories have another score, for all or for a team.
+    """
+    clusters.unite(tx, [story.id, *same_event])  # this also locks the event against other changes and scoring
+    found, sources = overlays.of_event(tx, story.id)
     changed = rescore(tx, found, analyst, sources)
-    return {"outcome": "rescored" if changed else "unchanged", "stories": changed}
+    if is_shifted := interests.apply(tx, story, settings.interests):
+        relevance.score(tx, story.id, ctx.settings_of("score-relevance"))
+    alerts.raise_for(ctx, tx, story.id)
+    return max(changed, is_shifted)

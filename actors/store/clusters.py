@@ -19,11 +19,15 @@ def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:
 
 
 def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
-    """Put ``stories`` and their clusters into one cluster, and lock it. Returns None if fewer than two stories exist."""
+    """Put ``stories`` and their clusters into one cluster, lock it, and count its sources. A single story gets no new cluster.
+
+    Returns:
+        The cluster, or None if there is none.
+    """
     rows = hold(conn, stories)
-    if len(rows) < 2:
-        return None
     old = sorted({row["cluster_id"] for row in rows if row["cluster_id"] is not None})
+    if len(rows) < 2 and not old:
+        return None
     first = rows[0]
     created = None if old else SQL.value(conn, "cluster_create", label=first["title"], story_id=first["id"])
     cluster: UUID = created or old[0]

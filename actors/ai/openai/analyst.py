@@ -3,18 +3,22 @@
 import json
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from actors.ai import gate
 from actors.ai.gate.quotations import place
-from actors.ai.local import Analyst
+from actors.ai.local import Analyst, opening
 from actors.ai.markdown import plain
 from actors.ai.openai.answers import (
     BriefAnswer,
     Form,
+    SameEventAnswer,
     StoryAnswer,
     SummaryAnswer,
     checked,
+    event_fault,
     fault,
     needed,
     strict_schema,
@@ -59,6 +63,7 @@ class OpenAIAnalyst(Analyst):
         self.batches = (AnthropicBatches if settings.kind == "anthropic" else Batches)(settings, self._client)
         self._embedder = Embedder(settings, self._client) if settings.embedding_model else None
         self.embeds_together = self._embedder is not None
+        self.same_event = self._same_event if settings.same_event else None
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
         """Ask for a brief, a summary, and why the story matters. A brief or summary that fails the checks is left out."""
@@ -91,6 +96,19 @@ class OpenAIAnalyst(Analyst):
             return self._local.embed_many(stories)
         assert ledger is not None, "a provider that costs money needs a ledger"
         return self._embedder.embed_many(stories, ledger)
+
+    def _same_event(self, story: Story, others: Sequence[Story], ledger: Ledger) -> Story | None:
+        """Ask which of the ``others`` tells the story's event, by titles and leads. The answer must quote both stories.
+
+        Raises:
+            Unfounded: the answer has a number or a quotation that there is not.
+        """
+        settings = self._settings.by(self._settings.same_event)
+        one, *rest = (replace(each, document=opening(each)) for each in (story, *others))
+        _, answer = self._question(
+            ledger, settings, "same_event", SameEventAnswer, one, others=rest, fault_of=partial(event_fault, one, rest)
+        )
+        return others[answer.other - 1] if answer.other else None
 
     def _ask(
         self, operation: str, form: type[Form], story: Story, books: Ledger | None, local: Callable[[Story], Any]
@@ -142,9 +160,8 @@ class OpenAIAnalyst(Analyst):
         is_translated: bool,
     ) -> Form:
         """Return the answer with the statements that sentences of the story support. Raises Unfounded if there are none."""
-        model = settings.verify if isinstance(settings.verify, str) else settings.model
         # The model copies sentences of the story, which may be longer than the answer.
-        settings = settings.longer(2 * settings.output_tokens).model_copy(update={"model": model})
+        settings = settings.by(settings.verify).longer(2 * settings.output_tokens)
         asked = statements(found)
         listed = "\n".join(f"{number}. {text}" for number, text in enumerate(asked, 1))
         beside = f"\n\nStatements:\n{listed}"
@@ -162,25 +179,28 @@ class OpenAIAnalyst(Analyst):
         form: type[Form],
         story: Story,
         beside: str = "",
+        others: Sequence[Story] = (),
         again: Sequence[Turn] = (),
         fault_of: Callable[[Form], str | None] = lambda _: None,
         *,
-        is_first: bool,
+        is_first: bool = True,
     ) -> tuple[str, Form]:
-        """Ask a model about a story and the text ``beside``. Return the model's name and its answer.
+        """Ask a model about a story, the text ``beside`` and ``others``. Return the model's name and its answer.
 
         If ``is_first``, a stored answer to an equal question may be used, and the question may go into a batch.
 
         Raises:
             Retry, Defer, Reject: there is no answer; the ledger has the reason.
         """
-        instructions, schema, text = prompt(operation), strict_schema(form), material(story, settings.max_input_chars)
+        instructions, schema = prompt(operation), strict_schema(form)
+        text, *texts = (material(one, settings.max_input_chars) for one in (story, *others))
 
         def body(nonce: str, *turns: Turn) -> dict[str, Any]:
             system = instructions.system(language=settings.language or _OWN_LANGUAGE, nonce=nonce)
             if settings.answer_format != "json_schema":
                 system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
-            told = {"role": "user", "content": fenced(text, nonce) + beside}
+            numbered = [f"\n\n{number}.\n{fenced(one, nonce)}" for number, one in enumerate(texts, 1)]
+            told = {"role": "user", "content": "".join([fenced(text, nonce), beside, *numbered])}
             return self._wire.body(settings, system, [told, *turns], operation, schema) | settings.extra_body
 
         key, asked = key_of(body("")), body(secrets.token_hex(8), *again)

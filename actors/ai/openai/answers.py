@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
 from actors.ai import gate
+from actors.ai.gate.evidence import keys
 from actors.ai.gate.quotations import place
 from actors.ai.markdown import plain
 from actors.ai.openai.client import CallFailed, invalid
@@ -45,6 +46,14 @@ class SummaryAnswer(BaseModel, extra="forbid", strict=True):
     """Is a model's answer to the prompt ``summarize``."""
 
     summary: str = Field(min_length=1, max_length=3000)
+
+
+class SameEventAnswer(BaseModel, extra="forbid", strict=True):
+    """Is a model's answer to the prompt ``same_event``."""
+
+    quote: str = Field(max_length=2000)
+    other: Whole  # the number of the story that tells the same event, or 0
+    other_quote: str = Field(max_length=2000)
 
 
 Form = TypeVar("Form", bound=BaseModel)
@@ -172,6 +181,18 @@ def fault(answer: BaseModel, story: Story, *, is_translated: bool) -> str | None
     if isinstance(answer, AnalysisAnswer) and not any(place(story.document, quote) for quote in answer.quotes):
         return "no quotation of the answer is in the story"
     return None
+
+
+def event_fault(story: Story, others: Sequence[Story], answer: SameEventAnswer) -> str | None:
+    """Return the reason why an answer to ``same_event`` cannot be used, or None."""
+    if answer.other == 0:
+        return None
+    if answer.other not in range(1, len(others) + 1):
+        return f"expected a number from 0 to {len(others)}, got {answer.other}"
+    quotes = ((story, answer.quote), (others[answer.other - 1], answer.other_quote))
+    if not all(place(f"{one.title}\n{one.document}", quote) for one, quote in quotes):
+        return "a quotation is not in its story"
+    return None if keys(answer.quote) & keys(answer.other_quote) else "the two quotations have no word in common"
 
 
 def without_faults(answer: Form, story: Story, *, is_translated: bool) -> Form:

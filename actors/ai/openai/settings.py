@@ -27,6 +27,7 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
     api_key: SecretStr | None = None  # sent as a bearer token; write ${NAME} in jobs.yaml, never the key itself
     model: str = Field(min_length=1)  # for analyses, briefs and summaries
     verify: bool | str = True  # ask this model (true: model) if each statement follows; false: only the rules check
+    same_event: bool | str = True  # ask this model (true: model) for a story's event; false: only embeddings find it
     embedding_model: str | None = None  # None keeps the local embeddings
     embedding_dimensions: int = Field(default=1536, ge=1, le=1536)  # of its vectors; padded to 1536
     send_dimensions: bool = False  # ask the embedding model for that length
@@ -69,6 +70,10 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
     def longer(self, output_tokens: int) -> Self:
         """Return a copy of the settings with this maximum number of tokens in an answer."""
         return self.model_copy(update={"max_output_tokens": output_tokens})
+
+    def by(self, chosen: bool | str) -> Self:  # noqa: FBT001 (the value of a setting)
+        """Return the settings for a question to a chosen model, or with True to the usual one."""
+        return self.model_copy(update={"model": chosen}) if isinstance(chosen, str) else self
 
     def cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
         """Return the cost of a call in US dollars, or None if the model's price is unknown."""

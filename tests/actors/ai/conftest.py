@@ -25,6 +25,7 @@ GOOD: dict[str, dict[str, Any]] = {
     },
     "brief": {"one_liner": "Packages are signed now.", "two_liner": TWO, "elevator": f"{TWO} Nobody needs to act."},
     "summarize": {"summary": TWO},
+    "same_event": {"quote": "", "other": 0, "other_quote": ""},
 }
 FORBIDDEN = {"minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "pattern", "default", "format"}
 

@@ -32,6 +32,8 @@ def said(operation: str, asked: str) -> dict[str, Any]:
         return dict.fromkeys(("one_liner", "two_liner", "elevator"), signed)
     if operation == "summarize":
         return {"summary": f"{signed} {_STOLEN}"}
+    if operation == "same_event":
+        return {"quote": "", "other": 0, "other_quote": ""}
     return checks_of(asked, lambda text: (True, [text]))
 
 
@@ -229,7 +231,7 @@ def _line(is_anthropic: bool, name: str, answer: dict[str, Any] | None, fate: st
 
 def operation_of(asked: dict[str, Any]) -> str:
     system = asked["system"] if "system" in asked else asked["messages"][0]["content"]
-    names = {"checks": "verify", "chili": "analyze", "one_liner": "brief"}
+    names = {"checks": "verify", "chili": "analyze", "one_liner": "brief", "other_quote": "same_event"}
     return next((name for word, name in names.items() if word in system), "summarize")
 
 

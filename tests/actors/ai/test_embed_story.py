@@ -192,7 +192,7 @@ def test_stories_of_one_chunk_join_their_event_and_an_alert_tells_it_once(
         ctx = analyse(story, ai=analyst(provider))
         assert "deliver-alert" not in {one.task for one in ctx.sent}, "its event is not known yet"
     ctx = embed(stories)
-    assert [job.output["same_event"] for job in ctx.jobs] == [2, 2, 2]
+    assert [job.output["same_event"] for job in ctx.jobs] == [0, 1, 2]
     (event,) = rows("SELECT DISTINCT cluster_id FROM stories")
     assert event["cluster_id"] is not None
     assert [[one.task for one in job.sent] for job in ctx.jobs] == [["deliver-alert"], [], []]

@@ -73,7 +73,9 @@ def ask(
     books = Books()
     found: Any
     try:
-        found = getattr(analyst, operation)(Story(uuid.uuid4(), "Title", document, source="Feed"), books)
+        story = Story(uuid.uuid4(), "Title", document, source="Feed")
+        others = ([story],) if operation == "same_event" else ()
+        found = getattr(analyst, operation)(story, *others, books)
     except (Retry, Defer, Reject) as verdict:
         found = verdict
     assert not books.open

@@ -12,6 +12,7 @@ from zeke_jobs.errors import ConfigurationError
 FINGERPRINTS = {
     "analyze/2": "160d4c9222c6b4ab",
     "brief/1": "f3aa1dbb89e93245",
+    "same_event/1": "3d7382a8d09c6eac",
     "summarize/1": "005ae185aea9cb1e",
     "verify/1": "15448ab6c9b092e4",
 }

@@ -26,6 +26,7 @@ def model(analysis: Analysis, vector: tuple[float, ...] = (1.0,) * 1536) -> Any:
     """Make an AI that gives this analysis."""
     return SimpleNamespace(
         embeds_together=False,
+        same_event=None,
         analyze=lambda *_: analysis,
         embed=lambda *_: Embedding(vector, "model-1"),
         rescore=lambda *_: None,

@@ -1,6 +1,5 @@
 import uuid
 from itertools import permutations
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -71,9 +70,9 @@ def test_a_copy_from_one_more_source_makes_the_whole_event_hotter_and_nothing_el
 def test_a_score_that_a_person_or_a_model_gave_stays(add_story: Any, analyse: Any, rows: Any, conn: Any) -> None:
     by_person, by_model, last = deals(add_story, 3)
 
-    local = Settings().open()
     told = Analysis("It matters.", 1, "completed", Provenance("openai", "m", "analyze/1"), 0.8)
-    model = SimpleNamespace(analyze=lambda *_: told, embeds_together=False, embed=local.embed, rescore=local.rescore)
+    model = Settings().open()
+    model.analyze = lambda *_: told  # type: ignore[method-assign]
     analyse(by_person)
     execute(
         conn, """UPDATE story_overlays SET citations = citations || '{"chili": 0}' WHERE story_id = %s""", by_person

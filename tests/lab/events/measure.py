@@ -30,7 +30,7 @@ class Prepared:
     def __init__(self, world: World) -> None:
         self._vectors = dict(zip(world.ids, world.vectors, strict=True))
         self.rescore = Settings().open().rescore
-        self.embeds_together = False
+        self.embeds_together, self.same_event = False, None
 
     def analyze(self, *_: Any) -> Analysis:
         return Analysis("It matters.", 3, "extractive", Provenance("local", "prepared"))
@@ -102,8 +102,9 @@ def watched() -> Iterator[list[UUID]]:
     found: list[UUID] = []
     look = events.like
 
-    def like(*arguments: Any) -> list[UUID]:
-        found.extend(result := look(*arguments))
+    def like(*arguments: Any) -> tuple[list[UUID], list[UUID]]:
+        result = look(*arguments)
+        found.extend(result[0])
         return result
 
     with mock.patch.object(events, "like", like):

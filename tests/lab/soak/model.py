@@ -88,6 +88,9 @@ def _said(body: dict[str, Any]) -> dict[str, Any]:
         "two_liner": f"{one} {two}",
         "elevator": f"{one} {two} {three}",
         "summary": " ".join(sentences),
+        "quote": first,
+        "other": 0,
+        "other_quote": "",
     }
     return {name: told[name] for name in properties}
 
