@@ -15,16 +15,16 @@ from tests.actors import database
 from tests.actors.database import execute
 from tests.actors.mail_server import MailServer
 from tests.actors.scripted_site import Site
+from tests.actors.tasks import TASKS
 from zeke_jobs.testing import FakeContext
 
 
 class StrictContext(FakeContext):
     """The context fails on slow work inside a transaction, and can fail at the commit."""
 
-    def __init__(self, conn: Connection, settings: Any, services: dict[str, Any]) -> None:
-        super().__init__(conn, settings=settings, services=services)
-        self.fail_at_commit = False
-        self._inside = False
+    fail_at_commit = False
+    result: Any = None  # what the handler returned
+    _inside = False
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -86,22 +86,31 @@ def handler_context(conn: Connection) -> Callable[..., StrictContext]:
     def make(settings: Any = None, ai: Any = None, **services: Any) -> StrictContext:
         from actors.ai import Settings
 
-        return StrictContext(conn, settings, {"ai": ai or Settings().open(), **services})
+        return StrictContext(conn, settings=settings, services={"ai": ai or Settings().open(), **services})
 
     return make
 
 
 @pytest.fixture
-def analyse(handler_context: Callable[..., StrictContext]) -> Callable[..., StrictContext]:
+def run_task(handler_context: Callable[..., StrictContext]) -> Callable[..., StrictContext]:
+    """Run a task: ``run_task("generate-brief", {"storyId": …}, {"digest_entries": 3}, ai=…)``; return the context."""
+
+    def run(task: str, payload: Any, settings: Any = None, **services: Any) -> StrictContext:
+        handler = TASKS[task]
+        chosen = handler.settings_model.model_validate(settings or {}) if handler.settings_model else None
+        ctx = handler_context(chosen, **services)
+        ctx.result = handler.function(handler.payload_model.model_validate(payload), ctx)
+        return ctx
+
+    return run
+
+
+@pytest.fixture
+def analyse(run_task: Callable[..., StrictContext]) -> Callable[..., StrictContext]:
     """Run analyze-story: ``analyse(story, "manual", ai=…)`` takes settings as keywords, and returns the context."""
 
     def run(story: uuid.UUID | str, trigger: str = "auto", ai: Any = None, **settings: Any) -> StrictContext:
-        from actors.insights.analyze import analyze_story
-        from actors.insights.events import EventSettings
-        from actors.schema import AnalyzeStory
-
-        ctx = handler_context(EventSettings.model_validate(settings), ai=ai)
-        analyze_story(AnalyzeStory.model_validate({"story_id": story, "trigger": trigger}), ctx)
+        ctx = run_task("analyze-story", {"story_id": story, "trigger": trigger}, settings, ai=ai)
         assert ctx.completed
         return ctx
 

@@ -27,6 +27,13 @@ def execute(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description is not None else []
 
 
+def end_items(conn: Connection, outcome: str, story: uuid.UUID | None = None) -> None:
+    """Let the item of a story, or of each story, end with this outcome."""
+    put = """INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, %s, s.id
+      FROM stories AS s JOIN contents AS c ON c.id = s.content_id WHERE s.id = coalesce(%s, s.id)"""
+    execute(conn, put, outcome, story)
+
+
 def rows_read(conn: Connection, tables: Sequence[str], look: Callable[[], T]) -> tuple[T, dict[str, int]]:
     """Return the result of ``look``, and the number of rows that it reads in each table."""
     with transaction(conn):

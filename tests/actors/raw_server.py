@@ -12,6 +12,12 @@ from pathlib import Path
 from typing import Self
 
 
+def nobody() -> str:
+    """Return an address on loopback where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
 @contextmanager
 def raw_server(*pieces: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """Send the pieces to one caller, then repeat the last piece with pauses until the end; yield the port."""

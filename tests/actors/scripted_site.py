@@ -1,10 +1,11 @@
 """These web servers on loopback give the answers that a test sets."""
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import Any, Self
 
 
 @dataclass
@@ -23,6 +24,10 @@ class Answer:
     status: int = 200
     content_type: str = "text/html; charset=utf-8"
     headers: dict[str, str] = field(default_factory=dict)
+
+
+def as_json(body: Any, status: int = 200, **headers: str) -> Answer:
+    return Answer(json.dumps(body), status, "application/json; charset=UTF-8", headers)
 
 
 class Loopback:

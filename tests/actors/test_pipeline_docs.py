@@ -1,10 +1,12 @@
-"""docs/pipeline.md, docs/engine.md and docs/ai.md are complete."""
+"""docs/pipeline.md, docs/engine.md, docs/ai.md and docs/news.md are complete."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 import yaml
 from pydantic import BaseModel
 
@@ -12,48 +14,27 @@ from actors import schema
 from actors.ai.chili import Chili
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.settings import Settings as AISettings
-from actors.briefs.delivery.settings import AlertSettings, DeliverySettings, Mail, Receiver, Webhook
+from actors.briefs.delivery.settings import DeliverySettings, Mail, Receiver, Webhook
 from actors.briefs.generate import BriefSettings
+from actors.cli.app import app
 from actors.engine import Settings
 from actors.engine.contract import ContentItem, ContentSource
 from actors.insights.events import EventSettings
-from actors.insights.relevance import RelevanceSettings
 from actors.insights.selection import Selection
 from actors.outcomes import Outcome
 from actors.sources.rhythm import Rhythm
 from actors.sources.source import FirstFetch
-from tests.actors.sources.conftest import TASKS as FIRST_HALF
+from tests.actors.tasks import FIRST_HALF, ROOT, TASKS
 from zeke_jobs import parse_duration
 
-ROOT = Path(__file__).parents[2]
-PIPELINE, ENGINE, AI = (
-    (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("pipeline", "engine", "ai")
-)
-#: Each task has a payload model, settings, and a module of outcomes; the docs show score-relevance's settings as a
-#: formula.
-SECOND_HALF: dict[str, tuple[type[BaseModel], type[BaseModel] | None, str]] = {
-    "analyze-story": (schema.AnalyzeStory, EventSettings, "insights/analyze.py"),
-    "embed-story": (schema.EmbedStory, None, "insights/embed.py"),
-    "ask-batch": (schema.AskBatch, None, "batches/ask.py"),
-    "poll-batches": (schema.PollBatches, None, "batches/poll.py"),
-    "extract-highlights": (schema.ExtractHighlights, Selection, "insights/extract.py"),
-    "dedupe-insights": (schema.DedupeInsights, None, "insights/dedupe.py"),
-    "score-relevance": (schema.ScoreRelevance, None, "insights/relevance.py"),
-    "generate-brief": (schema.GenerateBrief, BriefSettings, "briefs/generate.py"),
-    "deliver-digest": (schema.DeliverDigest, DeliverySettings, "briefs/digest.py"),
-    "deliver-alert": (schema.DeliverAlert, AlertSettings, "briefs/alert.py"),
-    "story-summarize": (schema.StorySummarize, None, "stories/summarize.py"),
-    "stories-update-status": (schema.StoriesUpdateStatus, None, "stories/status.py"),
-}
-
-
-TASKS: dict[str, tuple[type[BaseModel], type[BaseModel] | None]] = {
-    **{task: (payload, settings) for task, (_, payload, settings) in FIRST_HALF.items()},
-    **{task: (payload, settings) for task, (payload, settings, _) in SECOND_HALF.items()},
-    "ingest-pull-youtube": (schema.IngestPullYoutube, None),
-}
+PAGES = ("pipeline", "engine", "ai", "news")
+PIPELINE, ENGINE, AI, NEWS = ((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in PAGES)
+#: The docs show score-relevance's settings as a formula, and those of ingest-pull-youtube at ingest-pull.
+ELSEWHERE = {"score-relevance": None, "ingest-pull-youtube": None}
+SETTINGS = {name: task.settings_model for name, task in TASKS.items()} | ELSEWHERE
+SECOND_HALF = [name for name in TASKS if name not in {*FIRST_HALF, "batch-questions"}]
 MODELS = [
-    *(settings for task, (_, settings) in TASKS.items() if settings and task in FIRST_HALF),
+    *(TASKS[name].settings_model for name in FIRST_HALF),
     *(Rhythm, FirstFetch, EventSettings, Selection, BriefSettings, DeliverySettings, Mail, Receiver, Webhook),
 ]
 
@@ -69,17 +50,17 @@ def test_each_outcome_stands_in_the_table_with_its_status(outcome: Outcome) -> N
     assert line.split("|")[2].strip() == outcome.status
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", SETTINGS)
 def test_each_task_has_its_section_with_payload_and_settings(task: str) -> None:
-    payload, settings = TASKS[task]
-    names = [field.alias or name for name, field in payload.model_fields.items()]
-    names += list(settings.model_fields) if settings else []
+    names = [field.alias or name for name, field in TASKS[task].payload_model.model_fields.items()]
+    names += list(settings.model_fields) if (settings := SETTINGS[task]) else []
     assert [name for name in names if f"`{name}" not in section(task)] == []
 
 
 @pytest.mark.parametrize("task", SECOND_HALF)
 def test_each_outcome_of_a_task_is_named(task: str) -> None:
-    source = (ROOT / "actors" / SECOND_HALF[task][2]).read_text(encoding="utf-8")
+    module = TASKS[task].function.__module__.replace("actors.briefs.deliver", "actors.briefs.digest")
+    source = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
     lines = [line for line in source.splitlines() if '"outcome"' in line or "outcome = " in line or "kept = " in line]
     outcomes = {word for line in lines for word in re.findall(r'"([a-z_]+)"', line)} - {"outcome"}
     told = {"state", "chili", "same_event", "found", "teams", "changed", "added", "person", "model", "stories"}
@@ -104,9 +85,10 @@ def test_each_figure_of_a_setting_is_its_default(model: type[BaseModel]) -> None
 
 
 @pytest.mark.parametrize("path", ["jobs.yaml", "docker/jobs.yaml"])
-@pytest.mark.parametrize("task", [task for task, (_, settings) in TASKS.items() if settings] + ["score-relevance"])
+@pytest.mark.parametrize("task", [name for name, task in TASKS.items() if task.settings_model])
 def test_each_setting_in_jobs_yaml_is_its_default_but_the_digest(task: str, path: str) -> None:
-    model = TASKS[task][1] or RelevanceSettings
+    model = TASKS[task].settings_model
+    assert model is not None
     given = yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))["tasks"][task].get("settings") or {}
     assert model.model_validate({**given, "digest": None} if "digest" in given else given) == model()
 
@@ -119,3 +101,24 @@ def test_each_field_of_the_contract_is_named() -> None:
 def test_each_setting_of_an_ai_provider_is_explained() -> None:
     assert [name for name in OpenAISettings.model_fields if f"| `{name}` |" not in AI] == []
     assert [name for name in (*Chili.model_fields, *AISettings.model_fields) if f"`{name}`" not in AI] == []
+
+
+def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, each in getattr(command, "commands", {}).items():
+        yield f"{path} {name}".strip(), each
+        yield from commands(each, f"{path} {name}".strip())
+
+
+ALL = list(commands(typer.main.get_command(app())))
+
+
+def test_every_command_and_option_is_documented() -> None:
+    options = [(path, option) for path, each in ALL for one in each.params for option in one.opts]
+    there = [(path, option) for path, option in options if option.startswith("--") and option != "--help"]
+    assert [path for path, _ in ALL if f"`{path}" not in NEWS] == []
+    assert [one for one in there if one[1] not in NEWS] == []
+
+
+def test_a_command_is_listed_with_a_whole_sentence_that_fits_the_line() -> None:
+    assert len(ALL) > 20
+    assert [path for path, one in ALL if not re.fullmatch(r".{,58}[^.]\.", one.get_short_help_str(61))] == []

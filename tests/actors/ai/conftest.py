@@ -27,6 +27,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "summarize": {"summary": TWO},
     "same_event": {"quote": "", "other": 0, "other_quote": ""},
 }
+Scripted = Callable[[dict[str, Any]], tuple[int, dict[str, str], Any]]
 FORBIDDEN = {"minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems", "pattern", "default", "format"}
 
 
@@ -69,7 +70,7 @@ class ModelServer(Loopback):
     """
 
     def __init__(self) -> None:
-        self.script: deque[Callable[[dict[str, Any]], tuple[int, dict[str, str], Any]]] = deque()
+        self.script: deque[Scripted] = deque()
         self.asked: list[dict[str, Any]] = []
         self.faults: list[str] = []
         self.slow = threading.Event()
@@ -143,26 +144,20 @@ def completion(answer: Any, **choice: Any) -> dict[str, Any]:
     }
 
 
+def answer(
+    status: int = 200, headers: dict[str, str] | None = None, body: Any = None, content: Any = None, **choice: Any
+) -> Scripted:
+    """Make an answer for a script: ``answer(429, headers, body)`` or ``answer(content=…, finish_reason=…)``."""
+    return lambda _: (status, headers or {}, completion(content, **choice) if body is None else body)
+
+
 @pytest.fixture
 def model_server() -> Iterator[ModelServer]:
-    server = ModelServer()
-    yield server
-    server.close()
+    with ModelServer() as server:
+        yield server
 
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     with Provider() as running:
         yield running
-
-
-@pytest.fixture
-def answers() -> Callable[..., Any]:
-    """Make scripted answers: ``answers(status=429, headers=…, body=…)`` or ``answers(content=…, finish_reason=…)``."""
-
-    def make(
-        status: int = 200, headers: dict[str, str] | None = None, body: Any = None, content: Any = None, **choice: Any
-    ) -> Callable[[dict[str, Any]], tuple[int, dict[str, str], Any]]:
-        return lambda _: (status, headers or {}, completion(content, **choice) if body is None else body)
-
-    return make

@@ -20,47 +20,40 @@ KEY = "key-of-the-test"
 
 
 class NamedServer(ModelServer):
+    """A subclass has the addresses of chat and embeddings, the default size of a vector, and the known parameters."""
+
     chat = "/v1/chat/completions"
     embeddings = ""
     vector = 0
     knows: frozenset[str] | None = None
+    key: tuple[str, str] | None = None  # a header without which the server refuses
 
     def answer(self, path: str, body: dict[str, Any]) -> Answer:
         headers = self.asked[-1]["headers"]
         if self.script:
             return self.script.popleft()(body)
-        if not self.lets_in(headers):
+        if self.key and headers.get(self.key[0]) != self.key[1]:
             return self.refuses(401, "invalid key")
         if self.knows is not None and (unknown := body.keys() - self.knows):
-            return self.refuses(
-                400, f'Invalid JSON payload received. Unknown name "{min(unknown)}": Cannot find field.'
-            )
+            said = f'Invalid JSON payload received. Unknown name "{min(unknown)}": Cannot find field.'
+            return self.refuses(400, said)
         if path == self.chat:
-            return self.says(body)
+            return 200, {}, self.says(body)
         if path == self.embeddings:
             return self.embeds(body)
         return self.refuses(404, f"{path} is not here")
 
-    def lets_in(self, _: Mapping[str, str]) -> bool:
-        return True
-
     def refuses(self, status: int, message: str) -> Answer:
         raise NotImplementedError
 
-    def says(self, body: dict[str, Any]) -> Answer:
+    def says(self, body: dict[str, Any]) -> dict[str, Any]:
         form = body.get("response_format", {}).get("json_schema", {})
-        return 200, {}, self.completion(body, filled(form.get("schema"), question(body)))
+        return self.completion(body, filled(form.get("schema"), question(body)))
 
     def completion(self, body: dict[str, Any], said: str) -> dict[str, Any]:
         choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
         usage = {"prompt_tokens": 900, "completion_tokens": 90, "total_tokens": 990}
-        return {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "model": body["model"],
-            "choices": [choice],
-            "usage": usage,
-        }
+        return {"id": "c1", "object": "chat.completion", "model": body["model"], "choices": [choice], "usage": usage}
 
     def embeds(self, body: dict[str, Any]) -> Answer:
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
@@ -80,7 +73,7 @@ class Ollama(NamedServer):
         return status, {}, {"error": {"message": message, "type": kind, "param": None, "code": None}}
 
     def completion(self, body: dict[str, Any], said: str) -> dict[str, Any]:
-        made = super().completion(body, said) | {"system_fingerprint": "fp_ollama"}
+        made = super().completion(body, said)
         if "max_tokens" not in body:  # Ollama generates without an end if a request has no max_tokens.
             made["usage"] |= {"completion_tokens": 30_000, "total_tokens": 30_900}
         return made
@@ -113,8 +106,7 @@ class Gemini(NamedServer):
         "reasoning_effort", "input", "dimensions", "encoding_format",
     })  # fmt: skip
 
-    def lets_in(self, headers: Mapping[str, str]) -> bool:
-        return headers.get("authorization") == f"Bearer {KEY}"
+    key = ("authorization", f"Bearer {KEY}")
 
     def refuses(self, status: int, message: str, *details: dict[str, Any]) -> Answer:
         names = {400: "INVALID_ARGUMENT", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}
@@ -133,36 +125,32 @@ class Anthropic(NamedServer):
     chat = "/v1/messages"
     knows: frozenset[str] | None = frozenset({"model", "system", "messages", "max_tokens", "output_config", "thinking"})
 
-    def lets_in(self, headers: Mapping[str, str]) -> bool:
-        return headers.get("x-api-key") == KEY and "anthropic-version" in headers
+    key = ("x-api-key", KEY)
 
     def refuses(self, status: int, message: str) -> Answer:
         kinds = {400: "invalid_request_error", 404: "not_found_error", 429: "rate_limit_error", 529: "overloaded_error"}
         error = {"type": kinds.get(status, "api_error"), "message": message}
         return status, {}, {"type": "error", "error": error, "request_id": "req_1"}
 
-    def says(self, body: dict[str, Any]) -> Answer:
+    def says(self, body: dict[str, Any]) -> dict[str, Any]:
         assert body["max_tokens"] >= 1000
+        assert "anthropic-version" in self.asked[-1]["headers"]
         schema = body.get("output_config", {}).get("format", {}).get("schema")
         content = [{"type": "text", "text": filled(schema, question(body))}]
-        usage = {"input_tokens": 900, "output_tokens": 90}
         made = {"type": "message", "role": "assistant", "model": body["model"], "content": content}
-        return 200, {}, made | {"stop_reason": "end_turn", "usage": usage}
+        return made | {"stop_reason": "end_turn", "usage": {"input_tokens": 900, "output_tokens": 90}}
 
 
 class AnthropicByChat(Anthropic):
     """Anthropic's chat completions ignore ``response_format``, so only the instructions can contain the schema."""
 
-    chat = "/v1/chat/completions"
-    knows = None
+    chat = NamedServer.chat
+    knows, key = None, Gemini.key
 
-    def lets_in(self, headers: Mapping[str, str]) -> bool:
-        return headers.get("authorization") == f"Bearer {KEY}"
-
-    def says(self, body: dict[str, Any]) -> Answer:
+    def says(self, body: dict[str, Any]) -> dict[str, Any]:
         told = body["messages"][0]["content"].rpartition("of this schema and nothing else:\n")[2]
         said = filled(json.loads(told) if told.startswith("{") else None, question(body))
-        return 200, {}, self.completion(body, f"Here it is:\n```json\n{said}\n```")
+        return self.completion(body, f"Here it is:\n```json\n{said}\n```")
 
 
 def question(body: Mapping[str, Any]) -> str:
@@ -179,10 +167,5 @@ def filled(schema: Mapping[str, Any] | None, asked: str) -> str:
     return json.dumps({name: TEXTS[name] for name in schema["properties"]})
 
 
-SERVERS: dict[str, type[NamedServer]] = {
-    "Ollama": Ollama,
-    "llama.cpp": LlamaCpp,
-    "Gemini": Gemini,
-    "Anthropic": Anthropic,
-    "Anthropic by chat completions": AnthropicByChat,
-}
+SERVERS: dict[str, type[NamedServer]] = {"Ollama": Ollama, "llama.cpp": LlamaCpp, "Gemini": Gemini}
+SERVERS |= {"Anthropic": Anthropic, "Anthropic by chat completions": AnthropicByChat}

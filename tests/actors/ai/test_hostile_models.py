@@ -2,18 +2,19 @@
 
 import json
 import math
-import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings, strategies as st
+from hypothesis import example, given, strategies as st
 
 from actors.ai.prompting import VERSIONS, prompt, repeats_instructions
 from actors.ai.protocol import Story, Unfounded
 from tests.actors.ai import conftest
 from tests.actors.ai.conftest import GOOD, Books, ModelServer, completion
+from tests.actors.hostile import VALUES, relaxed
 from zeke_jobs import Defer, Reject, Retry
 
 ARTICLE = "Signed packages are here: a stolen token alone is not enough to publish one."
@@ -47,9 +48,8 @@ OBEYED: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ModelServer]:
-    running = ModelServer()
-    yield running
-    running.close()
+    with ModelServer() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +58,14 @@ def analyst(server: ModelServer) -> Any:
     return conftest.analyst(server.url, embedding_model="e", prices=prices)
 
 
-def ask(
-    analyst: Any,
-    server: ModelServer,
-    answer: Any,
-    document: str = ARTICLE,
-    operation: str = "analyze",
-    status: int = 200,
-) -> Any:
+@pytest.fixture(scope="module")
+def ask(analyst: Any, server: ModelServer) -> Callable[..., Any]:
+    return partial(_ask, analyst, server)
+
+
+def _ask(analyst: Any, server: ModelServer, answer: Any, document: str = ARTICLE, **how: Any) -> Any:
     """Return what the client makes of one answer, a result or an exception; the ledger must have settled the call."""
+    status, operation = how.get("status", 200), how.get("operation", "analyze")
     server.script.clear()
     # The client asks again if an answer is unfounded, so the server gives the same answer twice.
     server.script.extend([lambda _: (status, {}, answer)] * 2)
@@ -85,10 +84,10 @@ def ask(
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_reaches_the_model_as_material_without_tools_and_without_what_nobody_sees(
-    analyst: Any, server: ModelServer, page: str
+def test_a_page_reaches_the_model_without_tools_and_without_what_nobody_sees(
+    ask: Any, server: ModelServer, page: str
 ) -> None:
-    ask(analyst, server, completion(GOOD["analyze"]), PAGES[page])
+    ask(completion(GOOD["analyze"]), PAGES[page])
     body = server.asked[-1]["body"]
     system, user = (message["content"] for message in body["messages"])
     nonce = system.split("the mark ")[1].split(".")[0]
@@ -102,19 +101,12 @@ def test_a_page_reaches_the_model_as_material_without_tools_and_without_what_nob
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("obeyed", OBEYED, ids=lambda changed: next(iter(changed)))
-def test_the_answer_of_a_model_that_obeys_a_page_is_not_taken(
-    analyst: Any, server: ModelServer, page: str, obeyed: dict[str, Any]
-) -> None:
+def test_the_answer_of_a_model_that_obeys_a_page_is_not_taken(ask: Any, page: str, obeyed: dict[str, Any]) -> None:
     answer = completion(json.dumps({**GOOD["analyze"], **obeyed}))
-    assert isinstance(ask(analyst, server, answer, PAGES[page]), Retry | Reject)
+    assert isinstance(ask(answer, PAGES[page]), Retry | Reject)
 
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
+ODD_USAGE = {"prompt_tokens": -(10**9), "completion_tokens": 10**400}
 ANYWHERE = st.fixed_dictionaries(
     {},
     optional={
@@ -124,49 +116,37 @@ ANYWHERE = st.fixed_dictionaries(
         "data": VALUES | st.lists(st.fixed_dictionaries({"embedding": VALUES}, optional={"index": VALUES}), max_size=2),
     },
 )
-relaxed = settings(
-    max_examples=500 if os.environ.get("ZEKE_TEST_DEEP") else 40,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
 
 
-@relaxed
+@relaxed(40)
 @given(body=ANYWHERE, operation=st.sampled_from([*GOOD, "embed"]))
-@example(
-    body={**completion(GOOD["analyze"]), "usage": {"prompt_tokens": -(10**9), "completion_tokens": 10**400}},
-    operation="analyze",
-)
+@example(body={**completion(GOOD["analyze"]), "usage": ODD_USAGE}, operation="analyze")
 @example(body={"choices": [{"message": "x"}]}, operation="brief")
 @example(body={**completion(GOOD["analyze"]), "model": "m\x00" * 1000}, operation="analyze")
 @example(body=completion("", message={"refusal": "no\x00"}), operation="analyze")
 @example(body={"data": [{"embedding": [math.nan] * 1536}]}, operation="embed")
 @example(body={"data": [{"embedding": [10**400] * 1536}]}, operation="embed")
 @example(body={"data": [{"embedding": [0.5] * 1536, "index": []}]}, operation="embed")
-def test_any_answer_of_a_model_ends_in_a_value_or_a_verdict(
-    analyst: Any, server: ModelServer, body: dict[str, Any], operation: str
-) -> None:
-    ask(analyst, server, body, operation=operation)
+def test_any_answer_of_a_model_ends_in_a_value_or_a_verdict(ask: Any, body: dict[str, Any], operation: str) -> None:
+    ask(body, operation=operation)
 
 
-@relaxed
-@given(
-    content=st.text(max_size=80)
-    | st.dictionaries(st.sampled_from(["chili", "confidence", "why_it_matters", "quotes"]), VALUES).map(json.dumps)
-)
+@relaxed(40)
+@given(content=st.text(max_size=80) | st.dictionaries(st.sampled_from([*GOOD["analyze"]]), VALUES).map(json.dumps))
 @example(content="[" * 100_000)
 @example(content='{"a":' * 50_000)
-def test_any_content_of_an_answer_ends_in_a_value_or_a_verdict(analyst: Any, server: ModelServer, content: str) -> None:
-    ask(analyst, server, completion(content))
+def test_any_content_of_an_answer_ends_in_a_value_or_a_verdict(ask: Any, content: str) -> None:
+    ask(completion(content))
 
 
 @pytest.mark.parametrize("body", [b"[" * 200_000, b'{"choices":' * 100_000, b"\xff\xfe", b""])
-def test_any_bytes_of_a_provider_end_in_a_verdict(analyst: Any, server: ModelServer, body: bytes) -> None:
-    assert isinstance(ask(analyst, server, body), Retry)
+def test_any_bytes_of_a_provider_end_in_a_verdict(ask: Any, body: bytes) -> None:
+    assert isinstance(ask(body), Retry)
 
 
-def test_an_error_with_a_character_that_nobody_can_store_is_told_without_it(analyst: Any, server: ModelServer) -> None:
+def test_an_error_with_a_character_that_nobody_can_store_is_told_without_it(ask: Any) -> None:
     for body in (b"broken\x00", {"error": {"code": "c\x00", "message": "m\x00"}}, {"error": "e\x00"}):
-        verdict = ask(analyst, server, body, status=400)
+        verdict = ask(body, status=400)
         assert (type(verdict), "\x00" in str(verdict)) == (Reject, False)
 
 

@@ -27,15 +27,12 @@ def one_liner(document: str, title: str, **fields: Any) -> str | None:
     return Settings().open().brief(story(document, title, **fields)).one_liner
 
 
-def test_only_a_model_says_why_a_story_matters() -> None:
-    assert Settings().open().analyze(story()).why_it_matters is None
-
-
 @given(st.text(max_size=300))
 def test_any_document_can_be_analysed(document: str) -> None:
     analyst = Settings().open()
     analysis = analyst.analyze(story(document))
     assert 0 <= analysis.chili <= 5
+    assert analysis.why_it_matters is None, "only a model says why"
     analyst.brief(story(document))
     analyst.summarize(story(document))
     assert len(analyst.embed(story(document)).vector) == 1536
@@ -52,27 +49,22 @@ def test_the_chili_formula_is_that_of_the_documentation() -> None:
     assert value == round(5 * expected)
 
 
-FACT_CHECK = (
-    "Claim: A photo shows the bridge of Ansel falling into the river last week.\n\nVerdict: False. The photo is from a film of 2011.\n\n"
-    "Posts say that the photo shows the bridge of Ansel falling into the river. The city's engineers inspected the bridge on Monday and found it "
-    "intact. The photo was altered so that the name of the film cannot be seen."
-)
-
-
 def test_what_a_fact_check_calls_a_claim_is_not_told_as_a_fact() -> None:
-    analyst = Settings().open()
-    told = story(FACT_CHECK, "Fact check: The bridge of Ansel did not fall")
-    brief = analyst.brief(told)
-    for text in (brief.one_liner, brief.two_liner, brief.elevator, analyst.summarize(told).text):
+    document = (
+        "Claim: A photo shows the bridge of Ansel falling into the river last week.\n\nVerdict: False. The photo is from a film of 2011.\n\n"
+        "Posts say that the photo shows the bridge of Ansel falling into the river. The city's engineers inspected the bridge on Monday and "
+        "found it intact. The photo was altered so that the name of the film cannot be seen."
+    )
+    told = story(document, "Fact check: The bridge of Ansel did not fall")
+    brief = Settings().open().brief(told)
+    for text in (brief.one_liner, brief.two_liner, brief.elevator, Settings().open().summarize(told).text):
         assert "Claim:" not in (text or "")
 
 
-@pytest.mark.parametrize("sentence", ["The dam at Orrin breaks in the night.", "At Orrin the dam breaks."])
-def test_a_one_liner_never_says_what_the_headline_says(sentence: str) -> None:
-    document = f"{sentence} {RAIN}"
-    brief = Settings().open().brief(story(document, title="Dam at Orrin breaks in the night"))
-    assert brief.one_liner == RAIN.partition(".")[0] + "."
-    assert brief.two_liner == document.removeprefix(sentence).strip()
+def test_a_one_liner_never_says_what_the_headline_says() -> None:
+    for sentence in ("The dam at Orrin breaks in the night.", "At Orrin the dam breaks."):
+        brief = Settings().open().brief(story(f"{sentence} {RAIN}", title="Dam at Orrin breaks in the night"))
+        assert (brief.one_liner, brief.two_liner) == (RAIN.partition(".")[0] + ".", RAIN)
 
 
 @pytest.mark.parametrize(
@@ -86,9 +78,7 @@ def test_a_one_liner_never_says_what_the_headline_says(sentence: str) -> None:
     ],
     ids=["a list by its headline", "several things", "items", "an advert", "labels"],
 )
-def test_a_list_a_guide_a_review_of_several_things_or_an_advert_has_no_one_liner_of_its_text(
-    title: str, document: str
-) -> None:
+def test_a_list_a_guide_a_review_of_several_things_or_an_advert_has_no_one_liner(title: str, document: str) -> None:
     told = "The mills of Velm stood still in May 1990, and bread was short in the whole valley of Orrin."
     assert one_liner(f"{told} {RAIN}", "Flood stops mills of Velm") == told
     assert one_liner(document.format(f"{told} {RAIN}"), title) is None
@@ -152,12 +142,11 @@ def test_a_later_sentence_is_told_where_the_opening(opening: str, told: str) -> 
     assert one_liner(document, "Dam at Orrin breaks") == told
 
 
-@pytest.mark.parametrize("names", [" 40", ""])
-def test_a_list_or_a_guide_is_told_by_its_description_alone_if_that_names_more(names: str) -> None:
+def test_a_list_or_a_guide_is_told_by_its_description_alone_if_that_names_more() -> None:
     document = f"The 40 mills at the dam of Orrin grind flour for two valleys, and one mill is for sale in May. {RAIN}"
-    description = f"The{names} mills at the dam of Orrin grind flour for two valleys."
-    assert one_liner(document, "The best mills of Orrin", description=description) == (description if names else None)
-    assert one_liner(document, "The best mills of Orrin", description="") is None
+    more, less = (f"The{number} mills at the dam of Orrin grind flour for two valleys." for number in (" 40", ""))
+    for description, told in ((more, more), (less, None), ("", None)):
+        assert one_liner(document, "The best mills of Orrin", description=description) == told
 
 
 BROKEN = "Orrin \N{EN DASH} a town of 40 mills in Velm \N{EN DASH} lost its dam in the night after heavy rain."
@@ -167,20 +156,12 @@ DAM = "The dam of Orrin broke in the night after the heaviest rain in Velm since
 @pytest.mark.parametrize(
     ("lead", "told"),
     [
-        (f"{DAM}.", f"{DAM}."),
-        (f"ORRIN, Velm (ABC) — {DAM}.", f"{DAM}."),
-        (f"*Orrin, Vel. —*\u00a0{DAM}.", f"{DAM}."),
-        (f"Velm (ABC) {DAM}.", None),
-        (BROKEN, BROKEN),
-        (f"{DAM}, while people slept in schools of the town.", None),
-    ],
-    ids=[
-        "whole",
-        "without its dateline",
-        "without an abbreviated dateline",
-        "with an agency in it",
-        "dashes within it",
-        "not a part of a longer one",
+        pytest.param(f"{DAM}.", f"{DAM}.", id="whole"),
+        pytest.param(f"ORRIN, Velm (ABC) — {DAM}.", f"{DAM}.", id="without its dateline"),
+        pytest.param(f"*Orrin, Vel. —*\u00a0{DAM}.", f"{DAM}.", id="without an abbreviated dateline"),
+        pytest.param(f"Velm (ABC) {DAM}.", None, id="with an agency in it"),
+        pytest.param(BROKEN, BROKEN, id="dashes within it"),
+        pytest.param(f"{DAM}, while people slept in schools.", None, id="not a part of a longer one"),
     ],
 )
 def test_a_one_liner_is_a_whole_sentence(lead: str, told: str | None) -> None:

@@ -1,21 +1,22 @@
 import hashlib
+import math
+import statistics
 import uuid
 
 import pytest
 from hypothesis import given, strategies as st
 
 from actors.ai import Settings
+from actors.ai.hashing import DIMENSIONS, embed, wordllama
 from actors.ai.prompting import VERSIONS, fenced, material, prompt, visible
 from actors.ai.protocol import Story
+from tests.figures import Figure
+from tests.lab.quality.corpora import CORPUS, cosine
 from zeke_jobs.errors import ConfigurationError
 
-FINGERPRINTS = {
-    "analyze/2": "160d4c9222c6b4ab",
-    "brief/1": "f3aa1dbb89e93245",
-    "same_event/1": "3d7382a8d09c6eac",
-    "summarize/1": "005ae185aea9cb1e",
-    "verify/1": "15448ab6c9b092e4",
-}
+HEADLINES = CORPUS / "headlines"
+FINGERPRINTS = {"analyze/2": "160d4c9222c6b4ab", "brief/1": "f3aa1dbb89e93245"}
+FINGERPRINTS |= {"same_event/1": "3d7382a8d09c6eac", "summarize/1": "005ae185aea9cb1e", "verify/1": "15448ab6c9b092e4"}
 
 
 def story(document: str) -> Story:
@@ -57,3 +58,30 @@ def test_wordllama_embeds_under_its_true_name_or_says_how_to_get_it() -> None:
         assert embedding.model_version.startswith("wordllama-")
         assert len(embedding.vector) == 1536
         assert not any(embedding.vector[256:])
+
+
+def test_a_vector_has_1536_numbers_and_length_one() -> None:
+    vector = embed("Postgres 18 is out")
+    assert len(vector) == DIMENSIONS == 1536
+    assert math.isclose(sum(value * value for value in vector), 1.0)
+    assert embed("") == [0.0] * DIMENSIONS
+    same_on_every_machine = [150, 198, 225, 747, 823, 1033, 1078]
+    assert [index for index, value in enumerate(embed("Postgres")) if value] == same_on_every_machine
+
+
+@pytest.mark.skipif(not HEADLINES.is_dir(), reason="the headline corpus is not beside this checkout")
+@pytest.mark.quality
+@pytest.mark.parametrize(("name", "least"), [("hashed words", 0.74), ("wordllama", 0.75)])
+def test_headlines_agree_with_people(name: str, least: float, figure: Figure) -> None:
+    if name == "wordllama":
+        pytest.importorskip("wordllama", reason="the extra `local` is not installed")
+    way = wordllama()[0] if name == "wordllama" else embed
+    years = [(HEADLINES / f"{year}.tsv").read_text(encoding="utf-8") for year in (2013, 2014, 2015)]
+    pairs = [
+        parts
+        for year in years
+        for line in year.splitlines()
+        if len(parts := line.split("\t")) >= 3 and parts[0].strip()
+    ]
+    people, ours = zip(*((float(score), cosine(way(one), way(other))) for score, one, other, *_ in pairs), strict=True)
+    figure(f"headlines of three years, {name}, Pearson", statistics.correlation(people, ours), least)

@@ -1,12 +1,14 @@
+import re
 import time
+import uuid
 from uuid import uuid4
 
 import pytest
 from hypothesis import given, strategies as st
 
-from actors.ai.composition import one_line
+from actors.ai.composition import enforce, in_longer_lengths, one_line, shorten, time_saved_seconds
 from actors.ai.markdown import blocks, plain, prose
-from actors.ai.protocol import Story
+from actors.ai.protocol import Brief, Provenance, Story
 from actors.ai.ranking import best, ranked
 from actors.ai.sentences import is_whole, sentences
 
@@ -48,19 +50,10 @@ def test_sentences_end_where_a_reader_ends_them(text: str, count: int) -> None:
     assert len(sentences(text)) == count
 
 
-@pytest.mark.parametrize(
-    ("text", "whole"),
-    [
-        ("The parser is fast now.", True),
-        ("the parser is fast now.", False),
-        ("The parser is fast now", False),
-        ("Too short.", False),
-        ("市は来年の春から運行を始める。", True),
-        ("“The parser is fast now.”", True),
-    ],
-)
-def test_a_whole_sentence_begins_and_ends_like_one(text: str, whole: bool) -> None:
-    assert is_whole(text) is whole
+def test_a_whole_sentence_begins_and_ends_like_one() -> None:
+    whole = ["The parser is fast now.", "市は来年の春から運行を始める。", "“The parser is fast now.”"]
+    others = ["the parser is fast now.", "The parser is fast now", "Too short."]
+    assert [text for text in whole + others if is_whole(text)] == whole
 
 
 @given(st.text(alphabet="ab #>`-*|\n~1.", max_size=200) | st.text(max_size=200))
@@ -118,3 +111,58 @@ def test_a_page_of_nothing_but_marks_takes_no_longer_than_another(piece: str) ->
     prose(document)
     one_line(Story(uuid4(), "A bank cuts rates", document))
     assert time.process_time() - started < 5, "quadratic patterns took minutes"
+
+
+WHO = Provenance("openai", "m", "brief/1")
+
+SHORT = st.sampled_from(["3.5", "U.S.", "e.g.", "No.", "70 ms."])
+WORDS = st.text(alphabet="abcdefgäß", min_size=1, max_size=12) | SHORT
+SENTENCES = st.lists(WORDS, min_size=1, max_size=40).map(lambda words: " ".join(["Orrin", *words]) + ".")
+TEXTS = st.lists(SENTENCES, max_size=7).map(" ".join) | st.text(max_size=600)
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"\S+", text.replace("…", " … "))
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_whatever_a_provider_answers_the_limits_hold(one: str, two: str, elevator: str) -> None:
+    brief = enforce(Brief(one, two, elevator, WHO))
+    assert brief.one_liner is None or 0 < len(brief.one_liner) <= 140
+    assert brief.two_liner is None or len(brief.two_liner) <= 280
+    assert brief.two_liner is None or len(sentences(brief.two_liner)) == 2
+    assert brief.elevator is None or len(sentences(brief.elevator)) in {3, 4}
+    for text, part in ((one, brief.one_liner), (two, brief.two_liner), (elevator, brief.elevator)):
+        if part is not None:
+            given_words = {word.rstrip(" ,;:\u2013\u2014-") for word in words_of(text)} | set(words_of(text)) | {"…"}
+            assert set(words_of(part)) <= given_words, "a word was cut"
+
+
+@given(st.text(max_size=60), st.lists(st.tuples(st.integers(0, 50), SENTENCES), max_size=8, unique_by=lambda p: p[0]))
+def test_what_the_local_ai_composes_is_within_the_limits_already(title: str, ranked: list[tuple[int, str]]) -> None:
+    story = Story(uuid.UUID(int=1), title, "\n\n".join(text for _, text in ranked))
+    brief = Brief(one_line(story), *in_longer_lengths(title, ranked), WHO)
+    assert enforce(brief) == brief
+
+
+@pytest.mark.parametrize(
+    ("text", "two"),
+    [
+        ("One is here. Two is here. Three is here.", "One is here. Two is here."),
+        ("Dr. Smith of the U.S. agrees. It costs $3.50 now.", "Dr. Smith of the U.S. agrees. It costs $3.50 now."),
+        *(("Only one is here.", None), ("", None)),
+    ],
+)
+def test_two_lines_are_two_sentences_an_elevator_pitch_three_or_four_and_no_word_is_cut(text: str, two: str) -> None:
+    assert enforce(Brief(None, text, None, WHO)).two_liner == two
+    for count, kept in {2: None, 3: 3, 4: 4, 6: 4}.items():
+        elevator = enforce(Brief(None, None, "Sentence number one says it. " * count, WHO)).elevator
+        assert (None if elevator is None else len(sentences(elevator))) == kept
+    assert shorten("a" * 200, 140) == ""
+    assert enforce(Brief("a" * 200, None, None, WHO)).one_liner is None
+
+
+def test_time_saved_is_reading_time_less_the_briefs() -> None:
+    brief = Brief("five words are in here", "five words are in here", None, WHO)
+    assert time_saved_seconds(300.0, brief, 200) == 300 - 3
+    assert time_saved_seconds(1.0, brief, 200) == 0

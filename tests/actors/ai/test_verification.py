@@ -2,8 +2,7 @@
 
 import json
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from actors.ai.gate.evidence import evidence, keys
 from actors.ai.protocol import Story, Unfounded
 from actors.cli.story import _made_by
 from tests.actors.ai.conftest import Books, ModelServer, analyst, completion
-from tests.actors.ai.gate.told import BY_RULE, stories
+from tests.actors.ai.gate.told import stories
 from tests.actors.ai.provider import checks_of, operation_of
 from tests.figures import Figure
 from tests.lab.quality.corpora import WHOLE
@@ -48,9 +47,8 @@ class Verifier(ModelServer):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Verifier]:
-    running = Verifier()
-    yield running
-    running.close()
+    with Verifier() as running:
+        yield running
 
 
 @pytest.fixture
@@ -73,17 +71,6 @@ def ask(server: Verifier) -> Iterator[Callable[..., Any]]:
     server.script.clear()
 
 
-def shown_by(story: Story, *, best: bool = True) -> Callable[[str], list[str]]:
-    """Make a function that cites the sentences most similar to a statement, or with ``best=False`` any sentence."""
-    told = evidence(story).sentences[2 if story.source else 1 :]
-
-    def cite(statement: str) -> list[str]:
-        order = sorted(told, key=lambda one: -len(keys(one) & keys(statement)))
-        return order[:3] if best else [told[len(statement) % len(told)]]
-
-    return cite
-
-
 def test_a_statement_that_does_not_follow_is_not_stored_and_the_rest_is_verified(ask: Any, server: Verifier) -> None:
     shown = {TRUE: STORY.document.split(". ")[0] + ".", LEANS: "Nobody was hurt without a helmet."}
     server.judge = lambda text: (text in shown, [shown.get(text, "")])
@@ -102,6 +89,9 @@ def test_a_statement_that_does_not_follow_is_not_stored_and_the_rest_is_verified
 
 def test_without_a_statement_that_follows_the_local_text_stays_after_two_asks(ask: Any, server: Verifier) -> None:
     server.judge = lambda _: (False, [])
+    for said in ("The memory of the mills rose by 12 percent.", "Ken Holt paid 3 crowns to Ida Brandt."):
+        assert ask(said, verify=False).text == said, "an opposite or a swap passes the rules"
+        assert isinstance(ask(said), Unfounded)
     books = Books()
     found = ask(FALSE, books=books)
     assert isinstance(found, Unfounded)
@@ -185,63 +175,17 @@ def test_two_verdicts_on_a_statement_or_none_are_no_verdict(ask: Callable[..., A
         assert isinstance(ask(TRUE, cache=False), Unfounded), numbers
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        "The memory of the mills rose by 12 percent.",
-        "Nobody was hurt with a helmet.",
-        "Ken Holt paid 3 crowns to Ida Brandt.",
-    ],
-)
-def test_an_opposite_or_a_swap_passes_the_rules_and_not_the_verification(ask: Any, server: Verifier, said: str) -> None:
-    server.judge = lambda _: (False, [])
-    assert ask(said, verify=False).text == said
-    assert isinstance(ask(said), Unfounded)
-
-
 @pytest.mark.quality
 @pytest.mark.parametrize("half", ["frozen", "held-out"])
-def test_forged_answers_and_honest_ones_behind_the_rules_and_a_verification(
+def test_honest_answers_are_kept_by_a_verifier_that_knows_and_others_by_one_that_invents_are_not(
     ask: Callable[..., Any], server: Verifier, half: str, figure: Figure
 ) -> None:
-    """One verifier is right; three others accept everything, and cite likely, arbitrary or invented sentences."""
-    shares: dict[str, Mapping[str, float]] = {}
-    for way in ("knows", "yes to all", "other sentences", "invented sentences"):
-        asked: Counter[str] = Counter()
-        kept: Counter[str] = Counter()
-        for told in stories(half)[:: 1 if WHOLE else 2]:
-            story = Story(uuid.UUID(int=1), told.title, told.text)
-            cite = shown_by(story, best=way != "other sentences")
-
-            def judge(
-                statement: str,
-                cite: Callable[[str], list[str]] = cite,
-                honest: tuple[str, ...] = told.honest,
-                way: str = way,
-            ) -> tuple[bool, list[str]]:
-                if way == "knows":
-                    return any(statement in one for one in honest), cite(statement)
-                return True, [f"{statement} So it is."] if way.startswith("inv") else cite(statement)
-
-            server.judge = judge
-            for kind, text in [*told.forged, *(("honest", text) for text in told.honest)]:
-                asked[kind] += 1
-                kept[kind] += not isinstance(ask(text, story, cache=False), Unfounded)
-        print(f"\n{half}, {way}: " + ", ".join(f"{kind} {kept[kind]} of {count} kept" for kind, count in asked.items()))
-        by_rule = sum(asked[kind] for kind in asked if kind in BY_RULE)
-        meant = sum(count for kind, count in asked.items() if kind not in {*BY_RULE, "honest"})
-        shares[way] = {
-            "rules": 1 - sum(kept[kind] for kind in asked if kind in BY_RULE) / by_rule,
-            "meaning": 1 - sum(kept[kind] for kind in asked if kind not in {*BY_RULE, "honest"}) / meant,
-            "honest": kept["honest"] / asked["honest"],
-        }
-    well, lying = shares["knows"], shares["yes to all"]
-    before = 57 / 138 if half == "held-out" else None  # The rules of commit ed24dd87 refused 57 of 138.
-    forged = f"{half}, verified by who knows: forged causes, denials, speakers and combinations refused"
-    figure(forged, well["meaning"], 0.95, before=before)
-    figure(f"{half}, verified by who knows: honest answers kept", well["honest"], 0.95)
-    forged = f"{half}, a verification that says yes to all: forged numbers, dates, names, quotations refused"
-    figure(forged, lying["rules"], 0.97)
-    figure(f"{half}, a verification that says yes to all: other forgeries refused", lying["meaning"], 0)
-    figure(f"{half}, yes with any sentence: other forgeries refused", shares["other sentences"]["meaning"], 0.3)
-    figure(f"{half}, yes with invented sentences: all forgeries refused", shares["invented sentences"]["meaning"], 1)
+    kept: list[bool] = []
+    for told in stories(half)[:: 1 if WHOLE else 2]:
+        story = Story(uuid.UUID(int=1), told.title, told.text)
+        sentences = evidence(story).sentences[1:]
+        server.judge = lambda said: (True, sorted(sentences, key=lambda one: -len(keys(one) & keys(said)))[:3])  # noqa: B023
+        kept += [not isinstance(ask(text, story, cache=False), Unfounded) for text in told.honest]
+        server.judge = lambda said: (True, [f"{said} So it is."])
+        assert all(isinstance(ask(text, story, cache=False), Unfounded) for _, text in told.forged)
+    figure(f"{half}, verified by who knows: honest answers kept", sum(kept) / len(kept), 0.95)

@@ -109,6 +109,11 @@ class Alerts:
         (now,) = self.rows("SELECT zeke_jobs.now()")[0]
         set_clock(self.conn, now + timedelta(**by))
 
+    def later(self, **by: float) -> list[zeke_jobs.Job]:
+        """Move the clock, and run the jobs that are due then."""
+        self.move(**by)
+        return self.run()
+
     def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         return execute(self.conn, sql, *params)
 
@@ -130,6 +135,13 @@ def alerts(conn: Connection, database: str, add_story: Any, site: Site, receiver
     made = Alerts(conn, database, add_story, site, receivers)
     yield made
     made.close()
+
+
+@pytest.fixture
+def team(alerts: Alerts) -> Alerts:
+    """Add the alert ``queues``, which goes to the receiver ``team``."""
+    alerts.add("team")
+    return alerts
 
 
 @pytest.fixture
@@ -192,43 +204,36 @@ def test_what_does_not_fit_is_not_sent_and_why_says_so(alerts: Alerts, news: New
     assert "it was published more than two days before it was found" in why(stale)[1]
     hot, *others = why(fresh)
     assert re.fullmatch(r"alert hot to team: not sent: chili .* is less than 5", hot)
-    assert others == [
-        "alert cats to team: not sent: its words do not fit",
-        "alert others to team: not sent: it is of another source",
-    ]
+    unfit = (("cats", "its words do not fit"), ("others", "it is of another source"))
+    assert others == [f"alert {name} to team: not sent: {reason}" for name, reason in unfit]
 
 
-def test_one_event_is_one_message_of_two_alerts_and_after_its_merger(alerts: Alerts, why: Any) -> None:
-    alerts.add("team")
-    alerts.add("team", name="budgets", query="budget")
-    first, again = alerts.story("walnut"), alerts.of_another_source("walnut")
-    counts = alerts.rows("SELECT count(DISTINCT cluster_id), count(cluster_id) FROM stories")
+def test_one_event_is_one_message_of_two_alerts_and_after_its_merger(team: Alerts, why: Any) -> None:
+    team.add("team", name="budgets", query="budget")
+    first, again = team.story("walnut"), team.of_another_source("walnut")
+    counts = team.rows("SELECT count(DISTINCT cluster_id), count(cluster_id) FROM stories")
     assert counts == [(1, 2)], "the two are of one event"
-    other = alerts.story("granite")
-    assert alerts.titles == ["queues: Release of walnut", "queues: Release of granite"]
-    assert why(again) == [
-        "alert queues to team: story 1 is about the same event: sent ago",
-        "alert budgets to team: story 1 is about the same event: sent by queues ago",
-    ]
+    other = team.story("granite")
+    assert team.titles == ["queues: Release of walnut", "queues: Release of granite"]
+    same = "to team: story 1 is about the same event: sent"
+    assert why(again) == [f"alert queues {same} ago", f"alert budgets {same} by queues ago"]
     # All stories get the event of the first story, and are analysed again.
-    alerts.rows("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
+    team.rows("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
     for story in (first, again, other):
-        alerts.analyse(story, "manual")
-    assert len(alerts.titles) == 2
+        team.analyse(story, "manual")
+    assert len(team.titles) == 2
 
 
-def test_events_that_become_one_while_they_wait_are_one_message(alerts: Alerts, why: Any) -> None:
-    alerts.add("team")
-    alerts.answers(503)
-    first = alerts.story("walnut")
-    alerts.move(seconds=1)
-    second = alerts.story("granite")
-    alerts.of_another_source("walnut")
-    alerts.rows("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
-    alerts.answers(200)
-    alerts.move(hours=1)
-    alerts.run()
-    assert alerts.titles[-1] == "queues: Release of walnut"
+def test_events_that_become_one_while_they_wait_are_one_message(team: Alerts, why: Any) -> None:
+    team.answers(503)
+    first = team.story("walnut")
+    team.move(seconds=1)
+    second = team.story("granite")
+    team.of_another_source("walnut")
+    team.rows("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
+    team.answers(200)
+    team.later(hours=1)
+    assert team.titles[-1] == "queues: Release of walnut"
     assert why(second) == ["alert queues to team: story 1 is about the same event: sent ago"]
 
 
@@ -244,41 +249,36 @@ def test_a_story_is_sent_when_more_sources_make_it_hot(alerts: Alerts, news: New
 
 
 @pytest.mark.parametrize("status", [503, 404])
-def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(alerts: Alerts, why: Any, status: int) -> None:
-    alerts.add("team")
-    alerts.answers(status)
+def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(team: Alerts, why: Any, status: int) -> None:
+    team.answers(status)
     stories = []
     for word in WORDS[:4]:
-        stories.append(alerts.of_another_source(word))
-        for _ in range(2):
-            alerts.move(hours=3)
-            assert alerts.run() == []
+        stories.append(team.of_another_source(word))
+        assert team.later(hours=3) == team.later(hours=3) == []
     again = rf"answers {status}.*; tried again at 2026-11-28 \d\d:\d\d:\d\d UTC"
     assert re.search(again, why(stories[0])[0])
-    alerts.answers(200)
-    alerts.move(minutes=40)
-    (job,) = alerts.run()
+    team.answers(200)
+    (job,) = team.later(minutes=40)
     assert job.output == {"outcome": "sent", "stories": 4}
-    assert alerts.titles[-1] == "queues: 4 events"
-    assert len(set(alerts.ids[-2:])) == 1, "the same message has the same id at each attempt"
-    assert alerts.site.times("/hook") < 60
+    assert team.titles[-1] == "queues: 4 events"
+    assert len(set(team.ids[-2:])) == 1, "the same message has the same id at each attempt"
+    assert team.site.times("/hook") < 60
 
 
 @pytest.mark.parametrize(("status", "headers"), [(307, {"Location": "/elsewhere"}), (410, {})])
 def test_a_receiver_that_refuses_fails_the_job_and_gets_all_with_the_next_story(
-    alerts: Alerts, why: Any, status: int, headers: dict[str, str]
+    team: Alerts, why: Any, status: int, headers: dict[str, str]
 ) -> None:
-    alerts.add("team")
-    alerts.answers(status, **headers)
-    story, job = alerts.refused()
+    team.answers(status, **headers)
+    story, job = team.refused()
     assert (job.status, f"answers {status}" in str(job.error)) == ("failed", True)
     (told,) = why(story)
     assert f"answers {status}" in told
     assert told.endswith(f"; tried again with the next story that fits, or by zeke-jobs retry {str(job.id)[:8]}")
-    alerts.answers(200)
-    alerts.story("granite")
-    assert alerts.titles[-1] == "queues: 2 events"
-    assert alerts.site.times("/elsewhere") == 0
+    team.answers(200)
+    team.story("granite")
+    assert team.titles[-1] == "queues: 2 events"
+    assert team.site.times("/elsewhere") == 0
 
 
 def test_a_receiver_without_an_answer_holds_up_no_other(alerts: Alerts, why: Any, mail_server: MailServer) -> None:
@@ -296,66 +296,60 @@ def test_a_receiver_without_an_answer_holds_up_no_other(alerts: Alerts, why: Any
     assert any("took longer than 1 s" in line for line in why(story))
 
 
-def test_quiet_hours_end_in_one_message_and_changed_ones_hold_within_a_quarter_hour(alerts: Alerts, why: Any) -> None:
-    alerts.change("team", {"quiet": "20:00-07:00 Europe/Berlin"})
-    alerts.add("team")
-    alerts.story("lantern")
-    assert alerts.titles == []
-    alerts.change("team", {"quiet": "22:00-07:00 Europe/Berlin"})
-    alerts.move(minutes=15)
-    alerts.run()
-    assert alerts.titles == ["queues: Release of lantern"]
-    alerts.site.asked.clear()
-    alerts.move(hours=1, minutes=15)  # The time in Berlin is now 22:30.
-    story = alerts.story("walnut")
-    alerts.story("granite")
-    assert alerts.titles == []
+def test_quiet_hours_end_in_one_message_and_changed_ones_hold_within_a_quarter_hour(team: Alerts, why: Any) -> None:
+    team.change("team", {"quiet": "20:00-07:00 Europe/Berlin"})
+    team.story("lantern")
+    assert team.titles == []
+    team.change("team", {"quiet": "22:00-07:00 Europe/Berlin"})
+    team.later(minutes=15)
+    assert team.titles == ["queues: Release of lantern"]
+    team.site.asked.clear()
+    team.move(hours=1, minutes=15)  # The time in Berlin is now 22:30.
+    story = team.story("walnut")
+    team.story("granite")
+    assert team.titles == []
     assert why(story) == ["alert queues to team: quiet hours until 2026-11-28 07:00 CET"]
     for moment, titles in (("05:59", []), ("06:00:01", ["queues: 2 events"])):
-        set_clock(alerts.conn, datetime.fromisoformat(f"2026-11-28T{moment}Z"))
-        alerts.run()
-        assert alerts.titles == titles
+        set_clock(team.conn, datetime.fromisoformat(f"2026-11-28T{moment}Z"))
+        team.run()
+        assert team.titles == titles
 
 
-def test_beyond_so_many_messages_an_hour_comes_a_summary(alerts: Alerts, why: Any) -> None:
-    alerts.change("team", {"hourly": 2})
-    alerts.add("team")
+def test_beyond_so_many_messages_an_hour_comes_a_summary(team: Alerts, why: Any) -> None:
+    team.change("team", {"hourly": 2})
     for word in WORDS[:5]:
-        story = alerts.story(word)
-        alerts.move(minutes=1)
-    assert len(alerts.titles) == 2
+        story = team.story(word)
+        team.move(minutes=1)
+    assert len(team.titles) == 2
     assert "2 messages in an hour; the next at 21:00:00 UTC" in why(story)[0]
-    alerts.move(minutes=55, seconds=1)
-    alerts.run()
-    assert alerts.titles[2:] == ["queues: 3 events"]
+    team.later(minutes=55, seconds=1)
+    assert team.titles[2:] == ["queues: 3 events"]
 
 
-def test_a_summary_is_one_message_of_its_hour(alerts: Alerts) -> None:
-    release_clock(alerts.conn)  # With a running clock each row gets another time.
-    alerts.change("team", {"hourly": 2})
-    alerts.add("team")
-    alerts.answers(307)
+def test_a_summary_is_one_message_of_its_hour(team: Alerts) -> None:
+    release_clock(team.conn)  # With a running clock each row gets another time.
+    team.change("team", {"hourly": 2})
+    team.answers(307)
     for word in WORDS[:4]:
-        alerts.refused(word)
-    alerts.answers(200)
-    alerts.site.asked.clear()
+        team.refused(word)
+    team.answers(200)
+    team.site.asked.clear()
     for word in WORDS[4:7]:
-        alerts.story(word)
-    assert alerts.titles == ["queues: 5 events", f"queues: Release of {WORDS[5]}"]
+        team.story(word)
+    assert team.titles == ["queues: 5 events", f"queues: Release of {WORDS[5]}"]
 
 
-def test_what_an_analysis_finds_while_the_job_begins_is_not_left_behind(
-    alerts: Alerts, other_conn: Connection, database: str
+def test_what_is_found_while_the_job_begins_is_not_left_behind(
+    team: Alerts, other_conn: Connection, database: str
 ) -> None:
-    alerts.add("team")
-    story = alerts.story("walnut", analysed=False)
+    story = team.story("walnut", analysed=False)
     other_conn.autocommit = False
     assert [row["receiver"] for row in SQL.all(other_conn, "alert_hits", story_id=story)] == ["team"]
     outputs = []
 
     def job() -> None:
         with connect(database) as own:
-            outputs.append(alerts.deliver(conn=own))
+            outputs.append(team.deliver(conn=own))
 
     thread = threading.Thread(target=job)
     thread.start()
@@ -366,17 +360,15 @@ def test_what_an_analysis_finds_while_the_job_begins_is_not_left_behind(
     assert outputs == [{"outcome": "sent", "stories": 1}]
 
 
-def test_a_long_list_comes_in_several(alerts: Alerts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_list_comes_in_several(team: Alerts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.briefs.alert._MOST", 2)
-    alerts.answers(503)
-    alerts.add("team")
+    team.answers(503)
     for word in WORDS[:5]:
-        alerts.story(word)
-    alerts.answers(200)
-    alerts.site.asked.clear()
-    alerts.move(hours=1)
-    alerts.run()
-    assert sorted(len(json.loads(asked.body)["entries"]) for asked in alerts.site.asked) == [1, 2, 2]
+        team.story(word)
+    team.answers(200)
+    team.site.asked.clear()
+    team.later(hours=1)
+    assert sorted(len(json.loads(asked.body)["entries"]) for asked in team.site.asked) == [1, 2, 2]
 
 
 def test_what_strangers_write_stays_text_and_within_the_bound_of_ntfy(alerts: Alerts, mail_server: MailServer) -> None:
@@ -456,9 +448,7 @@ def test_an_alert_without_sense_is_refused(alerts: Alerts, news: News) -> None:
     assert alerts.rows("SELECT FROM alerts") == []
 
 
-def test_a_name_is_taken_once_and_a_receiver_that_went_from_jobs_yaml_is_told(
-    alerts: Alerts, news: News, why: Any
-) -> None:
+def test_a_name_is_taken_once_and_a_receiver_that_went_is_told(alerts: Alerts, news: News, why: Any) -> None:
     alerts.add("me")
     assert "expected a new name" in news("alert", "add", "queues", "cats", "--to", "me", status=2)
     assert "expected the name of an alert" in news("alert", "remove", "cats", status=1)
@@ -472,29 +462,26 @@ def test_a_name_is_taken_once_and_a_receiver_that_went_from_jobs_yaml_is_told(
     assert why(story) == ["alert queues to me: sent ago"]
 
 
-def test_without_the_task_analyses_go_on_and_nothing_is_lost(alerts: Alerts, why: Any) -> None:
-    alerts.add("team")
-    alerts.put(alerts.receivers, "another-name")
-    story = alerts.story()
+def test_without_the_task_analyses_go_on_and_nothing_is_lost(team: Alerts, why: Any) -> None:
+    team.put(team.receivers, "another-name")
+    story = team.story()
     assert why(story) == ["alert queues to team: its job has not run yet"]
-    alerts.change("team", {"hourly": 9})
-    alerts.story("granite")
-    assert alerts.titles == ["queues: 2 events"]
+    team.change("team", {"hourly": 9})
+    team.story("granite")
+    assert team.titles == ["queues: 2 events"]
 
 
-def test_a_removed_alert_neither_tells_again_nor_takes_what_another_found(alerts: Alerts, news: News, why: Any) -> None:
-    alerts.add("team")
-    alerts.add("team", name="budgets", query="budget")
-    told = alerts.story("walnut")
-    alerts.answers(503)
-    waits = alerts.story("granite")
-    alerts.add("files", name="cats", query="latency")
+def test_a_removed_alert_neither_tells_again_nor_takes_what_another_found(team: Alerts, news: News, why: Any) -> None:
+    team.add("team", name="budgets", query="budget")
+    told = team.story("walnut")
+    team.answers(503)
+    waits = team.story("granite")
+    team.add("files", name="cats", query="latency")
     news("alert", "remove", "queues")
-    alerts.answers(200)
-    alerts.move(minutes=40)
-    alerts.run()
-    alerts.analyse(told, "manual")
-    titles = alerts.titles
+    team.answers(200)
+    team.later(minutes=40)
+    team.analyse(told, "manual")
+    titles = team.titles
     assert (titles[0], titles[-1]) == ("queues: Release of walnut", "budgets: Release of granite")
     assert titles.count("queues: Release of walnut") == 1
     assert "budgets: Release of walnut" not in titles
@@ -521,12 +508,11 @@ def test_a_removal_and_a_delivery_wait_in_order(alerts: Alerts, news: News, othe
     assert alerts.rows("SELECT a.name FROM alert_stories JOIN alerts AS a ON a.id = alert_id") == [("budgets",)]
 
 
-def test_two_jobs_send_a_message_once_and_after_a_death_it_is_sent_again_whatever_was_found_meanwhile(
-    alerts: Alerts,
+def test_two_jobs_send_a_message_once_and_after_a_death_it_is_sent_again_as_it_was(
+    team: Alerts,
 ) -> None:
-    alerts.add("team")
-    alerts.answers(307)
-    alerts.refused("walnut")
+    team.answers(307)
+    team.refused("walnut")
 
     class Died(BaseException):
         pass
@@ -534,27 +520,24 @@ def test_two_jobs_send_a_message_once_and_after_a_death_it_is_sent_again_whateve
     def die(*_: Any) -> None:
         raise Died
 
-    alerts.answers(200)
-    alerts.site.asked.clear()
+    team.answers(200)
+    team.site.asked.clear()
     with pytest.raises(zeke_jobs.Defer):
-        alerts.deliver(taken_leases=["alert/team"])
-    assert alerts.site.asked == []
+        team.deliver(taken_leases=["alert/team"])
+    assert team.site.asked == []
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Died):
         patch.setattr(FakeContext, "complete", die)
-        alerts.deliver()
-    alerts.story("granite")
-    assert alerts.titles == [*["queues: Release of walnut"] * 2, "queues: Release of granite"]
-    assert alerts.ids[0] == alerts.ids[1] != alerts.ids[2]
+        team.deliver()
+    team.story("granite")
+    assert team.titles == [*["queues: Release of walnut"] * 2, "queues: Release of granite"]
+    assert team.ids[0] == team.ids[1] != team.ids[2]
 
 
-def test_why_masks_a_secret_in_the_address_of_a_receiver(
-    alerts: Alerts, why: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_why_masks_a_secret_in_a_receivers_address(team: Alerts, why: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOOK_TOKEN", "k3y-0f-the-h00k-77")
-    hook = {**alerts.receivers["team"]["webhook"], "url": alerts.site.url + "/${HOOK_TOKEN}"}
-    alerts.change("team", {"webhook": hook})
-    alerts.site.pages["/k3y-0f-the-h00k-77"] = Answer(status=404)
-    alerts.add("team")
-    (told,) = why(alerts.story())
+    hook = {**team.receivers["team"]["webhook"], "url": team.site.url + "/${HOOK_TOKEN}"}
+    team.change("team", {"webhook": hook})
+    team.site.pages["/k3y-0f-the-h00k-77"] = Answer(status=404)
+    (told,) = why(team.story())
     assert "answers 404" in told
     assert "k3y-0f" not in told

@@ -1,31 +1,35 @@
+"""Briefs of stories, and digests of the top events by topic, have stored sentences, which nobody changes."""
+
+import json
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from actors.briefs.generate import BriefSettings, generate_brief
+from actors.ai.protocol import Brief, Provenance
+from actors.ai.sentences import sentences
+from actors.briefs import rendering
 from actors.schema import GenerateBrief
 from actors.store import clusters
 from tests.actors.briefs.conftest import NOW
-from tests.actors.database import execute
+from tests.actors.database import end_items, execute
 from zeke_jobs.testing import set_clock
 
 TEAM = uuid.UUID(int=7)
 
 
 @pytest.fixture
-def digest(handler_context: Any, rows: Any) -> Callable[..., tuple[dict[str, Any], list[dict[str, Any]]]]:
+def digest(run_task: Any, rows: Any) -> Callable[..., tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Write a digest; return the job's output and the stored entries."""
 
     def write(entries: int = 10, **payload: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        ctx = handler_context(BriefSettings(digest_entries=entries))
-        output = generate_brief(GenerateBrief.model_validate({"period": "day", **payload}), ctx)
-        assert ctx.completed
-        assert ctx.sent == []
+        ctx = run_task("generate-brief", {"period": "day", **payload}, {"digest_entries": entries})
+        assert (ctx.completed, ctx.sent) == (True, [])
         stored = rows("SELECT entries FROM digests WHERE team_id IS NOT DISTINCT FROM %s", payload.get("teamId"))
-        return output, stored[0]["entries"]
+        return ctx.result, stored[0]["entries"]
 
     return write
 
@@ -37,20 +41,15 @@ def test_a_digest_names_the_top_events_of_yesterday_with_their_one_liners(told: 
     told("Of last week", 5, days_old=6)
     output, entries = digest()
     assert output == {"outcome": "written", "period": "day", "ends_on": "2026-11-24", "entries": 2}
-    assert [(entry["title"], entry["one_liner"]) for entry in entries] == [
-        ("Hot", "Hot in one line."),
-        ("Cool", "Cool in one line."),
-    ]
+    assert [entry["one_liner"] for entry in entries] == ["Hot in one line.", "Cool in one line."]
 
 
 def test_without_a_one_liner_a_digest_shows_the_next_sentences_that_add(told: Any, digest: Any, conn: Any) -> None:
     two, none = told("With two", 4), told("With none", 3)
     execute(conn, "UPDATE story_overlays SET brief_one_liner = NULL, brief_generated_at = zeke_jobs.now()")
     execute(conn, "UPDATE story_overlays SET brief_two_liner = 'It adds. It tells.' WHERE story_id = %s", two)
-    assert [(entry["title"], entry["one_liner"]) for entry in digest()[1]] == [
-        ("With two", "It adds. It tells."),
-        ("With none", None),
-    ]
+    told_by = {entry["title"]: entry["one_liner"] for entry in digest()[1]}
+    assert told_by == {"With two": "It adds. It tells.", "With none": None}
     execute(conn, "UPDATE story_overlays SET brief_generated_at = NULL WHERE story_id = %s", none)
     assert len(digest()[1]) == 1
 
@@ -63,18 +62,14 @@ def test_one_event_is_named_once_by_its_leading_story_and_before_equals(told: An
     assert [(entry["title"], entry["sources"]) for entry in entries] == [("First", 2), ("Alone", 1)]
 
 
-def test_copies_of_one_text_count_as_sources_and_a_retracted_story_not_at_all(
+def test_copies_count_as_sources_and_a_retracted_story_not_at_all(
     told: Any, digest: Any, conn: Any, add_copy: Any
 ) -> None:
     told("By one", 3)
     two = told("By two", 3)
     for _ in range(2):
         add_copy(two)
-    back = (
-        "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, 'retracted', s.id"
-        " FROM stories AS s JOIN contents AS c ON c.id = s.content_id WHERE s.id = %s"
-    )
-    execute(conn, back, told("Taken back", 5))
+    end_items(conn, "retracted", told("Taken back", 5))
     assert [(entry["title"], entry["sources"]) for entry in digest()[1]] == [("By two", 2), ("By one", 1)]
 
 
@@ -92,9 +87,8 @@ def test_a_teams_digest_has_what_it_follows_and_did_not_archive(told: Any, diges
     told("Followed", source=source)
     archived = told("Archived", source=source)
     told("Elsewhere")
-    execute(
-        conn, "INSERT INTO team_story_states (team_id, story_id, state) VALUES (%s, %s, 'archived')", TEAM, archived
-    )
+    put = "INSERT INTO team_story_states (team_id, story_id, state) VALUES (%s, %s, 'archived')"
+    execute(conn, put, TEAM, archived)
     assert [entry["title"] for entry in digest(teamId=TEAM)[1]] == ["Followed"]
     assert len(digest()[1]) == 3
 
@@ -122,3 +116,137 @@ def test_the_default_day_is_the_last_whole_one(told: Any, digest: Any, conn: Any
     set_clock(conn, NOW + timedelta(days=1))
     output, _ = digest()
     assert (output["ends_on"], output["entries"]) == ("2026-11-25", 0)
+
+
+OVERLAY = "SELECT * FROM story_overlays"
+ARTICLE = (
+    "The registry now signs every package that a maintainer uploads to PyPI. The signature is made in the maintainer's own "
+    "pipeline, so that a stolen token alone is not enough. Old versions stay as they are, and nobody needs to act "
+    "before June. Mirrors check the signature before they copy a file. The change follows three incidents in spring. "
+) + "Filler words follow here to make it long. " * 100
+
+
+TWO = "It is one. It is two."
+WRITTEN = Brief("One line.", TWO, f"{TWO} It is three.", Provenance("openai", "m", "b/1"))
+
+
+@pytest.fixture
+def run(run_task: Any) -> Callable[..., dict[str, Any]]:
+    def brief(story: uuid.UUID, reason: str = "new_story", ai: Any = None) -> dict[str, Any]:
+        return dict(run_task("generate-brief", {"storyId": story, "reason": reason}, ai=ai).result)
+
+    return brief
+
+
+def test_a_story_gets_a_brief_of_its_own_sentences_within_the_limits(add_story: Any, run: Any, rows: Any) -> None:
+    podcast = add_story(ARTICLE, kind="podcast", duration=3600)
+    output = run(add_story(ARTICLE, title="The registry"))
+    assert (output["outcome"], output["missing"]) == ("written", [])
+    (overlay,) = rows(OVERLAY)
+    parts = [overlay[f"brief_{name}"] for name in ("one_liner", "two_liner", "elevator")]
+    assert (len(parts[0]) <= 140, len(parts[1]) <= 280) == (True, True)
+    assert [len(sentences(part)) for part in parts[1:]] in ([2, 3], [2, 4])
+    assert all(sentence.text in ARTICLE for part in parts for sentence in sentences(part))
+    read = sum(len(part.split()) for part in parts)
+    assert overlay["time_saved_seconds"] == round((len(ARTICLE.split()) - read) * 60 / 200)
+    assert overlay["citations"]["brief"]["provider"] == "local"
+    run(podcast)
+    assert 3500 < max(row["time_saved_seconds"] for row in rows(OVERLAY)) < 3600, "a podcast saves its length"
+
+
+@pytest.mark.parametrize("reason", ["new_story", "manual", "regenerate"])
+def test_a_brief_that_a_person_edits_stays_also_while_the_model_writes(
+    add_story: Any, run: Any, rows: Any, other_conn: Any, reason: str
+) -> None:
+    story = add_story(ARTICLE)
+    run(story)
+
+    def slow(*_: Any) -> Brief:
+        execute(other_conn, "UPDATE story_overlays SET brief_elevator = 'Mine.'")
+        return WRITTEN
+
+    if reason == "regenerate":
+        assert run(story, reason, SimpleNamespace(brief=slow))["outcome"] == "kept_edited"
+    execute(other_conn, "UPDATE story_overlays SET brief_one_liner = 'Mine.'")
+    before = rows(OVERLAY)
+    assert run(story, reason, object())["outcome"] == "kept_edited", "no model is asked"
+    assert rows(OVERLAY) == before
+
+
+def test_a_text_of_one_sentence_has_no_elevator_pitch_and_none_is_invented(add_story: Any, run: Any, rows: Any) -> None:
+    sentence = "The registry now signs every package that a maintainer uploads to PyPI."
+    output = run(add_story(sentence, title="The registry"))
+    (overlay,) = rows(OVERLAY)
+    assert output["missing"] == ["two_liner", "elevator"]
+    assert overlay["brief_one_liner"] == sentence
+    assert (overlay["brief_two_liner"], overlay["brief_elevator"]) == (None, None)
+
+
+STORIES = {
+    "Postgres 19: “Vacuum” speeds up": "The vacuum of Postgres reads large tables in parallel, and dead rows go sooner.",
+    "A cat stops a train": "A cat sat on the rails of a small railway for two hours before a child led it away.",
+    "Why vacuum in Postgres was slow": "Dead rows of large tables in Postgres kept the vacuum busy; it read them one by one.",
+    "Release notes arrive": "The vacuum of Postgres reads large tables in parallel, and dead rows go sooner than ever.",
+    "Postgres users meet in Ghent": "Four hundred people gathered in a hall in Belgium, drank coffee and heard talks on hiring.",
+}
+
+
+@pytest.fixture
+def written(run_task: Any, rows: Callable[..., Any]) -> Callable[[], dict[str, Any]]:
+    def write() -> dict[str, Any]:
+        run_task("generate-brief", {"period": "day"})
+        stored: dict[str, Any] = rows("SELECT period, ends_on, entries FROM digests")[0]
+        return stored
+
+    return write
+
+
+def test_stories_that_are_alike_and_share_a_word_are_one_topic_named_by_it(told: Any, written: Any) -> None:
+    for chili, (title, text) in zip((5, 4, 3, 2, 1), STORIES.items(), strict=True):
+        told(title, chili, text)
+    made = written()
+    first, cat, second, notes, ghent = STORIES
+    assert {entry["title"] for entry in made["entries"] if entry["topic"] == "Postgres, Vacuum"} == {first, second}
+    assert [entry["title"] for entry in made["entries"]] == list(STORIES)
+    assert {entry["topic"] for entry in made["entries"]} == {"Postgres, Vacuum", None}
+    shown = rendering.text(made)
+    places = [shown.index(each) for each in ("== Postgres, Vacuum", first, second, "== More", cat, notes, ghent)]
+    assert places == sorted(places)
+    assert f"2. {second}" in shown
+    for text in (rendering.markdown(made), rendering.html(made)):
+        places = [text.index(each) for each in ("Postgres, Vacuum", "Why vacuum", "More", "A cat stops")]
+        assert places == sorted(places)
+
+
+READS, TOOK = "Vacuum reads in parallel.", "It took 40 minutes before and takes nine now."
+
+
+@pytest.mark.parametrize(
+    ("one", "why", "said"),
+    [
+        (READS, "Because dead rows fill the disks of many users.", [READS, "Because dead rows fill the disks of many users."]),
+        *((READS, why, [READS, TOOK]) for why in (None, "Vacuum reads in parallel now.")),
+        ("First it reads. Then dead rows leave the disk at once. Third.", None, ["First it reads.", "Then dead rows leave the disk at once."]),
+        (None, None, [TOOK]),
+    ],
+)  # fmt: skip
+def test_two_sentences_come_from_the_brief_the_reason_and_highlights_that_stand(
+    told: Any, written: Any, conn: Any, one: str | None, why: str | None, said: list[str]
+) -> None:
+    title, text = next(iter(STORIES.items()))
+    story = told(title, 3, text, one, why)
+    facts: list[tuple[str, str | None, str, dict[str, Any]]] = [
+        (TOOK, None, "system", {"relevance": {"score": 0.5}}),
+        ("That highlight of another edition was taken back.", None, "system", {"withdrawn": True, "relevance": {"score": 0.9}}),
+        ("A reader wrote this note about large tables.", None, "user", {"relevance": {"score": 0.9}}),
+        ("Only one team may see this sentence of theirs.", str(uuid.UUID(int=7)), "system", {"relevance": {"score": 0.9}}),
+        ("parallel = 4", None, "system", {"relevance": {"score": 0.8}}),
+    ]  # fmt: skip
+    put = "INSERT INTO highlights (story_id, team_id, created_by, origin, summary, metadata) VALUES (%s, %s, 'x', %s, %s, %s)"
+    for summary, team, origin, metadata in facts:
+        execute(conn, put, story, team, origin, summary, json.dumps(metadata))
+    (entry,) = written()["entries"]
+    assert "==" not in rendering.text(written()), "a digest without topics has no headings"
+    assert entry["said"] == said
+    assert "highlights" not in entry
+    assert all(sentence in " ".join(rendering.text(written()).split()) for sentence in said)

@@ -14,9 +14,11 @@ from zeke_jobs.revisions import applying
 
 TEAM = uuid.UUID(int=7)
 ANALYSE = "  analyze-story: {handler: actors.insights.analyze:analyze_story}\n"
-LIKED = "Postgres vacuum, Postgres vacuum, and people at {n}."
-PUT_AWAY = "Bitcoin exchange, bitcoin exchange at {n}."
-OTHER = "Cats on rails, cats on rails, and people at {n}."
+TEXTS = {
+    "Postgres": "Postgres vacuum, Postgres vacuum, and people at {n}.",
+    "Bitcoin": "Bitcoin exchange, bitcoin exchange at {n}.",
+    "A cat": "Cats on rails, cats on rails, and people at {n}.",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -28,10 +30,8 @@ def analysed(in_force: Callable[[str], None]) -> None:
 def add(add_story: Any, analyse: Any, conn: Any) -> Callable[..., None]:
     """Add an analysed story that readers without a team have marked."""
 
-    def make(
-        title: str, text: str, n: int, *, state: str | None = None, starred: bool = False, days_old: int = 30
-    ) -> None:
-        story = add_story(text.format(n=n), title=f"{title} {n}", days_old=days_old)
+    def make(title: str, n: int, state: str | None = None, *, starred: bool = False) -> None:
+        story = add_story(TEXTS[title].format(n=n), title=f"{title} {n}", days_old=30 if state else 1)
         analyse(story, same_event_cosine=1)
         if state:
             put = "INSERT INTO team_story_states (team_id, story_id, state, pinned) VALUES (%s, %s, %s, %s)"
@@ -43,14 +43,9 @@ def add(add_story: Any, analyse: Any, conn: Any) -> Callable[..., None]:
 @pytest.fixture
 def marked(add: Callable[..., None]) -> None:
     """Add stories that were read, starred, archived or not yet marked."""
-    for n in range(1, 4):
-        add("Postgres", LIKED, n, state="read", starred=n == 1)
-    add("Postgres", LIKED, 4, days_old=1)
-    for n in range(1, 4):
-        add("Bitcoin", PUT_AWAY, n, state="archived")
-    add("Bitcoin", PUT_AWAY, 4, days_old=1)
-    for n in range(1, 5):
-        add("A cat", OTHER, n, days_old=1)
+    for title, state in {"Postgres": "read", "Bitcoin": "archived", "A cat": None}.items():
+        for n in range(1, 5):
+            add(title, n, state if n < 4 else None, starred=(title, n) == ("Postgres", 1))
 
 
 def proposals(news: News, *more: str) -> dict[str, dict[str, Any]]:
@@ -61,7 +56,7 @@ def teams(conn: Any) -> Any:
     return task_settings(configuration(conn), "analyze-story").get("interests")
 
 
-def test_words_and_examples_are_proposed_with_what_they_would_have_moved(news: News, marked: None, conn: Any) -> None:
+def test_words_and_examples_are_proposed_and_what_is_accepted_is_in_force(news: News, marked: None, conn: Any) -> None:
     made = proposals(news)
     assert made["more:postgres"]["liked"] == 3
     assert [(story["number"], story["by"]) for story in made["more:postgres"]["moved"]] == [(4, 0.5)]
@@ -72,13 +67,14 @@ def test_words_and_examples_are_proposed_with_what_they_would_have_moved(news: N
     assert [name for name in made if name.startswith("less")] == ["less:bitcoin", "less:exchange"]
     assert teams(conn) is None
     out = news("interests", "suggest")
-    assert "by 3 stories starred or read and 3 archived; 6 are of the last week" in out
-    assert "more:postgres: in 3 starred or read, 0 archived; would have moved 1" in out
-    assert "+0.5  4  Postgres 4" in out
-    assert "to accept: zeke-news interests suggest --accept more:" in out
-
-
-def test_what_is_accepted_is_in_force_and_is_not_proposed_again(news: News, marked: None, conn: Any) -> None:
+    for words in (
+        "by 3 stories starred or read and 3 archived; 6 are of the last week",
+        "more:postgres: in 3 starred or read, 0 archived; would have moved 1",
+        *("+0.5  4  Postgres 4", "to accept: zeke-news interests suggest --accept more:"),
+    ):
+        assert words in out
+    assert proposals(news, "--team", str(TEAM)) == {}, "a team's own marks count"
+    assert "nothing to propose yet" in news("interests", "suggest", "--team", str(TEAM))
     news("interests", "suggest", "--accept", "more:postgres", "--accept", "like:1")
     assert teams(conn) == {"teams": {"all": {"more": ["postgres"], "like": [1]}}}
     made = proposals(news)
@@ -106,20 +102,15 @@ def test_two_people_who_accept_at_once_lose_no_word(news: News, conn: Any, monke
 
 def test_an_example_is_like_more_liked_stories_than_archived_ones(news: News, marked: None, add: Any) -> None:
     for n in range(5, 8):
-        add("Postgres", LIKED, n, state="read", starred=True)
-        add("Bitcoin", PUT_AWAY, n, state="read", starred=True)
+        for title in ("Postgres", "Bitcoin"):
+            add(title, n, "read", starred=True)
     made = proposals(news)
     assert "like:1" in made
     assert [name for name in made if name in {"like:14", "like:16", "like:18"}] == [], "three are archived, two liked"
 
 
-def test_a_team_s_own_marks_count_and_without_marks_nothing_is_proposed(news: News, marked: None) -> None:
-    assert proposals(news, "--team", str(TEAM)) == {}
-    assert "nothing to propose yet" in news("interests", "suggest", "--team", str(TEAM))
-
-
-@pytest.mark.parametrize("accepted", ["Postgres", "most:Postgres", "like:postgres"])
-def test_what_is_no_interest_is_refused(news: News, conn: Any, accepted: str) -> None:
-    said = news("interests", "suggest", "--accept", accepted, status=2)
-    assert "expected more:WORD, less:WORD, like:STORY or unlike:STORY" in said
+def test_what_is_no_interest_is_refused(news: News, conn: Any) -> None:
+    for accepted in ("Postgres", "most:Postgres", "like:postgres"):
+        said = news("interests", "suggest", "--accept", accepted, status=2)
+        assert "expected more:WORD, less:WORD, like:STORY or unlike:STORY" in said
     assert teams(conn) is None

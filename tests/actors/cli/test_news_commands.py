@@ -9,14 +9,10 @@ from typing import Any
 
 import pytest
 
-from actors.briefs.generate import BriefSettings, generate_brief
 from actors.cli.app import run
-from actors.insights.extract import extract_highlights
-from actors.insights.relevance import RelevanceSettings, score_relevance
-from actors.insights.selection import Selection
-from actors.schema import ExtractHighlights, GenerateBrief, ScoreRelevance
+from actors.cli.why import explain
 from tests.actors.conftest import News
-from tests.actors.database import execute
+from tests.actors.database import end_items, execute
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 
@@ -30,13 +26,11 @@ URL = "https://www.a.example/news/signed?utm_source=feed"
 
 
 @pytest.fixture
-def finished(add_story: Any, analyse: Any, handler_context: Any) -> uuid.UUID:
+def finished(add_story: Any, run_task: Any) -> uuid.UUID:
     """Add a story that all tasks of the pipeline have processed."""
     story: uuid.UUID = add_story(ARTICLE, title="Registry signs packages", authority=0.9)
-    analyse(story)
-    generate_brief(GenerateBrief(story_id=story), handler_context(BriefSettings()))
-    extract_highlights(ExtractHighlights(story_id=story), handler_context(Selection()))
-    score_relevance(ScoreRelevance(story_id=story), handler_context(RelevanceSettings()))
+    for task in ("analyze-story", "generate-brief", "extract-highlights", "score-relevance"):
+        run_task(task, {"storyId": story})
     return story
 
 
@@ -64,9 +58,8 @@ def test_a_source_is_added_once_listed_renamed_and_switched_off(news: News) -> N
 
 NASTY = "[/b] [red]Half[/red] :warning: 100%"
 UNHEALTHY = "INSERT INTO source_health (source_id, status, message) SELECT id, 'error', %s FROM sources"
-PUT = (
-    "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) VALUES (gen_random_uuid(), 'default', %s, %s)"
-)
+PUT = """INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message)
+  VALUES (gen_random_uuid(), 'default', %s, %s)"""
 
 
 def test_what_strangers_write_is_shown_as_it_is_and_commands_no_terminal(
@@ -75,9 +68,7 @@ def test_what_strangers_write_is_shown_as_it_is_and_commands_no_terminal(
     monkeypatch.setenv("COLUMNS", "80")
     hostile = f"{NASTY}\x1b]0;owned\x07\x9b2J\x7f\u202e\u2028[/b]\nforged"
     execute(conn, "UPDATE raw_items SET url = %s", URL)
-    execute(
-        conn, "INSERT INTO item_outcomes (raw_item_id, outcome, detail) SELECT id, 'fetch_failed', '' FROM raw_items"
-    )
+    end_items(conn, "fetch_failed")
     tables = ["sources", "stories", "raw_items", "story_overlays", "highlights", "item_outcomes"]
     texts = """SELECT table_name, column_name FROM information_schema.columns WHERE table_name = ANY (%s) AND data_type = 'text'
         AND column_name IN ('name', 'title', 'summary', 'detail', 'quote', 'why_it_matters', 'brief_one_liner', 'brief_two_liner',
@@ -160,20 +151,14 @@ def test_a_story_is_shown_in_full_also_without_the_weights_and_words_of_its_scor
         lines = [line for line in news(*command).splitlines() if not any(mark in line for mark in to_copy)]
         assert all(len(line) <= 80 for line in lines), command
     told = flat(news("story", str(finished)[:8]))
-    for expected in (
-        "Registry signs packages",
-        "authority 0.9 ·",
-        "taken from the story itself",
-        "pipeline, so that a stolen token alone is not enough.",
+    words = (
+        *("Registry signs packages", "authority 0.9 ·", "taken from the story itself", "two lines", "elevator"),
+        *("pipeline, so that a stolen token alone is not enough.", "registry.sign()", "one source reports it"),
         "metric Signed packages rose by 4 % of all uploads in the month of May.",
-        "two lines",
-        "elevator",
-        "registry.sign()",
         "kind 0.9 (metric) * 0.3 + authority 0.9 * 0.2 + freshness 1 * 0.1",
         "authority 0.90 * 0.3 Feed is trusted with 0.9 ",
-        "one source reports it",
-    ):
-        assert expected in told, expected
+    )
+    assert [one for one in words if one not in told] == []
     row = news.json("story", str(finished))
     assert row["highlights"][0]["metadata"]["relevance"]["score"] > 0
     assert row["source"] == "Feed"
@@ -182,20 +167,19 @@ def test_a_story_is_shown_in_full_also_without_the_weights_and_words_of_its_scor
     relevance = "(metadata -> 'relevance') - 'weights' - 'keywords' #- '{parts,kind}'"
     execute(conn, f"UPDATE highlights SET metadata = jsonb_set(metadata, '{{relevance}}', {relevance})")
     told = flat(news("story", str(finished)))
-    for expected in (
+    others = (
         "authority 0.90 Feed is trusted with 0.9 ",
         "none of the keywords is in it",
         "(none) + authority 0.9 + freshness 1",
-    ):
-        assert expected in told, expected
+    )
+    assert [one for one in others if one not in told] == []
 
 
 def test_why_follows_an_article_by_any_form_of_its_address(
     news: News, finished: uuid.UUID, conn: Any, rows: Callable[..., Any]
 ) -> None:
     execute(conn, "UPDATE raw_items SET url = %s", URL)
-    stored = "INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT id, 'stored', %s FROM raw_items"
-    execute(conn, stored, finished)
+    end_items(conn, "stored")
     execute(conn, "INSERT INTO raw_items (source_id, external_id) SELECT id, '1' FROM sources")
     execute(conn, "UPDATE stories SET summary = NULL")
     out = news("why", "http://a.example/news/signed/")
@@ -227,9 +211,7 @@ def test_why_names_the_job_that_is_waited_for(news: News, add_story: Any, conn: 
     assert f"{step} waiting  {task} is created" in news("why", URL)
 
 
-def test_why_helps_where_nothing_is_known_and_says_what_is_wrong_with_a_feed_and_with_a_single_address(
-    news: News, conn: Any
-) -> None:
+def test_why_helps_where_nothing_is_known_and_says_what_is_wrong_with_an_address(news: News, conn: Any) -> None:
     news("sources", "add", "--no-check", "https://a.example/feed.xml", "--name", "A Feed")
     said = news("why", "https://a.example/unheard-of", status=1)
     assert "its site has a source: A Feed (not read yet, never read)" in said
@@ -247,18 +229,13 @@ def test_why_helps_where_nothing_is_known_and_says_what_is_wrong_with_a_feed_and
 
 def test_costs_are_added_up_and_the_unknown_stays_unknown(news: News, finished: uuid.UUID, conn: Any) -> None:
     assert "no AI calls" in news("costs")
-    call = (
-        "INSERT INTO ai_calls (day, operation, story_id, job_id, task, model_asked, outcome, cost_usd, input_tokens,"
-        " settled_at) VALUES (current_date, 'brief', %s, gen_random_uuid(), 'generate-brief', %s, %s, %s, 100, now())"
-    )
+    call = """INSERT INTO ai_calls (day, operation, story_id, job_id, task, model_asked, outcome, cost_usd, input_tokens,
+      settled_at) VALUES (current_date, 'brief', %s, gen_random_uuid(), 'generate-brief', %s, %s, %s, 100, now())"""
     for ended in (("m", "ok", "0.0125"), ("m", "cached", "0"), ("x", "ok", None), ("m", "invalid", "0.01")):
         execute(conn, call, finished, *ended)
-    rows = news.json("costs", "--by", "model")
-    assert [(row["name"], row["calls"], row["cached"], row["failed"], row["cost_usd"]) for row in rows] == [
-        ("m", 3, 1, 1, 0.0225),
-        ("x", 1, 0, 0, None),
-    ]
-    assert rows[1]["unknown"] == 1
+    names = ("name", "calls", "cached", "failed", "unknown", "cost_usd")
+    rows = [tuple(row[name] for name in names) for row in news.json("costs", "--by", "model")]
+    assert rows == [("m", 3, 1, 1, 0, 0.0225), ("x", 1, 0, 0, 1, None)]
     assert " ? " in news("costs", "--by", "model").replace("\n", " ")
     for by in ("day", "task", "story", "outcome"):
         assert "0.0225" in news("costs", "--by", by) or by == "outcome"
@@ -266,10 +243,9 @@ def test_costs_are_added_up_and_the_unknown_stays_unknown(news: News, finished: 
     news("costs", "--story", "ffff", status=1)
 
 
-def test_a_digest_is_shown_or_how_to_make_one(news: News, finished: uuid.UUID, handler_context: Any) -> None:
+def test_a_digest_is_shown_or_how_to_make_one(news: News, finished: uuid.UUID, run_task: Any) -> None:
     assert "zeke-jobs send deliver-digest" in news("digest", status=1)
-    payload = {"period": "day", "endsOn": datetime.now(UTC).date().isoformat()}
-    generate_brief(GenerateBrief.model_validate(payload), handler_context(BriefSettings()))
+    run_task("generate-brief", {"period": "day", "endsOn": datetime.now(UTC).date().isoformat()})
     out = news("digest")
     assert "1 event" in out
     assert "Registry signs packages" in out
@@ -278,3 +254,32 @@ def test_a_digest_is_shown_or_how_to_make_one(news: News, finished: uuid.UUID, h
     assert json.loads(news("digest", "--format", "json")) == news.json("digest")
     assert len(news.json("digest")["entries"]) == 1
     news("digest", "--ends-on", "soon", status=2)
+
+
+WATCH = "https://www.youtube.com/watch"
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "others"),
+    [
+        (f"{WATCH}?v=dQw4w9WgXcQ&t=10s", "https://m.youtube.com/watch?t=10s&v=dQw4w9WgXcQ", f"{WATCH}?v=video{{n:06}}"),
+        ("https://news.a.example/item?id=1", "news.a.example/item?id=1", "https://news.a.example/item?id=1{n:06}"),
+        ("https://a.example/?p=123", "http://a.example/?utm_source=x&p=123", "https://a.example/?p={n}"),
+        ("https://a.example/", "https://a.example", "https://a.example/{n}"),
+        ("https://a.example/x?q=gr%C3%BCn", "https://a.example/x?q=grün", "https://b.example/x?q=gr%C3%BCn{n}"),
+        ("https://a.example/a%20title%20[draft]", "https://a.example/a title [draft]", "https://b.example/{n}"),
+        ("https://a.example/%C3%BCn%C3%AFcode", "https://a.example/ünïcode", "https://b.example/{n}"),
+        ("https://a.example/ünïcode", "https://a.example/%C3%BCn%C3%AFcode", "https://b.example/{n}"),
+        ("http://localhost:8080/x", "localhost:8080/x", "https://b.example/{n}"),
+        ("https://bücher.example/x", "https://xn--bcher-kva.example/x", "https://b.example/x?{n}"),
+    ],
+)
+def test_why_finds_an_article_among_many_that_differ_only_in_their_query(
+    add_story: Any, conn: Any, stored: str, asked: str, others: str
+) -> None:
+    add_story("A text.")
+    execute(conn, "UPDATE raw_items SET url = %s, created_at = now() - interval '1 day'", stored)
+    urls = [others.format(n=n) for n in range(1_000, 1_300)]
+    put = "INSERT INTO raw_items (source_id, external_id, url) SELECT id, u, u FROM sources, unnest(%s) AS u"
+    execute(conn, put, urls)
+    assert [item["url"] for item in explain(conn, asked)["items"]] == [stored]

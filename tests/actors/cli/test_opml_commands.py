@@ -3,9 +3,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 from psycopg2.extensions import connection as Connection
 
-from actors.engine.opml import Listed, read_opml, write_opml
+from actors.engine.contract import EngineError
+from actors.engine.opml import LARGEST, Listed, read_opml, write_opml
 from actors.store import sources
 from tests.actors.conftest import News
 
@@ -22,7 +24,7 @@ def opml(tmp_path: Path) -> Callable[..., str]:
     return write
 
 
-def test_five_hundred_feeds_come_in_with_their_folders_and_are_read_by_the_workers(
+def test_five_hundred_feeds_come_in_with_their_folders_and_are_read(
     news: News, opml: Any, in_force: Any, rows: Any
 ) -> None:
     folders = [("Tech",), ("Tech", "Python & co")]
@@ -41,7 +43,7 @@ def test_five_hundred_feeds_come_in_with_their_folders_and_are_read_by_the_worke
     assert set(read_opml(news("sources", "export").encode())) == {feed for feed in feeds if feed.name != "Feed 7"}
 
 
-def test_a_channel_of_youtube_is_known_what_is_no_web_address_is_told_and_a_mailbox_of_ours_is_none(
+def test_a_channel_of_youtube_is_known_and_what_is_no_web_address_is_told(
     conn: Connection, news: News, opml: Any
 ) -> None:
     channel = "https://www.youtube.com/feeds/videos.xml?channel_id=UC" + "x" * 22
@@ -57,3 +59,49 @@ def test_a_file_that_is_no_list_is_refused(news: News, tmp_path: Path) -> None:
     (tmp_path / "a.opml").write_text("not xml")
     for name in ("a.opml", "none.opml"):
         assert "FILE" in news("sources", "import", str(tmp_path / name), status=2)
+
+
+def test_folders_are_opened_and_each_feed_comes_once() -> None:
+    text = """<?xml version="1.0"?><opml version="1.0"><head/><body>
+      <outline text="Folder"><outline text="One" xmlUrl="https://a.example/feed"/>
+        <outline title="Two" xmlurl=" https://b.example/feed "/></outline>
+      <outline text="Again" xmlUrl="https://a.example/feed#top"/><outline text="Bare" xmlUrl="c.example/feed"/><outline text="Not a feed" htmlUrl="https://c.example"/>
+      <outline text="Not the web" xmlUrl="file:///etc/passwd"/></body></opml>"""
+    assert read_opml(text.encode()) == [
+        ("One", "https://a.example/feed", ("Folder",)),
+        ("Two", "https://b.example/feed", ("Folder",)),
+        ("Bare", "https://c.example/feed", ()),
+        ("Not the web", "file:///etc/passwd", ()),
+    ]
+
+
+NAME = st.from_regex(r"[a-z\"][a-z /&<>\"]{0,8}[a-z]", fullmatch=True).map(lambda name: " ".join(name.split()))
+ADDRESS = st.from_regex(r"https://[a-z]{1,9}\.example/[a-z&?=]{0,9}", fullmatch=True)
+
+
+FEEDS = st.builds(Listed, NAME, ADDRESS, st.lists(NAME, max_size=3).map(tuple))
+
+
+@given(st.lists(FEEDS, max_size=9, unique_by=lambda one: one.address))
+def test_what_is_written_is_read_back_in_its_folders(listed: list[Listed]) -> None:
+    assert sorted(read_opml(write_opml(listed))) == sorted(listed)
+
+
+@given(st.text(max_size=20))
+def test_a_name_of_any_characters_is_written_so_that_it_can_be_read(name: str) -> None:
+    (feed,) = read_opml(write_opml([Listed(name, "https://a.example/")]))
+    assert feed.address == "https://a.example/"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "no XML"), (b"<html></html>", "document of 'html'"), (b"<opml><body>", "no XML"),
+        (b'<!DOCTYPE opml [<!ENTITY a "b">]><opml>&a;</opml>', "entities"),
+        (b'<!DOCTYPE opml [<!ENTITY a SYSTEM "file:///etc/passwd">]><opml>&a;</opml>', "entities"),
+        (b" " * (LARGEST + 1), "at most"),
+    ],
+)  # fmt: skip
+def test_what_is_no_list_is_refused_in_words(data: bytes, words: str) -> None:
+    with pytest.raises(EngineError, match=words):
+        read_opml(data)

@@ -9,6 +9,7 @@ import pytest
 from actors.ai import hashing
 from actors.insights import events
 from actors.store import embeddings
+from tests.actors.cli.conftest import JOBS
 from tests.actors.conftest import News
 from tests.actors.database import execute
 from tests.lab.quality.corpora import cosine
@@ -36,9 +37,7 @@ def titles(news: News, *words: str) -> list[str]:
     return [row["title"] for row in news.json("search", *words)]
 
 
-def test_the_nearest_story_is_first_among_words_sources_and_a_time_and_the_model_is_named(
-    news: News, library: None
-) -> None:
+def test_the_nearest_story_is_first_among_words_sources_and_a_time(news: News, library: None) -> None:
     assert titles(news, "--like", "1")[0] == "Budgets"
     assert titles(news, "--meaning", "a cat on a mat")[0] == "Cats"
     (first, *_) = news.json("search", "--like", "1", "--limit", "1")
@@ -54,7 +53,12 @@ def test_the_nearest_story_is_first_among_words_sources_and_a_time_and_the_model
     assert titles(news, "--like", "1", "since:36h") == ["Budgets"]
 
 
-def test_stories_of_another_model_are_told_and_not_compared(news: News, library: None, conn: Any) -> None:
+def test_each_story_has_the_signs_of_its_vector_and_another_models_are_not_compared(
+    library: None, conn: Any, news: News
+) -> None:
+    signed = "SELECT embedding::real[], signs::text FROM story_embeddings JOIN story_signs USING (story_id)"
+    stored = execute(conn, signed)
+    assert [embeddings.written("m", vector).signs == signs for vector, signs in stored] == [True] * len(TEXTS)
     of_budgets = "SET model_version = 'm@4' FROM stories AS s WHERE s.id = story_id AND s.title = 'Budgets'"
     for table in ("story_signs", "story_embeddings"):
         execute(conn, f"UPDATE {table} {of_budgets}")
@@ -63,15 +67,7 @@ def test_stories_of_another_model_are_told_and_not_compared(news: News, library:
     assert "no story is near to it; compared by m@4; stories with" in news("search", "--like", "2")
 
 
-def test_each_story_has_the_signs_of_its_vector_though_one_session_stores_all(library: None, conn: Any) -> None:
-    signed = "SELECT embedding::real[], signs::text FROM story_embeddings JOIN story_signs USING (story_id)"
-    stored = execute(conn, signed)
-    assert [embeddings.written("m", vector).signs == signs for vector, signs in stored] == [True] * len(TEXTS)
-
-
-def test_the_nearest_is_found_by_its_signs_among_more_than_are_compared_by_vector(
-    news: News, library: None, add_story: Any, conn: Any
-) -> None:
+def test_the_nearest_is_found_by_its_signs_among_many(news: News, library: None, add_story: Any, conn: Any) -> None:
     for n in range(120):
         story = add_story("A text.", title=f"Other {n}", days_old=0.5)
         vector = hashing.embed(f"word{n} thing{n} item{n} of a storm of retries")
@@ -79,7 +75,7 @@ def test_the_nearest_is_found_by_its_signs_among_more_than_are_compared_by_vecto
     assert titles(news, "--meaning", "a cat on a mat looked at the moon", "--limit", "1") == ["Cats"]
 
 
-def test_a_search_without_sense_is_told(news: News, library: None) -> None:
+def test_a_search_without_sense_or_without_an_embedding_is_told(news: News, library: None, add_story: Any) -> None:
     for arguments, status, words in (
         (["--like", "1", "--meaning", "x"], 2, "expected --like or --meaning, got both"),
         (["--like", "99"], 1, "expected the number or id of a story, got '99'"),
@@ -87,31 +83,23 @@ def test_a_search_without_sense_is_told(news: News, library: None) -> None:
         ([], 2, "expected words in addition to source: and since:, got none"),
     ):
         assert words in news("search", *arguments, status=status)
-
-
-def test_a_story_without_an_embedding_is_told(news: News, add_story: Any) -> None:
     add_story("A text.")
-    assert "expected a story with an embedding, got '1': analyze-story makes it" in news(
-        "search", "--like", "1", status=1
-    )
+    said = "expected a story with an embedding, got '5': analyze-story makes it"
+    assert said in news("search", "--like", "5", status=1)
 
 
 def test_a_provider_embeds_at_a_cost_that_is_kept(
     news: News, in_force: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.actors.cli.conftest import JOBS
-
     monkeypatch.setenv("KEY", "k")
     service = "{use: actors.ai:Settings, provider: openai, openai: {base_url: 'http://127.0.0.1:9/v1', api_key: '${KEY}', model: m, embedding_model: e, embedding_dimensions: 4}}"
     in_force(JOBS.replace("{use: actors.ai:Settings, provider: local}", service))
     assert "the text has no embedding: " in news("search", "--meaning", "retries", status=1)
-    assert rows("SELECT task, operation, outcome FROM ai_calls") == [
-        {"task": "search", "operation": "embed", "outcome": "failed"}
-    ]
+    failed = {"task": "search", "operation": "embed", "outcome": "failed"}
+    assert rows("SELECT task, operation, outcome FROM ai_calls") == [failed]
     monkeypatch.delenv("KEY")
-    assert "expected what services.ai names in the environment, got nothing: KEY" in news(
-        "search", "--meaning", "x", status=2
-    )
+    said = "expected what services.ai names in the environment, got nothing: KEY"
+    assert said in news("search", "--meaning", "x", status=2)
 
 
 def test_signs_tell_the_angle_of_two_vectors() -> None:

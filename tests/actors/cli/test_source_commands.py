@@ -5,20 +5,22 @@ import json
 import uuid
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from actors.outcomes import Outcome
 from actors.store import clusters, items, sources, uploads
 from actors.store.items import NewItem
 from tests.actors.cli.conftest import JOBS
 from tests.actors.conftest import News
-from tests.actors.database import execute
+from tests.actors.database import end_items, execute
 from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
-from tests.actors.scripted_site import Answer, Site, page, rss
+from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs, rss
 
 ENGINE = """version: 1
 services: {engine: {use: actors.engine:Settings, %s}}
@@ -57,12 +59,9 @@ def test_a_page_becomes_a_source_that_is_read_at_once(news: News, in_force: Any,
 def test_one_feed_at_two_addresses_is_told(news: News, in_force: Any, site: Site, conn: Any) -> None:
     site.pages |= {"/feed": three(site), "/rss": three(site), "/other": three(site, "Another")}
     first = news.json("sources", "add", f"{site.url}/feed")
-    execute(
-        conn,
-        "INSERT INTO raw_items (source_id, external_id, url)"
-        " SELECT %s, 'A weblog ' || n, %s || '/A-weblog/' || n FROM generate_series(0, 4) AS n",
-        *(first["id"], site.url),
-    )
+    put = """INSERT INTO raw_items (source_id, external_id, url)
+      SELECT %s, 'A weblog ' || n, %s || '/A-weblog/' || n FROM generate_series(0, 4) AS n"""
+    execute(conn, put, first["id"], site.url)
     out = news("sources", "add", f"{site.url}/rss")
     (second,) = [row for row in news.json("sources") if row["id"] != first["id"]]
     told = f"A weblog has all of these: where it is the same feed, zeke-news sources merge {second['id'][:8]} {first['id'][:8]}"
@@ -72,9 +71,8 @@ def test_one_feed_at_two_addresses_is_told(news: News, in_force: Any, site: Site
 
 
 def test_of_several_feeds_one_is_chosen(news: News, in_force: Any, site: Site) -> None:
-    site.pages |= {
-        "/": Answer(page("Paper", "x", head("/a", "/b"))), "/a": three(site, "Tech"), "/b": three(site, "Sport"),
-    }  # fmt: skip
+    site.pages |= {"/a": three(site, "Tech"), "/b": three(site, "Sport")}
+    site.pages["/"] = Answer(page("Paper", "x", head("/a", "/gone", "/b")))
     out = news("sources", "add", site.url, status=1)
     assert "2 feeds are there:" in out
     assert "1  rss  Tech" in out
@@ -109,7 +107,7 @@ def test_a_variable_that_the_engine_needs_is_named(news: News, in_force: Any, mo
     assert "expected what services.engine names in the environment, got nothing: ENGINE_TOKEN" in said
 
 
-def test_an_address_is_tried_and_added_before_any_jobs_yaml_is_in_force(
+def test_an_address_is_added_before_any_jobs_yaml_is_in_force(
     news: News, jobs_yaml: Any, site: Site, conn: Any
 ) -> None:
     site.pages["/feed"] = three(site)
@@ -144,10 +142,8 @@ def told_twice(conn: Connection, add_story: Any) -> tuple[uuid.UUID, uuid.UUID, 
     own, shared = (add_story(f"Text {n}", source=first, title=f"Title {n}") for n in range(2))
     second, _ = sources.add(conn, "rss", "https://b.example/feed", name="Second")
     copy = items.add(conn, second, NewItem(external_id="copy", url="https://b.example/copy"))
-    ended = "INSERT INTO item_outcomes (raw_item_id, outcome, story_id)"
-    stored = "SELECT c.raw_item_id, 'stored', s.id FROM stories AS s JOIN contents AS c ON c.id = s.content_id"
-    execute(conn, f"{ended} {stored}")
-    execute(conn, f"{ended} VALUES (%s, 'duplicate', %s)", copy.id, shared)
+    end_items(conn, "stored")
+    items.decide(conn, [copy.id], Outcome.DUPLICATE, story_id=shared)
     clusters.unite(conn, [own, shared])
     return first, second, own, shared
 
@@ -186,9 +182,7 @@ def test_a_merged_source_keeps_all_its_stories(news: News, told_twice: Any, rows
     news("sources", "merge", "Second", "Second", status=2)
 
 
-def test_a_page_is_added_by_a_selector_and_its_links_are_shown(
-    news: News, in_force: Any, site: Site, rows: Any
-) -> None:
+def test_a_page_is_added_by_a_selector_and_shows_its_links(news: News, in_force: Any, site: Site, rows: Any) -> None:
     entries = "".join(f'<article><h2><a href="/{n}">Entry {n}</a></h2></article>' for n in range(3))
     site.pages["/news"] = Answer(page("The news", entries))
     select = ("--select", "article h2 a")
@@ -226,3 +220,37 @@ def test_a_folder_of_a_mailbox_is_added_and_its_newest_mails_are_shown(
         assert "imap://mine/Other cannot be read: 127.0.0.1 refuses the login of ada" in said
         assert "help:" not in said
         news("sources", "add", "imap://mine/A", "--select", "a", status=2)
+
+
+def test_a_rule_is_shown_with_what_each_part_gives_and_no_secret(
+    news: News, in_force: Any, site: Site, monkeypatch: pytest.MonkeyPatch, jobs_yaml: Path
+) -> None:
+    def answer(asked: Asked) -> Answer:
+        if asked.headers.get("cookie") != "session=s3cret-of-ada":
+            return Answer(status=403)
+        text = f"<div class=text>{paragraphs('it', 2)}<p class=ad>Buy it.</p></div>{paragraphs('more')}"
+        return Answer(page("A", text))
+
+    site.pages["/a"] = answer
+    monkeypatch.setenv("ADAS_COOKIE", "s3cret-of-ada")
+    rule = '{cookies: {session: "${ADAS_COOKIE}"}, text: .text, remove: .ad, pause: 2s, feed_is_enough: true}'
+    sites = f'sites: {{"{site.url.removeprefix("http://")}": {rule}}}'
+    in_force(JOBS.replace("feed_timeout: 5s", sites))
+    out = news("site", "test", f"{site.url}/a")
+    for words in (
+        "sends cookie session; to this port",
+        "at least 2s between two requests",
+        "without a rule:\n  forbidden: ",
+        "with cookies, remove, text:\n",
+        "characters; rule: '.ad' removes 1, '.text' finds 1\n  | Paragraph 1 says that it was",
+    ):
+        assert words in out, words
+    assert "s3cret" not in out
+    steps = news.json("site", "test", f"{site.url}/a")["steps"]
+    assert [step["with"] for step in steps] == [[], ["cookies", "remove", "text"]]
+    jobs_yaml.write_text(JOBS.replace("feed_timeout: 5s", sites.replace("text: .text, ", "")))
+    steps = news.json("site", "test", f"{site.url}/a")["steps"]
+    assert steps[-1]["with"] == ["cookies", "remove"], "not yet in force"
+    monkeypatch.setenv("ADAS_COOKIE", "another")
+    news("site", "test", f"{site.url}/a", status=1)
+    assert "no rule in services.engine.sites" in news("site", "test", "https://127.0.0.1:1/", status=1)

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 (dates in their own scripts)
 """The feed reader handles JSON Feed, types of titles, and the identities and recordings of malformed podcasts."""
 
 import gzip
@@ -6,7 +7,9 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, strategies as st
 
+from actors.engine.dates import read_date
 from actors.engine.feeds import read_feed
 from tests.actors.engine.conftest import NOW, entry, failure, only
 from tests.actors.scripted_site import atom, rss
@@ -19,33 +22,26 @@ def podcast(*items: str) -> str:
     return f"<rss version='2.0'><channel><title>Talk</title>{listed}</channel></rss>"
 
 
+XHTML = '<title type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">One <em>two</em> &lt; three</div></title>'
+
+
 @pytest.mark.parametrize(
     ("title", "shown"),
     [
         ('<title type="html">AT&amp;amp;T</title>', "AT&T"),
         ('<title type="html">A &lt;b&gt;bold&lt;/b&gt; move, 1 &amp;lt; 2</title>', "A bold move, 1 < 2"),
         ('<title type="text">Vec&lt;T&gt; and &amp;amp;</title>', "Vec<T> and &amp;"),
-        ("<title>Vec&lt;b&gt;</title>", "Vec<b>"),
-        (
-            '<title type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">One <em>two</em> &lt; three</div></title>',
-            "One two < three",
-        ),
-    ],
-)
-def test_a_title_of_atom_is_read_by_its_declared_type(title: str, shown: str) -> None:
-    item = only(atom(f'<id>1</id>{title}<summary type="text">a &lt;T&gt; b</summary>'))
-    assert (item.title, item.description) == (shown, "a &lt;T&gt; b")
-
-
-@pytest.mark.parametrize(
-    ("title", "shown"),
-    [
-        ("Costs &amp;#x0024;5", "Costs $5"), ("AT&amp;amp;T", "AT&T"), ("Vec&lt;T&gt; is here", "Vec<T> is here"),
+        *(("<title>Vec&lt;b&gt;</title>", "Vec<b>"), (XHTML, "One two < three")),
+        *(("Costs &amp;#x0024;5", "Costs $5"), ("AT&amp;amp;T", "AT&T"), ("Vec&lt;T&gt; is here", "Vec<T> is here")),
         ("<![CDATA[A <i>slanted</i> title &amp; more]]>", "A slanted title & more"),
     ],
-)  # fmt: skip
-def test_a_title_of_rss_loses_tags_of_html_and_references_alone(title: str, shown: str) -> None:
-    assert entry(title=title).title == shown
+)
+def test_a_title_of_atom_is_read_by_its_type_and_one_of_rss_loses_html(title: str, shown: str) -> None:
+    if title.startswith("<title"):
+        item = only(atom(f'<id>1</id>{title}<summary type="text">a &lt;T&gt; b</summary>'))
+        assert (item.title, item.description) == (shown, "a &lt;T&gt; b")
+    else:
+        assert entry(title=title).title == shown
 
 
 @pytest.mark.parametrize("version", ["1", "1.1"])
@@ -54,10 +50,7 @@ def test_a_json_feed_is_read(version: str) -> None:
     told = {"id": 17, "url": "/seventeen", "title": "Vec<T> & more", "content_html": "<p>Whole.</p>"}
     told |= {"summary": "1 < 2", "date_published": "2026-11-19T10:00:00+05:30", "tags": ["one"]}
     feed = {
-        "version": f"https://jsonfeed.org/version/{version}",
-        "title": "A feed of JSON",
-        "home_page_url": "https://a.example/",
-        "language": "en",
+        "version": f"https://jsonfeed.org/version/{version}", "title": "A feed of JSON", "home_page_url": "https://a.example/",
         "items": [
             {**told, **people},
             {"id": "x", "external_url": "https://b.example/", "content_text": "a <b> c", "date_published": "soon"},
@@ -82,17 +75,15 @@ def test_a_json_feed_is_read(version: str) -> None:
 def test_a_json_feed_may_name_its_version_by_the_number_alone(version: str) -> None:
     body = json.dumps({"version": version, "title": "Short", "items": [{"id": "1", "url": "https://a.example/1"}]})
     source = read_feed(body.encode(), URL, now=NOW)
-    assert (source.name, [one.url for one in source.items or []]) == ("Short", ["https://a.example/1"])
-    assert source.metadata["format"] == f"json{version}"
+    found = (source.name, [one.url for one in source.items or []], source.metadata["format"])
+    assert found == ("Short", ["https://a.example/1"], f"json{version}")
 
 
 RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
 ENTRY = '<item rdf:about="https://a.example/1"><title>One</title><link>https://a.example/1</link></item>'
 RSS_1_0 = f'<rdf:RDF {RDF} xmlns="http://purl.org/rss/1.0/"><channel><title>Old</title></channel>{ENTRY}</rdf:RDF>'
-RSS_1_1 = (
-    f'<Channel {RDF} xmlns="http://purl.org/net/rss1.1#"><title>Old</title>'
-    f'<items rdf:parseType="Collection">{ENTRY}</items></Channel>'
-)
+ITEMS = f'<items rdf:parseType="Collection">{ENTRY}</items>'
+RSS_1_1 = f'<Channel {RDF} xmlns="http://purl.org/net/rss1.1#"><title>Old</title>{ITEMS}</Channel>'
 PREFIXED = re.sub(r"<(/?)(?=\w)", r"<\1r:", RSS_1_1).replace("xmlns=", "xmlns:r=")
 
 
@@ -142,3 +133,41 @@ def test_episodes_without_a_guid_are_told_apart_by_their_recordings_whatever_the
         show = f"<title>{title}</title>{link}<enclosure url='https://a.example/{{}}.mp3' type='audio/mpeg'/>"
         ids = [item.id for item in read_feed(podcast(*map(show.format, (1, 2))).encode(), URL, now=NOW).items or []]
         assert ids == ["https://a.example/1.mp3", "https://a.example/2.mp3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("Seg, 24 Set 2018 10:00:00 -0300", "2018-09-24T13:00"), ("Seg, 24 Set 2018", "2018-09-24T00:00"),
+        ("mer, 16 nov 2016 10:00:00 +0100", "2016-11-16T09:00"),
+        ("Çar, 05 Şub 2020 10:00:00 +0300", "2020-02-05T07:00"), ("10 czerwca 2020", "2020-06-10T00:00"),
+        ("Donnerstag, 5. März 2020, 18:30 Uhr", "2020-03-05T18:30"), ("5 août 2020 à 10h30", "2020-08-05T10:30"),
+        ("segunda-feira, 24 de setembro de 2018", "2018-09-24T00:00"), ("5 марта 2020 г.", "2020-03-05T00:00"),
+        ("Κυρ, 11 Ιούλ 2004 12:00:00 EST", "2004-07-11T17:00"), ("2020年1月6日", "2020-01-06T00:00"),
+        ("2020年1月6日 10:30", "2020-01-06T10:30"), ("2020년 1월 6일 오후 3:04", "2020-01-06T15:04"),
+        ("Thu, 12 Nov 2020 10:00:00 CET", "2020-11-12T09:00"),
+        ("Thu, 16 Jul 2020 10:00:00 CEST", "2020-07-16T08:00"),
+        ("Thu, 16 Jul 2020 10:00:00 BST", "2020-07-16T09:00"),
+        ("Thu, 12 Nov 2020 10:00:00 EST", "2020-11-12T15:00"),
+        ("Thu, 12 Nov 2020 10:00:00 IST", "2020-11-12T04:30"),
+        ("Thu, 12 Nov 2020 10:00:00 +0530", "2020-11-12T04:30"), ("2020-11-12T10:00:00+05:30", "2020-11-12T04:30"),
+        ("2020-11-12T10:00-0330", "2020-11-12T13:30"), ("2020-11-12T10:00:00.123Z", "2020-11-12T10:00"),
+        ("20201112T100000Z", "2020-11-12T10:00"), ("01 Jan 04 19:48 GMT", "2004-01-01T19:48"),
+        ("Sun Jan  4 16:29:06 PST 2004", "2004-01-05T00:29"),
+        ("Mon Sep 24 2018 10:00:00 GMT+0200 (CEST)", "2018-09-24T08:00"),
+        ("March 5, 2020 at 3:04 PM EST", "2020-03-05T20:04"), ("13/04/2020", "2020-04-13T00:00"),
+        ("Fri, 20 Nov 2026 24:00:00 GMT", "2026-11-21T00:00"),
+        *((text, None) for text in ("", "yesterday", "mer, 16 nov", "3/4/2020", "0000-00-00", "-1", "99999999999999", "2020")),
+        ("2026-13-45T99:99", None), ("Thu, 31 Jun 2004 19:48:21 GMT", None), ("Mon, 99 Foo 20222 25:61:61", None),
+        ("Thu, 12 Nov 2020 10:00:00 XYZ", None), ("12 Nov 2020 and 13 Nov 2020", None),
+    ],
+)  # fmt: skip
+def test_a_date_is_read_in_its_language_and_zone_or_is_none_if_it_cannot_be_told(text: str, moment: str | None) -> None:
+    found = read_date(text)
+    expected = moment and datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    assert (found and found.replace(second=0)) == expected
+
+
+@given(st.text(max_size=150))
+def test_no_text_raises(text: str) -> None:
+    read_date(text)

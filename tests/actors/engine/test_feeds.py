@@ -1,11 +1,9 @@
 import os
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, strategies as st
 
 from actors.engine.contract import ContentItem, EngineError
 from actors.engine.feeds import read_feed
@@ -43,18 +41,15 @@ def test_every_feed_of_the_corpus_is_read_or_refused_and_its_identities_are_stab
 
 
 @needs_corpus
-@pytest.mark.parametrize(
-    ("name", "count"), [("cn_nytimes_com", 20), ("ft_com", 25), ("independant_co_uk", 100), ("theverge_com", 10)]
-)
-def test_a_real_feed_gives_all_its_items_with_address_title_and_date(name: str, count: int) -> None:
-    source = read_feed((FEEDS / "news" / f"{name}.xml").read_bytes(), URL)
-    items = source.items or []
-    assert len(items) == count
-    assert all(item.url.startswith("https://") and item.title and item.published_at for item in items)
-    assert source.name
+def test_a_real_feed_gives_all_its_items_with_address_title_and_date() -> None:
+    for name, count in {"cn_nytimes_com": 20, "ft_com": 25, "independant_co_uk": 100, "theverge_com": 10}.items():
+        source = read_feed((FEEDS / "news" / f"{name}.xml").read_bytes(), URL)
+        assert [len(source.items or []), bool(source.name)] == [count, True], name
+        assert len(read_feed((FEEDS / "news" / f"{name}.xml").read_bytes(), URL, max_entries=5).items or []) == 5
+        assert all(one.url.startswith("https://") and one.title and one.published_at for one in source.items or [])
 
 
-def test_reading_never_fetches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_never_fetches_and_entities_that_multiply_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("a feed was fetched while it was read")
 
@@ -66,13 +61,9 @@ def test_reading_never_fetches(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [item.id for item in read_feed(hostile.encode(), URL).items or []] == ["1"]
     with pytest.raises(EngineError):
         read_feed(b"http://127.0.0.1/feed", URL)
-
-
-def test_entities_that_multiply_cost_nothing() -> None:
     lines = "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 10))
     bomb = f'<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY a0 "ha">{lines}]><rss version="2.0"><channel><title>&a9;</title></channel></rss>'
-    source = read_feed(bomb.encode(), URL)
-    assert len(source.name) <= 500
+    assert len(read_feed(bomb.encode(), URL).name) <= 500
 
 
 def test_identity_is_the_guid_else_the_link_else_title_and_date_and_stays_where_the_feed_moves() -> None:
@@ -111,24 +102,13 @@ def test_an_atom_entry_with_several_links_gives_the_page() -> None:
     assert (item.id, item.url) == ("tag:1", "https://a.example/page")
 
 
-def test_no_more_entries_are_read_than_allowed() -> None:
-    body = rss(*((str(n), f"t{n}", f"https://a.example/{n}") for n in range(50)))
-    assert len(read_feed(body.encode(), URL, max_entries=20).items or []) == 20
-
-
 DAILY = '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>'
 
 
-@pytest.mark.parametrize(("ttl", "minutes"), [("<ttl>90</ttl>", 90), (DAILY, 1440)])
-def test_the_feeds_own_wish_is_read(ttl: str, minutes: int) -> None:
-    body = rss(("1", "t", "https://a.example/1")).replace("<description>", f"{ttl}<description>", 1)
-    assert read_feed(body.encode(), URL).metadata["ttlMinutes"] == minutes
-
-
-@given(st.binary(max_size=400))
-def test_no_bytes_make_it_raise_anything_else(body: bytes) -> None:
-    with suppress(EngineError):
-        read_feed(b"<rss version='2.0'><channel><item><title>" + body, URL)
+def test_the_feeds_own_wish_is_read() -> None:
+    for ttl, minutes in (("<ttl>90</ttl>", 90), (DAILY, 1440)):
+        body = rss(("1", "t", "https://a.example/1")).replace("<description>", f"{ttl}<description>", 1)
+        assert read_feed(body.encode(), URL).metadata["ttlMinutes"] == minutes
 
 
 NOWHERE = ["&#xD83D;", "&#57000;", "&#x110000;", "&#99999999999;", "&#0;", f"&#{'9' * 5000};", "\0", "&#xFFFF;", "&#8;"]
@@ -168,23 +148,17 @@ def test_a_date_before_1970_is_none_and_the_update_counts(date: str) -> None:
         assert ContentItem.model_validate({"id": "1", "publishedAt": date}).published_at is None
 
 
-def test_a_date_of_an_engine_that_names_no_zone_is_utc() -> None:
+def test_a_date_of_an_engine_without_zone_is_utc_and_in_the_future_an_update_stays_and_a_publication_is_now() -> None:
     for text, moment in (("1970-01-01T00:00:00Z", datetime(1970, 1, 1, tzinfo=UTC)), ("2026-11-20T12:00:00", NOW)):
         assert ContentItem.model_validate({"id": "1", "publishedAt": text}).published_at == moment
+    item = only(atom("<id>1</id><link href='https://a.example/1'/><updated>2099-01-01T00:00:00Z</updated>"))
+    assert (item.published_at, item.metadata["updated"]) == (NOW, "2099-01-01T00:00:00+00:00")
 
 
-def test_an_update_in_the_future_stays_and_a_publication_becomes_now() -> None:
-    item = only(
-        atom("<id>1</id><title>t</title><link href='https://a.example/1'/><updated>2099-01-01T00:00:00Z</updated>")
-    )
-    assert item.published_at == NOW
-    assert item.metadata["updated"] == "2099-01-01T00:00:00+00:00"
-
-
-@pytest.mark.parametrize("duration", ["999999:00:00", "9999999", "800:00:00"])
-def test_a_length_that_nobody_recorded_is_none(duration: str) -> None:
+def test_a_length_that_nobody_recorded_is_none() -> None:
     sound = "<enclosure url='https://a.example/1.mp3' type='audio/mpeg'/>"
-    assert entry(f"<itunes:duration>{duration}</itunes:duration>{sound}").duration is None
+    for duration in ("999999:00:00", "9999999", "800:00:00"):
+        assert entry(f"<itunes:duration>{duration}</itunes:duration>{sound}").duration is None
     for odd in ("inf", "nan"):
         assert ContentItem(id="1", duration=float(odd)).duration is None
     assert ContentItem(id="1", duration=3723).duration == 3723

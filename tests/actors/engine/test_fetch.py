@@ -1,21 +1,26 @@
 import gzip
 import shutil
-import socket
 import ssl
 import time
 import tracemalloc
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from actors.engine import Settings
 from actors.engine.fetch import Fetcher, Limits
+from actors.engine.local import LocalEngine
 from tests.actors.engine.conftest import failure
-from tests.actors.raw_server import certificate, raw_server
-from tests.actors.scripted_site import Answer, Site
+from tests.actors.raw_server import certificate, nobody, raw_server
+from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
 
 LIMITS = Limits(body_bytes=200_000, raw_bytes=400_000, seconds=1.0)
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -34,19 +39,14 @@ def test_a_page_comes_with_its_headers_and_is_asked_for_politely(site: Site, fet
 @pytest.mark.parametrize("answers", [[["93.184.215.14", "10.0.0.7"]], [["10.0.0.7"], ["127.0.0.1"]], [["127.0.0.1"]]])
 def test_a_name_is_resolved_once_to_the_address_that_is_checked_and_used(site: Site, answers: list[list[str]]) -> None:
     site.pages["/"] = Answer("by name")
-    port, resolved = site.url.rsplit(":", 1)[1], list[str]()
-
-    def resolver(host: str, _port: int) -> list[str]:
-        resolved.append(host)
-        return answers[len(resolved) - 1]
-
-    fetcher, url = Fetcher("tests/1", LOOPBACK, resolver), f"http://name.example:{port}/"
+    port, left = site.url.rsplit(":", 1)[1], list(answers)
+    fetcher, url = Fetcher("tests/1", LOOPBACK, lambda _host, _port: left.pop(0)), f"http://name.example:{port}/"
     if answers == [["127.0.0.1"]]:
         assert fetcher.get(url, LIMITS).body == b"by name"
         assert site.asked[0].headers["host"] == f"name.example:{port}"
     else:
         assert failure(fetcher.get, url, LIMITS).code == "blocked_address"
-    assert resolved == ["name.example"]
+    assert left == answers[1:]
 
 
 @pytest.mark.parametrize(
@@ -90,10 +90,8 @@ def test_each_status_has_its_reason(site: Site, fetcher: Fetcher, status: int, c
 
 
 def test_a_name_that_does_not_resolve_and_a_port_where_nobody_listens_may_pass(fetcher: Fetcher) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    for place in ("no-such-host.invalid", f"127.0.0.1:{port}"):
-        error = failure(fetcher.get, f"http://{place}/", LIMITS)
+    for address in ("http://no-such-host.invalid", nobody()):
+        error = failure(fetcher.get, address, LIMITS)
         assert (error.code, error.transient) == ("fetch_failed", True)
 
 
@@ -150,35 +148,31 @@ def test_a_small_body_that_inflates_to_100_mb_costs_bounded_memory(site: Site, f
         assert failure(fetcher.get, site.url, limits).code == "too_large"
 
 
-def test_a_body_without_a_length_ends_at_the_limit_in_bounded_memory(fetcher: Fetcher) -> None:
-    started = time.monotonic()
-    with peak_below(3 * LIMITS.body_bytes + 2_000_000), raw_server(HEAD, b"x" * 65536) as port:
-        assert failure(fetcher.get, f"http://127.0.0.1:{port}/", LIMITS).code == "too_large"
-    assert time.monotonic() - started < LIMITS.seconds + 1
-
-
 @pytest.mark.parametrize(
-    "pieces",
+    ("pieces", "pause", "code"),
     [
-        pytest.param([HEAD, b"x"], id="body"),
-        pytest.param([b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n"], id="headers"),
-        pytest.param([b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"], id="a header"),
-        pytest.param([b"HTTP/1.1 103 Early Hints\r\n\r\n"], id="hints"),
+        pytest.param([HEAD, b"x" * 65536], 0.0, "too_large", id="too much"),
+        pytest.param([HEAD, b"x"], 0.05, "timeout", id="body"),
+        pytest.param([b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n"], 0.05, "timeout", id="headers"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"], 0.05, "timeout", id="a header"),
+        pytest.param([b"HTTP/1.1 103 Early Hints\r\n\r\n"], 0.05, "timeout", id="hints"),
     ],
 )
-def test_a_server_that_drips_for_ever_is_left_at_the_deadline(fetcher: Fetcher, pieces: list[bytes]) -> None:
+def test_a_server_that_sends_for_ever_is_left_at_the_limit_or_the_deadline_in_bounded_memory(
+    fetcher: Fetcher, pieces: list[bytes], pause: float, code: str
+) -> None:
     # The timeouts of an earlier version covered the headers only.
     started = time.monotonic()
-    with raw_server(*pieces, pause=0.05) as port:
+    with peak_below(3 * LIMITS.body_bytes + 2_000_000), raw_server(*pieces, pause=pause) as port:
         error = failure(fetcher.get, f"http://127.0.0.1:{port}/", LIMITS)
-    assert (error.code, error.transient) == ("timeout", True)
+    assert (error.code, error.transient) == (code, code == "timeout")
     assert time.monotonic() - started < LIMITS.seconds + 1
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not there to make a certificate")
 def test_tls_is_spoken_with_the_name_though_the_address_is_connected_to_until_the_deadline(tmp_path: Path) -> None:
     file, tls = certificate(tmp_path, "named.example")
-    fetcher = Fetcher("tests/1", (ip_network("127.0.0.0/8"),), lambda _host, _port: ["127.0.0.1"])
+    fetcher = Fetcher("tests/1", LOOPBACK, lambda _host, _port: ["127.0.0.1"])
     fetcher.__dict__["_tls"] = ssl.create_default_context(cafile=str(file))
     whole = HEAD.replace(b"\r\n\r\n", b"\r\nContent-Length: 2\r\n\r\nok")
     with raw_server(whole, pause=0.05, tls=tls) as port:
@@ -188,3 +182,60 @@ def test_tls_is_spoken_with_the_name_though_the_address_is_connected_to_until_th
         with raw_server(*pieces, pause=0.05, tls=tls) as port:
             assert failure(fetcher.get, f"https://{name}.example:{port}/", LIMITS).code == code
         assert time.monotonic() - started < LIMITS.seconds + 1
+
+
+ONE = rss(("g", "t", "https://a.example/1"))
+
+
+def test_a_page_is_fetched_and_read_unless_it_is_none(site: Site, engine: LocalEngine) -> None:
+    site.pages |= {
+        "/old": Answer(status=302, headers={"Location": "/a"}),
+        "/a": Answer(page("A", paragraphs("the queue"))),
+    }
+    site.pages |= {"/304": Answer(status=304), "/large": Answer(page("A", "<p>x</p>" * 60_000))}
+    item = engine.fetch_item(f"{site.url}/old")
+    assert (item.url, item.title, item.content_type) == (f"{site.url}/a", "A", "article")
+    assert "Paragraph 1 says" in (item.text or "")
+    assert item.content_hash is not None
+    assert "https://news.example/bot" in site.asked[0].headers["user-agent"]
+    for path, code in (("304", "fetch_failed"), ("large", "too_large")):
+        assert failure(engine.fetch_item, f"{site.url}/{path}").code == code
+
+
+@pytest.mark.parametrize(
+    ("headers", "extra", "seconds"),
+    [
+        ({}, "", None), ({"Cache-Control": "public, max-age=600"}, "", 600), ({"Cache-Control": "no-cache"}, "", None),
+        ({"Expires": "0"}, "", None), ({"Expires": "Sun, 01 Nov 1998 10:00:00 GMT"}, "", None), ({}, "<ttl>30</ttl>", 1800),
+        ({"Cache-Control": "max-age=600"}, "<ttl>30</ttl>", 1800), ({"Cache-Control": "max-age=99999999999"}, "", None),
+        ({"Expires": "in three hours"}, "", 10_800), ({"Cache-Control": "max-age=600", "Expires": "in three hours"}, "", 600),
+    ],
+)  # fmt: skip
+def test_the_servers_wish_is_the_longest_that_it_names(
+    site: Site, engine: LocalEngine, headers: dict[str, str], extra: str, seconds: int | None
+) -> None:
+    if "in three hours" in headers.values():
+        headers = {**headers, "Expires": format_datetime(datetime.now(UTC) + timedelta(hours=3), usegmt=True)}
+    site.pages["/feed"] = Answer(ONE.replace("<description>", f"{extra}<description>", 1), headers=headers)
+    wish = engine.fetch_source(f"{site.url}/feed").next_check_at
+    if seconds is None:
+        assert wish is None or wish > datetime.now(UTC) + timedelta(days=29)
+    else:
+        assert wish is not None
+        assert (wish - datetime.now(UTC)).total_seconds() == pytest.approx(seconds, abs=5)
+
+
+@pytest.mark.parametrize("kind", ["application/rss+xml", "text/xml", "text/html", "application/octet-stream", ""])
+def test_a_feed_is_read_whatever_text_it_is_served_as(site: Site, engine: LocalEngine, kind: str) -> None:
+    site.pages["/feed"] = Answer(ONE, content_type=kind)
+    assert len(engine.fetch_source(f"{site.url}/feed").items or []) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"kind": "http"}, {"kind": "ftp"}, {"alow_networks": []}, {"page_timeout": 5}, {"allow_networks": ["loopback"]}],
+)
+def test_wrong_settings_are_refused_and_a_token_is_not_shown(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Settings.model_validate(wrong)
+    assert "s3cret" not in repr(Settings(token="s3cret"))

@@ -38,9 +38,7 @@ def test_secrets_go_to_the_host_of_their_rule_and_to_no_other_after_a_redirect(s
         engine = opened({place(site): rule})
         assert engine.fetch_item(f"{site.url}/away").title == "A"
         sent = [(one.path, one.headers.get("x-key"), one.headers.get("cookie")) for one in (*site.asked, *other.asked)]
-    assert sent == [
-        ("/away", SECRET, f"a={SECRET}; b=2"), ("/back", SECRET, f"a={SECRET}; b=2"), ("/over", None, None),
-    ]  # fmt: skip
+    assert sent == [(path, SECRET, f"a={SECRET}; b=2") for path in ("/away", "/back")] + [("/over", None, None)]
     assert SECRET not in str(failure(engine.fetch_item, f"{site.url}/nothing"))
 
 
@@ -65,11 +63,14 @@ def test_secrets_go_by_https_or_to_the_port_that_the_rule_names(site: Site) -> N
 
     rule = {"cookies": {"a": SECRET}}
     sent = Settings.model_validate({"sites": {"a.example": rule, "*.b.example:80": rule}}).credentials
-    for url, goes in (
-        ("https://a.example/", True), ("http://a.example/", False), ("https://sub.a.example/", False),
-        ("http://x.b.example/", True), ("https://a.example:444/", False),
-    ):  # fmt: skip
-        assert bool(sent(httpx.URL(url))) is goes, url
+    urls = (
+        "https://a.example/",
+        "http://x.b.example/",
+        "http://a.example/",
+        "https://sub.a.example/",
+        "https://a.example:444/",
+    )
+    assert [url for url in urls if sent(httpx.URL(url))] == list(urls[:2])
 
 
 @pytest.mark.parametrize(

@@ -22,16 +22,10 @@ def test_a_page_that_is_no_article_ends_in_an_outcome_of_its_own(kind: str) -> N
 
 
 #: Phrases of blocking pages in many languages, by outcome and by place in the page; each phrase tests one pattern.
+PARTS = Path(__file__).with_name("wall_words.txt").read_text(encoding="utf-8").split("\n\n")
 SAID = {
-    tuple(head.strip("[").split()): [phrase for line in lines for phrase in line.split(" | ")]
-    for head, *lines in (
-        part.splitlines()
-        for part in Path(__file__)
-        .with_name("wall_words.txt")
-        .read_text(encoding="utf-8")
-        .replace("]", "")
-        .split("\n\n")
-    )
+    tuple(head.strip("[]").split()): [phrase for line in lines for phrase in line.split(" | ")]
+    for head, *lines in map(str.splitlines, PARTS)
 }
 TEXT = paragraphs("the bridge", 2)
 PLACES = {
@@ -51,11 +45,7 @@ def test_what_a_wall_says_in_each_language_is_known_at_its_place(code: str, plac
 OFFER, BLOCKED = "<p>Subscribe to continue.</p>", "<p>You have been blocked.</p>"
 ARTICLE = '<meta property="og:type" content="article">'
 LOGIN = "<form><input type=password></form>"
-CHINESE = (
-    "<p>"
-    + "</p><p>".join("市政府在星期一宣布北部的桥梁将关闭到明年五月因为工程师发现了四十条裂缝。" * 2 for _ in range(10))
-    + "</p>"
-)
+CHINESE = ("<p>" + "市政府在星期一宣布北部的桥梁将关闭到明年五月因为工程师发现了四十条裂缝。" * 2 + "</p>") * 10
 
 
 def free(said: str) -> str:
@@ -106,8 +96,7 @@ def outcome(html: str) -> str:
 
 def test_an_article_about_walls_is_read() -> None:
     about = "<p>Sites ask: verify you are human. They say that you have been blocked, and want you to accept all cookies.</p>"
-    assert read_page(page("Robots at the door", about + paragraphs("captchas", 20)).encode(), URL).text
+    assert outcome(page("Robots at the door", about + paragraphs("captchas", 20))) == ""
     for title in ("Maintenance of bridges is late", "The 404 best songs", "Consent in law", "Blocked roads open again"):
-        assert read_page(page(title, paragraphs("a note", 3)).encode(), URL).text
-    declared = '<meta property="og:type" content="article">'
-    assert read_page(page("A note on robots", about + paragraphs("captchas", 2), declared).encode(), URL).text
+        assert outcome(page(title, paragraphs("a note", 3))) == ""
+    assert outcome(page("A note on robots", about + paragraphs("captchas", 2), ARTICLE)) == ""

@@ -11,7 +11,7 @@ from actors.engine.contract import EngineError
 from actors.engine.fetch import Fetched
 from actors.engine.local import LocalEngine
 from tests.actors.engine.conftest import failure, only
-from tests.actors.scripted_site import Answer, Site, atom, channel
+from tests.actors.scripted_site import Answer, Site, as_json, atom, channel
 
 CHANNEL = "UC" + "a1-_" * 5 + "zz"
 FEED = f"https://www.youtube.com/feeds/videos.xml?channel_id={CHANNEL}"
@@ -80,87 +80,65 @@ def test_a_video_is_described_and_not_extracted() -> None:
     assert all("/oembed?" in url for url in asked)
 
 
-LISTED = {"items": [{"contentDetails": {"videoId": "abcdefghijk"}}]}
-
-
-def video(duration: str = "PT1H2M3S") -> dict[str, Any]:
+def video(duration: str = "PT1H2M3S") -> Answer:
     told = {"title": "A video", "description": "What it shows", "channelTitle": "A channel"}
     told |= {"defaultAudioLanguage": "en-US", "publishedAt": "2026-11-01T10:00:00Z"}
-    return {"items": [{"id": "abcdefghijk", "snippet": told, "contentDetails": {"duration": duration}}]}
+    return as_json({"items": [{"id": "abcdefghijk", "snippet": told, "contentDetails": {"duration": duration}}]})
 
 
-def as_json(body: Any) -> Answer:
-    return Answer(json.dumps(body), content_type="application/json; charset=UTF-8")
+LISTED = f"/playlistItems?part=contentDetails&playlistId=UU{CHANNEL.removeprefix('UC')}&maxResults=50"
+VIDEOS = "/videos?part=snippet%2CcontentDetails&id=abcdefghijk&maxResults=50"
 
 
-class Api(Site):
-    def answer(self, method: str, answer: Answer) -> None:
-        uploads = f"playlistId=UU{CHANNEL.removeprefix('UC')}"
-        paths = {
-            "playlistItems": f"/playlistItems?part=contentDetails&{uploads}&maxResults=50",
-            "videos": "/videos?part=snippet%2CcontentDetails&id=abcdefghijk&maxResults=50",
-        }
-        self.pages[paths[method]] = answer
-
-
-def engine(api: Api) -> LocalEngine:
-    settings = Settings.model_validate({"allow_networks": ["127.0.0.0/8"], "youtube_api": api.url})
+@pytest.fixture
+def engine(site: Site) -> LocalEngine:
+    """Make an engine with a key for the API, which is the site; the API knows one video."""
+    site.pages[LISTED] = as_json({"items": [{"contentDetails": {"videoId": "abcdefghijk"}}]})
+    site.pages[VIDEOS] = video()
+    settings = Settings.model_validate({"allow_networks": ["127.0.0.0/8"], "youtube_api": site.url})
     return LocalEngine(settings.model_copy(update={"youtube_key": SecretStr("k3y")}), lambda _h, _p: ["127.0.0.1"])
 
 
-def test_a_channel_lists_its_videos_with_their_lengths() -> None:
-    with Api() as api:
-        api.answer("playlistItems", as_json(LISTED))
-        api.answer("videos", as_json(video()))
-        source = engine(api).fetch_source(FEED)
+def test_a_channel_lists_its_videos_with_lengths_as_the_items_of_its_feed(site: Site, engine: LocalEngine) -> None:
+    source, told = engine.fetch_source(FEED), only(channel(), FEED)
     (item,) = source.items or []
     assert (source.name, source.url, source.source_type) == ("A channel", FEED, "youtube")
     assert (item.duration, item.language, item.description) == (3723, "en", "What it shows")
     assert item.published_at == datetime(2026, 11, 1, 10, 0, tzinfo=UTC)
-    assert [asked.headers["x-goog-api-key"] for asked in api.asked] == ["k3y", "k3y"]
-    assert not any("k3y" in asked.path for asked in api.asked)
+    assert [asked.headers["x-goog-api-key"] for asked in site.asked] == ["k3y", "k3y"]
+    assert not any("k3y" in asked.path for asked in site.asked)
+    for one in (item, engine.fetch_item("https://youtu.be/abcdefghijk")):
+        assert (one.id, one.content_type) == (told.id, told.content_type) == ("yt:video:abcdefghijk", "video")
+        assert one.metadata == {"videoId": told.metadata["videoId"]}
 
 
-def test_a_video_is_the_same_with_and_without_a_key() -> None:
-    with Api() as api:
-        api.answer("videos", as_json(video()))
-        item = engine(api).fetch_item("https://youtu.be/abcdefghijk")
-    told = only(channel(), FEED)
-    assert (item.id, item.content_type, item.metadata) == (told.id, "video", {"videoId": told.metadata["videoId"]})
-    assert told.content_type == "video"
-
-
-def test_when_the_api_fails_the_keyless_feed_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Api() as api:
-        api.answer("playlistItems", Answer('{"error": {"errors": [{"reason": "quotaExceeded"}]}}', 403))
-        monkeypatch.setattr(youtube, "FEED", f"{api.url}/feeds/videos.xml")
-        path = f"/feeds/videos.xml?channel_id={CHANNEL}"
-        api.pages[path] = Answer(atom(title="Keyless"))
-        assert engine(api).fetch_source(f"{api.url}{path}").name == "Keyless"
+def test_if_the_api_fails_the_feed_is_read(site: Site, engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.pages[LISTED] = as_json({"error": {"errors": [{"reason": "quotaExceeded"}]}}, 403)
+    monkeypatch.setattr(youtube, "FEED", f"{site.url}/feeds/videos.xml")
+    path = f"/feeds/videos.xml?channel_id={CHANNEL}"
+    site.pages[path] = Answer(atom(title="Keyless"))
+    assert engine.fetch_source(f"{site.url}{path}").name == "Keyless"
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("PT45S", 45), ("P1DT1S", 86401), ("P0D", 0), ("PT", None), ("", None), (f"PT{'9' * 5_000}S", None)],
 )
-def test_lengths_are_read(text: str, seconds: float | None) -> None:
-    with Api() as api:
-        api.answer("videos", as_json(video(text)))
-        assert engine(api).fetch_item("https://youtu.be/abcdefghijk").duration == seconds
+def test_lengths_are_read(site: Site, engine: LocalEngine, text: str, seconds: float | None) -> None:
+    site.pages[VIDEOS] = video(text)
+    assert engine.fetch_item("https://youtu.be/abcdefghijk").duration == seconds
 
 
 @pytest.mark.parametrize("body", [{}, {"items": None}, {"items": ["x", {}, {"id": 5}]}, []])
-def test_an_answer_of_another_shape_has_no_videos(body: Any) -> None:
-    with Api() as api:
-        api.answer("videos", as_json(body))
-        local = engine(api)._youtube
-        assert local is not None
-        assert local.videos(["abcdefghijk"]) == []
+def test_an_answer_of_another_shape_has_no_videos(site: Site, engine: LocalEngine, body: Any) -> None:
+    site.pages[VIDEOS] = as_json(body)
+    assert engine._youtube is not None
+    assert engine._youtube.videos(["abcdefghijk"]) == []
 
 
-def test_the_key_follows_no_redirect() -> None:
-    with Api() as api, Api() as other:
-        api.answer("videos", Answer(status=302, headers={"Location": f"{other.url}/videos"}))
+def test_the_key_follows_no_redirect(site: Site, engine: LocalEngine) -> None:
+    with Site() as other:
+        site.pages[VIDEOS] = Answer(status=302, headers={"Location": f"{other.url}/videos"})
         with pytest.raises(EngineError, match="redirects more than 0 times"):
-            engine(api).fetch_item("https://youtu.be/abcdefghijk")
+            engine.fetch_item("https://youtu.be/abcdefghijk")
         assert other.asked == []

@@ -1,15 +1,14 @@
 """The text in a feed replaces a page that fails or is cut off, and a transcript stands for a recording."""
 
 import json
-import socket
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from actors.engine.article.transcript import spoken
-from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
+from tests.actors.raw_server import nobody
+from tests.actors.scripted_site import Answer, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
 
 FULL = {"content": paragraphs("what the feed says in full")}
@@ -19,50 +18,48 @@ STATE = """SELECT o.outcome, d.text_origin FROM item_outcomes o JOIN contents c 
 
 
 @pytest.fixture
-def fetch(pipeline: Pipeline, site: Site, add_item: Any) -> Callable[..., list[tuple[str, str]]]:
+def fetch(pipeline: Pipeline) -> Callable[..., list[tuple[str, str]]]:
     """Fetch an item whose feed has the full text, once for each answer of its page; return outcomes and text origins."""
 
-    def run(*answers: Answer, metadata: Any = FULL) -> list[tuple[str, str]]:
+    def run(*answers: Answer, metadata: Any = FULL) -> list[tuple[Any, ...]]:
         for answer in answers:
-            site.pages["/a"] = answer
-            again(pipeline) if pipeline.sent else pipeline.fetch(
-                add_item(f"{site.url}/a", title="A", metadata=metadata)
-            )
-        return state(pipeline)
+            pipeline.serve("/a", answer)
+            if ids := pipeline.fetches():
+                pipeline.sent = [job for job in pipeline.sent if job[0] != "fetch-content"]
+                pipeline.run("fetch-content", raw_item_ids=ids[0])
+            else:
+                pipeline.fetch(pipeline.add_item("/a", title="A", metadata=metadata))
+        return pipeline.query(STATE)
 
     return run
 
 
-def again(pipeline: Pipeline) -> None:
-    """Run the queued job of fetch-content."""
-    (place,) = (place for place, (task, _, _) in enumerate(pipeline.sent) if task == "fetch-content")
-    pipeline.run("fetch-content", **pipeline.sent.pop(place)[1])
-
-
-def state(pipeline: Pipeline) -> list[Any]:
-    return pipeline.query(STATE)
-
-
-def test_a_feeds_article_is_a_story_until_the_page_replaces_it(pipeline: Pipeline, site: Site, fetch: Any) -> None:
+def test_a_feeds_article_is_a_story_until_the_page_replaces_it(pipeline: Pipeline, fetch: Any) -> None:
     choice = "SELECT text_choice FROM content_details"
     assert fetch(FAILS) == [("retrying", "feed")]
     assert pipeline.query(choice)[0][0].startswith("feed: the page is unavailable (fetch_failed: ")
     assert pipeline.tasks_sent() == ["analyze-story", "fetch-content"]
     before = pipeline.query("SELECT id FROM stories")
-    again(pipeline)
+    fetch(FAILS)
     assert pipeline.tasks_sent() == ["analyze-story", "fetch-content"], "an equal text is analysed once"
-    site.pages["/a"] = ITSELF
-    again(pipeline)
-    assert state(pipeline) == [("stored", "page")]
+    assert fetch(ITSELF) == [("stored", "page")]
     assert "is unavailable" not in (pipeline.query(choice)[0][0] or "")
     assert pipeline.tasks_sent() == ["analyze-story", "analyze-story"]
     assert pipeline.query("SELECT id FROM stories") == before
     assert pipeline.query("SELECT count(*) FROM contents WHERE text_body LIKE '%%the page itself%%'") == [(1,)]
+    pipeline.query("UPDATE item_outcomes SET outcome = 'queued'")
+    pipeline.serve("/a", FAILS)
+    pipeline.fetch(*(row[0] for row in pipeline.query("SELECT id FROM raw_items")))
+    assert pipeline.query(STATE) == [("retrying", "page")], "a text of the page is not replaced by the feed's"
 
 
 def test_a_page_with_the_feeds_text_is_no_news(pipeline: Pipeline, fetch: Any) -> None:
     assert fetch(FAILS, Answer(page("A", FULL["content"]))) == [("stored", "page")]
     assert pipeline.tasks_sent() == ["analyze-story"]
+
+
+def test_a_withdrawn_page_is_not_replaced_by_its_feed(fetch: Any) -> None:
+    assert fetch(FAILS, Answer(status=404)) == [("retracted", "feed")]
 
 
 @pytest.mark.parametrize(
@@ -71,31 +68,16 @@ def test_a_page_with_the_feeds_text_is_no_news(pipeline: Pipeline, fetch: Any) -
 def test_a_page_that_never_comes_leaves_the_feeds(pipeline: Pipeline, fetch: Any, metadata: Any, origin: str) -> None:
     pipeline.settings["fetch-content"] = {"attempts": 3}
     assert len(fetch(FAILS, metadata=metadata)) == (origin == "feed")
-    again(pipeline)
-    again(pipeline)
-    assert state(pipeline) == [("stored", origin)]
+    assert fetch(FAILS, FAILS) == [("stored", origin)]
     assert pipeline.tasks_sent() == ["analyze-story"]
     assert pipeline.query("SELECT status FROM raw_items") == [("completed",)]
 
 
-def test_a_story_from_its_page_is_not_replaced_by_its_feed(pipeline: Pipeline, site: Site, fetch: Any) -> None:
-    fetch(ITSELF)
-    pipeline.query("UPDATE item_outcomes SET outcome = 'queued'")
-    site.pages["/a"] = FAILS
-    pipeline.fetch(*(row[0] for row in pipeline.query("SELECT id FROM raw_items")))
-    assert state(pipeline) == [("retrying", "page")]
-
-
-def test_a_withdrawn_page_is_not_replaced_by_its_feed(fetch: Any) -> None:
-    assert fetch(FAILS, Answer(status=404)) == [("retracted", "feed")]
-
-
-def test_of_a_host_that_cannot_be_reached_all_articles_of_the_feed_count(pipeline: Pipeline, add_item: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        dead = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    texts = [paragraphs(f"what the feed says of number {n * 7919}") for n in range(3)]
-    pipeline.fetch(*(add_item(f"{dead}/{n}", title=f"N{n}", metadata={"content": one}) for n, one in enumerate(texts)))
-    assert state(pipeline) == [("retrying", "feed")] * 3
+def test_of_a_host_that_cannot_be_reached_all_articles_of_the_feed_count(pipeline: Pipeline) -> None:
+    dead, texts = nobody(), [paragraphs(f"what the feed says of number {n * 7919}") for n in range(3)]
+    told = [(f"{dead}/{n}", {"content": text}) for n, text in enumerate(texts)]
+    pipeline.fetch(*(pipeline.add_item(url, title=url, metadata=one) for url, one in told))
+    assert pipeline.query(STATE) == [("retrying", "feed")] * 3
 
 
 WORDS = [f"Guest {n} says that release {n} of the queue was measured at {n * 7} milliseconds." for n in range(1, 7)]
@@ -125,18 +107,16 @@ def test_the_words_of_each_form_are_read(given: str, words: str | None) -> None:
 def test_paragraphs_end_with_a_sentence_or_a_speaker_and_none_is_endless() -> None:
     long = "\n\n".join(f"00:01.000 --> 00:02.000\n{one}" for one in WORDS * 5)
     assert spoken(long) == "\n\n".join(" ".join((WORDS * 5)[at : at + 7]) for at in range(0, 30, 7))
-    endless = (
-        spoken("WEBVTT\n\n" + "\n\n".join(f"00:01.000 --> 00:02.000\nword {n} of many" for n in range(1000))) or ""
-    )
-    assert max(map(len, endless.split("\n\n"))) < 2100
+    endless = "\n\n".join(f"00:01.000 --> 00:02.000\nword {n} of many" for n in range(1000))
+    assert max(map(len, (spoken(f"WEBVTT\n\n{endless}") or "").split("\n\n"))) < 2100
     turns = spoken(json.dumps({"segments": [{"speaker": one, "body": "Yes."} for one in ("A", "A", "B", "A")]}))
     assert turns == "A: Yes. Yes.\n\nB: Yes.\n\nA: Yes."
 
 
-def episode(site: Site, extra: str = "") -> None:
+def episode(pipeline: Pipeline, extra: str = "") -> None:
     notes = f"<description><![CDATA[{paragraphs('the notes', 3)}]]></description>"
-    sound = f'<enclosure url="{site.url}/1.mp3" type="audio/mpeg"/>'
-    site.pages["/feed"] = Answer(rss(("1", "Episode 1", f"{site.url}/1"), extra=f"{sound}{notes}{extra}"))
+    sound = f'<enclosure url="{pipeline.at("/1.mp3")}" type="audio/mpeg"/>'
+    pipeline.serve("/feed", Answer(rss(("1", "Episode 1", pipeline.at("/1")), extra=f"{sound}{notes}{extra}")))
 
 
 @pytest.mark.parametrize(
@@ -149,59 +129,49 @@ def episode(site: Site, extra: str = "") -> None:
         ('<podcast:transcript url="/t.html" type="text/html"/>', Answer(page("T", f"<p>{TEXT}</p>")), TEXT),
     ],
 )  # fmt: skip
-def test_an_episode_is_a_story_in_its_own_words(
-    pipeline: Pipeline, site: Site, add_source: Callable[..., UUID], tag: str, answer: Answer, text: str
-) -> None:
-    episode(site, tag)
-    site.pages[tag.split('"')[1]] = answer
-    pipeline.bring(add_source(f"{site.url}/feed", "podcast"))
-    assert pipeline.query(TOLD) == [("stored", "transcript", text, f"{site.url}/1")]
+def test_an_episode_is_a_story_in_its_own_words(pipeline: Pipeline, tag: str, answer: Answer, text: str) -> None:
+    episode(pipeline, tag)
+    pipeline.serve(tag.split('"')[1], answer)
+    pipeline.bring(pipeline.add_source("/feed", "podcast"))
+    assert pipeline.query(TOLD) == [("stored", "transcript", text, pipeline.at("/1"))]
 
 
-def test_a_transcript_that_comes_later_replaces_the_notes_and_one_that_is_away_is_awaited(
-    pipeline: Pipeline, site: Site, add_source: Callable[..., UUID]
-) -> None:
-    source = add_source(f"{site.url}/feed", "podcast")
-
-    def told() -> list[tuple[object, ...]]:
-        return [row[:2] for row in pipeline.query(TOLD)]
+def test_a_transcript_that_comes_later_replaces_the_notes_and_one_that_is_away_is_awaited(pipeline: Pipeline) -> None:
+    source = pipeline.add_source("/feed", "podcast")
 
     def poll() -> list[tuple[object, ...]]:
         pipeline.poll(source)
-        ((task, payload, _),) = [one for one in pipeline.sent if one[0] == "fetch-content"] or [("", {}, {})]
+        ids = pipeline.fetches()
         pipeline.sent.clear()
-        if task:
-            pipeline.run(task, **payload)
-        return told()
+        for one in ids:
+            pipeline.run("fetch-content", raw_item_ids=one)
+        return [row[:2] for row in pipeline.query(TOLD)]
 
-    episode(site)
+    episode(pipeline)
     assert poll() == [("stored", "description")]
-    episode(site, '<podcast:transcript url="/1.srt" type="application/srt"/>')
-    site.pages["/1.srt"] = Answer(status=500)
+    episode(pipeline, '<podcast:transcript url="/1.srt" type="application/srt"/>')
+    pipeline.serve("/1.srt", Answer(status=500))
     assert poll() == [("retrying", "description")]
-    site.pages["/1.srt"] = Answer(SRT, content_type="application/srt")
+    pipeline.serve("/1.srt", Answer(SRT, content_type="application/srt"))
     pipeline.drain()
-    assert told() == [("stored", "transcript")]
     assert poll() == [("stored", "transcript")]
 
 
-def test_without_a_transcript_the_notes_count_with_the_reason(pipeline: Pipeline, site: Site, add_source: Any) -> None:
-    episode(site, '<podcast:transcript url="/1.pdf" type="application/pdf"/>')
-    site.pages["/1.pdf"] = Answer("%PDF", content_type="application/pdf")
-    pipeline.bring(add_source(f"{site.url}/feed", "podcast"))
+def test_without_a_transcript_the_notes_count_with_the_reason(pipeline: Pipeline) -> None:
+    episode(pipeline, '<podcast:transcript url="/1.pdf" type="application/pdf"/>')
+    pipeline.serve("/1.pdf", Answer("%PDF", content_type="application/pdf"))
+    pipeline.bring(pipeline.add_source("/feed", "podcast"))
     ((origin, choice),) = pipeline.query("SELECT text_origin, text_choice FROM content_details")
     assert origin == "description"
     assert choice.startswith("description: the transcript is unavailable (unsupported_type: ")
 
 
-def test_a_video_on_a_page_is_read_by_its_captions(pipeline: Pipeline, site: Site, add_item: Any) -> None:
+def test_a_video_on_a_page_is_read_by_its_captions(pipeline: Pipeline) -> None:
     tracks = '<video><track kind="chapters" src="c.vtt"><track src="de.vtt"><track kind="captions" src="en.vtt" default></video>'
-    site.pages |= {
-        "/talk": Answer(page("A talk", f"<p>Watch.</p>{tracks}")),
-        "/en.vtt": Answer(VTT, content_type="text/vtt"),
-    }
-    site.pages["/article"] = Answer(page("An article", paragraphs("the article") + tracks))
-    pipeline.fetch(add_item(f"{site.url}/talk"), add_item(f"{site.url}/article"))
+    pipeline.serve("/talk", f"<p>Watch.</p>{tracks}")
+    pipeline.serve("/en.vtt", Answer(VTT, content_type="text/vtt"))
+    pipeline.serve("/article", paragraphs("the article") + tracks)
+    pipeline.fetch(pipeline.add_item("/talk"), pipeline.add_item("/article"))
     told = {(origin, url) for _, origin, _, url in pipeline.query(TOLD)}
-    assert told == {("transcript", f"{site.url}/talk"), ("page", f"{site.url}/article")}
-    assert site.times("/en.vtt") == 1
+    assert told == {("transcript", pipeline.at("/talk")), ("page", pipeline.at("/article"))}
+    assert pipeline.site.times("/en.vtt") == 1

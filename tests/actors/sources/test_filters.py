@@ -12,7 +12,7 @@ from actors.sources.filters import refusal
 from actors.sources.rules import Rule, folded, has_words
 from actors.store.items import Item
 from actors.store.stories import Text
-from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
+from tests.actors.scripted_site import Answer, paragraphs
 from tests.actors.sources.conftest import Pipeline
 
 NOW = datetime(2026, 11, 27, 6, tzinfo=UTC)
@@ -45,63 +45,60 @@ def why(one: Item, *rules: dict[str, Any], text: Text | None = None) -> str | No
     return refused.detail if refused else None
 
 
-def test_a_dropped_item_costs_no_page_and_its_rule_is_named(pipeline: Pipeline, site: Site, source: UUID) -> None:
-    words = ("Crypto", "Postgres", "Cryptography")
-    site.pages["/feed"] = Answer(
-        rss(*((f"{n}", f"{one} in run {n}", f"{site.url}/{n}") for n, one in enumerate(words)))
-    )
+def test_a_dropped_item_costs_no_page_and_its_rule_is_named(pipeline: Pipeline) -> None:
     for n in range(3):
-        site.pages[f"/{n}"] = Answer(page(f"Run {n}", paragraphs(f"subject {n}")))
+        pipeline.serve(f"/{n}", f"subject {n}")
+    feed = pipeline.serve_feed(3).replace("Title 0", "Crypto").replace("Title 2", "Cryptography")
+    pipeline.serve("/feed", Answer(feed))
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"words": ["crypto"]}}]}
     pipeline.query('INSERT INTO filters (rule) VALUES (\'{"drop": {"words": "cryptography", "source": "elsewhere"}}\')')
-    pipeline.bring(source)
+    pipeline.bring()
     assert pipeline.outcomes() == {"filtered": 1, "stored": 2}
-    assert site.times("/0") == 0
-    assert pipeline.query("SELECT detail FROM item_outcomes WHERE outcome = 'filtered'") == [
-        ("jobs.yaml 1: drop words crypto",)
-    ]
+    assert pipeline.site.times("/0") == 0
+    ((said,),) = pipeline.query("SELECT detail FROM item_outcomes WHERE outcome = 'filtered'")
+    assert said == "jobs.yaml 1: drop words crypto"
     assert pipeline.tasks_sent() == ["analyze-story"] * 2
     # The source corrects the title, and the item is judged again.
-    site.pages["/feed"] = Answer(rss(("0", "Currencies in run 0", f"{site.url}/0")))
-    pipeline.bring(source)
+    pipeline.serve_feed(1, title="Currencies")
+    pipeline.bring()
     assert pipeline.outcomes() == {"stored": 3}
 
 
-def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_asked_for_is_never_dropped(
-    pipeline: Pipeline, site: Site, fetched: Any
+def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_named_always(
+    pipeline: Pipeline,
 ) -> None:
-    one = fetched("/a", paragraphs("the queue"), title="The queue")
+    one = pipeline.fetched("/a", paragraphs("the queue"), title="The queue")
     pipeline.query('INSERT INTO filters (rule) VALUES (\'{"drop": {"words": "queue"}}\')')
     pipeline.query("UPDATE item_outcomes SET outcome = 'queued'")
     assert pipeline.fetch(one) == {"stored": 1}
-    site.pages["/queue"] = Answer(page("The queue", paragraphs("its length")))
-    pipeline.run("ingest-oneoff", url=f"{site.url}/queue")
+    pipeline.serve("/queue", "its length")
+    pipeline.run("ingest-oneoff", url=pipeline.at("/queue"))
     pipeline.drain()
     assert pipeline.outcomes() == {"stored": 2}
 
 
-def test_backfills_judge_all_dropped_items_again(pipeline: Pipeline, site: Site, source: UUID) -> None:
-    site.pages["/feed"] = Answer(rss(*((f"{n}", f"Crypto {n}", f"{site.url}/{n}") for n in range(4))))
-    site.pages["/3"] = Answer(page("Crypto", paragraphs("subject three")))
+def test_backfills_judge_all_dropped_items_again(pipeline: Pipeline) -> None:
+    pipeline.serve_feed(4, title="Crypto")
+    pipeline.serve("/3", "subject three")
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"words": ["crypto"]}}]}
-    pipeline.bring(source)
+    pipeline.bring()
     assert pipeline.outcomes() == {"filtered": 4}
     asked = set()
     for _ in range(4):
-        assert pipeline.poll(source, backfill=1)["backfilled"] == 1
+        assert pipeline.poll(backfill=1)["backfilled"] == 1
         asked |= {row[0] for row in pipeline.query("SELECT raw_item_id FROM item_outcomes WHERE outcome = 'queued'")}
         pipeline.drain()
     assert len(asked) == 4
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"regex": "crypto [0-2]"}}]}
-    assert pipeline.poll(source, backfill=9)["backfilled"] == 4
+    assert pipeline.poll(backfill=9)["backfilled"] == 4
     pipeline.drain()
     assert pipeline.outcomes() == {"filtered": 3, "stored": 1}
 
 
-def test_language_and_length_told_by_the_page_alone_cost_no_analysis(pipeline: Pipeline, fetched: Any) -> None:
+def test_language_and_length_told_by_the_page_alone_cost_no_analysis(pipeline: Pipeline) -> None:
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"shorter": 100}}, {"keep": {"language": "en"}}]}
-    fetched("/long", paragraphs("the queue"), title="A")
-    fetched("/short", paragraphs("the other", 2), title="B")
+    pipeline.fetched("/long", paragraphs("the queue"), title="A")
+    pipeline.fetched("/short", paragraphs("the other", 2), title="B")
     assert pipeline.outcomes() == {"stored": 1, "filtered": 1}
     assert pipeline.tasks_sent() == ["analyze-story"]
 

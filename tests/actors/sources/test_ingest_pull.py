@@ -1,8 +1,6 @@
 import json
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
@@ -11,35 +9,32 @@ from actors.store.statements import SQL
 from tests.actors.sources.conftest import Pipeline
 
 
-def test_a_pull_sends_for_each_source_that_is_due_and_a_second_for_none(pipeline: Pipeline, add_source: Any) -> None:
-    wanted = {str(add_source(f"https://site{n}.example/feed")) for n in range(3)}
+def test_a_pull_sends_for_each_source_that_is_due_and_a_second_for_none(pipeline: Pipeline) -> None:
+    wanted = {str(pipeline.add_source(f"https://site{n}.example/feed")) for n in range(3)}
     assert pipeline.run("ingest-pull") == {"outcome": "sent", "sources": 3, "queued_again": 0, "abandoned": 0}
     assert {payload["source_id"] for _, payload, _ in pipeline.sent} == wanted
     assert pipeline.run("ingest-pull")["outcome"] == "nothing_due"
     assert len(pipeline.sent) == 3
 
 
-def test_a_source_that_is_switched_off_or_of_another_kind_is_left_alone(pipeline: Pipeline, add_source: Any) -> None:
-    off = add_source("https://off.example/feed")
-    add_source("https://www.youtube.com/channel/UC0", "youtube_channel")
-    add_source("https://manual.example", "manual")
+def test_a_source_that_is_off_of_another_kind_or_not_due_is_left_alone_unless_one_asks(
+    pipeline: Pipeline,
+) -> None:
+    off, later = (pipeline.add_source(f"https://{name}.example/feed") for name in ("off", "later"))
+    pipeline.add_source("https://www.youtube.com/channel/UC0", "youtube_channel")
+    pipeline.add_source("https://manual.example", "manual")
     pipeline.query("UPDATE sources SET is_active = false WHERE id = %s", str(off))
+    due = "INSERT INTO source_polling (source_id, next_check_at) VALUES (%s, zeke_jobs.now() + interval '1 hour')"
+    pipeline.query(due, later)
     assert pipeline.run("ingest-pull")["sources"] == 0
+    assert pipeline.run("ingest-pull", reason="manual")["sources"] == 1
+    assert pipeline.sent[0][1] == {"source_id": str(later), "reason": "manual"}
     assert pipeline.run("ingest-pull-youtube")["sources"] == 1
 
 
-def test_a_source_that_is_not_due_waits_unless_a_person_asks(pipeline: Pipeline, add_source: Any) -> None:
-    source = add_source("https://a.example/feed")
-    due = "INSERT INTO source_polling (source_id, next_check_at) VALUES (%s, zeke_jobs.now() + interval '1 hour')"
-    pipeline.query(due, source)
-    assert pipeline.run("ingest-pull")["sources"] == 0
-    assert pipeline.run("ingest-pull", reason="manual")["sources"] == 1
-    assert pipeline.sent[0][1] == {"source_id": str(source), "reason": "manual"}
-
-
-def test_many_sources_are_spread_and_those_of_one_host_share_a_key(pipeline: Pipeline, add_source: Any) -> None:
+def test_many_sources_are_spread_and_those_of_one_host_share_a_key(pipeline: Pipeline) -> None:
     for n in range(20):
-        add_source(f"https://{'www.' * (n % 2)}site{n // 2}.example/feed{n}")
+        pipeline.add_source(f"https://{'www.' * (n % 2)}site{n // 2}.example/feed{n}")
     pipeline.settings["ingest-pull"] = {"burst": 10, "spread": "100s"}
     pipeline.run("ingest-pull")
     delays = [options["delay"].total_seconds() for _, _, options in pipeline.sent]
@@ -55,9 +50,9 @@ def test_many_sources_are_spread_and_those_of_one_host_share_a_key(pipeline: Pip
 LOST = "UPDATE item_outcomes SET queued_at = zeke_jobs.now() - interval '2 hours' WHERE outcome = 'queued'"
 
 
-def test_items_whose_job_was_lost_are_queued_again_and_given_up_in_the_end(pipeline: Pipeline, add_item: Any) -> None:
+def test_items_whose_job_was_lost_are_queued_again_and_given_up_in_the_end(pipeline: Pipeline) -> None:
     # In an earlier version items whose fetch failed stayed pending for ever.
-    item = add_item("https://a.example/x")
+    item = pipeline.add_item("https://a.example/x")
     for _ in range(6):  # An edit of an entry queues an item again, and does not count as a lost job.
         items.queue(pipeline.conn, [item])
     for _ in range(4):
@@ -78,33 +73,32 @@ def job(pipeline: Pipeline, task: str, payload: dict[str, object], state: str = 
     pipeline.query(put, uuid4(), state, message)
 
 
-def fetches(pipeline: Pipeline) -> list[list[str]]:
-    return [payload["raw_item_ids"] for task, payload, _ in pipeline.sent if task == "fetch-content"]
-
-
 @pytest.mark.parametrize(("state", "again"), [("queued", 0), ("consumed", 0), ("done", 1), ("rejected", 1)])
-def test_an_item_of_an_unfinished_job_is_waiting(pipeline: Pipeline, add_item: Any, state: str, again: int) -> None:
-    item, other = add_item("https://a.example/1"), add_item("https://a.example/2")
+def test_an_item_of_an_unfinished_job_is_waiting(pipeline: Pipeline, state: str, again: int) -> None:
+    item, other = pipeline.add_item("https://a.example/1"), pipeline.add_item("https://a.example/2")
     job(pipeline, "fetch-content", {"raw_item_ids": [str(item)]}, state)
     job(pipeline, "fetch-content", {"raw_item_ids": [str(other)]}, "queued")
     job(pipeline, "fetch-content", {"raw_item_ids": "sent from SQL, and wrong"})
     pipeline.query(LOST)
     result = pipeline.run("ingest-pull")
     assert (result["queued_again"], result["abandoned"]) == (again, 0)
-    assert fetches(pipeline) == [[str(item)]] * again
+    assert pipeline.fetches() == [[str(item)]] * again
 
 
-def test_what_is_held_takes_no_place_of_what_was_lost(pipeline: Pipeline, add_item: Any) -> None:
-    held, lost = [add_item(f"https://a.example/{n}") for n in range(3)], add_item("https://b.example/1")
+def test_what_is_held_takes_no_place_of_what_was_lost(pipeline: Pipeline) -> None:
+    held, lost = (
+        [pipeline.add_item(f"https://a.example/{n}") for n in range(3)],
+        pipeline.add_item("https://b.example/1"),
+    )
     job(pipeline, "fetch-content", {"raw_item_ids": [str(one) for one in held]})
     pipeline.query(LOST)
     pipeline.settings["ingest-pull"] = {"most_items": 1}
     assert pipeline.run("ingest-pull")["queued_again"] == 1
-    assert fetches(pipeline) == [[str(lost)]]
+    assert pipeline.fetches() == [[str(lost)]]
 
 
-def test_a_source_that_waits_for_its_job_is_not_sent_again(pipeline: Pipeline, add_source: Any) -> None:
-    waiting, lost = add_source("https://a.example/feed"), add_source("https://b.example/feed")
+def test_a_source_that_waits_for_its_job_is_not_sent_again(pipeline: Pipeline) -> None:
+    waiting, lost = pipeline.add_source("https://a.example/feed"), pipeline.add_source("https://b.example/feed")
     pipeline.run("ingest-pull")
     pipeline.sent.clear()
     job(pipeline, "ingest-source", {"source_id": str(waiting), "reason": "schedule"})
@@ -113,21 +107,21 @@ def test_a_source_that_waits_for_its_job_is_not_sent_again(pipeline: Pipeline, a
     assert [payload["source_id"] for _, payload, _ in pipeline.sent] == [str(lost)]
 
 
-def test_items_that_were_lost_twice_are_sent_one_by_one(pipeline: Pipeline, add_item: Any) -> None:
+def test_items_that_were_lost_twice_are_sent_one_by_one(pipeline: Pipeline) -> None:
     # One of the items may kill its worker process, and the others must not fail with it.
     for n in range(3):
-        add_item(f"https://a.example/{n}")
+        pipeline.add_item(f"https://a.example/{n}")
     sizes = []
     for _ in range(3):
         pipeline.query(LOST)
         pipeline.sent.clear()
         pipeline.run("ingest-pull")
-        sizes.append([len(ids) for ids in fetches(pipeline)])
+        sizes.append([len(ids) for ids in pipeline.fetches()])
     assert sizes == [[3], [1, 1, 1], [1, 1, 1]]
 
 
-def test_a_pull_opens_a_batch_with_the_digest_at_its_end(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:
-    add_source("https://a.example/feed")
+def test_a_pull_or_an_upload_opens_one_batch_with_the_digest_at_its_end(pipeline: Pipeline) -> None:
+    pipeline.add_source("https://a.example/feed")
     pipeline.settings["ingest-pull"] = {"digest": "day"}
     pipeline.run("ingest-pull")
     ctx = pipeline.contexts[-1]
@@ -137,13 +131,11 @@ def test_a_pull_opens_a_batch_with_the_digest_at_its_end(pipeline: Pipeline, add
     assert [options["batch"] for _, _, options in pipeline.sent] == [name]
     pipeline.run("ingest-pull")
     assert pipeline.contexts[-1].batches == {}  # ingest-pull opens no batch if no item is due.
-
-
-def test_an_upload_opens_one_batch_for_all_its_parts(pipeline: Pipeline, add_source: Callable[..., UUID]) -> None:
-    source = add_source("https://manual.example", "manual")
+    pipeline.sent.clear()
+    source = pipeline.add_source("https://manual.example", "manual")
     pipeline.settings["ingest-from-upload"] = {"digest": "day", "chunk": 1}
-    items = [{"externalId": f"u{n}", "text": f"A text of some length, number {n}. " * 20} for n in range(3)]
-    result = pipeline.run("ingest-from-upload", sourceId=source, items=items)
+    uploaded = [{"externalId": f"u{n}", "text": f"A text of some length, number {n}. " * 20} for n in range(3)]
+    result = pipeline.run("ingest-from-upload", sourceId=source, items=uploaded)
     ctx = pipeline.contexts[-1]
     assert (result["queued"], ctx.completed, list(ctx.batches)) == (3, True, [f"upload/{ctx.job_id}"])
     assert {options["batch"] for _, _, options in pipeline.sent} == {f"upload/{ctx.job_id}"}

@@ -8,10 +8,9 @@ import pytest
 from actors.engine import Settings
 from actors.engine.contract import EngineError
 from actors.engine.discovery.links import selected_links, with_selector
-from actors.engine.local import LocalEngine
 from tests.actors.engine.test_newsletters import SECRET, letter
 from tests.actors.imap_server import ImapServer
-from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs
+from tests.actors.scripted_site import Answer, Asked, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
 
 URL = "https://a.example/news/"
@@ -36,9 +35,8 @@ def test_only_addresses_of_other_pages_are_links(href: str, url: str | None) -> 
 
 
 def test_each_link_counts_once_in_the_pages_order_up_to_the_limit() -> None:
-    many = "".join(
-        f'<h2><a href="/{n}?utm_source=x{n % 7}">T{n}</a></h2><h2><a href="/{n}">again</a></h2>' for n in range(900)
-    )
+    twice = '<h2><a href="/{0}?utm_source=x{0}">T{0}</a></h2><h2><a href="/{0}">again</a></h2>'
+    many = "".join(map(twice.format, range(900)))
     assert links(many, most=5) == [(f"https://a.example/{n}?utm_source=x{n}", f"T{n}") for n in range(5)]
     assert len(links(many)) == 300
     around = '<base href="/base/"><a href="x"><h2>A  card</h2></a><div class=c><p>Lead</p><a href="y">more</a></div>'
@@ -52,20 +50,20 @@ def test_a_selector_without_links_is_an_error_that_names_it() -> None:
         assert caught.value.code == "not_a_feed"
 
 
-def test_a_page_is_polled_like_a_feed_and_order_is_no_news(pipeline: Pipeline, site: Site, add_source: Any) -> None:
+def test_a_page_is_polled_like_a_feed_and_order_is_no_news(pipeline: Pipeline) -> None:
     order = [3, 2, 1]
 
     def index(asked: Asked) -> Answer:
         if asked.headers.get("if-none-match") == f'"{order}"':
             return Answer(status=304)
-        entries = "".join(f'<h2><a href="/{n}">{n}: {len(site.asked)} comments</a></h2>' for n in order)
+        entries = "".join(f'<h2><a href="/{n}">{n}: {len(pipeline.site.asked)} comments</a></h2>' for n in order)
         return Answer(page("The news", entries), headers={"ETag": f'"{order}"'})
 
-    site.pages["/news"] = index
+    pipeline.site.pages["/news"] = index
     for n in range(1, 5):
-        site.pages[f"/{n}"] = Answer(page(f"Own title {n}", paragraphs(f"the queue of {n}")))
+        pipeline.serve(f"/{n}", Answer(page(f"Own title {n}", paragraphs(f"the queue of {n}"))))
     pipeline.settings["ingest-source"] = {"first_fetch": {"items": 2}}
-    source = add_source(with_selector(f"{site.url}/news", "h2 a"), "page")
+    source = pipeline.add_source(with_selector(pipeline.at("/news"), "h2 a"), "page")
 
     def poll() -> Any:
         result = pipeline.poll(source)
@@ -85,22 +83,20 @@ def test_a_page_is_polled_like_a_feed_and_order_is_no_news(pipeline: Pipeline, s
     assert pipeline.query("SELECT status FROM source_health") == [("error",)]
 
 
-def test_a_page_that_moved_keeps_its_selector(site: Site, engine: LocalEngine) -> None:
-    site.pages |= {
-        "/old": Answer(status=301, headers={"Location": "/new"}),
-        "/new": Answer(page("N", '<h2><a href="1">One</a></h2>')),
-    }
-    found = engine.fetch_source(with_selector(f"{site.url}/old", "h2 > a"))
-    assert found.moved_to == with_selector(f"{site.url}/new", "h2 > a")
-    assert [item.url for item in found.items or []] == [f"{site.url}/1"]
+def test_a_page_that_moved_keeps_its_selector(pipeline: Pipeline) -> None:
+    pipeline.serve("/old", Answer(status=301, headers={"Location": "/new"}))
+    pipeline.serve("/new", '<h2><a href="1">One</a></h2>')
+    found = pipeline.engine.fetch_source(with_selector(pipeline.at("/old"), "h2 > a"))
+    assert found.moved_to == with_selector(pipeline.at("/new"), "h2 > a")
+    assert [item.url for item in found.items or []] == [pipeline.at("/1")]
     assert re.search("#select=h2%20%3E%20a$", found.moved_to)
-    assert [one.url for one in engine.discover(found.id).feeds] == [found.moved_to]
+    assert [one.url for one in pipeline.engine.discover(found.id).feeds] == [found.moved_to]
 
 
-def test_each_message_is_one_story_of_its_web_view_or_text(pipeline: Pipeline, site: Site, add_source: Any) -> None:
-    view = f"<a href='{site.url}/%s'>View online</a>"
-    site.pages["/one"] = Answer(page("Letter on the web", paragraphs("the view")))
-    site.pages["/wall"] = Answer(status=403)
+def test_each_message_is_one_story_of_its_web_view_or_text(pipeline: Pipeline) -> None:
+    view = f"<a href='{pipeline.site.url}/%s'>View online</a>"
+    pipeline.serve("/one", "the view")
+    pipeline.serve("/wall", Answer(status=403))
     with ImapServer(password=SECRET) as imap:
         imap.folders["News"] = {
             1: letter(1, link=view % "one"),
@@ -111,7 +107,7 @@ def test_each_message_is_one_story_of_its_web_view_or_text(pipeline: Pipeline, s
         mailbox = {"host": "127.0.0.1", "port": imap.port, "security": "none", "user": "ada", "password": SECRET}
         settings = {"allow_networks": ["127.0.0.0/8"], "mailboxes": {"mine": mailbox}}
         pipeline.engine = Settings.model_validate(settings).open()
-        source = add_source("imap://mine/News", "newsletter")
+        source = pipeline.add_source("imap://mine/News", "newsletter")
         assert pipeline.run("ingest-pull")["sources"] == 1
         pipeline.drain()
         imap.validity = 7
@@ -120,11 +116,9 @@ def test_each_message_is_one_story_of_its_web_view_or_text(pipeline: Pipeline, s
         polled = pipeline.query("SELECT interval_seconds FROM source_polling")
         del imap.folders["News"]
         assert pipeline.poll(source)["outcome"] == "not_found"
-    rows = pipeline.query(
-        "SELECT s.title, d.text_origin, d.author, c.language_code FROM stories s JOIN content_details d USING (content_id)"
-        " JOIN contents c ON c.id = s.content_id ORDER BY 1"
-    )
-    assert rows == [(f"Letter {n}", "page" if n == 1 else "feed", "Ada", "en") for n in range(1, 5)]
+    told = """SELECT s.title, d.text_origin, d.author, c.language_code FROM stories s JOIN contents c ON c.id = s.content_id
+      JOIN content_details d USING (content_id) ORDER BY 1"""
+    assert pipeline.query(told) == [(f"Letter {n}", "page" if n == 1 else "feed", "Ada", "en") for n in range(1, 5)]
     assert pipeline.query("SELECT name FROM sources") == [("News",)]
     assert polled == [(3600,)], "not by the dates of the letters that are new"
     assert pipeline.query("SELECT status, message LIKE 'not_found:%%News%%' FROM source_health") == [("error", True)]

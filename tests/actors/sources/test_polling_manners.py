@@ -1,9 +1,7 @@
 """The pipeline polls a source no more often than the source allows, and a fault of one feed or item delays no other."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from psycopg2 import DataError
@@ -11,112 +9,105 @@ from psycopg2 import DataError
 from actors.cli.app import run
 from actors.engine.contract import ContentSource
 from tests.actors.database import execute
-from tests.actors.scripted_site import Answer, Asked, Site, atom, page, paragraphs
+from tests.actors.scripted_site import Answer, Asked, atom
 from tests.actors.sources.conftest import Pipeline
-from tests.actors.sources.test_ingest_source import feed
 from zeke_jobs.testing import set_clock
 
 
-def test_a_feed_is_asked_conditionally_with_what_it_sent(pipeline: Pipeline, site: Site, source: UUID) -> None:
+def test_a_feed_is_asked_conditionally_with_what_it_sent_unless_that_could_not_be_read(pipeline: Pipeline) -> None:
+    pipeline.serve("/feed", Answer("<html>maintenance</html>", headers={"ETag": '"bad"'}))
+    assert pipeline.poll()["outcome"] == "not_a_feed"
+    assert pipeline.query("SELECT etag FROM source_polling") == [(None,)]
     # An earlier version polled the feed every 5 minutes without If-None-Match and If-Modified-Since.
-    stamp = "Fri, 20 Nov 2026 10:00:00 GMT"
+    stamp, body = "Fri, 20 Nov 2026 10:00:00 GMT", pipeline.serve_feed(1)
 
     def answer(asked: Asked) -> Answer:
         if asked.headers.get("if-none-match") == 'W/"odd tag"' and asked.headers.get("if-modified-since") == stamp:
             return Answer(status=304, headers={"ETag": 'W/"second"'})
-        return Answer(feed(site, 1), headers={"ETag": 'W/"odd tag"', "Last-Modified": stamp})
+        return Answer(body, headers={"ETag": 'W/"odd tag"', "Last-Modified": stamp})
 
-    site.pages["/feed"] = answer
-    pipeline.poll(source)
-    assert pipeline.poll(source)["outcome"] == "not_modified"
+    pipeline.site.pages["/feed"] = answer
+    pipeline.poll()
+    assert pipeline.poll()["outcome"] == "not_modified"
     assert pipeline.query("SELECT etag, last_modified FROM source_polling") == [('W/"second"', stamp)]
     assert pipeline.query("SELECT status FROM source_health") == [("ok",)]
 
 
-def test_tags_of_an_answer_that_could_not_be_read_are_not_kept(pipeline: Pipeline, site: Site, source: UUID) -> None:
-    site.pages["/feed"] = Answer("<html>maintenance</html>", headers={"ETag": '"bad"'})
-    assert pipeline.poll(source)["outcome"] == "not_a_feed"
-    assert pipeline.query("SELECT etag FROM source_polling") == [(None,)]
-
-
 @pytest.mark.parametrize(
     ("status", "outcome", "health"),
-    [
-        (404, "not_found", "error"), (500, "fetch_failed", "warn"), (403, "forbidden", "error"),
-        (429, "rate_limited", "warn"),
-    ],
-)  # fmt: skip
+    [(404, "not_found", "error"), (500, "fetch_failed", "warn"), (429, "rate_limited", "warn")],
+)
 def test_a_feed_that_cannot_be_read_is_an_outcome_and_backs_off(
-    pipeline: Pipeline, site: Site, source: UUID, status: int, outcome: str, health: str
+    pipeline: Pipeline, status: int, outcome: str, health: str
 ) -> None:
-    site.pages["/feed"] = Answer(status=status)
-    waits = [pipeline.poll(source)["next_check_in_s"] // 3600 for _ in range(7)]
+    pipeline.serve("/feed", Answer(status=status))
+    waits = [pipeline.poll()["next_check_in_s"] // 3600 for _ in range(7)]
     assert waits == [1, 2, 4, 8, 16, 24, 24]
-    assert pipeline.poll(source)["outcome"] == outcome
+    assert pipeline.poll()["outcome"] == outcome
     assert pipeline.query("SELECT is_active FROM sources") == [(True,)]
     assert pipeline.query("SELECT status, last_error_at IS NOT NULL FROM source_health") == [("error", True)]
     pipeline.query("UPDATE source_polling SET failures = 0")
-    pipeline.poll(source)
+    pipeline.poll()
     assert pipeline.query("SELECT status FROM source_health") == [(health,)]
-    site.pages["/feed"] = Answer(feed(site, 1))
-    pipeline.run("ingest-source", source_id=source, reason="retry")
+    pipeline.serve_feed(1)
+    pipeline.poll(reason="retry")
     assert pipeline.query("SELECT failures FROM source_polling") == [(0,)]
     seen = "SELECT status, message, last_success_at IS NOT NULL, last_error_at IS NOT NULL FROM source_health"
     assert pipeline.query(seen) == [("ok", None, True, True)]
 
 
-def test_a_job_without_work_leaves_its_source_free(pipeline: Pipeline, source: UUID) -> None:
-    queued = "SELECT count(queued_at) FROM source_polling"
+def test_a_job_without_work_leaves_its_source_free(pipeline: Pipeline) -> None:
+    source, queued = pipeline.source, "SELECT count(queued_at) FROM source_polling"
     pipeline.run("ingest-pull")
     pipeline.query("UPDATE source_polling SET next_check_at = zeke_jobs.now() + interval '1 minute'")
-    assert pipeline.run("ingest-source", source_id=source) == {"outcome": "not_due"}
+    assert pipeline.poll(source, "schedule") == {"outcome": "not_due"}
     assert pipeline.query(queued) == [(0,)]
     pipeline.query("UPDATE source_polling SET next_check_at = zeke_jobs.now()")
     assert pipeline.run("ingest-pull")["sources"] == 1
     pipeline.query("UPDATE sources SET is_active = false")
-    assert pipeline.run("ingest-source", source_id=source) == {"outcome": "inactive"}
+    assert pipeline.poll(reason="schedule") == {"outcome": "inactive"}
     assert pipeline.query(queued) == [(0,)]
 
 
-def test_a_source_that_is_gone_twice_is_switched_off(pipeline: Pipeline, site: Site, source: UUID) -> None:
-    site.pages["/feed"] = Answer(status=410)
-    assert pipeline.run("ingest-source", source_id=source) == {"outcome": "gone", "switched_off": False}
-    assert pipeline.poll(source) == {"outcome": "gone", "switched_off": True}
+def test_a_source_that_is_gone_twice_is_switched_off(pipeline: Pipeline) -> None:
+    pipeline.serve("/feed", Answer(status=410))
+    assert pipeline.poll(reason="schedule") == {"outcome": "gone", "switched_off": False}
+    assert pipeline.poll() == {"outcome": "gone", "switched_off": True}
     assert pipeline.query("SELECT is_active FROM sources") == [(False,)]
     assert "switched off" in pipeline.query("SELECT message FROM source_health")[0][0]
-    assert pipeline.poll(source) == {"outcome": "inactive"}
+    assert pipeline.poll() == {"outcome": "inactive"}
 
 
-def test_a_source_moves_after_a_redirect_was_seen_for_long(pipeline: Pipeline, site: Site, add_source: Any) -> None:
-    site.pages["/old"] = Answer(status=301, headers={"Location": "/new"})
-    site.pages["/new"] = Answer(feed(site, 1))
-    source = add_source(f"{site.url}/old")
+def test_a_source_moves_after_a_redirect_was_seen_for_long(pipeline: Pipeline) -> None:
+    pipeline.source = pipeline.add_source("/old")
+    pipeline.serve("/old", Answer(status=301, headers={"Location": "/feed"}))
+    pipeline.serve_feed(1)
     for _ in range(4):
-        pipeline.poll(source)
-    assert pipeline.query("SELECT url FROM sources") == [(f"{site.url}/old",)]
+        pipeline.poll()
+    assert pipeline.query("SELECT url FROM sources") == [(pipeline.at("/old"),)]
     pipeline.query("UPDATE source_polling SET moved_since = moved_since - interval '25 hours'")
-    pipeline.poll(source)
-    assert pipeline.query("SELECT url FROM sources") == [(f"{site.url}/new",)]
+    pipeline.poll()
+    assert pipeline.query("SELECT url FROM sources") == [(pipeline.at("/feed"),)]
     before = pipeline.snapshot()
-    pipeline.poll(source)
+    pipeline.poll()
     assert pipeline.snapshot() == before
 
 
-def test_a_source_is_asked_as_often_as_it_publishes_and_the_servers_own_wish_only_makes_it_rarer(
-    pipeline: Pipeline, site: Site, source: UUID
+def test_a_source_is_asked_as_often_as_it_publishes_or_as_rarely_as_it_wishes(
+    pipeline: Pipeline,
 ) -> None:
-    body = feed(site, 14, date=datetime.now(UTC) - timedelta(days=1))
-    site.pages["/feed"] = Answer(body, headers={"Cache-Control": "public, max-age=60"})
-    pipeline.poll(source)
+    body = pipeline.serve_feed(14, date=datetime.now(UTC) - timedelta(days=1))
+    pipeline.serve("/feed", Answer(body, headers={"Cache-Control": "public, max-age=60"}))
+    pipeline.poll()
     assert pipeline.query("SELECT interval_seconds FROM source_polling") == [(12 * 3600,)]
     wait = "SELECT extract(epoch FROM next_check_at - zeke_jobs.now())::int / 60 FROM source_polling"
     assert pipeline.query(wait)[0][0] >= 60
-    site.pages["/feed"] = Answer(feed(site, 200), headers={"Cache-Control": "max-age=18000"})
-    pipeline.poll(source)
+    pipeline.serve("/feed", Answer(pipeline.serve_feed(200), headers={"Cache-Control": "max-age=18000"}))
+    pipeline.poll()
     assert pipeline.query(wait)[0][0] in {299, 300}
 
 
-def test_a_handle_is_looked_up_once(pipeline: Pipeline, add_source: Any) -> None:
+def test_a_handle_is_looked_up_once(pipeline: Pipeline) -> None:
     channel = f"https://www.youtube.com/feeds/videos.xml?channel_id=UC{'a' * 22}"
     asked: list[str] = []
 
@@ -125,8 +116,8 @@ def test_a_handle_is_looked_up_once(pipeline: Pipeline, add_source: Any) -> None
             asked.append(url)
             return ContentSource(id=url, url=channel, source_type="youtube", items=[])
 
-    pipeline.engine = Youtube()  # type: ignore[assignment]
-    source = add_source("https://www.youtube.com/@name", "youtube_channel")
+    pipeline.engine = Youtube()
+    source = pipeline.add_source("https://www.youtube.com/@name", "youtube_channel")
     for _ in range(2):
         assert pipeline.poll(source)["outcome"] == "read"
     assert asked == ["https://www.youtube.com/@name", channel]
@@ -136,47 +127,37 @@ TEXT = "A text that is long enough to be a story, with a number of its own: {0}.
 
 
 def test_a_source_that_fails_in_a_way_nobody_foresaw_is_unhealthy_and_backs_off(
-    pipeline: Pipeline, add_source: Any, capsys: pytest.CaptureFixture[str]
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Broken:
-        def fetch_source(self, *_: object) -> ContentSource:
-            raise ZeroDivisionError("nobody foresaw this")
-
-    pipeline.engine = Broken()  # type: ignore[assignment]
-    source = add_source("https://a.example/f")
-    with pytest.raises(ZeroDivisionError):
-        pipeline.run("ingest-source", source_id=source)
+    pipeline.engine = object()  # The method that reads a source is missing.
+    with pytest.raises(AttributeError):
+        pipeline.poll(reason="schedule")
     assert pipeline.query("SELECT failures, next_check_at > zeke_jobs.now() FROM source_polling") == [(1, True)]
     ((status, message),) = pipeline.query("SELECT status, message FROM source_health")
     assert status == "error"
     assert "ingest-source failed: " in message
-    assert pipeline.run("ingest-source", source_id=source) == {"outcome": "not_due"}
+    assert pipeline.poll(reason="schedule") == {"outcome": "not_due"}
     assert run(["sources", "health"]) == 0
     assert "ingest-source failed" in capsys.readouterr().out
 
 
-@pytest.fixture
-def edited(pipeline: Pipeline, site: Site, source: UUID) -> Callable[[str], int]:
+def edited(pipeline: Pipeline, updated: str) -> int:
     """Poll a feed whose entry has this update time; return the number of edits seen."""
-    site.pages["/1"] = Answer(page("T", paragraphs("a thing")))
-
-    def poll(updated: str) -> int:
-        entry = f'<id>1</id><title>t</title><link href="{site.url}/1"/><updated>{updated}</updated>'
-        site.pages["/feed"] = Answer(atom(entry))
-        found: int = pipeline.poll(source)["edited"]
-        pipeline.drain()
-        return found
-
-    return poll
+    pipeline.serve("/1", "a thing")
+    entry = f'<id>1</id><title>t</title><link href="{pipeline.at("/1")}"/><updated>{updated}</updated>'
+    pipeline.serve("/feed", Answer(atom(entry)))
+    found: int = pipeline.poll()["edited"]
+    pipeline.drain()
+    return found
 
 
 @pytest.mark.parametrize("shift", [timedelta(0), timedelta(hours=3)])
-def test_an_update_in_the_future_is_no_edit_until_then(pipeline: Pipeline, edited: Any, shift: timedelta) -> None:
+def test_an_update_in_the_future_is_no_edit_until_then(pipeline: Pipeline, shift: timedelta) -> None:
     began = datetime.now(UTC).replace(microsecond=0)
 
     def poll(after: timedelta, updated: datetime) -> int:
         set_clock(pipeline.conn, began + after)
-        return edited(updated.isoformat())  # type: ignore[no-any-return]
+        return edited(pipeline, updated.isoformat())
 
     hour = timedelta(hours=1)
     poll(0 * hour, began + 2 * hour)
@@ -188,16 +169,15 @@ def test_an_update_in_the_future_is_no_edit_until_then(pipeline: Pipeline, edite
     assert poll(7 * hour, began + 5 * hour) == 0
 
 
-def test_a_far_future_that_was_mended_is_one_edit(edited: Any) -> None:
-    assert [edited(f"{year}-01-01T00:00:00Z") for year in (2099, 2099, 2026, 2026)] == [0, 0, 1, 0]
+def test_a_far_future_that_was_mended_is_one_edit(pipeline: Pipeline) -> None:
+    found = [edited(pipeline, f"{year}-01-01T00:00:00Z") for year in (2099, 2099, 2026, 2026)]
+    assert found == [0, 0, 1, 0]
 
 
-def test_an_item_that_cannot_be_stored_holds_up_no_other(
-    pipeline: Pipeline, site: Site, add_item: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_item_that_cannot_be_stored_holds_up_no_other(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(3):
-        site.pages[f"/{n}"] = Answer(page(f"T{n}", paragraphs(f"thing {n}")))
-    ids = [add_item(f"{site.url}/{n}", title=f"T{n}") for n in range(3)]
+        pipeline.serve(f"/{n}", f"thing {n}")
+    ids = [pipeline.add_item(f"/{n}", title=f"T{n}") for n in range(3)]
 
     def stumble(tx: Any, item: Any, *rest: Any) -> Any:
         if item.id == ids[0]:
@@ -212,10 +192,10 @@ def test_an_item_that_cannot_be_stored_holds_up_no_other(
     assert pipeline.outcomes() == {"queued": 1, "stored": 2}
 
 
-def test_an_identity_or_address_of_any_length_is_brought_in_once(pipeline: Pipeline, add_source: Any) -> None:
+def test_an_identity_or_address_of_any_length_is_brought_in_once(pipeline: Pipeline) -> None:
     long = "".join(map(str, range(1_000)))
     given = [{"externalId": one, "text": TEXT.format(one)} for one in (f"{long}a", f"{long}b", "short")]
-    source = add_source("https://a.example/uploads", "upload")
+    source = pipeline.add_source("https://a.example/uploads", "upload")
     for count in ("queued", "known"):
         assert pipeline.run("ingest-from-upload", source_id=source, items=given)[count] == 3
     first, again = (pipeline.run("ingest-oneoff", url=f"https://a.example/page?signature={long}") for _ in range(2))

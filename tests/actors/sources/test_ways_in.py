@@ -1,7 +1,6 @@
 """The pipeline fetches no private address from a payload, feed, item, redirect, canonical link or Engine server."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,7 +12,7 @@ from actors.engine.local import LocalEngine
 from actors.store import uploads
 from tests.actors.engine.conftest import failure
 from tests.actors.engine.test_http_engine import serving
-from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
+from tests.actors.scripted_site import Answer, rss
 from tests.actors.sources.conftest import Pipeline
 from zeke_jobs import Reject
 
@@ -51,24 +50,21 @@ def test_an_address_that_is_not_public_is_refused_as_page_and_as_feed(
         assert not error.transient
 
 
-@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]", "[fd00::1]"])
-def test_the_items_of_a_feed_are_refused_one_by_one(pipeline: Pipeline, site: Site, add_source: Any, host: str) -> None:
-    site.pages["/good"] = Answer(page("Good", paragraphs("the good one")))
-    site.pages["/feed"] = Answer(rss(("a", "bad", f"http://{host}/admin"), ("b", "good", f"{site.url}/good")))
-    pipeline.bring(add_source(f"{site.url}/feed"))
-    assert pipeline.outcomes() == {"blocked_address": 1, "stored": 1}
+def test_the_items_of_a_feed_are_refused_one_by_one(pipeline: Pipeline) -> None:
+    hosts = ("10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]", "[fd00::1]")
+    pipeline.serve("/good", "the good one")
+    bad = [(host, "bad", f"http://{host}/admin") for host in hosts]
+    pipeline.serve("/feed", Answer(rss(*bad, ("b", "good", pipeline.at("/good")))))
+    pipeline.bring()
+    assert pipeline.outcomes() == {"blocked_address": 4, "stored": 1}
 
 
-def test_a_canonical_link_is_never_fetched(pipeline: Pipeline, site: Site, add_item: Any) -> None:
+def test_a_canonical_link_is_never_fetched(pipeline: Pipeline) -> None:
     links = '<link rel="canonical" href="{url}/secret"><meta property="og:url" content="{url}/secret">'
-    site.pages["/a"] = Answer(page("A", paragraphs("a page"), links.format(url=site.url)))
-    site.pages["/b"] = Answer(page("B", paragraphs("b page"), links.format(url="http://169.254.169.254")))
-    pipeline.fetch(add_item(f"{site.url}/a"), add_item(f"{site.url}/b"))
+    for path, url in (("/a", pipeline.site.url), ("/b", "http://169.254.169.254")):
+        pipeline.fetched(path, f"page {path}", links.format(url=url))
     assert pipeline.outcomes() == {"stored": 2}
-    assert sorted(asked.path for asked in site.asked) == ["/a", "/b"]
-
-
-PAGE = Answer(page("A", paragraphs("the queue")))
+    assert [asked.path for asked in pipeline.site.asked] == ["/a", "/b"]
 
 
 def test_a_page_becomes_an_item_of_its_sites_manual_source(pipeline: Pipeline) -> None:
@@ -82,30 +78,30 @@ def test_a_page_becomes_an_item_of_its_sites_manual_source(pipeline: Pipeline) -
     assert pipeline.tasks_sent() == ["fetch-content"] * 3
 
 
-def test_asking_twice_changes_nothing_but_tries_again_what_failed(pipeline: Pipeline, site: Site) -> None:
-    pipeline.run("ingest-oneoff", url=f"{site.url}/a")
+def test_asking_twice_changes_nothing_but_tries_again_what_failed(pipeline: Pipeline) -> None:
+    pipeline.run("ingest-oneoff", url=pipeline.at("/a"))
     pipeline.drain()
     assert pipeline.outcomes() == {"not_found": 1}
-    site.pages["/a"] = PAGE
-    first = pipeline.run("ingest-oneoff", url=f"{site.url}/a")
+    pipeline.serve("/a", "the queue")
+    first = pipeline.run("ingest-oneoff", url=pipeline.at("/a"))
     assert first["outcome"] == "queued"
-    assert pipeline.run("ingest-oneoff", url=f"{site.url}/a?utm_source=x")["raw_item_id"] == first["raw_item_id"]
+    assert pipeline.run("ingest-oneoff", url=pipeline.at("/a?utm_source=x"))["raw_item_id"] == first["raw_item_id"]
     assert len(pipeline.sent) == 1
     pipeline.drain()
     before = pipeline.snapshot()
-    again = pipeline.run("ingest-oneoff", url=f"{site.url}/a")
+    again = pipeline.run("ingest-oneoff", url=pipeline.at("/a"))
     assert (again["outcome"], again["story_id"]) == ("stored", str(pipeline.query("SELECT id FROM stories")[0][0]))
     assert pipeline.snapshot() == before
     assert pipeline.tasks_sent() == ["analyze-story"]
 
 
-def test_high_priority_goes_with_all_that_follows(pipeline: Pipeline, site: Site) -> None:
-    site.pages["/a"] = PAGE
-    pipeline.run("ingest-oneoff", url=f"{site.url}/a", priority="high")
+def test_high_priority_goes_with_all_that_follows(pipeline: Pipeline) -> None:
+    pipeline.serve("/a", "the queue")
+    pipeline.run("ingest-oneoff", url=pipeline.at("/a"), priority="high")
     assert [options["priority"] for _, _, options in pipeline.sent] == [20]
     pipeline.drain()
     assert [(task, options["priority"]) for task, _, options in pipeline.sent] == [("analyze-story", 20)]
-    pipeline.run("ingest-oneoff", url=f"{site.url}/b")
+    pipeline.run("ingest-oneoff", url=pipeline.at("/b"))
     assert pipeline.sent[-1][2]["priority"] is None
 
 
@@ -125,15 +121,15 @@ LONG = "An uploaded text says this in many words. " * 12
 
 
 @pytest.fixture
-def source(add_source: Callable[..., UUID]) -> UUID:
-    return add_source("https://uploads.example", "upload")
+def source(pipeline: Pipeline) -> UUID:
+    return pipeline.add_source("https://uploads.example", "upload")
 
 
-def test_five_items_with_a_broken_and_a_double_end_in_an_outcome(pipeline: Pipeline, site: Site, source: UUID) -> None:
-    site.pages["/a"] = Answer(page("A", paragraphs("the queue")))
+def test_five_items_with_a_broken_and_a_double_end_in_an_outcome(pipeline: Pipeline, source: UUID) -> None:
+    pipeline.serve("/a", "the queue")
     items = [
         {"externalId": "1", "title": "Given", "text": LONG},
-        {"externalId": "2", "title": "Fetched", "url": f"{site.url}/a"},
+        {"externalId": "2", "title": "Fetched", "url": pipeline.at("/a")},
         {"externalId": "3", "title": "The same", "text": LONG.upper()},
         {"externalId": "4", "title": "Broken"},
         {"externalId": "5", "title": "Short", "text": "Too short."},
@@ -143,12 +139,11 @@ def test_five_items_with_a_broken_and_a_double_end_in_an_outcome(pipeline: Pipel
     pipeline.drain()
     assert pipeline.outcomes() == {"stored": 2, "duplicate": 1, "no_url": 1, "too_short": 1}
     assert pipeline.query("SELECT count(*) FROM raw_items WHERE status = 'pending'") == [(0,)]
-    assert pipeline.query(
-        "SELECT title, text_origin FROM stories JOIN content_details USING (content_id) ORDER BY title"
-    ) == [("Fetched", "page"), ("Given", "upload")]
+    origins = "SELECT title, text_origin FROM stories JOIN content_details USING (content_id) ORDER BY title"
+    assert pipeline.query(origins) == [("Fetched", "page"), ("Given", "upload")]
 
 
-def test_a_large_upload_is_taken_by_reference(pipeline: Pipeline, source: UUID) -> None:
+def test_a_large_upload_is_taken_by_reference_and_a_missing_one_is_rejected(pipeline: Pipeline, source: UUID) -> None:
     items = [{"externalId": str(n), "text": f"Number {n}. " + LONG} for n in range(450)]
     upload = uploads.save(pipeline.conn, source, [*items, {"title": "without an id"}], "ada")
     result = pipeline.run("ingest-from-upload", source_id=source, upload_id=upload)
@@ -156,11 +151,15 @@ def test_a_large_upload_is_taken_by_reference(pipeline: Pipeline, source: UUID) 
     assert result["unreadable"] == ["item 450: externalId"]
     assert sum(len(payload["raw_item_ids"]) for _, payload, _ in pipeline.sent) == 450
     assert max(len(payload["raw_item_ids"]) for _, payload, _ in pipeline.sent) == 20
+    with pytest.raises(Reject, match="expected an upload"):
+        pipeline.run("ingest-from-upload", source_id=source, upload_id=uuid4())
+    with pytest.raises(Reject, match="expected a source"):
+        pipeline.run("ingest-from-upload", source_id=uuid4(), items=[{"external_id": "1", "text": "x"}])
 
 
-def test_what_an_uploader_says_does_not_pass_for_a_feeds_content(pipeline: Pipeline, site: Site, source: UUID) -> None:
-    site.pages["/x"] = Answer(status=403)
-    item = {"externalId": "1", "url": f"{site.url}/x", "metadata": {"content": LONG, "priority": 99}}
+def test_what_an_uploader_says_does_not_pass_for_a_feeds_content(pipeline: Pipeline, source: UUID) -> None:
+    pipeline.serve("/x", Answer(status=403))
+    item = {"externalId": "1", "url": pipeline.at("/x"), "metadata": {"content": LONG, "priority": 99}}
     pipeline.run("ingest-from-upload", source_id=source, items=[item])
     assert [options["priority"] for _, _, options in pipeline.sent] == [None]
     pipeline.drain()
@@ -175,13 +174,6 @@ def test_an_address_that_is_none_is_an_outcome_and_nul_is_dropped(pipeline: Pipe
     pipeline.run("ingest-from-upload", source_id=source, items=[item])
     pipeline.drain()
     assert pipeline.outcomes() == {"invalid_url": 2, "stored": 1}
-
-
-def test_a_source_or_upload_that_does_not_exist_is_rejected(pipeline: Pipeline, source: UUID) -> None:
-    with pytest.raises(Reject, match="expected a source"):
-        pipeline.run("ingest-from-upload", source_id=uuid4(), items=[{"external_id": "1", "text": "x"}])
-    with pytest.raises(Reject, match="expected an upload"):
-        pipeline.run("ingest-from-upload", source_id=source, upload_id=uuid4())
 
 
 def test_a_job_that_stopped_half_way_goes_on_where_it_stopped(pipeline: Pipeline, source: UUID) -> None:

@@ -54,6 +54,16 @@ INSERT INTO story_signs (story_id, happened_at, model_version, signs)
 SELECT md5('t' || n)::uuid, '2026-11-20Z'::timestamptz - interval '1 minute' * n, 'hashed-words-1', ('x' || {SIGNS})::bit(1024)
 FROM generate_series(%(first)s, %(last)s) AS n;
 """
+TEXT = """INSERT INTO texts SELECT %s + n - 1, body, to_tsvector('english', body)
+  FROM unnest(%s::text[]) WITH ORDINALITY AS made (body, n)"""
+SOURCE = """INSERT INTO sources (id, type, name, url)
+  SELECT md5('s' || n)::uuid, 'rss', 'Source ' || n, 'https://s' || n || '.example/' FROM generate_series(0, %s) AS n"""
+EMBEDDING = """INSERT INTO story_embeddings (story_id, model_version, embedding) SELECT i.story_id, 'hashed-words-1', v.vector
+  FROM (SELECT story_id FROM (SELECT story_id FROM story_signs ORDER BY bit_count(signs # %s::bit(1024)) LIMIT 2000) AS near
+    UNION (SELECT story_id FROM story_index ORDER BY happened_at DESC LIMIT 20000)
+    UNION (SELECT story_id FROM story_index WHERE document @@ 'w1200'::tsquery ORDER BY happened_at DESC LIMIT 2000)
+    UNION SELECT story_id FROM story_index WHERE source_id = md5('s77')::uuid) AS i
+  JOIN vectors AS v ON v.k = abs(hashtext(i.story_id::text)) %% 500"""
 
 
 def main() -> int:
@@ -78,46 +88,29 @@ def fill(conn: Connection, count: int) -> None:
     """Add invented stories from 500 sources, a minute apart, with word frequencies by Zipf's law."""
     chance = random.Random(7)
     weights = list(itertools.accumulate(1 / (rank + 3) for rank in range(WORDS)))
+
+    def text() -> str:
+        return " ".join(f"w{n}" for n in chance.choices(range(WORDS), cum_weights=weights, k=LENGTH))
+
     with conn.cursor() as cursor:
         cursor.execute("SET synchronous_commit = off; SET maintenance_work_mem = '512MB'; SET work_mem = '64MB'")
         cursor.execute("CREATE UNLOGGED TABLE texts (k int PRIMARY KEY, body text, document tsvector)")
         for start in range(0, TEXTS, 1000):
-            made = [
-                " ".join(f"w{n}" for n in chance.choices(range(WORDS), cum_weights=weights, k=LENGTH))
-                for _ in range(1000)
-            ]
-            cursor.execute(
-                "INSERT INTO texts SELECT %s + n - 1, body, to_tsvector('english', body)"
-                " FROM unnest(%s::text[]) WITH ORDINALITY AS made (body, n)",
-                (start, made),
-            )
+            cursor.execute(TEXT, (start, [text() for _ in range(1000)]))
         cursor.execute("ALTER TABLE stories DISABLE TRIGGER ALL; ALTER TABLE contents DISABLE TRIGGER ALL")
         cursor.execute("DROP INDEX story_index_document_idx")
-        cursor.execute(
-            "INSERT INTO sources (id, type, name, url) SELECT md5('s' || n)::uuid, 'rss', 'Source ' || n, 'https://s' || n || '.example/'"
-            " FROM generate_series(0, %s) AS n",
-            (SOURCES - 1,),
-        )
+        cursor.execute(SOURCE, (SOURCES - 1,))
         cursor.execute("CREATE UNLOGGED TABLE vectors (k int PRIMARY KEY, vector real[])")
         for k in range(VECTORS):
-            vector = hashing.embed(
-                " ".join(f"w{n}" for n in chance.choices(range(WORDS), cum_weights=weights, k=LENGTH))
+            cursor.execute(
+                "INSERT INTO vectors VALUES (%s, %s)", (k, embeddings.written("m", hashing.embed(text())).literal)
             )
-            cursor.execute("INSERT INTO vectors VALUES (%s, %s)", (k, embeddings.written("m", vector).literal))
         for start in range(0, count, STEP):
             cursor.execute(FILL, {"first": start, "last": min(start + STEP, count) - 1})
             print(f"{min(start + STEP, count):,}", flush=True)
         cursor.execute("CREATE INDEX story_index_document_idx ON story_index USING gin (document)")
         # Only stories whose vectors a query may read get vectors; vectors of all stories would take 6 GB.
-        cursor.execute(
-            "INSERT INTO story_embeddings (story_id, model_version, embedding) SELECT i.story_id, 'hashed-words-1', v.vector"
-            " FROM (SELECT story_id FROM (SELECT story_id FROM story_signs ORDER BY bit_count(signs # %s::bit(1024)) LIMIT 2000) AS near"
-            " UNION (SELECT story_id FROM story_index ORDER BY happened_at DESC LIMIT 20000)"
-            " UNION (SELECT story_id FROM story_index WHERE document @@ 'w1200'::tsquery ORDER BY happened_at DESC LIMIT 2000)"
-            " UNION SELECT story_id FROM story_index WHERE source_id = md5('s77')::uuid) AS i"
-            " JOIN vectors AS v ON v.k = abs(hashtext(i.story_id::text)) %% 500",
-            (NEAR.signs,),
-        )
+        cursor.execute(EMBEDDING, (NEAR.signs,))
         cursor.execute("ALTER TABLE stories ENABLE TRIGGER ALL; ALTER TABLE contents ENABLE TRIGGER ALL")
         cursor.execute("VACUUM ANALYZE")
 

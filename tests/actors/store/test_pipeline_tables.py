@@ -40,9 +40,8 @@ def test_without_pgvector_embeddings_are_arrays(new_database: Callable[..., str]
 
 def test_tables_that_exist_stay_as_they_are(new_database: Callable[..., str]) -> None:
     with closing(connect(new_database())) as conn, conn.cursor() as cursor:
-        cursor.execute(
-            "CREATE TABLE sources (id uuid PRIMARY KEY, type text NOT NULL, name text, url text, theirs text)"
-        )
+        columns = "id uuid PRIMARY KEY, type text NOT NULL, name text, url text, theirs text"
+        cursor.execute(f"CREATE TABLE sources ({columns})")
         cursor.execute("INSERT INTO sources VALUES (gen_random_uuid(), 'rss', 'kept', NULL, 'theirs')")
         cursor.execute(
             "CREATE TABLE story_embeddings (story_id uuid PRIMARY KEY, model_version text, embedding real[])"

@@ -10,8 +10,7 @@ from actors.ai import Settings
 from actors.ai.protocol import Provenance, Summary
 from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
-from actors.schema import AnalyzeStory, StoriesUpdateStatus, StorySummarize
-from actors.stories.status import stories_update_status
+from actors.schema import AnalyzeStory, StorySummarize
 from actors.stories.summarize import story_summarize
 from tests.actors.database import execute
 from zeke_jobs.postgres.pool import connect
@@ -25,10 +24,9 @@ ANN, BOB, CAT = (uuid.UUID(int=number) for number in (1, 2, 3))
 
 
 @pytest.fixture
-def summarize(handler_context: Any) -> Callable[..., str]:
+def summarize(run_task: Any) -> Callable[..., str]:
     def run(story: uuid.UUID, mode: str = "auto", ai: Any = None) -> str:
-        payload = StorySummarize.model_validate({"storyId": story, "mode": mode})
-        return str(story_summarize(payload, handler_context(ai=ai))["outcome"])
+        return str(run_task("story-summarize", {"storyId": story, "mode": mode}, ai=ai).result["outcome"])
 
     return run
 
@@ -38,22 +36,14 @@ def summary(conn: Any) -> Callable[[], str | None]:
     return lambda: execute(conn, "SELECT summary FROM stories")[0][0]
 
 
-def test_a_story_without_a_summary_gets_one_of_its_own_sentences(add_story: Any, summarize: Any, summary: Any) -> None:
-    story = add_story(ARTICLE)
-    assert summarize(story) == "written"
-    text = summary()
-    assert text is not None
-    assert text in ARTICLE
-    assert summarize(story, "force") == "unchanged"
-    assert summary() == text
-
-
-def test_auto_keeps_what_is_there_and_force_replaces_it(add_story: Any, summarize: Any, summary: Any) -> None:
+def test_a_summary_has_the_storys_own_sentences_or_is_kept(add_story: Any, summarize: Any, summary: Any) -> None:
     story = add_story(ARTICLE, summary="From the feed.")
-    assert summarize(story) == "kept_existing"
-    assert summary() == "From the feed."
+    assert (summarize(story), summary()) == ("kept_existing", "From the feed.")
     assert summarize(story, "force") == "written"
-    assert summary() != "From the feed."
+    text = summary()
+    assert text in ARTICLE
+    assert (summarize(story, "force"), summary()) == ("unchanged", text)
+    assert summarize(add_story(ARTICLE)) == "written"
 
 
 @pytest.mark.parametrize("mode", ["auto", "force"])
@@ -83,10 +73,10 @@ def test_a_text_without_a_whole_sentence_gets_no_summary(add_story: Any, summari
 
 
 @pytest.fixture
-def move(handler_context: Any) -> Callable[..., dict[str, Any]]:
+def move(run_task: Any) -> Callable[..., dict[str, Any]]:
     def run(story: uuid.UUID, state: str | None, team: uuid.UUID | None = None, **more: Any) -> dict[str, Any]:
-        payload = StoriesUpdateStatus.model_validate({"storyId": story, "state": state, "teamId": team, **more})
-        return stories_update_status(payload, handler_context())
+        payload = {"storyId": story, "state": state, "teamId": team, **more}
+        return dict(run_task("stories-update-status", payload).result)
 
     return run
 
@@ -106,12 +96,8 @@ def test_a_team_gets_the_state_and_the_star_that_it_asks_for(add_story: Any, mov
     assert move(story, "unread", ANN)["outcome"] == "unchanged"
     assert move(story, None, ANN, pinned=False)["outcome"] == "unchanged"
     assert rows("SELECT * FROM team_story_states") == before
-    for wish, more, outcome in (
-        (None, {"pinned": True}, "updated"),
-        ("read", {}, "updated"),
-        ("read", {"pinned": True}, "unchanged"),
-    ):
-        assert move(story, wish, ANN, **more)["outcome"] == outcome
+    assert move(story, None, ANN, pinned=True)["outcome"] == move(story, "read", ANN)["outcome"] == "updated"
+    assert move(story, "read", ANN, pinned=True)["outcome"] == "unchanged"
     assert rows("SELECT state, pinned FROM team_story_states") == [{"state": "read", "pinned": True}]
 
 
@@ -129,19 +115,15 @@ def test_without_a_team_every_follower_of_the_source_moves(add_story: Any, move:
 
 def test_what_is_archived_never_goes_back_by_itself(add_story: Any, move: Any, states: Any) -> None:
     story = add_story(ARTICLE)
-    move(story, "archived", ANN)
-    move(story, "read", BOB)
-    move(story, "unread", CAT)
+    assert move(story, "unread") == {"outcome": "no_followers", "teams": 0, "changed": 0}
+    for state, team in (("archived", ANN), ("read", BOB), ("unread", CAT)):
+        move(story, state, team)
     for state in ("unread", "read"):
         move(story, state)
         assert states(story)[ANN] == "archived"
     assert states(story) == {ANN: "archived", BOB: "read", CAT: "read"}
     move(story, "archived")
     assert set(states(story).values()) == {"archived"}
-
-
-def test_a_story_that_nobody_follows_says_so(add_story: Any, move: Callable[..., Any]) -> None:
-    assert move(add_story(ARTICLE), "unread") == {"outcome": "no_followers", "teams": 0, "changed": 0}
 
 
 def test_a_summary_and_an_analysis_of_a_story_do_not_lock_each_other(add_story: Any, database: str, rows: Any) -> None:
