@@ -28,7 +28,7 @@ def test_each_named_file_is_there_and_every_test_of_the_command_lines_is_in_them
     assert [one for one in files if not (ROOT / one).exists()] == []
     tests = {*(ROOT / "tests").rglob("*.py")} - {Path(__file__)}
     marked = [path for path in tests if "pytest.mark.acceptance" in path.read_text()]
-    assert len(marked) > 5  # The conftest of the acceptance tests marks all of them.
+    assert len(marked) >= 5  # The conftest of the acceptance tests marks all of them.
     for path in marked:
         assert any(path.is_relative_to(ROOT / place) for place in noxfile.ACCEPTANCE), path
 

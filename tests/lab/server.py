@@ -1,13 +1,14 @@
-"""Programs in tests/lab share their command line, durable server, the server's cost, and facts about the machine."""
+"""Programs in tests/lab share their command line, durable server, tables of figures, and facts about the machine."""
 
 import os
 import platform
 import shutil
 import signal
+import statistics
 import sys
 import tempfile
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import psycopg2
-from psycopg2.extensions import connection as Connection
 
 from tests.fleet import cpu_of, query
 from zeke_jobs.postgres import embedded
@@ -26,14 +26,10 @@ from zeke_jobs.postgres.pool import connect
 class Server:
     """Each measured system gets new databases on this running server; the folder ``files`` has the run's files."""
 
-    folder: Path
+    files: Path
     url: str
     about: str  # The text describes the server.
-
-    @property
-    def files(self) -> Path:
-        (found := self.folder / "files").mkdir(exist_ok=True)
-        return found
+    process: psutil.Process
 
     def create(self, name: str) -> str:
         with closing(connect(self.url)) as conn:
@@ -46,7 +42,30 @@ class Server:
 
     def cpu(self) -> float:
         """Return the seconds of CPU that all server processes have used, also ended processes."""
-        return cpu_of(psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])))
+        return cpu_of(self.process)
+
+
+@contextmanager
+def start(bin_dir: Path | None = None) -> Iterator[Server]:
+    """Start a server in a temporary folder for the block: the embedded one, or another with its defaults."""
+    folder = Path(tempfile.mkdtemp(prefix="zeke-lab-"))
+    try:
+        url = embedded.ensure(folder, bin_dir=bin_dir)
+        (files := folder / "files").mkdir()
+        pid = (folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0]
+        yield Server(files, url, describe(url, bin_dir), psutil.Process(int(pid)))
+    finally:
+        embedded.stop(folder, mode="immediate")
+        shutil.rmtree(folder)
+
+
+def describe(url: str, bin_dir: Path | None) -> str:
+    """Describe the server for the head of a table."""
+    with closing(psycopg2.connect(url)) as conn:  # A connection of zeke_jobs would switch JIT off.
+        sql = "SELECT split_part(current_setting('server_version'), ' ', 1), pg_jit_available()"
+        [(version, jit)] = query(conn, sql)
+    kind = "embedded" if bin_dir is None else "with its own defaults"
+    return f"PostgreSQL {version} {kind}, JIT {'on' if jit else 'off'}"
 
 
 def command(
@@ -87,16 +106,6 @@ def binaries(named: str) -> Path:
     return Path(named)
 
 
-def announce(what: str) -> None:
-    """Show which part begins, and how busy the machine is."""
-    print(f"{what} … (load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
-
-
-def machine() -> str:
-    """Describe the machine for the head of a table."""
-    return f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
-
-
 def end_with_us() -> None:
     """Let SIGTERM and SIGINT end all processes of a laboratory; a second signal is ignored."""
 
@@ -109,30 +118,58 @@ def end_with_us() -> None:
         signal.signal(number, stop)
 
 
-@contextmanager
-def start(bin_dir: Path | None = None) -> Iterator[Server]:
-    """Start a server in a temporary folder for the block: the embedded one, or another with its defaults."""
-    folder = Path(tempfile.mkdtemp(prefix="zeke-lab-"))
-    try:
-        url = embedded.ensure(folder, bin_dir=bin_dir)
-        yield Server(folder, url, describe(url, bin_dir))
-    finally:
-        embedded.stop(folder, mode="immediate")
-        shutil.rmtree(folder)
+def say(text: str) -> None:
+    """Show the progress, and how busy the machine is."""
+    print(f"{text} (load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
 
 
-def describe(url: str, bin_dir: Path | None) -> str:
-    """Describe the server for the head of a table."""
-    with closing(psycopg2.connect(url)) as conn:  # A connection of zeke_jobs would switch JIT off.
-        sql = "SELECT split_part(current_setting('server_version'), ' ', 1), pg_jit_available()"
-        [(version, jit)] = query(conn, sql)
-    kind = "embedded" if bin_dir is None else "with its own defaults"
-    return f"PostgreSQL {version} {kind}, JIT {'on' if jit else 'off'}"
+def machine() -> str:
+    """Describe the machine for the head of a table."""
+    return f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
 
 
-def vacuum(conn: Connection) -> None:
-    """Vacuum between rounds, so that each round starts alike."""
-    try:
-        query(conn, "VACUUM (ANALYZE)")
-    except psycopg2.errors.LockNotAvailable:  # pragma: no cover
-        return
+@dataclass(frozen=True)
+class Row:
+    """A row has one figure, or None without a measurement; the figure is the median of ``rounds``, if any."""
+
+    what: str
+    value: float | None
+    unit: str = "jobs/s"
+    rounds: Sequence[float] = ()
+    ratio: float | None = None  # The ratio compares the figure with the figure of ``against``.
+    against: str = ""
+    least: float | None = None  # The ratio should be at least ``least``.
+    most: float | None = None  # The figure should be at most ``most``.
+    note: str = ""
+
+    def cells(self) -> tuple[str, ...]:
+        """Format a row of the table; three digits of a figure are enough."""
+        value, target = "—", ""
+        if self.value is not None:
+            value = f"{self.value:,.0f} {self.unit}" if self.value >= 100 else f"{self.value:.3g} {self.unit}"
+        ratio = "" if self.ratio is None else f"{self.ratio:.2f} ({self.against})"
+        if self.least is not None and self.ratio is not None:
+            target = f"≥ {self.least:g}: {'reached' if self.ratio >= self.least else '**missed**'}"
+        elif self.most is not None and self.value is not None:
+            target = f"≤ {self.most:g}: {'reached' if self.value <= self.most else '**missed**'}"
+        return self.what, value, ratio, target, self.note
+
+
+def middle(what: str, rounds: Sequence[float], others: Sequence[float] | None = None, **more: object) -> Row:
+    """Make a row with the median of rounds, and with its ratio to the median of other, interleaved rounds."""
+    value = statistics.median(rounds)
+    ratio = None if others is None else value / statistics.median(others)
+    return Row(what, value, rounds=tuple(rounds), ratio=ratio, **more)  # type: ignore[arg-type] # Row's own names
+
+
+def figures(found: Mapping[str, Iterable[Row]], about: str) -> str:
+    """Format the rows of each part as one table."""
+    rows = [cells for name, part in found.items() for cells in ((f"`{name}`",), *(row.cells() for row in part))]
+    return f"{about}\n\n{table(('what', 'figure', 'ratio', 'target', 'note'), rows)}"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Format a table in Markdown; a short row is filled with empty cells."""
+    filled = [heads, *([*map(str, row), *[""] * (len(heads) - len(row))] for row in rows)]
+    head, *lines = [f"| {' | '.join(cells)} |" for cells in filled]
+    return "\n".join([head, f"|{'---|' * len(heads)}", *lines])

@@ -24,7 +24,7 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import SIZE, EventSettings, _names_differ, like, of_model, sketch
 from actors.schema import AnalyzeStory
 from actors.store.embeddings import written
-from tests.lab.events.measure import one_by_one, quality
+from tests.lab.events.__main__ import measure
 from tests.lab.events.world import World
 from tests.lab.quality import corpora
 from tests.lab.quality.corpora import cosine
@@ -139,13 +139,11 @@ def test_terms_find_what_a_comparison_of_all_finds(
         if not has_pgvector:
             cursor.execute("ALTER TABLE story_embeddings DROP COLUMN embedding, ADD COLUMN embedding real[] NOT NULL")
         world.load(conn)
-    places = range(KNOWN, KNOWN + ARRIVING)
-    _, hits = one_by_one(database, world, places)
-    found = quality(database, world, places, hits)
+    found = measure(database, world)
     assert found.pairs > 10
     way = "pgvector" if has_pgvector else "plain"
-    figure(f"same event among {len(world.ids):,}, {way}, recall", found.together / found.pairs, 0.98)
-    figure(f"same event among {len(world.ids):,}, {way}, precision", 1 - found.wrong / found.found, 1)
+    figure(f"same event among {len(world.ids):,}, {way}, recall", found.recall, 0.98)
+    figure(f"same event among {len(world.ids):,}, {way}, precision", found.precision, 1)
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,14 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from tests.lab import server
-from tests.lab.bench import result
+from tests.lab.bench import async_handlers, drains, looks
 from tests.lab.bench.bench import Bench
-from tests.lab.bench.measures import async_handlers, drains, looks, sending
-from tests.lab.bench.result import Row
+from tests.lab.server import Row
 
 MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "server-cost": looks.server_cost,
@@ -22,7 +21,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "processes": drains.processes,
     "drain-held-transaction": drains.held_transaction,
     "drain-blocked": drains.blocked,
-    "send-threads": sending.measure,
+    "send-threads": drains.sends,
     "latency": looks.latency,
     "log-lines": drains.log_lines,
     "async-handlers": async_handlers.measure,
@@ -34,13 +33,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the named measures, or all; return 1 if a measure failed to run, else 0, also for a low figure."""
     quick = "small counts, fewer rounds: some minutes"
     chosen = server.command("bench", __doc__, arguments, MEASURES, quick, json=_JSON)
-    found: dict[str, Iterable[Row]] = {}
+    found: dict[str, list[Row]] = {}
     failed = False
     began = time.monotonic()
     with server.start(chosen.server) as started:
         bench = Bench(started, chosen.quick)
         for name in chosen.parts:
-            server.announce(name)
+            server.say(f"{name} …")
             try:
                 found[name] = MEASURES[name](bench)
             except Exception as error:  # noqa: BLE001 (the others go on; it stands in the table and in the exit status)
@@ -52,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             about = f"{started.about}, {server.machine()}, {took}."
             figures = {name: [asdict(row) for row in rows] for name, rows in found.items()}
             chosen.json.write_text(json.dumps({"about": about, **figures}, indent=1, ensure_ascii=False) + "\n")
-    print(result.table(found, about))
+    print(server.figures(found, about))
     return 1 if failed else 0
 
 

@@ -7,22 +7,21 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count as numbers
 from pathlib import Path
 from typing import Any
 
+from psycopg2.errors import LockNotAvailable
 from psycopg2.extensions import connection as Connection
 
-from tests.fleet import Fleet, fleet, scalar
-from tests.lab import server
-from tests.lab.bench import ours, result
-from tests.lab.bench.result import Row
-from tests.lab.server import Server
+from tests.fleet import Fleet, fleet, query, scalar
+from tests.lab.bench import ours
+from tests.lab.server import Row, Server, middle
 from zeke_jobs.postgres.pool import connect
 
 _TRIM = 0.05  # Rates leave out the share _TRIM of the jobs at either end.
-_RAMP = 0.5  # A burst runs at full speed after _RAMP seconds.
 _MOST = 400_000  # A burst has at most _MOST jobs.
 
 
@@ -46,29 +45,17 @@ class Running:
     server: Server
 
     def drain(self, count: int, **kind: Any) -> Drain:
-        """Let idle workers finish a burst of ``count`` jobs."""
-        server.vacuum(self.conn)
-        since = self._now()
+        """Let idle workers finish a burst of ``count`` jobs; before, vacuum, so that each round starts alike."""
+        with suppress(LockNotAvailable):
+            query(self.conn, "VACUUM (ANALYZE)")
+        since = float(scalar(self.conn, "SELECT extract(epoch FROM clock_timestamp())"))
         self.system.seed(self.conn, count, **kind)
         client, served, begin = self.fleet.cpu(), self.server.cpu(), time.monotonic()
-        self._emptied(**kind)
+        self.fleet.until(lambda: not self.system.left(self.conn, **kind))
         client, served = self.fleet.cpu() - client, self.server.cpu() - served
         took = time.monotonic() - begin
         times = self.system.completions(self.conn, since)
         return Drain(rate(times), client / count * 1e6, served / count * 1e6, took)
-
-    def window(self, count: int, seconds: float) -> Drain:
-        """Measure ``seconds`` of a backlog too large to finish, and delete the rest of the backlog."""
-        server.vacuum(self.conn)
-        self.system.seed(self.conn, count)
-        time.sleep(_RAMP)
-        begin, client, served = self._now(), self.fleet.cpu(), self.server.cpu()
-        time.sleep(seconds)
-        client, served, end = self.fleet.cpu() - client, self.server.cpu() - served, self._now()
-        done = sum(at < end for at in self.system.completions(self.conn, begin))
-        self.system.clear(self.conn)
-        self._emptied()
-        return Drain(done / (end - begin), client / max(done, 1) * 1e6, served / max(done, 1) * 1e6, end - begin)
 
     def sized(self, seconds: float, least: int = 500, **kind: Any) -> int:
         """Warm up, and return how many jobs take about ``seconds``, at most ``_MOST``."""
@@ -79,12 +66,6 @@ class Running:
             count = max(least, min(_MOST, int(per_second * seconds), count * 8))
         return count
 
-    def _emptied(self, **kind: Any) -> None:
-        self.fleet.until(lambda: not self.system.left(self.conn, **kind))
-
-    def _now(self) -> float:
-        return float(scalar(self.conn, "SELECT extract(epoch FROM clock_timestamp())"))
-
 
 @dataclass
 class Bench:
@@ -92,7 +73,7 @@ class Bench:
 
     server: Server
     quick: bool
-    _names: set[str] = field(default_factory=set)
+    _numbers: Iterator[int] = field(default_factory=numbers)
 
     @property
     def rounds(self) -> int:
@@ -106,22 +87,17 @@ class Bench:
         print(f"  {text}", file=sys.stderr, flush=True)
 
     def database(self, name: str) -> str:
-        """Create a database; a repeated name gets a suffix."""
-        while name in self._names:
-            name += "_"
-        self._names.add(name)
-        return self.server.create(name)
+        return self.server.create(f"{name}_{next(self._numbers)}")
 
-    def installation(self, name: str, text: str | Mapping[str, Mapping[str, Any]]) -> ours.Installation:
-        """Install zeke_jobs on a new database, with this jobs.yaml, or with the changes for ``ours.jobs_yaml``."""
-        text = text if isinstance(text, str) else ours.jobs_yaml(text)
-        return ours.Installation(self.database(name), self.server.files / f"config-{len(self._names)}", text)
+    def installation(self, changed: Mapping[str, Mapping[str, Any]], text: str = "") -> ours.Installation:
+        """Install zeke_jobs on a new database, with the changes for ``ours.jobs_yaml``, or with this jobs.yaml."""
+        folder = self.server.files / f"config-{next(self._numbers)}"
+        return ours.Installation(self.database("ours"), folder, text or ours.jobs_yaml(changed))
 
     @contextmanager
     def running(self, system: Any, *, keep: bool = False, **start: Any) -> Iterator[Running]:
         """Start the workers of a system; drop its database afterwards unless ``keep`` is true."""
-        folder = self.server.files / f"fleet-{len(self._names)}-{id(system)}"
-        with working(system, folder, **start) as (up, conn):
+        with working(system, self.server.files / f"fleet-{next(self._numbers)}", **start) as (up, conn):
             yield Running(system, up, conn, self.server)
         if not keep:
             self.server.drop(system.url)
@@ -159,4 +135,4 @@ def row(
     client, served = (statistics.median(getattr(one, part) for one in drains) for part in ("client", "server"))
     note = f"CPU per job: workers {client:.0f} µs, server {served:.0f} µs"
     beside = None if others is None else [one.rate for one in others]
-    return result.middle(what, [one.rate for one in drains], beside, against=against, least=least, note=note)
+    return middle(what, [one.rate for one in drains], beside, against=against, least=least, note=note)

@@ -3,8 +3,10 @@
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 from psycopg2.extensions import connection as Connection
 
@@ -51,6 +53,18 @@ class Account:
     lost: int = 0  # ``lost`` counts jobs that did not end, or have no effect.
     duplicated: int = 0  # ``duplicated`` counts effects that exist twice, or whose job did not complete.
     faults: tuple[str, ...] = ()  # Each text describes a kind of fault, and counts the faults.
+
+
+class Impossible(Exception):
+    """The scenario cannot run on this machine; the exception says why."""
+
+
+class Outcome(NamedTuple):
+    said: str  # ``said`` has the fault, and what is required.
+    broken: Sequence[str] = ()  # Each entry has a promise that does not hold.
+    figures: Sequence[str] = ()  # The figures of a scenario that could not run are missing.
+    account: Account = Account()
+    server: str = ""
 
 
 def account(conn: Connection, ledger: Iterable[str]) -> Account:
@@ -108,18 +122,16 @@ class Run:
 
 
 def runs(trace: Path) -> list[Run]:
-    open_runs: dict[tuple[str, int], tuple[float, str, str]] = {}
-    last_word: dict[int, float] = {}
-    found = []
+    """Read the trace, in the order of the starts."""
+    found: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for line in trace.read_text().splitlines() if trace.exists() else []:
         what, at, pid, job, task, group = line.split(" ")
-        last_word[int(pid)] = float(at)
+        ran = found[job, pid]
         if what == "S":
-            open_runs[job, int(pid)] = (float(at), task, group)
-        elif (begun := open_runs.pop((job, int(pid)), None)) is not None:
-            found.append(Run(job, task, group, int(pid), begun[0], float(at)))
-    found += [Run(job, task, group, pid, begin, None) for (job, pid), (begin, task, group) in open_runs.items()]
-    return sorted(found, key=lambda run: run.begin)
+            ran.append(Run(job, task, group, int(pid), float(at), None))
+        elif ran:
+            ran[-1] = replace(ran[-1], end=float(at))
+    return sorted((run for ran in found.values() for run in ran), key=lambda run: run.begin)
 
 
 def repeats(found: Iterable[Run]) -> int:
@@ -128,33 +140,25 @@ def repeats(found: Iterable[Run]) -> int:
     return len(jobs) - len(set(jobs))
 
 
-def peaks(
-    found: Iterable[Run], gone: Mapping[int, Sequence[Interval]], shared: Mapping[str, str] | None = None
-) -> dict[str, int]:
+def present(found: Iterable[Run], gone: Mapping[int, Sequence[Interval]]) -> list[Run]:
+    """Leave out the starts of a process while it did not run, or shortly afterwards."""
+    return [
+        run for run in found if not any(begin <= run.begin <= end + COMING_BACK for begin, end in gone.get(run.pid, ()))
+    ]
+
+
+def peaks(found: Sequence[Run], gone: Mapping[int, Sequence[Interval]], shared: Mapping[str, str]) -> dict[str, int]:
     """Return the most concurrent runs, by task, by ``task/group``, and by the ``shared`` limit of a task.
 
     ``gone`` has the times in which a killed or frozen process did not run. A process that died otherwise did not run
     after its last line in the trace.
     """
-    found = list(found)
     last_word: dict[int, float] = defaultdict(float)
     for run in found:
         last_word[run.pid] = max(last_word[run.pid], run.begin, run.end or 0.0)
-    intervals = defaultdict(list)
-    for run in found:
-        if any(begin <= run.begin <= end + COMING_BACK for begin, end in gone.get(run.pid, ())):
-            continue
+    steps: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for run in present(found, gone):
         ends = [run.end or last_word[run.pid], *(begin for begin, _ in gone.get(run.pid, ()) if begin > run.begin)]
-        names = {run.task, f"{run.task}/{run.group}", (shared or {}).get(run.task, run.task)}
-        for name in names:
-            intervals[name].append((run.begin, min(ends)))
-    return {name: _peak(ran) for name, ran in intervals.items()}
-
-
-def _peak(intervals: Iterable[Interval]) -> int:
-    steps = sorted(step for begin, end in intervals for step in ((begin, 1), (end, -1)))
-    now = most = 0
-    for _, step in steps:
-        now += step
-        most = max(most, now)
-    return most
+        for name in {run.task, f"{run.task}/{run.group}", shared.get(run.task, run.task)}:
+            steps[name] += [(run.begin, 1), (min(ends), -1)]
+    return {name: max(accumulate(step for _, step in sorted(moments))) for name, moments in steps.items()}

@@ -19,9 +19,10 @@ _TICK = 0.05  # The sender sends every _TICK seconds.
 _LONGEST = 0.5  # After a pause the sender makes up for at most _LONGEST seconds, so an outage ends without a burst.
 _PATIENCE = 0.2  # A failed send is repeated after _PATIENCE seconds.
 
+Kinds = Mapping[str, tuple[dict[str, Any], float]]
 #: Each task has the work of one job, and the jobs sent per second. Together the jobs occupy about 13 of 16 threads, so
 #: a fleet that has lost more than a fifth of its capacity falls behind.
-MIXED: dict[str, tuple[dict[str, Any], float]] = {
+MIXED: Kinds = {
     "fast": ({"seconds": 0.05, "plain": True}, 10.0),
     "slow": ({"seconds": 1.5}, 5.0),
     "limited": ({"seconds": 0.2}, 8.0),
@@ -31,24 +32,23 @@ MIXED: dict[str, tuple[dict[str, Any], float]] = {
     "chained": ({"seconds": 0.05, "child": True}, 5.0),
     "failing": ({"seconds": 0.05, "fails": 1}, 4.0),
 }
-
 TASKS = """\
 version: 1
 limits: {pool: {concurrency: 4}}
 defaults: {retry: {limit: 20, delay: 50ms, max_delay: 1s}, timeout: 2m}
 tasks:
-  fast: {handler: "tests.lab.chaos.handlers:work"}
-  slow: {handler: "tests.lab.chaos.handlers:work"}
-  limited: {handler: "tests.lab.chaos.handlers:work", concurrency: 3}
-  keyed: {handler: "tests.lab.chaos.handlers:work", concurrency: {per_key: 1}}
-  pool-a: {handler: "tests.lab.chaos.handlers:work", uses: [pool]}
-  pool-b: {handler: "tests.lab.chaos.handlers:work", uses: [pool], priority: 1}
-  chained: {handler: "tests.lab.chaos.handlers:work"}
-  link: {handler: "tests.lab.chaos.handlers:work"}
-  failing: {handler: "tests.lab.chaos.handlers:work"}
-  rated: {handler: "tests.lab.chaos.handlers:work", rate: 6/s, priority: 1}
-  tick: {handler: "tests.lab.chaos.handlers:work", cron: {at: "* * * * *", missed: all}}
-"""
+  fast: {H}
+  slow: {H}
+  limited: {H, concurrency: 3}
+  keyed: {H, concurrency: {per_key: 1}}
+  pool-a: {H, uses: [pool]}
+  pool-b: {H, uses: [pool], priority: 1}
+  chained: {H}
+  link: {H}
+  failing: {H}
+  rated: {H, rate: 6/s, priority: 1}
+  tick: {H, cron: {at: "* * * * *", missed: all}}
+""".replace("{H", "{handler: 'tests.lab.handlers:work'")
 SHARED = {"pool-a": "pool", "pool-b": "pool"}
 LIMITS = {"limited": 3, "pool": 4, **{f"keyed/{group}": 1 for group in GROUPS}}
 
@@ -59,18 +59,17 @@ class Traffic:
     A send without an answer is repeated with its id until an answer comes, as the docs recommend.
     """
 
-    def __init__(self, url: str, kinds: Mapping[str, tuple[dict[str, Any], float]] = MIXED) -> None:
+    def __init__(self, url: str, kinds: Kinds) -> None:
         self.ledger: set[str] = set()
         self.repeated = 0
-        self._url = url
-        self._kinds = kinds
+        self._url, self._kinds = url, kinds
         self._chance = random.Random(1)
-        self._credit: dict[str, float] = {}
-        self._last = time.monotonic()
+        self._credit = dict.fromkeys(kinds, 0.0)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic")
 
     def start(self) -> None:
+        self._last = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
@@ -83,38 +82,31 @@ class Traffic:
             return self._send(conn, task, payload, new_id(), **options)
 
     def _run(self) -> None:
-        unanswered: tuple[str, dict[str, Any], UUID] | None = None
-        while not self._stopping.is_set() or unanswered:
+        due: list[tuple[str, dict[str, Any], UUID]] = []  # A send leaves the list once it has its answer.
+        is_again = False
+        while due or not self._stopping.is_set():
             with suppress(*DISCONNECTED), closing(connect(self._url)) as conn:
-                while not self._stopping.is_set() or unanswered:
-                    if unanswered:
-                        self.repeated += 1
-                        self._send(conn, *unanswered)
-                        unanswered = None
-                    for task, count in self._due().items():
-                        for _ in range(count):
-                            unanswered = task, self._payload(task), new_id()
-                            self._send(conn, *unanswered)
-                            unanswered = None
-                    self._stopping.wait(_TICK)
+                self.repeated += is_again
+                while due or not self._stopping.wait(_TICK):
+                    due = due or self._due()
+                    while due:
+                        is_again = True
+                        self._send(conn, *due[0])
+                        del due[0]
+                        is_again = False
             self._stopping.wait(_PATIENCE)
 
-    def _due(self) -> dict[str, int]:
-        """Return how many jobs of each kind the sender must send now."""
+    def _due(self) -> list[tuple[str, dict[str, Any], UUID]]:
+        """Return the jobs that the sender must send now."""
         now = time.monotonic()
         passed, self._last = min(now - self._last, _LONGEST), now
-        due = {}
-        for task, (_, rate) in self._kinds.items():
-            self._credit[task] = self._credit.get(task, 0.0) + passed * rate
-            due[task] = int(self._credit[task])
-            self._credit[task] -= due[task]
-        return {} if self._stopping.is_set() else due
-
-    def _payload(self, task: str) -> dict[str, Any]:
-        payload = dict(self._kinds[task][0])
-        if task == "keyed":
-            payload["group"] = self._chance.choice(GROUPS)
-        return payload
+        due = []
+        for task, (payload, rate) in self._kinds.items():
+            count, self._credit[task] = divmod(self._credit[task] + passed * rate, 1.0)
+            for _ in range(int(count)):
+                group = {"group": self._chance.choice(GROUPS)} if task == "keyed" else {}
+                due.append((task, {**payload, **group}, new_id()))
+        return due
 
     def _send(self, conn: Connection, task: str, payload: dict[str, Any], job: UUID, **options: Any) -> str:
         zeke_jobs.send(task, payload, id=job, key=payload.get("group"), connection=conn, **options)

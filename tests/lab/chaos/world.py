@@ -1,26 +1,25 @@
 """A world is one system under load: a server, workers and a scheduler, a sender, and proofs at the end."""
 
 import os
-import shutil
 import signal
-import tempfile
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 
 from tests.conftest import server_binaries
-from tests.fleet import Command, Fleet, query
+from tests.fleet import Command, Fleet, open_folder, query
 from tests.lab import server
 from tests.lab.chaos import proof
-from tests.lab.chaos.handlers import TRACE
-from tests.lab.chaos.outcome import Outcome
-from tests.lab.chaos.proof import Interval
-from tests.lab.chaos.traffic import LIMITS, MIXED, SHARED, TASKS, Traffic
+from tests.lab.chaos.proof import Interval, Outcome
+from tests.lab.chaos.traffic import LIMITS, MIXED, SHARED, TASKS, Kinds, Traffic
+from tests.lab.handlers import TRACE
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
 
@@ -29,7 +28,6 @@ THREADS = 8
 PHASE = {True: (2.0, 3.0), False: (2.0, 9.0)}
 OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 NO_DEATH = "SELECT max(deaths) = 0 FROM zeke_jobs.queue"
-_OF_KIND = "SELECT count(*) FROM zeke_jobs.worker WHERE kind = %s"
 _DONE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'"
 _STUCK = """
   SELECT q.message_id::text, (to_jsonb(q) - 'message')::text || coalesce((SELECT ' of ' || to_jsonb(w)::text FROM zeke_jobs.worker AS w
@@ -77,66 +75,49 @@ class Kept:
         return []
 
 
+@dataclass
 class World:
     """A scenario causes faults in the world, which is a running system."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        quick: bool,
-        heartbeat: float = 1.0,
-        settings: Mapping[str, str] | None = None,  # ``settings`` are for the server.
-        kinds: Mapping[str, tuple[dict[str, Any], float]] = MIXED,  # The keys are the kinds of jobs to send.
-        tasks: str = TASKS,  # ``tasks`` is the text of jobs.yaml.
-        data: Path | None = None,  # The server's folder is by default inside the world's folder.
-    ) -> None:
-        self.name, self.quick = name, quick
-        self.heartbeat, self.lost_after = heartbeat, 4 * heartbeat
-        self.folder = Path(tempfile.mkdtemp(prefix="zeke-chaos-"))
-        self.folder.chmod(0o711)  # The server runs as another user if root runs the world.
-        self.server = data or self.folder / "server"
-        self.settings = dict(settings or {})
-        self.trace = self.folder / "trace"
-        self.gone: dict[int, list[Interval]] = {}
-        self.phases: dict[str, Interval] = {}
-        self.promises: list[tuple[str, bool]] = []
-        self.kinds, self.tasks = kinds, tasks
-        self.kept: list[Kept] = []
-        self.schedulers: list[Kept] = []
-        self.stuck: list[str] = []
+    quick: bool
+    heartbeat: float = 1.0
+    settings: dict[str, str] = field(default_factory=dict)  # ``settings`` are for the server.
+    kinds: Kinds = field(default_factory=lambda: MIXED)  # The keys are the kinds of jobs to send.
+    tasks: str = TASKS  # ``tasks`` is the text of jobs.yaml.
+    data: Path | None = None  # The server's folder is by default inside the world's folder.
+    gone: dict[int, list[Interval]] = field(default_factory=dict)
+    phases: dict[str, Interval] = field(default_factory=dict)
+    promises: list[tuple[str, bool]] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    schedulers: list[Kept] = field(default_factory=list)
 
     # ── start and end
 
-    def _open(self) -> None:
-        self.url = self.start_server()
-        self.about = server.describe(self.url, server_binaries())
-        with closing(connect(self.url)) as conn:
-            migrate.migrate(conn)
-            query(conn, "CREATE TABLE effect (job uuid NOT NULL); CREATE INDEX ON effect (job)")
-        environment = dict.fromkeys((name for name in os.environ if name.startswith("ZEKE_JOBS_")), "")
-        environment |= {"ZEKE_JOBS_HEARTBEAT": str(self.heartbeat), TRACE: str(self.trace)}
-        self.fleet = Fleet(self.folder, self.url, environment=environment)
-        self.traffic = Traffic(self.url, self.kinds)
-        self.fleet.configure(self.tasks)
-        self.fleet.zeke("apply")
-
     def __enter__(self) -> Self:
-        try:
-            self._open()
-        except BaseException:
-            self.__exit__()
-            raise
+        with ExitStack() as stack:
+            self.folder = stack.enter_context(open_folder("chaos"))
+            self.server, self.trace = self.data or self.folder / "server", self.folder / "trace"
+            self.lost_after = 4 * self.heartbeat
+            stack.callback(self.stop_server, "immediate")
+            self.url = self.start_server()
+            self.about = server.describe(self.url, server_binaries())
+            with closing(connect(self.url)) as conn:
+                migrate.migrate(conn)
+                query(conn, "CREATE TABLE effect (job uuid NOT NULL); CREATE INDEX ON effect (job)")
+            environment = dict.fromkeys((name for name in os.environ if name.startswith("ZEKE_JOBS_")), "")
+            environment |= {"ZEKE_JOBS_HEARTBEAT": str(self.heartbeat), TRACE: str(self.trace)}
+            self.fleet = Fleet(self.folder, self.url, environment=environment)
+            self.traffic = Traffic(self.url, self.kinds)
+            stack.callback(self.traffic.stop)
+            stack.callback(self.fleet.stop)
+            stack.callback(lambda: [kept.release() for kept in self.kept])
+            self.fleet.configure(self.tasks)
+            self.fleet.zeke("apply")
+            self._end = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for kept in self.kept:
-            kept.release()
-        with suppress(AttributeError):
-            self.fleet.stop()
-            self.traffic.stop()
-        self.stop_server("immediate")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._end.close()
 
     def start_server(self) -> str:
         return embedded.ensure(self.server, bin_dir=server_binaries(), settings=self.settings)
@@ -147,32 +128,30 @@ class World:
 
     # ── commands
 
-    def worker(self, **environment: Any) -> Kept:
-        self.kept.append(Kept(lambda: self.fleet.workers(threads=THREADS, **environment)))
+    def keep(self, start: Callable[..., Command], **environment: Any) -> Kept:
+        self.kept.append(Kept(lambda: start(**environment)))
         return self.kept[-1]
 
-    def two(self) -> list[Kept]:
-        return [self.worker(), self.worker()]
-
     def scheduler(self, **environment: str) -> Kept:
-        self.schedulers.append(Kept(lambda: self.fleet.scheduler(**environment)))
-        self.kept.append(self.schedulers[-1])
+        self.schedulers.append(self.keep(self.fleet.scheduler, **environment))
         return self.schedulers[-1]
 
     def joined(self, kind: str = "worker") -> int:
-        return int(self.look(_OF_KIND, kind))
+        return int(self.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = %s", kind))
 
-    def join(self, count: int = 2, kind: str = "worker", patience: float = 90) -> None:
-        self.until(lambda: self.joined(kind) >= count, patience, f"{count} of kind {kind}")
-
-    def flow(self, workers: int = 2, *, count: int = 100) -> None:
-        """Wait for the workers, start to send, and wait until ``count`` jobs have completed and the workers keep up."""
-        self.join(workers)
+    def begin(self, workers: int = 2, schedulers: int = 0, first: Mapping[str, str] = {}) -> list[Kept]:
+        """Start workers, the ``first`` with more environment, and schedulers; wait until sent jobs flow."""
+        started = [self.keep(self.fleet.workers, threads=THREADS, **({} if n else dict(first))) for n in range(workers)]
+        while len(self.schedulers) < schedulers:
+            self.scheduler()
+        self.until(lambda: self.joined() >= workers, 90, "workers")
+        self.until(lambda: self.joined("scheduler") >= schedulers, 90, "schedulers")
         self.traffic.start()
-        self.until(lambda: self.look(_DONE) >= count, 60, "a flow of jobs")
         if self.kinds:
+            self.until(lambda: self.look(_DONE) >= 100, 60, "a flow of jobs")
             # Waiting jobs would make the measured rate exceed the rate of sends.
             self.comes(lambda: self.look(OPEN) <= _IN_FLOW, 30)
+        return started
 
     def whole(self, workers: int = 2) -> None:
         """Wait until ``workers`` processes are registered again, and the jobs of dead workers have run."""
@@ -255,10 +234,6 @@ class World:
         """Record a promise, and whether it holds."""
         self.promises.append((text, bool(held)))
 
-    def promise_that_none_ended(self) -> None:
-        """Record whether all kept command lines ran without an end."""
-        self.promise("no command line ended", all(kept.starts == 1 for kept in self.kept))
-
     # ── proofs
 
     def calm(self, *, workers: int = 0) -> None:
@@ -279,25 +254,36 @@ class World:
             rows = self.rows(_STUCK)
             logs = "\n".join(command.text() for command in self.fleet.commands)
             said = [line for job, _ in rows for line in logs.splitlines() if job in line]
-            self.stuck = [text for _, text in rows] + said[-50:]
+            print("stuck:", *(text for _, text in rows), *said[-50:], sep="\n    ", file=sys.stderr)
 
     def outcome(
-        self, broke: str, *, recovers_in: float | None = None, after_share: float | None = 0.9, note: str = ""
+        self,
+        broke: str,
+        *,
+        recovers_in: float | None = None,
+        after_share: float | None = 0.9,
+        note: str = "",
+        stays: bool = False,
     ) -> Outcome:
-        """Prove the promises of every scenario; ``after_share`` of the earlier rate must be reached after the fault."""
+        """Prove the promises of every scenario; ``after_share`` of the earlier rate must be reached after the fault.
+
+        With ``stays`` no command line may have ended.
+        """
         with closing(connect(self.url)) as conn:
             found = proof.account(conn, self.traffic.ledger)
             moments = proof.completions(conn)
         ran = proof.runs(self.trace)
         peaks = proof.peaks(ran, self.gone, SHARED)
         rates = {name: proof.rate(moments, phase) for name, phase in self.phases.items()}
-        recovery = None
+        if stays:
+            self.promise("no command line ended", all(kept.starts == 1 for kept in self.kept))
         self.promise("nothing lost", found.lost == 0 and self.drained)
         self.promise("no effect twice", found.duplicated == 0)
         if found.faults:
             self.promise(f"nothing odd in the table: {', '.join(found.faults)}", held=False)
         over = {name: peaks.get(name, 0) for name, most in LIMITS.items() if peaks.get(name, 0) > most}
         self.promise("limits exact" if not over else f"limits exact, got {over}", not over)
+        recovery = None
         if recovers_in is not None:
             recovery = proof.recovery(moments, self.over, rates["before"], self.phases["after"][1])
             self.promise(f"recovery ≤ {recovers_in:g} s", recovery is not None and recovery <= recovers_in)
@@ -311,4 +297,7 @@ class World:
             str(found.lost),
             f"{found.duplicated} ({proof.repeats(ran):,} run again)",
         )
-        return Outcome(self.name, broke, figures, self.promises, note, "", found, self.about, self.stuck)
+        broken = [text for text, held in self.promises if not held]
+        required = "; ".join(f"NOT: {text}" for text in broken) or "; ".join(text for text, _ in self.promises)
+        said = f"{broke}. Required: {required}. {note}"
+        return Outcome(said, broken, figures, found, self.about)

@@ -5,11 +5,13 @@ The stories report events in the words of real news: sentences of the corpora ar
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import random
 import re
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -96,19 +98,10 @@ def stories(count: int, seed: int = 7) -> list[Told]:
 
 def _invented(count: int) -> Iterator[str]:
     """Invent sentences with word frequencies by Zipf's law, without the most common words such as "the"."""
-    chance = random.Random(3)
-    syllables = [first + second for first in "bdfgklmnprstvz" for second in ("a", "e", "i", "o", "u", "an", "er")]
+    chance, letters = random.Random(3), str.maketrans("0123456789", "aeioulmnrs")
     for _ in range(count):
         ranks = [int(100 * 500 ** chance.random()) for _ in range(chance.randint(10, 22))]
-        yield " ".join(_word(rank, syllables) for rank in ranks).capitalize() + "."
-
-
-def _word(rank: int, syllables: list[str]) -> str:
-    made = ""
-    while rank:
-        rank, place = divmod(rank, len(syllables))
-        made += syllables[place]
-    return made
+        yield " ".join(str(rank).translate(letters) for rank in ranks).capitalize() + "."
 
 
 def vector_and_terms(told: Told) -> tuple[bytes, list[int]]:
@@ -148,15 +141,12 @@ class World:
         cluster: dict[int, uuid.UUID] = {}
         for places in by_event.values():
             near = self.vectors[places] @ self.vectors[places].T >= SAME
-            left = set(range(len(places)))
-            while left:
-                group, edge = set(), {left.pop()}
-                while edge:
-                    group |= edge
-                    edge = {other for one in edge for other in np.nonzero(near[one])[0].tolist()} - group
-                left -= group
-                if len(group) > 1:
-                    cluster |= dict.fromkeys((places[one] for one in group), uuid.uuid4())
+            least, group = np.arange(0), np.arange(len(places))  # Each story takes the least group of those near it.
+            while not np.array_equal(least, group):
+                least, group = group, np.where(near, group, group[:, None]).min(axis=1)
+            names = [uuid.uuid4() for _ in places]
+            sizes = Counter(group.tolist())
+            cluster |= {place: names[one] for place, one in zip(places, group.tolist(), strict=True) if sizes[one] > 1}
         return cluster
 
     def load(self, conn: Connection) -> None:
@@ -195,20 +185,11 @@ class World:
                 (term, published(at), ids[at]) for at in known for term in self.terms[at]
             ),
         }
-        for table, rows in tables.items():
-            copy(conn, table, rows)
+        with conn.cursor() as cursor:
+            for table, rows in tables.items():
+                left = iter(rows)
+                while batch := list(islice(left, 2000)):
+                    csv.writer(text := io.StringIO()).writerows(batch)
+                    text.seek(0)
+                    cursor.copy_expert(f"COPY {table} FROM STDIN (FORMAT csv)", text)
         query(conn, "VACUUM ANALYZE")
-
-
-_ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-
-
-def copy(conn: Connection, table: str, rows: Iterable[tuple[object, ...]]) -> None:
-    def lines() -> Iterator[str]:
-        for row in rows:
-            yield "\t".join("\\N" if value is None else str(value).translate(_ESCAPED) for value in row) + "\n"
-
-    left = lines()
-    with conn.cursor() as cursor:
-        while batch := "".join(islice(left, 2000)):
-            cursor.copy_expert(f"COPY {table} FROM STDIN", io.StringIO(batch))

@@ -69,9 +69,8 @@ def wcxb(half: Half, every: int = 20) -> list[Page]:
         marked = data["ground_truth"]
         body = gzip.decompress((folder / "html" / f"{path.stem}.html.gz").read_bytes())
         about = (marked.get("title") or "", marked.get("author") or "", marked.get("publish_date") or "")
-        found.append(
-            Page(body, data.get("url") or "https://news.example/page", marked.get("main_content") or "", *about)
-        )
+        url = data.get("url") or "https://news.example/page"
+        found.append(Page(body, url, marked.get("main_content") or "", *about))
     return found
 
 

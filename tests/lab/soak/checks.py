@@ -16,7 +16,7 @@ _STORIES_OF_ITEMS = """SELECT r.external_id, o.outcome, o.story_id::text
 def complaints(conn: Connection, news: News, asked: int) -> list[str]:
     """Return all complaints; ``asked`` is the number of calls of the model, each of which must have a row in the ledger."""
     of_news = (*_items(conn, news), *_texts(conn, news), *_clusters(conn, news))
-    return [*of_news, *_stories(conn), *_jobs(conn), *_books(conn, asked)]
+    return [*of_news, *_rows(conn), *_books(conn, asked)]
 
 
 def _items(conn: Connection, news: News) -> Iterator[str]:
@@ -24,13 +24,9 @@ def _items(conn: Connection, news: News) -> Iterator[str]:
     sql = """SELECT r.external_id, o.outcome, r.status, o.detail
         FROM raw_items AS r LEFT JOIN item_outcomes AS o ON o.raw_item_id = r.id"""
     found = {external_id: rest for external_id, *rest in query(conn, sql)}
-    if missing := news.items.keys() - found.keys():
-        yield f"{len(missing)} items never arrived, such as {sorted(missing)[:_MOST]}"
-    if strange := found.keys() - news.items.keys():
-        yield f"{len(strange)} items that nobody published, such as {sorted(strange)[:_MOST]}"
-    wrong = []
+    wrong = [f"{external_id}, which nobody published" for external_id in sorted(found.keys() - news.items.keys())]
     for external_id, item in news.items.items():
-        outcome, status, detail = found.get(external_id, (None, None, None))
+        outcome, status, detail = found.get(external_id, ("no item", None, None))
         wanted = {"stored", "duplicate"} if item.end == STORY else {item.end}
         if outcome not in wanted or status == "pending":
             planned = " or ".join(sorted(wanted))
@@ -58,7 +54,7 @@ def _texts(conn: Connection, news: News) -> Iterator[str]:
         yield f"expected {len(news.texts)} stories of as many texts, got {stories} of {hashes}"
 
 
-def _stories(conn: Connection) -> Iterator[str]:
+def _rows(conn: Connection) -> Iterator[str]:
     for what, sql in {
         "stories without a model's analysis": """SELECT s.id FROM stories AS s LEFT JOIN story_overlays AS o ON o.story_id = s.id
             WHERE o.analysis_state IS DISTINCT FROM 'completed' OR o.why_it_matters IS NULL""",
@@ -81,6 +77,8 @@ def _stories(conn: Connection) -> Iterator[str]:
         "quotes that their story does not say": """SELECT o.story_id FROM story_overlays AS o JOIN stories AS s ON s.id = o.story_id
             JOIN contents AS c ON c.id = s.content_id, jsonb_array_elements(o.citations -> 'quotes') AS q
             WHERE strpos(c.text_body, q ->> 'text') = 0""",
+        "jobs that did not complete": """SELECT concat_ws(' ', name, state, error ->> 'message') FROM zeke_jobs.job
+            WHERE state NOT IN ('completed', 'cancelled')""",
     }.items():
         if found := query(conn, sql):
             yield f"{len(found)} {what}, such as {found[0][0]}"
@@ -102,18 +100,9 @@ def _clusters(conn: Connection, news: News) -> Iterator[str]:
         yield f"{len(planned - got)} pairs without a cluster of their own, {len(got - planned)} clusters that nobody planned"
 
 
-def _jobs(conn: Connection) -> Iterator[str]:
-    sql = """SELECT name, state::text, count(*), min(error ->> 'message') FROM zeke_jobs.job
-        WHERE state NOT IN ('completed', 'cancelled') GROUP BY 1, 2"""
-    for task, status, jobs, message in query(conn, sql):
-        yield f"{jobs} jobs of {task} are {status}: {message}"
-
-
 def _books(conn: Connection, asked: int) -> Iterator[str]:
     """The ledger ai_calls has one row for every call that reached the model."""
-    counts = (
-        "SELECT count(*) FILTER (WHERE outcome <> 'cached'), count(*) FILTER (WHERE outcome = 'open') FROM ai_calls"
-    )
-    ((calls, opened),) = query(conn, counts)
+    counts = "count(*) FILTER (WHERE outcome <> 'cached'), count(*) FILTER (WHERE outcome = 'open')"
+    ((calls, opened),) = query(conn, f"SELECT {counts} FROM ai_calls")
     if not 0 <= calls - asked <= opened:
         yield f"expected a row for each of the model's {asked} calls, got {calls}, of which {opened} are open"

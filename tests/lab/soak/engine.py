@@ -37,14 +37,9 @@ class Faulty:
         return getattr(self._engine, name)
 
 
-class _Server(EngineServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore broken connections, which are intended."""
-
-
 def main(port: int, seed: int, share: float) -> None:
     engine: Any = Faulty(LocalEngine(_SETTINGS), share, seed)
-    with _Server(engine, "127.0.0.1", port) as server:
+    with EngineServer(engine, "127.0.0.1", port) as server:
         print("ready", flush=True)
         server.serve_forever()
 

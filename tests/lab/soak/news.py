@@ -136,7 +136,23 @@ class News:
     def page(self, item: Item) -> str:
         """Return a good page's HTML, with the usual parts around the article."""
         body = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in self.text(item.text))
-        return _frame(title(item.text), body, item.text)
+        chance, head = random.Random(item.text), escape(title(item.text))
+        links = "".join(
+            f'<li class="menu-item level-{n % 3}"><a href="/section/{n}" class="link">Section {n}</a><span></span></li>'
+            for n in range(120)
+        )
+        cards = "".join(
+            f'<div class="card"><div class="thumb"><img src="/i/{n}.jpg" alt=""></div><div class="text"><a href="/more/{n}">'
+            f"<h4>{' '.join(_words(chance, 5))}</h4></a><span class=date>{n} hours ago</span></div></div>"
+            for n in range(60)
+        )
+        script = f"<script>window.data = {{{','.join(f'k{n}: {n * 7919}' for n in range(3000))}}};</script>"
+        return (
+            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{head}</title>'
+            f'<meta property="og:title" content="{head}"><meta name="author" content="A. Writer">{script}</head><body>'
+            f"<header><nav><ul>{links}</ul></nav></header><main><article><h1>{head}</h1>{body}</article>"
+            f'<aside class="related">{cards}</aside></main><footer><ul>{links}</ul><p>Imprint and contact</p></footer></body></html>'
+        )
 
 
 @lru_cache(maxsize=64)
@@ -159,28 +175,7 @@ def _sentence(chance: random.Random, words: list[str], about: list[str]) -> str:
     parts = [chance.choice(words if chance.random() < 0.6 else _SMALL) for _ in range(chance.randint(8, 20))]
     if chance.random() < 0.15:
         who = " ".join(word.capitalize() for word in chance.sample(words, 2))
-        change = f"reduced the {chance.choice(_TRADE)} by {chance.randint(2, 90)} percent"
-        parts = [who, change, "in", *chance.sample(about, 2), "and", *chance.sample(words, 2)]
+        change = f"reduced the {chance.choice(_TRADE)} by {chance.randint(2, 90)} percent in"
+        parts = [who, change, *chance.sample(about, 2), "and", *chance.sample(words, 2)]
     text = " ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
-
-
-def _frame(headline: str, body: str, number: int) -> str:
-    chance = random.Random(number)
-    head = escape(headline)
-    links = "".join(
-        f'<li class="menu-item level-{n % 3}"><a href="/section/{n}" class="link">Section {n}</a><span></span></li>'
-        for n in range(120)
-    )
-    cards = "".join(
-        f'<div class="card"><div class="thumb"><img src="/i/{n}.jpg" alt=""></div><div class="text"><a href="/more/{n}">'
-        f"<h4>{' '.join(_words(chance, 5))}</h4></a><span class=date>{n} hours ago</span></div></div>"
-        for n in range(60)
-    )
-    script = f"<script>window.data = {{{','.join(f'k{n}: {n * 7919}' for n in range(3000))}}};</script>"
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{head}</title>'
-        f'<meta property="og:title" content="{head}"><meta name="author" content="A. Writer">{script}</head><body>'
-        f"<header><nav><ul>{links}</ul></nav></header><main><article><h1>{head}</h1>{body}</article>"
-        f'<aside class="related">{cards}</aside></main><footer><ul>{links}</ul><p>Imprint and contact</p></footer></body></html>'
-    )

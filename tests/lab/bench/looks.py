@@ -3,13 +3,13 @@
 The cost of statements is the CPU of one session's process. To compare two trees, run the measure in both in turns.
 """
 
-import os
 import random
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import psutil
@@ -18,10 +18,9 @@ from psycopg2.extras import register_uuid
 
 import zeke_jobs
 from tests.fleet import scalar
-from tests.lab.bench import result
 from tests.lab.bench.bench import Bench
 from tests.lab.bench.ours import FREE, NAP
-from tests.lab.bench.result import Row
+from tests.lab.server import Row, middle
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
@@ -75,7 +74,7 @@ class Session:
 
 def server_cost(bench: Bench) -> list[Row]:
     """Measure some hundred milliseconds of CPU for each figure, because Linux counts CPU time in ticks of 10 ms."""
-    installation = bench.installation("cost", {})
+    installation = bench.installation({})
     times = 600 if bench.quick else 3_000
     found: dict[str, list[float]] = {}
     with closing(connect(installation.url)) as conn:
@@ -93,40 +92,26 @@ def server_cost(bench: Bench) -> list[Row]:
             for what, cost in costs.items():
                 found.setdefault(what, []).append(cost())
     bench.server.drop(installation.url)
-    return [result.middle(what, rounds, unit="µs") for what, rounds in found.items()]
+    return [middle(what, rounds, unit="µs") for what, rounds in found.items()]
 
 
 def latency(bench: Bench) -> list[Row]:
     """Measure from before ``send`` until the handler runs, while every thread is idle."""
-    count = 60 if bench.quick else 500
-    with bench.running(bench.installation("latency", {FREE: NAP})) as up:
-        os.environ["DATABASE_URL"] = up.system.url
-
-        def output(job: uuid.UUID) -> Any:
-            """Read the result without ``wait``, which would update the job's row."""
+    chance, samples = random.Random(1), []
+    with bench.running(bench.installation({FREE: NAP})) as up:
+        for _ in range(65 if bench.quick else 505):
+            # During this pause the worker becomes idle, and the random length avoids the rhythm of timers.
+            time.sleep(chance.uniform(0.05, 0.15))
+            sent = time.time()
+            job = zeke_jobs.send(FREE, connection=up.conn).id
+            # ``wait`` would update the job's row.
             sql = "SELECT result FROM zeke_jobs.queue WHERE message_id = %s"
-            while (found := scalar(up.conn, sql, str(job))) is None:
-                time.sleep(0.02)
-            return found
-
-        kinds = {
-            "send → handler": _samples(count, output),
-            "send, wait → handler": _samples(count // 2, zeke_jobs.wait),
-        }
-    rows = []
-    for what, samples in kinds.items():
-        p50, p99 = samples[len(samples) // 2], samples[int(len(samples) * 0.99)]
-        slow = f"{sum(s > 100 for s in samples)} of {len(samples)} above 100 ms; the longest {samples[-1]:.0f} ms"
-        rows += [Row(f"{what}, p50", p50, "ms", most=4), Row(f"{what}, p99", p99, "ms", most=12, note=slow)]
-    return rows
-
-
-def _samples(count: int, output: Callable[[uuid.UUID], Any]) -> list[float]:
-    chance = random.Random(1)
-    samples = []
-    for _ in range(count):
-        # During this pause the worker becomes idle, and the random length avoids the rhythm of timers.
-        time.sleep(chance.uniform(0.05, 0.15))
-        sent = time.time()
-        samples.append((output(zeke_jobs.send(FREE).id)["start"] - sent) * 1e3)
-    return sorted(samples[5:])
+            start = up.fleet.until(partial(scalar, up.conn, sql, str(job)), every=0.02)
+            samples.append((start - sent) * 1e3)
+    samples = sorted(samples[5:])
+    p50, p99 = samples[len(samples) // 2], samples[int(len(samples) * 0.99)]
+    slow = f"{sum(s > 100 for s in samples)} of {len(samples)} above 100 ms; the longest {samples[-1]:.0f} ms"
+    return [
+        Row("send → handler, p50", p50, "ms", most=4),
+        Row("send → handler, p99", p99, "ms", most=12, note=slow),
+    ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import zeke_jobs
 from tests.lab.chaos import proof
-from tests.lab.chaos.outcome import Impossible, Outcome
+from tests.lab.chaos.proof import Impossible, Outcome
 from tests.lab.chaos.proxy import Proxy
 from tests.lab.chaos.traffic import MIXED, TASKS
 from tests.lab.chaos.world import NO_DEATH, OPEN, World
@@ -37,20 +37,17 @@ _GOOD = {0, -signal.SIGTERM}  # A command that was just being started ends by th
 _RATE = 6  # The rate per second is that of traffic.TASKS.
 _USED = 0.7  # A reduced fleet must reach _USED of the rate; an idle machine reaches .9, or .97 without other tasks.
 _PERIOD = 0.9  # _PERIOD is less than a second, because a trace is written a little after the start.
-_ASYNC_TASKS = TASKS.replace("handlers:work", "handlers:wait") + (
-    '  stuck: {handler: "tests.lab.chaos.handlers:block", timeout: 1s, retry: {limit: 0}}\n'
-)
+_STUCK = "  stuck: {handler: 'tests.lab.handlers:block', timeout: 1s, retry: {limit: 0}}\n"
+_ASYNC_TASKS = TASKS.replace("handlers:work", "handlers:wait") + _STUCK
 #: Some 100 handlers wait at once, which would otherwise take 100 threads.
 ASYNC: dict[str, Any] = {"tasks": _ASYNC_TASKS, "kinds": {**MIXED, "slow": ({"seconds": 1.5}, 60.0)}}
 _ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE task = %s AND state = 'consumed' AND started_on IS NOT NULL"
 
 
-def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> Outcome:
+def kill_workers(*, quick: bool, **options: Any) -> Outcome:
     """Two worker commands are killed in turns, one every five seconds."""
-    with World(name, quick=quick, **options) as here:
-        both = here.two()
-        here.scheduler()
-        here.flow()
+    with World(quick=quick, **options) as here:
+        both = here.begin(schedulers=1)
         strikes = 3 if quick else 12
         with here.fault():
             for strike in range(strikes):
@@ -62,12 +59,11 @@ def kill_workers(*, quick: bool, name: str = "kill-workers", **options: Any) -> 
         return here.outcome(said, recovers_in=here.lost_after + here.heartbeat)
 
 
-def freeze(*, quick: bool, name: str = "freeze", **options: Any) -> Outcome:
+def freeze(*, quick: bool, **options: Any) -> Outcome:
     """One of three worker commands is frozen until the other two have rescued its jobs, and continues later."""
-    with World(name, quick=quick, **options) as here:
-        frozen = here.worker()
-        here.two()  # Two other workers are needed, because one empties itself for jobs that have seen a death.
-        here.flow(3)
+    with World(quick=quick, **options) as here:
+        # Two other workers are needed, because one empties itself for jobs that have seen a death.
+        frozen, *_ = here.begin(3)
         with here.fault():
             begin = time.monotonic()
             with here.frozen(frozen):
@@ -91,11 +87,9 @@ def _promise_return(here: World) -> None:
 def stall(*, quick: bool) -> Outcome:
     """No data passes between a worker and the server for a minute, and no connection breaks."""
     seconds, heartbeat = (12, 0.5) if quick else (60, 5.0)
-    with World("stall", quick=quick, heartbeat=heartbeat) as here, Proxy(here.url) as proxy:
-        stalled = here.worker(DATABASE_URL=proxy.url)
-        here.join(1)
-        here.two()  # Two other workers are needed, because one empties itself for jobs that have seen a death.
-        here.flow(3)
+    with World(quick=quick, heartbeat=heartbeat) as here, Proxy(here.url) as proxy:
+        # Two other workers are needed, because one empties itself for jobs that have seen a death.
+        stalled, *_ = here.begin(3, first={"DATABASE_URL": proxy.url})
         pids, runs_in = stalled.pids(), 0
         while runs_in not in pids:
             # The job is still running when another worker takes it over, and ends while the network is stalled.
@@ -129,11 +123,9 @@ def wrong_clock(*, quick: bool) -> Outcome:
     if not found:
         raise Impossible("libfaketime is not installed: apt-get install libfaketime")
     ahead = {"LD_PRELOAD": str(found[0]), "FAKETIME": "+1h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    with World("wrong-clock", quick=quick) as here:
-        here.worker()
-        here.worker(**ahead)
+    with World(quick=quick) as here:
         scheduler = here.scheduler(**ahead)
-        here.flow()
+        here.begin(first=ahead)
         here.measure("before")
         delayed = [here.traffic.send("fast", {"plain": True}, delay=5.0) for _ in range(20)]
         with here.phase("during"):
@@ -149,16 +141,13 @@ def wrong_clock(*, quick: bool) -> Outcome:
 
 def kill_schedulers(*, quick: bool) -> Outcome:
     """Both schedulers are killed at the start of a minute, when they send; one restarts after the next minute."""
-    with World("kill-schedulers", quick=quick) as here:
-        here.two()  # A single worker would fall behind.
-        schedulers = [here.scheduler(), here.scheduler()]
-        here.flow()
-        here.join(2, "scheduler")
+    with World(quick=quick) as here:
+        here.begin(schedulers=2)  # A single worker would fall behind.
         here.measure("before")
         wait = 60 - here.look("SELECT extract(second FROM clock_timestamp())::float8")
         time.sleep(wait + random.uniform(0, 0.15))
         with here.phase("during"):
-            for scheduler in schedulers:
+            for scheduler in here.schedulers:
                 scheduler.release().kill()
             if not quick:
                 time.sleep(61)
@@ -181,9 +170,8 @@ def _promise_ticks(here: World) -> None:
 
 def killer(*, quick: bool) -> Outcome:
     """Two processes run two hundred jobs twice: once alone, and once with a job that kills its process."""
-    with World("killer", quick=quick, kinds={}) as here:
-        both = here.two()
-        here.join()
+    with World(quick=quick, kinds={}) as here:
+        both = here.begin()
         alone, _ = _run(here)
         beside, killing = _run(here, kills=True)
         here.drain()
@@ -218,9 +206,8 @@ def strike(*, quick: bool) -> Outcome:
     seed = int(os.environ.get("ZEKE_TEST_SEED") or random.randrange(1_000_000))
     chance, seconds, done = random.Random(seed), 12 if quick else 240, {"kill": 0, "freeze": 0, "stop": 0}
     kinds = {**MIXED, "rated": ({"plain": True}, _RATE + 1.0)}  # The remaining jobs must finish during the drain.
-    with World("strike", quick=quick, heartbeat=0.5, kinds=kinds) as here:
-        workers = [*here.two(), here.worker()]
-        here.flow(3)
+    with World(quick=quick, heartbeat=0.5, kinds=kinds) as here:
+        workers = here.begin(3)
         statuses = []
         begin = time.monotonic()
         end = begin + seconds
@@ -241,7 +228,8 @@ def strike(*, quick: bool) -> Outcome:
         used = started / (time.monotonic() - begin) / _RATE
         here.whole(3)
         here.drain()
-        most = _most_at_once(here)
+        starts = [run.begin for run in proof.present(proof.runs(here.trace), here.gone) if run.task == "rated"]
+        most = max(sum(at <= other < at + _PERIOD for other in starts) for at in starts)
         here.promise(f"a stop ends in good order, {len(statuses)} of them", set(statuses) <= _GOOD)
         here.promise(f"the rate is exact: {most} of {_RATE} in a second", most == _RATE)
         here.promise(f"the rate is used beside the strikes: {used:.2f} of it", used >= (0.5 if quick else _USED))
@@ -249,22 +237,10 @@ def strike(*, quick: bool) -> Outcome:
         return here.outcome(said, after_share=None)
 
 
-def _most_at_once(here: World) -> int:
-    """Return the most starts of the task ``rated`` in one period of its rate, without starts of frozen processes."""
-    starts = [
-        run.begin
-        for run in proof.runs(here.trace)
-        if run.task == "rated"
-        and not any(begin <= run.begin <= end + proof.COMING_BACK for begin, end in here.gone.get(run.pid, ()))
-    ]
-    return max(sum(at <= other < at + _PERIOD for other in starts) for at in starts)
-
-
 def blocked(*, quick: bool) -> Outcome:
     """A handler without an await blocks the event loop for 50 other handlers."""
-    with World("async-blocked", quick=quick, tasks=_ASYNC_TASKS, kinds={}) as here:
-        kept = here.worker()
-        here.flow(1, count=0)
+    with World(quick=quick, tasks=_ASYNC_TASKS, kinds={}) as here:
+        (kept,) = here.begin(1)
         os.environ["DATABASE_URL"] = here.url
         here.traffic.ledger.update(str(one.id) for one in zeke_jobs.send_many("slow", [{"seconds": 3.0}] * 50))
         here.until(lambda: here.look(_ACTIVE, "slow") == 50, 60, "50 handlers that wait")

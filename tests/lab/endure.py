@@ -12,25 +12,21 @@ import yaml
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.fleet import Fleet, query, scalar
+from tests.fleet import Fleet, query
 from tests.lab import server
 from tests.lab.bench import ours
 from tests.lab.bench.bench import working
 from tests.lab.server import Server
 
-_HEADS = ("minute", "ended a second", "not ended", "rows", "table MB", "indexes MB", "dead rows", "vacuums", "WAL MB")
+_HEADS = ("minute", "ended a second", "not ended", "rows", "table MB", "indexes MB", "dead rows", "vacuums")
 _TICK = 0.05  # A batch of jobs is sent every _TICK seconds.
-#: The query returns the fields of a ``Minute`` in order.
+#: The query returns the time, and the fields of a ``Minute`` in order.
 _LOOK = """
-SELECT
-  (SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND completed_on >= to_timestamp(%s) AND completed_on < to_timestamp(%s)),
+SELECT now(),
+  (SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND completed_on >= coalesce(%s, now()))::float8,
   (SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')),
-  (SELECT count(*) FROM zeke_jobs.queue),
-  pg_table_size('zeke_jobs.queue'),
-  pg_indexes_size('zeke_jobs.queue'),
-  (SELECT s.n_dead_tup FROM pg_stat_user_tables AS s WHERE s.relid = 'zeke_jobs.queue'::regclass),
-  (SELECT s.autovacuum_count FROM pg_stat_user_tables AS s WHERE s.relid = 'zeke_jobs.queue'::regclass),
-  pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint
+  (SELECT count(*) FROM zeke_jobs.queue), pg_table_size(s.relid), pg_indexes_size(s.relid), s.n_dead_tup, s.autovacuum_count
+FROM pg_stat_user_tables AS s WHERE s.relid = 'zeke_jobs.queue'::regclass
 """
 
 
@@ -53,7 +49,6 @@ class Minute:
     indexes: int
     dead: int  # ``dead`` counts rows that no vacuum has removed yet.
     vacuums: int  # ``vacuums`` counts the runs of autovacuum.
-    wal: int  # ``wal`` is the bytes of WAL since the last observation.
 
 
 def endure(started: Server, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
@@ -86,19 +81,15 @@ def _send(tasks: list[str], rate: int, stop: threading.Event) -> None:
 
 def _look(conn: Connection, up: Fleet, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
     found: list[Minute] = []
-    at = float(scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
-    wal = int(scalar(conn, "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint"))
-    begin = time.monotonic()
+    begin, at = time.monotonic(), query(conn, _LOOK, None)[0][0]
     for number in range(1, plan.minutes + 1):
-        while time.monotonic() < begin + number * plan.every:
-            time.sleep(min(0.5, max(0.0, begin + number * plan.every - time.monotonic())))
+        while (left := begin + number * plan.every - time.monotonic()) > 0:
+            time.sleep(min(0.5, left))
             up.check()
-        now = float(scalar(conn, "SELECT extract(epoch FROM clock_timestamp())"))
-        done, *figures, wal_now = query(conn, _LOOK, at, now)[0]
-        figures = [done / (now - at), *figures, wal_now - wal]
-        found.append(Minute(*figures))
+        [(now, done, *figures)] = query(conn, _LOOK, at)
+        found.append(Minute(done / (now - at).total_seconds(), *figures))
         say(found[-1])
-        at, wal = now, wal_now
+        at = now
     return found
 
 
@@ -120,20 +111,20 @@ def complaints(found: list[Minute], plan: Plan) -> list[str]:
     return said
 
 
-def line(number: int, minute: Minute) -> str:
-    sizes = (f"{size / 1e6:,.0f}" for size in (minute.table, minute.indexes))
-    counts = (f"{minute.behind:,}", f"{minute.rows:,}", *sizes, f"{minute.dead:,}", str(minute.vacuums))
-    return f"| {' | '.join((str(number), f'{minute.done:,.0f}', *counts, f'{minute.wal / 1e6:,.0f}'))} |"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run on a new server; return 1 if the rate was not kept or a table still grows, else 0."""
     chosen = vars(server.command("endure", __doc__, arguments, minutes=Plan.minutes, rate=Plan.rate, keep=Plan.keep))
     bin_dir, plan = chosen.pop("server"), Plan(**chosen)
-    print(f"| {' | '.join(_HEADS)} |\n|{'---:|' * len(_HEADS)}", flush=True)
     numbers = count(1)
+
+    def say(minute: Minute) -> None:
+        sizes = (f"{size / 1e6:,.0f}" for size in (minute.table, minute.indexes))
+        cells = (f"{minute.done:,.0f}", f"{minute.behind:,}", f"{minute.rows:,}", *sizes, f"{minute.dead:,}")
+        print(f"| {next(numbers)} | {' | '.join(cells)} | {minute.vacuums} |", flush=True)
+
+    print(server.table(_HEADS, []), flush=True)
     with server.start(bin_dir) as started:
-        found = endure(started, plan, lambda minute: print(line(next(numbers), minute), flush=True))
+        found = endure(started, plan, say)
     said = complaints(found, plan)
     about = (
         f"{started.about}, {server.machine()}: {plan.rate} jobs a second of all"

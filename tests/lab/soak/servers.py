@@ -1,12 +1,84 @@
-"""A model quotes the story and checks schemas, and a share of its answers fails."""
+"""The sites and the model of a soak answer on loopback, and a share of their answers fails."""
 
 import hashlib
 import json
 import random
+import time
+from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
-from tests.actors.scripted_site import Answer, Asked
-from tests.lab.soak.site import Faulty
+from tests.actors.scripted_site import Answer, Asked, Loopback, page
+from tests.lab.soak.news import Item, News
+
+_LATER = {"Retry-After": "1"}
+_CUT = {"Content-Length": "2000", "Connection": "close"}  # The connection ends in the middle of the body.
+_FAULTS = (
+    Answer("oops", 500),
+    Answer("bad gateway", 502),
+    Answer("slow down", 503, headers=_LATER),
+    Answer("slow down", 429, headers=_LATER),
+    Answer("<html><body><p>The beginning of something." * 20, headers=_CUT),
+    None,
+)
+_WALL = (
+    "<p>The first two sentences are free to read for everybody who comes here. The rest of it is not.</p>"
+    "<p>Subscribe to continue reading this story.</p>"
+)
+_BAD_PAGES = {
+    "image": Answer(b"\x89PNG", content_type="image/png"),
+    "wall": Answer(page("For subscribers", _WALL)),
+    "short": Answer(page("Short", "<p>There is little to say about it.</p>")),
+    "removed": Answer(status=410),
+    "missing": Answer(status=404),
+}
+
+
+class Faulty(Loopback):
+    """A random share of the answers is one of the ``ways`` to fail, where None is no answer."""
+
+    def __init__(self, share: float, seed: int, ways: Sequence[Answer | None]) -> None:
+        self._share, self._ways, self._chance = share, ways, random.Random(seed)
+        self.faults = 0
+        self.lock = Lock()
+        super().__init__()
+
+    def respond(self, asked: Asked) -> Answer | None:
+        with self.lock:
+            if self._chance.random() < self._share:
+                self.faults += 1
+                return self._chance.choice(self._ways)
+        return self.answer(asked)
+
+    def answer(self, asked: Asked) -> Answer:
+        raise NotImplementedError
+
+
+class Sites(Faulty):
+    """Each feed is on its own host, which answers as late as a machine in the same building."""
+
+    host = "0.0.0.0"  # Each feed has another address below 127.1.
+
+    def __init__(self, share: float, count: int, per_feed: int, seed: int) -> None:
+        super().__init__(share, seed, _FAULTS)
+        port = self.url.rpartition(":")[2]
+        hosts = [f"http://127.1.{n // 250}.{n % 250 + 1}:{port}" for n in range(count)]
+        self.news = News(hosts, per_feed, seed)
+
+    def respond(self, asked: Asked) -> Answer | None:
+        time.sleep(0.002)
+        return super().respond(asked)
+
+    def answer(self, asked: Asked) -> Answer:
+        url = f"http://{asked.headers['host']}{asked.path}".partition("?")[0]
+        if url in self.news.feeds:
+            headers = {"ETag": f'"{self.news.seed}"'}
+            return Answer(self.news.feed(url), content_type="application/rss+xml", headers=headers)
+        item = self.news.pages.get(url, Item("", None, "missing"))
+        if item.kind == "good":
+            return Answer(self.news.page(item))
+        return Answer(status=302, headers={"Location": url}) if item.kind == "loop" else _BAD_PAGES[item.kind]
+
 
 MODEL, EMBEDDING = "model-1", "embedding-1"
 PRICES = {MODEL: {"input": 0.4, "output": 1.6}, EMBEDDING: {"input": 0.02}}
@@ -21,16 +93,12 @@ def _error(status: int, **headers: str) -> Answer:
 
 
 def _completion(content: str, reason: str = "stop", tokens: int = 1) -> Answer:
-    return _json(
-        {
-            "model": f"{MODEL}-2026",
-            "choices": [{"message": {"content": content}, "finish_reason": reason}],
-            "usage": {"prompt_tokens": tokens, "completion_tokens": len(content) // 4},
-        }
-    )
+    choices = [{"message": {"content": content}, "finish_reason": reason}]
+    usage = {"prompt_tokens": tokens, "completion_tokens": len(content) // 4}
+    return _json({"model": f"{MODEL}-2026", "choices": choices, "usage": usage})
 
 
-_FAULTS = (
+_MODEL_FAULTS = (
     _error(429, **{"Retry-After": "0.5"}),
     _error(429, **{"x-ratelimit-reset-requests": "300ms"}),
     _error(500),
@@ -48,7 +116,7 @@ class Model(Faulty):
     def __init__(self, share: float, seed: int) -> None:
         self.asked = 0
         self.wrong: list[str] = []
-        super().__init__(share, seed, _FAULTS)
+        super().__init__(share, seed, _MODEL_FAULTS)
 
     def respond(self, asked: Asked) -> Answer | None:
         texts = json.loads(asked.body).get("input")

@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -14,8 +13,8 @@ from typing import Any
 import psycopg2
 
 from tests.conftest import server_binaries
-from tests.fleet import query
-from tests.lab.chaos.outcome import Impossible, Outcome
+from tests.fleet import open_folder, query
+from tests.lab.chaos.proof import Impossible, Outcome
 from tests.lab.chaos.world import World
 from zeke_jobs.postgres import embedded
 from zeke_jobs.postgres.pool import DISCONNECTED, connect
@@ -26,11 +25,8 @@ _CUT_ALL = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 
 def restart(*, quick: bool) -> Outcome:
     """The server is stopped as by a crash, and started ten seconds later."""
-    with World("restart-database", quick=quick) as here:
-        here.two()
-        here.scheduler()
-        here.flow()
-        here.join(1, "scheduler")
+    with World(quick=quick) as here:
+        here.begin(schedulers=1)
         with here.fault():
             here.stop_server("immediate")
             time.sleep(3 if quick else 10)
@@ -42,16 +38,15 @@ def restart(*, quick: bool) -> Outcome:
         back = here.comes(lambda: here.look("SELECT max(beat_on) > %s FROM zeke_jobs.schedule_beat", beaten), 70)
         here.promise("the scheduler beats again", back)
         here.drain()  # Draining also stops the schedulers.
-        here.promise_that_none_ended()
-        return here.outcome(f"Postgres stopped (immediate), {3 if quick else 10} s down, started", recovers_in=10)
+        said = f"Postgres stopped (immediate), {3 if quick else 10} s down, started"
+        return here.outcome(said, recovers_in=10, stays=True)
 
 
 def use_up_connections(*, quick: bool) -> Outcome:
     """Other clients take every connection of the server, also those of the workers, and release them later."""
     seconds = 6 if quick else 15
-    with World("use-up-connections", quick=quick, settings={"max_connections": "40"}) as here:
-        here.two()
-        here.flow()
+    with World(quick=quick, settings={"max_connections": "40"}) as here:
+        here.begin()
         with here.fault(), ExitStack() as stack:
             admin = stack.enter_context(closing(connect(here.url)))
             end = time.monotonic() + seconds
@@ -65,18 +60,16 @@ def use_up_connections(*, quick: bool) -> Outcome:
                 time.sleep(0.05)
         here.calm()
         here.promise("workers say what they wait for", here.said("too many clients", "remaining connection slots"))
-        here.promise_that_none_ended()
         said = f"all of 40 connections taken by others for {seconds} s"
-        return here.outcome(said, recovers_in=10, note=f"{taken} taken")
+        return here.outcome(said, recovers_in=10, stays=True, note=f"{taken} taken")
 
 
 def fill_disk(*, quick: bool) -> Outcome:
     """The database's disk becomes full, and later has space again."""
     seconds = 5 if quick else 15
     settings = {"min_wal_size": "32MB", "max_wal_size": "64MB"}
-    with _small_disk(400) as disk, World("fill-disk", quick=quick, settings=settings, data=disk / "server") as here:
-        here.two()
-        here.flow()
+    with _small_disk(400) as disk, World(quick=quick, settings=settings, data=disk / "server") as here:
+        here.begin()
         filler = disk / "filler"
         with here.fault():
             end = time.monotonic() + seconds
@@ -95,8 +88,7 @@ def fill_disk(*, quick: bool) -> Outcome:
         here.calm()
         is_said = here.said("No space left on device", "the database is unreachable")
         here.promise("workers say that the disk is full, or that the database is unreachable", is_said)
-        here.promise_that_none_ended()
-        return here.outcome(f"the database's disk (tmpfs) full for {seconds} s", recovers_in=15)
+        return here.outcome(f"the database's disk (tmpfs) full for {seconds} s", recovers_in=15, stays=True)
 
 
 @contextmanager
@@ -104,14 +96,12 @@ def _small_disk(megabytes: int) -> Iterator[Path]:
     """Mount a file system in memory with a size in megabytes."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
         raise Impossible("a small tmpfs needs root and the program mount")
-    with tempfile.TemporaryDirectory(prefix="zeke-chaos-disk-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=711", "tmpfs", name], check=True)
+    with open_folder("disk") as folder:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=711", "tmpfs", folder], check=True)
         try:
             yield folder
         finally:
-            subprocess.run(["umount", "--lazy", name], check=True)
+            subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 class Pair(World):
@@ -155,9 +145,8 @@ class Pair(World):
 
 def fail_over(*, quick: bool) -> Outcome:
     """The primary dies under load, the standby is promoted three seconds later, and clients reconnect to it."""
-    with Pair("fail-over", quick=quick) as here:
-        here.two()
-        here.flow()
+    with Pair(quick=quick) as here:
+        here.begin()
         with here.fault():
             embedded.stop(here.server, mode="immediate")
             died = time.time()
@@ -166,7 +155,8 @@ def fail_over(*, quick: bool) -> Outcome:
         here.calm(workers=2)
         moved = "SELECT NOT pg_is_in_recovery() AND current_setting('data_directory') = %s"
         here.promise("the standby has taken over", here.look(moved, str(here.standby / "data")))
-        here.promise_that_none_ended()
         said = "the server of a synchronous pair dies, its standby is promoted 3 s later"
         repeated = f"{here.traffic.repeated} sends without an answer were repeated"
-        return here.outcome(said, recovers_in=10, note=f"{repeated}; {here.over - died:.1f} s without a server")
+        return here.outcome(
+            said, recovers_in=10, stays=True, note=f"{repeated}; {here.over - died:.1f} s without a server"
+        )

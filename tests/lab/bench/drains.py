@@ -1,44 +1,35 @@
 """These measures show how fast bursts are finished, beside peers, under limits, and in difficult conditions."""
 
-import importlib
+import asyncio
 import statistics
-from contextlib import closing
-from functools import partial
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, closing
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.fleet import query, scalar
-from tests.lab.bench import ours, result
+from tests.lab.bench import dramatiq_peer, ours
 from tests.lab.bench.bench import Bench, Drain, Running, row
-from tests.lab.bench.ours import FREE, NAME, NAP
-from tests.lab.bench.result import Row
+from tests.lab.bench.ours import FREE, NAP
+from tests.lab.server import Row, middle
 from zeke_jobs.postgres.pool import connect
 
-PEERS = ("dramatiq_pg", "pgqueuer")
+OURS, DRAMATIQ = "zeke_jobs", "dramatiq_pg"
 _NARROW, _WIDE = "analyze-story", "generate-brief"
 _LIMITS = {_WIDE: 64, _NARROW: 16}
 #: The keys are milliseconds per job, and the values the least share of the rate without a limit. Sixteen threads run
 #: all jobs.
 _LEAST = {0: 0.4, 5: 0.5, 20: 0.85, 50: 0.97}
+_LEAST_SENT = {(DRAMATIQ, 1): 1.4, ("pgqueuer", 1): 1.0, (DRAMATIQ, 8): 1.4, ("pgqueuer", 8): 1.2}
 _SIZES = (1, 2, 4, 8, 16)  # The sizes are numbers of worker processes with eight threads each.
 _LIMIT = 64
 _KEYED = "fetch-content"  # The task runs one job per key.
 _ONE = "dedupe-insights"  # The task runs one job at a time.
 _PAUSED = "extract-highlights"
 _MOST_SEEDED = 2_000_000
-
-
-def peers(bench: Bench) -> dict[str, Any]:
-    """Import the modules of the installed peers; return them by name."""
-    found = {}
-    for name in PEERS:
-        try:
-            found[name] = importlib.import_module(f"tests.lab.bench.peers.{name}")
-        except ModuleNotFoundError as error:
-            bench.say(f"{name}: not installed ({error.name})")
-    return found
 
 
 def unlimited(bench: Bench) -> list[Row]:
@@ -49,20 +40,18 @@ def unlimited(bench: Bench) -> list[Row]:
             count = up.sized(bench.seconds)
             return [up.drain(count) for _ in range(bench.rounds)]
 
-    mine = drains(bench.installation("ours", {FREE: {}}))
-    others = {name: drains(module.System(bench.database(name))) for name, module in peers(bench).items()}
-    mine += drains(bench.installation("ours", {FREE: {}}))
-    rows = [row(NAME, mine)]
-    for name, theirs in others.items():
-        rows += [row(name, theirs), row(f"{NAME} / {name}", mine, theirs, name)]
-    return rows
+    mine = drains(bench.installation({FREE: {}}))
+    theirs = drains(dramatiq_peer.System(bench.database("dramatiq")))
+    mine += drains(bench.installation({FREE: {}}))
+    ratio = row(f"{OURS} / {DRAMATIQ}", mine, theirs, DRAMATIQ)
+    return [row(OURS, mine), row(DRAMATIQ, theirs), ratio]
 
 
 def limited(bench: Bench) -> list[Row]:
     """Run jobs of 0, 5, 20 and 50 ms with a limit of 16 and without one, on the same threads; 0 ms also with 64."""
     limits: dict[str, dict[str, Any]] = {task: {"concurrency": limit, **NAP} for task, limit in _LIMITS.items()}
     rows = []
-    with bench.running(bench.installation("limited", {**limits, FREE: NAP})) as up:
+    with bench.running(bench.installation({**limits, FREE: NAP})) as up:
         for length, least in _LEAST.items():
             payload = {"seconds": length / 1000}
             kinds = {task: {"task": task, "payload": payload} for task in (FREE, _NARROW, *([_WIDE] * (not length)))}
@@ -89,20 +78,14 @@ def overshoot(conn: Connection, task: str, limit: int) -> int:
 
 
 def log_lines(bench: Bench) -> list[Row]:
-    """Compare jobs without logs with jobs that log five lines, under each value of `log`, in turns."""
+    """Compare jobs that log five lines, under each value of `log`, in turns."""
     talk = {"handler": f"{ours.HANDLERS}:talk"}
-    changed: dict[str, dict[str, Any]] = {
-        FREE: {},
-        "fetch-content": {**talk, "log": "never"},
-        "analyze-story": talk,
-        "ingest-pull": {**talk, "log": "always"},
-    }
-    with bench.running(bench.installation("logging", changed)) as up:
-        silent, never, default, always = bench.in_turns(up, {task: {"task": task} for task in changed}).values()
+    tasks = {"fetch-content": "never", "analyze-story": "failed", "ingest-pull": "always"}
+    with bench.running(bench.installation({task: {**talk, "log": log} for task, log in tasks.items()})) as up:
+        never, failed, always = bench.in_turns(up, {task: {"task": task} for task in tasks}).values()
     return [
-        row("nothing logged", silent),
-        row("five lines a job, log: never", never, silent, "nothing logged"),
-        row("five lines a job, log: failed", default, never, "never", 0.9),
+        row("five lines a job, log: never", never),
+        row("five lines a job, log: failed", failed, never, "never", 0.9),
         row("five lines a job, log: always", always, never, "never"),
     ]
 
@@ -110,7 +93,7 @@ def log_lines(bench: Bench) -> list[Row]:
 def processes(bench: Bench) -> list[Row]:
     """Measure fleets of rising and then falling size, so that a changing load of the machine affects all sizes."""
     kinds = {"no limit": FREE, f"limit {_LIMIT}": _NARROW}
-    installation = bench.installation("fleets", {FREE: {}, _NARROW: {"concurrency": _LIMIT}})
+    installation = bench.installation({FREE: {}, _NARROW: {"concurrency": _LIMIT}})
     rates: dict[tuple[str, int], list[float]] = {}
     for size in (*_SIZES, *reversed(_SIZES)):
         with bench.running(installation, keep=True, processes=size) as up:
@@ -124,28 +107,26 @@ def processes(bench: Bench) -> list[Row]:
     for kind in kinds:
         best = max((rates[kind, size] for size in _SIZES[:-1]), key=statistics.median)
         for size in _SIZES:
-            middle = partial(result.middle, f"{kind}, {size} processes", rates[kind, size])
-            least = 0.8 if size == _SIZES[-1] else None
-            rows.append(middle(best, against="the best of the smaller fleets", note=f"overshoot {over}", least=least))
+            note, least = f"overshoot {over}", 0.8 if size == _SIZES[-1] else None
+            what, against = f"{kind}, {size} processes", "the best of the smaller fleets"
+            rows.append(middle(what, rates[kind, size], best, against=against, note=note, least=least))
     return rows
 
 
 def held_transaction(bench: Bench) -> list[Row]:
-    """Measure the same length of work twice, once while another transaction stays open."""
+    """Measure the same work twice, once while another transaction stays open."""
     seconds = 6.0 if bench.quick else 60.0
-    with bench.running(bench.installation("held", {FREE: {}})) as up:
+    with bench.running(bench.installation({FREE: {}})) as up:
         up.sized(1.0, 2_000)
-        count = min(_MOST_SEEDED, int(up.drain(20_000).rate * (seconds + 2) * 1.6))
+        count = min(_MOST_SEEDED, int(up.drain(20_000).rate * seconds))
         bench.say(f"{count:,} jobs")
-        free = up.window(count, seconds)
+        free = up.drain(count)
         with closing(connect(up.system.url)) as other:
             query(other, "BEGIN ISOLATION LEVEL REPEATABLE READ")
             scalar(other, "SELECT pg_current_xact_id()::text")
-            held = up.window(count, seconds)
-    return [
-        row(f"{seconds:g} s of draining", [free]),
-        row(f"{seconds:g} s, a transaction open", [held], [free], "without", 0.6),
-    ]
+            held = up.drain(count)
+    what = f"a drain of about {seconds:g} s"
+    return [row(what, [free]), row(f"{what}, a transaction open", [held], [free], "without", 0.6)]
 
 
 def blocked(bench: Bench) -> list[Row]:
@@ -158,7 +139,7 @@ def blocked(bench: Bench) -> list[Row]:
         _PAUSED: {},
     }
     keys = {"task": _KEYED, "key": "a", "instead": {"key": "'a' || mod(new.n, 1000)"}, "which": "key < 'b'"}
-    with bench.running(bench.installation("blocked", changed)) as up:
+    with bench.running(bench.installation(changed)) as up:
         count, keyed = up.sized(bench.seconds, 2_000), up.sized(bench.seconds, 2_000, **keys)
         empty = [up.drain(count) for _ in range(bench.rounds)]
         empty_keyed = [up.drain(keyed, **keys) for _ in range(bench.rounds)]
@@ -183,3 +164,66 @@ def _occupy(up: Running, task: str, key: str | None) -> Any:
     held = "SELECT state = 'consumed' FROM zeke_jobs.queue WHERE message_id = %s"
     up.fleet.until(lambda: scalar(up.conn, held, str(job)))
     return job
+
+
+def sends(bench: Bench) -> list[Row]:
+    """Let one thread and eight threads send, each send durable before the thread's next send.
+
+    The systems run in short turns, because the disk's flush time matters much and changes from second to second.
+    """
+    systems: dict[str, Any] = {OURS: bench.installation({FREE: {}})}
+    systems[DRAMATIQ] = dramatiq_peer.System(bench.database("dramatiq"))
+    try:
+        systems["pgqueuer"] = PgQueuer(bench.database("pgqueuer"))
+    except ModuleNotFoundError as error:
+        bench.say(f"pgqueuer: not installed ({error.name})")
+    figures: dict[tuple[str, int], list[float]] = {}
+    for _ in range(bench.rounds * 4):
+        for count in (1, 8):
+            for name, system in systems.items():
+                figures.setdefault((name, count), []).append(system.send_rate(bench.seconds / 5, count))
+    for system in systems.values():
+        bench.server.drop(system.url)
+    rows = []
+    for (name, count), rates in figures.items():
+        threads = f"{count} thread{'s' * (count > 1)}"
+        rows.append(middle(f"{name}, {threads}", rates))
+        if least := _LEAST_SENT.get((name, count)):
+            what = f"{OURS} / {name}, {threads}"
+            rows.append(middle(what, figures[OURS, count], rates, against=name, least=least))
+    return rows
+
+
+class PgQueuer:
+    """pgqueuer sends with asyncpg, one connection for each of the senders at once."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        asyncio.run(self._use(1, lambda queries: queries.install()))
+
+    async def _use(self, at_once: int, use: Callable[[Any], Awaitable[Any]]) -> None:
+        import asyncpg  # type: ignore[import-not-found, import-untyped, unused-ignore] # only in the bench's environment
+        from pgqueuer.db import AsyncpgDriver  # type: ignore[import-not-found, unused-ignore]
+        from pgqueuer.queries import Queries  # type: ignore[import-not-found, unused-ignore]
+
+        async with AsyncExitStack() as stack:
+            connections = [await asyncpg.connect(self.url) for _ in range(at_once)]
+            for connection in connections:
+                stack.push_async_callback(connection.close)
+            await asyncio.gather(*(use(Queries(AsyncpgDriver(connection))) for connection in connections))
+
+    def send_rate(self, seconds: float, at_once: int) -> float:
+        sent = 0
+        ends: list[float] = []
+
+        async def send(queries: Any) -> None:
+            nonlocal sent
+            await queries.enqueue("no_op", b"{}")
+            begin = time.perf_counter()
+            while time.perf_counter() < begin + seconds:
+                await queries.enqueue("no_op", b'{"n": %d}' % sent)
+                sent += 1
+            ends.append(time.perf_counter() - begin)
+
+        asyncio.run(self._use(at_once, send))
+        return sent / max(ends)

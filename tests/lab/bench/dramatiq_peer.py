@@ -11,7 +11,7 @@ from dramatiq_pg.schema import generate_init_sql
 from psycopg2.extensions import connection as Connection
 
 from tests.fleet import Fleet, query, scalar
-from tests.lab.bench import threads
+from tests.lab.bench.ours import calls_a_second
 
 # With dramatiq's default of twice the threads, dramatiq-pg sleeps up to a second whenever the queue is full, because
 # its back-off is never reset. With dramatiq's default it is a third slower.
@@ -77,6 +77,6 @@ class System:
 
     def send_rate(self, seconds: float, at_once: int) -> float:
         actor = declare(self.url)
-        found = threads.rate(actor.send, at_once, seconds)
+        found = calls_a_second(actor.send, at_once, seconds)
         actor.broker.pool.closeall()
         return found
