@@ -11,7 +11,7 @@ import tomllib
 import zipfile
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -59,19 +59,13 @@ def needed(*wanted: str) -> dict[str, str]:
     return found
 
 
-class Held(NamedTuple):
-    files: list[tuple[Path, Path]]  # pairs of a file and its place below site-packages
-
-    @property
-    def size(self) -> int:
-        """Return the size of the package's files in bytes."""
-        return sum(source.stat().st_size for source, _ in self.files)
+Files = list[tuple[Path, Path]]  # pairs of a file and its place below site-packages
 
 
 @cache
-def held(name: str) -> Held:
+def held(name: str) -> Files:
     """Return the files of an installed package, with their compiled files."""
-    distribution, found = importlib.metadata.distribution(name), []
+    distribution, found = importlib.metadata.distribution(name), Files()
     for file in distribution.files or ():
         source = Path(str(distribution.locate_file(file)))
         if ".." in file.parts or file.suffix == ".pyc" or not source.exists():
@@ -79,18 +73,18 @@ def held(name: str) -> Held:
         found.append((source, Path(file)))
         if file.suffix == ".py" and (compiled := Path(importlib.util.cache_from_source(str(source)))).exists():
             found.append((compiled, Path(file).parent / "__pycache__" / compiled.name))
-    return Held(found)
+    return found
 
 
-def _unpacked(wheel: Path) -> Held:
+def unpacked(wheel: Path) -> Files:
     """Return the files of a wheel that ``build_both`` unpacked."""
     folder = wheel.with_suffix("")
-    return Held([(path, path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()])
+    return [(path, path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
 
 
-def brought(wheels: dict[str, Path], *wanted: str) -> dict[str, Held]:
-    """Return all packages that an installation of these requirements contains, by name."""
-    return {name: _unpacked(wheels[name]) if name in wheels else held(name) for name in needed(*wanted)}
+def brought(wheels: dict[str, Path], *wanted: str) -> dict[str, Files]:
+    """Return the files of all packages that an installation of these requirements contains, by name."""
+    return {name: unpacked(wheels[name]) if name in wheels else held(name) for name in needed(*wanted)}
 
 
 def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.symlink, python: str = "") -> None:
@@ -100,8 +94,8 @@ def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.sy
     """
     subprocess.run([python or sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (packages,) = venv.glob("lib/python*/site-packages")
-    for name, package in brought(wheels, *wanted).items():
-        for source, place in package.files:
+    for name, files in brought(wheels, *wanted).items():
+        for source, place in files:
             (packages / place).parent.mkdir(parents=True, exist_ok=True)
             copy(source, packages / place)
         for script in importlib.metadata.distribution(name).entry_points.select(group="console_scripts"):

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
@@ -58,12 +57,10 @@ class Command:
         return self.process.wait(timeout)
 
     def wait_for(self, words: str, times: int = 1) -> None:
-        is_over = False
-        end = time.monotonic() + 60
-        while self.text().count(words) < times:
-            assert not is_over, self.text()
-            time.sleep(0.05)
-            is_over = self.process.poll() is not None or time.monotonic() > end
+        waiting.eventually(
+            lambda: self.process.poll() is not None or self.text().count(words) >= times, 60.0, self.text
+        )
+        assert self.text().count(words) >= times, self.text()
 
     def cpu(self) -> float:
         """Return the seconds of CPU of the process and of its children, also ended children."""

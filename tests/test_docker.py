@@ -123,14 +123,11 @@ SCRIPTS = {"zeke-jobs", "zeke-news"}
 PROGRAMS = SCRIPTS | {"dramatiq", "periodiq", "python"}
 
 
-def commands() -> list[list[str]]:
-    found = [service["command"] for service in OURS.values()]
-    found += [service["healthcheck"]["test"][1:] for service in OURS.values() if "healthcheck" in service]
-    return [*found, yaml.safe_load(re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)[0])]
-
-
 def test_each_command_exists_and_has_the_options_that_are_given() -> None:
-    for program, *arguments in commands():
+    commands = [service["command"] for service in OURS.values()]
+    commands += [service["healthcheck"]["test"][1:] for service in OURS.values() if "healthcheck" in service]
+    commands.append(yaml.safe_load(re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)[0]))
+    for program, *arguments in commands:
         assert program in PROGRAMS
         assert (BIN / program).exists()
         where = {"python": ["-m", "actors.engine"], "zeke-jobs": arguments[:1]}.get(program, [])
@@ -148,14 +145,10 @@ def help_of(*command: str) -> str:
     return subprocess.run([*command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-def copied() -> list[str]:
-    """Return the sources that the Dockerfile copies into the build stage."""
-    lines = re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)
-    return [source for line in lines for source in line.split()]
-
-
 def test_the_wheels_build_of_what_the_image_copies_and_docker_is_sent_no_more(tmp_path: Path) -> None:
-    for source in copied():
+    lines = re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+    copied = [source for line in lines for source in line.split()]
+    for source in copied:
         target = tmp_path / "src" / source
         target.parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
@@ -170,8 +163,8 @@ def test_the_wheels_build_of_what_the_image_copies_and_docker_is_sent_no_more(tm
     assert {"zeke_jobs/actors.py", "zeke_jobs/sql/migrations/0001_jobs.sql", "actors/engine/__main__.py"} <= names
     lines = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
     sent = {line.removeprefix("!") for line in lines if line.startswith("!")}
-    assert (lines[0], sent) == ("*", {source.rstrip("/") for source in copied()})
-    assert all((ROOT / source).exists() for source in copied())
+    assert (lines[0], sent) == ("*", {source.rstrip("/") for source in copied})
+    assert all((ROOT / source).exists() for source in copied)
 
 
 def test_without_the_embedded_server_which_the_image_leaves_out_everything_starts(database: str) -> None:

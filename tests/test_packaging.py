@@ -10,7 +10,6 @@ import zipfile
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -88,12 +87,11 @@ def imported(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def run(code: str) -> str:
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
-
-
 def test_importing_zeke_jobs_takes_under_300_ms_and_loads_nothing_heavy() -> None:
+    def run(code: str) -> str:
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+
     for code in ("import zeke_jobs", "from zeke_jobs import send, status, wait"):
         loaded = set(run(f"{code}; import sys; print(*(name.partition('.')[0] for name in sys.modules))").split())
         assert loaded & set(HEAVY) == set(), code
@@ -101,21 +99,16 @@ def test_importing_zeke_jobs_takes_under_300_ms_and_loads_nothing_heavy() -> Non
     assert min(float(run("import time, zeke_jobs; print(time.process_time())")) for _ in range(5)) < LIMIT
 
 
-def tracked() -> list[Path]:
+def test_no_tracked_file_names_a_path_of_this_machine_or_a_package_index() -> None:
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=False, capture_output=True, text=True).stdout
     if not names:
         pytest.skip("not a git checkout")
-    return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
-
-
-def test_no_tracked_file_names_a_path_of_this_machine_or_a_package_index() -> None:
-    checkout = str(ROOT).encode()
     homes = re.compile(rb"(?<![\w.~$}])/(?:root|home/(?!ines\b)\w+|Users/\w+)/")
     index = rb"https?://[^\s\"']+/(?:simple|packages)(?:/|[\s\"']|$)|^\s*-?-?(?:extra-)?index-url"
     indexes = re.compile(index, flags=re.MULTILINE)
-    for path in tracked():
+    for path in (ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()):
         raw = path.read_bytes()
-        assert checkout not in raw, path
+        assert str(ROOT).encode() not in raw, path
         assert b"\0" in raw or not (homes.search(raw) or indexes.search(raw)), path
 
 
@@ -217,22 +210,17 @@ def test_the_notes_of_a_release_are_its_section_of_the_changelog() -> None:
             release.notes("# Changelog\n\n## [1.1.0]\n\n- one\n", version)
 
 
-def report(**packages: list[str] | None) -> dict[str, Any]:
-    """Make a report of pip-audit with the vulnerabilities of each package, or None for an unknown package."""
-    found: list[dict[str, Any]] = []
-    for name, faults in packages.items():
-        vulns = [{"id": one, "fix_versions": ["1.1"]} for one in faults or ()]
-        unknown = {"skip_reason": f"not found: {name}"}
-        found.append({"name": name, **(unknown if faults is None else {"version": "1.0", "vulns": vulns})})
-    return {"dependencies": found}
-
-
 def test_a_known_vulnerability_fails_and_what_cannot_be_reached_or_is_unknown_is_said() -> None:
-    status, lines = verdict(report(fine=[], broken=["CVE-1"]))
+    fault = {"id": "CVE-1", "fix_versions": ["1.1"]}
+    fine, broken = (
+        {"name": name, "version": "1.0", "vulns": found} for name, found in (("fine", []), ("broken", [fault]))
+    )
+    own = {"name": "own", "skip_reason": "not found: own"}
+    status, lines = verdict({"dependencies": [fine, broken]})
     assert status == 1
     assert lines == ["broken 1.0: CVE-1, mended in 1.1", "2 packages audited, 1 known vulnerabilities"]
-    fine = ["1 packages audited, no known vulnerabilities", "not audited, since the service does not know them: own"]
-    assert verdict(report(fine=[], own=None)) == (0, fine)
-    said = "nothing was audited: advisories cannot be reached from here ({})"
-    assert verdict(None, "Traceback\nConnectionError: no route") == (0, [said.format("ConnectionError: no route")])
-    assert verdict(report(one=None, two=None)) == (0, [said.format("not found: one")])
+    said = ["1 packages audited, no known vulnerabilities", "not audited, since the service does not know them: own"]
+    assert verdict({"dependencies": [fine, own]}) == (0, said)
+    nothing = "nothing was audited: advisories cannot be reached from here ({})"
+    assert verdict(None, "Traceback\nConnectionError: no route") == (0, [nothing.format("ConnectionError: no route")])
+    assert verdict({"dependencies": [own, own]}) == (0, [nothing.format("not found: own")])

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tests.acceptance.running import up_in_a_folder
-from tests.fleet import ROOT, fleet
+from tests.fleet import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -26,34 +25,19 @@ def test_the_example_has_twelve_lines_and_both_commands_work_alone() -> None:
 
 
 @pytest.mark.acceptance
-def test_the_example_runs_without_a_postgres_of_ones_own() -> None:
+@pytest.mark.parametrize("is_own", [False, True], ids=["without a Postgres", "on one's own Postgres"])
+def test_the_example_runs(is_own: bool, new_database: Callable[..., str]) -> None:
     handler, caller = blocks("python")
     (stanza,) = blocks("yaml")
     (start,) = (block for block in blocks("sh") if block == "zeke-jobs up\n")
     (send,) = (block for block in blocks("sh") if block.startswith("zeke-jobs send "))
     (promised,) = re.findall(r"# (Hello.*)", caller)
-    with up_in_a_folder() as up:
-        (up.folder / "greet.py").write_text(handler)
-        (up.folder / "jobs.yaml").write_text(stanza)
+    env = {"DATABASE_URL": new_database()} if is_own else {}
+    with up_in_a_folder({"greet.py": handler, "jobs.yaml": stanza}, **env) as up:
         up.start(*start.split()[2:])
         up.wait_for("Worker process is ready")
         assert up.run(send).splitlines()[-1] == f'"{promised}"', up.text
         assert up.python(caller) == promised
-
-
-@pytest.mark.acceptance
-def test_the_example_runs_on_ones_own_postgres(tmp_path: Path, new_database: Callable[..., str]) -> None:
-    handler, caller = blocks("python")
-    (stanza,) = blocks("yaml")
-    (tmp_path / "greet.py").write_text(handler)
-    (tmp_path / "jobs.yaml").write_text(stanza)
-    with fleet(tmp_path, new_database()) as up:
-        assert up.run("zeke-jobs", "migrate").wait() == 0
-        up.workers().wait_for("Worker process is ready")
-        done = up.run("python", "-c", caller)
-        done.wait()
-        (promised,) = re.findall(r"# (Hello.*)", caller)
-        assert done.text().strip() == promised, up.logs()
 
 
 def test_links_lead_to_files_and_the_index_names_every_page() -> None:

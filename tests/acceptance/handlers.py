@@ -17,12 +17,16 @@ from urllib.request import Request, urlopen
 
 from pydantic import BaseModel, SecretStr
 
+from tests.zeke_jobs.sql import rows
 from zeke_jobs import ChunkContext, Context, Payload, Reject, Throttled
 
 #: Handlers write one effect per job, and a trace of every start.
 TABLES = """
   CREATE TABLE effect (job uuid PRIMARY KEY, n integer);
   CREATE TABLE trace (job uuid, what text, at timestamptz NOT NULL DEFAULT clock_timestamp())"""
+
+
+EFFECT = "INSERT INTO effect (job, n) VALUES (%s, %s)"
 
 
 class Work(Payload):
@@ -33,8 +37,7 @@ class Work(Payload):
 
 
 def trace(ctx: Context[Any], what: str) -> None:
-    with ctx.db.cursor() as cursor:
-        cursor.execute("INSERT INTO trace (job, what) VALUES (%s, %s)", (str(ctx.job_id), what))
+    rows(ctx.db, "INSERT INTO trace (job, what) VALUES (%s, %s)", str(ctx.job_id), what)
 
 
 def work(payload: Work, ctx: Context) -> int:
@@ -49,8 +52,8 @@ def effect(payload: Work, ctx: Context) -> None:
     """Sleep, and then write the effect exactly once."""
     trace(ctx, "start")
     time.sleep(payload.seconds)
-    with ctx.transaction() as db, db.cursor() as cursor:
-        cursor.execute("INSERT INTO effect (job, n) VALUES (%s, %s)", (str(ctx.job_id), payload.n))
+    with ctx.transaction() as db:
+        rows(db, EFFECT, str(ctx.job_id), payload.n)
         ctx.complete(payload.n)
 
 
@@ -61,8 +64,8 @@ def fragile(payload: Work, ctx: Context) -> None:
         if ctx.attempt == 1 and payload.die == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with ctx.transaction() as db, db.cursor() as cursor:
-        cursor.execute("INSERT INTO effect (job, n) VALUES (%s, %s)", (str(ctx.job_id), payload.n))
+    with ctx.transaction() as db:
+        rows(db, EFFECT, str(ctx.job_id), payload.n)
         ctx.send("work", {"n": payload.n})
         die("between send and completion")
         ctx.complete({"n": payload.n})
@@ -82,8 +85,7 @@ def poison(payload: Work, ctx: Context) -> None:
 def query(payload: Work, ctx: Context) -> None:
     """Wait inside the database until the statement is cancelled."""
     trace(ctx, "start")
-    with ctx.db.cursor() as cursor:
-        cursor.execute("SELECT pg_sleep(30)")
+    rows(ctx.db, "SELECT pg_sleep(30)")
 
 
 def dawdle(payload: Work, ctx: Context) -> None:
@@ -105,18 +107,18 @@ def list_words(payload: Work, ctx: Context[ListOfWords]) -> list[str]:
     return ctx.settings.words
 
 
-class Address(BaseModel):
-    """The service consists of a setting, and opens no connection."""
+class Service(BaseModel):
+    """The service consists of settings, and opens no connection."""
 
-    url: str
+    url: str = ""
+    token: str = ""
 
-    def open(self) -> Address:
+    def open(self) -> Service:
         return self
 
 
 def ask(payload: Work, ctx: Context) -> str:
-    address: Address = ctx.service("web")
-    return address.url
+    return str(ctx.service("web").url)
 
 
 def grumble(payload: Work, ctx: Context) -> None:
@@ -171,10 +173,8 @@ def come_back(payload: Work, ctx: Context) -> int:
 
 def measured(payload: Work, ctx: Context) -> None:
     began = time.time()
-    with ctx.db.cursor() as cursor:
-        row = "INSERT INTO start (job, task, key, tokens, at) SELECT message_id, task, key, %s, to_timestamp(%s)"
-        which = (payload.tokens, began, str(ctx.job_id))
-        cursor.execute(f"{row} FROM zeke_jobs.queue WHERE message_id = %s", which)
+    row = "INSERT INTO start (job, task, key, tokens, at) SELECT message_id, task, key, %s, to_timestamp(%s)"
+    rows(ctx.db, f"{row} FROM zeke_jobs.queue WHERE message_id = %s", payload.tokens, began, str(ctx.job_id))
     time.sleep(payload.seconds)
     if payload.tokens:
         ctx.used(tokens=payload.tokens)
@@ -200,18 +200,6 @@ class Login(Payload):
 
 class Secrets(BaseModel):
     token: SecretStr
-
-
-class Client:
-    def __init__(self, token: str) -> None:
-        self.token = token
-
-
-class Vault(BaseModel):
-    token: str
-
-    def open(self) -> Client:
-        return Client(self.token)
 
 
 def log_in(payload: Login, ctx: Context[Secrets]) -> dict[str, Any]:

@@ -7,47 +7,31 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests import distributions
+from tests.acceptance.running import GREETS
 from tests.fleet import Command, bare_environment, is_at_work, launch
 
 #: USERS are two other users of this system; no user has the number NAMELESS.
 USERS = ("daemon", "games")
 NAMELESS = 54321
-HANDLER = """\
-from zeke_jobs import Context, Payload
-
-class Greet(Payload):
-    name: str
-
-def greet(payload: Greet, ctx: Context) -> str:
-    return f"Hello, {payload.name}"
-"""
-JOBS = "version: 1\ntasks:\n  greet: {handler: 'greet:greet', concurrency: 3}\n"
-
-
-def install(venv: Path, wheels: dict[str, Path], *wanted: str) -> None:
-    """Make a virtual environment with the project's wheels and copies of their dependencies, for all users."""
-    distributions.install(venv, wheels, *wanted, copy=shutil.copy2, python=_open_python())
-
-
-def _open_python() -> str:
-    """Find a Python of this version that other users may run."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    found = [Path(sys.executable).resolve(), *(Path(folder, version) for folder in ("/usr/bin", "/usr/local/bin"))]
-    return str(next((one for one in found if one.exists() and is_open(one.resolve())), found[0]))
 
 
 def is_open(path: Path) -> bool:
     """Say whether other users may enter all folders above the path."""
     return all(above.stat().st_mode & 0o001 for above in path.parents)
+
+
+def install(venv: Path, wheels: dict[str, Path], *wanted: str) -> None:
+    """Make a virtual environment with the project's wheels and copies of their dependencies, for all users."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    found = [Path(sys.executable).resolve(), *(Path(folder, version) for folder in ("/usr/bin", "/usr/local/bin"))]
+    python = next((one for one in found if one.exists() and is_open(one.resolve())), found[0])
+    distributions.install(venv, wheels, *wanted, copy=shutil.copy2, python=str(python))
 
 
 @dataclass
@@ -63,12 +47,12 @@ class Place:
     started: list[Command] = field(default_factory=list)
 
     def fill(self) -> None:
-        (self.folder / "greet.py").write_text(HANDLER)
-        (self.folder / "jobs.yaml").write_text(JOBS)
+        for name, text in GREETS.items():
+            (self.folder / name).write_text(text)
         if self.user is not None:
             os.chown(self.folder, self.user, self.user)
 
-    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> Command:
+    def start(self, *arguments: str) -> Command:
         """Start ``zeke-jobs`` with these arguments, or Python if the first argument is ``-c``."""
         env = {**bare_environment(), "ZEKE_JOBS_LOG_FORMAT": "console", "PYTHONDONTWRITEBYTECODE": "1", **self.env}
         switch = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
@@ -76,7 +60,7 @@ class Place:
         program += [] if arguments[0] == "-c" else [self.venv / "bin" / "zeke-jobs"]
         log = self.folder.with_name(f"{self.folder.name}-{len(self.started)}.log")
         known = {name: value for name, value in env.items() if value is not None}
-        how: dict[str, Any] = {"cwd": self.folder, "env": known, "stdin": stdin, "umask": self.umask, **switch}
+        how: dict[str, Any] = {"cwd": self.folder, "env": known, "umask": self.umask, **switch}
         self.started.append(launch(log, *self.before, *program, *arguments, **how))
         return self.started[-1]
 
@@ -88,53 +72,33 @@ class Place:
             name = hashlib.sha256(os.fsencode(asked)).hexdigest()[:12]
             shutil.rmtree(Path("/var/lib/zeke-jobs", name), ignore_errors=True)
 
-    def run(self, *arguments: str) -> tuple[int, str]:
-        started = self.start(*arguments)
-        return started.wait(90), started.text()
-
     def refusal(self, *arguments: str) -> str:
         """Return the error of a command that must refuse, with its help but without earlier output."""
-        status, text = self.run(*arguments)
-        assert status in (1, 2), text
-        assert "Traceback" not in text
-        assert "bug of zeke-jobs" not in text
-        error = text[text.index("error: expected ") :]
-        assert error.count("\n") <= 2, text
+        started = self.start(*arguments)
+        assert started.wait(90) in (1, 2), started.text()
+        assert "Traceback" not in started.text()
+        assert "bug of zeke-jobs" not in started.text()
+        error = started.text().partition("error: expected ")[2]
+        assert 0 < error.count("\n") <= 2, started.text()
         return error
 
 
 #: The program _VISIT checks that the server runs, and that the server still has the data of earlier visits.
 _VISIT = """\
-import sys
 from contextlib import closing
 from zeke_jobs.core import environment
 from zeke_jobs.postgres.own_server import own_server
 from zeke_jobs.postgres.pool import connect
 with own_server(environment.data_dir(), "a visit") as url, closing(connect(url)) as conn, conn.cursor() as cursor:
     cursor.execute("CREATE TABLE IF NOT EXISTS visit (at timestamptz); INSERT INTO visit VALUES (now()); SELECT count(*) FROM visit")
-    print("visits:", *cursor.fetchone(), flush=True)
-    sys.stdin.read()
+    print("visits:", *cursor.fetchone())
 """
-
-
-@contextmanager
-def visiting(place: Place) -> Iterator[Command]:
-    """Start the server and write to it; stop the server after the block."""
-    leave, stay = os.pipe()
-    started = place.start("-c", _VISIT, stdin=leave)
-    os.close(leave)
-    try:
-        started.wait_for("visits:")
-        yield started
-    finally:
-        os.close(stay)
-        assert started.wait(90) == 0, started.text()
 
 
 def visit(place: Place) -> int:
     """Start the server, write to it and stop it; return the number of visits so far."""
-    with visiting(place) as started:
-        pass
+    started = place.start("-c", _VISIT)
+    assert started.wait(90) == 0, started.text()
     return int(started.text().partition("visits:")[2])
 
 
@@ -143,9 +107,9 @@ def first_minute(place: Place) -> str:
     up = place.start("up")
     try:
         up.wait_for("ready; in another terminal")
-        said, text = place.run("send", "greet", "name=Ada", "--wait")
-        assert said == 0, text
-        assert '"Hello, Ada"' in text
+        sent = place.start("send", "greet", "name=Ada", "--wait")
+        assert sent.wait(90) == 0, sent.text()
+        assert '"Hello, Ada"' in sent.text()
         (data,) = re.findall(r"its data is in (.*?)(?:, not in .*)?\n", up.text())
         server = int(Path(data, "postgres", "data", "postmaster.pid").read_text().split()[0])
     finally:

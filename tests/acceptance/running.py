@@ -5,29 +5,41 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.acceptance.installed import HANDLER, JOBS
 from tests.fleet import PROGRAMS, Command, bare_environment, in_this_process, launch, open_folder, processes_in
 
 BIN = Path(sys.executable).parent
+HANDLER = """\
+from zeke_jobs import Context, Payload
+
+class Greet(Payload):
+    name: str
+
+def greet(payload: Greet, ctx: Context) -> str:
+    return f"Hello, {payload.name}"
+"""
+JOBS = "version: 1\ntasks:\n  greet: {handler: 'greet:greet', concurrency: 3}\n"
+GREETS = {"jobs.yaml": JOBS, "greet.py": HANDLER}
 
 
 class Up:
     """The command ``zeke-jobs up`` runs in ``folder``, and its output is kept."""
 
-    def __init__(self, folder: Path) -> None:
+    command: Command
+
+    def __init__(self, folder: Path, **env: str) -> None:
         self.folder = folder
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-        self.env = {**bare_environment(), "PATH": path, "ZEKE_JOBS_LOG_FORMAT": "console"}
+        self.env = {**bare_environment(), "PATH": path, "ZEKE_JOBS_LOG_FORMAT": "console", **env}
 
     def start(self, *options: str) -> None:
         log = self.folder / f"up-{len(list(self.folder.glob('up-*.log')))}.log"
-        self.command: Command = launch(log, BIN / "zeke-jobs", "up", *options, cwd=self.folder, env=self.env)
-        self.process, self.wait_for = self.command.process, self.command.wait_for
+        self.command = launch(log, BIN / "zeke-jobs", "up", *options, cwd=self.folder, env=self.env)
+        self.wait_for = self.command.wait_for
 
     def wait(self) -> int:
         return self.command.wait(90)
@@ -42,14 +54,15 @@ class Up:
     def logs(self) -> str:
         return self.text[-5000:]
 
-    def run(self, command: str) -> str:
+    def run(self, command: str, **env: str) -> str:
         """Run a command line in the folder; return its output."""
         words = shlex.split(command)
         if words[0] in PROGRAMS and words[1] != "up" and not set(command) & set("|&;<>$`"):
             return self.here(*words).stdout
-        both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        here: dict[str, Any] = {"cwd": self.folder, "env": self.env, "timeout": 60, **both}
-        return str(subprocess.run(command, shell=True, text=True, check=False, **here).stdout)
+        both: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": {**self.env, **env}}
+        return str(
+            subprocess.run(command, shell=True, text=True, check=False, cwd=self.folder, timeout=60, **both).stdout
+        )
 
     def here(self, *command: str, apart: bool = False) -> subprocess.CompletedProcess[str]:
         """Run one of the project's command lines in this process, then unload the modules imported from the folder."""
@@ -63,27 +76,21 @@ class Up:
 
     def python(self, code: str) -> str:
         """Run Python code after the line ``export DATABASE_URL=…`` that ``up`` printed; return its output."""
-        export = next(line for line in self.text.splitlines() if "export DATABASE_URL=" in line).partition("export ")
-        command = ["/bin/sh", "-c", f'export {export[2]} && exec "$0" -c "$1"', sys.executable, code]
-        here: dict[str, Any] = {"cwd": self.folder, "env": self.env, "timeout": 60, "capture_output": True}
-        done = subprocess.run(command, text=True, check=False, **here)
-        return str(done.stdout.strip() or done.stderr)
+        exports = [line.partition("export ")[2] for line in self.text.splitlines() if "export DATABASE_URL=" in line]
+        said = f"export {exports[0]}; " if exports else ""
+        return self.run(f'{said}"$PYTHON" -c "$CODE"', PYTHON=sys.executable, CODE=code).strip()
 
     def left(self) -> list[str]:
         return processes_in(self.folder)
 
 
 @contextmanager
-def up_in_a_folder(*, greets: bool = False) -> Iterator[Up]:
-    """Make a folder with a command that is not started yet; stop and remove both at the end.
-
-    With ``greets`` the folder contains a jobs.yaml with one task, and its handler.
-    """
+def up_in_a_folder(files: Mapping[str, str] = {}, **env: str) -> Iterator[Up]:
+    """Make a folder with files, and a command that is not started yet; stop and remove both at the end."""
     with open_folder("up") as folder:
-        made = Up(folder)
-        if greets:
-            (folder / "greet.py").write_text(HANDLER)
-            (folder / "jobs.yaml").write_text(JOBS)
+        made = Up(folder, **env)
+        for name, text in files.items():
+            (folder / name).write_text(text)
         try:
             yield made
         finally:

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.acceptance.running import up_in_a_folder
+from tests.acceptance.running import GREETS, up_in_a_folder
 from tests.fleet import free_port
 from tests.zeke_jobs.postgres.members import MEMBERS, as_member, sign_up
 from tests.zeke_jobs.sql import change, rows
@@ -79,31 +78,29 @@ def jobs(conn: Connection) -> dict[str, str]:
     return made
 
 
-@contextmanager
-def served(program: list[str], url: str, read_only: str) -> Iterator[Pages]:
-    """Serve the dashboard's pages, as ``up --dashboard`` does."""
-    port = free_port()
-    env = {**os.environ, "DATABASE_URL": url, "PGBOSS_DASHBOARD_READ_ONLY": read_only}
-    command = reload.dashboard(program, env, port=port, schema="pgboss")
-    process = subprocess.Popen(command.argv, env=command.environment, stdout=subprocess.PIPE, text=True)
-    try:
+@pytest.fixture
+def opened(program: list[str], jobs: dict[str, str], database: str) -> Iterator[Callable[..., Pages]]:
+    """Serve the dashboard's pages to a role, as ``up --dashboard`` does."""
+    started = []
+
+    def serve(role: str, *, read_only: bool) -> Pages:
+        port = free_port()
+        env = {**os.environ, "DATABASE_URL": as_member(database, role), "PGBOSS_DASHBOARD_READ_ONLY": f"{read_only:d}"}
+        command = reload.dashboard(program, env, port=port, schema="pgboss")
+        process = subprocess.Popen(command.argv, env=command.environment, stdout=subprocess.PIPE, text=True)
+        started.append(process)
         assert process.stdout is not None
         assert "listening on http://127.0.0.1" in process.stdout.readline()
-        yield Pages(f"http://127.0.0.1:{port}")
-    finally:
+        return Pages(f"http://127.0.0.1:{port}")
+
+    yield serve
+    for process in started:
         process.terminate()
         process.communicate(timeout=20)
 
 
-@pytest.fixture
-def opened(program: list[str], jobs: dict[str, str], database: str) -> Iterator[Callable[[str, str], Pages]]:
-    assert jobs
-    with ExitStack() as stack:
-        yield lambda role, read_only: stack.enter_context(served(program, as_member(database, role), read_only))
-
-
 def test_each_page_and_each_filter_shows_what_is_there(opened: Any, jobs: dict[str, str]) -> None:
-    page = opened(roles.READER, "1")
+    page = opened(roles.READER, read_only=True)
     home = page.shows("/", "waits longer than max_wait")
     for figure in ("Queued Jobs\n2", "Active\n1", "Failed\n1", "Total Jobs\n6"):
         assert figure in home
@@ -133,7 +130,7 @@ def test_each_page_and_each_filter_shows_what_is_there(opened: Any, jobs: dict[s
 
 
 def test_each_button_of_an_operator_does_what_it_says(opened: Any, jobs: dict[str, str], conn: Connection) -> None:
-    page = opened(roles.OPERATOR, "0")
+    page = opened(roles.OPERATOR, read_only=False)
 
     def in_the_list(job: str, intent: str) -> None:
         page.send("/queues/greet", jobId=jobs[job], intent=intent)
@@ -162,7 +159,7 @@ def test_each_button_of_an_operator_does_what_it_says(opened: Any, jobs: dict[st
 
 
 def test_its_forms_send_jobs_and_say_what_is_refused(opened: Any, conn: Connection) -> None:
-    page = opened(roles.OPERATOR, "0")
+    page = opened(roles.OPERATOR, read_only=False)
     schema = '{"type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": false}'
     conn.cursor().execute("UPDATE zeke_jobs.task SET payload_schema = %s WHERE id = 'greet'", (schema,))
     sent = page.send("/send", queueName="greet", data='{"n": 7}', singletonKey="by hand")
@@ -174,7 +171,7 @@ def test_its_forms_send_jobs_and_say_what_is_refused(opened: Any, conn: Connecti
 
 
 def test_up_starts_it_beside_the_workers_read_only_and_ends_it_too(program: list[str]) -> None:
-    with up_in_a_folder(greets=True) as up:
+    with up_in_a_folder(GREETS) as up:
         up.env["PATH"] += os.pathsep + str(Path(program[1]).parent)
         port = free_port()
         up.start("--dashboard", "--port", str(port))
@@ -186,15 +183,13 @@ def test_up_starts_it_beside_the_workers_read_only_and_ends_it_too(program: list
 
 
 def test_up_says_what_the_dashboard_needs_and_starts_nothing() -> None:
-    with up_in_a_folder(greets=True) as up:
+    with up_in_a_folder(GREETS) as up:
+        up.env["PATH"] = str(up.folder)
         npm = "expected the npm package of the dashboard in node_modules, got none\n  help: npm install @pg-boss/dashboard@1.9.0"
-        for programs, expected in (([], "expected Node.js on the PATH for the dashboard, got none"), (["node"], npm)):
-            (up.folder / "bin").mkdir(exist_ok=True)
-            for name in programs:
-                (up.folder / "bin" / name).write_text("#!/bin/sh\n")
-                (up.folder / "bin" / name).chmod(0o755)
-            up.env["PATH"] = str(up.folder / "bin")
+        for expected in ("expected Node.js on the PATH for the dashboard, got none", npm):
             up.start("--dashboard")
             assert up.wait() == 2
             assert expected in up.text
+            (up.folder / "node").write_text("#!/bin/sh\n")
+            (up.folder / "node").chmod(0o755)
         assert not (up.folder / ".zeke").exists()

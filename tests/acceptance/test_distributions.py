@@ -6,13 +6,12 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests import distributions
-from tests.acceptance.installed import HANDLER, JOBS
-from tests.fleet import ROOT, Fleet, bare_environment, eventually
+from tests.acceptance.running import GREETS
+from tests.fleet import ROOT, Fleet, bare_environment
 
 #: The packages in NEWS read pages, and SERVER contains PostgreSQL; a sender or a worker needs no such package.
 NEWS = {"cssselect", "feedparser", "httpx", "lxml", "lxml-html-clean", "trafilatura", "zeke-news"}
@@ -21,36 +20,36 @@ PAGE = (ROOT / "docs/installing.md").read_text()
 SIZES = dict(re.findall(r"(?m)^\| `pip install '?([\w\[\],-]+)'?` \| .* \| (\d+) MB \|$", PAGE))
 
 
-class Environments:
-    """Each combination of distributions and extras is installed once, at its first use."""
-
-    def __init__(self, folder: Path, wheels: dict[str, Path]) -> None:
-        self.folder, self.wheels = folder, wheels
-
-    @functools.cache  # noqa: B019 (it lives as long as the run)
-    def make(self, wanted: str) -> Path:
-        if "local" in wanted:
-            pytest.importorskip("wordllama", reason="wordllama has no wheel for this Python")
-        venv = self.folder / re.sub(r"\W+", "-", wanted).strip("-")
-        distributions.install(venv, self.wheels, wanted)
-        return venv
-
-    def run(self, wanted: str, *command: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-        how: dict[str, Any] = {"cwd": cwd, "env": {**bare_environment(), "PYTHONDONTWRITEBYTECODE": "1", **env}}
-        program = self.make(wanted) / "bin" / command[0]
-        return subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False, **how)
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def environments(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path]) -> Environments:
-    return Environments(tmp_path_factory.mktemp("environments"), wheels)
+def environment(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path]) -> Callable[[str], Path]:
+    """Install each combination of distributions and extras once, at its first use."""
+
+    @functools.cache
+    def make(wanted: str) -> Path:
+        if "local" in wanted:
+            pytest.importorskip("wordllama", reason="wordllama has no wheel for this Python")
+        venv = tmp_path_factory.mktemp("environment")
+        distributions.install(venv, wheels, wanted)
+        return venv
+
+    return make
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "greet.py").write_text(HANDLER)
-    (tmp_path / "jobs.yaml").write_text(JOBS)
-    return tmp_path
+def run(environment: Callable[[str], Path], tmp_path: Path) -> Run:
+    """Run a command of a combination, by default in a folder with a jobs.yaml and its handler."""
+    for name, text in GREETS.items():
+        (tmp_path / name).write_text(text)
+
+    def run(wanted: str, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
+        known = {**bare_environment(), "PYTHONDONTWRITEBYTECODE": "1", **env}
+        program = [str(environment(wanted) / "bin" / command[0]), *command[1:]]
+        return subprocess.run(program, capture_output=True, text=True, check=False, cwd=tmp_path, env=known)
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -79,7 +78,8 @@ def test_a_combination_brings_its_part_and_no_more_than_the_page_says(
     found = distributions.brought(wheels, wanted)
     assert brings <= found.keys()
     assert leaves_out & found.keys() == set()
-    assert sum(package.size for package in found.values()) / 1e6 <= int(SIZES[wanted])
+    size = sum(source.stat().st_size for files in found.values() for source, _ in files)
+    assert size / 1e6 <= int(SIZES[wanted])
     assert int(SIZES["zeke-jobs"]) <= 60
 
 
@@ -92,26 +92,23 @@ print(*{name.partition(".")[0] for name in sys.modules})
 """
 
 
-def test_each_module_of_zeke_jobs_imports_alone_without_the_pipeline(
-    environments: Environments, tmp_path: Path
-) -> None:
-    done = environments.run("zeke-jobs", "python", "-c", IMPORT_ALL, cwd=tmp_path)
+def test_each_module_of_zeke_jobs_imports_alone_without_the_pipeline(run: Run) -> None:
+    done = run("zeke-jobs", "python", "-c", IMPORT_ALL)
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split()) & {"actors", "feedparser", "httpx", "lxml", "trafilatura"} == set()
 
 
 def test_a_worker_of_zeke_jobs_alone_runs_a_users_own_package_actors(
-    environments: Environments, fleet: Fleet, folder: Path
+    environment: Callable[[str], Path], run: Run, fleet: Fleet, tmp_path: Path
 ) -> None:
-    venv = environments.make("zeke-jobs")
-    (folder / "actors").mkdir()
-    (folder / "greet.py").rename(folder / "actors" / "greet.py")
-    (folder / "actors" / "__init__.py").touch()
-    (folder / "jobs.yaml").write_text(JOBS.replace("greet:greet", "actors.greet:greet"))
-    worker = fleet.run(str(venv / "bin" / "dramatiq"), "zeke_jobs.actors", "-p", "1", "-t", "2", PYTHONPATH="")
-    eventually(lambda: "Worker process is ready" in worker.text(), fleet=fleet)
-    send = ("zeke-jobs", "send", "greet", "name=Ada", "--wait")
-    sent = environments.run("zeke-jobs", *send, cwd=folder, DATABASE_URL=fleet.database)
+    (tmp_path / "actors").mkdir()
+    (tmp_path / "greet.py").rename(tmp_path / "actors" / "greet.py")
+    (tmp_path / "actors" / "__init__.py").touch()
+    (tmp_path / "jobs.yaml").write_text(GREETS["jobs.yaml"].replace("greet:greet", "actors.greet:greet"))
+    program = str(environment("zeke-jobs") / "bin" / "dramatiq")
+    worker = fleet.run(program, "zeke_jobs.actors", "-p", "1", "-t", "2", PYTHONPATH="")
+    worker.wait_for("Worker process is ready")
+    sent = run("zeke-jobs", "zeke-jobs", "send", "greet", "name=Ada", "--wait", DATABASE_URL=fleet.database)
     assert (sent.returncode, sent.stdout.splitlines()[-1]) == (0, '"Hello, Ada"'), sent.stderr + worker.text()
 
 
@@ -127,14 +124,14 @@ OTEL = "from zeke_jobs.worker import tracing; print(type(tracing.start()).__name
         (("python", "-c", OTEL), "help: pip install 'zeke-jobs[otel]'\n"),
     ],
     ids=["embedded", "plot", "otel"],
-)  # fmt: skip
+)
 def test_a_missing_extra_is_named_with_the_command_that_brings_it(
-    environments: Environments, folder: Path, command: tuple[str, ...], message: str
+    run: Run, tmp_path: Path, command: tuple[str, ...], message: str
 ) -> None:
-    done = environments.run("zeke-jobs", *command, cwd=folder, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+    done = run("zeke-jobs", *command, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
     assert done.returncode
     assert done.stderr.endswith(message), done.stderr
-    assert not (folder / ".zeke").exists()
+    assert not (tmp_path / ".zeke").exists()
 
 
 @pytest.mark.parametrize(
@@ -147,17 +144,17 @@ def test_a_missing_extra_is_named_with_the_command_that_brings_it(
     ],
     ids=lambda value: value if value.startswith("zeke") else "",
 )  # fmt: skip
-def test_an_extra_works_alone(environments: Environments, folder: Path, wanted: str, code: str, expected: str) -> None:
-    done = environments.run(wanted, "python", "-c", code, cwd=folder)
+def test_an_extra_works_alone(run: Run, wanted: str, code: str, expected: str) -> None:
+    done = run(wanted, "python", "-c", code)
     assert (done.returncode, done.stdout.strip()) == (0, expected), done.stderr
 
 
 def test_with_news_the_pipelines_jobs_yaml_is_fine_and_its_tables_are_there(
-    environments: Environments, new_database: Callable[..., str], tmp_path: Path
+    run: Run, new_database: Callable[..., str], tmp_path: Path
 ) -> None:
     (tmp_path / "jobs.yaml").write_text((ROOT / "jobs.yaml").read_text())
     url = new_database()
     for command in (("zeke-jobs", "check"), ("zeke-jobs", "migrate"), ("zeke-news", "stories", "--json")):
-        done = environments.run("zeke-jobs[news]", *command, cwd=tmp_path, DATABASE_URL=url)
+        done = run("zeke-jobs[news]", *command, DATABASE_URL=url)
         assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout) == []

@@ -4,8 +4,8 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -77,20 +77,12 @@ class Bouncer:
 
 
 @pytest.fixture
-def make_bouncer(server_url: str) -> Iterator[Callable[[int], Bouncer]]:
-    with ExitStack() as stack:
-
-        def make(pool_size: int) -> Bouncer:
-            made = Bouncer(stack.enter_context(open_folder("pgb")), server_url, pool_size)
-            stack.callback(made.stop)
-            return made
-
-        yield make
-
-
-@pytest.fixture
-def bouncer(make_bouncer: Callable[[int], Bouncer]) -> Bouncer:
-    return make_bouncer(6)
+def bouncer(server_url: str, request: pytest.FixtureRequest) -> Iterator[Bouncer]:
+    """Start a PgBouncer with six sessions, or as many as the test asks for."""
+    with open_folder("pgb") as folder:
+        made = Bouncer(folder, server_url, getattr(request, "param", 6))
+        yield made
+        made.stop()
 
 
 @pytest.fixture
@@ -133,7 +125,7 @@ def test_jobs_run_once_within_their_limit_commit_with_their_writes_and_are_pause
         assert zeke_jobs.status(paused.id).status == "created"
         actions.resume(through, "task/tick")
         assert zeke_jobs.wait(paused.id, timeout=10) == 0
-    conn.cursor().execute("DELETE FROM trace")
+    query(conn, "DELETE FROM trace")
     job = zeke_jobs.send("query")
     eventually(lambda: scalar(conn, "SELECT count(*) FROM trace"), 20, workers)
     began = time.monotonic()
@@ -154,49 +146,47 @@ def test_workers_outlive_a_restart_of_the_pooler(workers: Fleet, conn: Connectio
     assert scalar(conn, DONE) == 60
 
 
-def test_a_migration_that_needs_a_session_is_refused_with_what_to_do(pooled: str) -> None:
-    concurrent = migrate.Migration("zeke_jobs", "9999_index.sql", "SELECT 1", in_transaction=False, breaking=False)
-    said = "run zeke-jobs migrate with the server's own address"
-    with closing(connect(pooled)) as conn, pytest.raises(MigrationError, match=said):
-        migrate._apply(conn, concurrent)
-
-
-def test_why_doctor_and_the_board_look_through_the_pooler(fleet: Fleet, pooled: str, conn: Connection) -> None:
+def test_why_doctor_and_the_board_look_through_the_pooler_and_a_migration_that_needs_a_session_is_refused(
+    fleet: Fleet, pooled: str, conn: Connection
+) -> None:
     applying.sync(conn, config.load(fleet.configure(TASKS)))
     job = zeke_jobs.send("work").id
     with closing(connect(pooled)) as through:
         assert [reason.kind for reason in why(through, job).reasons] == ["unserved"]
         assert [one.id for one in panes.read(through, "work").waiting] == [job]
         assert shown(through, "enable_seqscan") == "on"
+        concurrent = migrate.Migration("zeke_jobs", "9999_index.sql", "SELECT 1", in_transaction=False, breaking=False)
+        with pytest.raises(MigrationError, match="run zeke-jobs migrate with the server's own address"):
+            migrate._apply(through, concurrent)
     report = examine(pooled)
     assert "unserved" in {one.id for one in report.findings}
     assert not report.skipped
 
 
-@pytest.mark.parametrize(
-    ("said", "through", "direct"), [(None, False, True), ("on", True, True), ("off", False, False)]
-)
 def test_a_pooler_is_recognised_and_listening_can_be_forced_and_forbidden(
-    pooled: str, conn: Connection, monkeypatch: pytest.MonkeyPatch, said: str | None, *, through: bool, direct: bool
+    pooled: str, conn: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if said:
-        monkeypatch.setenv(environment.LISTEN, said)
-    with closing(connect(pooled)) as other:
-        assert (pool.is_pooled(other), pool.can_listen(other)) == (True, through)
-    assert (pool.is_pooled(conn), pool.can_listen(conn)) == (False, direct)
+    with closing(connect(pooled)) as through:
+        assert (pool.is_pooled(through), pool.is_pooled(conn)) == (True, False)
+        assert (pool.can_listen(through), pool.can_listen(conn)) == (False, True)
+        monkeypatch.setenv(environment.LISTEN, "on")
+        assert (pool.can_listen(through), pool.can_listen(conn)) == (True, True)
+        monkeypatch.setenv(environment.LISTEN, "off")
+        assert (pool.can_listen(through), pool.can_listen(conn)) == (False, False)
 
 
 def shown(conn: Connection, setting: str) -> Any:
     return scalar(conn, f"SHOW {setting}")
 
 
+@pytest.mark.parametrize("bouncer", [1], indirect=True)  # All clients share one session.
 def test_our_settings_follow_us_alone_in_a_session_that_others_share(
-    make_bouncer: Any, database: str, conn: Connection
+    bouncer: Bouncer, database: str, conn: Connection
 ) -> None:
     boss.install(conn, "12", "old-mail", schema="old")
     boss.put(conn, "old-mail", {}, schema="old")
     conn.cursor().execute(f"ALTER DATABASE {urlsplit(database).path[1:]} SET timezone TO 'America/New_York'")
-    url = make_bouncer(1).at(database)  # All clients share one session.
+    url = bouncer.at(database)
     with closing(connect(url)) as ours, closing(psycopg2.connect(url)) as theirs:
         theirs.autocommit = True
         theirs.cursor().execute("SET timezone TO 'Asia/Tokyo'")
@@ -209,11 +199,12 @@ def test_our_settings_follow_us_alone_in_a_session_that_others_share(
             assert shown(theirs, "search_path") == before
 
 
-def test_we_leave_nothing_in_sessions_that_others_use_next(make_bouncer: Any, database: str, conn: Connection) -> None:
+@pytest.mark.parametrize("bouncer", [1], indirect=True)  # All clients share one session.
+def test_we_leave_nothing_in_sessions_that_others_use_next(bouncer: Bouncer, database: str, conn: Connection) -> None:
     name = urlsplit(database).path[1:]
     conn.cursor().execute(f"ALTER DATABASE {name} SET default_transaction_isolation TO 'repeatable read'")
     conn.cursor().execute(f"ALTER DATABASE {name} SET plan_cache_mode TO force_custom_plan")
-    url = make_bouncer(1).at(database)
+    url = bouncer.at(database)
     with pytest.raises(ConfigurationError, match=r"to be read committed by default.*got repeatable read"):
         connect(url)
     with closing(psycopg2.connect(url)) as theirs:

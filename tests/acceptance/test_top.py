@@ -4,9 +4,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import psutil
 import pytest
@@ -17,9 +16,7 @@ from tests.fleet import Fleet, eventually, scalar
 from zeke_jobs import config
 from zeke_jobs.revisions import applying
 
-needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: apt-get install tmux")
-pytestmark = needs_tmux
-
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: apt-get install tmux")
 JOBS = """
     version: 1
     tasks:
@@ -27,19 +24,20 @@ JOBS = """
       extract-highlights: {handler: "H:work", cron: "0 6 * * *"}
       fetch-content: {handler: "H:fail", retry: {limit: 0}}
     """
-
-
 #: The script runs ``top``, and prints its status and whether the terminal is unchanged.
 AROUND = """trap : INT; before=$(stty -g); "$0" top; status=$?
   [ "$before" = "$(stty -g)" ] && echo ended $status as it was; sleep 60"""
 
 
 class Terminal:
-    """The terminal is a window of a tmux server."""
+    """``top`` runs in a window of a tmux server, whose shell exports the size of another terminal."""
 
-    def __init__(self, folder: Path, command: str, env: dict[str, str]) -> None:
-        self.tmux = ["tmux", "-S", str(folder / "tmux.socket"), "-f", "/dev/null"]
+    def __init__(self, fleet: Fleet) -> None:
+        self.tmux = ["tmux", "-S", str(fleet.folder / "tmux.socket"), "-f", "/dev/null"]
+        env = {"COLUMNS": "20", "LINES": "5", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": str(fleet.folder)}
+        env["DATABASE_URL"] = fleet.database
         set_env = [part for name, value in env.items() for part in ("-e", f"{name}={value}")]
+        command = shlex.join(["sh", "-c", AROUND, str(Path(sys.executable).parent / "zeke-jobs")])
         self.run("new-session", "-d", "-x", "80", "-y", "24", *set_env, command)
         self.run("set-option", "remain-on-exit", "on")
 
@@ -55,63 +53,46 @@ class Terminal:
     def logs(self) -> str:
         return self.run("capture-pane", "-p")
 
-    def close(self) -> None:
-        subprocess.run([*self.tmux, "kill-server"], check=False, capture_output=True, timeout=30)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.run("kill-server")
 
 
-@pytest.fixture
-def open_top(fleet: Fleet, tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
-    opened: list[Terminal] = []
-
-    def start(command: str = "") -> Terminal:
-        program = shlex.quote(str(Path(sys.executable).parent / "zeke-jobs"))
-        command = f"{command} {program}" if command else f"{program} top"
-        # A shell may export COLUMNS and LINES of another terminal, which top must ignore.
-        env = {
-            "COLUMNS": "20", "LINES": "5", "DATABASE_URL": fleet.database, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": str(tmp_path),
-        }  # fmt: skip
-        opened.append(Terminal(tmp_path, command, env))
-        return opened[-1]
-
-    yield start
-    for terminal in opened:
-        terminal.close()
-
-
-def test_keys_pause_a_task_open_a_job_and_cancel_one(fleet: Fleet, conn: Connection, open_top: Any) -> None:
+def test_keys_pause_a_task_open_a_job_and_cancel_one(fleet: Fleet, conn: Connection) -> None:
     fleet.serve(JOBS, conn)
     running = zeke_jobs.send("analyze-story", {"seconds": 240}).id
     waiting = zeke_jobs.send("analyze-story").id
     eventually(lambda: zeke_jobs.status(running).status == "active", 60, fleet)
-
-    top = open_top()
-    top.wait_for(str(running)[-8:])
-    for keys, words in (
-        (["p"], "pause task/analyze-story?"), (["y"], "task/analyze-story is paused"), ([], "‖ analyze-story"),
-        (["3"], str(waiting)), (["Enter"], "task/analyze-story is paused by"), (["Escape"], "3 waiting of analyze-story"),
-        (["2"], "2 running"), (["c"], f"cancel {running}?"), (["y"], f"{running}: "),  # "running, and being stopped", or "cancelled" if the worker was quick
-    ):  # fmt: skip
-        if keys:
-            top.run("send-keys", *keys)
-        top.wait_for(words)
-    assert scalar(conn, "SELECT target FROM zeke_jobs.pause") == "task/analyze-story"
-    eventually(lambda: zeke_jobs.status(running).status == "cancelled", 60, fleet)
-    top.run("send-keys", "q")
-    top.wait_for("Pane is dead (status 0")
+    with Terminal(fleet) as top:
+        top.wait_for(str(running)[-8:])
+        for keys, words in (
+            (["p"], "pause task/analyze-story?"), (["y"], "task/analyze-story is paused"), ([], "‖ analyze-story"),
+            (["3"], str(waiting)), (["Enter"], "task/analyze-story is paused by"), (["Escape"], "3 waiting of analyze-story"),
+            (["2"], "2 running"), (["c"], f"cancel {running}?"), (["y"], f"{running}: "),  # "running, and being stopped", or "cancelled" if the worker was quick
+        ):  # fmt: skip
+            if keys:
+                top.run("send-keys", *keys)
+            top.wait_for(words)
+        assert scalar(conn, "SELECT target FROM zeke_jobs.pause") == "task/analyze-story"
+        eventually(lambda: zeke_jobs.status(running).status == "cancelled", 60, fleet)
+        top.run("send-keys", "q")
+        top.wait_for("ended 0 as it was")
 
 
 def test_the_screen_follows_the_size_of_the_terminal_which_is_given_back_at_a_signal(
-    fleet: Fleet, conn: Connection, open_top: Callable[..., Terminal]
+    fleet: Fleet, conn: Connection
 ) -> None:
     applying.sync(conn, config.load(fleet.configure(JOBS)))
-    top = open_top(f"sh -c {shlex.quote(AROUND)}")
-    lines = top.wait_for("1 tasks")
-    assert [line.split()[0] for line in lines[2:5]] == ["analyze-story", "extract-highlights", "fetch-content"]
-    assert lines[23].rstrip().endswith("q quit")
-    top.run("set-option", "window-size", "manual")
-    top.run("resize-window", "-x", "100", "-y", "40")
-    top.wait_for("7 workers")
-    eventually(lambda: top.logs().split("\n")[39].rstrip().endswith("q quit"), 60)
-    children = psutil.Process(int(top.run("display-message", "-p", "#{pane_pid}"))).children(recursive=True)
-    next(child for child in children if "zeke-jobs" in " ".join(child.cmdline())).terminate()
-    assert "1 tasks" not in "\n".join(top.wait_for("ended 143 as"))
+    with Terminal(fleet) as top:
+        lines = top.wait_for("1 tasks")
+        assert [line.split()[0] for line in lines[2:5]] == ["analyze-story", "extract-highlights", "fetch-content"]
+        assert lines[23].rstrip().endswith("q quit")
+        top.run("set-option", "window-size", "manual")
+        top.run("resize-window", "-x", "100", "-y", "40")
+        top.wait_for("7 workers")
+        eventually(lambda: top.logs().split("\n")[39].rstrip().endswith("q quit"), 60)
+        children = psutil.Process(int(top.run("display-message", "-p", "#{pane_pid}"))).children(recursive=True)
+        next(child for child in children if "zeke-jobs" in " ".join(child.cmdline())).terminate()
+        assert "1 tasks" not in "\n".join(top.wait_for("ended 143 as it was"))

@@ -1,20 +1,23 @@
-"""``zeke-jobs up`` starts the system with one command, and one Ctrl-C ends it."""
+"""``zeke-jobs up`` starts the system with one command, and one Ctrl-C or the end of the work ends it."""
 
 import json
+import signal
 from collections.abc import Iterator
+from uuid import UUID
 
 import psutil
 import pytest
+from psycopg2.extensions import connection as Connection
 
-from tests.acceptance.installed import HANDLER, JOBS
-from tests.acceptance.running import Up, up_in_a_folder
-from tests.fleet import eventually
+import zeke_jobs
+from tests.acceptance.running import GREETS, HANDLER, JOBS, Up, up_in_a_folder
+from tests.fleet import eventually, scalar
 from zeke_jobs.postgres.own_server import server_folder
 
 
 @pytest.fixture
 def up() -> Iterator[Up]:
-    with up_in_a_folder(greets=True) as made:
+    with up_in_a_folder(GREETS) as made:
         yield made
 
 
@@ -35,10 +38,10 @@ def test_it_runs_jobs_restarts_what_dies_and_leaves_nothing_when_it_is_stopped(u
     assert looked.strip() == "1"
     # A second ``up`` in the folder is refused.
     second = up.run("zeke-jobs up; echo ended $?")
-    assert f"got `zeke-jobs up` (process {up.process.pid}), which runs already" in second
+    assert f"got `zeke-jobs up` (process {up.command.pid}), which runs already" in second
     assert second.endswith("ended 1\n")
     # ``up`` restarts killed workers.
-    next(p for p in psutil.Process(up.process.pid).children() if "dramatiq" in " ".join(p.cmdline())).kill()
+    next(p for p in psutil.Process(up.command.pid).children() if "dramatiq" in " ".join(p.cmdline())).kill()
     up.wait_for("Worker process is ready", times=2)
     assert greet(up, "Bob") == "Hello, Bob"
     assert up.stop() == 0, up.text
@@ -53,8 +56,8 @@ def test_what_it_started_ends_when_it_is_killed_and_for_machines_every_line_is_j
     up.wait_for("Worker process is ready")
     whole = up.text.rpartition("\n")[0].splitlines()
     assert {json.loads(line)["level"] for line in whole} == {"info"}
-    up.process.kill()
-    up.process.wait(10)
+    up.command.process.kill()
+    up.command.wait(10)
     eventually(lambda: up.left() == [], 30)
 
 
@@ -86,3 +89,100 @@ def test_reload_takes_a_good_change_and_refuses_a_broken_one(up: Up) -> None:
     (up.folder / "greet.py").write_text(HANDLER)
     up.wait_for("Worker process is ready", times=3)
     assert greet(up, "Ada") == "Hello, Ada"
+
+
+# ── --until-idle: it runs all due jobs and ends, and its exit status gives the result
+
+WORK = """\
+import time
+
+from zeke_jobs import Context, Payload
+
+class Work(Payload):
+    fails: int = 0
+    seconds: float = 0.0
+    children: int = 0
+
+def work(payload: Work, ctx: Context) -> None:
+    time.sleep(payload.seconds)
+    for _ in range(payload.children):
+        ctx.send("work", {"children": payload.children - 1})
+    if ctx.attempt <= payload.fails:
+        raise ValueError("not yet")
+"""
+TASKS = """\
+version: 1
+tasks:
+  work: {handler: 'work:work', retry: {limit: 1, delay: 1s}}
+  nightly: {handler: 'work:work', queue: nightly}
+  paused: {handler: 'work:work', paused: true}
+  line: {handler: 'work:work', order: strict, retry: {limit: 0}}
+"""
+
+
+@pytest.fixture
+def idle(database: str) -> Iterator[Up]:
+    with up_in_a_folder({"jobs.yaml": TASKS, "work.py": WORK}, DATABASE_URL=database) as made:
+        assert "in force" in made.run("zeke-jobs apply")
+        yield made
+
+
+def send(task: str, count: int = 1, /, **options: object) -> list[UUID]:
+    payload = options.pop("payload", {})
+    return [zeke_jobs.send(task, payload, **options).id for _ in range(count)]  # type: ignore[arg-type]
+
+
+def states(*jobs: UUID) -> set[str]:
+    return {zeke_jobs.status(job).status for job in jobs}
+
+
+def run(up: Up, *options: str) -> int:
+    up.start("--until-idle", *options)
+    return up.wait()
+
+
+def test_it_ends_with_0_once_nothing_is_due_and_retries_of_its_own_are_over(idle: Up, conn: Connection) -> None:
+    done = [*send("work", 5), *send("work", payload={"fails": 1}), *send("work", payload={"children": 2})]
+    done += send("nightly")
+    left = [*send("work", delay=3600), *send("paused")]
+    assert run(idle) == 0, idle.text
+    assert "no job failed" in idle.text
+    assert "Starting Periodiq" not in idle.text
+    assert (states(*done), states(*left)) == ({"completed"}, {"created"})
+    # The count includes the jobs that these jobs sent, and the jobs that those sent in turn.
+    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.job WHERE state = 'completed'") == len(done) + 2 + 2
+    assert run(idle) == 0, idle.text  # No job is due.
+
+
+def test_it_ends_with_1_and_names_the_job_that_failed_for_good(idle: Up) -> None:
+    (failed,) = send("work", payload={"fails": 9})
+    first, behind = send("line", 2, payload={"fails": 1}, key="k")
+    assert run(idle) == 1, idle.text
+    assert f"failed: work {failed}: ValueError: not yet" in idle.text
+    assert f"failed: line {first}: ValueError: not yet" in idle.text
+    assert states(behind) == {"created"}  # The failed job still holds its key.
+    assert run(idle) == 0, idle.text  # Earlier failures do not count.
+
+
+def test_one_queue_alone_is_worked_off(idle: Up) -> None:
+    wanted, other = *send("nightly"), *send("work")
+    assert run(idle, "--queue", "nightly") == 0, idle.text
+    assert (states(wanted), states(other)) == ({"completed"}, {"created"})
+    assert run(idle, "--queue", "nightli") == 2
+    assert "did you mean 'nightly'?" in idle.text
+
+
+def test_a_run_that_is_stopped_or_has_no_folder_for_its_answers_is_no_success(idle: Up) -> None:
+    (job,) = send("work", payload={"seconds": 2})
+    idle.env["ZEKE_JOBS_RUN"] = str(idle.folder / "work.py")
+    assert run(idle) == 2, idle.text
+    assert "expected a folder for sockets in ZEKE_JOBS_RUN" in idle.text
+    assert "ended by the error above before the work was done" in idle.text
+    assert "no job failed" not in idle.text
+    assert states(job) == {"created"}
+    del idle.env["ZEKE_JOBS_RUN"]
+    idle.start("--until-idle")
+    eventually(lambda: zeke_jobs.status(job).started_on, 30)  # A job that is only claimed would be handed back.
+    assert idle.stop(signal.SIGTERM) == 130, idle.text
+    assert "stopped before the work was done" in idle.text
+    assert states(job) == {"completed"}  # The job had time to end.

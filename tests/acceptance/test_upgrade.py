@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 import pytest
@@ -35,55 +35,45 @@ TASKS = """
 NEXT_MIGRATION = """-- What a later release may bring.
 ALTER TABLE zeke_jobs.queue ADD COLUMN of_the_next_release text NOT NULL DEFAULT 'nothing';
 CREATE INDEX queue_of_the_next_release ON zeke_jobs.queue (of_the_next_release) WHERE state = 'consumed';
-DO $$
-DECLARE
-  v_text text;
-BEGIN
-  FOR v_text IN
-    SELECT pg_get_functiondef(p.oid) FROM pg_proc AS p
-    WHERE p.pronamespace = 'zeke_jobs'::regnamespace AND p.proname IN ('claim', 'complete_and_claim', 'finish', 'enqueue')
-  LOOP
-    EXECUTE v_text;
-  END LOOP;
-END
-$$;
+DO $$ BEGIN
+  EXECUTE (
+    SELECT string_agg(pg_get_functiondef(oid), ';') FROM pg_proc
+    WHERE pronamespace = 'zeke_jobs'::regnamespace AND proname IN ('claim', 'complete_and_claim', 'finish', 'enqueue'));
+END $$;
 """
 
 
-class Release:
+class Release(NamedTuple):
     """A release of the package is in a folder that comes first on Python's path."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.path = folder, f"{folder}{os.pathsep}{ROOT}"
-        text = (folder / "zeke_jobs/__init__.py").read_text()
-        [self.version] = re.findall(r'^__version__ = "(.*)"', text, re.MULTILINE)
+    folder: Path
+    version: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}{os.pathsep}{ROOT}"
 
     def migrations(self) -> set[str]:
         return {path.name for path in (self.folder / "zeke_jobs/sql/migrations").iterdir()}
-
-
-def previous() -> str | None:
-    """Return the commit of the previous release, if any."""
-    if named := os.environ.get("ZEKE_TEST_PREVIOUS"):
-        return named
-    command = ["git", "describe", "--tags", "--abbrev=0", "--match=v[0-9]*"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip() or None
 
 
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, Release]:
     old, new = (tmp_path_factory.mktemp("releases") / name for name in ("old", "new"))
     shutil.copytree(ROOT / "zeke_jobs", new / "zeke_jobs", ignore=shutil.ignore_patterns("__pycache__"))
-    if commit := previous():
+    newest = ["git", "describe", "--tags", "--abbrev=0", "--match=v[0-9]*"]
+    tag = subprocess.run(newest, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    if commit := os.environ.get("ZEKE_TEST_PREVIOUS") or tag:
         archive = subprocess.run(["git", "archive", commit, "zeke_jobs"], cwd=ROOT, check=True, capture_output=True)
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
             files.extractall(old, filter="data")
     else:
         shutil.copytree(new, old)
         (new / "zeke_jobs/sql/migrations/9999_next.sql").write_text(NEXT_MIGRATION)
-    module = new / "zeke_jobs/__init__.py"  # Two releases never share a version.
-    module.write_text(re.sub(r'^(__version__ = ")[^"]*"', r'\g<1>9.9.9"', module.read_text(), flags=re.MULTILINE))
-    return Release(old), Release(new)
+    module = "zeke_jobs/__init__.py"
+    text, version = (new / module).read_text(), re.compile(r'^__version__ = "(.*)"', re.MULTILINE)
+    (new / module).write_text(version.sub('__version__ = "9.9.9"', text))  # Two releases never share a version.
+    return Release(old, version.findall((old / module).read_text())[0]), Release(new, "9.9.9")
 
 
 @contextmanager

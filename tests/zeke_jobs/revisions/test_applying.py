@@ -183,6 +183,8 @@ def test_a_restart_puts_a_first_file_in_force_and_no_changed_one(
     assert applying.sync(conn, base).is_file
     monkeypatch.delenv("ZEKE_JOBS_RESTART")
     assert applying.sync(conn, draft).revision == 2
+    older = applying.sync(conn, base)  # A process with an older file does not roll back the others.
+    assert (older.revision, older.is_file, older.file_revision) == (2, False, 1)
 
 
 SCORE = "  score: {{handler: 'H:say'{}}}\n"
