@@ -20,14 +20,8 @@ def make_task(conn: Connection) -> Callable[..., None]:
 
     def make(task_id: str, model: type[BaseModel] | None = None, **columns: Any) -> None:
         schema = None if model is None else json.dumps(model.model_json_schema(by_alias=False))
-        row = {
-            "id": task_id,
-            "queue": "default",
-            "definition": "{}",
-            "payload_schema": schema,
-            "revision": 1,
-            **columns,
-        }
+        usual = {"queue": "default", "definition": "{}", "payload_schema": schema, "revision": 1}
+        row = {"id": task_id, **usual, **columns}
         names = ", ".join(row)
         values = ", ".join(f"%({name})s" for name in row)
         changes = ", ".join(f"{name} = excluded.{name}" for name in row)
@@ -62,7 +56,6 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
 
     def call(*arguments: object) -> Ran:
         capsys.readouterr()
-        status = run(app, "zeke-jobs", [str(argument) for argument in arguments])
-        return Ran(status, *capsys.readouterr())
+        return Ran(run(app, "zeke-jobs", [str(argument) for argument in arguments]), *capsys.readouterr())
 
     return call

@@ -21,12 +21,12 @@ def nested(depth: int) -> Any:
     return value
 
 
-numbers = st.one_of(
-    st.integers(),
-    st.floats(allow_nan=False),
-    st.integers(min_value=-(2**64), max_value=2**64),
-    _digits.map(lambda digits: 10**digits),
-    st.sampled_from([LARGEST_NUMBER, -LARGEST_NUMBER, 5e-324, -0.0, 1e16, 2**63 - 1, -(2**63)]),
+numbers = (
+    st.integers()
+    | st.floats(allow_nan=False)
+    | st.integers(min_value=-(2**64), max_value=2**64)
+    | _digits.map(lambda digits: 10**digits)
+    | st.sampled_from([LARGEST_NUMBER, -LARGEST_NUMBER, 5e-324, -0.0, 1e16, 2**63 - 1, -(2**63)])
 )
 """Numbers that Python has, some of which no row may hold."""
 

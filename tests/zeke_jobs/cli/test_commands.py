@@ -13,7 +13,7 @@ from pydantic import Field
 import zeke_jobs
 from tests.each import each
 from tests.fleet import query
-from tests.zeke_jobs.commands import Cli, MakeTask
+from tests.zeke_jobs.commands import Cli, MakeTask, Patch
 from tests.zeke_jobs.sql import change
 from zeke_jobs.client.many import Change
 from zeke_jobs.payload.model import Payload
@@ -29,16 +29,11 @@ class Oneoff(Payload):
 
 @pytest.fixture
 def tasks(make_task: MakeTask) -> None:
-    make_task("ingest-oneoff", Oneoff, aliases=["oneoff"], definition='{"concurrency": {"limit": 2}}')
+    make_task("ingest-oneoff", Oneoff, aliases=["oneoff"], definition='{"concurrency": {"limit": 2}, "max_wait": "1m"}')
     make_task("pull", None, cron='{"at": "*/5 * * * *"}')
 
 
-# ── send
-
-
-def test_a_payload_is_given_as_fields_that_are_read_as_the_task_needs_it_or_as_json_or_from_standard_input(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_payload_is_given_as_fields_or_json_or_standard_input(cli: Cli, monkeypatch: Patch) -> None:
     options = ("--priority", 5, "--delay", "1h")
     ran = cli("send", "oneoff", "url=123", "depth=2", 'tags=["a"]', *options, "--json")
     assert (ran.status, ran.json["task_id"]) == (0, "ingest-oneoff")
@@ -65,46 +60,33 @@ def test_a_send_that_waits_times_out_and_a_second_one_says_that_the_job_was_ther
     assert ran.status == 1
     (job,) = zeke_jobs.jobs()
     assert ran.err.endswith(f"to end within 0.01 s, got created still\n  help: zeke-jobs why {job.id}\n")
-    ran = cli("send", "pull", "--idempotency-key", "k")
-    assert (ran.status, "was there already: pull, created" in ran.out) == (0, True)
+    cli("send", "pull", "--idempotency-key", "k").says("was there already: pull, created")
 
 
 @each(
-    ("arguments", "message"),
-    [
-        (["send", "onof", "url=u"], "error: expected the name of a task, got 'onof'; did you mean 'oneoff'?"),
-        (["send", "oneoff", "ulr=u"], "error: payload of ingest-oneoff does not fit:\n  ulr: expected a field of the payload"),
-        (["send", "oneoff", "depth=x", "url=u"], "depth: expected a whole number, got 'x'"),
-        (["send", "oneoff", "url"], "error: expected field=value or a JSON object, got 'url'"),
-        (["send", "oneoff", "[1]"], "got '[1]'"),
-        (["send", "oneoff", "{url}"], "got a fault in it"),
-        (["send", "pull", "--delay", "soon"], "expected a duration such as 30s, 5m or 1h30m, got 'soon'"),
-        (["send", "pull", "--run-at", "soon"], "expected a time such as"),
-        (["send", "pull", "--units", "tokens"], "expected --units as unit=amount, such as tokens=900, got 'tokens'"),
-        (["send"], "error: missing argument"),
-        (["send", "pull", "--dealy", "1s"], "error: no such option"),
-        (["status", "7"], "expected at least 4 characters of a job's id, got '7'"),
-        (["why", "pull"], "expected a job's id, its beginning or its end, got 'pull'"),
-        (["retry", "--task", "pul"], "expected the name of a task, got 'pul'; did you mean 'pull'?"),
-        (["jobs", "--status", "done"], "expected a status (created, retry"),
-        (["retry"], "expected ids, or filters (--task, --status, --newer, --older, --key, --error, --queue, --parent, --batch), got neither"),
-        (["retry", str(uuid.uuid4()), "--task", "pull"], "got both"),
-        (["prioritise", "--task", "pull", "--priority", "99999999999"], "expected priority of -100 to 100, got 99999999999"),
-        (["batch", "--limit", "99999999999"], "expected limit of 31 bits, got 99999999999"),
-        (["up", "--port", "3001"], "expected --port with --dashboard, whose port it is, got --port alone"),
-        (["nope"], "error: no such command 'nope'"),
-    ],
+    "arguments message",
+    (["send", "onof", "url=u"], "error: expected the name of a task, got 'onof'; did you mean 'oneoff'?"),
+    (["send", "oneoff", "ulr=u"], "error: payload of ingest-oneoff does not fit:\n  ulr: expected a field of the payload"),
+    (["send", "oneoff", "depth=x", "url=u"], "depth: expected a whole number, got 'x'"),
+    (["send", "oneoff", "url"], "error: expected field=value or a JSON object, got 'url'"),
+    (["send", "oneoff", "{url}"], "got a fault in it"),
+    (["send", "pull", "--delay", "soon"], "expected a duration such as 30s, 5m or 1h30m, got 'soon'"),
+    (["send", "pull", "--units", "tokens"], "expected --units as unit=amount, such as tokens=900, got 'tokens'"),
+    (["send"], "error: missing argument"),
+    (["send", "pull", "--dealy", "1s"], "error: no such option"),
+    (["status", "7"], "expected at least 4 characters of a job's id, got '7'"),
+    (["why", "pull"], "expected a job's id, its beginning or its end, got 'pull'"),
+    (["jobs", "--status", "done"], "expected a status (created, retry"),
+    (["retry"], "expected ids, or filters (--task, --status, --newer, --older, --key, --error, --queue, --parent, --batch), got neither"),
+    (["retry", str(uuid.uuid4()), "--task", "pull"], "got both"),
+    (["prioritise", "--task", "pull", "--priority", "99999999999"], "expected priority of -100 to 100, got 99999999999"),
+    (["up", "--port", "3001"], "expected --port with --dashboard, whose port it is, got --port alone"),
+    (["nope"], "error: no such command 'nope'"),
 )  # fmt: skip
 def test_a_users_mistake_is_one_message_and_status_2(cli: Cli, arguments: list[str], message: str) -> None:
     ran = cli(*arguments)
-    assert (ran.status, ran.out) == (2, "")
-    assert message in ran.err
-    assert ran.err.startswith("error: ")
-    assert "Traceback" not in ran.err
+    assert (ran.says(message, status=2), ran.err[:7], "Traceback" in ran.err) == ("", "error: ", False)
     assert list(zeke_jobs.jobs()) == []
-
-
-# ── status
 
 
 def test_status_shows_the_job_its_attempts_and_what_it_sent(cli: Cli, conn: Connection, make_task: MakeTask) -> None:
@@ -112,14 +94,11 @@ def test_status_shows_the_job_its_attempts_and_what_it_sent(cli: Cli, conn: Conn
     child = zeke_jobs.send("pull", parent=sent.id)
     attempts = '[{"attempt": 1, "outcome": "failed", "ended_on": "2026-01-02T03:04:05", "error": {"type": "OSError", "message": "no route"}}]'
     change(conn, sent.id, f"state = 'rejected', attempt = 1, attempts = '{attempts}', completed_on = now()")
-    ran = cli("status", sent.id)
-    assert ran.status == 0
-    assert str(sent.id) in ran.out
-    for part in (
-        "failed · OSError: no route", '{"url": "https://example.org/[a]"}', "\n  key       x\n",
-        f"{child.id} pull created", "  attempt 1: failed: OSError: no route\n",
-    ):  # fmt: skip
-        assert part in ran.out
+    shown = cli("status", sent.id).says(
+        str(sent.id), "failed · OSError: no route", '{"url": "https://example.org/[a]"}'
+    )
+    assert [part in shown for part in ("\n  key       x\n", f"{child.id} pull created")] == [True] * 2
+    assert "  attempt 1: failed: OSError: no route\n" in shown
     found = cli("status", sent.id, "--json").json
     assert (found["id"], found["status"], found["data"]) == (str(sent.id), "failed", {"url": "https://example.org/[a]"})
     assert found["children"] == [{"id": str(child.id), "task_id": "pull", "status": "created"}]
@@ -127,25 +106,20 @@ def test_status_shows_the_job_its_attempts_and_what_it_sent(cli: Cli, conn: Conn
     assert "\n  key " not in cli("status", zeke_jobs.send("per-key").id).out, "none was sent"
 
 
-# ── jobs and tasks
-
-
 def test_jobs_are_listed_and_filtered(cli: Cli, conn: Connection) -> None:
     first = zeke_jobs.send("oneoff", {"url": "u"})
     second = zeke_jobs.send("pull", parent=first.id, delay=3600)
     change(conn, first.id, "state = 'consumed', cancelled_on = now()")
-    ran = cli("jobs")
-    assert [line.split()[0] for line in ran.out.splitlines()] == ["id", str(second.id), str(first.id)]
-    assert "being cancelled" in ran.out
-    assert "not before" in ran.out
-    for filters in (
-        ["--task", "oneoff"],
-        ["--status", "active"],
-        ["--parent", first.id],
-        ["--newer", "1h", "--limit", "1"],
+    shown = cli("jobs").says("being cancelled", "not before")
+    assert [line.split()[0] for line in shown.splitlines()] == ["id", str(second.id), str(first.id)]
+    for filters, job in (
+        ("--task oneoff", first),
+        ("--status active", first),
+        (f"--parent {first.id}", second),
+        ("--newer 1h --limit 1", second),
     ):
-        (only,) = cli("jobs", "--json", *filters).json
-        assert only["id"] == str(second.id if "--parent" in filters or "--newer" in filters else first.id)
+        (only,) = cli("jobs", "--json", *filters.split()).json
+        assert only["id"] == str(job.id)
     assert cli("jobs", "--older", "1h").out == "no such jobs\n"
 
 
@@ -155,39 +129,29 @@ def test_tasks_are_listed_with_their_jobs_limit_and_cron(cli: Cli, conn: Connect
     oneoff, pull = cli("tasks", "--json").json
     assert (oneoff["id"], oneoff["queued"], oneoff["active"], oneoff["limit"]) == ("ingest-oneoff", 1, 0, 2)
     assert (pull["id"], pull["queued"], pull["active"], pull["cron"]) == ("pull", 0, 1, "*/5 * * * *")
-    assert pull["timezone"] == "UTC"
-    _, first, second = cli("tasks").out.splitlines()
-    assert (first.split()[:3], second.split()[:3]) == (
-        ["ingest-oneoff", "1", "2"],
-        ["pull", "1", "*/5"],
-    )  # A count of 0 is not shown.
-    assert "  */5 * * * * (UTC)" in second
+    assert (pull["timezone"], oneoff["max_wait"], "on_failed" in oneoff) == ("UTC", "1m", True)
+    _, first, second = cli("tasks").says("  */5 * * * * (UTC)").splitlines()  # A count of 0 is not shown.
+    assert (first.split()[:3], second.split()[:3]) == (["ingest-oneoff", "1", "2"], ["pull", "1", "*/5"])
     change(conn, zeke_jobs.send("oneoff", {"url": "v"}).id, "state = 'rejected', cancelled_on = zeke_jobs.now()")
     change(conn, zeke_jobs.send("oneoff", {"url": "w"}).id, "state = 'rejected'")
     assert cli("tasks", "--json").json[0]["failed"] == 1, "a cancelled job has not failed"
-
-
-# ── cancel and retry
 
 
 def test_cancel_says_what_it_did_and_exits_with_1_where_it_could_not(cli: Cli) -> None:
     sent = zeke_jobs.send("pull")
     ran = cli("cancel", sent.id, "--reason", "not needed")
     assert (ran.status, ran.out) == (0, f"{sent.id}: cancelled before it started\n")
-    waited = cli("status", sent.id, "--wait")
-    assert (waited.status, "cancelled · Cancelled: not needed" in waited.out) == (1, True)
+    cli("status", sent.id, "--wait").says("cancelled · Cancelled: not needed", status=1)
     again = cli("cancel", sent.id, "--json")
-    assert again.status == 1
-    assert again.json[0]["changed"] is False
+    assert (again.status, again.json[0]["changed"]) == (1, False)
     queued = zeke_jobs.send("pull")
     assert cli("cancel", queued.id, "01900000-0000-7000-8000-000000000000").status == 1
     assert zeke_jobs.status(queued.id).status == "created", "none is changed if one is unknown"
 
 
 def test_retry_works_by_id_and_by_filter_also_after_the_task_left_the_file(cli: Cli, conn: Connection) -> None:
-    sent = [zeke_jobs.send("pull") for _ in range(3)]
-    for one in sent:
-        zeke_jobs.cancel(one.id)
+    sent = zeke_jobs.send_many("pull", [{}] * 3)
+    zeke_jobs.cancel(task="pull")
     assert cli("retry", sent[0].id).out == f"{sent[0].id}: queued again, with a fresh retry limit\n"
     assert cli("retry", "--task", "pull", "--status", "cancelled").out == "2 jobs are queued again\n"
     assert cli("retry", "--task", "pull", "--newer", "1h") == (1, "0 jobs are queued again\n", "")
@@ -218,11 +182,10 @@ def test_a_dry_run_of_a_whole_batch_counts_what_is_changed(cli: Cli, conn: Conne
     for job_id in (active, stopped):
         change(conn, job_id, "state = 'rejected', completed_on = now()")
     assert sum(both("retry").values()) == 5
-    ran = cli("cancel", "--batch", "nope", "--dry-run")
-    assert (ran.status, ran.err) == (1, "error: expected the id of a batch, got 'nope'\n")
+    cli("cancel", "--batch", "nope", "--dry-run").says("error: expected the id of a batch, got 'nope'\n", status=1)
 
 
-def test_an_interrupted_change_says_at_least_how_many(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_change_says_at_least_how_many(cli: Cli, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.client.many._AT_ONCE", 2)
     zeke_jobs.send_many("pull", [{}] * 6)
     step, calls = Change._change, []
@@ -241,9 +204,6 @@ def test_an_interrupted_change_says_at_least_how_many(cli: Cli, monkeypatch: pyt
     assert sum(job.status == "cancelled" for job in zeke_jobs.jobs()) == 4
 
 
-# ── pause and resume
-
-
 def test_pause_paused_and_resume_say_what_they_did(cli: Cli, make_task: MakeTask) -> None:
     make_task("analyze-story")
     paused = cli("pause", "task/analyze-story", "--reason", "the model is down")
@@ -251,9 +211,7 @@ def test_pause_paused_and_resume_say_what_they_did(cli: Cli, make_task: MakeTask
     again = cli("pause", "task/analyze-story", "--reason", "quota").out
     assert again.startswith("task/analyze-story was paused already by ")
     assert again.endswith(" (the model is down); that pause stays\n")
-    listed = cli("paused").out
-    assert "task/analyze-story" in listed
-    assert "the model is down" in listed
+    cli("paused").says("task/analyze-story", "the model is down")
     (one,) = cli("paused", "--json").json
     assert (one["target"], one["reason"], one["waiting"]) == ("task/analyze-story", "the model is down", 0)
     assert cli("resume", "task/analyze-story").out == "task/analyze-story is resumed\n"
@@ -262,8 +220,6 @@ def test_pause_paused_and_resume_say_what_they_did(cli: Cli, make_task: MakeTask
     make_task("analyze-story", paused=True)
     assert "stays paused: jobs.yaml says so" in cli("resume", "task/analyze-story").out
 
-
-# ── parts of ids, logs and errors
 
 ONE, OTHER = UUID("01a21ebc-c810-7bd9-9f0b-58022d06086d"), UUID("01a21ebc-c1cb-7f4d-a4c6-b212d8d85016")
 TRACEBACK = 'Traceback (most recent call last):\n  File "greet.py", line 4, in greet\n    raise ValueError("boom")\nValueError: boom\n'
@@ -279,40 +235,29 @@ def two(tasks: None) -> None:
 @pytest.mark.usefixtures("two")
 def test_a_part_of_an_id_is_enough(cli: Cli, part: str) -> None:
     for command in ("status", "why"):
-        ran = cli(command, part)
-        assert ran.status == 0
-        assert ran.out.startswith(str(ONE))
+        assert cli(command, part).says().startswith(str(ONE))
 
 
 @pytest.mark.usefixtures("two")
-def test_where_several_jobs_fit_they_are_listed_and_none_is_touched(cli: Cli) -> None:
-    ran = cli("cancel", "2d06086d", "01a21ebc")
-    assert ran.status == 2
-    assert "expected more of the id, got '01a21ebc', which fits several jobs:" in ran.err
-    assert f"{ONE}  pull, created, sent " in ran.err
-    assert f"{OTHER}  pull, created, sent " in ran.err
+def test_of_several_jobs_none_is_touched_and_one_is_shown_with_tracebacks_and_logs(cli: Cli, conn: Connection) -> None:
+    cli("cancel", "2d06086d", "01a21ebc").says(
+        "expected more of the id, got '01a21ebc', which fits several jobs:",
+        f"{ONE}  pull, created, sent ",
+        f"{OTHER}  pull, created, sent ",
+        status=2,
+    )
     assert {zeke_jobs.status(job).status for job in (ONE, OTHER)} == {"created"}
-    ran = cli("why", "ffffffff")
-    assert ran.status == 1
-    assert "expected the beginning or the end of a job's id, got 'ffffffff': no job has it" in ran.err
-
-
-@pytest.mark.usefixtures("two")
-def test_a_failed_job_is_shown_with_the_traceback_of_each_attempt(cli: Cli, conn: Connection) -> None:
+    cli("why", "ffffffff").says(
+        "expected the beginning or the end of a job's id, got 'ffffffff': no job has it", status=1
+    )
     error = {"type": "ValueError", "message": "boom", "traceback": TRACEBACK}
     attempts = [{"attempt": n, "outcome": how, "error": error} for n, how in ((1, "retry"), (2, "failed"))]
     change(conn, ONE, f"state = 'rejected', attempt = 2, attempts = '{json.dumps(attempts)}', completed_on = now()")
+    indented = "\n".join(f"      {line}" for line in TRACEBACK.splitlines())
     for command in ("status", "why"):
-        shown = cli(command, "2d06086d").out
-        assert "\n".join(f"      {line}" for line in TRACEBACK.splitlines()) in shown
-        assert "\n      the same traceback as attempt 1\n" in shown
-    data = cli("status", "2d06086d", "--json").json
-    assert data["attempts"][0]["error"]["traceback"] == TRACEBACK.splitlines()
+        cli(command, "2d06086d").says(indented, "\n      the same traceback as attempt 1\n")
+    assert cli("status", "2d06086d", "--json").json["attempts"][0]["error"]["traceback"] == TRACEBACK.splitlines()
     assert cli("why", "2d06086d", "--json").json["history"][0]["traceback"] == TRACEBACK.splitlines()
-
-
-@pytest.mark.usefixtures("two")
-def test_what_attempts_logged_is_shown(cli: Cli, conn: Connection) -> None:
     none = "no lines: no attempt that keeps them (log in jobs.yaml) has ended and logged any\n"
     assert cli("logs", "2d06086d") == (1, "", none)
     lines = "(%s, 1, 1, E'one\\ntwo\\x1b', 3), (%s, 2, 2, 'three', 0)"

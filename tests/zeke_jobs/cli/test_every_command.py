@@ -7,18 +7,18 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import pytest
 import typer.main
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.commands import Cli
+from tests.each import cases
+from tests.zeke_jobs.commands import Cli, NewDatabase, Patch
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.cli.operation import up
 from zeke_jobs.cli.output import listing
@@ -132,8 +132,14 @@ def tree() -> Any:
     return typer.main.get_command(app())
 
 
-def test_every_command_is_tried() -> None:
+def test_every_command_is_tried_and_has_a_sentence_and_none_shows_the_whole_help_and_is_wrong_use(cli: Cli) -> None:
     assert set(names(tree())) == set(COMMANDS)
+    asked, ran = cli("--help"), cli()
+    assert "Commands" in asked.out
+    assert (ran.status, ran.out, ran.err) == (2, "", asked.out)
+    assert cli("--version").out == f"zeke-jobs {zeke_jobs.__version__}\n"
+    for path in names(tree()):
+        assert re.fullmatch(r".{,58}[^.]\.", command(path).get_short_help_str(61)), path
 
 
 def command(name: str) -> Any:
@@ -147,9 +153,7 @@ def takes_json(name: str) -> bool:
     return any("--json" in parameter.opts for parameter in command(name).params)
 
 
-def test_no_command_prints_what_commands_a_terminal(
-    conn: Connection, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_output_commands_a_terminal(conn: Connection, cli: Cli, tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr("zeke_jobs.cli.configuration.apply._PATIENCE", 0.0)
     words = plant(conn)
@@ -176,7 +180,7 @@ def test_no_command_prints_what_commands_a_terminal(
     assert seen.count(r"\x1b]0;owned") > 20, "the hostile text was shown nowhere"
 
 
-def test_lines_of_other_processes_reach_the_terminal_with_their_colours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_straight_tables_colours_alone_and_escapes_without_unicode(monkeypatch: Patch) -> None:
     written = io.StringIO()
     monkeypatch.setattr("sys.stderr", written)
     for form in ("json", "console"):
@@ -185,9 +189,6 @@ def test_lines_of_other_processes_reach_the_terminal_with_their_colours_alone(mo
         assert not RAW.search(written.getvalue())
     up.write_line("workers", "\x1b[32mfine\x1b[0m \x1b]0;owned\x07 \x9b2J")
     assert written.getvalue().endswith("| \x1b[32mfine\x1b[0m \\x1b]0;owned\\x07 \\x9b2J\n")
-
-
-def test_a_table_is_straight_and_has_one_line_a_row_whatever_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.StringIO()
     monkeypatch.setattr(file, "isatty", lambda: True)
     monkeypatch.setattr("sys.stdout", file)
@@ -195,18 +196,12 @@ def test_a_table_is_straight_and_has_one_line_a_row_whatever_is_in_it(monkeypatc
     monkeypatch.setenv("TERM", "dumb")
     listing([("a\x1b[2J\nb", "failed"), ("c", "completed")], {"key": itemgetter(0), "state": itemgetter(1)})
     assert file.getvalue().split(os.linesep)[1:3] == [r"a\x1b[2J\nb  failed   ", "c            completed"]
-
-
-# ── the help, the output and the errors of all commands
-
-
-def test_a_terminal_without_unicode_gets_escapes_instead_of_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii", write_through=True))
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
     app = typer.Typer()
     app.command()(lambda: print("für später"))
     assert run(lambda _words: app, "it", []) == FINE
-    assert written.getvalue() == b"f\\xfcr sp\\xe4ter\n"
+    assert raw.getvalue() == b"f\\xfcr sp\\xe4ter\n"
 
 
 def shell(line: str) -> tuple[int, str]:
@@ -219,16 +214,14 @@ def shell(line: str) -> tuple[int, str]:
 FULL = "error: expected to write all of the output, got: No space left on device\n"
 
 
-@pytest.mark.parametrize(
-    ("line", "status", "said"),
-    [
-        ("zeke-jobs schema > /dev/full", 1, FULL),
-        ("zeke-jobs check long.yaml 2>&1 | true", 2, ""),
-        ("zeke-jobs check long.yaml 2> /dev/full", 2, ""),
-    ],
+@cases(
+    "line status said",
+    ("zeke-jobs schema > /dev/full", 1, FULL),
+    ("zeke-jobs check long.yaml 2>&1 | true", 2, ""),
+    ("zeke-jobs check long.yaml 2> /dev/full", 2, ""),
 )
 def test_output_that_is_closed_or_full_ends_quietly_with_the_usual_statuses(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, status: int, said: str
+    tmp_path: Path, monkeypatch: Patch, line: str, status: int, said: str
 ) -> None:
     # The errors of long.yaml fill more than the buffer of a pipe.
     tasks = "".join(f"  t-{n}: {{handler: a:b}}\n" for n in range(450))
@@ -237,22 +230,12 @@ def test_output_that_is_closed_or_full_ends_quietly_with_the_usual_statuses(
     assert shell(line) == (status, said)
 
 
-def test_no_command_shows_the_whole_help_with_a_sentence_for_each_and_is_wrong_use(cli: Cli) -> None:
-    asked, ran = cli("--help"), cli()
-    assert "Commands" in asked.out
-    assert (ran.status, ran.out, ran.err) == (2, "", asked.out)
-    assert cli("--version").out == f"zeke-jobs {zeke_jobs.__version__}\n"
-    for path in names(tree()):
-        said = command(path).get_short_help_str(61)
-        assert re.fullmatch(r".{,58}[^.]\.", said), path
-
-
 #: The commands in OTHERS create or drop the tables, do not read the tables, or report missing tables differently.
 OTHERS = {"import", "init", "check", "schema", "migrate", "up", "reload", "doctor", "health", "mcp", "metrics", "uninstall"}  # fmt: skip
 
 
 def test_each_other_command_on_a_database_without_tables_names_what_makes_them(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, new_database: Callable[..., str], tmp_path: Path
+    cli: Cli, monkeypatch: Patch, new_database: NewDatabase, tmp_path: Path
 ) -> None:
     file = tmp_path / "jobs.yaml"
     file.write_text("version: 1\ntasks: {a: {handler: 'tests.zeke_jobs.revisions.world:work'}}\n")
@@ -268,15 +251,13 @@ def test_each_other_command_on_a_database_without_tables_names_what_makes_them(
         assert cli(*line.split()).status in (1, 2), line
 
 
-@pytest.mark.parametrize(
-    ("raised", "status", "said"),
-    [
-        (AssertionError("cannot happen"), 3, ["AssertionError: cannot happen", "please report it"]),
-        (KeyboardInterrupt(), 130, []),
-    ],
+@cases(
+    "raised status said",
+    (AssertionError("cannot happen"), 3, ["AssertionError: cannot happen", "please report it"]),
+    (KeyboardInterrupt(), 130, []),
 )
 def test_a_bug_of_ours_asks_for_a_report_and_an_interrupt_does_not(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, raised: BaseException, status: int, said: list[str]
+    cli: Cli, monkeypatch: Patch, raised: BaseException, status: int, said: list[str]
 ) -> None:
     def broken(**_: Any) -> None:
         raise raised

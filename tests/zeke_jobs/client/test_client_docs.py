@@ -3,7 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,6 +16,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.each import each
+from tests.zeke_jobs.commands import MakeTask, Patch
 from tests.zeke_jobs.sql import rows
 from tests.zeke_jobs.testing.blocks import blocks as titled
 from tests.zeke_jobs.working import working
@@ -37,7 +38,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def tasks(make_task: Callable[..., None]) -> None:
+def tasks(make_task: MakeTask) -> None:
     make_task("ingest-oneoff", Oneoff)
 
 
@@ -62,7 +63,7 @@ def example(word: str) -> str:
     return found
 
 
-def load(name: str, monkeypatch: pytest.MonkeyPatch, *texts: str) -> ModuleType:
+def load(name: str, monkeypatch: Patch, *texts: str) -> ModuleType:
     module = ModuleType(name)
     monkeypatch.setitem(sys.modules, name, module)
     for text in texts:
@@ -71,9 +72,7 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch, *texts: str) -> ModuleType:
 
 
 @pytest.mark.anyio
-async def test_the_fastapi_example_sends_in_the_transaction_of_its_session(
-    conn: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_fastapi_example_sends_in_its_sessions_transaction(conn: Connection, monkeypatch: Patch) -> None:
     rows(conn, SUBMISSIONS)
     app = load("example", monkeypatch, example("FastAPI()")).app
     api = httpx.AsyncClient(transport=httpx.ASGITransport(app=app, raise_app_exceptions=False), base_url="http://api")
@@ -86,9 +85,7 @@ async def test_the_fastapi_example_sends_in_the_transaction_of_its_session(
 
 
 @pytest.mark.anyio
-async def test_the_example_on_an_event_loop_sends_in_its_transaction_and_waits(
-    conn: Connection, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_example_on_a_loop_sends_and_waits(conn: Connection, database: str, monkeypatch: Patch) -> None:
     rows(conn, SUBMISSIONS)
     submit = load("example", monkeypatch, example("asyncpg.Pool")).submit
     end = "UPDATE zeke_jobs.queue SET state = 'done', result = '7', completed_on = now() RETURNING 1"
@@ -110,11 +107,8 @@ def test_the_sql_examples_run(conn: Connection, statement: str) -> None:
 def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
     for name, sub in getattr(command, "commands", {}).items():
         yield from options(sub, f"{path} {name}".strip())
-    for param in command.params:
-        for option in param.opts:
-            if option.startswith("--") and option != "--help":
-                yield path, option
-    yield path, ""
+    opts = [option for param in command.params for option in param.opts]
+    yield from ((path, one) for one in ["", *opts] if not one or (one.startswith("--") and one != "--help"))
 
 
 #: ELSEWHERE maps commands to the pages that document the options.
@@ -137,7 +131,7 @@ def test_every_command_and_option_is_documented() -> None:
 
 
 @pytest.fixture
-def stored(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def stored(conn: Connection, monkeypatch: Patch) -> ModuleType:
     """Create the table of the FastAPI example; return the example's module with its handlers."""
     rows(conn, SUBMISSIONS)
     return load("stored_by_handlers", monkeypatch, example("FastAPI()"), *titled(DOCS / "sending.md", "handlers.py"))

@@ -48,53 +48,43 @@ def call(conn: Connection, *args: Any) -> Any:
 
 def columns(conn: Connection, job_id: object) -> dict[str, Any]:
     job = zeke_jobs.status(str(job_id))
-    (row,) = rows(
-        conn,
-        "SELECT message - 'message_id' - 'message_timestamp', run_at - created_on, extra ->> 'unique_key', extra ->> 'idempotency_key', revision"
-        " FROM zeke_jobs.queue WHERE message_id = %s",
-        str(job_id),
-    )
+    names = "message - 'message_id' - 'message_timestamp', run_at - created_on, extra ->> 'unique_key', extra ->> 'idempotency_key', revision"
+    (row,) = rows(conn, f"SELECT {names} FROM zeke_jobs.queue WHERE message_id = %s", str(job_id))
     return {"row": row, "data": job.data, "priority": job.priority, "key": job.key, "parent": job.parent}
 
 
 def test_the_effect_is_that_of_pythons_send(conn: Connection) -> None:
+    part = {"sourceUrl": "u", "subParts": [{"source_url": "v", "subParts": []}]}
     payload = {
         "storyId": STORY,
-        "mainPart": {"sourceUrl": "u", "subParts": [{"source_url": "v", "subParts": []}]},
-        "all_parts": [{"sourceUrl": "w"}],
-        "byName": {"aB": {"sourceUrl": "x"}},
+        "mainPart": part,
+        "all_parts": [part],
+        "byName": {"aB": part},
         "metaData": {"aB": [{"cD": 1}]},
     }
     options: Any = {"delay": 60, "priority": 5, "key": "k", "parent": STORY, "idempotency_key": "once"}
     by_sql = call(conn, "an-alias", payload, {**options, "unique": {"period": "1 hour"}})
     written = columns(conn, by_sql)
     conn.cursor().execute("DELETE FROM zeke_jobs.queue")
-    sent = zeke_jobs.send("an-alias", payload, unique={"period": 3600}, **options)
-    assert columns(conn, sent.id) == written
+    assert columns(conn, zeke_jobs.send("an-alias", payload, unique={"period": 3600}, **options).id) == written
     assert (written["row"][1], written["row"][3]) == (timedelta(seconds=60), "once")
-    assert written["data"] == {
-        "story_id": STORY,
-        "main_part": {"source_url": "u", "sub_parts": [{"source_url": "v", "sub_parts": []}]},
-        "all_parts": [{"source_url": "w"}],
-        "by_name": {"aB": {"source_url": "x"}},
-        "meta_data": {"aB": [{"cD": 1}]},
-    }
+    part = {"source_url": "u", "sub_parts": [{"source_url": "v", "sub_parts": []}]}
+    parts = {"main_part": part, "all_parts": [part], "by_name": {"aB": part}}
+    assert written["data"] == {"story_id": STORY, **parts, "meta_data": {"aB": [{"cD": 1}]}}
 
 
 @each(
-    ("args", "words"),
-    [
-        (("b-task", {}), "expected the name of a task, got 'b-task'"),
-        ((None, {}), "expected the name of a task, got NULL"),
-        (("a-task", {}), "payload of a-task: expected field story_id, got none"),
-        (("a-task", {"storyId": "x", "nope": 1}), "got nope"),
-        (("anything", None), "expected a JSON object, got NULL"),
-        (("a-task", {"storyId": "x", "story_id": "x"}), "one in both snake_case and camelCase"),
-        (("a-task", [1]), "expected a JSON object, got array"),
-        (("anything", {}, {"dealy": 1}), "expected options among batch, delay, expires"),
-        (("anything", {}, {"unique": 3}), "expected unique as a field"),
-        (("anything", {}, {"unique": {"while": "ever"}}), "expected unique.while queued, active or for a period"),
-    ],
+    "args words",
+    (("b-task", {}), "expected the name of a task, got 'b-task'"),
+    ((None, {}), "expected the name of a task, got NULL"),
+    (("a-task", {}), "payload of a-task: expected field story_id, got none"),
+    (("a-task", {"storyId": "x", "nope": 1}), "got nope"),
+    (("anything", None), "expected a JSON object, got NULL"),
+    (("a-task", {"storyId": "x", "story_id": "x"}), "one in both snake_case and camelCase"),
+    (("a-task", [1]), "expected a JSON object, got array"),
+    (("anything", {}, {"dealy": 1}), "expected options among batch, delay, expires"),
+    (("anything", {}, {"unique": 3}), "expected unique as a field"),
+    (("anything", {}, {"unique": {"while": "ever"}}), "expected unique.while queued, active or for a period"),
 )
 def test_what_python_refuses_is_refused_in_words(conn: Connection, args: tuple[Any, ...], words: str) -> None:
     with pytest.raises(psycopg2.Error, match=words):
@@ -102,20 +92,14 @@ def test_what_python_refuses_is_refused_in_words(conn: Connection, args: tuple[A
     assert list(zeke_jobs.jobs()) == []
 
 
-def test_ids_are_uuids_of_version_7_in_order_of_time(conn: Connection) -> None:
+def test_ids_are_of_version_7_in_order_of_time_and_a_short_send_takes_no_option_that_the_check_refuses(
+    conn: Connection,
+) -> None:
     found = rows(conn, "SELECT zeke_jobs.new_id() FROM generate_series(1, 50), pg_sleep(0.002)")
     made = [uuid.UUID(str(one)) for (one,) in found]
     assert {(one.version, one.variant) for one in made} == {(7, uuid.RFC_4122)}
     assert [one.int >> 80 for one in made] == sorted(one.int >> 80 for one in made)
     assert abs((made[-1].int >> 80) - (zeke_jobs.send("anything").id.int >> 80)) < 60_000
-
-
-VALUES: list[Any] = [
-    5, 1.0, 1.5, -1, 2**31, 3155760001, 1e300, True, None, "", "k", "\n", "k" * 1024, "k" * 1025, "é" * 512, "é" * 513, STORY, [], {},
-]  # fmt: skip
-
-
-def test_a_short_send_takes_no_option_that_the_check_refuses(conn: Connection) -> None:
     wrong = []
     for name, one in itertools.product(("delay", "key", "parent", "priority", "traceparent"), VALUES):
         options = json.dumps({name: one})
@@ -125,3 +109,8 @@ def test_a_short_send_takes_no_option_that_the_check_refuses(conn: Connection) -
             wrong.append((name, one, expected))
     assert wrong == []
     assert rows(conn, "SELECT count(DISTINCT priority), count(DISTINCT key) FROM zeke_jobs.queue") == [(4, 5)]
+
+
+VALUES: list[Any] = [
+    5, 1.0, 1.5, -1, 2**31, 3155760001, 1e300, True, None, "", "k", "\n", "k" * 1024, "k" * 1025, "é" * 512, "é" * 513, STORY, [], {},
+]  # fmt: skip

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.zeke_jobs.commands import Patch
+
 SAMPLES = Path(__file__).parent / "samples"
 SECRET = "hunter2-correct-horse"
 
 
 @pytest.fixture(autouse=True)
-def samples(monkeypatch: pytest.MonkeyPatch) -> Path:
+def samples(monkeypatch: Patch) -> Path:
     """Run in the folder of the samples, make them importable, and set ``SAMPLE_SECRET``."""
     monkeypatch.syspath_prepend(SAMPLES)
     monkeypatch.chdir(SAMPLES)

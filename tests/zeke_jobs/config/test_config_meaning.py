@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from pydantic import BaseModel
 
 from tests.each import each
+from tests.zeke_jobs.commands import Patch
 from tests.zeke_jobs.config.conftest import SECRET
 from zeke_jobs import config
 from zeke_jobs.config import Config, Rate, Schedule, catalogue, check
@@ -50,17 +51,15 @@ def test_a_task_comes_before_the_files_defaults_and_these_before_ours_key_by_key
 
 
 @each(
-    ("key", "written", "meant"),
-    [
-        ("concurrency", "5", Concurrency(limit=5, per_key=None)),
-        ("concurrency", "{limit: 20, per_key: 1}", Concurrency(limit=20, per_key=1)),
-        ("concurrency", "{per_key: 2}", Concurrency(limit=None, per_key=2)),
-        ("unique", "[user_name]", Unique(fields=("user_name",))),
-        ("unique", "{fields: [user_name], while: active}", Unique.model_validate({"fields": ["user_name"], "while": "active"})),
-        ("unique", "{while: period, period: 1h}", Unique.model_validate({"while": "period", "period": "1h"})),
-        ("cron", "'@daily'", Schedule(at="@daily", timezone="Europe/Paris")),  # The time zone is the one of the file.
-        ("cron", "{at: '0 9 * * mon', timezone: Asia/Kathmandu}", Schedule(at="0 9 * * mon", timezone="Asia/Kathmandu")),
-    ],
+    "key written meant",
+    ("concurrency", "5", Concurrency(limit=5, per_key=None)),
+    ("concurrency", "{limit: 20, per_key: 1}", Concurrency(limit=20, per_key=1)),
+    ("concurrency", "{per_key: 2}", Concurrency(limit=None, per_key=2)),
+    ("unique", "[user_name]", Unique(fields=("user_name",))),
+    ("unique", "{fields: [user_name], while: active}", Unique.model_validate({"fields": ["user_name"], "while": "active"})),
+    ("unique", "{while: period, period: 1h}", Unique.model_validate({"while": "period", "period": "1h"})),
+    ("cron", "'@daily'", Schedule(at="@daily", timezone="Europe/Paris")),  # The time zone is the one of the file.
+    ("cron", "{at: '0 9 * * mon', timezone: Asia/Kathmandu}", Schedule(at="0 9 * * mon", timezone="Asia/Kathmandu")),
 )  # fmt: skip
 def test_a_short_form_means_what_its_mapping_does(key: str, written: str, meant: object) -> None:
     text = SMALL.replace("greet", "tick") if key == "cron" else SMALL
@@ -89,16 +88,13 @@ def test_a_burst_is_at_most_half_of_the_rate_and_a_limit_counts_units_by_their_o
     ]
 
 
-def test_plain_scalars_mean_what_people_mean() -> None:
+def test_plain_scalars_mean_what_people_mean_a_task_has_aliases_and_the_digest_is_of_the_text() -> None:
     settings = "settings: {words: [a, 2026-01-31, 1e3x, 0.5.1, 'no', \"12:30\"], weights: {a: 1e3, b: .5, c: 0x10}}"
     text = SMALL.replace("greet", "tuned") + f"    {settings}\n"
     assert config.load_text(text, "jobs.yaml").tasks["tuned"].settings == {
         "words": ["a", "2026-01-31", "1e3x", "0.5.1", "no", "12:30"],
         "weights": {"a": 1000.0, "b": 0.5, "c": 16},
     }
-
-
-def test_a_task_has_aliases_the_digest_is_of_the_text_and_no_code_is_imported_without_handlers() -> None:
     found = loaded("aliases: [hello]")
     assert found.task("hello") is found.task("greet") is found.tasks["greet"]
     assert found.task("nobody") is None
@@ -122,12 +118,20 @@ def test_the_time_of_a_check_grows_with_the_number_of_tasks_and_not_with_its_squ
     assert seconds(600) < 6 * 2.5 * seconds(100)
 
 
-def test_annotations_say_what_a_handler_takes() -> None:
+def test_annotations_say_what_a_handler_takes_and_a_mistake_has_a_place(tmp_path: Path, monkeypatch: Patch) -> None:
     handler = resolve_path("sample_handlers:tuned")
     assert (name(handler.payload_model), name(handler.settings_model)) == ("Nothing", "Settings")
     assert (handler.is_async, resolve_path("sample_handlers:later").is_async) == (False, True)
     for path in ("greet", "tick", "optional"):
         assert resolve_path(f"sample_handlers:{path}").settings_model is None
+    (tmp_path / "broken_sample.py").write_text("x = 1\ndef broken(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EntryError, match="to import, got SyntaxError") as caught:
+        resolve_path("broken_sample:run")
+    assert "broken_sample.py:2" in caught.value.args[1]
+    with pytest.raises(ConfigurationError, match="task greet: expected a name in module sample_handlers, got 'gret'"):
+        resolve(Task(id="greet", handler="sample_handlers:gret"))
 
 
 def name(model: type[BaseModel] | None) -> str:
@@ -167,7 +171,7 @@ def run(payload: P, ctx: C) -> None: ...
 
 
 @pytest.mark.parametrize("source", [IN_QUOTES, AT_RUN_TIME, WRAPPED, UNHASHABLE])
-def test_annotations_may_be_spelled_in_many_ways(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_annotations_may_be_spelled_in_many_ways(source: str, tmp_path: Path, monkeypatch: Patch) -> None:
     (tmp_path / "spelled.py").write_text("from pydantic import BaseModel\nclass P(BaseModel): ...\n" + source)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "spelled", raising=False)
@@ -175,18 +179,7 @@ def test_annotations_may_be_spelled_in_many_ways(source: str, tmp_path: Path, mo
     monkeypatch.delitem(sys.modules, "spelled")
 
 
-def test_a_syntax_error_and_a_missing_handler_have_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "broken_sample.py").write_text("x = 1\ndef broken(:\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(EntryError, match="to import, got SyntaxError") as caught:
-        resolve_path("broken_sample:run")
-    assert "broken_sample.py:2" in caught.value.args[1]
-    with pytest.raises(ConfigurationError, match="task greet: expected a name in module sample_handlers, got 'gret'"):
-        resolve(Task(id="greet", handler="sample_handlers:gret"))
-
-
-def test_settings_are_filled_from_the_environment_when_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_filled_from_the_environment_at_every_depth_when_they_are_used(monkeypatch: Patch) -> None:
     task = Task(id="tuned", handler="sample_handlers:tuned", settings={"token": "t-${SAMPLE_LATE}", "words": ["$${A}"]})
     monkeypatch.setenv("SAMPLE_LATE", "owl")
     settings: Any = resolve(task).settings(task)
@@ -195,6 +188,11 @@ def test_settings_are_filled_from_the_environment_when_they_are_used(monkeypatch
     opened: Any = service_settings(service)
     assert (opened.retries, opened.token.get_secret_value()) == (1, SECRET)
     assert not any(secret in repr(task) + repr(service) + repr(opened) for secret in ("owl", "hunter2"))
+    monkeypatch.setenv("A", "1")
+    monkeypatch.setenv("B", "${A}")
+    done = Substitution({"a": ["${A}", {"b": "<${A}${A}>"}], "c": "$${A} $A $", "d": 5, "e": "${B}"})
+    assert done.value == {"a": ["1", {"b": "<11>"}], "c": "${A} $A $", "d": 5, "e": "${A}"}
+    assert {secret.path for secret in done.secrets} == {("a", 0), ("a", 1, "b"), ("e",)}
 
 
 HEAD = "version: 1\ntasks: {t: {handler: 'sample_handlers:tuned', settings: "
@@ -202,11 +200,9 @@ HEAD = "version: 1\ntasks: {t: {handler: 'sample_handlers:tuned', settings: "
 
 @each(
     "written",
-    [
-        '{token: "x${SAMPLE_SECRET}x", mode: "${SAMPLE_SECRET}"}',
-        '{place: "${SAMPLE_SECRET}", weights: {a: "${SAMPLE_SECRET}"}}',
-        '{place: {x: "${SAMPLE_SECRET}", y: 1}, nested: "${SAMPLE_SECRET}"}',
-    ],
+    '{token: "x${SAMPLE_SECRET}x", mode: "${SAMPLE_SECRET}"}',
+    '{place: "${SAMPLE_SECRET}", weights: {a: "${SAMPLE_SECRET}"}}',
+    '{place: {x: "${SAMPLE_SECRET}", y: 1}, nested: "${SAMPLE_SECRET}"}',
 )
 def test_no_diagnostic_shows_a_value_from_the_environment(written: str) -> None:
     shown = "\n".join(map(str, check(HEAD + written + "}}\n", "jobs.yaml")[1])).lower()
@@ -216,7 +212,7 @@ def test_no_diagnostic_shows_a_value_from_the_environment(written: str) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(codec="ascii", exclude_characters="\0"), min_size=8, max_size=40).map("~{}".format))
-def test_not_even_by_a_validator_that_quotes_it(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+def test_not_even_by_a_validator_that_quotes_it(monkeypatch: Patch, secret: str) -> None:
     monkeypatch.setenv("SAMPLE_SECRET", secret)
     _, found = check(HEAD + '{token: "${SAMPLE_SECRET}"}}}\n', "jobs.yaml")
     for one in found:
@@ -224,11 +220,3 @@ def test_not_even_by_a_validator_that_quotes_it(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("SAMPLE_SECRET", "t-good")
     config, found = check(HEAD + '{token: "${SAMPLE_SECRET}"}}}\n', "jobs.yaml")
     assert (found, "t-good" in repr(config)) == ([], False)
-
-
-def test_substitution_reaches_every_depth_and_its_values_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("A", "1")
-    monkeypatch.setenv("B", "${A}")
-    done = Substitution({"a": ["${A}", {"b": "<${A}${A}>"}], "c": "$${A} $A $", "d": 5, "e": "${B}"})
-    assert done.value == {"a": ["1", {"b": "<11>"}], "c": "${A} $A $", "d": 5, "e": "${A}"}
-    assert {secret.path for secret in done.secrets} == {("a", 0), ("a", 1, "b"), ("e",)}

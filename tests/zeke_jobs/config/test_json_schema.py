@@ -1,20 +1,24 @@
-"""docs/jobs-yaml.md names every key, and jobs.yaml has a JSON Schema whose version its first line names."""
+"""Each key that a task may have is documented, has a place in the JSON Schema, is accepted and stored, and a plan names it."""
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
 from zeke_jobs.cli.configuration.check import schema_text
-from zeke_jobs.config import check, load_text, models
+from zeke_jobs.config import Config, check, load_text, models
 from zeke_jobs.config.entries import Keys
 from zeke_jobs.config.json_schema import COMMENT, MODELS_BY_NAME, VERSION, json_schema
-from zeke_jobs.config.validation import accepted_keys
+from zeke_jobs.config.models import TaskKeys
+from zeke_jobs.config.validation import accepted_keys, only_model_at
 from zeke_jobs.core.wording import format_duration
+from zeke_jobs.revisions import diff
 
 PAGE = (Path(__file__).parents[3] / "docs" / "jobs-yaml.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -69,12 +73,18 @@ ROOT = Path(__file__).parents[3]
 EARLIER = Path(__file__).parent / "samples" / "version_2.yaml"
 
 
-def test_the_committed_schema_is_what_the_models_make_and_every_key_has_a_text_to_hover_over() -> None:
+def test_the_committed_schema_is_what_the_models_make_our_jobs_yaml_fits_and_mistakes_are_marked() -> None:
     kept = (ROOT / "docs" / "jobs.schema.json").read_text(encoding="utf-8")
     assert kept == schema_text(), "docs/jobs.schema.json is behind; run: zeke-jobs schema --write docs/jobs.schema.json"
     models = json.loads(kept)["$defs"].values()
-    texts = [value.get("description") for model in models for value in model.get("properties", {}).values()]
-    assert all(texts)
+    assert all(value.get("description") for model in models for value in model.get("properties", {}).values())
+    text = (ROOT / "jobs.yaml").read_text(encoding="utf-8")
+    jsonschema.validate(yaml.safe_load(text), json_schema())
+    assert text.splitlines()[0] == COMMENT.format(path="docs/jobs.schema.json", version=VERSION)
+    wrong = ("handler: f, concurrency: 0", "handler: f, timeout: soon", "handler: f, timout: 5m", "handler: f, cron: ")
+    for keys in (*wrong, "concurrency: 1"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(yaml.safe_load(f"version: 1\ntasks: {{a: {{{keys}}}}}"), json_schema())
 
 
 def test_a_key_more_is_no_new_version_and_every_key_of_this_version_is_accepted_still() -> None:
@@ -84,11 +94,52 @@ def test_a_key_more_is_no_new_version_and_every_key_of_this_version_is_accepted_
     assert load_text(text, EARLIER.name).tasks["tuned"].retry.limit == 3
 
 
-def test_our_own_jobs_yaml_fits_and_names_the_schema_and_an_editor_marks_what_the_checks_refuse() -> None:
-    text = (ROOT / "jobs.yaml").read_text(encoding="utf-8")
-    jsonschema.validate(yaml.safe_load(text), json_schema())
-    assert text.splitlines()[0] == COMMENT.format(path="docs/jobs.schema.json", version=VERSION)
-    wrong = ("handler: f, concurrency: 0", "handler: f, timeout: soon", "handler: f, timout: 5m", "handler: f, cron: ")
-    for keys in (*wrong, "concurrency: 1"):
-        with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(yaml.safe_load(f"version: 1\ntasks: {{a: {{{keys}}}}}"), json_schema())
+#: BESIDE has keys that other keys of a mapping require; the other tables have values that are not the default.
+BESIDE: dict[str, dict[str, Any]] = {"cron": {"at": "@daily"}, "rate": {"limit": "20/s"}, "chunk": {"size": 2}}
+BESIDE_LEAVES: dict[tuple[str, ...], dict[str, str]] = {
+    ("unique", "period"): {"while": "period"},
+    ("unique", "at_most"): {"on_duplicate": "replace"},
+}
+OTHERS: tuple[Any, ...] = (7, 0.5, "7s", "2/s", "other", "sample_handlers:quiet", "UTC", "all", "allow", "active", True)
+OTHERS += (["ai"], {"user_name": "Ada"}, "@hourly", "Asia/Kathmandu", "5 USD/d", {"USD": 3}, "greet")
+OTHERS += ("strict", "key", "skip", "replace", "always")
+
+
+def leaves(model: type[Keys], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every key that holds a value."""
+    for name in accepted_keys(model):
+        inner = only_model_at(model, [name])
+        if inner is not None and issubclass(inner, Keys):
+            yield from leaves(inner, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def loaded(path: tuple[str, ...], value: Any = None) -> Config | None:
+    """Load a file whose task has a value at the path, or only the required keys; return None if the file is refused."""
+    stanza: dict[str, Any] = {"handler": "sample_handlers:greet"}
+    if len(path) == 2 and path[0] in BESIDE:
+        stanza[path[0]] = dict(BESIDE[path[0]])
+    if path == ("units",):
+        stanza["uses"] = ["ai"]
+    if value is not None:
+        owner = stanza if len(path) == 1 else stanza.setdefault(path[0], {})
+        owner |= {path[-1]: value, **BESIDE_LEAVES.get(path, {})}
+    text = yaml.safe_dump({"version": 1, "limits": {"ai": {"budget": "4 USD/d"}}, "tasks": {"greet": stanza}})
+    return check(text, "jobs.yaml", handlers=False)[0]
+
+
+@pytest.mark.parametrize("path", list(leaves(TaskKeys)), ids=".".join)
+def test_some_value_of_it_is_accepted_stored_and_named_by_a_plan(path: tuple[str, ...]) -> None:
+    usual, dotted = loaded(path), ".".join(path)
+    short = getattr(only_model_at(TaskKeys, path[:1]), "short_form", None)
+    accepted = {dotted, path[0]} if short and path[1:] == (short[0],) else {dotted}
+    assert usual is not None
+    for value in OTHERS:
+        other = loaded(path, value)
+        named = [change.key for change in diff.changes(usual, other)] if other else []
+        if other and any(name in accepted or name.startswith(f"{dotted}.") for name in named):
+            is_stored = other.tasks["greet"].definition != usual.tasks["greet"].definition
+            assert is_stored or path[0] in ("settings", "cron")  # Schedules are stored in another column.
+            return
+    pytest.fail(f"no value makes a plan name {dotted}")

@@ -17,7 +17,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.conftest import databases
 from tests.fleet import query
-from tests.zeke_jobs.commands import Cli, MakeTask
+from tests.zeke_jobs.commands import Cli, MakeTask, Patch
 from tests.zeke_jobs.control import pg_boss_schema as boss
 from zeke_jobs.control import pg_boss
 from zeke_jobs.errors import ConfigurationError, UnknownTask
@@ -70,7 +70,7 @@ class There:
 
 
 @pytest.fixture
-def url(new_database: Any, installed: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def url(new_database: Any, installed: str, request: pytest.FixtureRequest, monkeypatch: Patch) -> str:
     """Make a database with a version of pg-boss, by default the latest."""
     version = getattr(request, "param", LATEST)
     made = str(new_database(installed) if version == LATEST else new_database())
@@ -163,9 +163,7 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_jobs_that_our_table_cannot_hold_stay_there_and_are_listed_before_and_after(
-    there: There, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_jobs_that_our_table_cannot_hold_stay_there_and_are_listed(there: There, monkeypatch: Patch) -> None:
     monkeypatch.setattr(pg_boss, "_AT_ONCE", 1)  # With pages of one job, each job begins a page.
     odd = {there.put(**columns): why for columns, why in UNFIT for _ in range(2)}
     fine = {there.put() for _ in range(2)}
@@ -202,9 +200,7 @@ def test_of_two_jobs_with_one_id_only_the_one_that_is_taken_is_cancelled_there(t
     assert there.rows("SELECT name, state::text FROM pgboss.job ORDER BY name") == states
 
 
-def test_each_job_runs_here_or_there_and_ended_ones_that_somebody_has_locked_are_taken(
-    there: There, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_job_runs_here_or_there_and_ended_ones_are_taken(there: There, url: str, monkeypatch: Patch) -> None:
     monkeypatch.setattr(pg_boss, "_AT_ONCE", 3)
     done = there.put(state="completed", completed_on=datetime.now(UTC))
     sent = {there.put("old-mail", {"n": n}) for n in range(10)}
@@ -247,9 +243,7 @@ def test_a_look_and_an_import_leave_the_session_as_it_was_and_touch_no_other_tab
     assert there.rows("SELECT name FROM pgboss.schedule") == []
 
 
-def test_a_connection_that_breaks_at_any_statement_loses_and_doubles_nothing(
-    there: There, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_that_breaks_loses_and_doubles_nothing(there: There, url: str, monkeypatch: Patch) -> None:
     monkeypatch.setattr(pg_boss, "_AT_ONCE", 2)
     sent = {there.put("old-mail", {"n": n}) for n in range(5)}
     execute = SQL.execute
@@ -274,7 +268,7 @@ def test_a_connection_that_breaks_at_any_statement_loses_and_doubles_nothing(
     assert set(our_jobs()) == sent
 
 
-def test_schedules_are_taken_with_their_zones_and_are_gone_there(there: There, make_task: MakeTask) -> None:
+def test_schedules_are_taken_with_their_zones_and_what_is_not_there_is_said(there: There, make_task: MakeTask) -> None:
     make_task("nightly", None, cron=json.dumps({"at": "0 3 * * *", "timezone": "UTC", "payload": {}}))
     there.rows("INSERT INTO pgboss.queue (name) VALUES ('nightly'), ('__pgboss__send-it')")
     there.rows("""
@@ -294,9 +288,6 @@ def test_schedules_are_taken_with_their_zones_and_are_gone_there(there: There, m
     schedules = there.rows("SELECT name, key FROM pgboss.schedule ORDER BY name")
     assert schedules == [("nightly", ""), ("old-mail", "odd"), ("unknown", "")]
     assert there.take().schedules == []
-
-
-def test_where_there_is_no_pg_boss_or_no_such_task_that_is_said(there: There) -> None:
     with pytest.raises(UnknownTask, match="did you mean 'mail'"):
         there.take(names={"old-mail": "mial"})
     there.rows(

@@ -14,6 +14,7 @@ import structlog
 from psycopg2.extensions import connection as Connection
 
 from tests.each import each
+from tests.zeke_jobs.commands import Patch
 from zeke_jobs import Payload, Reject
 from zeke_jobs.config.imports import Substitution
 from zeke_jobs.core import logs, redaction
@@ -43,7 +44,7 @@ class Login(Payload):
 
 
 @pytest.fixture(autouse=True)
-def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _restored(monkeypatch: Patch) -> Iterator[None]:
     monkeypatch.setattr(redaction, "_known", {})
     monkeypatch.delenv("ZEKE_JOBS_LOG_FORMAT", raising=False)
     root = logging.getLogger()
@@ -56,7 +57,7 @@ def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(params=PASSWORDS)
-def secret(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def secret(request: pytest.FixtureRequest, monkeypatch: Patch) -> str:
     """Use the value as a secret of the environment, of the database URL and of a payload."""
     value: str = request.param
     monkeypatch.setenv("API_KEY", value)
@@ -79,14 +80,12 @@ def test_a_secret_changes_no_other_word_and_no_frame_of_an_error(secret: str) ->
 
 @each(
     "address",
-    [
-        "postgresql://me:{}@box/news",
-        "postgresql+asyncpg://me:{}@box:5432,other/news?sslmode=require",
-        "host=box user=me password={} dbname=news",
-        "host=box user=me password = '{}' dbname=news",
-        "postgresql://box/news?user=me&password={}&sslmode=require",
-        "amqp://me:{}@broker//",
-    ],
+    "postgresql://me:{}@box/news",
+    "postgresql+asyncpg://me:{}@box:5432,other/news?sslmode=require",
+    "host=box user=me password={} dbname=news",
+    "host=box user=me password = '{}' dbname=news",
+    "postgresql://box/news?user=me&password={}&sslmode=require",
+    "amqp://me:{}@broker//",
 )
 def test_the_password_of_an_address_is_masked_in_its_place(address: str) -> None:
     for password in PASSWORDS:
@@ -127,9 +126,7 @@ def test_a_sensitive_field_is_masked_under_its_name_however_short(secret: str) -
     assert secret in repr(payload)
 
 
-def test_a_value_that_is_no_word_is_masked_and_that_of_a_variable_shown_as_its_name(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_details_of_a_rejection_keep_their_form_and_texts_have_variables_by_name(monkeypatch: Patch) -> None:
     said = f"401 for {LONG}, +49-30-901820 (Ada Lovelace), 4111111111111111"
     with hiding({"a": {"b": [LONG, "+49-30-901820", "Ada Lovelace", 4111111111111111]}}, ["a.b"]):
         assert redact(said) == "401 for ***, *** (***), ***"
@@ -138,6 +135,10 @@ def test_a_value_that_is_no_word_is_masked_and_that_of_a_variable_shown_as_its_n
     monkeypatch.setenv("BASE_URL", "https://example.org/v1")
     Substitution(["${API_KEY}", "${BASE_URL}"])
     assert redact(f"Bearer {LONG} to https://example.org/v1") == "Bearer ${API_KEY} to https://example.org/v1"
+    with hiding({"card": 4111111111111111, "token": LONG}, ["card", "token"]):
+        details = {"card": 4111111111111111, "said": f"no {LONG}", LONG: ["worker", 1, None], "url": "http://a:1@b/c"}
+        told = describe(Reject("no", details=details))["details"]
+    assert told == {"card": "***", "said": "no ***", "***": ["worker", 1, None], "url": "http://a:***@b/c"}
 
 
 def test_the_excerpt_of_a_statement_that_failed_shows_no_sensitive_value(conn: Connection) -> None:
@@ -147,33 +148,14 @@ def test_the_excerpt_of_a_statement_that_failed_shows_no_sensitive_value(conn: C
         cursor.execute('SELECT 1 AS "a", %s::int', (value,))
     assert "O''Brien" in str(caught.value)
     with hiding({"name": value}, ["name"]):
+        row = "ERROR:  no\nDETAIL:  Failing row contains "
+        assert redact(f"{row}(1, O'Brien's own…).") == f"{row}***"
         for is_json in (True, False):
             stream = configured(is_json=is_json)
             logs.get_logger("zeke_jobs.job").error("no luck", exc_info=caught.value)
             for said in (redact(str(caught.value)), stream.getvalue()):
                 assert "LINE 1: ***" in said, said
                 assert not any(part in said for part in ("O'", "Brien", "own", "High Street")), said
-
-
-def test_the_details_of_a_rejection_keep_their_form() -> None:
-    with hiding({"card": 4111111111111111, "token": LONG}, ["card", "token"]):
-        details = {"card": 4111111111111111, "said": f"no {LONG}", LONG: ["worker", 1, None], "url": "http://a:1@b/c"}
-        told = describe(Reject("no", details=details))["details"]
-    assert told == {"card": "***", "said": "no ***", "***": ["worker", 1, None], "url": "http://a:***@b/c"}
-
-
-def test_what_a_handler_writes_to_standard_error_is_a_masked_line_of_its_job(stream: io.StringIO) -> None:
-    stderr = io.StringIO()
-    printed: Any = Printed(stderr, "stderr")
-    with hiding({"token": LONG}, ["token"]):
-        with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10) as captured:
-            print(f"10 %\r20 %\rno luck with {LONG}\nhalf", end="", file=printed)
-        print(f"outside of a job {LONG}", file=printed)
-    line = json.loads(stream.getvalue())
-    assert line["event"].endswith("no luck with ***")
-    assert (line["level"], line["logger"], line["job_id"]) == ("warning", "stderr", "42")
-    assert "no luck with ***" in captured.read()[0]
-    assert stderr.getvalue() == "outside of a job ***\n"
 
 
 def test_a_log_that_cannot_be_written_complains_once_and_in_no_circle() -> None:
@@ -184,7 +166,7 @@ def test_a_log_that_cannot_be_written_complains_once_and_in_no_circle() -> None:
     stderr = io.StringIO()
     printed: Any = Printed(stderr, "stderr")
     logs.configure(Full(), json=True)
-    with pytest.MonkeyPatch.context() as patch, structlog.contextvars.bound_contextvars(job_id="42"):
+    with Patch.context() as patch, structlog.contextvars.bound_contextvars(job_id="42"):
         patch.setattr("sys.stderr", printed)
         print("a line", file=printed)
     assert stderr.getvalue().count("OSError: no space left") == 1
@@ -210,9 +192,16 @@ def test_a_line_is_one_json_object_with_what_was_bound_and_commands_no_terminal(
     assert not re.search("[\x7f-\x9f\u2028-\u202e]", stream.getvalue())
     assert json.loads(stream.getvalue().splitlines()[1])["key"] == "\x9b2J\x7f\u202e\u2028 ä"
     assert "ä" in stream.getvalue()
+    # HTTP clients are quiet about each request, and the scheduler about each beat.
+    stream = configured(is_json=True)
+    logging.getLogger("httpx").info("HTTP Request: GET …")
+    periodiq = logging.getLogger("periodiq")
+    periodiq.info("Scheduling %s at %s.", "Actor(zeke-metronome)", "09:00")
+    periodiq.error("Scheduling failed")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["Scheduling failed"]
 
 
-def test_printed_lines_become_lines_of_the_log_with_their_job(stream: io.StringIO) -> None:
+def test_what_a_handler_prints_becomes_masked_lines_of_the_log_with_their_job(stream: io.StringIO) -> None:
     printed: Any = Printed(io.StringIO())
     with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10) as captured:
         print("half a", end=" ", file=printed)
@@ -223,25 +212,17 @@ def test_printed_lines_become_lines_of_the_log_with_their_job(stream: io.StringI
     assert {(line["level"], line["logger"], line["job_id"]) for line in lines} == {("info", "stdout", "42")}
     assert captured.read()[0].count("\n") == 1
     assert not printed.isatty()
-
-
-def test_a_traceback_is_in_the_line_and_shows_no_values(stream: io.StringIO) -> None:
-    secret = "x" * 40
-    try:
-        int(secret[:0])
-    except ValueError:
-        logs.get_logger().exception("failed")
-    assert "ValueError: invalid literal" in json.loads(stream.getvalue())["exception"]
-    assert stream.getvalue().count("\n") == 1
-    assert secret not in stream.getvalue()
-
-
-def test_http_clients_are_quiet_about_each_request_and_the_scheduler_about_each_beat(stream: io.StringIO) -> None:
-    logging.getLogger("httpx").info("HTTP Request: GET …")
-    periodiq = logging.getLogger("periodiq")
-    periodiq.info("Scheduling %s at %s.", "Actor(zeke-metronome)", "09:00")
-    periodiq.error("Scheduling failed")
-    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["Scheduling failed"]
+    stream, stderr = configured(is_json=True), io.StringIO()
+    printed = Printed(stderr, "stderr")
+    with hiding({"token": LONG}, ["token"]):
+        with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10) as captured:
+            print(f"10 %\r20 %\rno luck with {LONG}\nhalf", end="", file=printed)
+        print(f"outside of a job {LONG}", file=printed)
+    line = json.loads(stream.getvalue())
+    assert line["event"].endswith("no luck with ***")
+    assert (line["level"], line["logger"], line["job_id"]) == ("warning", "stderr", "42")
+    assert "no luck with ***" in captured.read()[0]
+    assert stderr.getvalue() == "outside of a job ***\n"
 
 
 class Odd:
@@ -250,29 +231,27 @@ class Odd:
 
 
 @pytest.mark.parametrize("colours", [False, True])
-def test_nothing_in_a_line_forges_another_or_moves_the_terminal(monkeypatch: pytest.MonkeyPatch, colours: bool) -> None:
+def test_nothing_in_a_line_forges_another_or_moves_the_terminal(monkeypatch: Patch, colours: bool) -> None:
     monkeypatch.setenv("FORCE_COLOR" if colours else "NO_COLOR", "1")
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "console")
     stream = io.StringIO()
     logs.configure(stream)
     log = logs.get_logger(task="t\x1b[2J", key="a\n12:00:00 [info     ] forged")
+    secret = "x" * 40
     try:
         raise ValueError("no\n12:00:00 [info     ] forged in a traceback\x9b2J")  # noqa: TRY301
     except ValueError:
         forged = "failed\r\n12:00:00 [info     ] forged too"
         log.exception(forged, odd=Odd(), bidi="\u202egnp.exe", nested={"a\x1bc": 1})
     logging.getLogger("dramatiq.worker").warning("lost\n12:00:00 [info     ] %s", "\x1bc")
-    text = stream.getvalue()
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e]", plain)
     assert [line for line in plain.splitlines() if line.startswith("12:00:00")] == []
     assert all(shown in plain for shown in (r"t\x1b[2J", r"\x9b2J"))
-    assert plain.count("\n    Traceback") == 1
+    assert (plain.count("\n    Traceback"), secret in plain) == (1, False), "a traceback shows no values"
 
 
-def test_a_refusal_is_a_line_of_json_where_all_lines_must_be(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_refusal_is_a_line_of_json_where_all_are(monkeypatch: Patch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
     with pytest.raises(SystemExit, match="2"):
         refuse(ConfigurationError("expected a database\n  help: start one"))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.zeke_jobs.commands import Patch
 from zeke_jobs.cli import main
 from zeke_jobs.core import probes
 from zeke_jobs.errors import ConfigurationError
@@ -22,34 +23,14 @@ SERVE = "import sys, time; from zeke_jobs.core import probes; probes.answer('wor
 
 
 @pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def folder(monkeypatch: Patch) -> Iterator[str]:
     made = tempfile.mkdtemp(prefix="zeke-run-")  # The path of a socket may have about a hundred characters.
     monkeypatch.setenv("ZEKE_JOBS_RUN", made)
     yield made
     shutil.rmtree(made)
 
 
-def test_each_process_in_the_folder_must_be_fine(folder: str) -> None:
-    assert probes.ask("live", folder) == (False, f"expected a worker or scheduler that answers in {folder}, got none")
-    probes.answer("worker", lambda: ("", "waits for the database"))
-    me = f"worker-{os.getpid()}"
-    assert probes.ask("live", folder) == (True, f"{me} is live")
-    assert probes.ask("ready", folder) == (False, f"{me} waits for the database")
-    probes.answer("scheduler", lambda: ("is stuck", ""))
-    assert probes.ask("live", folder) == (False, f"scheduler-{os.getpid()} is stuck; {me} is live")
-    assert probes.ask("ready", folder) == (False, f"scheduler-{os.getpid()} is ready; {me} waits for the database")
-
-
-def test_all_are_asked_before_the_first_answer_is_awaited(folder: str) -> None:
-    asked = threading.Event()
-    probes.answer("scheduler", lambda: ("" if asked.wait(2.5) else "the worker was not asked", ""))
-    probes.answer("worker", lambda: (asked.set() or "", ""))  # type: ignore[func-returns-value]
-    assert probes.ask("live", folder)[0]
-
-
-def test_one_that_stands_still_gives_no_answer_and_a_killed_one_does_not_count(
-    folder: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_stands_still_gives_no_answer_and_a_killed_one_does_not_count(folder: str, monkeypatch: Patch) -> None:
     monkeypatch.setattr(probes, "_ANSWER_WITHIN", 0.3)
     with subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
@@ -67,8 +48,15 @@ def test_one_that_stands_still_gives_no_answer_and_a_killed_one_does_not_count(
     assert probes.ask("live", folder)[0]
 
 
+def test_all_are_asked_before_the_first_answer_is_awaited(folder: str) -> None:
+    asked = threading.Event()
+    probes.answer("scheduler", lambda: ("" if asked.wait(2.5) else "the worker was not asked", ""))
+    probes.answer("worker", lambda: (asked.set() or "", ""))  # type: ignore[func-returns-value]
+    assert probes.ask("live", folder)[0]
+
+
 def test_many_that_stand_still_take_no_longer_than_one_and_hide_no_answer(
-    folder: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: str, monkeypatch: Patch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(probes, "_ANSWER_WITHIN", 0.5)
     frozen = [socket.socket(socket.AF_UNIX) for _ in range(8)]
@@ -89,18 +77,25 @@ def test_many_that_stand_still_take_no_longer_than_one_and_hide_no_answer(
     assert "expected a folder that can be read in ZEKE_JOBS_RUN, got" in capsys.readouterr().out
 
 
-def test_asking_imports_next_to_nothing(folder: str) -> None:
-    """A probe must take hardly longer than the interpreter needs to start."""
+def test_each_process_in_the_folder_must_be_fine_and_asking_imports_next_to_nothing(folder: str) -> None:
     code = "import sys; before = set(sys.modules); sys.argv[1:] = ['health', '--live']\nfrom zeke_jobs.cli import main\ntry: main()\nexcept SystemExit: print(sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"
     env = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "ZEKE_JOBS_RUN": folder}
     done = subprocess.run([sys.executable, "-S", "-c", code], env=env, capture_output=True, text=True, check=True)
     assert "got none" in done.stdout
     assert not {"typing", "re", "pathlib", "typer", "psycopg2", "dramatiq"} & set(eval(done.stdout.splitlines()[-1]))
     assert "zeke_jobs" in done.stdout
+    assert probes.ask("live", folder) == (False, f"expected a worker or scheduler that answers in {folder}, got none")
+    probes.answer("worker", lambda: ("", "waits for the database"))
+    me = f"worker-{os.getpid()}"
+    assert probes.ask("live", folder) == (True, f"{me} is live")
+    assert probes.ask("ready", folder) == (False, f"{me} waits for the database")
+    probes.answer("scheduler", lambda: ("is stuck", ""))
+    assert probes.ask("live", folder) == (False, f"scheduler-{os.getpid()} is stuck; {me} is live")
+    assert probes.ask("ready", folder) == (False, f"scheduler-{os.getpid()} is ready; {me} waits for the database")
 
 
 def test_without_a_folder_for_sockets_it_is_wrong_use_or_a_wrong_configuration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: Patch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("ZEKE_JOBS_RUN", raising=False)
     for option in ("--live", "--ready"):

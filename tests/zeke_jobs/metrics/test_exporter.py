@@ -1,17 +1,25 @@
-"""The exported figures equal the figures in the database."""
+"""The exported figures equal the figures in the database, docs/metrics.md lists exactly the metrics (``UPDATE_GOLDEN=1`` rewrites its table), and each alert fires during its trouble, as promtool says if installed."""
 
 import os
-from collections.abc import Callable
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+import yaml
 from prometheus_client.samples import Sample
+from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
-from tests.zeke_jobs.commands import Cli
+from tests.each import each
+from tests.zeke_jobs.cli.test_every_command import tree
+from tests.zeke_jobs.commands import Cli, NewDatabase, Patch
 from tests.zeke_jobs.diagnosis.conftest import Scene
-from tests.zeke_jobs.metrics.exported import samples
+from tests.zeke_jobs.metrics.exported import ALL, samples
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.control import actions
 from zeke_jobs.metrics import exposition
@@ -31,9 +39,10 @@ DOWN = [Sample("zeke_jobs_up", {}, 0)]
 QUICK, CALM = ("quick", "default"), ("calm", "slow")
 
 
-@pytest.fixture(autouse=True)
-def catalogue(scene: Scene) -> None:
+@pytest.fixture
+def scene(scene: Scene) -> Scene:
     scene.use(TASKS, TOP)
+    return scene
 
 
 def values() -> dict[tuple[Any, ...], float]:
@@ -84,18 +93,9 @@ def test_ends_and_durations_are_those_of_late_and_costs_those_of_a_day_also_of_p
     assert cost not in values()
 
 
-def test_pauses_limits_and_rates_are_told(scene: Scene) -> None:
-    scene.add("calm", 2)
-    scene.claim(scene.serve(), 2, queue="slow")
-    actions.pause(scene.conn, "limit/ai", by="ann")
-    now = values()
-    assert (now["paused", *CALM], now["paused", *QUICK]) == (1, 0)
-    shared = {name: now[f"limit_{name}", "limit/ai"] for name in ("active", "concurrency", "rate_wait_seconds", "rate")}
-    assert shared == {"active": 1, "concurrency": 4, "rate_wait_seconds": pytest.approx(0.955), "rate": 60}
-    assert now["limit_concurrency", "task/quick"] == 2
-
-
-def test_processes_are_live_or_stopping_or_lost(scene: Scene) -> None:
+def test_processes_are_live_stopping_or_lost_and_pauses_limits_rates_and_the_lag_of_schedules_are_told(
+    scene: Scene,
+) -> None:
     scene.serve(1, threads=8)
     scene.serve(2, threads=3, tasks=["quick"])
     scene.rows("UPDATE zeke_jobs.worker SET stopping = true WHERE pid = 1")
@@ -106,9 +106,14 @@ def test_processes_are_live_or_stopping_or_lost(scene: Scene) -> None:
     assert now["serving_processes", *CALM] == 0
     scene.later(21)
     assert values()["processes", "worker", "lost"] == 2
-
-
-def test_a_schedule_lags_behind_its_next_tick_unless_it_is_paused(scene: Scene) -> None:
+    scene.add("calm", 2)
+    scene.claim(scene.serve(), 2, queue="slow")
+    actions.pause(scene.conn, "limit/ai", by="ann")
+    now = values()
+    assert (now["paused", *CALM], now["paused", *QUICK]) == (1, 0)
+    shared = {name: now[f"limit_{name}", "limit/ai"] for name in ("active", "concurrency", "rate_wait_seconds", "rate")}
+    assert shared == {"active": 1, "concurrency": 4, "rate_wait_seconds": pytest.approx(0.955), "rate": 60}
+    assert now["limit_concurrency", "task/quick"] == 2
     lag = ("schedule_lag_seconds", "calm")
     assert values()[lag] == 0
     assert ("scheduler_silence_seconds",) not in values()
@@ -121,25 +126,187 @@ def test_a_schedule_lags_behind_its_next_tick_unless_it_is_paused(scene: Scene) 
     assert values()[lag] == 0
 
 
+@pytest.mark.usefixtures("scene")
 def test_a_database_that_does_not_answer_or_has_no_tables_is_a_sample_and_the_status_too(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch, new_database: Callable[[], str]
+    cli: Cli, monkeypatch: Patch, new_database: NewDatabase
 ) -> None:
-    ran = cli("metrics")
-    assert (ran.status, "\nzeke_jobs_up 1.0\n" in ran.out) == (0, True)
+    cli("metrics").says("\nzeke_jobs_up 1.0\n")
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
-    ran = cli("metrics")
-    assert (ran.status, "\nzeke_jobs_up 0.0\n" in ran.out) == (1, True)
+    cli("metrics").says("\nzeke_jobs_up 0.0\n", status=1)
     assert samples(os.environ["DATABASE_URL"]) == DOWN
     with capture_logs() as lines:
         assert samples(new_database()) == DOWN
     assert ["run: zeke-jobs migrate" in line["error"] for line in lines] == [True]
 
 
-def test_a_folder_that_cannot_be_had_ends_the_process_with_status_2(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_cannot_be_had_ends_the_process(monkeypatch: Patch, capsys: pytest.CaptureFixture[str]) -> None:
     refused = Mock(side_effect=PermissionError("expected /tmp/x to be ours, got one of another user; remove it"))
     monkeypatch.setattr(exposition, "prepare", refused)
     with pytest.raises(SystemExit, match="2"):
         WorkerMetrics().after_process_boot(None)
     assert "expected a folder for metrics, got: expected /tmp/x to be ours" in capsys.readouterr().err
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
+
+
+def test_the_table_is_what_there_is_and_the_page_names_no_other_metric() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    table = "| metric | kind | labels | means |\n|---|---|---|---|\n"
+    for family in ALL:
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        table += f"| `{family.name}` | {family.kind} | {labels} | {family.help} |\n"
+    block = re.compile(r"(<!-- metrics: begin -->\n).*?(<!-- metrics: end -->)", re.DOTALL)
+    wanted = block.sub(lambda found: found[1] + table + found[2], page)
+    if os.environ.get("UPDATE_GOLDEN"):
+        PAGE.write_text(wanted, encoding="utf-8")
+    else:
+        assert page == wanted, "run: UPDATE_GOLDEN=1 pytest tests/zeke_jobs/metrics/test_exporter.py"
+    named = set(re.findall(r"\b(?:zeke_jobs|dramatiq)_[a-z_]+", page))
+    assert named - {family.name for family in ALL} <= {"zeke_jobs_reader"}
+
+
+ALERTING = """
+  quick: {handler: 'H:echo', max_wait: 2m, retry: {limit: 0}}
+  calm: {handler: 'H:echo', cron: '0 * * * *', retry: {limit: 0}}
+"""
+RULES = Path(__file__).parents[3] / "docker" / "prometheus" / "alerts.yaml"
+LABELS = {family.name: family.labels for family in ALL}
+ALERTS = {rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
+needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+PHASE = 40  # Each scrape is repeated for PHASE minutes.
+BEAT = "UPDATE zeke_jobs.schedule_beat SET beat_on = zeke_jobs.now()"
+HEARTBEAT = "UPDATE zeke_jobs.worker SET heartbeat_on = zeke_jobs.now()"
+STOPPING = "UPDATE zeke_jobs.worker SET stopping = {}"
+NEXT = "UPDATE zeke_jobs.schedule_state SET next_tick = zeke_jobs.now() + interval '{}'"
+
+
+def promtool(*arguments: object) -> None:
+    done = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def series(scrapes: Sequence[Iterable[Sample] | None]) -> dict[str, str]:
+    """Write series in promtool's notation; each scrape is a phase, and None is a phase without successful scrapes."""
+    found: dict[str, list[str]] = {}
+    for number, scrape in enumerate(scrapes):
+        values = {'up{job="zeke-jobs"}': 0.0 if scrape is None else 1.0}
+        for sample in scrape or ():
+            labels = ",".join(f'{key}="{value}"' for key, value in sample.labels.items())
+            values[f"{sample.name}{{{labels}}}"] = sample.value
+        for name in found.keys() | values.keys():
+            so_far = found.setdefault(name, [f"_x{PHASE}"] * number)
+            so_far.append(f"{values[name]}x{PHASE - 1}" if name in values else f"_x{PHASE}")
+    return {name: " ".join(values) for name, values in found.items()}
+
+
+def fire_in_the_second_phase_alone(folder: Path, scrapes: Mapping[str, Sequence[Iterable[Sample] | None]]) -> None:
+    """Check with promtool that each alert fires in the second of its three phases, and only then."""
+    tests = [
+        {
+            "interval": "1m",
+            "input_series": [{"series": name, "values": values} for name, values in series(phases).items()],
+            "promql_expr_test": [
+                {
+                    "expr": f'count(ALERTS{{alertname="{alert}", alertstate="firing"}}) > bool 0',
+                    "eval_time": f"{phase * PHASE + PHASE // 2}m",
+                    "exp_samples": [{"labels": "{}", "value": 1}] if phase == 1 else [],
+                }
+                for phase in range(3)
+            ],
+        }
+        for alert, phases in scrapes.items()
+    ]
+    path = folder / "rules_test.yaml"
+    path.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests}))
+    promtool("test", "rules", path)
+
+
+class World(Scene):
+    """A healthy installation at noon has a live worker, a live scheduler, a punctual schedule and no waiting job."""
+
+    def __init__(self, conn: Connection) -> None:
+        super().__init__(conn)
+        self.use(ALERTING)
+        self.worked_by = self.serve()
+        self.rows(BEATEN)
+        self.rows(DECIDED.format("1 day"))
+
+    def end_all(self) -> None:
+        for claim in self.claim(self.worked_by, 100):
+            self.finish(self.worked_by, claim, "failed")
+
+    def wait(self, task: str, seconds: float) -> None:
+        """Let a job wait while both processes send heartbeats."""
+        self.add(task)
+        self.later(seconds)
+        self.rows(f"{BEAT}; {HEARTBEAT}")
+
+    def fail(self) -> None:
+        self.add("quick", 12)
+        self.end_all()
+
+
+@pytest.fixture
+def world(conn: Connection) -> World:
+    return World(conn)
+
+
+Step = str | Callable[[World], Any]
+#: Each alert has the cause and the end of its trouble.
+TROUBLES: dict[str, tuple[Step, Step]] = {
+    "ZekeJobsTaskUnserved": (STOPPING.format(True), STOPPING.format(False)),
+    "ZekeJobsNoScheduler": (lambda world: world.later(200), BEAT),
+    "ZekeJobsScheduleLags": (NEXT.format("-4 minutes"), NEXT.format("1 hour")),
+    "ZekeJobsMaxWaitBreached": (lambda world: world.wait("quick", 121), World.end_all),
+    "ZekeJobsWaitsLong": (lambda world: world.wait("calm", 3601), World.end_all),
+    "ZekeJobsFailing": (World.fail, lambda world: world.wait("calm", 3700)),
+    "ZekeJobsBacklogGrows": (lambda world: world.add("calm", 1001), "DELETE FROM zeke_jobs.queue"),
+    "ZekeJobsProcessesLost": (lambda world: world.later(30), HEARTBEAT),
+}
+
+
+@needs_promtool
+def test_each_alert_fires_while_its_trouble_is_there(world: World, database: str, tmp_path: Path) -> None:
+    scrapes: dict[str, list[Any]] = {}
+    for alert, steps in TROUBLES.items():
+        scrapes[alert] = [samples(database)]
+        for step in steps:
+            _ = world.rows(step) if isinstance(step, str) else step(world)
+            scrapes[alert].append(samples(database))
+    up, down = samples(database), samples("postgresql://nobody@127.0.0.1:1/none")
+    scrapes["ZekeJobsDatabaseDown"] = [up, down, up]
+    scrapes["ZekeJobsExporterDown"] = [up, None, up]
+    scrapes["ZekeJobsThreadsLost"] = [[Sample("zeke_jobs_threads_lost", {}, lost)] for lost in (0, 1, 0)]
+    assert scrapes.keys() == ALERTS.keys()
+    fire_in_the_second_phase_alone(tmp_path, scrapes)
+
+
+@needs_promtool
+def test_no_scheduler_ever_is_none_and_what_is_paused_may_wait(world: World, database: str, tmp_path: Path) -> None:
+    beaten = samples(database)
+    world.rows("DELETE FROM zeke_jobs.schedule_beat")
+    scrapes: dict[str, list[Any]] = {"ZekeJobsNoScheduler": [[], samples(database), beaten]}
+    world.wait("calm", 3601)
+    waiting = samples(database)
+    world.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/calm', 'ann')")
+    scrapes["ZekeJobsWaitsLong"] = [[], waiting, samples(database)]
+    fire_in_the_second_phase_alone(tmp_path, scrapes)
+
+
+@needs_promtool
+def test_the_rules_and_the_configuration_are_valid() -> None:
+    promtool("check", "rules", "--lint-fatal", RULES)
+    promtool("check", "config", RULES.with_name("prometheus.yaml"))
+
+
+@each("rule", ALERTS.values())
+def test_a_rule_asks_for_metrics_that_exist_and_says_what_to_do(rule: dict[str, Any]) -> None:
+    asked = set(re.findall(r"\bzeke_jobs_\w+", rule["expr"]))
+    assert asked <= LABELS.keys()
+    assert asked or "up{" in rule["expr"]
+    said = set(re.findall(r"\$labels\.(\w+)", str(rule["annotations"]))) - {"instance"}
+    assert all(said <= set(LABELS[name]) for name in asked)
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert rule["annotations"].keys() == {"summary", "help"}
+    assert set(re.findall(r"zeke-jobs (\w+)", rule["annotations"]["help"])) <= set(tree().commands)

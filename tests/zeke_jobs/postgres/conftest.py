@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from tests.zeke_jobs.commands import Patch
 from tests.zeke_jobs.postgres.members import TASKS, as_member, sign_up
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.revisions import applying
@@ -19,7 +20,7 @@ def granted(conn: Connection, database: str) -> str:
 
 
 @pytest.fixture
-def log_in(granted: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+def log_in(granted: str, monkeypatch: Patch) -> Callable[[str], str]:
     """Connect as a member of a role from now on; return the URL."""
 
     def become(role: str) -> str:

@@ -11,7 +11,7 @@ from psycopg2.errors import InsufficientPrivilege, InvalidParameterValue
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.commands import Cli
+from tests.zeke_jobs.commands import Cli, MakeTask, Patch
 from tests.zeke_jobs.postgres.members import MEMBERS, TASKS, as_member, sign_up
 from tests.zeke_jobs.sql import rows, value
 from tests.zeke_jobs.worker.conftest import load
@@ -31,9 +31,7 @@ def listed(conn: Connection) -> list[str]:
 
 
 @pytest.fixture
-def zeke(
-    conn: Connection, database: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[..., str]:
+def zeke(conn: Connection, database: str, cli: Cli, monkeypatch: Patch, tmp_path: Path) -> Callable[..., str]:
     """Run a command as an operator; ``FILE`` is a jobs.yaml that lacks one task of the revision in force."""
     monkeypatch.setenv("COLUMNS", "250")
     applying.sync(conn, load(TASKS + "  gone: {handler: 'H:echo'}\n"))
@@ -50,9 +48,7 @@ def zeke(
     return call
 
 
-def test_every_change_by_hand_is_written_down_with_the_login_and_the_author(
-    zeke: Callable[..., str], conn: Connection
-) -> None:
+def test_every_change_by_hand_is_written_down_with_its_author(zeke: Callable[..., str], conn: Connection) -> None:
     roles.grant(conn)
     job, other, gone = (str(zeke_jobs.send(task, {"n": 1}).id) for task in ("echo", "echo", "gone"))
     for command in (
@@ -136,7 +132,7 @@ def test_not_even_the_owner_rewrites_it_before_its_time_by_a_slip(conn: Connecti
     assert any("zeke-jobs uninstall: postgres removed the schema zeke_jobs of " in note for note in conn.notices)
 
 
-def test_what_did_not_happen_is_not_written_down(conn: Connection, make_task: Callable[..., None]) -> None:
+def test_what_did_not_happen_is_not_written_down(conn: Connection, make_task: MakeTask) -> None:
     make_task("echo", None)
     job = zeke_jobs.send("echo").id
     conn.cursor().execute("UPDATE zeke_jobs.queue SET state = 'done'")

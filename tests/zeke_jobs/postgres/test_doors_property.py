@@ -123,8 +123,7 @@ def honest(url: str, minutes: Iterator[int]) -> None:
     """Check that a normal job ends, that a reader can read the views, and that the scheduler sends the next tick."""
     with closing(connect(url)) as conn:
         rows(conn, "SET statement_timeout = '10s'")
-        sent = zeke_jobs.send("honest", {"n": 1}, connection=conn)
-        assert zeke_jobs.wait(sent.id, timeout=PATIENCE)["n"] == 1
+        assert zeke_jobs.wait(zeke_jobs.send("honest", {"n": 1}, connection=conn).id, timeout=PATIENCE)["n"] == 1
         now = dispatch.clock(conn) + timedelta(minutes=next(minutes))
         dispatch.beat(conn, now=now)
         tick = "SELECT outcome FROM zeke_jobs.tick WHERE task = 'honest' ORDER BY scheduled_for DESC LIMIT 1"
@@ -167,9 +166,7 @@ def call(cursor: psycopg2.extensions.cursor, statement: str, values: list[Any], 
     max_examples=200 if os.environ.get("ZEKE_TEST_DEEP") else 5, phases=[Phase.generate]
 )  # Shrinking would take minutes.
 @given(st.data())
-def test_what_clients_readers_and_operators_may_do_stops_no_honest_job(
-    doors: dict[str, Any], data: st.DataObject
-) -> None:
+def test_what_members_of_roles_may_do_stops_no_honest_job(doors: dict[str, Any], data: st.DataObject) -> None:
     role = data.draw(
         st.sampled_from([roles.CLIENT, roles.CLIENT, roles.OPERATOR, roles.OPERATOR, roles.READER]), "role"
     )

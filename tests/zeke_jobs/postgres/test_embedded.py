@@ -16,6 +16,7 @@ import psycopg2
 import pytest
 from psycopg2.extras import wait_select
 
+from tests.zeke_jobs.commands import Patch
 from tests.zeke_jobs.sql import value
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres import embedded, server_programs
@@ -76,7 +77,7 @@ def test_what_a_killed_server_left_working_ends_before_another_starts(folder: Pa
     assert answers(url)
 
 
-def test_a_pid_file_that_names_a_stranger_or_that_a_full_disk_cut_is_no_obstacle(folder: Path) -> None:
+def test_no_odd_pid_file_is_an_obstacle_and_a_start_can_be_interrupted(folder: Path, monkeypatch: Patch) -> None:
     with subprocess.Popen(["sleep", "60"]) as stranger:
         for left in ("12345", "garbage", f"{stranger.pid}\n{folder / 'data'}\n"):
             (folder / "data" / "postmaster.pid").write_text(left)
@@ -84,9 +85,6 @@ def test_a_pid_file_that_names_a_stranger_or_that_a_full_disk_cut_is_no_obstacle
             embedded.stop(folder, mode="immediate")
         assert stranger.poll() is None
         stranger.kill()
-
-
-def test_it_is_stopped_as_soon_as_it_has_begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(psycopg2, "connect", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -96,9 +94,7 @@ def test_it_is_stopped_as_soon_as_it_has_begun(folder: Path, monkeypatch: pytest
     assert not (folder / "data" / "postmaster.pid").exists()
 
 
-def test_a_server_that_starts_while_the_earlier_one_is_being_stopped_stays(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_starts_while_the_earlier_one_is_being_stopped_stays(folder: Path, monkeypatch: Patch) -> None:
     def start_the_next(_: float) -> None:
         monkeypatch.undo()
         embedded.ensure(folder)
@@ -129,17 +125,6 @@ def test_a_start_waits_for_the_initdb_of_one_that_was_killed_and_three_at_once_g
             assert answers(urls.pop())
         finally:
             embedded.stop(above / "here", mode="immediate")
-
-
-def test_its_socket_is_private_and_a_users_settings_for_other_servers_do_not_count(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    others = {"PGPORT": "6543", "PGDATA": "/nowhere", "PGHOST": "nowhere.invalid", "LOCPATH": "/nowhere"}
-    for name, said in others.items():
-        monkeypatch.setenv(name, said)
-    with closing(connect(embedded.ensure(folder))) as conn:
-        assert value(conn, "SHOW listen_addresses") == ""
-    assert [stat.S_IMODE(one.stat().st_mode) for one in (folder, folder / "data")] == [0o700] * 2
 
 
 def test_any_path_will_do_and_the_socket_is_private_all_the_same() -> None:
@@ -174,14 +159,20 @@ def test_a_copied_folder_has_a_server_of_its_own_and_the_folder_of_a_killed_serv
             embedded.stop(one, mode="immediate")
 
 
-def test_why_it_does_not_start_is_said_in_a_sentence(folder: Path) -> None:
+def test_why_it_does_not_start_is_said_and_its_socket_is_private(folder: Path, monkeypatch: Patch) -> None:
     words = r"^expected the embedded server to start, got: .*\n  help: its log is "
     with pytest.raises(ZekeJobsError, match=words) as failed:
         embedded.ensure(folder, settings={"no_such_thing": "x"})
     assert "no_such_thing" in str(failed.value)
+    others = {"PGPORT": "6543", "PGDATA": "/nowhere", "PGHOST": "nowhere.invalid", "LOCPATH": "/nowhere"}
+    for name, said in others.items():
+        monkeypatch.setenv(name, said)
+    with closing(connect(embedded.ensure(folder))) as conn:
+        assert value(conn, "SHOW listen_addresses") == ""
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (folder, folder / "data")] == [0o700] * 2
 
 
-def test_programs_that_the_servers_user_could_not_reach_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_that_the_servers_user_could_not_reach_are_copied(monkeypatch: Patch) -> None:
     nobody = {"user": 65534, "group": 65534, "extra_groups": []}
     with open_folder() as folder:
         monkeypatch.setattr(server_programs, "_copy", lambda _: Path("/copy"))
@@ -197,11 +188,8 @@ def test_programs_that_the_servers_user_could_not_reach_are_copied(monkeypatch: 
             assert server_programs.runnable(None, user) == found, name
 
 
-# ── the server of one command
-
-
 @pytest.fixture
-def no_server(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def no_server(monkeypatch: Patch) -> list[str]:
     """Replace start and stop of the server by functions that only record the calls."""
     calls: list[str] = []
     monkeypatch.setattr("zeke_jobs.postgres.server_programs.account", lambda _data: {})
@@ -211,9 +199,7 @@ def no_server(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["app", "x" * 100, "a \"b\" 'c' $d"])
-def test_data_stays_in_its_folder_whatever_its_path_and_git_ignores_it(
-    tmp_path: Path, no_server: list[str], name: str
-) -> None:
+def test_data_stays_in_its_folder_and_git_ignores_it(tmp_path: Path, no_server: list[str], name: str) -> None:
     data = tmp_path / name / ".zeke"
     with pytest.raises(PermissionError, match="mine"), own_server(data, "it"):
         raise PermissionError(errno.EACCES, "mine")  # The error is not taken for trouble with the server.
@@ -223,7 +209,7 @@ def test_data_stays_in_its_folder_whatever_its_path_and_git_ignores_it(
 
 
 @pytest.mark.usefixtures("no_server")
-def test_a_folder_that_was_moved_finds_its_data_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_was_moved_finds_its_data_again(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.postgres.server_programs.state_folder", lambda: tmp_path / "state")
     monkeypatch.setattr("zeke_jobs.postgres.own_server.why_elsewhere", lambda _: "a reason")
     with own_server(tmp_path / "a" / ".zeke", "it"):

@@ -13,6 +13,7 @@ from psycopg2 import OperationalError
 from psycopg2.extensions import connection as Connection
 
 from actors.store.statements import SQL as STORE
+from tests.zeke_jobs.commands import Patch
 from tests.zeke_jobs.sql import rows, value
 from zeke_jobs.postgres.pool import AddressError, Pool, connect
 from zeke_jobs.postgres.queries import SQL as OURS
@@ -157,9 +158,7 @@ def test_an_interrupt_of_a_thread_that_waits_for_a_connection_costs_the_pool_no_
     assert len(ends) == 1
 
 
-def test_a_server_that_is_no_postgres_is_a_wrong_address_and_one_that_says_nothing_may_be_slow(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_server_that_is_no_postgres_is_a_wrong_address_and_a_silent_one_may_be_slow(monkeypatch: Patch) -> None:
     def answer() -> None:
         for _ in range(2):  # The client tries with SSL and without.
             client, _ = other.accept()
@@ -167,8 +166,7 @@ def test_a_server_that_is_no_postgres_is_a_wrong_address_and_one_that_says_nothi
                 client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
 
     with socket.create_server(("127.0.0.1", 0)) as other:
-        thread = threading.Thread(target=answer, daemon=True)
-        thread.start()
+        threading.Thread(target=answer, daemon=True).start()
         url = f"postgresql://somebody@127.0.0.1:{other.getsockname()[1]}/news"
         with pytest.raises(AddressError, match=r"^expected the port of a PostgreSQL server in DATABASE_URL, got: "):
             connect(url)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from pydantic import BaseModel
 
 import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.commands import Cli
+from tests.zeke_jobs.commands import Cli, LogIn
 from tests.zeke_jobs.postgres.members import (
     FUNCTIONS,
     MEMBERS,
@@ -42,9 +41,7 @@ from zeke_jobs.scheduler import beat
 from zeke_jobs.worker import builder
 
 
-def test_a_client_sends_waits_and_reads_status_and_cannot_stand_in_for_a_schedule(
-    granted: str, log_in: Callable[[str], str]
-) -> None:
+def test_a_client_sends_waits_and_reads_status_and_cannot_stand_in_for_a_schedule(granted: str, log_in: LogIn) -> None:
     with working(load(TASKS), granted, threads=2):
         url = log_in(roles.CLIENT)
         sent = zeke_jobs.send("parrot", {"n": 5}, key="a")
@@ -99,8 +96,8 @@ def keep(payload: Kept, ctx: zeke_jobs.Context) -> None:
     """The handler does nothing."""
 
 
-def test_nothing_that_a_reader_can_select_or_ask_shows_a_sensitive_field(
-    log_in: Callable[[str], str], conn: Connection, cli: Cli, tmp_path: Path
+def test_no_answer_to_a_reader_shows_a_sensitive_field(
+    log_in: LogIn, conn: Connection, cli: Cli, tmp_path: Path
 ) -> None:
     before, after = (
         f"version: 1\n{SERVICES}\ntasks: {KEPT.replace('word: w', word)}" for word in ("word: w", "word: x, n: 2")
@@ -138,9 +135,7 @@ def test_nothing_that_a_reader_can_select_or_ask_shows_a_sensitive_field(
             assert SECRET not in str(rows(reading, f"SELECT {column}::text FROM {relation}")), (relation, column)
 
 
-def test_a_plan_judges_waiting_jobs_by_what_its_login_may_read(
-    log_in: Callable[[str], str], conn: Connection, cli: Cli, tmp_path: Path
-) -> None:
+def test_a_plan_judges_jobs_that_its_login_may_read(log_in: LogIn, conn: Connection, cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "jobs.yaml"
     path.write_text(f"version: 1\ntasks: {KEPT}")
     applying.sync(conn, load_text(path.read_text(), "jobs.yaml"))
@@ -155,7 +150,7 @@ def test_a_plan_judges_waiting_jobs_by_what_its_login_may_read(
 
 
 def test_a_worker_and_a_scheduler_run_under_their_role_and_another_user_is_told_what_to_do(
-    log_in: Callable[[str], str], conn: Connection, capsys: pytest.CaptureFixture[str]
+    log_in: LogIn, conn: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows(conn, "DELETE FROM zeke_jobs.task; DELETE FROM zeke_jobs.revision")
     url = log_in(roles.WORKER)
@@ -175,46 +170,11 @@ def test_a_worker_and_a_scheduler_run_under_their_role_and_another_user_is_told_
     assert "expected a database user with this right, got: permission denied" in capsys.readouterr().err
 
 
-def test_roles_prints_what_it_would_run_and_grants_it_and_a_stranger_is_told_who_may(
-    log_in: Callable[[str], str], cli: Cli
-) -> None:
+def test_roles_prints_and_grants_and_a_stranger_is_told_who_may(log_in: LogIn, cli: Cli, granted: str) -> None:
     assert cli("roles") == (0, roles.script(), "")
-    ran = cli("roles", "--apply")
-    assert (ran.status, "granted: zeke_jobs_client" in ran.out) == (0, True)
+    cli("roles", "--apply").says("granted: zeke_jobs_client")
     log_in(roles.OPERATOR)
-    ran = cli("roles", "--apply")
-    assert (ran.status, "help: let such a user run it: zeke-jobs roles | psql" in ran.err) == (1, True)
-
-
-@each(
-    ("member", "statement", "lacks"),
-    [
-        (roles.CLIENT, "SELECT zeke_jobs.count_changes('cancel', '{}', '{}', 1)", roles.OPERATOR),
-        (roles.READER, "SELECT zeke_jobs.enqueue('echo', '1', '{}', '{}', 'x')", roles.CLIENT),
-        (roles.OPERATOR, "SELECT zeke_jobs.forget_audit()", roles.WORKER),
-        (roles.READER, "SELECT 1 FROM zeke_jobs.job_log", roles.OPERATOR),
-        (roles.READER, "SELECT message FROM zeke_jobs.queue", None),
-        (roles.CLIENT, "SELECT 1 FROM zeke_jobs.queue", roles.READER),
-        (roles.CLIENT, "SELECT 1 FROM zeke_jobs.tick", roles.READER),
-        (roles.CLIENT, "SELECT 1 FROM zeke_jobs.task_wait", roles.READER),
-    ],
-)
-def test_a_refused_right_names_the_login_and_the_grant_of_the_role_that_has_it(
-    log_in: Callable[[str], str], member: str, statement: str, lacks: str | None
-) -> None:
-    with closing(connect(log_in(member))) as conn, pytest.raises(InsufficientPrivilege) as refusal:
-        rows(conn, statement)
-    said = roles.complaint(refusal.value)
-    assert "got: permission denied for " in said
-    if lacks:
-        assert f", as {MEMBERS[member]}\n  help: GRANT {lacks} TO {MEMBERS[member]}; " in said
-    else:  # The role may read only some columns of the table.
-        assert "has that role, it needs zeke_jobs_operator for this, or its rights are older" in said
-
-
-def test_a_login_without_rights_to_the_audit_sends_no_job_of_a_schedule_and_a_reader_sees_the_tasks(
-    granted: str, log_in: Callable[[str], str]
-) -> None:
+    cli("roles", "--apply").says("help: let such a user run it: zeke-jobs roles | psql", status=1)
     with closing(connect(granted)) as conn:
         applying.sync(conn, load(TASKS))
     with closing(connect(log_in(roles.WORKER))) as conn:
@@ -226,7 +186,26 @@ def test_a_login_without_rights_to_the_audit_sends_no_job_of_a_schedule_and_a_re
         assert tick["schedules"][0]["timezone"] == "UTC"
 
 
-# ── the exact rights of each role, and no lock for other users
+@each(
+    "member statement lacks",
+    (roles.CLIENT, "SELECT zeke_jobs.count_changes('cancel', '{}', '{}', 1)", roles.OPERATOR),
+    (roles.READER, "SELECT zeke_jobs.enqueue('echo', '1', '{}', '{}', 'x')", roles.CLIENT),
+    (roles.OPERATOR, "SELECT zeke_jobs.forget_audit()", roles.WORKER),
+    (roles.READER, "SELECT 1 FROM zeke_jobs.job_log", roles.OPERATOR),
+    (roles.READER, "SELECT message FROM zeke_jobs.queue", None),
+    (roles.CLIENT, "SELECT 1 FROM zeke_jobs.queue", roles.READER),
+    (roles.CLIENT, "SELECT 1 FROM zeke_jobs.tick", roles.READER),
+    (roles.CLIENT, "SELECT 1 FROM zeke_jobs.task_wait", roles.READER),
+)
+def test_a_refused_right_names_the_grant(log_in: LogIn, member: str, statement: str, lacks: str | None) -> None:
+    with closing(connect(log_in(member))) as conn, pytest.raises(InsufficientPrivilege) as refusal:
+        rows(conn, statement)
+    said = roles.complaint(refusal.value)
+    assert "got: permission denied for " in said
+    if lacks:
+        assert f", as {MEMBERS[member]}\n  help: GRANT {lacks} TO {MEMBERS[member]}; " in said
+    else:  # The role may read only some columns of the table.
+        assert "has that role, it needs zeke_jobs_operator for this, or its rights are older" in said
 
 
 def rights(conn: Connection) -> dict[str, set[tuple[str, str]]]:
@@ -255,7 +234,9 @@ def rights(conn: Connection) -> dict[str, set[tuple[str, str]]]:
     return found
 
 
-def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Connection, granted: str) -> None:
+def test_each_role_has_the_rights_that_are_written_here_and_no_others(
+    conn: Connection, granted: str, log_in: LogIn
+) -> None:
     assert granted
     relations = {(str(name), kind) for name, kind in rows(
         conn,
@@ -285,9 +266,6 @@ def test_each_role_has_the_rights_that_are_written_here_and_no_others(conn: Conn
         | {(name, how) for name in ours - written for how in WRITING},
     }
     assert rights(conn) == expected
-
-
-def test_each_role_may_call_the_functions_that_are_written_here_and_no_others(conn: Connection, granted: str) -> None:
     assert granted
     closed = {str(name) for (name,) in rows(
         conn,
@@ -295,16 +273,13 @@ def test_each_role_may_call_the_functions_that_are_written_here_and_no_others(co
         AND NOT has_function_privilege('public', p.oid, 'EXECUTE')""",
     )}  # fmt: skip
     assert closed == set().union(*FUNCTIONS.values()) | TRIGGERED
-    for role, expected in FUNCTIONS.items():
+    for role, functions in FUNCTIONS.items():
         found = rows(
             conn,
             f"""SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'zeke_jobs'::regnamespace
             AND NOT has_function_privilege('public', p.oid, 'EXECUTE') AND has_function_privilege('{role}', p.oid, 'EXECUTE')""",
         )
-        assert {str(name) for (name,) in found} == expected, role
-
-
-def test_no_function_with_the_owners_rights_can_be_led_astray_or_is_open_to_all(conn: Connection) -> None:
+        assert {str(name) for (name,) in found} == functions, role
     found = rows(
         conn,
         """SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'zeke_jobs'::regnamespace AND p.prosecdef
@@ -312,9 +287,6 @@ def test_no_function_with_the_owners_rights_can_be_led_astray_or_is_open_to_all(
           OR p.proacl IS NULL OR EXISTS (SELECT 1 FROM aclexplode(p.proacl) AS a WHERE a.grantee = 0))""",
     )
     assert found == []
-
-
-def test_handlers_of_a_worker_reach_the_tables_that_packages_made(conn: Connection, granted: str) -> None:
     assert granted
     ((may, count),) = rows(
         conn,
@@ -323,11 +295,6 @@ def test_handlers_of_a_worker_reach_the_tables_that_packages_made(conn: Connecti
         WHERE o.object LIKE 'table %' AND to_regclass(substr(o.object, 7)) IS NOT NULL GROUP BY 1""",
     )
     assert (may, count > 10) == (True, True)
-
-
-def test_granting_again_takes_back_what_was_too_much(
-    granted: str, conn: Connection, log_in: Callable[[str], str]
-) -> None:
     assert granted
     rows(conn, f"GRANT SELECT ON zeke_jobs.queue TO {roles.CLIENT}")
     rows(conn, f"GRANT UPDATE (state, message) ON zeke_jobs.queue TO {roles.OPERATOR}")
@@ -347,9 +314,7 @@ def test_no_statement_of_ours_takes_a_lock_that_everybody_may_take() -> None:
             assert "pg_advisory" not in text or path.name == "story_filing_hold.sql", path
 
 
-def test_one_process_at_a_time_holds_a_lock_and_a_heartbeat_without_a_suspect_only_that_of_its_own_row(
-    conn: Connection, other_conn: Connection
-) -> None:
+def test_one_process_holds_a_lock_and_a_heartbeat_only_its_own_row(conn: Connection, other_conn: Connection) -> None:
     jobs = Jobs(conn)
     worker = jobs.worker()
     with transaction(conn):

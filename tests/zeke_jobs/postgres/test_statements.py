@@ -1,13 +1,19 @@
-"""Every statement file of every package follows the style, and the migrated schema accepts the statement."""
+"""SQL files follow the style and fit the migrated schema, which is the committed one; migrations are frozen."""
 
 import re
 from contextlib import closing
 from pathlib import Path
 
 import psycopg2
+import pytest
 from psycopg2.extensions import connection as Connection
 
-from tests.zeke_jobs.sql import value
+from tests.conftest import server_binaries
+from tests.each import each
+from tests.zeke_jobs.commands import NewDatabase
+from tests.zeke_jobs.postgres.schema_dump import COMMAND, EDITION, FROZEN, SCHEMA, dump, edition, frozen
+from tests.zeke_jobs.sql import rows, value
+from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL, Queries
 from zeke_jobs.postgres.session import Session, renew
@@ -43,7 +49,7 @@ def numbered(text: str) -> str:
     return text % Numbers()
 
 
-def test_a_file_is_one_statement_with_its_purpose_in_the_first_line_named_parameters_and_named_columns() -> None:
+def test_a_file_is_one_statement_with_its_purpose_and_the_schema_has_all_that_it_names(conn: Connection) -> None:
     star = re.compile(r"\b(SELECT|RETURNING)\s+(\w+\.)?\*|,\s*\w+\.\*", re.IGNORECASE)
     assert {Path(name).parts[0] for name in FILES} == {"zeke_jobs", "actors"}
     for name, text in FILES.items():
@@ -52,9 +58,6 @@ def test_a_file_is_one_statement_with_its_purpose_in_the_first_line_named_parame
         assert all(one["named"] for one in PLACEHOLDER.finditer(body.replace("%%", ""))), name
         assert not star.search(LITERAL.sub("''", body)), name
         assert ";" not in LITERAL.sub("''", body), name
-
-
-def test_the_schema_has_all_that_the_statement_names(conn: Connection) -> None:
     faults = {}
     with conn.cursor() as cursor:
         cursor.execute("SELECT set_config('search_path', current_setting('search_path') || ', pgboss', false)")
@@ -113,3 +116,43 @@ def test_a_prepared_statement_whose_columns_a_migration_changed_is_run_as_text(d
         cursor.execute("ALTER TABLE changing ADD COLUMN m integer")
         for _ in range(2):
             assert queries.all(conn, "one", like="a%", n=["1"]) == [{"n": 1, "m": None}]
+
+
+@pytest.mark.skipif(server_binaries() is not None, reason="schema.sql is as the embedded server's version spells it")
+def test_the_committed_schema_is_what_the_migrations_make(new_database: NewDatabase) -> None:
+    url = new_database()
+    with closing(connect(url)) as conn:
+        migrate.migrate(conn)
+    assert SCHEMA.read_text(encoding="utf-8") == dump(url), f"schema.sql is behind the migrations; run: {COMMAND}"
+
+
+def test_a_migration_is_frozen_once_it_is_committed() -> None:
+    assert FROZEN.read_text(encoding="utf-8") == frozen(), f"put the file back; after a new one, run: {COMMAND}"
+
+
+def test_the_edition_grows_with_each_change_of_the_code() -> None:
+    number, _, checksum = EDITION.read_text(encoding="utf-8").strip().partition(" ")
+    assert (number.isdecimal(), checksum) == (True, migrate.code().checksum), f"the code has changed; run: {COMMAND}"
+    assert edition() == EDITION.read_text(encoding="utf-8")
+
+
+def test_the_table_of_jobs_stays_narrow_and_a_claim_readable_and_without_state_in_the_session(conn: Connection) -> None:
+    for most, parts in (
+        (30, "pg_attribute WHERE attrelid = 'zeke_jobs.queue'::regclass AND attnum > 0 AND NOT attisdropped"),
+        (9, "pg_index WHERE indrelid = 'zeke_jobs.queue'::regclass AND NOT indisprimary"),
+        (4, "pg_trigger WHERE tgrelid = 'zeke_jobs.queue'::regclass AND NOT tgisinternal"),
+    ):
+        assert value(conn, f"SELECT count(*) FROM {parts}") <= most
+    code = migrate.code().text
+    assert code.split("FUNCTION zeke_jobs.claim(")[1].split("$$")[1].count("\n") <= 120
+    assert set(re.findall(r"set_config\('(\w+)", code)) <= {"search_path", "synchronous_commit"}
+
+
+@each(
+    "call",
+    ["is_soon(q.run_at, q.mtime)", "ready_units(q.run_at, 1, 1, q.mtime)", "moved_on(q.run_at, 1, 1, 1, q.mtime)"],
+)
+def test_what_sends_and_claims_compute_becomes_a_part_of_their_statements(conn: Connection, call: str) -> None:
+    plan = str(rows(conn, f"EXPLAIN VERBOSE SELECT zeke_jobs.{call} FROM zeke_jobs.queue AS q"))
+    assert "Output" in plan
+    assert call.partition("(")[0] not in plan

@@ -1,23 +1,27 @@
-"""People and dashboards read our views and pg-boss's, in which clients and readers see no secret, whatever rows exist."""
+"""People, dashboards and pg-boss's client read and write our views, in which clients and readers see no secret, whatever rows exist."""
 
 import json
-from collections.abc import Callable
+import uuid
 from contextlib import closing
 from datetime import timedelta
+from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2.errors import FeatureNotSupported, ObjectNotInPrerequisiteState, UndefinedObject
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 from pydantic import Field
 
 import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.postgres.members import READ, READ_WHOLE, as_member, sign_up
-from tests.zeke_jobs.sql import change, dicts as rows, rows as query
+from tests.zeke_jobs.commands import LogIn, MakeTask
+from tests.zeke_jobs.postgres.members import MEMBERS, READ, READ_WHOLE, as_member, sign_up
+from tests.zeke_jobs.sql import change, dicts as rows, rows as query, value
 from tests.zeke_jobs.test_sensitive import FIELDS, PAYLOAD, PHONE, Order, leaks, plant
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
+from zeke_jobs.postgres.pool import connect
 
 
 class Part(Payload):
@@ -31,7 +35,7 @@ class Analyze(Payload):
 
 
 @pytest.fixture(autouse=True)
-def tasks(make_task: Callable[..., None]) -> None:
+def tasks(make_task: MakeTask) -> None:
     make_task("analyze-story", Analyze, sensitive=["api_key"], retry_limit=3)
 
 
@@ -91,18 +95,27 @@ def test_the_queries_of_pg_bosss_documentation_and_client_find_each_job_and_colu
         assert rows(conn, f"SELECT {', '.join(names.split())} FROM pgboss.{view}")
 
 
-def test_counting_reads_no_payload_and_naming_queues_counts_no_jobs(conn: Connection) -> None:
+def test_counting_reads_no_payload_and_each_function_of_a_view_has_a_fixed_path(conn: Connection) -> None:
     plan = str(rows(conn, "EXPLAIN (VERBOSE, COSTS OFF) SELECT state, count(*) FROM pgboss.job GROUP BY state"))
     assert "rename_keys" not in plan
     assert "zeke_jobs.task" not in plan
     for whose in ("", " WHERE name = 'analyze-story'"):
         plan = str(rows(conn, f"EXPLAIN SELECT name, policy, retry_limit FROM pgboss.queue{whose}"))
         assert "Aggregate" not in plan
+    found = query(
+        conn,
+        """SELECT DISTINCT p.proname FROM pg_depend AS d
+        JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+        JOIN pg_class AS c ON c.oid = r.ev_class AND c.relnamespace IN (to_regnamespace('zeke_jobs'), to_regnamespace('pgboss'))
+        JOIN pg_proc AS p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid AND p.pronamespace = to_regnamespace('zeke_jobs')
+        WHERE p.pronargs > 0 AND p.prosqlbody IS NULL
+        AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) AS s (set) WHERE s.set LIKE 'search_path=pg_catalog, pg_temp')""",
+    )
+    # concurrency_of gets rows of limits, which have no data of jobs, and rename_keys gets masked payloads.
+    assert {str(name) for (name,) in found} == {"concurrency_of", "rename_keys"}
 
 
-def test_data_has_camel_case_keys_for_pg_boss_and_snake_case_for_us(
-    conn: Connection, make_task: Callable[..., None]
-) -> None:
+def test_data_has_camel_case_keys_for_pg_boss_and_snake_case_for_us(conn: Connection, make_task: MakeTask) -> None:
     send(conn)
     (theirs,) = rows(conn, "SELECT data, data ->> 'storyId' AS story FROM pgboss.job")
     (ours,) = rows(conn, "SELECT data FROM zeke_jobs.job")
@@ -117,9 +130,7 @@ def test_data_has_camel_case_keys_for_pg_boss_and_snake_case_for_us(
     assert row == {"name": "pull", "key": "", "cron": "*/5 * * * *", "timezone": "UTC", "data": {"storyId": "x"}}
 
 
-def test_a_queue_says_what_its_task_does_and_how_many_jobs_it_has(
-    conn: Connection, make_task: Callable[..., None]
-) -> None:
+def test_a_queue_says_what_its_task_does_and_how_many_jobs_it_has(conn: Connection, make_task: MakeTask) -> None:
     definition = (
         '{"timeout": "1h30m", "retry": {"delay": "10s", "factor": 1.0, "max_delay": "1h"}, "keep": {"completed": "7d"}}'
     )
@@ -143,8 +154,6 @@ def test_a_queue_says_what_its_task_does_and_how_many_jobs_it_has(
     ]
 
 
-# ── no secret is seen in any view
-
 #: CLIENTS lists the views that mask what senders and handlers wrote. Whoever adds a view extends the list.
 CLIENTS = {"batch_state", "finished", "job", "job_step", "schedule"}
 READERS = CLIENTS | {
@@ -164,7 +173,7 @@ CRON = {"at": "0 3 * * *", "timezone": "UTC", "payload": PAYLOAD, "missed": "ski
 
 
 @pytest.fixture
-def planted(conn: Connection, database: str, make_task: Callable[..., None]) -> str:
+def planted(conn: Connection, database: str, make_task: MakeTask) -> str:
     """Make a database with the four roles in which every text contains a secret; return its URL."""
     sign_up(conn)
     make_task("order", Order, sensitive=FIELDS, cron=json.dumps(CRON))
@@ -205,21 +214,7 @@ def test_a_role_sees_these_views_and_no_secret_in_any(planted: str, role: str) -
             assert count or view in tables or view.rpartition(".")[2] in EMPTY, view
 
 
-def test_each_function_that_a_view_calls_on_rows_has_a_fixed_path(conn: Connection) -> None:
-    found = query(
-        conn,
-        """SELECT DISTINCT p.proname FROM pg_depend AS d
-        JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
-        JOIN pg_class AS c ON c.oid = r.ev_class AND c.relnamespace IN (to_regnamespace('zeke_jobs'), to_regnamespace('pgboss'))
-        JOIN pg_proc AS p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid AND p.pronamespace = to_regnamespace('zeke_jobs')
-        WHERE p.pronargs > 0 AND p.prosqlbody IS NULL
-        AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) AS s (set) WHERE s.set LIKE 'search_path=pg_catalog, pg_temp')""",
-    )
-    # concurrency_of gets rows of limits, which have no data of jobs, and rename_keys gets masked payloads.
-    assert {str(name) for (name,) in found} == {"concurrency_of", "rename_keys"}
-
-
-def test_a_batch_whose_id_quotes_its_jobs_is_refused(conn: Connection, make_task: Callable[..., None]) -> None:
+def test_a_batch_whose_id_quotes_its_jobs_is_refused(conn: Connection, make_task: MakeTask) -> None:
     make_task("order", Order, sensitive=FIELDS)
     with pytest.raises(ValueError, match="expected the id of a batch without the value of a sensitive field of order"):
         zeke_jobs.send_many("order", [PAYLOAD], batch=f"for {PHONE}")
@@ -229,24 +224,22 @@ def test_a_batch_whose_id_quotes_its_jobs_is_refused(conn: Connection, make_task
 
 @each(
     "damage",
-    [
-        """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{options}', '{"retry": {"limit": "1e2"}, "timeout": "x"}')""",
-        """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{options}', '{"retry": {"limit": 1e300}, "timeout": 1e300}')""",
-        """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{options}', '7')""",
-        """UPDATE zeke_jobs.queue SET attempt = 1, attempts = '{"a": 1}'""",
-        """UPDATE zeke_jobs.queue SET attempt = 1, attempts = '[1, {"error": 5}, null]'""",
-        """UPDATE zeke_jobs.queue SET extra = '{"progress": 5}', sensitive = '{"", ".", "a..b", password}'""",
-        """UPDATE zeke_jobs.task SET definition = '{"timeout": "for ever", "retry": {"delay": "P", "max_delay": 5, "factor": "x"},
-          "keep": {"completed": "PT99999999999999999999H", "failed": []}, "max_wait": "PT", "concurrency": {"limit": "many"}, "paused": "maybe"}'""",
-        """UPDATE zeke_jobs.task SET definition = '{"timeout": "P999999D", "retry": {"delay": "PT99999999H", "factor": 1e300},
-          "keep": {"completed": "P999999DT99999999H"}, "concurrency": {"limit": 1e300}}'""",
-        """UPDATE zeke_jobs.task SET definition = '[]', payload_schema = '{"anyOf": 1, "properties": [], "items": 5, "$ref": 7}'""",
-        """UPDATE zeke_jobs.task SET payload_schema = '{"properties": {"password": 5, "user": {"$ref": "#"}}, "allOf": [5]}'""",
-        """UPDATE zeke_jobs.task SET cron = '[1, {"name": "a"}, {"name": "b", "paused": "maybe", "payload": 5}]'""",
-        """UPDATE zeke_jobs.task SET cron = '{"paused": 5}'""",
-        """UPDATE zeke_jobs.stored_schedule SET cron = '"x"'""",
-        """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{kwargs}', '[1]')""",
-    ],
+    """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{options}', '{"retry": {"limit": "1e2"}, "timeout": "x"}')""",
+    """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{options}', '{"retry": {"limit": 1e300}, "timeout": 1e300}')""",
+    """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{options}', '7')""",
+    """UPDATE zeke_jobs.queue SET attempt = 1, attempts = '{"a": 1}'""",
+    """UPDATE zeke_jobs.queue SET attempt = 1, attempts = '[1, {"error": 5}, null]'""",
+    """UPDATE zeke_jobs.queue SET extra = '{"progress": 5}', sensitive = '{"", ".", "a..b", password}'""",
+    """UPDATE zeke_jobs.task SET definition = '{"timeout": "for ever", "retry": {"delay": "P", "max_delay": 5, "factor": "x"},
+      "keep": {"completed": "PT99999999999999999999H", "failed": []}, "max_wait": "PT", "concurrency": {"limit": "many"}, "paused": "maybe"}'""",
+    """UPDATE zeke_jobs.task SET definition = '{"timeout": "P999999D", "retry": {"delay": "PT99999999H", "factor": 1e300},
+      "keep": {"completed": "P999999DT99999999H"}, "concurrency": {"limit": 1e300}}'""",
+    """UPDATE zeke_jobs.task SET definition = '[]', payload_schema = '{"anyOf": 1, "properties": [], "items": 5, "$ref": 7}'""",
+    """UPDATE zeke_jobs.task SET payload_schema = '{"properties": {"password": 5, "user": {"$ref": "#"}}, "allOf": [5]}'""",
+    """UPDATE zeke_jobs.task SET cron = '[1, {"name": "a"}, {"name": "b", "paused": "maybe", "payload": 5}]'""",
+    """UPDATE zeke_jobs.task SET cron = '{"paused": 5}'""",
+    """UPDATE zeke_jobs.stored_schedule SET cron = '"x"'""",
+    """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{kwargs}', '[1]')""",
 )  # fmt: skip
 def test_one_row_that_cannot_be_read_stops_no_view(conn: Connection, planted: str, damage: str) -> None:
     zeke_jobs.send("order", {"note": "an honest job"})
@@ -261,3 +254,167 @@ def test_one_row_that_cannot_be_read_stops_no_view(conn: Connection, planted: st
         assert "an honest job" in str(query(ours, "SELECT data FROM pgboss.job"))
     if "kwargs" not in damage:
         assert leaks(str(query(conn, "SELECT v::text FROM zeke_jobs.job AS v"))) == []
+
+
+#: pg-boss inserts jobs with INSERT: missing options come from the queue or from defaults, and a conflict is no error.
+INSERT = """INSERT INTO pgboss.job (id, name, data, priority, start_after, created_on, singleton_key, singleton_on, group_id, group_tier,
+    expire_seconds, deletion_seconds, keep_until, retry_limit, retry_delay, retry_backoff, retry_delay_max, policy, dead_letter,
+    heartbeat_seconds, blocked, blocking, pending_dependencies, trace_context)
+  SELECT coalesce(s.id, gen_random_uuid()), q.name, s.data, coalesce(s.priority, 0), coalesce(s.start_after, pgboss.job_now()),
+    pgboss.job_now(), s.singleton_key, s.singleton_on, s.group_id, NULL, coalesce(s.expire_seconds, q.expire_seconds, 900),
+    coalesce(s.deletion_seconds, q.deletion_seconds, 604800),
+    coalesce(s.start_after, pgboss.job_now()) + make_interval(secs => coalesce(s.retention_seconds, q.retention_seconds, 1209600)),
+    coalesce(s.retry_limit, q.retry_limit, 2), coalesce(s.retry_delay, q.retry_delay, 0),
+    coalesce(s.retry_backoff, q.retry_backoff, false), coalesce(s.retry_delay_max, q.retry_delay_max), q.policy,
+    coalesce(s.dead_letter, q.dead_letter), q.heartbeat_seconds, false, false, 0, s.trace_context
+  FROM json_to_record(%s) AS s (id uuid, data jsonb, priority integer, start_after timestamptz, singleton_key text,
+    singleton_on timestamp, group_id text, expire_seconds integer, deletion_seconds integer, retention_seconds integer,
+    retry_limit integer, retry_delay integer, retry_backoff boolean, retry_delay_max integer, dead_letter text, trace_context jsonb)
+  JOIN pgboss.queue AS q ON q.name = 'echo'
+  ON CONFLICT DO NOTHING RETURNING id"""
+CANCEL = "WITH done AS (UPDATE pgboss.job SET state = 'cancelled', completed_on = pgboss.job_now() WHERE name = 'echo' AND id = %s AND state < 'completed' RETURNING id) SELECT count(*) FROM done"
+RETRY = "WITH done AS (UPDATE pgboss.job SET state = 'retry', retry_limit = retry_count + 1, completed_on = NULL WHERE name = 'echo' AND id = %s AND state = 'failed' RETURNING 1) SELECT count(*) FROM done"
+RESUME = "WITH done AS (UPDATE pgboss.job SET state = 'created', completed_on = NULL WHERE name = 'echo' AND id = %s AND state = 'cancelled' RETURNING 1) SELECT count(*) FROM done"
+DELETE = "WITH done AS (DELETE FROM pgboss.job WHERE name = 'echo' AND id = %s RETURNING id) SELECT count(*) FROM done"
+UNSCHEDULE = "DELETE FROM pgboss.schedule WHERE name = %s AND coalesce(key, '') = %s"
+
+READS = [
+    "SELECT version FROM pgboss.version",
+    "SELECT name, policy, table_name, warning_queued, notify, blocked_count, wait_bins, created_on FROM pgboss.queue WHERE name = ANY ('{echo}'::text[]) ORDER BY name",
+    "SELECT count(*) FROM pgboss.queue WHERE warning_queued > 0 AND queued_count > warning_queued",
+    "SELECT sum(queued_count), sum(total_count) FROM pgboss.queue",
+    *(
+        f"SELECT id, name, state, singleton_key, data #>> '{{n}}', output FROM pgboss.job WHERE {where} ORDER BY created_on DESC LIMIT 20 OFFSET 0"
+        for where in (
+            *(f"state = '{state}'::pgboss.job_state" for state in ("created", "retry", "active", "completed", "failed", "cancelled")),
+            "state < 'completed' AND name = 'echo'",
+            "name = ANY ('{echo}'::text[]) AND retry_count >= 1 AND data @> '{\"n\": 1}' AND output @> '{\"message\": \"x\"}'",
+            "id = '00000000-0000-0000-0000-000000000000'::uuid",
+        )
+    ),
+    "SELECT trace_context, upsert_by_key, source_output, source_root_id, pending_dependencies, keep_until FROM pgboss.job WHERE name = 'echo'",
+]  # fmt: skip
+READS_OF_READERS = [
+    "SELECT id, type, message, data, created_on FROM pgboss.warning WHERE NULL::text IS NULL OR type = NULL ORDER BY created_on DESC",
+    "SELECT status, count(*), max(created_on) FROM pgboss.bam GROUP BY status",
+    "SELECT id, name, version, status, queue, table_name, command, error, started_on, completed_on FROM pgboss.bam",
+    "SELECT EXISTS (SELECT FROM pgboss.queue_stats), (SELECT max(ready_count) FROM pgboss.queue_stats WHERE captured_on > pgboss.job_now())",
+    "SELECT name, key, kind, cron, timezone, data, options, last_job_id, created_on, updated_on FROM pgboss.schedule ORDER BY name, key",
+]  # fmt: skip
+
+
+def one(url: str, statement: str, *values: object) -> Any:
+    """Run a statement at a URL; return the first value, or the number of rows."""
+    with closing(connect(url)) as conn, conn.cursor() as cursor:
+        cursor.execute(statement, values)
+        row = cursor.fetchone() if cursor.description else (cursor.rowcount,)
+        return row and row[0]
+
+
+def sent(url: str, **options: object) -> str | None:
+    found = one(url, INSERT, json.dumps({"data": {"n": 1}, **options}))
+    return found and str(found)
+
+
+def audited(conn: Connection) -> list[tuple[object, ...]]:
+    return query(conn, "SELECT login, action, target FROM zeke_jobs.audit WHERE said_by = 'pg-boss' ORDER BY number")
+
+
+def state_of(conn: Connection, job: object) -> Any:
+    return value(conn, "SELECT state::text FROM zeke_jobs.job WHERE id = %s", str(job))
+
+
+@pytest.mark.parametrize("role", [roles.READER, roles.OPERATOR, roles.CLIENT])
+def test_a_role_reads_all_that_they_ask_for(conn: Connection, log_in: LogIn, role: str) -> None:
+    zeke_jobs.send("echo", {"n": 1})
+    query(conn, """UPDATE zeke_jobs.task SET definition = definition || '{"max_wait": "0s"}' WHERE id = 'echo'""")
+    late = [("queue_backlog", "The oldest due job of echo waits longer than max_wait")]
+    url = log_in(role)
+    with closing(connect(url)) as theirs:
+        for statement in READS + READS_OF_READERS * (role != roles.CLIENT):
+            query(theirs, statement)
+        assert role == roles.CLIENT or query(theirs, "SELECT type, message FROM pgboss.warning") == late
+        assert query(theirs, "SELECT version FROM pgboss.version") == [(42,)]
+    # The option pgboss.version of a connection says which version of pg-boss's schema its program expects.
+    with closing(psycopg2.connect(url, options="-c pgboss.version=46")) as theirs:
+        assert query(theirs, "SELECT version FROM pgboss.version") == [(46,)]
+
+
+def test_an_operator_cancels_resumes_retries_and_deletes_and_the_audit_has_it(conn: Connection, log_in: LogIn) -> None:
+    job = str(zeke_jobs.send("echo", {"n": 1}).id)
+    url, target = log_in(roles.OPERATOR), f"job/{job}"
+    refused = ((RETRY, 0, "created"), (RESUME, 0, "created"))
+    for how, found, state in (*refused, (CANCEL, 1, "cancelled"), (CANCEL, 0, "cancelled"), (RESUME, 1, "created")):
+        assert (one(url, how, job), state_of(conn, job)) == (found, state)
+    change(conn, job, "state = 'rejected', attempt = 1, completed_on = now()")
+    for how, found, gone in ((RETRY, 1, "retry"), (DELETE, 1, None), (DELETE, 0, None)):
+        assert (one(url, how, job), state_of(conn, job)) == (found, gone)
+    assert query(conn, "SELECT id::text, state::text FROM zeke_jobs.history") == [(job, "cancelled")]
+    assert query(conn, "SELECT * FROM zeke_jobs.purge_due") == []
+    assert audited(conn) == [
+        (MEMBERS[roles.OPERATOR], action, target) for action in ("cancel", "retry", "retry", "delete")
+    ]
+
+
+def test_only_the_changes_that_we_have_are_made_and_an_active_job_is_marked(conn: Connection, log_in: LogIn) -> None:
+    job = zeke_jobs.send("echo", {"n": 1}).id
+    url = log_in(roles.OPERATOR)
+    for state in ("active", "completed", "failed", "created"):
+        words = f"expected a cancel, retry or resume of a job, got a change from created to {state}"
+        with pytest.raises(FeatureNotSupported, match=words):
+            one(url, f"UPDATE pgboss.job SET state = '{state}' WHERE id = %s", str(job))
+    assert state_of(conn, job) == "created"
+    change(conn, job, "state = 'consumed', attempt = 1, started_on = now()")
+    with pytest.raises(ObjectNotInPrerequisiteState, match="expected a job that is not active"):
+        one(url, DELETE, str(job))
+    assert audited(conn) == []
+    assert one(url, CANCEL, str(job)) == 1
+    assert query(conn, "SELECT state::text, cancelled_on IS NOT NULL FROM zeke_jobs.queue") == [("consumed", True)]
+
+
+@pytest.mark.parametrize("role", [roles.CLIENT, roles.OPERATOR])
+def test_what_their_client_sends_is_a_job_of_ours(conn: Connection, log_in: LogIn, role: str) -> None:
+    url, own = log_in(role), str(uuid.uuid4())
+    plain = sent(url)
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    assert own == sent(
+        url, id=own, data={"n": 2}, priority=7, start_after="2100-01-01Z", singleton_key="only", group_id="a tenant", expire_seconds=60,
+        deletion_seconds=3600, retention_seconds=86400, retry_limit=9, retry_delay=5, trace_context={"traceparent": parent},
+    )  # fmt: skip
+    assert sent(url, singleton_key="only") is None, "as their client expects for a job that is there already"
+    assert sent(url, id=plain) is None
+    columns = "message_id::text, message -> 'kwargs', priority, extra ->> 'unique_key', key, expires_on::text, extra ->> 'keep', message #> '{options}'"
+    assert query(conn, f"SELECT {columns} FROM zeke_jobs.queue ORDER BY priority") == [
+        (plain, {"n": 1}, 0, None, None, None, None, {}),
+        (own, {"n": 2}, 7, "echo =only", "a tenant", "2100-01-02 00:00:00+00", "01:00:00",
+         {"retry": {"limit": 9, "delay": 5}, "timeout": 60, "traceparent": parent}),
+    ]  # fmt: skip
+    queued = "SELECT id::text FROM pgboss.job WHERE name = 'echo' AND singleton_key = 'only' AND state < 'active'"
+    assert one(url, queued) == own
+    made = one(url, "INSERT INTO pgboss.job (name, data) VALUES ('echo', '{\"n\": 1}') RETURNING id")
+    assert state_of(conn, made) == "created"
+
+
+def test_what_it_cannot_send_is_refused_with_the_reason(conn: Connection, log_in: LogIn) -> None:
+    url = log_in(roles.CLIENT)
+    with pytest.raises(FeatureNotSupported, match="expected a new job of echo without state and output, got completed"):
+        one(url, "INSERT INTO pgboss.job (name, state) VALUES ('echo', 'completed')")
+    for option, said in {"dead_letter": "echo", "singleton_on": "2030-01-01", "retry_backoff": False}.items():
+        with pytest.raises(FeatureNotSupported, match=f"expected a job of echo without {option}, which jobs.yaml says"):
+            sent(url, **{option: said})
+    assert one(url, "SELECT pgboss.create_queue('echo', '{}')") is not None  # Creating an existing queue is allowed.
+    with pytest.raises(UndefinedObject, match="expected the name of a task, got 'unknown'"):
+        one(url, "SELECT pgboss.create_queue('unknown', '{}')")
+    assert query(conn, "SELECT 1 FROM zeke_jobs.queue") == []
+
+
+def test_a_stored_schedule_is_removed_and_that_of_the_file_stays(conn: Connection, log_in: LogIn) -> None:
+    query(conn, "SELECT zeke_jobs.put_schedule('daily/one', 'echo', '0 8 * * *')")
+    url = log_in(roles.OPERATOR)
+    assert one(url, UNSCHEDULE, "echo", "daily/one") == 1
+    assert one(url, UNSCHEDULE, "echo", "daily/one") == 0
+    words = r"expected a stored schedule, got that of tick in jobs\.yaml"
+    with pytest.raises(ObjectNotInPrerequisiteState, match=words):
+        one(url, UNSCHEDULE, "tick", "")
+    assert query(conn, "SELECT name FROM pgboss.schedule") == [("tick",)]
+    assert audited(conn) == [(MEMBERS[roles.OPERATOR], "delete", "schedule/daily/one")]

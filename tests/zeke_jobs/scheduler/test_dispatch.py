@@ -1,26 +1,38 @@
-"""The scheduler beats at times that the test sets, and the tests check the queued jobs and the recorded ticks."""
+"""Schedulers beat by the clock of the database, which the tests set; the tests check jobs, ticks, processes and signals."""
 
+import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pendulum
+import periodiq
 import pytest
 from hypothesis import given, strategies as st
 from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
 import zeke_jobs
+from tests.each import cases
+from tests.zeke_jobs.commands import Patch
 from tests.zeke_jobs.scheduler.conftest import MINUTE, NINE, World, shown
+from tests.zeke_jobs.sql import rows
+from zeke_jobs import config
 from zeke_jobs.control import actions
 from zeke_jobs.cron.calendar import parse
 from zeke_jobs.errors import Contended
-from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.postgres.pool import AddressError, connect, transaction
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.scheduler import dispatch
+from zeke_jobs.scheduler import beat, dispatch
+from zeke_jobs.scheduler.beat import Beat
 from zeke_jobs.scheduler.rules import MOST_SKIPPED, ON_TIME, Timetable, decide, due, start_of
+from zeke_jobs.worker import builder
 
 
 def test_the_job_carries_its_tick_before_which_it_does_not_start_and_the_payload_of_the_file(world: World) -> None:
@@ -104,8 +116,7 @@ def test_a_tick_is_not_sent_again_when_its_job_was_purged_and_the_clock_put_back
 
 def test_the_view_tells_last_and_next_tick_and_the_last_result(world: World) -> None:
     def told() -> list[Any]:
-        row = world.schedule()
-        return [row[name] for name in ("last_tick", "last_result", "next_tick")]
+        return [world.schedule()[name] for name in ("last_tick", "last_result", "next_tick")]
 
     world.put(at="30 9 * * *", timezone="Europe/Paris", missed="latest")
     world.beat(NINE)
@@ -120,12 +131,10 @@ def test_the_view_tells_last_and_next_tick_and_the_last_result(world: World) -> 
     assert (row["cron"], row["timezone"], row["paused"]) == ("30 9 * * *", "Europe/Paris", False)
 
 
-@pytest.mark.parametrize(
+@cases(
     "wrong",
-    [
-        {"window": 1e300}, {"window": 800_000 * 86400}, {"window": None}, {"jitter": "5"}, {"at": "@foo"},
-        {"at": "99 * * * *"}, {"at": "0 0 30 2 *"}, {"timezone": None}, {"timezone": "Mars/Olympus"},
-    ],
+    {"window": 1e300}, {"window": 800_000 * 86400}, {"window": None}, {"jitter": "5"}, {"at": "@foo"},
+    {"at": "99 * * * *"}, {"at": "0 0 30 2 *"}, {"timezone": None}, {"timezone": "Mars/Olympus"},
 )  # fmt: skip
 def test_whatever_is_wrong_with_a_schedule_the_others_tick(world: World, wrong: dict[str, object]) -> None:
     world.put("first", **wrong)  # type: ignore[arg-type]
@@ -205,7 +214,7 @@ def test_eight_schedulers_at_once_send_each_tick_once(world: World, database: st
     assert [(job["task"], job["scheduled_for"]) for job in jobs] == ticks
 
 
-def test_silence_is_said_after_two_beats_and_a_half(world: World) -> None:
+def test_silence_is_said_after_two_beats_and_a_half_and_ticks_are_purged_after_ninety_days(world: World) -> None:
     def silence(minutes: int) -> timedelta | None:
         world.at(NINE + minutes * MINUTE)
         return dispatch.silence(world.conn)
@@ -215,9 +224,6 @@ def test_silence_is_said_after_two_beats_and_a_half(world: World) -> None:
     assert (silence(0), silence(10)) == (None, 10 * MINUTE), "just deployed, and no scheduler was ever started"
     SQL.run(world.conn, "schedule/beaten", scheduler="00000000-0000-0000-0000-000000000001")
     assert [silence(minutes) for minutes in (10, 12, 13)] == [None, None, 3 * MINUTE]
-
-
-def test_ticks_are_purged_after_ninety_days_but_the_last_one_of_a_task_stays(world: World) -> None:
     world.put()
     for n in (5, 10):
         world.beat(NINE + n * MINUTE)
@@ -256,3 +262,130 @@ def test_jitter_delays_each_tick_by_less_than_it_says_for_every_scheduler_alike(
     table = timetable(jitter=timedelta(minutes=10))
     assert len({(start_of(table, NINE + n * MINUTE, NINE) or NINE) - NINE - n * MINUTE for n in range(10)}) == 10
     assert start_of(timetable(), NINE, NINE + ON_TIME) is None
+
+
+@pytest.fixture(autouse=True)
+def process(monkeypatch: Patch) -> beat._Process:
+    """Make a scheduler process for the test without pytest's signal handlers."""
+    monkeypatch.setattr(beat, "obey_signals", lambda: None)
+    fresh = beat._Process()
+    monkeypatch.setattr(beat, "_PROCESS", fresh)
+    return fresh
+
+
+def test_sunday_fires_on_sunday_through_periodiq_whose_sleeps_move_the_clock(
+    world: World, database: str, monkeypatch: Patch
+) -> None:
+    tick = datetime(2025, 6, 8, tzinfo=UTC)
+    now = [tick - 2 * MINUTE]
+
+    def sleep(seconds: float) -> None:
+        now[0] += timedelta(seconds=seconds)
+
+    monkeypatch.setattr(periodiq, "pendulum", SimpleNamespace(now=lambda: pendulum.instance(now[0])))
+    for name, stub in (("sleep", sleep), ("alarm", sleep), ("signal", lambda *_: None)):
+        monkeypatch.setattr(periodiq, name, stub)
+    monkeypatch.setattr(beat, "_measure_skew", lambda _: None)
+    weekly = "weekly: {handler: 'tests.zeke_jobs.worker.handlers:echo', cron: '@weekly'}"
+    with closing(builder.build(config.load_text(f"version: 1\ntasks: {{{weekly}}}", "jobs.yaml"), database)) as broker:
+        scheduler = periodiq.Scheduler([actor for actor in broker.actors.values() if "periodic" in actor.options])
+        for early, sent in ((0, []), (0.1, []), (0.1, [(tick, tick - timedelta(seconds=0.1))]), (0.1, None)):
+            now[0] -= timedelta(seconds=early)
+            world.at(now[0])
+            scheduler.schedule()
+            found = rows(world.conn, "SELECT scheduled_for, created_on FROM zeke_jobs.queue")
+            assert found == (found[:1] if sent is None else sent)
+    assert len(found) == 1
+
+
+def test_a_beat_registers_the_scheduler_and_the_next_one_refreshes_it(world: World, database: str) -> None:
+    world.put()
+    assert beat.faults() == ("", "no recent beat has reached the database")
+    for now in (NINE, NINE + MINUTE):
+        world.at(now)
+        beat.beat(database)
+    [row] = world.rows("SELECT kind, started_on, heartbeat_on, revision, lost_after FROM zeke_jobs.worker")
+    times = {"started_on": NINE, "heartbeat_on": NINE + MINUTE, "lost_after": beat._LOST_AFTER}
+    assert row == {"kind": "scheduler", "revision": 1, **times}
+    assert (dispatch.silence(world.conn), beat.faults()) == (None, ("", ""))
+
+
+def test_a_wrong_address_ends_a_start_and_no_later_beat(process: beat._Process, monkeypatch: Patch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AddressError("expected another password")
+
+    monkeypatch.setattr(beat, "connect", refuse)
+    with pytest.raises(AddressError, match="another password"):
+        beat.beat("postgresql://nowhere")
+    process.refusal, process.beaten = None, 0.0
+    beat.beat("postgresql://nowhere")
+    assert process.away
+
+
+def test_a_beat_that_fails_does_not_count_and_one_unreadable_schedule_fails_none(world: World, database: str) -> None:
+    world.put("first", timezone="Mars/Olympus")
+    world.put("second")
+    world.at(NINE + 10 * MINUTE)
+    with capture_logs() as lines:
+        beat.beat(database)
+    assert (dispatch.silence(world.conn), world.jobs("second")) == (None, ["09:10"])
+    assert "expected a schedule that can be read, got first: no time zone 'Mars/Olympus' here" in str(lines)
+    world.rows("ALTER FUNCTION zeke_jobs.advance_schedule RENAME TO gone")
+    world.at(NINE + 20 * MINUTE)
+    beat.beat(database)
+    assert dispatch.silence(world.conn) == timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(("ahead", "wakes"), [(0, 60), (0.3, 60), (20, 40), (-20, 80), (-0.3, 60)])
+def test_the_beat_follows_the_database_s_clock(process: beat._Process, ahead: float, wakes: float) -> None:
+    beat._measure_skew(datetime.now(UTC) + timedelta(seconds=ahead))
+    minute = pendulum.datetime(2025, 6, 4, 9)
+    planned = (Beat().next_valid_date(minute) - minute).total_seconds()
+    assert planned == pytest.approx(wakes if wakes <= 60 else wakes - 60, abs=0.1)
+
+
+def scheduler(code: str, *arguments: str) -> subprocess.Popen[str]:
+    imports = "import os, sys, time; from zeke_jobs.core import logs; from zeke_jobs.scheduler import beat"
+    return subprocess.Popen([sys.executable, "-c", f"{imports}; {code}", *arguments], stdout=subprocess.PIPE, text=True)
+
+
+def test_a_signal_ends_the_process_at_once_even_while_the_database_does_not_answer() -> None:
+    # os.write is used because print may block: a thread left behind at Python's end may hold the lock of stdout.
+    hang = (
+        "beat.connect = lambda *a, **k: (os.write(1, b'hangs\\n'), time.sleep(60)); beat.beat('postgresql://nowhere')"
+    )
+    with scheduler(hang) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "hangs\n"
+        sent = time.monotonic()
+        running.send_signal(signal.SIGINT)
+        assert running.wait(10) == 130
+        assert time.monotonic() - sent < 5, "and not once the minute of the database is over"
+
+
+def test_a_scheduler_leaves_the_fleet_when_it_is_stopped_and_not_at_a_hangup(world: World, database: str) -> None:
+    members = "SELECT kind FROM zeke_jobs.worker"
+    with scheduler(
+        "logs.configure(); beat.beat(sys.argv[1]); print('beaten', flush=True); time.sleep(60)", database
+    ) as running:
+        assert running.stdout is not None
+        assert "beaten\n" in running.stdout  # Warnings may come first, for example about different clocks.
+        running.send_signal(signal.SIGHUP)
+        assert world.rows(members) == [{"kind": "scheduler"}]
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(10) == 0
+    assert world.rows(members) == []
+
+
+ENDING = """
+import atexit, os, signal, time
+from zeke_jobs.scheduler import beat
+beat.beat("postgresql://zeke@127.0.0.1:1/zeke")
+atexit.register(time.sleep, 0.6)
+signal.setitimer(signal.ITIMER_REAL, 0.3)  # as periodiq's alarm for the next beat, which may be due while the process ends
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_an_alarm_that_is_due_while_the_process_ends_does_not_change_its_status() -> None:
+    assert subprocess.run([sys.executable, "-c", ENDING], capture_output=True, timeout=60, check=False).returncode == 0

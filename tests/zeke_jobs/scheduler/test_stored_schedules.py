@@ -81,32 +81,19 @@ def test_a_change_fires_nothing_from_before_it_and_putting_it_again_changes_noth
     assert len(jobs.rows("SELECT 1 FROM zeke_jobs.audit WHERE action = 'put'")) == 2
 
 
-def test_a_deleted_schedule_ticks_no_more_and_one_rolled_back_never_did(jobs: Jobs, other_conn: Connection) -> None:
-    schedules.put("plain/one", task="plain", at="* * * * *")
-    with pytest.raises(ValueError, match="no"), transaction(other_conn):
-        schedules.put("plain/two", task="plain", at="* * * * *", connection=other_conn)
-        raise ValueError("no")
-    assert schedules.delete("plain/one")
-    assert not schedules.delete("plain/one")
-    beat(jobs, minutes=5)
-    assert sent(jobs) == []
-    assert [one.name for one in schedules.list()] == ["digest"]
-
-
 def test_operators_pause_run_and_backfill_it_by_its_name(jobs: Jobs) -> None:
     schedules.put("plain/one", task="plain", at="0 * * * *", payload={"n": 9})
     assert actions.pause(jobs.conn, "schedule/plain/one", by="me")
     beat(jobs, hours=1)
     assert sent(jobs) == []
-    job = actions.run_now(jobs.conn, "plain/one")
-    assert zeke_jobs.status(job).data == {"n": 9}
+    assert zeke_jobs.status(actions.run_now(jobs.conn, "plain/one")).data == {"n": 9}
     assert actions.resume(jobs.conn, "schedule/plain/one")
     actions.backfill(jobs.conn, "plain/one", MIDNIGHT + timedelta(minutes=30), MIDNIGHT + timedelta(hours=1))
     assert ("plain/one", "01:00") in sent(jobs)
     assert actions.next_ticks(jobs.conn, "plain/one", 1) == [MIDNIGHT + timedelta(hours=2)]
 
 
-def test_sql_puts_lists_and_deletes(jobs: Jobs) -> None:
+def test_sql_puts_lists_and_deletes_and_a_deleted_schedule_never_ticks(jobs: Jobs, other_conn: Connection) -> None:
     jobs.rows(
         """SELECT zeke_jobs.put_schedule('plain/sql', 'former', '0 8 * * mon-fri', 'Europe/Paris', '{"storyId": "x"}')"""
     )
@@ -116,6 +103,15 @@ def test_sql_puts_lists_and_deletes(jobs: Jobs) -> None:
     listed = jobs.rows("SELECT name, key FROM pgboss.schedule ORDER BY key")
     assert listed == [{"name": "digest", "key": ""}, {"name": "plain", "key": "plain/sql"}]
     assert jobs.rows("SELECT zeke_jobs.delete_schedule('plain/sql') AS gone") == [{"gone": True}]
+    schedules.put("plain/one", task="plain", at="* * * * *")
+    with pytest.raises(ValueError, match="no"), transaction(other_conn):
+        schedules.put("plain/two", task="plain", at="* * * * *", connection=other_conn)
+        raise ValueError("no")
+    assert schedules.delete("plain/one")
+    assert not schedules.delete("plain/one")
+    beat(jobs, minutes=5)
+    assert sent(jobs) == []
+    assert [one.name for one in schedules.list()] == ["digest"]
 
 
 def test_what_could_never_tick_is_refused_and_the_longest_lengths_are_accepted(jobs: Jobs) -> None:
@@ -134,12 +130,10 @@ def test_what_could_never_tick_is_refused_and_the_longest_lengths_are_accepted(j
 
 @each(
     "said",
-    [
-        {"missed": "x"}, {"missed": None}, {"overlap": "x"}, {"key": "x" * 1025}, {"key": ""}, {"key": 5}, {"at": 5}, {"at": None},
-        {"timezone": "localtime"}, {"timezone": "posixrules"}, {"timezone": 5}, {"timezone": None}, {"window": timedelta(days=800_000)},
-        {"window": timedelta(seconds=-1)}, {"jitter": timedelta(days=36526)}, {"jitter": timedelta(seconds=-1)},
-        {"name": "plain/a\nb"}, {"name": "plain/\u2028"}, {"name": "plain"}, {"at": "0 8 * *"}, {"timezone": "Europe/Parris"},
-    ],
+    {"missed": "x"}, {"missed": None}, {"overlap": "x"}, {"key": "x" * 1025}, {"key": ""}, {"key": 5}, {"at": 5}, {"at": None},
+    {"timezone": "localtime"}, {"timezone": "posixrules"}, {"timezone": 5}, {"timezone": None}, {"window": timedelta(days=800_000)},
+    {"window": timedelta(seconds=-1)}, {"jitter": timedelta(days=36526)}, {"jitter": timedelta(seconds=-1)},
+    {"name": "plain/a\nb"}, {"name": "plain/\u2028"}, {"name": "plain"}, {"at": "0 8 * *"}, {"timezone": "Europe/Parris"},
 )  # fmt: skip
 def test_a_wrong_value_is_a_value_error_in_words(jobs: Jobs, said: dict[str, Any]) -> None:
     good: dict[str, Any] = {"name": "plain/one", "task": "plain", "at": "0 8 * * *", **said}
@@ -153,13 +147,11 @@ GOOD = {"name": "'plain/one'", "at": "'0 8 * * *'", "timezone": "'UTC'", "key": 
 
 @each(
     "said",
-    [
-        {"name": "NULL"}, {"name": "'plain'"}, {"at": "'0 8 * *'"}, {"timezone": "'Europe/Parris'"}, {"name": r"E'plain/a\nb'"}, {"at": "NULL"}, {"at": "'@foo'"}, {"at": "'@reboot'"}, {"at": "'a ? b c d'"},
-        {"at": r"E'0 8 * *\n*'"}, {"timezone": "NULL"}, {"timezone": "'localtime'"}, {"key": "''"}, {"options": "'[]'"},
-        *({"options": f"'{text}'"} for text in (
-            '{"missed": null}', '{"overlap": null}', '{"window": 1e300}', '{"window": -1}', '{"window": null}', '{"window": "5"}',
-            '{"window": true}', '{"jitter": 3155760001}', '{"jitter": []}', '{"paused": null}')),
-    ],
+    {"name": "NULL"}, {"name": "'plain'"}, {"at": "'0 8 * *'"}, {"timezone": "'Europe/Parris'"}, {"name": r"E'plain/a\nb'"}, {"at": "NULL"}, {"at": "'@foo'"}, {"at": "'@reboot'"}, {"at": "'a ? b c d'"},
+    {"at": r"E'0 8 * *\n*'"}, {"timezone": "NULL"}, {"timezone": "'localtime'"}, {"key": "''"}, {"options": "'[]'"},
+    *({"options": f"'{text}'"} for text in (
+        '{"missed": null}', '{"overlap": null}', '{"window": 1e300}', '{"window": -1}', '{"window": null}', '{"window": "5"}',
+        '{"window": true}', '{"jitter": 3155760001}', '{"jitter": []}', '{"paused": null}')),
 )  # fmt: skip
 def test_sql_refuses_it_too(jobs: Jobs, said: dict[str, str]) -> None:
     put = "SELECT zeke_jobs.put_schedule({name}, 'plain', {at}, {timezone}, '{{}}', {key}, {options})"

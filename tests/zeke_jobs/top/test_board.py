@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from tests.waiting import eventually
-from tests.zeke_jobs.commands import Cli
+from tests.zeke_jobs.commands import Cli, Patch
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import actions
@@ -70,9 +70,7 @@ def test_a_pace_beyond_the_sample_is_told_from_the_time_that_the_sample_took(sce
     assert line(panes.read(scene.conn), "pull").done_per_minute == pytest.approx(200 / 2 * 60)
 
 
-def test_the_jobs_of_the_chosen_or_busiest_task_wait_in_the_order_in_which_they_are_claimed(
-    scene: Scene, worker: UUID
-) -> None:
+def test_the_jobs_of_the_chosen_or_busiest_task_wait_in_the_order_of_claims(scene: Scene, worker: UUID) -> None:
     idle = panes.read(scene.conn)
     assert idle.waiting_of == idle.tasks[0].task
     scene.add(idle.tasks[-1].task, 3)
@@ -88,9 +86,7 @@ def test_the_jobs_of_the_chosen_or_busiest_task_wait_in_the_order_in_which_they_
     assert [claim["message_id"] for claim in scene.claim(worker, 9, ["plain"])] == expected[:3]
 
 
-def test_a_feed_says_why_it_cannot_read_and_comes_back(
-    scene: Scene, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_feed_says_why_it_cannot_read_and_comes_back(scene: Scene, database: str, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.top.app._AGAIN", 0.3)
     scene.use(TASKS, TOP)
     with closing(Feed(database)) as feed:
@@ -105,7 +101,11 @@ def test_a_feed_says_why_it_cannot_read_and_comes_back(
         eventually(lambda: not feed.trouble)
 
 
-def test_commands_go_the_way_of_the_command_line_and_say_what_became_of_them(scene: Scene, database: str) -> None:
+def test_one_picture_needs_no_terminal_and_keys_run_commands(scene: Scene, cli: Cli, database: str) -> None:
+    scene.use(TASKS, TOP)
+    scene.add("plain", 2)
+    assert "1 tasks" in cli("top", "--once").out
+    cli("top").says("expected a terminal, got none", status=2)
     scene.use(TASKS, TOP)
     (job,) = scene.add("plain")
     assert top_app.perform(database, Command("pause", "task/plain")) == "task/plain is paused"
@@ -121,11 +121,3 @@ def test_commands_go_the_way_of_the_command_line_and_say_what_became_of_them(sce
         assert said in top_app.perform(database, command)
     assert actions.paused(scene.conn) == []
     assert "cancel" in top_app.perform("postgresql://127.0.0.1:1/none", Command("cancel", str(job)))
-
-
-def test_one_picture_is_printed_without_a_terminal(scene: Scene, cli: Cli) -> None:
-    scene.use(TASKS, TOP)
-    scene.add("plain", 2)
-    assert "1 tasks" in cli("top", "--once").out
-    ran = cli("top")
-    assert (ran.status, "expected a terminal, got none" in ran.err) == (2, True)

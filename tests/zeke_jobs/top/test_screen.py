@@ -29,11 +29,9 @@ def shown(view: View | None = None, board: Board = BOARD, width: int = 80, heigh
 
 
 @each(
-    ("board", "width", "height"),
-    [
-        *((BOARD, *size) for size in ((80, 24), (80, 38), (109, 24), (140, 38), (250, 90))),
-        (MANY_TASKS, 80, 24), (MANY_TASKS, 250, 90), (NOTHING, 80, 24),
-    ],
+    "board width height",
+    *((BOARD, *size) for size in ((80, 24), (80, 38), (109, 24), (140, 38), (250, 90))),
+    (MANY_TASKS, 80, 24), (MANY_TASKS, 250, 90), (NOTHING, 80, 24),
 )  # fmt: skip
 def test_every_line_fits_at_every_size(board: Board, width: int, height: int) -> None:
     for number, pane in enumerate(PANES, 1):
@@ -44,13 +42,10 @@ def test_every_line_fits_at_every_size(board: Board, width: int, height: int) ->
         assert any(line.startswith(f"{number} {pane}") for line in lines) or (width, height) != (80, 24)
 
 
-def test_the_chosen_row_is_always_among_those_shown() -> None:
+def test_the_first_line_says_what_is_missing_the_last_what_is_asked_and_the_chosen_row_and_the_keys_are_shown() -> None:
     view = View(selected={"tasks": MANY[-1].task})
     assert any(line.startswith("  task-with-a-rather") and line.endswith(" 59") for line in shown(view, MANY_TASKS))
     assert "60 of 60" in "\n".join(shown(view, MANY_TASKS))
-
-
-def test_the_first_line_says_what_is_missing_and_the_last_what_is_asked_and_done() -> None:
     board = replace(BOARD, beat_on=None)
     assert "no scheduler" in shown(board=board, width=120)[0]
     assert "no scheduler" not in shown(board=replace(board, schedules=()), width=120)[0]
@@ -58,6 +53,10 @@ def test_the_first_line_says_what_is_missing_and_the_last_what_is_asked_and_done
     asking = View(asking=Command("pause", "task/analyze-story"))
     assert shown(asking)[-1] == " pause task/analyze-story?  y: yes, any other key: no"
     assert shown(View(said="task/analyze-story is paused"))[-1] == " task/analyze-story is paused"
+    lines = shown(View(helps=True))
+    assert "! a task whose oldest due job waits longer than its max_wait    ‖ a paused one" in lines
+    assert not any(line.endswith("…") for line in lines)
+    assert set(PANES) <= set(" ".join(lines[:6]).replace(",", "").split())
 
 
 def test_an_opened_job_says_why_and_can_be_scrolled() -> None:
@@ -75,13 +74,6 @@ def test_an_opened_job_says_why_and_can_be_scrolled() -> None:
     assert "attempt 19" in "\n".join(shown(View(opened=job(1), scroll=999), board))
 
 
-def test_the_keys_are_explained_within_80_columns() -> None:
-    lines = shown(View(helps=True))
-    assert "! a task whose oldest due job waits longer than its max_wait    ‖ a paused one" in lines
-    assert not any(line.endswith("…") for line in lines)
-    assert set(PANES) <= set(" ".join(lines[:6]).replace(",", "").split())
-
-
 @pytest.mark.parametrize(("width", "height"), pictures.SIZES)
 def test_the_pictures_of_the_docs_are_what_is_drawn(width: int, height: int) -> None:
     text, _ = pictures.picture(width, height)
@@ -91,9 +83,6 @@ def test_the_pictures_of_the_docs_are_what_is_drawn(width: int, height: int) -> 
     svg = stored.with_suffix(".svg").read_text(encoding="utf-8")
     assert all(one.task.replace(" ", "&#160;") in svg for one in TASKS), hint
     assert "url(" not in svg.replace("url(#", ""), "a picture must not load anything from elsewhere"
-
-
-# ── keys
 
 
 def chosen(view: View, board: Board = BOARD) -> str:
@@ -111,22 +100,16 @@ def after(keys: str, view: View | None = None, board: Board = BOARD) -> tuple[Vi
 
 
 @each(
-    ("keys", "command"),
-    [
-        ("p", Command("pause", "task/ingest-pull")),
-        ("down down r", Command("resume", "task/ingest-oneoff")),
-        ("2 c", Command("cancel", str(job(1)))),
-        ("2 j j p", Command("pause", "task/story-summarize")),
-        ("3 c", Command("cancel", str(job(20)))),
-        ("3 p", Command("pause", "task/extract-highlights")),
-        ("3 end t", Command("retry", str(job(24)))),
-        ("4 down t", Command("retry", str(job(41)))),
-        ("4 p", Command("pause", "task/fetch-content")),
-        ("5 p", Command("pause", "schedule/ingest-pull")),
-        ("6 r", Command("resume", "limit/ai")),
-        ("2 enter c", Command("cancel", str(job(1)))),
-        ("4 enter t", Command("retry", str(job(40)))),
-    ],
+    "keys command",
+    ("p", Command("pause", "task/ingest-pull")),
+    ("2 c", Command("cancel", str(job(1)))),
+    ("2 j j p", Command("pause", "task/story-summarize")),
+    ("3 c", Command("cancel", str(job(20)))),
+    ("3 end t", Command("retry", str(job(24)))),
+    ("4 down t", Command("retry", str(job(41)))),
+    ("4 p", Command("pause", "task/fetch-content")),
+    ("5 p", Command("pause", "schedule/ingest-pull")),
+    ("2 enter c", Command("cancel", str(job(1)))),
 )
 def test_a_command_is_about_the_chosen_row_and_is_asked_once(keys: str, command: Command) -> None:
     view, done = after(keys)
@@ -144,7 +127,7 @@ def test_what_makes_no_sense_in_a_pane_does_nothing(keys: str) -> None:
     assert (view.asking, done) == (None, [])
 
 
-def test_a_choice_stays_with_its_row_and_stops_at_both_ends() -> None:
+def test_a_choice_stays_with_its_row_stops_at_both_ends_and_panes_are_reached_by_number_and_by_tab() -> None:
     view, _ = after("2 down")
     assert chosen(view) == chosen(view, replace(BOARD, running=BOARD.running[1:])) == str(job(2))
     assert chosen(view, replace(BOARD, running=BOARD.running[2:])) == str(job(3))
@@ -156,6 +139,11 @@ def test_a_choice_stays_with_its_row_and_stops_at_both_ends() -> None:
     shown = replace(BOARD, waiting_of=BOARD.tasks[2].task)  # At first the task is selected whose jobs are shown.
     assert chosen(View(), shown) == BOARD.tasks[2].task
     assert chosen(after("up", View(), shown)[0], shown) == BOARD.tasks[1].task
+    for keys, pane in (("tab", "running"), ("shift-tab", "workers"), ("7 tab", "tasks"), ("4", "failed")):
+        assert after(keys)[0].pane == pane
+    view, _ = after("?")
+    closed, _ = after("q", view)
+    assert (view.helps, closed.helps, closed.quits) == (True, False, False)
 
 
 def test_enter_leads_to_the_jobs_of_a_task_and_opens_a_job_and_escape_leads_back_and_out() -> None:
@@ -176,25 +164,15 @@ def test_enter_leads_to_the_jobs_of_a_task_and_opens_a_job_and_escape_leads_back
     assert after("escape", view)[0].quits
 
 
-def test_panes_are_reached_by_number_and_by_tab_and_any_key_ends_the_help() -> None:
-    for keys, pane in (("tab", "running"), ("shift-tab", "workers"), ("7 tab", "tasks"), ("4", "failed")):
-        assert after(keys)[0].pane == pane
-    view, _ = after("?")
-    closed, _ = after("q", view)
-    assert (view.helps, closed.helps, closed.quits) == (True, False, False)
-
-
 @each(
-    ("data", "names"),
-    [
-        (b"py", ["p", "y"]),
-        (b"\x1bq", ["escape", "q"]),
-        (b"\x1b[A\x1b[B\x1bOC\x1b[D", ["up", "down", "right", "left"]),
-        (b"\x1b[5~\x1b[6~\x1b[H\x1b[4~", ["page-up", "page-down", "home", "end"]),
-        (b"\t\x1b[Z\r\n\x7f\x1b", ["tab", "shift-tab", "enter", "enter", "backspace", "escape"]),
-        (b"\x1b[1;5A?\x1b[200~\x00\x01", ["?"]),
-        ("é".encode(), ["é"]),
-    ],
+    "data names",
+    (b"py", ["p", "y"]),
+    (b"\x1bq", ["escape", "q"]),
+    (b"\x1b[A\x1b[B\x1bOC\x1b[D", ["up", "down", "right", "left"]),
+    (b"\x1b[5~\x1b[6~\x1b[H\x1b[4~", ["page-up", "page-down", "home", "end"]),
+    (b"\t\x1b[Z\r\n\x7f\x1b", ["tab", "shift-tab", "enter", "enter", "backspace", "escape"]),
+    (b"\x1b[1;5A?\x1b[200~\x00\x01", ["?"]),
+    ("é".encode(), ["é"]),
 )
 def test_keys_are_named_and_what_means_nothing_is_left_out(data: bytes, names: list[str]) -> None:
     assert app.key_names(data) == names
