@@ -160,7 +160,7 @@ class Context(Payload):
 
     Attributes:
         headings: The nearest headings above it, the outermost first, without headings that repeat the title or the highlight.
-        before: The sentence before it in its paragraph, or the line that introduces its list.
+        before: The sentence before it in its paragraph or item, or the last sentence of the paragraph before.
     """
 
     headings: list[str] = Field(default_factory=list)

@@ -57,7 +57,7 @@ def in_context(found: Sequence[Candidate], blocks: Sequence[Block], title: str) 
     for each in found:
         at = bisect_right(starts, each.start) - 1
         headings = [one for one in above[at] if _says_more(one, known)]
-        before = _before(blocks[at], each.start)
+        before = _before(blocks[max(0, at - 1) : at + 1], each.start)
         is_told = any(before in other.summary for other in found)
         yield replace(each, context=Context(headings=headings[-_HEADINGS:], before=None if is_told else before))
 
@@ -71,12 +71,13 @@ def _says_more(heading: str, known: frozenset[str]) -> bool:
     )
 
 
-def _before(block: Block, start: int) -> str:
-    """Return the last sentence of a block before a place, or an empty text if that sentence must not be shown."""
-    if block.kind == "code":
+def _before(nearest: Sequence[Block], start: int) -> str:
+    """Return the last sentence before a place in the paragraphs ``nearest``, or an empty text if it must not be shown."""
+    if nearest[-1].kind == "code":
         return ""  # the highlight's text is the line before
-    body = marker(block)
-    ended = [one.text for one in sentences(body, block.end - len(body)) if one.end <= start]
+    is_text = nearest[0].kind == nearest[-1].kind == "paragraph" and not is_bold(nearest[0])
+    bodies = [(block.end, marker(block)) for block in (nearest if is_text else nearest[-1:])]
+    ended = [one.text for end, body in bodies for one in sentences(body, end - len(body)) if one.end <= start]
     text = plain(ended[-1]) if ended else ""
     return shorten(text, _LONGEST) if is_fit(text) else ""
 

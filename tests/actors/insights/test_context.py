@@ -43,6 +43,26 @@ def test_a_sentence_shows_its_headings_and_the_sentence_before_it() -> None:
     assert found["In the US, 74% of users access the platform on mobile devices."] == told
 
 
+FIGURE = "In the US, 74% of mobile users are young."
+
+
+@pytest.mark.parametrize(
+    ("above", "shown"),
+    [
+        ("Five teams compared two platforms.", "Five teams compared two platforms."),
+        ("- Five teams compared two platforms.", ""),
+        ("| Five teams compared two platforms. |", ""),
+        ("Five teams compared two platforms.\n\n## Pinterest", ""),
+        ("**Five teams compared two platforms.**", ""),
+        ("Five teams compared two platforms.\n-", ""),
+    ],
+    ids=["a paragraph", "an item", "a table", "a heading", "a line in bold", "a paragraph above an item"],
+)
+def test_a_paragraphs_first_sentence_shows_the_end_of_the_paragraph_before(above: str, shown: str) -> None:
+    page = f"{above} {FIGURE}\n" if above.endswith("-") else f"{above}\n\n{FIGURE}\n"
+    assert [before for _, before in contexts(page).values()] == [shown]
+
+
 @pytest.mark.parametrize(
     ("above", "shown"),
     [
@@ -58,8 +78,8 @@ def test_a_sentence_shows_its_headings_and_the_sentence_before_it() -> None:
     ],
 )
 def test_a_heading_that_says_nothing_new_is_not_shown(above: str, shown: tuple[str, ...]) -> None:
-    page = f"A beginning.\n\n{above}\n\nIn the US, 74% of mobile users are young.\n"
-    assert contexts(page, TITLE) == {"In the US, 74% of mobile users are young.": (shown, "")}
+    page = f"A beginning.\n\n{above}\n\n{FIGURE}\n"
+    assert contexts(page, TITLE) == {FIGURE: (shown, "")}
 
 
 @pytest.mark.parametrize(
