@@ -12,7 +12,7 @@ from actors.ai.protocol import Analysis, Brief, Embedding, Ledger, Provenance, S
 from actors.ai.ranking import Ranked, best, ranked
 from actors.ai.words import terms
 
-MADE_BY = Provenance(provider="local", model="extractive-20")
+MADE_BY = Provenance(provider="local", model="extractive-21")
 """The origin that is stored with each text. Raise the number with any change of the chosen sentences."""
 
 _SUMMARY_CHARS = 600

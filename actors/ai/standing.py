@@ -1,12 +1,11 @@
 """Tests whether a sentence can be shown alone: it needs no sentence before, and names its subject and its speaker."""
 
 import re
-from collections import Counter
 from functools import lru_cache
 from itertools import chain, islice, pairwise
 
 from actors.ai.gate import form
-from actors.ai.gate.evidence import has_capital_nouns, is_unspaced, key, keys, tokens
+from actors.ai.gate.evidence import is_unspaced, key, keys, tokens
 from actors.ai.markdown import prose
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.words import SMALL
@@ -31,7 +30,6 @@ _DENSE_OPENING = 12  # number of characters of a Chinese or Japanese sentence th
 _TOPIC = re.compile("[はが]")  # in Japanese these particles mark the subject
 _NUMBER = 3  # number of first words in which a number belongs to the subject
 _MOST_SENTENCES = 300
-_OFTEN = 2  # a word in more sentences than this is frequent
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
 _NAME = re.compile(r"[^\W\d_](?:[^\W_]|['\u2019.&-](?=[^\W_]))*")
 _LABEL = re.compile(r"[^:]{1,60}: (?=[^\W\d_a-z\u00df-\u00ff])|[^.:]*[:|] ?[\"\u201c\u201e\u00ab\u300c]")
@@ -132,9 +130,7 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
         and not is_personal(text)
         and not _LABEL.match(text)
         and not praises(text)
-        and not any(_SAYS["start"].match(one.group()) for one in speech(text))
         and (is_first or _names_subject(text, keys(title)))
-        and (is_first or not _knows_something(text, keys(title), document))
         and not _knows_somebody(text, keys(title), document)
     )
 
@@ -145,29 +141,25 @@ def praises(text: str) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _names(document: str) -> tuple[frozenset[str], frozenset[str], bool]:
-    """Return a document's last words of names, the keys of words in several sentences, and whether its nouns have capitals."""
-    lines = prose(document).split("\n")
-    told = tuple(islice((one.text for line in lines for one in sentences(line)), _MOST_SENTENCES))
-    last = frozenset(run[-1] for text in told for run in names_in(text) if len(run) > 1)
-    times = Counter(chain.from_iterable(map(keys, told)))
-    often = frozenset(word for word, number in times.items() if number > _OFTEN)
-    return last, often, has_capital_nouns(told)
+def _last_names(document: str) -> frozenset[str]:
+    """Return the last words of a document's names of several words."""
+    told = (one.text for line in prose(document).split("\n") for one in sentences(line))
+    return frozenset(run[-1] for text in islice(told, _MOST_SENTENCES) for run in names_in(text) if len(run) > 1)
 
 
 @lru_cache(maxsize=512)
 def names_in(text: str) -> list[list[str]]:
-    """Return the names in a text, which are runs of words with a capital. Small words and weekdays do not begin a name."""
+    """Return the names in a text, which are runs of words with a capital. A run ends after ``'s``. Weekdays are no names."""
     runs: list[list[str]] = []
-    end = -1
+    end = len(text)
     for match in _NAME.finditer(text):
         word = match.group()
         if not _is_name(word):
             continue
-        if not runs or text[end : match.start()] != " ":
+        if text[end : match.start()] != " ":
             runs.append([])
-        runs[-1].append(word)
-        end = match.end()
+        runs[-1].append(word.removesuffix("'s").removesuffix("\u2019s"))
+        end = match.end() if runs[-1][-1] == word else len(text)
     return runs
 
 
@@ -181,13 +173,12 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
     """Return whether a sentence's opening has a headline's word, a whole name, a word in capitals, or a number before a noun."""
     if is_unspaced(text):
         return bool(title & keys(_TOPIC.split(text[:_DENSE_OPENING])[0]))
-    spoken = next((one.end() for one in speech(text) if one.start() == 0), 0)
-    words = tokens(text[spoken:]) or ("",)
+    words = tokens(text) or ("",)
     # Skip an introduction such as "In the autumn of that year,".
     first, comma, rest = text.partition(", ")
     is_article = _SAYS["article"].match(words[0])
     is_introduction = words[0].lower() in SMALL and not (is_article or _SAYS["indefinite"].match(words[0]))
-    if comma and not spoken and is_introduction and len(tokens(first)) <= _INTRODUCTION:
+    if comma and is_introduction and len(tokens(first)) <= _INTRODUCTION:
         words = tokens(rest) or words
         is_article = _SAYS["article"].match(words[0])
     opening = words[: _BEHIND_ARTICLE + 1 if is_article else _OPENING]
@@ -203,19 +194,4 @@ def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
     """Return whether a sentence has only the last word of a name that is in full elsewhere, but not in the headline."""
     runs = names_in(text)
     whole = {run[-1] for run in runs if len(run) > 1}
-    return any(len(run) == 1 and run[0] in _names(document)[0] - whole and key(run[0]) not in title for run in runs)
-
-
-def _knows_something(text: str, title: frozenset[str], document: str) -> bool:
-    """Return whether a sentence has "the" before a word of other sentences, without saying which thing it means."""
-    words, (_, often, has_nouns) = tokens(text), _names(document)
-    for at, word in enumerate(words[:-1]):
-        noun, *behind = words[at + 1 : at + 4]
-        is_known = (key(noun) in often or not at) and key(noun) not in title and noun.lower() not in SMALL
-        if _SAYS["article"].match(word) and is_known and not (_is_name(noun) and not has_nouns):
-            said = [noun, *behind[: 2 if at else 1]]
-            if not any(
-                key(one) in title or _SAYS["which"].match(one) or (_is_name(one) and not has_nouns) for one in said
-            ):
-                return True
-    return False
+    return any(len(run) == 1 and run[0] in _last_names(document) - whole and key(run[0]) not in title for run in runs)

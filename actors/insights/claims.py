@@ -1,10 +1,11 @@
 """Finds sentences for highlights: in a text with code by kind, in another text the best sentences that can be read alone."""
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from actors.ai.composition import adds_to, announces, has_parts, names_more, tells_more
-from actors.ai.gate.evidence import keys
+from actors.ai.composition import adds_to, announces, has_parts, tells_more
+from actors.ai.gate.evidence import keys, tokens
 from actors.ai.markdown import Block, is_prose, marker, plain
 from actors.ai.ranking import Ranked, best, ranked, spoken
 from actors.ai.sentences import Sentence
@@ -15,7 +16,7 @@ from actors.ai.standing import (
     is_scrap,
     is_told_to_reader,
     leans,
-    praises,
+    names_in,
     speech,
     stands_alone,
 )
@@ -38,7 +39,8 @@ _SHARED = 12  # number of a topic's other keys; if fewer occur more than once, t
 _BEGINNING = 3  # number of first sentences in which the opening statement is searched
 _LONG = 10  # a text with this number of sentences is long
 _END = 0.85  # after this share of a long text comes text about the author or the company
-_SPEECH = 0.5  # the score of a quotation is multiplied by this, because it seldom says what happened
+_FACTS = 2  # a sentence with fewer names of several words and numbers is mostly background or an advert
+_NUMBER = re.compile(r"\d(?:[\d.,-]*\d)?")
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
@@ -105,7 +107,10 @@ def _figures(text: str) -> int:
 
 
 def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
-    """Return up to three sentences, best first, without ``told``. For a list or a guide, return at most one, with a figure."""
+    """Return up to three sentences with two facts, best first, and for a list or a guide at most one, with a figure.
+
+    A sentence with speech is left out, because it seldom says what happened.
+    """
     items = ranked(document, lead)
     headline, shared = _topic(title, document)
     is_guide = has_parts(title, document, [item.text for item in items])
@@ -118,14 +123,13 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
         and item.text != told
         and (not shared or len(headline & (said := keys(item.text))) + len(shared & said) / 2 >= _ABOUT)
         and item.is_independent
-        and (not is_guide or _kind(item.text) == "metric")
-        and _tells(item.text, title)
+        and (not is_guide or _is_general_figure(item.text, headline))
+        and _facts(item.text) + (item is first) >= _FACTS
+        and adds_to(title, item.text)
+        and not (_TEXT["background"].match(item.text) or speech(item.text))
         and stands_alone(item.text, title, document, is_first=item is first)
     ]
-    least = _LEAST * max((item.score * _bonus(item) for item in pool), default=0.0)
-    chosen = best(pool, 1 if is_guide else _MOST, bonus=_bonus)
-    scored = ((item, item.score * _bonus(item)) for item in chosen)
-    return [_candidate(item, _kind(item.text), score) for item, score in scored if score >= least]
+    return [_candidate(item, _kind(item.text)) for item in best(pool, 1 if is_guide else _MOST)]
 
 
 def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
@@ -158,29 +162,24 @@ def telling_beside_code(
         and tells_more(title, item.text)
         and not any(one.start < item.end and item.start < one.end for one in taken)
     ]
-    return [] if announces(title) else [_candidate(item, "insight", item.score) for item in best(pool, most)]
+    return [] if announces(title) else [_candidate(item, "insight") for item in best(pool, most)]
 
 
-def _candidate(item: Ranked, kind: Kind, weight: float) -> Candidate:
-    return Candidate(kind, item.text, item.raw, item.start, item.end, item.heading, weight=weight)
+def _candidate(item: Ranked, kind: Kind) -> Candidate:
+    return Candidate(kind, item.text, item.raw, item.start, item.end, item.heading, weight=item.score)
 
 
-def _tells(text: str, title: str) -> bool:
-    """Return whether a sentence is news and not background, an advert, praise or feelings."""
-    return (
-        adds_to(title, text)
-        and names_more(title, text)
-        and not _TEXT["background"].match(text)
-        and not any(praises(one.group()[1:-1]) or _TEXT["opinion"].search(one.group()) for one in speech(text))
-    )
+def _facts(text: str) -> int:
+    """Return how many numbers and names of several words a sentence has."""
+    return len(_NUMBER.findall(text)) + sum(len(name) > 1 for name in names_in(text))
+
+
+def _is_general_figure(text: str, headline: frozenset[str]) -> bool:
+    """Return whether a sentence has a figure and a word of the headline, and does not begin with "the" and one of many items."""
+    first = (tokens(text) or ("",))[0]
+    return _kind(text) == "metric" and bool(headline & keys(text)) and not _TEXT["article"].match(first)
 
 
 def _kind(text: str) -> Kind:
-    if speech(text):
-        return "quote"
     has_figure = _SAYS["share"].search(text) or (_SAYS["quantity"].search(text) and _SAYS["measured"].search(text))
     return "metric" if has_figure else "insight"
-
-
-def _bonus(item: Ranked) -> float:
-    return _SPEECH if speech(item.text) else 1.0

@@ -152,12 +152,11 @@ def _introduction(blocks: Sequence[Block], index: int) -> str:
 
 def _said_about(block: Block, introduction: str) -> str:
     """Return the sentence before a block of code if it can be read alone, or else a text with the heading, or an empty text."""
-    said = introduction.rstrip(" :.") + "."
     if (
-        len(said.split()) >= _MIN_WORDS
-        and is_independent(said)
-        and not (is_told_to_reader(said) or _SAYS["code"].search(said))
+        len(introduction.split()) >= _MIN_WORDS
+        and is_independent(introduction)
+        and not (is_told_to_reader(introduction) or _SAYS["code"].search(introduction))
     ):
-        return said
+        return introduction
     named = f"{block.language} code" if block.language else "Code"
     return f"{named} under “{block.heading}”" if block.heading else ""

@@ -30,11 +30,9 @@ DOCUMENT = (
     [
         pytest.param("The new version grinds 40 sacks of flour an hour for Orrin.", False, id="a subject told before"),
         pytest.param("The mill of Velm burned before Lind came home.", False, id="a last name"),
-        pytest.param("The mill of Velm burned before the company paid its bakers.", False, id="a noun told before"),
         pytest.param("In the autumn of that year, the company closed two of its shops in Orrin.", False, id="after an introduction"),
         pytest.param("On Monday, people from all over the valley came to Orrin.", False, id="a day is no name"),
         pytest.param("The mill of Velm burned before we came home.", False, id="its author speaks"),
-        pytest.param("“They grind it in a single night for all of the valley,” said Mara Lind, the miller.", False, id="in speech"),
         pytest.param("Bakers in Orrin know these mills from the days of the war.", False, id="pointing"),
         ("The mill grinds 40 sacks of flour an hour for the valley.", True),
         ("The wheel of Mara Lind turned for the last time in the autumn.", True),
@@ -42,7 +40,6 @@ DOCUMENT = (
         ("In the autumn of 2019, Mara Lind closed two of her shops.", True),
         ("About 40 shops in the valley have closed since the war.", True),
         ("A mill of Velm, built in 1890, grinds sacks of flour for all of Orrin.", True),
-        ("“Flour is dear in all of Orrin this year,” said the miller Mara Lind.", True),
     ],
 )  # fmt: skip
 def test_a_sentence_stands_alone_if_it_names_its_subject_and_leans_on_no_other(sentence: str, stands: bool) -> None:

@@ -19,7 +19,7 @@ TEAM = uuid.UUID(int=7)
 TEXT = (
     "The registry now signs every package that a maintainer uploads. The signature is made in the "
     "maintainer's own pipeline, so that a stolen token alone is not enough. Latency of signed uploads to Postgres mirrors rose by 4 % in May. "
-    "Signed reads of Postgres fell by 12 % at the same load of work."
+    "Signed reads of Postgres fell by 12 % at 40 jobs a second."
 )
 ALIKE = TEXT.replace("registry", "index").replace("May", "June")
 OTHER = "A cat sat on a mat and looked at the moon for a whole night. In the morning 4 % of the milk was gone."

@@ -54,7 +54,7 @@ def test_one_of_everything() -> None:
         "The strict parameter of loads() is removed.",
         'Callers must now pass mode="strict".',
     ]
-    assert found["code_change"] == ["With the new release it becomes."]
+    assert found["code_change"] == ["With the new release it becomes:"]
     assert found["code_example"] == ["python code under “How to use it”"]
     assert found["action"] == ["You should upgrade to 3.14.1 before the end of May."]
 
@@ -87,8 +87,8 @@ def test_what_does_not_belong_to_the_story_is_no_highlight(added: str) -> None:
 
 
 def test_a_page_that_begins_with_no_sentence_still_has_highlights() -> None:
-    page = "\n\n".join(["Orrin, the valley, the town and the rain in the dam", f"**{TOWN[0]} {TOWN[1]}**"])
-    assert [each.summary for each in highlights(page, Selection(), "Talsperre gebrochen, Tal evakuiert")] == TOWN[:1]
+    page = "\n\n".join(["Orrin, the valley, the town and the rain in the dam", f"**{NEWS[0]} {TOWN[1]}**"])
+    assert [each.summary for each in highlights(page, Selection(), "Talsperre gebrochen, Tal evakuiert")] == NEWS[:1]
 
 
 def test_no_highlight_says_what_the_headline_or_the_one_liner_says_or_is_general() -> None:
@@ -105,7 +105,7 @@ def test_no_highlight_says_what_the_headline_or_the_one_liner_says_or_is_general
 
 
 NEWS = [
-    "The heaviest rain for years broke a dam of Orrin in the night of Monday.",
+    "The heaviest rain for 40 years broke a dam of Orrin in the night of Monday.",
     "Mara Lind moved 300 families out of Orrin before her sister Ada saw the dam give way.",
     "Engineers of Velm Works measured 40% more water behind the dam of Orrin than in 2019.",
     "“A dam of that age holds for a hundred years if somebody looks after it,” said Ada Kern of Velm Works.",
@@ -119,7 +119,6 @@ NO_FIGURES = [
     "Engineers of Velm Works rose to the dam of Orrin in the 80s and 1990s.",
     "Engineers of Velm Works show a 75% RGB light of Ansel at the dam of Orrin.",
 ]
-REMARK = "Tom Reed of Ansel sold 40% of all cars to Eve Hart on Friday."
 FURTHER = "Engineers of Velm Works found 20% less sand in front of the dam of Orrin."
 
 
@@ -127,21 +126,23 @@ FURTHER = "Engineers of Velm Works found 20% less sand in front of the dam of Or
     ("title", "told", "shown"),
     [
         ("Dam of Orrin breaks", NEWS, NEWS[:3]),
-        ("Dam of Orrin breaks", [*NEWS[:2], REMARK], NEWS[:2]),
-        ("Dam of Orrin breaks", [*NEWS[:2], REMARK.replace("cars", "`cars`")], NEWS[:2]),
+        ("Dam of Orrin breaks", [*NEWS[:2], NEWS[2].replace("dam", "`dam`"), NEWS[3]], NEWS[:3]),
         (GUIDE, NEWS, [NEWS[2]]),
         (GUIDE, [*NEWS, FURTHER], [NEWS[2]]),
         (GUIDE, [*NEWS[:2], NEWS[3]], []),
+        (GUIDE, [NEWS[2].replace("Engineers of Velm Works", "The engineers of Velm Works")], []),
+        (GUIDE, [NEWS[2].replace("dam of Orrin", "mill")], []),
         (GUIDE, [*NEWS[:2], *NO_FIGURES], []),
         (GUIDE, [*TOWN, BESIDE], []),
     ],
     ids=[
         "news",
-        "beside the rest",
         "one name in code",
         "a guide",
         "two figures",
         "no figure",
+        "a figure of one of several items",
+        "a figure without a word of the headline",
         "figures that say nothing",
         "a figure beside the topic",
     ],
@@ -169,14 +170,17 @@ def test_a_guide_with_code_shows_no_instruction_and_no_general_sentence() -> Non
     [
         ("Mara Lind moved 300 families out of Orrin before the dam gave way.", True),
         ("Moved by night, they came to Orrin with 300 families from below the dam.", False),
-        ("Lind moved 300 families out of Orrin before the dam gave way.", False),
+        ("Mara Lind moved families out of Orrin before the dam gave way.", False),
+        ("Dam works moved 300 families out of 40 houses in Orrin before the rain.", True),
+        ("Dam works moved 300 families out of houses in Orrin before the rain.", False),
+        ("Dam works moved 300 families and 40 cows out of Lind\u2019s Orrin before the rain.", False),
+        ("Lind moved 300 families out of 40 houses in Orrin before the dam gave way.", False),
+        ("Dam works moved 300 families out of Lind\u2019s 40 houses in Orrin before the rain.", False),
         ("Years ago Mara Lind moved 300 families out of Orrin below the dam.", True),
         ("While the dam of Orrin held, Mara Lind moved 300 families out of Velm.", False),
         ("Velm Works is dedicated to 300 families below the dam of Orrin.", False),
         ("Five years ago Mara Lind moved 300 families out of Orrin below the dam.", False),
-        ("“We\u2019re excited to see 300 families back below the dam of Orrin,” said Mara Lind.", False),
-        ("“A great gate saved 300 families below the dam of Orrin,” said Mara Lind.", False),
-        ("Of the dam of Orrin: “It held for 300 families until the rain came,” said Mara Lind.", False),
+        ("“A dam saved 300 families in 40 houses of Orrin,” said Mara Lind.", False),
         ("Sadly, 300 families of Orrin had no school while the dam gave way in Velm.", False),
     ],
 )
