@@ -5,7 +5,7 @@ from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
 
-from actors.store.statements import SQL
+from actors.store import SQL
 from zeke_jobs import Context
 from zeke_jobs.errors import UnknownTask
 

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from actors.retry_after import LONGEST_WAIT
-from actors.store.statements import SQL
+from actors.store import SQL
 from zeke_jobs import Context, Defer
 from zeke_jobs.core.wording import when
 

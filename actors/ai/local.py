@@ -1,16 +1,21 @@
 """Does the AI step without a model: it takes sentences from the story itself, and labels the texts as extractive."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actors.ai.chili import Chili
 from actors.ai.composition import in_longer_lengths, one_line
 from actors.ai.markdown import prose
-from actors.ai.protocol import Analysis, Brief, Embedding, Ledger, Provenance, Story, Summary
+from actors.ai.protocol import Analysis, Brief, Embedding, Provenance, Story, Summary
 from actors.ai.ranking import Ranked, best, ranked
 from actors.ai.words import terms
+
+if TYPE_CHECKING:
+    from actors.store.ai_calls import Ledger
 
 MADE_BY = Provenance(provider="local", model="extractive-21")
 """The origin that is stored with each text. Raise the number with any change of the chosen sentences."""

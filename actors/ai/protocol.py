@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from zeke_jobs import Reject
@@ -134,34 +134,3 @@ class Begun:
     id: UUID
     kept: Any = None  # the answer to an earlier equal call
     reply: Any = None  # the provider's reply in a batch
-
-
-class Ledger(Protocol):
-    """Records the paid calls to models of one job, or of the jobs of a chunk, and stores the answers."""
-
-    def begin(
-        self,
-        call: CallStart,
-        key: str,
-        question: Mapping[str, Any] | None = None,
-        *,
-        recalls: bool = True,
-        may_wait: bool = False,
-    ) -> Begun:
-        """Open a call and reserve its highest possible cost. If ``recalls``, first look for an answer stored under the ``key``.
-
-        A new ``question`` may go into the next batch. If ``may_wait``, the question may be in an earlier batch already.
-
-        Raises:
-            Defer: calls of the model are paused.
-            WaitFor: the batch with the question has not ended yet.
-        """
-
-    def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        """Close a call with its real cost. ``keep`` has the answer to store, and the key under which it is stored."""
-
-    def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
-        """Open calls of one model. The calls and their keys are given by the places of their jobs in the chunk."""
-
-    def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
-        """Close the calls of several jobs in one step."""

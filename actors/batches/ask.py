@@ -8,8 +8,7 @@ from actors.ai.local import Analyst
 from actors.ai.openai.batches import Batches
 from actors.ai.openai.client import CallFailed
 from actors.schema import AskBatch
-from actors.store import ai_calls
-from actors.store.statements import SQL
+from actors.store import SQL, ai_calls
 from zeke_jobs import Context, Reject
 
 _DAY = timedelta(hours=26)  # providers promise a day; a longer batch is cancelled

@@ -9,7 +9,7 @@ from actors import alerts
 from actors.briefs.delivery.channels import Message, channels
 from actors.briefs.delivery.settings import AlertSettings, Receiver
 from actors.schema import DeliverAlert
-from actors.store.statements import SQL
+from actors.store import SQL
 from zeke_jobs import Context, Defer, Reject, Retry
 from zeke_jobs.core.redaction import redact
 

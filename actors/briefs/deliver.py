@@ -8,7 +8,7 @@ from actors.briefs.delivery.channels import Message, channels
 from actors.briefs.delivery.settings import DeliverySettings
 from actors.briefs.digest import write_digest
 from actors.schema import DeliverDigest
-from actors.store.statements import SQL
+from actors.store import SQL
 from zeke_jobs import Context, Reject, Retry
 from zeke_jobs.core.redaction import redact
 

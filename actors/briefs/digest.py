@@ -14,7 +14,7 @@ from actors.ai.hashing import MODEL_VERSION
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.words import SMALL, terms, words
 from actors.schema import DeliverDigest, GenerateBrief
-from actors.store.statements import SQL, by_index
+from actors.store import SQL, by_index
 
 _DAYS = {"day": 1, "week": 7}
 _ALIKE = {MODEL_VERSION: 0.22}

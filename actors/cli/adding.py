@@ -19,8 +19,7 @@ from actors.engine.fetch import parse
 from actors.engine.opml import LARGEST, Listed, write_opml
 from actors.engine.reading import read_opml
 from actors.sources.source import FirstFetch
-from actors.store import sources as store
-from actors.store.statements import SQL
+from actors.store import SQL, sources as store
 from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.errors import UnknownTask
 

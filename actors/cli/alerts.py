@@ -11,9 +11,8 @@ from psycopg2.extensions import connection as Connection
 from actors.cli import search
 from actors.cli.engine import in_force, task_settings
 from actors.cli.output import Json, ago, answer, database, short, table
-from actors.store import news
+from actors.store import SQL, news
 from actors.store.news import NotFound
-from actors.store.statements import SQL
 from zeke_jobs.cli.options import argument, option
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.core.wording import when
@@ -59,7 +58,7 @@ def listing(is_json: Json = False) -> None:
     with database() as conn:
         rows = SQL.all(conn, "alert_list")
     columns = {name: name for name in ("name", "query", "chili", "to", "sent", "waiting")}
-    table(rows, columns, "no alerts; add one: zeke-news alert add NAME QUERY --to RECEIVER", is_json=is_json)
+    table(rows, columns, empty="no alerts; add one: zeke-news alert add NAME QUERY --to RECEIVER", as_json=is_json)
 
 
 @app.command()

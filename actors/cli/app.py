@@ -10,10 +10,6 @@ if TYPE_CHECKING:
     import typer
 
 
-def _root() -> None:
-    pass
-
-
 _COMMANDS = (
     Command("sources", "sources:app", "Add, list and switch sources, and show their health."),
     Command("site", "engine:app", "Try the rule for a site."),
@@ -43,7 +39,7 @@ _COMMANDS = (
 def app(words: Sequence[str] = ()) -> "typer.Typer":
     """Return the application, with only the command that ``words`` name, or with all commands."""
     help_ = "Sources, stories, digests, costs, and where an article is."
-    return running.application(help_, _root, "actors.cli", _COMMANDS, words)
+    return running.application(help_, lambda: None, "actors.cli", _COMMANDS, words)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

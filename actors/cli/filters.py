@@ -1,7 +1,6 @@
 """Runs ``zeke-news filter``: rules that drop items before their page is fetched."""
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -16,9 +15,8 @@ from actors.sources import filters
 from actors.sources.content import ContentSettings
 from actors.sources.filters import Rules
 from actors.sources.rules import Conditions, Rule
-from actors.store import items
+from actors.store import SQL, items
 from actors.store.news import NotFound
-from actors.store.statements import SQL
 from actors.store.stories import Text
 from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.cli.run import UsageError
@@ -72,7 +70,7 @@ def listing(is_json: Json = False) -> None:
     with database() as conn:
         rows = [{"name": name, "rule": str(rule)} for name, rule in filters.named(conn, _of(in_force(conn)))]
     empty = "no filters; add one: zeke-news filter add drop --words crypto"
-    table(rows, {"name": "name", "rule": "rule"}, empty, is_json=is_json)
+    table(rows, {"name": "name", "rule": "rule"}, empty=empty, as_json=is_json)
 
 
 @app.command()
@@ -85,7 +83,14 @@ def remove(number: Annotated[int, argument("Its number in `filter list`.", "NUMB
 
 
 def _show(conn: Connection, rules: Rules, *, is_json: bool) -> None:
-    judged = list(_judged(conn, rules))
+    judged = []
+    for row in SQL.all(conn, "items_recent", back=timedelta(days=7), most=_MOST):
+        body, language, seconds = (row.pop(name) for name in ("text_body", "language_code", "duration_seconds"))
+        item = items.of_row(row)
+        text = None if body is None else Text(body, body, "page", language=language, duration=seconds)
+        refused = filters.refusal(rules, item) or (text and filters.refusal(rules, item, text))
+        told = {"source": item.source or item.source_url, "title": item.title, "url": item.url}
+        judged.append({**told, "reason": refused.detail if refused else None})
     dropped = [one for one in judged if one["reason"]]
     answer(
         {"items": len(judged), "dropped": dropped},
@@ -94,16 +99,6 @@ def _show(conn: Connection, rules: Rules, *, is_json: bool) -> None:
         *(f"        {one['source']}: {one['title'] or one['url']}" for one in dropped[:_SHOWN]),
         is_json=is_json,
     )
-
-
-def _judged(conn: Connection, rules: Rules) -> Iterator[dict[str, Any]]:
-    for row in SQL.all(conn, "items_recent", back=timedelta(days=7), most=_MOST):
-        body, language, seconds = (row.pop(name) for name in ("text_body", "language_code", "duration_seconds"))
-        item = items.of_row(row)
-        text = None if body is None else Text(body, body, "page", language=language, duration=seconds)
-        refused = filters.refusal(rules, item) or (text and filters.refusal(rules, item, text))
-        told = {"source": item.source or item.source_url, "title": item.title, "url": item.url}
-        yield {**told, "reason": refused.detail if refused else None}
 
 
 def _of(chosen: Config | None) -> tuple[Rule, ...]:

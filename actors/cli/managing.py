@@ -12,8 +12,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from actors.cli.output import Json, ago, answer, console, database, short, visible
 from actors.engine.canonical import site_of
-from actors.store import news, sources as store
-from actors.store.statements import SQL
+from actors.store import SQL, news, sources as store
 from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.cli.output import counter
 from zeke_jobs.errors import ZekeJobsError

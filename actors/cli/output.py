@@ -1,6 +1,6 @@
 """Prints the answers of ``zeke-news``: tables that fit a terminal, or JSON for a script."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from psycopg2.extensions import DECIMAL, connection as Connection, new_type, reg
 
 from zeke_jobs.cli.database import choose
 from zeke_jobs.cli.options import flag, option
-from zeke_jobs.cli.output import Console, escape, listing, print_json, say
+from zeke_jobs.cli.output import Console, escape, listing as table, print_json, say
 from zeke_jobs.core.quoting import visible
 from zeke_jobs.core.wording import span
 from zeke_jobs.postgres import migrate
@@ -21,7 +21,7 @@ _NO_TEAM = "the team of readers without one"
 Json = Annotated[bool, flag("--json", "Print JSON.")]
 Team = Annotated[UUID, option("For this team.", "UUID", envvar="ZEKE_NEWS_TEAM", show_default=_NO_TEAM)]
 
-__all__ = ["Console", "escape", "say", "visible"]
+__all__ = ["Console", "escape", "say", "table", "visible"]
 
 
 def one_of_several() -> None:
@@ -59,11 +59,6 @@ def answer(value: Any, *said: str, is_json: bool) -> None:
     if not in_json(value, is_json=is_json):
         for text in said:
             tell(text)
-
-
-def table(rows: Sequence[Any], columns: Mapping[str, Any], empty: str, *right: str, is_json: bool) -> None:
-    """Print rows as JSON if ``is_json``, and otherwise as a table. A column is a key or a function of a row."""
-    listing(rows, columns, right=right, empty=empty, as_json=is_json)
 
 
 def ago(moment: datetime | None) -> str:

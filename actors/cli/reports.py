@@ -6,9 +6,8 @@ from uuid import UUID
 
 from actors.briefs import rendering
 from actors.cli.output import Json, database, in_json, say, table
-from actors.store import news
+from actors.store import SQL, news
 from actors.store.news import NotFound
-from actors.store.statements import SQL
 from zeke_jobs.cli.options import option
 from zeke_jobs.cli.run import usage
 
@@ -60,4 +59,4 @@ def costs(
         story_id = None if story is None else news.find_story(conn, story)
         rows = SQL.all(conn, "ai_costs", by=by, since=since, story_id=story_id, limit=_MOST)
     empty = f"no AI calls since {since}; the local provider makes none"
-    table(rows, {by: "name", **_NUMBERS}, empty, *_NUMBERS, is_json=is_json)
+    table(rows, {by: "name", **_NUMBERS}, right=tuple(_NUMBERS), empty=empty, as_json=is_json)

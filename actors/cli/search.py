@@ -15,7 +15,7 @@ from actors.cli.engine import CannotRead, in_force, service
 from actors.cli.output import Json, console, database, in_json, tell
 from actors.cli.stories import print_story
 from actors.store import embeddings, news
-from actors.store.ai_calls import Asker, PostgresLedger
+from actors.store.ai_calls import Asker, Ledger
 from actors.store.news import NotFound
 from zeke_jobs.cli.options import argument, moment, option
 from zeke_jobs.cli.run import UsageError
@@ -101,7 +101,7 @@ def _of_text(conn: Connection, text: str) -> embeddings.Written:
     """Return the embedding of a text by ``services.ai``. The cost is recorded for the task ``search``."""
     try:
         analyst = service(in_force(conn), "ai").open()
-        made = analyst.embed(Story(UUID(int=0), text, ""), PostgresLedger(conn, "search", [Asker(uuid4(), None)]))
+        made = analyst.embed(Story(UUID(int=0), text, ""), Ledger(conn, "search", [Asker(uuid4(), None)]))
     except (Retry, Defer, Reject) as error:
         raise CannotRead(f"the text has no embedding: {error}") from error
     return embeddings.written(made.model_version, made.vector)

@@ -12,8 +12,7 @@ from actors.cli.managing import Which
 from actors.cli.output import Json, ago, answer, console, database, escape, in_json, short, table, tell
 from actors.engine.canonical import site_of
 from actors.outcomes import Outcome
-from actors.store import news, sources as store
-from actors.store.statements import SQL
+from actors.store import SQL, news, sources as store
 from zeke_jobs.cli.options import argument, flag
 from zeke_jobs.core.wording import when
 
@@ -55,7 +54,8 @@ def listing(
         "next check": _next,
         "authority": "authority_score",
     }
-    table(rows, columns, "no sources yet; add one: zeke-news sources add https://example.org/", is_json=is_json)
+    empty = "no sources yet; add one: zeke-news sources add https://example.org/"
+    table(rows, columns, empty=empty, as_json=is_json)
 
 
 def _named(row: Mapping[str, Any]) -> str:
@@ -63,24 +63,15 @@ def _named(row: Mapping[str, Any]) -> str:
     return f"{row['name'] or row['url']}{f'  [{folder}]' if folder else ''}"
 
 
-@app.command()
-def off(source: Which, is_json: Json = False) -> None:
-    """Switch a source off; its stories stay."""
-    _switch(source, on=False, is_json=is_json)
-
-
-@app.command()
-def on(source: Which, is_json: Json = False) -> None:
-    """Switch a source on again."""
-    _switch(source, on=True, is_json=is_json)
-
-
-def _switch(name: str, *, on: bool, is_json: bool) -> None:
+@app.command("on", help="Switch a source on again.")
+@app.command("off", help="Switch a source off; its stories stay.")
+def switch(context: typer.Context, source: Which, is_json: Json = False) -> None:
+    """Switch a source on or off, as the command's name says."""
     with database() as conn:
-        found = news.find_source(conn, name)
-        changed = SQL.run(conn, "source_switch", source_id=found, is_active=on) > 0
-    said = f"{name}: {'now' if changed else 'already'} {'on' if on else 'off'}"
-    answer({"id": found, "is_active": on, "changed": changed}, said, is_json=is_json)
+        found, is_on = news.find_source(conn, source), context.info_name == "on"
+        changed = SQL.run(conn, "source_switch", source_id=found, is_active=is_on) > 0
+    said = f"{source}: {'now' if changed else 'already'} {context.info_name}"
+    answer({"id": found, "is_active": is_on, "changed": changed}, said, is_json=is_json)
 
 
 @app.command(short_help="Say why sources do not deliver.")

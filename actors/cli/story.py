@@ -12,9 +12,8 @@ from rich.table import Table
 
 from actors.cli.output import Json, Team, ago, chili, console, database, escape, in_json, short, tell, visible
 from actors.cli.stories import LINK
-from actors.store import news, texts
+from actors.store import SQL, news, texts
 from actors.store.news import NotFound
-from actors.store.statements import SQL
 from zeke_jobs.cli.options import argument, flag
 from zeke_jobs.cli.output import Console, say
 

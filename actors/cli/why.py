@@ -14,8 +14,7 @@ from actors.cli.output import Json, ago, console, database, escape, in_json, sho
 from actors.engine.canonical import canonical_url
 from actors.engine.discovery.addresses import is_mailbox, typed
 from actors.outcomes import IN_FLIGHT
-from actors.store import news
-from actors.store.statements import SQL
+from actors.store import SQL, news
 from zeke_jobs.cli.options import argument
 
 _UNFINISHED = {"created", "retry", "active", "failed"}

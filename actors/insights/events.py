@@ -19,10 +19,9 @@ from actors.ai.words import SMALL, content_words, is_unspaced
 from actors.calendar_names import CALENDAR
 from actors.insights import interests, relevance
 from actors.insights.interests import Interests
-from actors.store import clusters, embeddings, overlays, texts
+from actors.store import SQL, clusters, embeddings, overlays, texts
 from actors.store.embeddings import Written
 from actors.store.overlays import Overlay
-from actors.store.statements import SQL
 from actors.store.texts import StoryText
 from zeke_jobs import Context
 

@@ -9,8 +9,8 @@ from psycopg2.extras import Json
 from pydantic import BaseModel, Field
 
 from actors.ai.chili import hits
+from actors.store import SQL
 from actors.store.news import NOBODY
-from actors.store.statements import SQL
 from actors.store.texts import StoryText
 
 RELEVANCE = 0.2  # by so much a word of a team's interests raises or lowers the relevance of a highlight

@@ -11,8 +11,7 @@ from actors.ai.chili import DEFAULT_KEYWORDS, hits
 from actors.insights import interests
 from actors.insights.candidates import Kind
 from actors.schema import ScoreRelevance
-from actors.store import highlights, texts
-from actors.store.statements import SQL
+from actors.store import SQL, highlights, texts
 from zeke_jobs import Context
 
 

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 
 from actors.ai.words import SMALL, words
 from actors.insights.interests import Interest, Interests, examples, score
-from actors.store.statements import SQL, by_index
+from actors.store import SQL, by_index
 
 _LEAD = 1000  # number of first characters of a story in which words are searched
 _LEAST = 3  # minimum number of marked stories that have a proposed word, or resemble an example

@@ -19,9 +19,8 @@ from actors.sources.filing import Filed, file_text
 from actors.sources.filters import Rules, refusal
 from actors.sources.obtain import Missing, is_article, obtain, stand_in
 from actors.sources.rules import Rule
-from actors.store import items, stories
+from actors.store import SQL, items, stories
 from actors.store.items import Item
-from actors.store.statements import SQL
 from actors.store.stories import Text
 from actors.waiting import grown
 from zeke_jobs import Context, Defer, Duration, parse_duration

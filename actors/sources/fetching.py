@@ -15,7 +15,7 @@ from actors.engine.settings import Site, rule_of
 from actors.outcomes import Outcome
 from actors.retry_after import AWAY
 from actors.schema import MAX_BATCH
-from actors.store.statements import SQL
+from actors.store import SQL
 from zeke_jobs import Context, Defer, Throttled
 
 Period = Literal["day", "week"]  # the period of the digest after a pull or an upload

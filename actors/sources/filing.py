@@ -10,9 +10,8 @@ from psycopg2.extensions import connection as Connection
 from actors.engine.canonical import canonical_url, site_of
 from actors.outcomes import Outcome
 from actors.sources.likeness import bands, jaccard, shingles, text_hash
-from actors.store import clusters, items, stories
+from actors.store import SQL, clusters, items, stories
 from actors.store.items import Item
-from actors.store.statements import SQL
 from actors.store.stories import Text
 from zeke_jobs.postgres.queries import Row
 

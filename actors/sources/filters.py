@@ -16,9 +16,9 @@ from actors.outcomes import Outcome
 from actors.sources.likeness import words
 from actors.sources.obtain import Missing
 from actors.sources.rules import Conditions, Rule, fits, folded, has_words
+from actors.store import SQL
 from actors.store.items import Item
 from actors.store.sources import MANUAL
-from actors.store.statements import SQL
 from actors.store.stories import Text
 
 Rules = tuple[tuple[str, Rule], ...]

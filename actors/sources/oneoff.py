@@ -13,9 +13,8 @@ from actors.engine.fetch import parse
 from actors.outcomes import Outcome
 from actors.schema import IngestOneoff
 from actors.sources.fetching import send_fetches
-from actors.store import items, sources
+from actors.store import SQL, items, sources
 from actors.store.items import NewItem
-from actors.store.statements import SQL
 from zeke_jobs import Context, Reject
 
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from actors.engine.canonical import site_of
 from actors.schema import IngestPull
 from actors.sources.fetching import Period, open_batch, send_fetches
+from actors.store import SQL
 from actors.store.sources import POLLED_TYPES
-from actors.store.statements import SQL
 from zeke_jobs import Context, Duration, parse_duration
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any, Literal, cast
+from datetime import timedelta
+from typing import Any, cast
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -17,10 +16,9 @@ from actors.outcomes import Outcome
 from actors.schema import MAX_BATCH, IngestSource
 from actors.sources.fetching import PoliteEngine, send_fetches
 from actors.sources.rhythm import Rhythm
-from actors.store import items, sources
+from actors.store import SQL, items, sources
 from actors.store.items import NewItem
 from actors.store.sources import PAGE, Polling
-from actors.store.statements import SQL
 from zeke_jobs import Context, Duration
 from zeke_jobs.errors import ZekeJobsError
 from zeke_jobs.postgres.pool import is_away
@@ -50,20 +48,29 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
     source = sources.get(ctx.db, payload.source_id)
     if source is None:
         return {"outcome": "no_such_source"}
-    if not source.is_active:
-        return _untouched(ctx, source, "inactive")
-    if not source.url:
+    is_early = payload.reason == "schedule" and not source.is_due
+    if source.is_active and not source.url:
         result = {"outcome": "invalid_url", "detail": "the source has no address"}
         return _unread(ctx, source, source.polling, ctx.settings.rhythm.longest, ": ".join(result.values()), result)
-    if payload.reason == "schedule" and not source.is_due:
-        return _untouched(ctx, source, "not_due")
+    if is_early or not source.is_active:
+        result = {"outcome": "not_due" if source.is_active else "inactive"}
+        with ctx.transaction() as tx:
+            SQL.run(tx, "source_release", source_id=source.id)
+            ctx.complete(result)
+        return result
     failures = source.polling.failures + 1
     try:
         with PoliteEngine(cast("Engine", ctx.service("engine")), ctx) as engine:
             answer = engine.fetch_source(source.url, source.polling.etag, source.polling.last_modified)
         return _gone(ctx, source) if answer.gone else _read(ctx, source, answer, payload.backfill)
     except EngineError as error:
-        return _failed(ctx, source, error, failures)
+        wait = ctx.settings.rhythm.backoff(failures, error.retry_after)
+        result = {"outcome": error.code.value, "detail": str(error), "next_check_in_s": int(wait.total_seconds())}
+        ctx.logger.warning("source cannot be read", source=source.url, **result)
+        polling = replace(source.polling, failures=failures, gone_count=0)
+        # After the first two temporary failures in a row, the source only has a warning.
+        status = "warn" if error.transient and failures < 3 else "error"
+        return _unread(ctx, source, polling, wait, f"{error.code}: {error}", result, status=status)
     except Exception as error:
         # An exception that controls the job, or an unavailable database, is no failure of the source.
         if not isinstance(error, ZekeJobsError) and not is_away(error):
@@ -71,14 +78,6 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
             wait = ctx.settings.rhythm.backoff(failures)
             _unread(ctx, source, replace(source.polling, failures=failures), wait, problem)
         raise
-
-
-def _untouched(ctx: Context[SourceSettings], source: Row, outcome: str) -> dict[str, Any]:
-    result = {"outcome": outcome}
-    with ctx.transaction() as tx:
-        SQL.run(tx, "source_release", source_id=source.id)
-        ctx.complete(result)
-    return result
 
 
 def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, backfill: int) -> dict[str, Any]:
@@ -94,9 +93,15 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
         edited = [entry for entry in entries if entry.id in found and not found[entry.id][1]]
         wanted, backlog = fresh, list[UUID]()
         if not current.polling.fetched_once:
-            first = _wanted_first(fresh, settings.first_fetch, source.now)
-            wanted = [entry for entry in fresh if entry.id in first]
-            backlog = [found[entry.id][0] for entry in fresh if entry.id not in first]
+            first, within = settings.first_fetch.items, settings.first_fetch.within
+            earliest = None if within is None else source.now - within
+            dates = ((entry, entry.published_at) for entry in fresh)
+            recent = [entry for entry, date in dates if date is None or earliest is None or date > earliest]
+            # Undated entries stay in the feed's order.
+            recent.sort(key=lambda one: one.published_at or source.now, reverse=True)
+            newest = {entry.id for entry in recent[:first]}
+            wanted = [entry for entry in fresh if entry.id in newest]
+            backlog = [found[entry.id][0] for entry in fresh if entry.id not in newest]
         if backlog:
             items.decide(tx, backlog, Outcome.BACKLOG, "older than the first fetch")
         again = SQL.all(tx, "items_backfill", source_id=source.id, most=backfill) if backfill else []
@@ -132,16 +137,6 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
     return result
 
 
-def _failed(ctx: Context[SourceSettings], source: Row, error: EngineError, failures: int) -> dict[str, Any]:
-    wait = ctx.settings.rhythm.backoff(failures, error.retry_after)
-    result = {"outcome": error.code.value, "detail": str(error), "next_check_in_s": int(wait.total_seconds())}
-    ctx.logger.warning("source cannot be read", source=source.url, **result)
-    polling = replace(source.polling, failures=failures, gone_count=0)
-    # After the first two temporary failures in a row, the source only has a warning.
-    status: Literal["warn", "error"] = "warn" if error.transient and failures < 3 else "error"
-    return _unread(ctx, source, polling, wait, f"{error.code}: {error}", result, status=status)
-
-
 def _gone(ctx: Context[SourceSettings], source: Row) -> dict[str, Any]:
     count = source.polling.gone_count + 1
     off = count >= ctx.settings.rhythm.gone_after
@@ -159,7 +154,7 @@ def _unread(
     problem: str,
     result: dict[str, Any] | None = None,
     *,
-    status: Literal["warn", "error"] = "error",
+    status: str = "error",
     off: bool = False,
 ) -> dict[str, Any]:
     """Record why a feed was not read. If there is a ``result``, complete the job with this output."""
@@ -171,14 +166,6 @@ def _unread(
         if result is not None:
             ctx.complete(result)
     return result or {}
-
-
-def _wanted_first(entries: Sequence[ContentItem], first: FirstFetch, now: datetime) -> set[str]:
-    earliest = None if first.within is None else now - first.within
-    recent = [one for one in entries if one.published_at is None or earliest is None or one.published_at > earliest]
-    # Undated entries stay in the feed's order.
-    recent.sort(key=lambda one: one.published_at or now, reverse=True)
-    return {one.id for one in recent[: first.items]}
 
 
 def new_item(entry: ContentItem, source_type: str) -> NewItem:

@@ -13,9 +13,8 @@ from actors.engine.text import clean, one_line
 from actors.outcomes import Outcome
 from actors.schema import IngestFromUpload, UploadItem
 from actors.sources.fetching import Period, open_batch, send_fetches
-from actors.store import items, sources
+from actors.store import SQL, items, sources
 from actors.store.items import NewItem
-from actors.store.statements import SQL
 from zeke_jobs import Context, Reject
 
 

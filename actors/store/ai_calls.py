@@ -13,8 +13,8 @@ from psycopg2.extras import Json
 
 from actors import waiting
 from actors.ai.protocol import HALF, Begun, CallEnd, CallStart
-from actors.store.statements import SQL
-from zeke_jobs import ChunkContext, Context, Defer, WaitFor, emit
+from actors.store import SQL
+from zeke_jobs import ChunkContext, Context, WaitFor, emit
 from zeke_jobs.errors import ClaimLost
 from zeke_jobs.postgres.pool import transaction
 
@@ -30,8 +30,10 @@ class Asker(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PostgresLedger:
-    """Keeps the ledger of one job, or of a chunk's jobs. Each entry is committed at once, so that no crash loses a cost.
+class Ledger:
+    """Records the paid calls to models of one job, or of a chunk's jobs, and stores the answers.
+
+    Each entry is committed at once, so that no crash loses a cost: a call stays open with its highest possible cost.
 
     Attributes:
         conn: An autocommit connection, not inside a transaction.
@@ -48,80 +50,62 @@ class PostgresLedger:
     patient: Context[Any] | None = None
 
     def begin(
-        self,
-        call: CallStart,
-        key: str,
-        question: Mapping[str, Any] | None = None,
-        *,
-        recalls: bool = True,
-        may_wait: bool = False,
+        self, call: CallStart, key: str, question: Any = None, *, recalls: bool = True, may_wait: bool = False
     ) -> Begun:
-        """Begin a call in one statement (see ``Ledger``). After a crash the call stays open, with its highest possible cost."""
+        """Open a call. If ``recalls``, first look for an answer stored under the ``key``.
+
+        A new ``question`` may go into the next batch. If ``may_wait``, the question may be in an earlier batch already.
+
+        Raises:
+            Defer: calls of the model are paused.
+            WaitFor: the batch with the question has not ended yet.
+        """
         patient = self.patient if may_wait else None
-        put = uuid5(self.askers[0].job_id, key)
-        asked = question if patient else None
-        with patient.transaction() if patient and asked else nullcontext(self.conn) as conn:
-            told = put if patient else None, Json(asked) if asked else None
-            (row,) = self._begin(conn, {0: (call, key)}, *told, recalls=recalls)
+        put = uuid5(self.askers[0].job_id, key) if patient else None
+        with patient.transaction() if patient and question else nullcontext(self.conn) as conn:
+            asked = Json(question) if patient and question else None
+            (row,) = self._begin(conn, {0: (call, key)}, recalls=recalls, put=put, question=asked)
             if patient and row["is_new"]:
                 patient.send("batch-questions", {"call_id": str(put)}, key=call.model)
-        if row["until"] is not None:
-            raise _resting(call.model, row)
         if patient is None or row["id"] != put:
             return Begun(row["id"], row["answer"])
-        event = patient.event(_answer(put))
+        event = patient.event(_answer(row["id"]))
         if event is None:
-            raise WaitFor(_answer(put), LONGEST)
+            raise WaitFor(_answer(row["id"]), LONGEST)
         data = event.data or {"refused": "no batch brought an answer in time"}
         if "reply" in data:
-            return Begun(put, reply=data["reply"])
-        self.settle(put, CallEnd("failed", data["refused"], is_charged=event.timed_out))
+            return Begun(row["id"], reply=data["reply"])
+        self.settle(row["id"], CallEnd("failed", data["refused"], is_charged=event.timed_out))
         return self.begin(call, key, recalls=False)
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
-        """Begin several calls in one statement (see ``Ledger``)."""
+        """Open calls of one model. The calls and their keys are given by the places of their jobs in the chunk."""
         with transaction(self.conn):
-            rows = self._begin(self.conn, calls, None, None, recalls=recalls)
-            for (call, _), row in zip(calls.values(), rows, strict=True):
-                if row["until"] is not None:
-                    raise _resting(call.model, row)
+            rows = self._begin(self.conn, calls, recalls=recalls)
         return {at: Begun(row["id"], row["answer"]) for at, row in zip(calls, rows, strict=True)}
 
     def _begin(
-        self,
-        conn: Connection,
-        calls: Mapping[int, tuple[CallStart, str]],
-        put: UUID | None,
-        question: Any,
-        *,
-        recalls: bool,
+        self, conn: Connection, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool, **batched: Any
     ) -> list[dict[str, Any]]:
-        """Begin calls in one statement. The calls differ only in their keys and costs."""
+        """Begin calls, which differ only in their keys and costs, in one statement. Raises Defer."""
         (call, _), *_ = calls.values()
-        askers = [self.askers[at] for at in calls]
-        return SQL.all(
-            conn,
-            "ai_call_begin",
-            keys=[key if recalls and not self.is_fresh else None for _, key in calls.values()],
-            jobs=[one.job_id for one in askers],
-            stories=[one.story_id for one in askers],
-            costs=[one.cost for one, _ in calls.values()],
-            cost_in_batch=None if call.cost is None else HALF * call.cost,
-            who=waiting.model(call.model),
-            task=self.task,
-            operation=call.operation,
-            model=call.model,
-            prompt=call.prompt,
-            put=put,
-            question=question,
-        )
+        askers, who = [self.askers[at] for at in calls], waiting.model(call.model)
+        told: dict[str, Any] = {"put": None, "question": None, **batched, **asdict(call), "who": who, "task": self.task}
+        told |= {"jobs": [one.job_id for one in askers], "stories": [one.story_id for one in askers]}
+        told |= {"costs": [one.cost for one, _ in calls.values()], "cost_in_batch": call.cost and HALF * call.cost}
+        told["keys"] = [key if recalls and not self.is_fresh else None for _, key in calls.values()]
+        rows = SQL.all(conn, "ai_call_begin", **told)
+        for row in rows:
+            if row["until"] is not None:
+                raise waiting.resting(who, row["until"], row["why"])
+        return rows
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        """Settle a call (see ``Ledger``)."""
+        """Close a call with its real cost. ``keep`` has the answer to store, and the key under which it is stored."""
         self.settle_all({0: (call_id, end, keep)})
 
     def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
-        """Settle several calls in one statement (see ``Ledger``)."""
+        """Close the calls of several jobs in one statement."""
         costs = _settle(self.conn, *ends.values()) if ends else {}
         for (model, seconds), why in {end.rests: end.detail for _, end, _ in ends.values() if end.rests}.items():
             waiting.note(self.conn, waiting.model(model), timedelta(seconds=seconds), why or "")
@@ -165,17 +149,13 @@ def _settle(conn: Connection, *ends: tuple[UUID, CallEnd, tuple[str, Any] | None
     return {row["id"]: row["cost_usd"] for row in SQL.all(conn, "ai_call_settle", ends=Json(told))}
 
 
-def _resting(model: str, row: Mapping[str, Any]) -> Defer:
-    return waiting.resting(waiting.model(model), row["until"], row["why"])
-
-
-def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awaited: bool = True) -> PostgresLedger:
+def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awaited: bool = True) -> Ledger:
     """Return the ledger of a job about the story ``story_id``."""
     patient, asker = None if is_awaited else ctx, Asker(ctx.job_id, story_id)
-    return PostgresLedger(ctx.db, ctx.task_id, [asker], is_fresh, lambda costs: ctx.add_cost(costs[0]), patient)
+    return Ledger(ctx.db, ctx.task_id, [asker], is_fresh, lambda costs: ctx.add_cost(costs[0]), patient)
 
 
-def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> PostgresLedger:
+def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> Ledger:
     """Return a ledger that numbers some jobs of a chunk from 0. The keys of ``stories`` are the jobs' indexes in the chunk."""
     places = list(stories)
 
@@ -184,4 +164,4 @@ def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> PostgresL
             ctx.add_costs({places[at]: cost for at, cost in costs.items()})
 
     askers = [Asker(ctx.jobs[place].job_id, story_id) for place, story_id in stories.items()]
-    return PostgresLedger(ctx.jobs[0].db, ctx.task_id, askers, spend=spend)
+    return Ledger(ctx.jobs[0].db, ctx.task_id, askers, spend=spend)

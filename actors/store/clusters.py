@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
 
-from actors.store.statements import SQL
+from actors.store import SQL
 
 
 def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:

@@ -10,8 +10,7 @@ from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
 
-from actors.store import news
-from actors.store.statements import SQL, by_index
+from actors.store import SQL, by_index, news
 
 DIMENSIONS = 1536
 _HALF = 1024

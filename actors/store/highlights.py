@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
-from actors.store.statements import SQL
+from actors.store import SQL
 from zeke_jobs.postgres.queries import Row
 
 _dumps = partial(json.dumps, default=str)

@@ -10,8 +10,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
 from actors.outcomes import IN_FLIGHT, Outcome
-from actors.store import sources
-from actors.store.statements import SQL
+from actors.store import SQL, sources
 from zeke_jobs.postgres.queries import Row
 
 _LONGEST_DETAIL = 2000

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
 
-from actors.store.statements import SQL, by_index
+from actors.store import SQL, by_index
 from zeke_jobs.errors import ZekeJobsError
 
 Row = dict[str, Any]

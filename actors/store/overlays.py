@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
 from actors.ai.protocol import Analysis, Provenance
-from actors.store.statements import SQL
+from actors.store import SQL
 from zeke_jobs import Reject
 
 Author = Literal["nobody", "pipeline", "person", "unknown"]

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
 from actors.engine.canonical import site_of
-from actors.store.statements import SQL
+from actors.store import SQL
 from zeke_jobs.postgres.queries import Row
 
 FEED_TYPES = ("rss", "podcast")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
 
-from actors.store.statements import SQL
+from actors.store import SQL
 from zeke_jobs.postgres.queries import Row
 
 _MOST_CANDIDATES = 50

@@ -11,9 +11,8 @@ from actors.ai.composition import seconds
 from actors.ai.markdown import prose
 from actors.ai.protocol import Story
 from actors.ai.words import count
-from actors.store import overlays
+from actors.store import SQL, overlays
 from actors.store.overlays import Overlay
-from actors.store.statements import SQL
 from zeke_jobs import Reject
 
 

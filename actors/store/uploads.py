@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json
 
-from actors.store.statements import SQL
+from actors.store import SQL
 
 
 def save(conn: Connection, source_id: UUID, items: Sequence[Mapping[str, Any]], uploaded_by: str | None = None) -> UUID:

@@ -6,8 +6,7 @@ from uuid import UUID
 from psycopg2.extensions import connection as Connection
 
 from actors.schema import StoriesUpdateStatus
-from actors.store import texts
-from actors.store.statements import SQL
+from actors.store import SQL, texts
 from zeke_jobs import Context
 
 

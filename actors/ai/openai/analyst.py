@@ -1,29 +1,20 @@
 """Does the AI step with a model: it uses versioned prompts, checks answers, and records every call in the ledger."""
 
+from __future__ import annotations
+
 import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actors.ai import gate
 from actors.ai.gate.quotations import place
 from actors.ai.local import Analyst, opening
 from actors.ai.markdown import plain
-from actors.ai.openai.answers import (
-    BriefAnswer,
-    Form,
-    SameEventAnswer,
-    StoryAnswer,
-    SummaryAnswer,
-    checked,
-    event_fault,
-    fault,
-    needed,
-    strict_schema,
-    without_faults,
-)
+from actors.ai.openai import answers
+from actors.ai.openai.answers import BriefAnswer, Form, SameEventAnswer, StoryAnswer, SummaryAnswer
 from actors.ai.openai.batches import AnthropicBatches, Batches
 from actors.ai.openai.client import CallFailed, Client, Reply
 from actors.ai.openai.embedder import Embedder, key_of
@@ -31,18 +22,10 @@ from actors.ai.openai.settings import OVERHEAD, TEXT, OpenAISettings
 from actors.ai.openai.verification import VerifyAnswer, statements, verified, without_others
 from actors.ai.openai.wire import WIRES, Turn
 from actors.ai.prompting import fenced, material, prompt
-from actors.ai.protocol import (
-    Analysis,
-    Brief,
-    CallEnd,
-    CallStart,
-    Embedding,
-    Ledger,
-    Provenance,
-    Story,
-    Summary,
-    Unfounded,
-)
+from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Embedding, Provenance, Story, Summary, Unfounded
+
+if TYPE_CHECKING:
+    from actors.store.ai_calls import Ledger
 
 _OWN_LANGUAGE = "the language of the story"
 _AGAIN = (
@@ -106,7 +89,13 @@ class OpenAIAnalyst(Analyst):
         settings = self._settings.by(self._settings.same_event)
         one, *rest = (replace(each, document=opening(each)) for each in (story, *others))
         _, answer = self._question(
-            ledger, settings, "same_event", SameEventAnswer, one, others=rest, fault_of=partial(event_fault, one, rest)
+            ledger,
+            settings,
+            "same_event",
+            SameEventAnswer,
+            one,
+            others=rest,
+            fault_of=partial(answers.event_fault, one, rest),
         )
         return others[answer.other - 1] if answer.other else None
 
@@ -122,42 +111,29 @@ class OpenAIAnalyst(Analyst):
         settings = self._settings
         settings = settings.longer(settings.output_tokens + TEXT) if form is StoryAnswer else settings
         is_translated = settings.language is not None and not gate.is_in(settings.language, story)
-
-        def accept(answer: Form) -> str | None:
-            return fault(answer, story, is_translated=is_translated)
+        told: dict[str, Any] = {"story": story, "is_translated": is_translated}
 
         def ask(*again: Turn) -> tuple[Form, Provenance]:
-            is_first = not again
-            model, found = self._question(
-                books, settings, operation, form, story, again=again, fault_of=accept, is_first=is_first
-            )
-            found = without_faults(found, story, is_translated=is_translated)
+            fault_of = partial(answers.fault, **told)
+            model, found = self._question(books, settings, operation, form, story, again=again, fault_of=fault_of)
+            found = answers.without_faults(found, **told)
             if settings.verify:
-                found = self._verified(settings, found, story, books, is_first=is_first, is_translated=is_translated)
+                found = self._verified(settings, found, books, is_first=not again, **told)
             name = prompt(operation).name
             return found, Provenance("openai", model, name, "verified" if settings.verify else "by rule")
 
         try:
             return ask()
         except Unfounded as first:
-            again = [
-                {"role": "assistant", "content": first.said},
-                {"role": "user", "content": f"{_AGAIN} {first.reason}"},
-            ]
+            again = {"role": "user", "content": f"{_AGAIN} {first.reason}"}
+            said = {"role": "assistant", "content": first.said}
         try:
-            return ask(*again)
+            return ask(said, again)
         except Unfounded as second:
             raise Unfounded(second.reason, second.said, local(story)) from second
 
     def _verified(
-        self,
-        settings: OpenAISettings,
-        found: Form,
-        story: Story,
-        books: Ledger,
-        *,
-        is_first: bool,
-        is_translated: bool,
+        self, settings: OpenAISettings, found: Form, books: Ledger, story: Story, *, is_first: bool, is_translated: bool
     ) -> Form:
         """Return the answer with the statements that sentences of the story support. Raises Unfounded if there are none."""
         # The model copies sentences of the story, which may be longer than the answer.
@@ -167,7 +143,7 @@ class OpenAIAnalyst(Analyst):
         beside = f"\n\nStatements:\n{listed}"
         _, answer = self._question(books, settings, "verify", VerifyAnswer, story, beside, is_first=is_first)
         left = without_others(found, verified(asked, answer, story, is_translated=is_translated))
-        if not any(needed(left)):
+        if not any(answers.needed(left)):
             raise Unfounded("the story has no sentence that shows it", found.model_dump_json())
         return left
 
@@ -185,14 +161,17 @@ class OpenAIAnalyst(Analyst):
         *,
         is_first: bool = True,
     ) -> tuple[str, Form]:
-        """Ask a model about a story, the text ``beside`` and ``others``. Return the model's name and its answer.
+        """Ask a model about a story, the text ``beside`` and ``others``, after the turns in ``again``.
 
-        If ``is_first``, a stored answer to an equal question may be used, and the question may go into a batch.
+        Returns the model's name and its answer.
+
+        If ``is_first``, and there is nothing ``again``, a stored answer to an equal question may be used, and the question
+        may go into a batch.
 
         Raises:
             Retry, Defer, Reject: there is no answer; the ledger has the reason.
         """
-        instructions, schema = prompt(operation), strict_schema(form)
+        instructions, schema, is_first = prompt(operation), answers.strict_schema(form), is_first and not again
         text, *texts = (material(one, settings.max_input_chars) for one in (story, *others))
 
         def body(nonce: str, *turns: Turn) -> dict[str, Any]:
@@ -221,7 +200,7 @@ class OpenAIAnalyst(Analyst):
         try:
             reply = self._client.post(self._wire.path, payload) if begun.reply is None else Reply(begun.reply)
             end = reply.end(settings, settings.model)
-            answer = checked(form, reply.body, settings, fault_of)
+            answer = answers.checked(form, reply.body, settings, fault_of)
         except CallFailed as failure:
             books.settle(begun.id, failure.end(settings.model, end))
             raise failure.verdict from failure

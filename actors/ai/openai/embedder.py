@@ -1,5 +1,7 @@
 """Makes embeddings with a provider's model: many texts in one request, with a call in the ledger for each text."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import json
@@ -8,15 +10,18 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from actors.ai.hashing import DIMENSIONS
 from actors.ai.openai.client import CallFailed, Client, ContentRefused, Reply, invalid
 from actors.ai.openai.settings import OVERHEAD, OpenAISettings
 from actors.ai.prompting import material
-from actors.ai.protocol import CallEnd, CallStart, Embedding, Ledger, Story
+from actors.ai.protocol import CallEnd, CallStart, Embedding, Story
 from zeke_jobs import Reject, Retry
+
+if TYPE_CHECKING:
+    from actors.store.ai_calls import Ledger
 
 _EMBEDDED_CHARS = 4000
 
@@ -105,7 +110,7 @@ class Embedder:
             raise invalid(Retry(reason="the embedding answer has no vectors"))
         return reply
 
-    def _checked(self, data: Sequence[Any]) -> dict[int, "array[float] | CallFailed"]:
+    def _checked(self, data: Sequence[Any]) -> dict[int, array[float] | CallFailed]:
         """Return, by the place of each text, its vector if it has the right length and only finite numbers, or its fault."""
         found: dict[int, array[float] | CallFailed] = {}
         size = self._settings.embedding_dimensions
