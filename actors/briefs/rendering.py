@@ -1,9 +1,12 @@
-"""Renders a digest as plain text, Markdown or HTML. Titles and texts come from other people's pages, so they are escaped."""
+"""Renders a digest as plain text, Markdown or HTML, with other people's titles and texts escaped, and writes whole files."""
 
+import os
 import re
+import tempfile
 import textwrap
 from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -111,3 +114,16 @@ def address(entry: Mapping[str, Any]) -> str:
     """Return a web address without characters that could end a link, or an empty text if ``url`` is no web address."""
     url = entry["url"] or ""
     return quote(url, safe="!#$%&'()*+,/:;=?@[]~-._") if split(url).scheme in {"http", "https"} else ""
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace the file at ``path`` by ``text``, readable for every user. After an OSError, the earlier file is unchanged."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

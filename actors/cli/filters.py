@@ -16,8 +16,8 @@ from actors.sources.content import ContentSettings
 from actors.sources.filters import Rules
 from actors.sources.rules import Conditions, Rule
 from actors.store import SQL, items
+from actors.store.items import Text
 from actors.store.news import NotFound
-from actors.store.stories import Text
 from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.config import Config, validation

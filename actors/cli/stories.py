@@ -72,8 +72,8 @@ def feed(
     limit: Annotated[int, option("Largest number of stories.", "N", min=1, max=1000)] = 50,
 ) -> None:
     """Write stories as Atom or JSON Feed, the newest first."""
+    from actors.briefs.rendering import write_whole
     from actors.briefs.syndication import atom, json_feed
-    from actors.briefs.whole_file import write_whole
 
     rows = _listed(source, since, limit=limit, min_chili=min_chili, leads=leads, team=team, starred=starred)
     now = datetime.now(UTC)

@@ -71,12 +71,12 @@ class Budget:
     raw_bytes: int
     received: int = field(default=0, init=False)
 
-    def remaining(self) -> float:
-        """Return the seconds left. Raises EngineError (``timeout``) after the deadline."""
+    def remaining(self, most: float | None = None) -> float:
+        """Return the seconds left, or ``most`` if that is less. Raises EngineError (``timeout``) after the deadline."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise EngineError("timeout", "the server took longer than allowed")
-        return left
+        return min(most or left, left)
 
     def count(self, size: int) -> None:
         """Count ``size`` received bytes. Raises EngineError (``too_large``)."""
@@ -102,9 +102,9 @@ class GuardedBackend(httpcore.NetworkBackend):
                 raise EngineError("blocked_address", f"{host}: {reason}")
         failure: Exception | None = None
         for address in addresses:
-            left = self._budget.remaining()
+            left = self._budget.remaining(timeout)
             try:
-                stream = self._sockets.connect_tcp(address, port, min(timeout or left, left), **options)
+                stream = self._sockets.connect_tcp(address, port, left, **options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
@@ -120,14 +120,12 @@ class _BudgetedStream(httpcore.NetworkStream):
         self._budget = budget
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        left = self._budget.remaining()
-        data = self._stream.read(max_bytes, min(timeout or left, left))
+        data = self._stream.read(max_bytes, self._budget.remaining(timeout))
         self._budget.count(len(data))
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        left = self._budget.remaining()
-        self._stream.write(buffer, min(timeout or left, left))
+        self._stream.write(buffer, self._budget.remaining(timeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -135,8 +133,7 @@ class _BudgetedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        left = self._budget.remaining()
-        inner = self._stream.start_tls(ssl_context, server_hostname, min(timeout or left, left))
+        inner = self._stream.start_tls(ssl_context, server_hostname, self._budget.remaining(timeout))
         return _BudgetedStream(inner, self._budget)
 
     def get_extra_info(self, info: str) -> Any:

@@ -14,18 +14,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.sax import SAXException
 
-from actors.engine import json_feed
+from actors.engine import contract, json_feed
 from actors.engine.article.transcript import CAPTIONS
 from actors.engine.canonical import LONGEST_ADDRESS, is_web, joined
-from actors.engine.contract import (
-    EARLIEST,
-    LONGEST_FRAGMENT,
-    Author,
-    ContentItem,
-    ContentSource,
-    EngineError,
-    short_identity,
-)
+from actors.engine.contract import LONGEST_FRAGMENT, Author, ContentItem, ContentSource, EngineError, short_identity
 from actors.engine.dates import read_date
 from actors.engine.decode import unpacked
 from actors.engine.text import clean, of_the_web, one_line
@@ -162,20 +154,17 @@ def _identified(items: list[ContentItem]) -> list[ContentItem]:
     found: dict[str, ContentItem] = {}
     for item, own in zip(items, names, strict=True):
         single = (name for name, count in zip(own, counts, strict=True) if name and count[name] == 1)
-        identity = short_identity(next(single, "") or _hashed(item))
+        date = item.published_at.isoformat() if item.published_at else ""
+        parts = (item.url, item.title, date if item.title or date else item.description)
+        hashed = "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        identity = short_identity(next(single, "") or hashed)
         found.setdefault(identity, item.model_copy(update={"id": identity}))
     return list(found.values())
 
 
-def _hashed(item: ContentItem) -> str:
-    date = item.published_at.isoformat() if item.published_at else ""
-    parts = (item.url, item.title, date) if item.title or date else (item.url, item.title, item.description)
-    return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
 def _moment(text: str) -> datetime | None:
     moment = read_date(text)
-    return moment if moment and moment >= EARLIEST else None
+    return moment if moment and moment >= contract.EARLIEST else None
 
 
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:

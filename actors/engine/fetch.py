@@ -89,7 +89,13 @@ class Fetcher:
                     raise refused(answer)
                 return replace(answer, moved_to=answer.url) if hop and permanent else answer
             permanent = permanent and answer.status in _PERMANENT
-            target = parse(_join(target, answer.headers.get("location", "")))
+            if not (location := answer.headers.get("location")):
+                raise EngineError("fetch_failed", f"{target} redirects without saying where to")
+            try:
+                target = parse(str(target.join(location)))
+            except (httpx.InvalidURL, ValueError) as error:
+                reason = f"{target} redirects to {location[:200]!r}: {error}"
+                raise EngineError("invalid_url", reason) from error
         raise EngineError("too_many_redirects", f"{url} redirects more than {limits.redirects} times")
 
     def ask(self, url: str, body: bytes | None, limits: Limits, headers: Mapping[str, str]) -> Fetched:
@@ -108,23 +114,20 @@ class Fetcher:
         is_any: bool = False,
     ) -> Fetched:
         left = budget.remaining()
-        fixed = {"User-Agent": self.user_agent, "Accept-Encoding": "gzip", "Connection": "close"}
-        sent = {**headers, **fixed} if posted is None else {**headers, **fixed, "Content-Length": str(len(posted))}
+        sent = {**headers, "User-Agent": self.user_agent, "Accept-Encoding": "gzip", "Connection": "close"}
+        sent |= {} if posted is None else {"Content-Length": str(len(posted))}
         encoded = [(name.encode(), value.encode("latin-1", "ignore")) for name, value in sent.items()]
         request = httpcore.Request(
             "GET" if posted is None else "POST",
             httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
             headers=[(b"Host", url.netloc), *encoded],
             content=posted,
-            extensions={"timeout": {"connect": left, "read": left, "write": left, "pool": left}},
+            extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), left)},
         )
         tls = self._tls if url.scheme == "https" else None
-        backend = GuardedBackend(budget, self.allowed, self.resolver)
+        pool = httpcore.ConnectionPool(tls, network_backend=GuardedBackend(budget, self.allowed, self.resolver))
         try:
-            with (
-                httpcore.ConnectionPool(ssl_context=tls, network_backend=backend) as pool,
-                closing(pool.handle_request(request)) as response,
-            ):
+            with pool, closing(pool.handle_request(request)) as response:
                 return _read(response, url, limits, is_read=is_any or response.status in _READ)
         except httpcore.TimeoutException as error:
             raise EngineError("timeout", f"{url} took longer than {limits.seconds:g} s") from error
@@ -150,15 +153,6 @@ def parse(url: str) -> httpx.URL:
     if parsed.userinfo:
         raise EngineError("invalid_url", f"expected an address without a password, got one for {parsed.host}")
     return parsed.copy_with(fragment=None)
-
-
-def _join(base: httpx.URL, location: str) -> str:
-    if not location:
-        raise EngineError("fetch_failed", f"{base} redirects without saying where to")
-    try:
-        return str(base.join(location))
-    except (httpx.InvalidURL, ValueError) as error:
-        raise EngineError("invalid_url", f"{base} redirects to {location[:200]!r}: {error}") from error
 
 
 def _read(response: httpcore.Response, url: httpx.URL, limits: Limits, *, is_read: bool) -> Fetched:

@@ -43,7 +43,11 @@ class Metadata:
 
 def read(tree: HtmlElement, url: str) -> Metadata:
     """Read a parsed page. The function never raises, whatever the page contains."""
-    metas = _metas(tree)
+    metas: dict[str, str] = {}
+    for meta in tree.iter("meta"):
+        name = (meta.get("property") or meta.get("name") or meta.get("itemprop") or "").strip().lower()
+        if name and (content := (meta.get("content") or "").strip()):
+            metas.setdefault(name, content)
     data = list(_data(tree))
     article = next((one for one in data if _ARTICLE.search(str(one.get("@type")))), {})
     publisher = article.get("publisher")
@@ -88,15 +92,6 @@ def _captions(tree: HtmlElement, url: str) -> str:
     tracks = sorted(tree.iter("track"), key=lambda one: one.get("default") is None)
     named = (joined(url, one.get("src") or "") for one in tracks if (one.get("kind") or "").lower() in kinds)
     return next(filter(None, named), "")
-
-
-def _metas(tree: HtmlElement) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for meta in tree.iter("meta"):
-        name = (meta.get("property") or meta.get("name") or meta.get("itemprop") or "").strip().lower()
-        if name and (content := (meta.get("content") or "").strip()):
-            found.setdefault(name, content)
-    return found
 
 
 def _language(tree: HtmlElement, metas: dict[str, str]) -> str | None:

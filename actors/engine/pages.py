@@ -2,14 +2,12 @@
 
 import hashlib
 from copy import deepcopy
-from functools import cache
 from typing import Literal
 
 from lxml.etree import ElementDefaultClassLookup, ParserError
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
-from actors.engine.article.full_text import SHORT, Article, by_trafilatura, read_article, without_furniture
-from actors.engine.article.plain import plain_text
+from actors.engine.article.full_text import SHORT, Article, by_trafilatura, plain_text, read_article, without_furniture
 from actors.engine.article.transcript import CAPTIONS, spoken
 from actors.engine.article.walls import refuse_wall
 from actors.engine.contract import Author, ContentItem, EngineError
@@ -18,6 +16,11 @@ from actors.engine.selectors import select
 from actors.engine.text import clean, decode, letters, one_line, text_language
 
 _MOST_ELEMENTS = 60_000
+_PARSER = HTMLParser(  # type: ignore[no-untyped-call]
+    encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False, default_doctype=False
+)
+# The parser has no element classes, because looking up these classes takes a tenth of the time for a page.
+_PARSER.set_element_class_lookup(ElementDefaultClassLookup(element=HtmlElement))
 
 
 def read_page(
@@ -72,24 +75,12 @@ def parse_page(markup: str) -> HtmlElement:
     # Faults such as a broken doctype make libxml2 stop before the page's end.
     repaired = repair_faulty_html(markup.replace("\x00", ""), markup[:50].lower())
     try:
-        tree: HtmlElement = document_fromstring(  # type: ignore[no-untyped-call]
-            repaired.encode("utf-8", "replace"), parser=_parser()
-        )
+        tree: HtmlElement = document_fromstring(repaired.encode("utf-8", "replace"), parser=_PARSER)  # type: ignore[no-untyped-call]
     except ParserError as error:
         raise EngineError("no_text", "the page is empty or is not HTML") from error
     if tree.xpath("count(//*)") > _MOST_ELEMENTS:
         raise EngineError("too_large", f"the page has more than {_MOST_ELEMENTS} elements")
     return tree
-
-
-@cache
-def _parser() -> HTMLParser:
-    """Return a parser without element classes, because looking up these classes takes a tenth of the time for a page."""
-    parser = HTMLParser(  # type: ignore[no-untyped-call]
-        encoding="utf-8", remove_comments=True, remove_pis=True, collect_ids=False, default_doctype=False
-    )
-    parser.set_element_class_lookup(ElementDefaultClassLookup(element=HtmlElement))
-    return parser
 
 
 def _item(

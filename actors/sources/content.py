@@ -19,9 +19,8 @@ from actors.sources.filing import Filed, file_text
 from actors.sources.filters import Rules, refusal
 from actors.sources.obtain import Missing, is_article, obtain, stand_in
 from actors.sources.rules import Rule
-from actors.store import SQL, items, stories
-from actors.store.items import Item
-from actors.store.stories import Text
+from actors.store import SQL, items
+from actors.store.items import Item, Text
 from actors.waiting import grown
 from zeke_jobs import Context, Defer, Duration, parse_duration
 from zeke_jobs.errors import ClaimLost
@@ -122,7 +121,7 @@ def _file(ctx: Context[ContentSettings], tx: Connection, item: Item, text: Text)
 
 def _missing(tx: Connection, item: Item, missing: Missing) -> str:
     outcome, detail = missing.outcome, missing.detail
-    known = stories.of_item(tx, item.id)
+    known = items.text_of(tx, item.id)
     story_id = known.story_id if known else None
     if story_id is not None:
         # An item that has a story keeps the story, unless the site removed the page.
@@ -146,7 +145,7 @@ def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules
         attempts = before + 1
         is_last = attempts >= settings.attempts
         filed = None
-        if told and (is_last or is_article(told)) and stories.of_item(tx, item.id) is None:
+        if told and (is_last or is_article(told)) and items.text_of(tx, item.id) is None:
             filed = _file(ctx, tx, item, told)
         if is_last:
             reason = f"{error} (attempt {attempts}, the last)"

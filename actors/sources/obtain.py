@@ -11,10 +11,9 @@ from actors.engine.reading import html_to_text, text_language
 from actors.engine.settings import rule_of
 from actors.engine.text import clean, one_line
 from actors.outcomes import Outcome
-from actors.sources.likeness import words
-from actors.store.items import Item
+from actors.sources.filing import words
+from actors.store.items import Item, Text
 from actors.store.sources import NEWSLETTER
-from actors.store.stories import Text
 
 _ARTICLE = 1000  # characters; a longer description is an article, not a teaser
 _LONGEST_CHOICE = 300

@@ -1,12 +1,15 @@
 """Keeps clusters. A cluster has the stories that report one event, led by the story that was published first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
 
 from actors.store import SQL
+from zeke_jobs.postgres.queries import Row
+
+_MOST_CANDIDATES = 50
 
 
 def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:
@@ -41,3 +44,8 @@ def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
 def sources(conn: Connection, story_id: UUID) -> int:
     """Return the number of sources that report a story's event, or have a copy of it. The number is at least 1."""
     return max(1, int(SQL.value(conn, "event_sources", story_id=story_id)))
+
+
+def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Row]:
+    """Return ``story_id`` and ``text`` of stories that share MinHash bands with a story, most shared bands first."""
+    return SQL.named(conn, "story_candidates", story_id=story_id, bands=list(bands), most=_MOST_CANDIDATES)

@@ -1,4 +1,4 @@
-"""Stores raw items and their outcomes."""
+"""Stores raw items, their texts and their outcomes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -48,6 +48,29 @@ class Item:
     found_at: datetime
     outcome: Outcome | None  # None if another program added the item
     attempts: int  # number of temporary failures
+
+
+@dataclass(frozen=True)
+class Text:
+    """Holds the text of an item, with the data about the text in the item's page or feed."""
+
+    text: str
+    markdown: str
+    origin: str  # page, structured, feed, description, upload, transcript
+    title: str = ""
+    url: str | None = None  # the address that was fetched
+    canonical: str | None = None  # the address that the page declares
+    language: str | None = None
+    author: str | None = None
+    published_at: datetime | None = None
+    duration: float | None = None  # in seconds
+    choice: str | None = None  # the reason for choosing this text
+    description: str | None = None
+
+
+def text_of(conn: Connection, item_id: UUID) -> Row | None:
+    """Return ``text_hash`` and ``text_origin`` of an item's stored text, and its ``story_id``, or None without a text."""
+    return next(iter(SQL.named(conn, "content_of_item", raw_item_id=item_id)), None)
 
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:

@@ -20,7 +20,6 @@ from typing import Any
 
 from actors.briefs import rendering
 from actors.briefs.delivery.settings import Address, Mail, Ntfy, Ways, Webhook
-from actors.briefs.whole_file import write_whole
 from actors.engine.contract import EngineError
 from actors.engine.fetch import Fetcher, Limits, refused
 from actors.engine.text import one_line
@@ -71,7 +70,7 @@ def _to_folder(folder: Path, message: Message) -> None:
     """Write a Markdown file such as ``day-2026-11-26.md``."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / f"{message.name}.md", rendering.markdown(message.digest))
+        rendering.write_whole(folder / f"{message.name}.md", rendering.markdown(message.digest))
     except OSError as error:
         raise Retry(None, f"{folder} cannot be written to: {error}") from error
 

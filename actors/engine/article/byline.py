@@ -14,50 +14,17 @@ from lxml.html import HtmlElement
 
 from actors.engine.dates import read_date
 from actors.engine.text import one_line, text_at, text_of
+from actors.patterns import patterns
 
 _LONGEST_LINE = 100
 _NO_TEXT = frozenset({"script", "style", "title"})
-_DATE_META = re.compile(
-    r".*(?:datepublished|publish(?:ed)?date|publicationdate|pubdate|dateissued|publishedtime)"
-    r"|(?:article|dc|dcterms|citation|sailthru)?(?:published|date|created)"
-)
-"""The letters in the name of a meta element that has the date of publication."""
 _OF_ADDRESS = re.compile(r"/(20[012]\d)(?:/([01]?\d)/([0-3]?\d)|-([01]\d)-([0-3]\d))(?!\d)")
-_CHANGED = re.compile(r"updat|modif|review|revis|edited", re.IGNORECASE)
-_BEFORE_A_DATE = re.compile(
-    r"^(?:(?:first |originally )?(?:published|posted|(?:last )?updated|date|release date|created|written)(?: on| at)?\W*|on )",
-    re.IGNORECASE,
-)
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _A_DAY = timedelta(days=1)
 _DATE_ABOVE, _DATE_BELOW, _FAR_BELOW = 15, 20, 60  # elements between the heading and a date
 _MOST_AUTHORS = 10
 _NAME_ABOVE, _NAME_BELOW = 25, 60  # elements between the heading and a name; chosen on one half of WCXB
-_BY = re.compile(
-    r"\W*(?P<said>(?:written|posted|published|words|story|text|created) by|by|von|par|por|di|door|av|autor(?:in)?\s*:|"
-    r"authors?\s*:)[\s:]+(?P<name>.+)",
-    re.IGNORECASE,
-)
-_BEHIND = re.compile(
-    r"\s*(?:[|·•●\u2014\u2013\d(]|\bon \w+day|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? ?\d).*$",
-    re.IGNORECASE,
-)
-_AND = re.compile(r",? (?:and|und|et|y|e|&) |, ")
-_WORD = r"[^\W\d_a-z][\w.'\u2019-]*"
-_NAME = re.compile(
-    rf"(?:[Tt]he )?{_WORD}(?: (?:(?:de|van|von|der|den|la|le|di|da|del|al|bin|ter|ten|e|y)\b ?)*{_WORD}){{0,4}}"
-)
-_NO_NAME = re.compile(
-    r"https?://|www\.|@|\b(?:read|more|about|share|comments?|posts?|all|authors?|updated?|by|written|published|bio)\b",
-    re.IGNORECASE,
-)
-_NO_AUTHOR = re.compile(r"https?://|www\.|@|^admin|^[a-z]+(?:\.[a-z]+)+$", re.IGNORECASE)
-_PROFILE = re.compile(
-    r"/(?:authors?|contributors?|profiles?|people|staff|by|writers?|autor(?:es)?|redaktion|team|experts?|users?|members?)/[\w.@%-]",
-    re.IGNORECASE,
-)
-_AUTHOR = re.compile(r"(?:^|[\s_-])(?:author|byline)(?:$|[\s_-])", re.IGNORECASE)
-_BESIDE = re.compile(r"bio|image|img|desc|box|about|more|social|date|title", re.IGNORECASE)
+_SAYS = patterns("actors.engine.article", "byline.txt")
 
 
 class Line(NamedTuple):
@@ -101,17 +68,17 @@ def published(
     or its address.
     """
     pages = [text_at(one, "datePublished") for one in other]
-    dated = (text for name, text in metas.items() if _DATE_META.fullmatch(re.sub(r"[\W_]+", "", name)))
+    dated = (text for name, text in metas.items() if _SAYS["date_meta"].fullmatch(re.sub(r"[\W_]+", "", name)))
     match = _OF_ADDRESS.search(urlsplit(url).path)
     address = "-".join(filter(None, match.groups())) if match else ""
     said = ((one, " ".join(one.text_content().split())) for one in tree.iter("time"))
-    unchanged = ((one, text) for one, text in said if not _CHANGED.search(text))
-    times = _read(one.get("datetime") or _BEFORE_A_DATE.sub("", text) for one, text in unchanged)
+    unchanged = ((one, text) for one, text in said if not _SAYS["changed"].search(text))
+    times = _read(one.get("datetime") or _SAYS["before_a_date"].sub("", text) for one, text in unchanged)
     named = [*_read([text_at(article, "datePublished"), *dated, *pages]), *times, *_read([address])]
     shown = [
-        (moment.date(), place, _CHANGED.search(text) is not None)
+        (moment.date(), place, _SAYS["changed"].search(text) is not None)
         for place, _, text in lines
-        if _YEAR.search(text) and (moment := read_date(_BEFORE_A_DATE.sub("", text))) is not None
+        if _YEAR.search(text) and (moment := read_date(_SAYS["before_a_date"].sub("", text))) is not None
     ]
     near = [(day, is_change) for day, place, is_change in shown if -_DATE_ABOVE <= place <= _DATE_BELOW]
     near_days = {day for day, _ in near}
@@ -144,7 +111,7 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
     itself = ""
     for declared in (own, [metas.get("author", "")], [metas.get("article:author", "")]):
         names = [one_line(html.unescape(one), 200).strip(' ",') for one in declared]
-        names = [name for name in names if name and not _NO_AUTHOR.search(name)]
+        names = [name for name in names if name and not _SAYS["no_author"].search(name)]
         if authors := [name for name in names if name.casefold() != site.casefold()]:
             return ", ".join(dict.fromkeys(authors))
         itself = site if names else itself
@@ -156,14 +123,14 @@ def _near(lines: Sequence[Line]) -> dict[str, str]:
     """Return the first name of each kind. Far from the heading, a name must follow "written by" or the like."""
     found: dict[str, str] = {}
     for place, element, text in lines:
-        said, marks, kind = _BY.fullmatch(text), element.get("class") or "", ""
+        said, marks, kind = _SAYS["by"].fullmatch(text), element.get("class") or "", ""
         if not -_NAME_ABOVE <= place <= _NAME_BELOW:
             kind = "written by" if said and " " in said["said"] else ""
         elif said:
             kind = "by"
-        elif _PROFILE.search(element.get("href") or ""):
+        elif _SAYS["profile"].search(element.get("href") or ""):
             kind = "profile"
-        elif _AUTHOR.search(marks) and not _BESIDE.search(marks):
+        elif _SAYS["author"].search(marks) and not _SAYS["beside"].search(marks):
             kind = "class"
         if kind and (name := _name(said["name"] if said else text)):
             found.setdefault(kind, name)
@@ -171,5 +138,9 @@ def _near(lines: Sequence[Line]) -> dict[str, str]:
 
 
 def _name(text: str) -> str:
-    name = _BEHIND.sub("", text).strip(" ,;:-\u2013\u2014|·\"'")
-    return name if not _NO_NAME.search(name) and all(map(_NAME.fullmatch, _AND.split(name))) else ""
+    name = _SAYS["behind_a_name"].sub("", text).strip(" ,;:-\u2013\u2014|·\"'")
+    return (
+        name
+        if not _SAYS["no_name"].search(name) and all(map(_SAYS["name"].fullmatch, _SAYS["and"].split(name)))
+        else ""
+    )

@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from lxml.etree import iterwalk
 from lxml.html import HtmlElement
 
-from actors.engine.article.plain import plain_text, tidy
 from actors.engine.text import clean, letters
+from actors.patterns import patterns
 
 Way = Literal["trafilatura", "readability", "structured"]
 
@@ -45,24 +46,12 @@ _ASIDE = 3  # times a brief text's words: the brief text is from outside the art
 _MOST_ELEMENTS = 20_000  # readability's time grows faster than the page
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 _RUN = 4
-_ELSEWHERE = re.compile(
-    r"(?:related|read more|see also|read also|also read|recommended|lesen sie auch|mehr zum thema|à? ?lire aussi|lee también"
-    r"|lea también|leia (?:também|mais)|leggi anche|lees ook|(?:czytaj|zobacz) także|相关阅读|関連記事)\s*[:\uff1a]"
-    r"|(?:read more|learn more|advertisement|table of contents|story continues below.*)$",
-    re.IGNORECASE,
-)
-"""The beginning of a line that leads to another article, anywhere in the text."""
-_BELOW = re.compile(
-    r"\bsubscribe (?:to|now|today|here)|\bnewsletters?\b|\bsign(?:ing)? up (?:for|to|here|now|today)"
-    r"|\bfollow (?:us|me|him|her|them|\S+)(?: \S+)? on\b|\blike us on\b|\bclick here\b|\ball rights reserved|©"
-    r"|\b(?:earn|gets?|receive) an? (?:affiliate )?(?:commission|share)|\baffiliate links?\b|\bleave a (?:comment|reply)"
-    r"|comments?$|\bhave a tip\b|\bmay be reached at\b|\bunsubscribe\b|\bthe views expressed\b"
-    r"|\babonnier|\babonnez-vous|\binscrivez-vous|\bsuscríbe|\bassine\b|\biscriviti\b|\bzapisz się\b|\balle rechte vorbehalten"
-    r"|\btous droits réservés|\btodos los derechos reservados|\btodos os direitos reservados",
-    re.IGNORECASE,
-)
-"""Words of a line that asks readers for something or states rights, as pages have it below an article."""
+_LINES = patterns("actors.engine.article", "lines.txt")
 _LONGEST_LINE = 400  # characters
+_MARKS = {"pre": "```\n", "li": "- ", **{f"h{level}": f"{'#' * level} " for level in range(1, 7)}}
+_BLOCKS = frozenset({"p", "div", "br", "blockquote", "tr", "section", "article", "ul", "ol", "table", *_MARKS})
+_HIDDEN = frozenset({"script", "style", "noscript", "template", "head", "title"})
+_SPACE = re.compile(r"\s+")
 _SILENT = ("script", "style", "svg", "template", "link", "meta")
 
 
@@ -196,7 +185,9 @@ def without_furniture(text: str, titles: set[str], links: set[str], least: int) 
     lines = text.split("\n")
     start = next((at for at, line in enumerate(lines) if line.strip() and letters(line) not in titles), 0)
     within = lines[start : _end(lines, start, links)]
-    kept = (line for line in within if len(line) > _LONGEST_LINE or not _ELSEWHERE.match(line.strip(" \t-*_#>")))
+    kept = (
+        line for line in within if len(line) > _LONGEST_LINE or not _LINES["elsewhere"].match(line.strip(" \t-*_#>"))
+    )
     left = "\n".join(kept).strip()
     return left if len(left) >= least else text
 
@@ -204,7 +195,41 @@ def without_furniture(text: str, titles: set[str], links: set[str], least: int) 
 def _end(lines: list[str], start: int, links: set[str]) -> int:
     for at in range(len(lines) - 1, start, -1):
         line = lines[at]
-        is_below = letters(line) in links or (len(line) <= _LONGEST_LINE and _BELOW.search(line))
+        is_below = letters(line) in links or (len(line) <= _LONGEST_LINE and _LINES["below"].search(line))
         if line.strip(" \t-*_=") and not is_below:
             return at + 1
     return start + 1
+
+
+def plain_text(tree: HtmlElement, *, marked: bool = False, without: frozenset[str] = frozenset()) -> str:
+    """Return the text of the element ``tree``, one line for each block. If ``marked``, return markdown."""
+    parts: list[str] = []
+    preformatted = 0
+    walk = iterwalk(tree, events=("start", "end"))  # no recursion: a page may be nested deeply
+    for event, element in walk:
+        tag = element.tag
+        is_silent = tag in _HIDDEN or tag in without
+        if event == "start" and is_silent:
+            walk.skip_subtree()
+        elif event == "start":
+            preformatted += tag == "pre"
+            parts.append("\n" if tag in _BLOCKS else "")
+            parts.append(_MARKS.get(tag, "") if marked else "")
+            parts.append(_shown(element.text, preformatted))
+        else:
+            if not is_silent:
+                preformatted -= tag == "pre"
+                end = "\n```\n" if tag == "pre" else "\n\n"
+                parts.append("" if tag not in _BLOCKS else end if marked else "\n")
+            parts.append(_shown(element.tail, preformatted) if element is not tree else "")
+    return tidy(clean("".join(parts)))
+
+
+def tidy(text: str) -> str:
+    """Return the text without spaces at the ends of lines, and with at most one empty line between lines."""
+    lines = (line.rstrip() for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def _shown(text: str | None, preformatted: int) -> str:
+    return (text if preformatted else _SPACE.sub(" ", text)) if text else ""

@@ -7,7 +7,7 @@ import re
 
 from lxml.html import HtmlElement
 
-from actors.engine.article.plain import plain_text
+from actors.engine.article.full_text import plain_text
 from actors.engine.contract import EngineError
 from actors.engine.metadata import Metadata
 from actors.patterns import patterns

@@ -13,17 +13,9 @@ from actors.engine.contract import LONGEST_FRAGMENT, Author, ContentItem, Engine
 from actors.engine.dates import read_date
 from actors.engine.pages import parse_page
 from actors.engine.text import decode, one_line, web_codec
+from actors.patterns import patterns
 
-_ON_THE_WEB = re.compile(
-    r"\b(?:view|read|see|open)(?: this| the| our| it)?(?: e?-?mail| newsletter| message| issue| letter| post| edition)?"
-    r" (?:online|on (?:the )?web|(?:in|with) (?:your |an? |the )?(?:web )?browser)\b|\b(?:web|online|browser)[ -]?version\b|"
-    r"\b(?:im browser|online) (?:ansehen|anzeigen|öffnen|lesen)\b|\b(?:voir|lire|afficher|ouvrir)\b.{0,30}\bnavigateur\b|"
-    r"\bversion en ligne\b|\b(?:ver|leer|abrir)\b.{0,30}\bnavegador\b|\b(?:nel tuo|in (?:uw|je)) browser\b",
-    re.IGNORECASE,
-)
-_NEVER = re.compile(
-    r"unsubscri|opt.?out|abmeld|abbestell|d[ée]sabonn|d[ée]sinscri|de baja|disiscriv|afmeld|preference", re.IGNORECASE
-)
+_SAYS = patterns("actors.engine.mail", "web_view.txt")
 _HERE = 30  # characters of a link such as "click here", which the words around it explain
 _AROUND = 200
 
@@ -84,6 +76,6 @@ def _web_view(markup: str) -> str:
         around = "".join(parent.itertext()) if parent is not None and len(said.strip()) <= _HERE else ""
         told = " ".join((said if len(around) > _AROUND else f"{said} {around}").split())
         address = joined("", anchor.get("href") or "")
-        if address and _ON_THE_WEB.search(told) and not _NEVER.search(f"{said} {address}"):
+        if address and _SAYS["on_the_web"].search(told) and not _SAYS["never"].search(f"{said} {address}"):
             return address
     return ""

@@ -128,12 +128,15 @@ class Readers:
         if self._control is None:
             ours, theirs = socket.socketpair()
             with theirs:
+                # A reader gets no addresses, keys and tokens. Threads of numpy would take address space, which is limited.
+                kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
+                paths = map(os.path.abspath, sys.path)
                 served = ("actors.engine.readers.server", self._module, json.dumps(self._limits))
                 self._server = subprocess.Popen(  # noqa: S603 (our own module)
                     [sys.executable, "-P", "-m", *served],
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
-                    env=_environment(),
+                    env={**kept, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)},
                     process_group=0,  # Ctrl-C is only for the worker
                 )
             self._control = ours
@@ -168,10 +171,3 @@ def _received(reader: Connection, patience: float, largest: int) -> tuple[dict[s
         if time.monotonic() > end:
             raise TimeoutError
     return parted(reader.recv_bytes(largest))
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment variables that a reader needs to find its code, without addresses, keys and tokens."""
-    kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
-    # Threads of numpy would take address space, which is limited.
-    return {**kept, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}

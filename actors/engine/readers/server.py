@@ -82,7 +82,11 @@ def _be_reader(operations: Mapping[str, Operation], limits: Limits, sock: Connec
     try:
         for number in (signal.SIGALRM, signal.SIGPROF):
             signal.signal(number, signal.SIG_DFL)
-        _confine(limits)
+        with suppress(OSError, ValueError):  # only on Linux
+            resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with suppress(OSError):  # the kernel ends this process first if memory runs out
+            Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
         most = min(_peak() + limits.growth, limits.memory * _NEARLY)
         sock.send_bytes(joined({"ready": os.getpid()}))
         is_last = False
@@ -121,14 +125,6 @@ def _answer(
     elif len(found) > limits.answer:
         answer = {"exceeded": "text"}
     return answer, b"" if answer else found
-
-
-def _confine(limits: Limits) -> None:
-    with suppress(OSError, ValueError):  # only on Linux
-        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError):  # the kernel ends this process first if memory runs out
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _arm(cpu: float, wall: int) -> None:
