@@ -4,13 +4,9 @@ import re
 from contextlib import suppress
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
-_TRACKING = re.compile(
-    r"utm_\w+|at_(?:medium|campaign|custom\w*|link\w*|ptr_name|bbc_team|format)|fbclid|gclid|gclsrc|dclid|gbraid|"
-    r"wbraid|msclkid|yclid|twclid|ttclid|igshid|igsh|mc_cid|mc_eid|mkt_tok|_hsenc|_hsmi|__hstc|__hssc|__hsfp|"
-    r"hsctatracking|vero_id|oly_anon_id|oly_enc_id|rb_clickid|s_cid|s_kwcid|ncid|cmpid|icid|ito|ocid|smid|"
-    r"smtyp|sref|partner|_ga|_gl|amp|outputtype|guccounter|guce_referrer\w*|wt_mc|xtor|spm|scm|srnd",
-    re.IGNORECASE,
-)
+from actors.patterns import patterns
+
+_TRACKING = patterns("actors.engine", "tracking.txt")["tracking"]
 _FEED_PARTNER = {("source", "rss"), ("ref", "rss"), ("rss", "1"), ("from", "rss"), ("partner", "rss")}
 USUAL_PORTS = {"http": 80, "https": 443}
 _MOBILE = re.compile(r"^(?:m|mobile|amp|www)\.(?=[^.]+\.[^.])")

@@ -1,42 +1,16 @@
 """Reads the dates in feeds and pages, in many languages, with time zones as numbers or names."""
-# ruff: noqa: RUF001 (months and marks in their own scripts)
 
-import re
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 
 from actors.calendar_names import MONTH_STARTS
+from actors.patterns import patterns
 
 _LONGEST = 120
 _NOON = 12
 _INDIA = timedelta(hours=5, minutes=30)  # IST is India more often than Israel
 
-_CLOCK = (
-    r"(?:(?:\s*,?\s*(?:at|um|kl|alle|as|a)?\.?\s+|\s*[t,@|·•–-]\s*|\s*)(?P<noon>오전|오후|上午|下午)?\s*(?P<hour>\d{1,2})"
-    r"(?:[:h.時时点시]\s*(?P<minute>\d{2})(?:[:.分분]\s*(?P<second>\d{2})(?:[.,]\d+)?)?[분分초秒]?)\s*(?P<half>[ap]\.?m\b\.?)?"
-    r"(?:\s*uhr)?)"
-)
-_ZONE = r"(?:\s*(?P<zone>(?P<name>[a-z]{1,5})?(?:\s*(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?)?)(?:\s*\([^()]*\))?)?"
-_WEEKDAY = r"(?:[^\W\d_]{1,15}(?:-feira)?(?:[.,]+\s?|\s),?\s?)?"
-_WORD = r"(?P<month>[^\W\d_]{3,12}(?:\s?الثاني)?)"
-_ORDINAL = r"(?:st|nd|rd|th|er|o)?\.?"
-_SHORT_YEAR = r"[.,]*[\s-]*(?:del?\s+)?(?P<year>\d{4}|\d\d)(?!\d)(?:\s?г\.?)?"
-_YEAR = r"(?P<year>\d{4})"
-_DAY = r"(?P<day>\d{1,2})"
-_FORMS = [
-    re.compile(pattern)
-    for pattern in (
-        rf"{_YEAR}(?P<mark>[-/.])\s?(?P<number>\d\d?)(?P=mark)\s?{_DAY}\.?(?:{_CLOCK}{_ZONE})?z?",
-        rf"{_YEAR}(?P<number>\d\d){_DAY}(?:t?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)?{_ZONE})?",
-        rf"{_WEEKDAY}{_DAY}\.(?P<number>\d\d?)\.{_YEAR}(?:{_CLOCK}{_ZONE})?",
-        rf"{_WEEKDAY}(?P<one>\d\d?)[/-](?P<other>\d\d?)[/-]{_YEAR}(?:{_CLOCK}{_ZONE})?",
-        rf"{_WEEKDAY}{_DAY}{_ORDINAL}[\s-]*(?:de\s+|d')?{_WORD}{_SHORT_YEAR}(?:{_CLOCK}{_ZONE})?",
-        rf"{_YEAR}\s+{_WORD}\s+{_DAY}",
-        rf"{_WEEKDAY}{_WORD}\.?\s+{_DAY}(?:st|nd|rd|th)?,?\s+{_YEAR}(?:{_CLOCK}{_ZONE})?",
-        rf"{_WEEKDAY}{_WORD}\s+{_DAY}\s+(?P<hour>\d\d?):(?P<minute>\d\d):(?P<second>\d\d){_ZONE}\s+{_YEAR}",
-        rf"{_YEAR}\s*[年년]\s*(?P<number>\d\d?)\s*[月월]\s*{_DAY}\s*[日일]?\s*(?:[(（]?[^\W\d_]{{1,3}}[)）])?(?:{_CLOCK}{_ZONE})?",
-    )
-]
+_FORMS = [form for name, form in patterns("actors.engine", "dates.txt").items() if name.startswith("form_")]
 
 
 def read_date(text: str) -> datetime | None:
