@@ -124,16 +124,16 @@ def _read(conn: Connection, wanted: Sequence[dict[str, Any]], *, backfill: int =
         raise ZekeJobsError(f"sent, but {NO_WORKER}")
     known = _followed(conn, sent)
     names = {str(row["id"]): row["name"] or row["url"] for row in wanted}
-    return [_fate(names[str(source_id)], source_id, known.get(job_id)) for job_id, source_id in sent.items()]
-
-
-def _fate(name: str, source_id: UUID, job: dict[str, Any] | None) -> dict[str, Any]:
-    output = job["output"] if job is not None and isinstance(job["output"], dict) else {}
-    done = job is not None and job["state"] == "completed"
-    outcome = output.get("outcome", "unknown") if done else "not_read"
-    counts = {count: output.get(count, 0) for count in ("new", "edited", "backfilled", "backlog_left")}
-    detail = "" if outcome in _GOOD else _told(job)
-    return {"id": source_id, "source": name, "outcome": outcome, **counts, "detail": detail}
+    read = []
+    for job_id, source_id in sent.items():
+        job = known.get(job_id)
+        output = job["output"] if job is not None and isinstance(job["output"], dict) else {}
+        is_done = job is not None and job["state"] == "completed"
+        outcome = output.get("outcome", "unknown") if is_done else "not_read"
+        counts = {count: output.get(count, 0) for count in ("new", "edited", "backfilled", "backlog_left")}
+        told = {"id": source_id, "source": names[str(source_id)], "outcome": outcome, **counts}
+        read.append({**told, "detail": "" if outcome in _GOOD else _told(job)})
+    return read
 
 
 def _told_reads(read: Sequence[dict[str, Any]], *, is_one: bool) -> Iterator[str]:

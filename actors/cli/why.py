@@ -72,19 +72,14 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
     like = SQL.all(conn, "news_items_like", **named, hosts=sorted(hosts), path=path, query=query)
     found = [row for row in like if row["is_named"] or _is_same(row, canonical, url)][:_MOST]
     items = [{**row, **_follow(conn, row)} for row in sorted(found, key=lambda row: row["created_at"], reverse=True)]
+    of_site = [] if items or not host else SQL.all(conn, "news_sources_of_host", host=host)
     return {
         "url": url,
         "canonical_url": canonical,
         "items": items,
         "jobs": [job for job in news.jobs_about(conn, urls=[url, canonical]) if job["state"] in _UNFINISHED],
-        "sources": [] if items or not host else _sources(conn, host, canonical),
+        "sources": [row for row in of_site if canonical_url(row["url"] or "") == canonical] or of_site,
     }
-
-
-def _sources(conn: Connection, host: str, canonical: str) -> list[dict[str, Any]]:
-    """Return the sources of a site, or the source with this address."""
-    rows = SQL.all(conn, "news_sources_of_host", host=host)
-    return [row for row in rows if canonical_url(row["url"] or "") == canonical] or rows
 
 
 def _is_same(row: Mapping[str, Any], canonical: str, url: str) -> bool:

@@ -124,7 +124,11 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
             choice=page.text_choice,
             description=one_line(page.description) or None,
         )
-        return _uncut(found, told)
+        if told is None or (size := Said(told.text).size) <= CUT * (own := Said(text).size):
+            return found
+        # The page's text looks cut off.
+        why = f"{told.origin}: the page's text looks cut, with {own} words of the feed's {size}"
+        return replace(found, text=told.text, markdown=told.markdown, origin=told.origin, choice=why)
     if told is not None:
         return told
     if page.content_type == "video" and len(words_of_page := page.description.strip()) >= least:
@@ -137,14 +141,6 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
     if not text:
         return Missing(Outcome.NO_TEXT, f"no article was found on {url}")
     return Missing(Outcome.TOO_SHORT, f"{len(text)} characters on {url}, {least} are needed")
-
-
-def _uncut(page: Text, told: Text | None) -> Text:
-    """Return the page's text, or the feed's text if the page's text looks cut off."""
-    if told is None or (size := Said(told.text).size) <= CUT * (own := Said(page.text).size):
-        return page
-    why = f"{told.origin}: the page's text looks cut, with {own} words of the feed's {size}"
-    return replace(page, text=told.text, markdown=told.markdown, origin=told.origin, choice=why)
 
 
 def _told(item: Item, least: int) -> tuple[Text | None, Missing | None]:

@@ -23,11 +23,7 @@ _HEXADECIMAL = re.compile(r"[0-9a-f]{1,32}")
 
 
 class NotFound(ZekeJobsError):
-    """No stored object has this name."""
-
-
-class NotUnique(ZekeJobsError):
-    """Several stored objects have this name."""
+    """No stored object has this name, or more than one."""
 
 
 NOBODY = UUID(int=0)
@@ -117,11 +113,14 @@ def check_words(conn: Connection, words: str) -> None:
 
 
 def find_story(conn: Connection, name: str) -> UUID:
-    """Return the story that has this number, or an id that begins with this text. Raises NotFound, NotUnique."""
+    """Return the story that has this number, or an id that begins with this text. Raises NotFound."""
     text = name.strip().lower().removeprefix("#")
-    found = None
-    if not text.isdigit() or len(text) >= 8:
-        found = _only(_ids_like(conn, text), f"stories begin with {name!r}")
+    found, digits = None, text.replace("-", "")
+    if (not text.isdigit() or len(text) >= 8) and _HEXADECIMAL.fullmatch(digits):
+        first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+        rows = SQL.all(conn, "news_find_story", first=first, last=last)
+        like = [row for row in rows if str(row["id"]).startswith(text) or len(digits) == len(text)]
+        found = _only(like, f"stories begin with {name!r}")
     if found is None and text.isascii() and text.isdigit() and len(text) < 19:
         found = _only(SQL.all(conn, "news_story_numbered", number=int(text)), f"stories are number {name}")
     if found is None:
@@ -129,17 +128,8 @@ def find_story(conn: Connection, name: str) -> UUID:
     return found
 
 
-def _ids_like(conn: Connection, text: str) -> list[Row]:
-    digits = text.replace("-", "")
-    if not _HEXADECIMAL.fullmatch(digits):
-        return []
-    first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-    rows = SQL.all(conn, "news_find_story", first=first, last=last)
-    return [row for row in rows if str(row["id"]).startswith(text) or len(digits) == len(text)]
-
-
 def find_source(conn: Connection, name: str) -> UUID:
-    """Return the source with this address, name or beginning of its id, or a single near match. Raises NotFound, NotUnique."""
+    """Return the source with this address, name or beginning of its id, or a single near match. Raises NotFound."""
     prefix = re.sub(r"([\\%_])", r"\\\1", name.lower())
     rows = SQL.all(conn, "news_find_source", prefix=prefix, name=name)
     if not rows and name.strip():
@@ -173,5 +163,5 @@ def jobs_about(
 
 def _only(rows: list[Row], what: str) -> UUID | None:
     if len(rows) > 1:
-        raise NotUnique(f"expected one, got several: more than one of the {what}; give more of the id")
+        raise NotFound(f"expected one, got several: more than one of the {what}; give more of the id")
     return UUID(str(rows[0]["id"])) if rows else None

@@ -25,7 +25,7 @@ def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None
     known = evidence(story)
     for sentence in sentences(unicodedata.normalize("NFKC", text)):
         found = form.fault(sentence.text)
-        if not found and not known.has(sentence.text):
+        if not found and sentence.text not in known.sentences:
             found = figures(sentence.text, known) or (None if is_translated else _words(sentence.text, known))
         if found:
             return f"“{sentence.text[:160]}”: {found}"

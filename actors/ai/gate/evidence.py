@@ -53,10 +53,6 @@ class Evidence:
         """Return the normal form of each sentence of the story, without its full stop."""
         return tuple(normal(sentence).strip(STOPS) for sentence in self.sentences)
 
-    def has(self, sentence: str) -> bool:
-        """Return whether the story has this sentence, letter by letter."""
-        return sentence in self.sentences
-
     @cached_property
     def keys(self) -> frozenset[str]:
         """Return the keys of the story's words. In a language without spaces, pairs of characters are the keys."""
