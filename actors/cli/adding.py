@@ -56,11 +56,11 @@ def add(
         feed = _unread(address) if no_check else _choose(_discover(conn, url), pick, is_json=is_json)
         known = SQL.one(conn, "source_by_address", urls=[feed.url, feed.id, address])
         first = FirstFetch.model_validate(task_settings(in_force(conn), "ingest-source").get("first_fetch", {}))
-        url, kind = feed.url, _by_address(feed.url) or kind or _type_of(feed)
+        url, kind = feed.url, _type_of(feed, kind)
         twin = None
         if known is None:
             name = name or feed.name
-            newest = _newest(feed)[:_SHOWN]
+            newest = _newest(feed)
             mine = {"items": [item.id for item in newest], "urls": [item.url or None for item in newest]}
             twin = SQL.one(conn, "source_twin", **mine) if newest else None
             source_id, is_new = store.add(conn, kind, url, name=name, authority=authority, metadata=metadata)
@@ -165,9 +165,11 @@ def _unread(address: str) -> ContentSource:
     return ContentSource(id=address, url=address, source_type="youtube" if "youtube.com/" in address.lower() else "rss")
 
 
-def _type_of(feed: ContentSource) -> str:
-    """Return the type of source for a feed."""
-    return _by_address(feed.url) or {"youtube": "youtube_channel", "podcast": "podcast"}.get(feed.source_type, "rss")
+def _type_of(feed: ContentSource, kind: str = "") -> str:
+    """Return the type of source for a feed: by its address, or else as a person says, or as the feed looks."""
+    by_address = store.NEWSLETTER if is_mailbox(feed.url) else store.PAGE if selector_of(feed.url) else ""
+    looks = {"youtube": "youtube_channel", "podcast": "podcast"}.get(feed.source_type, "rss")
+    return by_address or kind or looks
 
 
 def _checked(url: str, selector: str) -> tuple[str, str]:
@@ -184,11 +186,6 @@ def _checked(url: str, selector: str) -> tuple[str, str]:
     except EngineError as error:
         raise typer.BadParameter(str(error), param_hint="URL") from error
     return address, url
-
-
-def _by_address(url: str) -> str:
-    """Return the type of source that an address shows, or an empty text if the address may be any feed."""
-    return store.NEWSLETTER if is_mailbox(url) else store.PAGE if selector_of(url) else ""
 
 
 def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> ContentSource:
@@ -212,18 +209,13 @@ def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> C
 
 def _newest(feed: ContentSource) -> list[Any]:
     dated = [item for item in feed.items or [] if item.published_at is not None]
-    return sorted(dated, key=lambda item: item.published_at, reverse=True) or list(feed.items or [])
+    return (sorted(dated, key=lambda item: item.published_at, reverse=True) or list(feed.items or []))[:_SHOWN]
 
 
 def _facts(feed: ContentSource) -> dict[str, Any]:
-    newest = [{"title": one.title, "url": one.url, "published_at": one.published_at} for one in _newest(feed)[:_SHOWN]]
-    return {
-        "name": feed.name,
-        "type": _type_of(feed),
-        "url": feed.url,
-        "items": len(feed.items or []),
-        "newest": newest,
-    }
+    newest = [{"title": one.title, "url": one.url, "published_at": one.published_at} for one in _newest(feed)]
+    told = {"name": feed.name, "type": _type_of(feed), "url": feed.url}
+    return {**told, "items": len(feed.items or []), "newest": newest}
 
 
 def _print(feed: ContentSource, head: str) -> None:
@@ -231,5 +223,5 @@ def _print(feed: ContentSource, head: str) -> None:
     tell(f"   {feed.url}")
     if feed.items == []:
         tell("   no items yet")
-    for item in _newest(feed)[:_SHOWN]:
+    for item in _newest(feed):
         tell(f"   {ago(item.published_at):>6}  {item.title or item.url}")

@@ -64,24 +64,20 @@ def _accept(conn: Connection, team: UUID, name: str, accepted: Sequence[str]) ->
     wider: dict[str, Any] = {}
 
     def change(file: Config, present: Sequence[Override]) -> list[Override]:
-        wider.update(_wider(_present(conn, team)[0], accepted))
+        found = _present(conn, team)[0].model_dump(mode="json", exclude_defaults=True)
+        for one in accepted:
+            kind, _, value = one.partition(":")
+            known = found.setdefault(kind, [])
+            if value.strip() not in map(str, known):
+                known.append(value.strip())
+        try:
+            wider.update(Interest.model_validate(found).model_dump(mode="json", exclude_defaults=True))
+        except ValidationError as error:
+            expected = "expected more:WORD, less:WORD, like:STORY or unlike:STORY"
+            raise UsageError(f"{expected}, got {' '.join(accepted)}") from error
         path = overrides.read_path(f"analyze-story.settings.interests.teams.{name}", file)
         why, now = f"accepted {', '.join(accepted)}", dispatch.clock(conn)
         return overrides.with_overrides(present, [Override(path, wider, by=author(), why=why, set_on=now, until=None)])
 
     applying.set_by_hand(conn, change, by=author(), message="interests suggest --accept")
     return wider
-
-
-def _wider(interest: Interest, accepted: Sequence[str]) -> dict[str, Any]:
-    found = interest.model_dump(mode="json", exclude_defaults=True)
-    for one in accepted:
-        kind, _, value = one.partition(":")
-        known = found.setdefault(kind, [])
-        if value.strip() not in map(str, known):
-            known.append(value.strip())
-    try:
-        return Interest.model_validate(found).model_dump(mode="json", exclude_defaults=True)
-    except ValidationError as error:
-        expected = "expected more:WORD, less:WORD, like:STORY or unlike:STORY"
-        raise UsageError(f"{expected}, got {' '.join(accepted)}") from error

@@ -14,7 +14,7 @@ from actors.ai.protocol import Story
 from actors.cli.engine import CannotRead, in_force, service
 from actors.cli.output import Json, console, database, in_json, tell
 from actors.cli.stories import print_story
-from actors.store import embeddings, news
+from actors.store import SQL, embeddings, news
 from actors.store.ai_calls import Asker, Ledger
 from actors.store.news import NotFound
 from zeke_jobs.cli.options import argument, moment, option
@@ -26,8 +26,6 @@ _PART = re.compile(r'(?:^|\s)(source|since):("[^"]*"|\S*)')
 _NO_PHRASE = ("source:", "since:", "-")
 _SIGNS = "\u0e01-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _UNSPACED = re.compile(f'"[^"]*"|([{_SIGNS}]{{2,}})')
-RANKED = 2000
-"""Maximum number of matches that are ranked; if there are more, the newest ones are."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +65,17 @@ def search(
         if like or meaning:
             rows, told = _by_meaning(conn, like, meaning or "", {**asked, "limit": limit})
         else:
-            rows = news.search(conn, **asked, limit=limit, ranked=RANKED)
+            rows = news.search(conn, **asked, limit=limit)
             told = "" if rows else "no story has all these words; with `or` between them one is enough"
-            if rows and rows[0]["compared"] >= RANKED:
-                told = f"ranked among the newest {RANKED:,} that have these words; since: and source: narrow it down"
+            if rows and rows[0]["compared"] >= news.RANKED:
+                told = (
+                    f"ranked among the newest {news.RANKED:,} that have these words; since: and source: narrow it down"
+                )
     if in_json(rows, is_json=is_json):
         return
-    out = console()
     for row in rows:
         near = f"{row['cosine']:.2f} alike. {row['one_liner'] or ''}" if "cosine" in row else ""
-        print_story(out, row, near or " ".join(row["excerpt"].split()))
+        print_story(console(), row, near or " ".join(row["excerpt"].split()))
     if told:
         tell(told)
 
@@ -88,9 +87,10 @@ def _by_meaning(
     if asked["words"]:
         news.check_words(conn, asked["words"])
     story = news.find_story(conn, like) if like else None
-    near = _of_text(conn, meaning) if story is None else embeddings.of_story(conn, story)
-    if near is None:
+    known = SQL.one(conn, "embedding_get", story_id=story)
+    if story is not None and known is None:
         raise NotFound(f"expected a story with an embedding, got {like!r}: analyze-story makes it")
+    near = embeddings.written(known["model_version"], known["vector"]) if known else _of_text(conn, meaning)
     rows, is_mixed = embeddings.alike(conn, near, **asked, other_than=story)
     told = f"compared by {near.model_version}"
     told += "; stories with an embedding of another model were not" if is_mixed else ""

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.style import Style
 from rich.text import Text
 
-from actors.cli.output import Json, Team, ago, answer, chili, console, database, in_json, say, short, visible
+from actors.cli.output import Json, Team, ago, answer, chili, console, database, in_json, say, short, tell, visible
 from actors.store import news
 from actors.stories.status import mark
 from zeke_jobs.cli.options import argument, flag, option, span
@@ -50,12 +50,10 @@ def stories(
     rows = _listed(source, since, **asked, analysis_state=state, state=marked)
     if in_json(rows, is_json=is_json):
         return
-    if not rows:
-        console().print("no stories fit; zeke-news sources says whether the feeds deliver", soft_wrap=True)
-        return
-    out = console()
     for row in rows:
-        print_story(out, row, row["one_liner"])
+        print_story(console(), row, row["one_liner"])
+    if not rows:
+        tell("no stories fit; zeke-news sources says whether the feeds deliver")
 
 
 def feed(

@@ -48,8 +48,11 @@ def story(
     _print_brief(out, row)
     _print_highlights(out, row["highlights"], team)
     _print_event(out, row)
-    if row["costs"]:
-        out.print(f"\n[bold]Cost[/bold]  {_cost(row['costs'])}")
+    if costs := row["costs"]:
+        unknown = sum(one["unknown"] for one in costs)
+        told = f"US$ {sum(one['cost_usd'] or 0 for one in costs):.4f} in {sum(one['calls'] for one in costs)} calls"
+        more = f" and {unknown} calls of unknown price" if unknown else ""
+        out.print(f"\n[bold]Cost[/bold]  {told}{more}")
 
 
 def open_(story_id: Which) -> None:
@@ -157,13 +160,6 @@ def _print_event(out: Console, row: Mapping[str, Any]) -> None:
         for item in row["items"]:
             said = f"{item['outcome']:10} {item['source']}: {item['url'] or item['external_id']}"
             out.print(visible(said), markup=False)
-
-
-def _cost(rows: list[Mapping[str, Any]]) -> str:
-    known = sum(row["cost_usd"] or 0 for row in rows)
-    unknown = sum(row["unknown"] for row in rows)
-    more = f" and {unknown} calls of unknown price" if unknown else ""
-    return f"US$ {known:.4f} in {sum(row['calls'] for row in rows)} calls{more}"
 
 
 def _made_by(row: Mapping[str, Any], what: str) -> str:

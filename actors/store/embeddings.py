@@ -56,12 +56,6 @@ def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: f
     return {row["story_id"]: row["cosine"] for row in rows if row["cosine"] is not None and row["cosine"] >= least}
 
 
-def of_story(conn: Connection, story_id: UUID) -> Written | None:
-    """Return the embedding of a story, or None if the embedding is not stored yet."""
-    row = SQL.one(conn, "embedding_get", story_id=story_id)
-    return None if row is None else written(row["model_version"], row["vector"])
-
-
 def alike(
     conn: Connection, embedding: Written, *, other_than: UUID | None = None, **asked: Any
 ) -> tuple[list[dict[str, Any]], bool]:

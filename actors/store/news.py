@@ -16,6 +16,9 @@ Row = dict[str, Any]
 _LEFT_OUT = {None: ["archived"], "unread": ["read", "archived"], "read": [], "archived": []}
 """The states that a list leaves out."""
 
+RANKED = 2000
+"""Maximum number of matches of a search that are ranked; if there are more, the newest ones are."""
+
 _FEW = 5000
 """If at most this number of stories pass a filter by chili, their ids are read first; otherwise each story is tested."""
 
@@ -75,24 +78,17 @@ def sources_like(conn: Connection, part: str | None) -> list[UUID] | None:
     return None if part is None else [row["id"] for row in SQL.all(conn, "news_sources_like", part=part)]
 
 
-def search(
-    conn: Connection,
-    words: str,
-    *,
-    sources: list[UUID] | None = None,
-    since: datetime | None = None,
-    limit: int = 20,
-    ranked: int = 2000,
-) -> list[Row]:
+def search(conn: Connection, words: str, *, limit: int = 20, ranked: int = RANKED, **filters: Any) -> list[Row]:
     """Return stories with these words in title or text, the best first. ``websearch_to_tsquery`` reads ``words``.
 
-    Only the newest ``ranked`` matches are ranked. The key ``compared`` has the number of ranked stories. Raises
-    NotFound (see ``check_words``).
+    ``filters`` may have ``sources`` (ids) and ``since``. Only the newest ``ranked`` matches are ranked; the key
+    ``compared`` has their number. Raises NotFound (see ``check_words``).
     """
     words = words.replace("\x00", " ")
     with by_index(conn):
         check_words(conn, words)
-        rows = SQL.all(conn, "news_search", words=words, sources=sources, since=since, limit=limit, ranked=ranked)
+        asked = {"sources": None, "since": None, **filters, "limit": limit, "ranked": ranked}
+        rows = SQL.all(conn, "news_search", words=words, **asked)
         return lines(conn, rows)
 
 

@@ -51,13 +51,7 @@ def get(conn: Connection, source_id: UUID) -> Row | None:
 
 
 def add(
-    conn: Connection,
-    kind: str,
-    url: str,
-    *,
-    name: str = "",
-    authority: float | None = None,
-    metadata: dict[str, Any] | None = None,
+    conn: Connection, kind: str, url: str, *, name: str = "", authority: float | None = None, metadata: Any = None
 ) -> tuple[UUID, bool]:
     """Add a source, or find the existing source. Returns the source's id, and whether the source is new."""
     known = SQL.value(conn, "source_find", type=kind, url=url)

@@ -21,8 +21,8 @@ from psycopg2.extensions import connection as Connection
 
 from actors.ai import hashing
 from actors.briefs.digest import top
-from actors.cli.search import RANKED
 from actors.store import embeddings, news
+from actors.store.news import RANKED
 from zeke_jobs.postgres import embedded, migrate
 from zeke_jobs.postgres.pool import connect
 
