@@ -84,14 +84,12 @@ def _is_borne_out(text: str, story: Story) -> bool:
     rest = story.document.partition(text)[2][:_LOOK_AHEAD]  # with which the sentence may go on in the document
     is_ended = is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text
     is_of_story = is_ended and len(said & evidence(told).keys) >= _BORNE_OUT * len(said)
-    return is_of_story and gate.fault(text, told) is None and _has_figures_of_one(text, story.document)
-
-
-def _has_figures_of_one(text: str, document: str) -> bool:
-    """Return whether one sentence of a document has all numbers of a text. Numbers of several sentences may differ."""
-    said = numbers(dates(text).rest)
-    told = (known_numbers([dates(item.text).rest]) for item in ranked(document)) if said else ()
-    return not said or any(all(stands_among(one, known) for one in said) for known in told)
+    if not is_of_story or gate.fault(text, told) is not None:
+        return False
+    # One sentence must have all numbers, because the numbers of several sentences may differ.
+    figures = numbers(dates(text).rest)
+    sets = (known_numbers([dates(item.text).rest]) for item in ranked(story.document)) if figures else ()
+    return not figures or any(all(stands_among(one, known) for one in figures) for known in sets)
 
 
 def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, str | None]:

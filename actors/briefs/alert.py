@@ -50,9 +50,15 @@ def _deliver(ctx: Context[AlertSettings], name: str, receiver: Receiver) -> dict
     if wait is not None:
         _wait(ctx, name, wait[1], is_kept=True)
         raise Defer(min(wait[0], recent["now"] + _LOOK), wait[1])
+    named = ", ".join(dict.fromkeys(row["alert"] for row in rows))
+    title = f"{named}: {rows[0]['title'] or '(no title)'}" if len(rows) == 1 else f"{named}: {len(rows)} events"
+    ids = sorted(map(str, stories))
+    digest = {"title": title, "entries": [{**row, "story_id": str(row["story_id"])} for row in rows]}
+    message_id = f"alert-{hashlib.sha256(name.encode()).hexdigest()[:8]}-{ids[0]}"
+    told = {"type": "alert", "receiver": name, **digest}
     try:
         for _, deliver in channels(receiver):
-            deliver(_message(name, rows))
+            deliver(Message(message_id, f"{name} {' '.join(ids)}", digest, told))
     except (Retry, Reject) as error:
         ctx.logger.warning("an alert was not delivered", receiver=name, reason=str(error))
         _wait(ctx, name, str(error))
@@ -75,19 +81,6 @@ def _pause(receiver: Receiver, now: datetime, sent: Sequence[datetime]) -> tuple
         free = sent[-receiver.hourly] + timedelta(hours=1)
         return free, f"{len(sent)} messages in an hour; the next at {free:%H:%M:%S %Z}"
     return None
-
-
-def _message(name: str, rows: Sequence[dict[str, Any]]) -> Message:
-    named = ", ".join(dict.fromkeys(row["alert"] for row in rows))
-    title = f"{named}: {rows[0]['title'] or '(no title)'}" if len(rows) == 1 else f"{named}: {len(rows)} events"
-    stories = sorted(str(row["story_id"]) for row in rows)
-    digest = {"title": title, "entries": [{**row, "story_id": str(row["story_id"])} for row in rows]}
-    return Message(
-        f"alert-{hashlib.sha256(name.encode()).hexdigest()[:8]}-{stories[0]}",
-        f"{name} {' '.join(stories)}",
-        digest,
-        {"type": "alert", "receiver": name, **digest},
-    )
 
 
 def _wait(ctx: Context[AlertSettings], receiver: str, why: str, *, is_kept: bool = False) -> None:

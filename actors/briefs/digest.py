@@ -1,7 +1,7 @@
 """Writes the top events of a day or a week by topic, each in two sentences. Topics come from embeddings and headlines."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from operator import itemgetter
 from typing import Any
@@ -105,14 +105,9 @@ def _name(title: str, common: set[str]) -> str:
 def _said(entry: Mapping[str, Any]) -> list[str]:
     """Return an entry's first sentence, and the first later sentence that adds a fact."""
     said: list[str] = []
-    for sentence in _told(entry):
+    told = [one.text for text in (entry["one_liner"], entry["why"]) for one in sentences(text or "")]
+    told += [one.text for text in entry["highlights"] for one in sentences(text or "") if is_whole(one.text)]
+    for sentence in (" ".join(text.split()) for text in told):
         if not said or len(set(terms(sentence)) - set(terms(" ".join(said)))) >= _NEW:
             said.append(sentence)
     return said[:2]
-
-
-def _told(entry: Mapping[str, Any]) -> Iterator[str]:
-    for text in (entry["one_liner"], entry["why"]):
-        yield from (" ".join(one.text.split()) for one in sentences(text or ""))
-    for text in entry["highlights"]:
-        yield from (" ".join(one.text.split()) for one in sentences(text or "") if is_whole(one.text))

@@ -35,7 +35,15 @@ def _moment(found: dict[str, str | None]) -> datetime | None:
         year = int(found["year"] or "")
         if len(found["year"] or "") == 2:  # RFC 2822, section 4.3
             year += 2000 if year < 50 else 1900
-        day, month = _day_and_month(found)
+        if found.get("one"):
+            month, day = sorted((int(found["one"] or ""), int(found["other"] or "")))
+            if day <= _NOON and day != month:
+                return None  # the day and the month cannot be distinguished
+        else:
+            number, word = found.get("number"), found.get("month") or ""
+            # If several beginnings of months' names fit, the longest is used.
+            starts = ((len(start), month) for start, month in _STARTS if word.startswith(start))
+            day, month = int(found["day"] or ""), int(number) if number else max(starts)[1]
         hour = int(found.get("hour") or 0)
         half, noon = found.get("half") or "", found.get("noon") or ""
         if half or noon:
@@ -46,18 +54,6 @@ def _moment(found: dict[str, str | None]) -> datetime | None:
         return (moment + timedelta(days=days)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _day_and_month(found: dict[str, str | None]) -> tuple[int, int]:
-    if found.get("one"):
-        one, other = int(found["one"] or ""), int(found["other"] or "")
-        if one <= _NOON and other <= _NOON and one != other:
-            raise ValueError("the day and the month cannot be distinguished")
-        return max(one, other), min(one, other)
-    number, word = found.get("number"), found.get("month") or ""
-    # If several beginnings of months' names fit, the longest is used.
-    starts = ((len(start), month) for start, month in _STARTS if word.startswith(start))
-    return int(found["day"] or ""), int(number) if number else max(starts)[1]
 
 
 def _zone(found: dict[str, str | None]) -> timezone:

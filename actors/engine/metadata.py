@@ -58,10 +58,16 @@ def read(tree: HtmlElement, url: str) -> Metadata:
     titles = (metas.get("og:title", ""), text_at(article, "headline"), named)
     declared = [one_line(html.unescape(one)) for one in titles if one]
     described = metas.get("og:description") or metas.get("description")
+    root = tree.getroottree().getroot()
+    code = (root.get("lang") or root.get("xml:lang") or metas.get("og:locale", "")).replace("_", "-")
+    language = code.split("-", 1)[0].strip().lower()
+    is_language = language.isascii() and language.isalpha() and len(language) in {2, 3}
+    tracks = sorted(tree.iter("track"), key=lambda one: one.get("default") is None)
+    spoken = (one for one in tracks if (one.get("kind") or "").lower() in {"", "captions", "subtitles"})
     return Metadata(
         title=page_title([*filter(None, declared)], [*filter(None, headings)], site),
         description=one_line(html.unescape(described or text_at(article, "description")), 2000),
-        language=_language(tree, metas),
+        language=language if is_language else None,
         canonical=_canonical(tree, url),
         published_at=published(tree, lines, metas, article, data, url),
         author=one_line(page_author(article, metas, lines, site), 200),
@@ -69,7 +75,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
         is_article=bool(article) or metas.get("og:type", "").lower() == "article",
         is_free={"true": True, "false": False}.get(str(article.get("isAccessibleForFree")).strip().lower()),
         body=clean(text_at(article, "articleBody")),
-        captions=_captions(tree, url),
+        captions=next(filter(None, (joined(url, one.get("src") or "") for one in spoken)), ""),
     )
 
 
@@ -85,20 +91,6 @@ def _likeness(heading: str, titles: Sequence[str]) -> float:
     """Return the highest share of words that the heading and one of the titles have in common, from 0 to 1."""
     words, others = set(words_of(heading)), [set(words_of(one)) for one in titles]
     return max((len(words & other) / (min(len(words), len(other)) or 1) for other in others), default=0.0)
-
-
-def _captions(tree: HtmlElement, url: str) -> str:
-    kinds = ("", "captions", "subtitles")
-    tracks = sorted(tree.iter("track"), key=lambda one: one.get("default") is None)
-    named = (joined(url, one.get("src") or "") for one in tracks if (one.get("kind") or "").lower() in kinds)
-    return next(filter(None, named), "")
-
-
-def _language(tree: HtmlElement, metas: dict[str, str]) -> str | None:
-    root = tree.getroottree().getroot()
-    code = (root.get("lang") or root.get("xml:lang") or metas.get("og:locale", "")).replace("_", "-")
-    primary = code.split("-", 1)[0].strip().lower()
-    return primary if primary.isascii() and primary.isalpha() and len(primary) in {2, 3} else None
 
 
 def _canonical(tree: HtmlElement, url: str) -> str | None:

@@ -9,7 +9,7 @@ from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
 from actors.engine.article.full_text import SHORT, Article, by_trafilatura, plain_text, read_article, without_furniture
 from actors.engine.article.transcript import CAPTIONS, spoken
-from actors.engine.article.walls import refuse_wall
+from actors.engine.article.walls import wall
 from actors.engine.contract import Author, ContentItem, EngineError
 from actors.engine.metadata import Metadata, read
 from actors.engine.selectors import select
@@ -47,7 +47,8 @@ def read_page(
     about = read(tree, url)
     own = about.body.strip()
     article = by_rule(tree, own, text, remove) if text or remove else read_article(tree, own)
-    refuse_wall(tree, article.text, about, url)
+    if found := wall(tree, article.text, about):
+        raise EngineError(found[0], f"{url}: {found[1]}")
     titles = {letters(one) for one in (about.title, *(heading.text_content() for heading in tree.iter("h1")))} - {""}
     links = {letters(link.text_content()) for link in tree.iter("a")} - {""}
     plain, marked = (without_furniture(one, titles, links, SHORT) for one in (article.text, article.markdown))

@@ -53,7 +53,11 @@ def _decoded(body: bytes, content_type: str) -> str:
     for mark, name in _MARKS:
         if body.startswith(mark):
             return body[len(mark) :].decode(name, "replace")
-    declared = _declared(body[:_HEAD], content_type)
+    header = _HEADER_CHARSET.search(content_type)
+    found = (pattern.search(body[:_HEAD]) for pattern in (_XML_ENCODING, _META_CHARSET))
+    labels = [header.group(1)] if header else []
+    labels.extend(match.group(1).decode("ascii", "replace") for match in found if match)
+    declared = [name for label in labels if (name := web_codec(label))]
     for name in declared:
         try:
             return body.decode(name)
@@ -69,14 +73,6 @@ def _decoded(body: bytes, content_type: str) -> str:
     best = None if declared else from_bytes(body[:_SAMPLE]).best()
     guessed = [web_codec(best.encoding) or "cp1252"] if best is not None else ["cp1252"]
     return body.decode((declared or guessed)[0], "replace")
-
-
-def _declared(head: bytes, content_type: str) -> list[str]:
-    header = _HEADER_CHARSET.search(content_type)
-    found = (pattern.search(head) for pattern in (_XML_ENCODING, _META_CHARSET))
-    labels = [header.group(1)] if header else []
-    labels.extend(match.group(1).decode("ascii", "replace") for match in found if match)
-    return [name for label in labels if (name := web_codec(label))]
 
 
 def of_the_web(content_type: str) -> str:

@@ -36,9 +36,17 @@ class PullSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, Any]:
-    """Send a job for each feed that is due. A second pull directly after the first pull sends no jobs."""
-    lost = _sweep(ctx)
-    return send_due(ctx, POLLED_TYPES, payload.reason, also=lost)
+    """Queue lost items again, and send a job for each feed that is due. A second pull directly after the first sends none."""
+    settings = ctx.settings
+    bounds = {"lost_after": settings.lost_after, "most": settings.most_items, "most_times": settings.most_times}
+    with ctx.transaction() as tx:
+        lost = SQL.all(tx, "items_sweep", **bounds)
+        again = [item for item in lost if not item["is_given_up"]]
+        send_fetches(ctx, [(item["id"], item["url"]) for item in again if item["times"] == 1])
+        # An item that is lost for the second time gets a job of its own.
+        send_fetches(ctx, [(item["id"], item["url"]) for item in again if item["times"] > 1], size=1)
+    counts = {"queued_again": len(again), "abandoned": len(lost) - len(again)}
+    return send_due(ctx, POLLED_TYPES, payload.reason, also=counts)
 
 
 def send_due(
@@ -65,15 +73,3 @@ def send_due(
         result = {"outcome": "sent" if due else "nothing_due", "sources": len(due), **(also or {})}
         ctx.complete(result)
     return result
-
-
-def _sweep(ctx: Context[PullSettings]) -> dict[str, int]:
-    """Queue lost items again, or give them up. An item that is lost for the second time gets a job of its own."""
-    settings = ctx.settings
-    with ctx.transaction() as tx:
-        bounds = {"lost_after": settings.lost_after, "most": settings.most_items, "most_times": settings.most_times}
-        lost = SQL.all(tx, "items_sweep", **bounds)
-        again = [item for item in lost if not item["is_given_up"]]
-        send_fetches(ctx, [(item["id"], item["url"]) for item in again if item["times"] == 1])
-        send_fetches(ctx, [(item["id"], item["url"]) for item in again if item["times"] > 1], size=1)
-    return {"queued_again": len(again), "abandoned": len(lost) - len(again)}

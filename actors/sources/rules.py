@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Self
@@ -160,15 +159,13 @@ class Rule(BaseModel, extra="forbid", frozen=True):
 
     def __str__(self) -> str:
         """Return the rule as text, such as ``drop words crypto, "price of bitcoin"; older 30d``."""
-        return f"{'drop' if self.drop else 'keep'} {'; '.join(self._parts())}"
-
-    def _parts(self) -> Iterator[str]:
+        parts = []
         for name in Conditions.model_fields:
             value = getattr(self.when, name)
-            if value is True:
-                yield "only title"
-            elif value:
-                yield f"{name} {', '.join(map(_said, value if isinstance(value, tuple) else [value]))}"
+            several = value if isinstance(value, tuple) else [value]
+            if value:
+                parts.append("only title" if value is True else f"{name} {', '.join(map(_said, several))}")
+        return f"{'drop' if self.drop else 'keep'} {'; '.join(parts)}"
 
 
 def _said(value: object) -> str:

@@ -8,7 +8,6 @@ import re
 from lxml.html import HtmlElement
 
 from actors.engine.article.full_text import plain_text
-from actors.engine.contract import EngineError
 from actors.engine.metadata import Metadata
 from actors.patterns import patterns
 
@@ -29,22 +28,15 @@ def _words(place: str) -> list[tuple[str, re.Pattern[str]]]:
     return [(name.removesuffix(place), one) for name, one in named.items() if name.endswith(place)]
 
 
-def refuse_wall(tree: HtmlElement, text: str, about: Metadata, url: str) -> None:
-    """Raise EngineError, with the wall's outcome, if a wall such as a login covers or replaces the article in ``text``."""
-    code, reason = _wall(tree, text, about)
-    if code:
-        raise EngineError(code, f"{url}: {reason}")
-
-
-def _wall(tree: HtmlElement, text: str, about: Metadata) -> tuple[str, str]:
-    """Return the outcome and the reason for a wall. Both are empty if the page shows its article."""
+def wall(tree: HtmlElement, text: str, about: Metadata) -> tuple[str, str] | None:
+    """Return the outcome and the reason if a wall, such as a login, covers or replaces the article in ``text``."""
     size = len(text) + (_WIDE - 1) * len(_CJK.findall(text[:_ARTICLE]))
     if size >= _ARTICLE:
-        return "", ""
+        return None
     if about.is_free is False and size < _TEASER:
         return "paywall", f"the page is not free and shows {len(text)} characters"
     shown = plain_text(tree, without=_FRAME)
-    if not about.is_article and (found := _notice(tree, about.title, shown, size))[0]:
+    if not about.is_article and (found := _notice(tree, about.title, shown, size)):
         return found
     is_teaser = about.is_article or size >= _NOTICE
     for code, pattern in _words("_offered") if about.is_free is not True else ():
@@ -53,10 +45,10 @@ def _wall(tree: HtmlElement, text: str, about: Metadata) -> tuple[str, str]:
     has_form = any(one.get("type") == "password" for one in tree.iter("input"))
     if has_form and size < _A_FEW and not about.is_article:
         return "paywall", f"the page asks for a login and shows {len(text)} characters"
-    return "", ""
+    return None
 
 
-def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> tuple[str, str]:
+def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> tuple[str, str] | None:
     tags = ("title", "h1", "h2") if size < _A_FEW else ("title", "h1")
     names = [title, *(heading.text_content() for heading in tree.iter(*tags))]
     for name in (" ".join(one.split()) for one in names):
@@ -64,12 +56,12 @@ def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> tuple[str, 
             if pattern.search(name):
                 return code, f"the page is named {name[:100]!r}"
     if size >= _NOTICE:
-        return "", ""
+        return None
     said = shown if size < _A_FEW else shown[:_NOTICE]
     for code, pattern in _words("_said"):
         if found := pattern.search(said):
             return code, f"the page says: {_around(said, found)}"
-    return "", ""
+    return None
 
 
 def _end(text: str, shown: str, pattern: re.Pattern[str]) -> int:
