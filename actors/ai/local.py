@@ -46,15 +46,8 @@ class Analyst:
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
         """Return the chili score, a brief and a summary, without why the story matters, which only a model can say."""
         chili, breakdown = self._chili.score(story)
-        return Analysis(
-            why_it_matters=None,
-            chili=chili,
-            state="extractive",
-            made_by=MADE_BY,
-            breakdown=breakdown,
-            brief=self.brief(story),
-            summary=self.summarize(story),
-        )
+        brief, summary = self.brief(story), self.summarize(story)
+        return Analysis(None, chili, "extractive", MADE_BY, breakdown=breakdown, brief=brief, summary=summary)
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:  # noqa: ARG002
         """Return whole sentences of the story in three lengths."""

@@ -31,15 +31,8 @@ def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> di
     delivered = 0
     failed: list[Retry | Reject] = []
     day, team = output["ends_on"], payload.team_id and str(payload.team_id)
-    told = {
-        "type": "digest",
-        "period": payload.period,
-        "endsOn": day,
-        "teamId": team,
-        "title": rendering.title(digest),
-        "markdown": rendering.markdown(digest),
-        "entries": digest["entries"],
-    }
+    told = {"type": "digest", "period": payload.period, "endsOn": day, "teamId": team, "title": rendering.title(digest)}
+    told |= {"markdown": rendering.markdown(digest), "entries": digest["entries"]}
     name = f"{payload.period}-{day}{f'-{team[:8]}' if team else ''}"
     message = Message(name, team or "all", digest, told)
     for receiver, deliver in channels(ctx.settings):

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 
 from actors.cli import search
 from actors.cli.engine import in_force, task_settings
-from actors.cli.output import Json, ago, answer, database, short, table
+from actors.cli.output import Json, ago, answer, database, named, short, table
 from actors.store import SQL, news
 from actors.store.news import NotFound
 from zeke_jobs.cli.options import argument, option
@@ -57,7 +57,7 @@ def listing(is_json: Json = False) -> None:
     """List the alerts, with counts of sent and waiting stories."""
     with database() as conn:
         rows = SQL.all(conn, "alert_list")
-    columns = {name: name for name in ("name", "query", "chili", "to", "sent", "waiting")}
+    columns = named("name, query, chili, to, sent, waiting")
     table(rows, columns, empty="no alerts; add one: zeke-news alert add NAME QUERY --to RECEIVER", as_json=is_json)
 
 

@@ -14,12 +14,8 @@ _COMMANDS = (
     Command("sources", "sources:app", "Add, list and switch sources, and show their health."),
     Command("site", "engine:app", "Try the rule for a site."),
     Command("stories", "stories:stories", "List stories, the newest first."),
-    Command(
-        "search",
-        "search:search",
-        "Find stories by words, the best first.",
-        {"ignore_unknown_options": True},  # in a query, -word excludes a word
-    ),
+    # In a query, -word excludes a word.
+    Command("search", "search:search", "Find stories by words, the best first.", {"ignore_unknown_options": True}),
     Command("read", "stories:read", "Mark stories as read."),
     Command("star", "stories:star", "Star stories."),
     Command("archive", "stories:archive", "Put stories away; lists leave them out."),

@@ -38,20 +38,15 @@ class CannotRead(ZekeJobsError):
     """A feed or page cannot be read. The error has the reason and the setting to change."""
 
 
-def in_force(conn: Connection) -> Config | None:
-    """Return the configuration in force in the database, or else the jobs.yaml in this folder, or None."""
-    revision = revisions.latest(conn)
-    return _local() if revision is None else revision.config(handlers=False)
+def in_force(conn: Connection, *, here_first: bool = False) -> Config | None:
+    """Return the configuration in force in the database, or else the jobs.yaml in this folder, or else None.
 
-
-def here(conn: Connection) -> Config | None:
-    """Return the jobs.yaml in this folder, or else the configuration in force in the database, or None."""
-    return _local() or in_force(conn)
-
-
-def _local() -> Config | None:
-    path = environment.config_path()
-    return config.load(path, handlers=False) if path.exists() else None
+    With ``here_first``, the jobs.yaml in this folder comes first.
+    """
+    path, revision = environment.config_path(), revisions.latest(conn)
+    if revision is None or (here_first and path.exists()):
+        return config.load(path, handlers=False) if path.exists() else None
+    return revision.config(handlers=False)
 
 
 def service(chosen: Config | None, name: str) -> Any:
@@ -93,7 +88,7 @@ def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json
     """
     address = typed(url)
     with database() as conn:
-        settings = service(here(conn), "engine")
+        settings = service(in_force(conn, here_first=True), "engine")
     if not isinstance(settings, Settings):
         got = type(settings).__name__
         raise ConfigurationError(f"expected services.engine to use actors.engine:Settings, got {got}")

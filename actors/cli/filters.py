@@ -9,8 +9,8 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import Json as Stored
 from pydantic import ValidationError
 
-from actors.cli.engine import here, in_force, task_settings
-from actors.cli.output import Json, answer, database, table
+from actors.cli.engine import in_force, task_settings
+from actors.cli.output import Json, answer, database, named, table
 from actors.sources import filters
 from actors.sources.content import ContentSettings
 from actors.sources.filters import Rules
@@ -58,7 +58,11 @@ def rule(
     made = None if is_test and not action else _rule(action, given)
     with database() as conn:
         if is_test:
-            _show(conn, (("it", made),) if made else filters.named(conn, _of(here(conn))), is_json=is_json)
+            _show(
+                conn,
+                (("it", made),) if made else filters.named(conn, _of(in_force(conn, here_first=True))),
+                is_json=is_json,
+            )
             return
         number = SQL.value(conn, "filter_add", rule=Stored(given))
     answer({"number": number, "rule": given}, f"added filter {number}: {made}", is_json=is_json)
@@ -70,7 +74,7 @@ def listing(is_json: Json = False) -> None:
     with database() as conn:
         rows = [{"name": name, "rule": str(rule)} for name, rule in filters.named(conn, _of(in_force(conn)))]
     empty = "no filters; add one: zeke-news filter add drop --words crypto"
-    table(rows, {"name": "name", "rule": "rule"}, empty=empty, as_json=is_json)
+    table(rows, named("name, rule"), empty=empty, as_json=is_json)
 
 
 @app.command()

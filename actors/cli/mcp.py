@@ -37,14 +37,13 @@ def stories(
     skip: Skip = 0,
 ) -> str:
     """List stories, the newest first: of a source, by a part of its name; of the last hours or days; hot ones; one an event."""
-    given = {"source": source, "since": since, "min-chili": min_chili, "limit": limit}
-    words = [f"--{name}={value}" for name, value in given.items() if value]
-    return _ask("stories", *words, *([f"--{only}"] if only else []), skip=skip)
+    marked = {only: True} if only else {}
+    return _ask("stories", skip, source=source, since=since, min_chili=min_chili, limit=limit, **marked)
 
 
 def story(story: Which, text: Annotated[bool, Field(description="Its text alone.")] = False, skip: Skip = 0) -> str:
     """Show one story in full: analysis, brief, highlights, scores, sources, the same event elsewhere; or its text."""
-    return _ask("story", *(["--text"] if text else []), "--", story, skip=skip)
+    return _ask("story", skip, story, text=text)
 
 
 def search(
@@ -54,8 +53,7 @@ def search(
     skip: Skip = 0,
 ) -> str:
     """Find stories by words, the best first: a "phrase", or, -without, source:NAME, since:7d."""
-    words = [*([f"--like={like}"] if like else []), "--", *([query] if query else [])]
-    return _ask("search", f"--limit={limit}", *words, skip=skip)
+    return _ask("search", skip, *([query] if query else []), like=like, limit=limit)
 
 
 def digest(
@@ -64,17 +62,19 @@ def digest(
     skip: Skip = 0,
 ) -> str:
     """Show the latest digest: the top events of a day or a week."""
-    return _ask("digest", f"--period={period}", *([f"--ends-on={ends_on}"] if ends_on else []), skip=skip)
+    return _ask("digest", skip, period=period, ends_on=ends_on)
 
 
 def why(url: str, skip: Skip = 0) -> str:
     """Explain where an article is, by its address or its story's number: its steps, why it waits or was dropped, its alerts."""
-    return _ask("why", "--", url, skip=skip)
+    return _ask("why", skip, url)
 
 
-def _ask(command: str, *words: str, skip: int) -> str:
+def _ask(command: str, skip: int, *words: str, **options: Any) -> str:
     """Return the answer of a ``zeke-news`` command. Each element of a list is on one line."""
-    answer = _shown(json.loads(output(_MAIN, command, "--json", *words)))
+    given = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value}
+    named = (name if value is True else f"{name}={value}" for name, value in given.items())
+    answer = _shown(json.loads(output(_MAIN, command, "--json", *named, "--", *words)))
     parts = answer if isinstance(answer, list) else [answer]
     said = "\n".join(quoting.visible(json.dumps(part, ensure_ascii=False)) for part in parts)
     more = skip + _MOST

@@ -10,7 +10,7 @@ from psycopg2.extensions import DECIMAL, connection as Connection, new_type, reg
 
 from zeke_jobs.cli.database import choose
 from zeke_jobs.cli.options import flag, option
-from zeke_jobs.cli.output import Console, escape, listing as table, print_json, say
+from zeke_jobs.cli.output import Console, escape, listing as table, named, print_json, say
 from zeke_jobs.core.quoting import visible
 from zeke_jobs.core.wording import span
 from zeke_jobs.postgres import migrate
@@ -21,7 +21,7 @@ _NO_TEAM = "the team of readers without one"
 Json = Annotated[bool, flag("--json", "Print JSON.")]
 Team = Annotated[UUID, option("For this team.", "UUID", envvar="ZEKE_NEWS_TEAM", show_default=_NO_TEAM)]
 
-__all__ = ["Console", "escape", "say", "table", "visible"]
+__all__ = ["Console", "escape", "named", "say", "table", "visible"]
 
 
 def one_of_several() -> None:

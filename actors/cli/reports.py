@@ -1,27 +1,19 @@
 """Runs ``zeke-news digest``, which prints the top events of a day or a week, and ``costs``, which adds up AI calls."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from actors.briefs import rendering
-from actors.cli.output import Json, database, in_json, say, table
+from actors.cli.output import Json, database, in_json, named, say, table
 from actors.store import SQL, news
 from actors.store.news import NotFound
 from zeke_jobs.cli.options import option
 from zeke_jobs.cli.run import usage
 
 _MOST = 50
-_NUMBERS: dict[str, Any] = {
-    "calls": "calls",
-    "cached": "cached",
-    "failed": "failed",
-    "in": "input_tokens",
-    "out": "output_tokens",
-    "US$": lambda row: "?" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}",
-    "unknown": "unknown",
-    "ms": "latency_ms",
-}
+_NUMBERS = named("calls, cached, failed, in=input_tokens, out=output_tokens, US$, unknown, ms=latency_ms")
+_NUMBERS["US$"] = lambda row: "?" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}"
 _day = usage()(date.fromisoformat)
 
 

@@ -9,7 +9,7 @@ import typer
 from actors import waiting
 from actors.cli import adding, managing
 from actors.cli.managing import Which
-from actors.cli.output import Json, ago, answer, console, database, escape, in_json, short, table, tell
+from actors.cli.output import Json, ago, answer, console, database, escape, in_json, named, short, table, tell
 from actors.engine.canonical import site_of
 from actors.outcomes import Outcome
 from actors.store import SQL, news, sources as store
@@ -45,15 +45,9 @@ def listing(
     """List all sources with their health and next check."""
     with database() as conn:
         rows = store.listing(conn, active_only=active)
-    columns = {
-        "id": lambda row: short(row["id"]),
-        "type": "type",
-        "source": _named,
-        "health": _health,
-        "stories": _stories,
-        "next check": _next,
-        "authority": "authority_score",
-    }
+    columns = named("id, type, source, health, stories, next check, authority=authority_score")
+    columns |= {"id": lambda row: short(row["id"]), "source": _named, "health": _health}
+    columns |= {"stories": _stories, "next check": _next}
     empty = "no sources yet; add one: zeke-news sources add https://example.org/"
     table(rows, columns, empty=empty, as_json=is_json)
 

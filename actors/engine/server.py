@@ -59,13 +59,8 @@ class _Handler(BaseHTTPRequestHandler):
             status, told = refused.args
         except EngineError as error:
             status = _STATUS_OF_CODE.get(error.code, 500)
-            told = {
-                "error": str(error),
-                "code": error.code,
-                "transient": error.transient,
-                "retryAfter": error.retry_after,
-                "unreachable": error.is_unreachable,
-            }
+            told = {"error": str(error), "code": error.code, "transient": error.transient}
+            told |= {"retryAfter": error.retry_after, "unreachable": error.is_unreachable}
         self._answer(status, told)
 
     def _found(self) -> Payload:

@@ -124,13 +124,8 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
         SQL.run(tx, "source_describe", source_id=source.id, name=answer.name, url=new_url)
         moved = f"moved to {new_url}" if new_url else None
         SQL.run(tx, "source_health_put", source_id=source.id, status="ok", message=moved)
-        result: dict[str, Any] = {
-            "outcome": "not_modified" if answer.not_modified else "read",
-            "items": len(entries),
-            "new": len(wanted),
-            "edited": len(edited),
-            "backlog": len(backlog),
-        }
+        result: dict[str, Any] = {"outcome": "not_modified" if answer.not_modified else "read", "items": len(entries)}
+        result |= {"new": len(wanted), "edited": len(edited), "backlog": len(backlog)}
         if backfill:
             result |= {"backfilled": len(again), "backlog_left": SQL.value(tx, "items_backlog", source_id=source.id)}
         ctx.complete(result)
@@ -172,12 +167,8 @@ def new_item(entry: ContentItem, source_type: str) -> NewItem:
     """Return an entry as a raw item with the feed's text. A link on a page has no title, because the linked page's is better."""
     is_video = entry.content_type == "video" or source_type == "youtube_channel"
     is_podcast = entry.content_type == "audio" or source_type == "podcast"
-    told: dict[str, Any] = {
-        "description": entry.description,
-        "author": entry.author.name if entry.author else None,
-        "duration": entry.duration,
-        **entry.metadata,
-    }
+    author = entry.author.name if entry.author else None
+    told = {"description": entry.description, "author": author, "duration": entry.duration, **entry.metadata}
     return NewItem(
         external_id=entry.id,
         kind="video" if is_video else "podcast" if is_podcast else "article",

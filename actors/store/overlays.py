@@ -26,14 +26,6 @@ def mark(*texts: str | None) -> str:
     return hashlib.sha256("\x1f".join(text or "" for text in texts).encode()).hexdigest()[:32]
 
 
-def author(note: Mapping[str, Any] | None, *texts: str | None) -> Author:
-    """Return the author of ``texts``: the pipeline, if the hash in the ``note`` that it stored fits the texts."""
-    written = (note or {}).get("written")
-    if written is not None:
-        return "pipeline" if written == mark(*texts) else "person"
-    return "unknown" if any(texts) else "nobody"
-
-
 def kept(author: Author, *, is_asked_for: bool) -> str | None:
     """Return the outcome if an old text stays, or None. A person's text stays, and an unknown author's unless a person asks."""
     if author == "person":
@@ -62,8 +54,11 @@ class Overlay:
         return {"analysis": (self.why_it_matters,), "brief": self.brief, "summary": (self.summary,)}[part]
 
     def author(self, part: Part) -> Author:
-        """Return the author of one part of the overlay."""
-        return author(self.citations.get(part), *self.texts(part))
+        """Return the author of one part: the pipeline, if the hash that it stored fits the part's texts."""
+        texts, written = self.texts(part), (self.citations.get(part) or {}).get("written")
+        if written is not None:
+            return "pipeline" if written == mark(*texts) else "person"
+        return "unknown" if any(texts) else "nobody"
 
 
 def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int]:

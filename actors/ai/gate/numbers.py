@@ -85,6 +85,7 @@ _OUT_OF = re.compile(
 _SHARES = frozenset((*FRACTIONS, *(f"{name}s" for name in FRACTIONS)))
 _PLACES = frozenset({"third", "quarter", "fifth", "tenth"})
 _PART_OF = re.compile(r"\s*(?:of|der|des|du|de|as|that|le|la|less|more|fewer)\b|s\b|[.,;]")
+_ARTICLE = re.compile(r"\b(?:an?|one|ein|un)\s$")
 _HALF_A = re.compile(r"\bhalf (?:an? )?([a-z]+)\b", re.IGNORECASE)
 _AND_A_HALF = re.compile(
     rf"\b(?:(an?|one|{'|'.join(WORDS)}|\d+) )(?:and a half ([a-z]+)|([a-z]+) and a half)\b", re.IGNORECASE
@@ -148,7 +149,11 @@ def _phrases(text: str, words: AbstractSet[str]) -> Iterator[Number]:
         is_half_unit = half_unit is not None and unit_of(half_unit.group(1))[0] not in {"", "%"}
         if is_half_unit or text[: match.start()].endswith("and a "):
             continue
-        if not (han or times) and name.lower() in _PLACES and not _is_part(text, match):
+        # A word such as "third" means a part ("a third of"), or a place ("the third").
+        is_part = _PART_OF.match(text, match.end()) and _ARTICLE.search(
+            text, max(0, match.start() - _SHORT), match.start()
+        )
+        if not (han or times) and name.lower() in _PLACES and not is_part:
             continue
         value = 50.0 if han else FRACTIONS[name.lower()] * (WORDS[times.lower()] if times else 1)
         yield _share(value, match, text)
@@ -157,12 +162,6 @@ def _phrases(text: str, words: AbstractSet[str]) -> Iterator[Number]:
 def _share(value: float, match: re.Match[str], text: str) -> Number:
     bound = _bound(text, match.start()) or "~"
     return Number(((value, "%"),), frozenset(), match.group(), match.start(), bound=bound)
-
-
-def _is_part(text: str, match: re.Match[str]) -> bool:
-    """Return whether a word such as "third" means a part ("a third of") and not a place ("the third")."""
-    ahead = text[max(0, match.start() - _SHORT) : match.start()]
-    return bool(_PART_OF.match(text, match.end()) and re.search(r"\b(?:an?|one|ein|un)\s$", ahead))
 
 
 def _number(text: str, match: re.Match[str]) -> Number:

@@ -23,12 +23,10 @@ from zeke_jobs import Defer, Reject, Retry, Throttled
 _MAX_BYTES = 4 * 1024 * 1024
 _MAX_FILE = 64 * 1024 * 1024
 _FILE_SECONDS = 600.0
-_SPENT_CODES = {
-    "insufficient_quota",
-    "billing_hard_limit_reached",
-    "billing_not_active",
-    "enforced_spend_limit_reached",  # Anthropic sends this code, also with status 429
-}
+# Anthropic sends the last of these codes, also with status 429.
+_SPENT_CODES = frozenset(
+    ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "enforced_spend_limit_reached")
+)
 _BUSY = {httpx.codes.SERVICE_UNAVAILABLE, 529}  # with 529, Anthropic says that it did not process the question
 _RESETS = ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")

@@ -86,7 +86,10 @@ class Embedder:
                 found |= self._vectors({at: asked[at] for at in places}, books)
             return found
         whole, vectors = reply.end(settings, model), self._checked(reply.body["data"])
-        shares = _shares(whole.input_tokens, list(asked.values()))
+        # The tokens of the request are divided among its texts by their lengths.
+        ends_at, tokens = [0, *accumulate(map(len, asked.values()))], whole.input_tokens
+        parts = ((tokens or 0) * end // ends_at[-1] for end in ends_at)
+        shares = [None if tokens is None else end - begin for begin, end in pairwise(parts)]
         for place, (at, used) in enumerate(zip(asked, shares, strict=True)):
             vector = vectors.get(place) or invalid(Retry(reason="the embedding answer has no vector"))
             cost = None if used is None else settings.cost(model, used, 0)
@@ -129,11 +132,3 @@ class Embedder:
             else:
                 found[at] = vector
         return found
-
-
-def _shares(tokens: int | None, texts: Sequence[str]) -> list[int | None]:
-    """Return the tokens of a request, divided among the request's texts by their lengths."""
-    if tokens is None:
-        return [None for _ in texts]
-    ends = [0, *accumulate(len(text) for text in texts)]
-    return [tokens * end // ends[-1] - tokens * begin // ends[-1] for begin, end in pairwise(ends)]
