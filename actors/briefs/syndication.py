@@ -7,14 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree as ET
 
-_ATOM = "http://www.w3.org/2005/Atom"
-_JSON = "https://jsonfeed.org/version/1.1"
 _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, now: datetime) -> str:
     """Return the stories of ``news.stories`` as an Atom feed at the address ``url``. A summary is one-liner and reason."""
-    feed = ET.Element("feed", {"xmlns": _ATOM})
+    feed = ET.Element("feed", {"xmlns": "http://www.w3.org/2005/Atom"})
     _put(feed, "id", url or "urn:zeke-news:stories")
     _put(feed, "title", title)
     _put(feed, "updated", _moment(max((_when(story) for story in stories), default=now)))
@@ -50,7 +48,7 @@ def json_feed(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | No
         }
         for story in stories
     ]
-    feed: dict[str, Any] = {"version": _JSON, "title": title, "feed_url": url}
+    feed: dict[str, Any] = {"version": "https://jsonfeed.org/version/1.1", "title": title, "feed_url": url}
     feed["items"] = [_told(item) for item in items]
     return json.dumps(_told(feed), ensure_ascii=False, indent=2) + "\n"
 

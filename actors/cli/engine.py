@@ -24,7 +24,6 @@ from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 from zeke_jobs.revisions import store as revisions
 
 _DEFAULTS = {"engine": Settings(), "ai": ai.Settings()}
-_PARTS = ("engine", "headers", "cookies", "remove", "text")
 _SETTING = {
     "too_large": "services.engine.feed_bytes in jobs.yaml sets how much is read",
     "timeout": "services.engine.feed_timeout in jobs.yaml sets how long it may take",
@@ -93,7 +92,7 @@ def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json
         got = type(settings).__name__
         raise ConfigurationError(f"expected services.engine to use actors.engine:Settings, got {got}")
     host, rule = settings.rule_for(address)
-    named = [name for name in _PARTS if getattr(rule, name)]
+    named = [name for name in ("engine", "headers", "cookies", "remove", "text") if getattr(rule, name)]
     without = settings.model_copy(update={"sites": {**settings.sites, host: NONE}})
     steps = [{"with": [], **_read(without, address)}]
     steps += [{"with": named, **_read(settings, address)}] if named else []

@@ -22,7 +22,6 @@ from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.cli.run import UsageError
 from zeke_jobs.config import Config, validation
 
-_MOST = 10_000
 _SHOWN = 20
 
 app = typer.Typer(help="Rules that drop items before their page is fetched.", no_args_is_help=True)
@@ -88,7 +87,7 @@ def remove(number: Annotated[int, argument("Its number in `filter list`.", "NUMB
 
 def _show(conn: Connection, rules: Rules, *, is_json: bool) -> None:
     judged = []
-    for row in SQL.all(conn, "items_recent", back=timedelta(days=7), most=_MOST):
+    for row in SQL.all(conn, "items_recent", back=timedelta(days=7), most=10_000):
         body, language, seconds = (row.pop(name) for name in ("text_body", "language_code", "duration_seconds"))
         item = items.of_row(row)
         text = None if body is None else Text(body, body, "page", language=language, duration=seconds)

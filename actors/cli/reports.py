@@ -11,7 +11,6 @@ from actors.store.news import NotFound
 from zeke_jobs.cli.options import option
 from zeke_jobs.cli.run import usage
 
-_MOST = 50
 _NUMBERS = named("calls, cached, failed, in=input_tokens, out=output_tokens, US$, unknown, ms=latency_ms")
 _NUMBERS["US$"] = lambda row: "?" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}"
 _day = usage()(date.fromisoformat)
@@ -49,6 +48,6 @@ def costs(
     since = datetime.now(UTC).date() - timedelta(days=days - 1)
     with database() as conn:
         story_id = None if story is None else news.find_story(conn, story)
-        rows = SQL.all(conn, "ai_costs", by=by, since=since, story_id=story_id, limit=_MOST)
+        rows = SQL.all(conn, "ai_costs", by=by, since=since, story_id=story_id, limit=50)
     empty = f"no AI calls since {since}; the local provider makes none"
     table(rows, {by: "name", **_NUMBERS}, right=tuple(_NUMBERS), empty=empty, as_json=is_json)

@@ -17,7 +17,6 @@ from actors.store.news import NotFound
 from zeke_jobs.cli.options import argument, flag
 from zeke_jobs.cli.output import Console, say
 
-_CODE_LINES = 12
 _PARTS = ("authority", "keywords", "cluster", "freshness")
 _RELEVANCE = ("keyword", "kind", "authority", "freshness")
 
@@ -129,7 +128,7 @@ def _print_highlights(out: Console, highlights: list[Mapping[str, Any]], team: U
         if why:
             lines.append(f"[dim]{escape(why)}[/dim]")
         if each["kind"].startswith("code") and each["quote"]:
-            lines += [f"  [cyan]{escape(line)}[/cyan]" for line in each["quote"].split("\n")[:_CODE_LINES]]
+            lines += [f"  [cyan]{escape(line)}[/cyan]" for line in each["quote"].split("\n")[:12]]
         grid.add_row("-" if score is None else f"{score:.2f}", "\n".join(lines))
     out.print(grid)
 

@@ -18,7 +18,6 @@ from actors.store import SQL, news
 from zeke_jobs.cli.options import argument
 
 _UNFINISHED = {"created", "retry", "active", "failed"}
-_MOST = 20
 _STORY = re.compile(r"#?[0-9]{1,7}|[0-9A-Fa-f]{8}[0-9A-Fa-f-]*")
 _PLAIN = re.compile(r"[A-Za-z0-9/._~-]+")
 _PLAIN_QUERY = re.compile(r"[A-Za-z0-9._=-]+")
@@ -70,7 +69,7 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
     query = max(_PLAIN_QUERY.findall(parts.query), key=len, default="").lower()
     named = {"name": None if story_id else name, "story_id": story_id}
     like = SQL.all(conn, "news_items_like", **named, hosts=sorted(hosts), path=path, query=query)
-    found = [row for row in like if row["is_named"] or _is_same(row, canonical, url)][:_MOST]
+    found = [row for row in like if row["is_named"] or _is_same(row, canonical, url)][:20]
     items = [{**row, **_follow(conn, row)} for row in sorted(found, key=lambda row: row["created_at"], reverse=True)]
     of_site = [] if items or not host else SQL.all(conn, "news_sources_of_host", host=host)
     return {

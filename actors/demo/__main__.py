@@ -38,7 +38,6 @@ _LOOK = 0.15
 _GRACE = 15  # seconds to stop
 _HIGHLIGHTS = 80
 _TAIL = 40  # last lines of the log that a failed run shows
-_LOOPBACK = ["127.0.0.0/8", "::1/128"]
 
 _NEXT = """[bold]What to try next[/]
   export {data}; .nox/demo/bin/zeke-jobs up
@@ -133,7 +132,7 @@ def _configured(folder: Path, *, fetch_from_here: bool) -> Path:
     if not fetch_from_here:
         return real
     settings = yaml.safe_load(real.read_text(encoding="utf-8"))
-    settings["services"]["engine"]["allow_networks"] = _LOOPBACK
+    settings["services"]["engine"]["allow_networks"] = ["127.0.0.0/8", "::1/128"]
     path = folder / "jobs.yaml"
     path.write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path

@@ -17,7 +17,6 @@ _AMP_CACHE = re.compile(
 )
 LONGEST_HOST = 253  # characters of a DNS name (RFC 1035)
 LONGEST_ADDRESS = 8192  # characters; servers refuse longer addresses
-_SAFE_PATH = "/:@!$&'()*+,;=-._~"
 
 
 def split(url: str) -> SplitResult:
@@ -63,7 +62,7 @@ def _host(host: str) -> str:
 
 
 def _path(path: str) -> str:
-    path = quote(unquote(path, errors="surrogateescape"), safe=_SAFE_PATH, errors="surrogateescape")
+    path = quote(unquote(path, errors="surrogateescape"), safe="/:@!$&'()*+,;=-._~", errors="surrogateescape")
     path = re.sub(r"/{2,}", "/", path)
     while (shorter := _AMP_SUFFIX.sub("", path.rstrip("/"))) != path:
         path = shorter

@@ -22,7 +22,6 @@ LONGEST_TEXT = 1_000_000  # characters of an article; the rest is dropped
 LONGEST_FRAGMENT = 200_000  # characters of a feed's text for an item
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # an earlier publication is a default value
 _LONGEST_METADATA = 1_000_000  # characters in JSON
-_LONGEST_MESSAGE = 1000
 _LONGEST_ID = 500
 _LONGEST_DURATION = 31 * 86_400.0  # seconds
 
@@ -88,7 +87,7 @@ class EngineError(Exception):
         is_away: bool = False,
         is_unreachable: bool = False,
     ) -> None:
-        super().__init__(message[:_LONGEST_MESSAGE])
+        super().__init__(message[:1000])
         self.code = one_of(REASONS, code)
         self.transient = "passes" in self.code.traits if transient is None else transient
         self.retry_after = retry_after

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from actors.calendar_names import MONTH_STARTS
 from actors.patterns import patterns
 
-_LONGEST = 120
 _NOON = 12
 _INDIA = timedelta(hours=5, minutes=30)  # IST is India more often than Israel
 
@@ -25,7 +24,7 @@ def read_date(text: str) -> datetime | None:
 
 def _plain(text: str) -> str:
     """Return the text in lower case, without accents, with single spaces."""
-    letters = unicodedata.normalize("NFKD", text[:_LONGEST].casefold())
+    letters = unicodedata.normalize("NFKD", text[:120].casefold())
     bare = "".join(one for one in letters if not unicodedata.combining(one))
     return unicodedata.normalize("NFC", " ".join(bare.split()))
 

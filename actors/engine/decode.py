@@ -8,7 +8,6 @@ from actors.engine.contract import EngineError
 _GZIP = b"\x1f\x8b"
 _EITHER = 32 + zlib.MAX_WBITS  # bits for a header of gzip or zlib, which deflate uses (RFC 9110)
 _MOST_MEMBERS = 100
-_LARGEST = 64 * 1024 * 1024
 
 
 def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
@@ -38,4 +37,4 @@ def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
 
 def unpacked(body: bytes) -> bytes:
     """Return the bytes without gzip compression, because some servers send a compressed file without declaring it."""
-    return decoded([body], "gzip", _LARGEST) if body.startswith(_GZIP) else body
+    return decoded([body], "gzip", 64 * 1024 * 1024) if body.startswith(_GZIP) else body

@@ -23,11 +23,9 @@ from actors.engine.decode import unpacked
 from actors.engine.text import clean, of_the_web, one_line
 from actors.engine.youtube import is_youtube
 
-_MOST_TAGS = 20
 _RSS_1_1, _RSS_1_0 = b"http://purl.org/net/rss1.1#", b"http://purl.org/rss/1.0/"  # feedparser knows only RSS 1.0
 _AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECASE)
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
-_LONGEST_MARKUP = 20_000
 _TAG = re.compile(r"<[/!?]?[A-Za-z][^<>]*>|<!--[^<>]*-->")
 # RSS declares no types. A name in angle brackets is a tag if HTML has this tag, and otherwise text, as in Vec<T>.
 _TAG_OF_HTML = re.compile(
@@ -117,7 +115,7 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
         "enclosure": audio,
         "videoId": video,
         "transcript": _transcript(entry, feed_url),
-        "tags": [one_line(_value(tag, "term"), 100) for tag in (dict.get(entry, "tags") or [])[:_MOST_TAGS]],
+        "tags": [one_line(_value(tag, "term"), 100) for tag in (dict.get(entry, "tags") or [])[:20]],
     }
     return ContentItem(
         id=_value(entry, "id").strip(),
@@ -206,7 +204,7 @@ def _ttl(feed: dict[str, Any]) -> int | None:
 
 def _title(entry: dict[str, Any], key: str, *, typed: bool) -> str:
     """Return the title without markup. If ``typed``, the feed's format (Atom, JSON Feed) declares whether a text is HTML."""
-    line = _value(entry, key)[:_LONGEST_MARKUP]
+    line = _value(entry, key)[:20_000]
     if typed and _is_plain(entry, key):
         return line
     return clean(html.unescape((_TAG if typed else _TAG_OF_HTML).sub("", line)))

@@ -9,8 +9,6 @@ from actors.engine.discovery.addresses import typed
 from actors.engine.text import clean, one_line
 
 LARGEST = 5_000_000  # bytes
-_DEEPEST = 8
-_LONGEST_FOLDER = 100
 
 
 class Listed(NamedTuple):
@@ -49,8 +47,8 @@ def read_opml(data: bytes) -> list[Listed]:
         name = one_line(named.get("title") or named.get("text") or "")
         within = folders.get(outline.getparent(), ())
         if address := typed(named.get("xmlurl", "").partition("#")[0]):
-            found.setdefault(address, Listed(name, address, within[:_DEEPEST]))
-        folders[outline] = within if address or not name else (*within, name[:_LONGEST_FOLDER])
+            found.setdefault(address, Listed(name, address, within[:8]))
+        folders[outline] = within if address or not name else (*within, name[:100])
     return list(found.values())
 
 

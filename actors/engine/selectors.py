@@ -7,12 +7,11 @@ from lxml.html import HtmlElement
 from pydantic import AfterValidator
 
 _LONGEST = 1000
-_BLANK = str.maketrans("\n\t", "  ")
 
 
 def xpath(selector: str) -> str:
     """Return the XPath of a CSS selector. Raises ValueError if the selector is not valid."""
-    if len(selector) > _LONGEST or not selector.translate(_BLANK).isprintable():
+    if len(selector) > _LONGEST or not selector.translate(str.maketrans("\n\t", "  ")).isprintable():
         raise ValueError(f"expected a selector of at most {_LONGEST} printable characters, got {selector[:100]!r}")
     try:
         return HTMLTranslator().css_to_xpath(selector)

@@ -12,7 +12,6 @@ from zeke_jobs import Payload
 
 PORT = 3010
 _LARGEST_REQUEST = 64 * 1024
-_READ_TIMEOUT = 10.0
 _STATUS_OF_CODE = {"invalid_url": 400, "not_found": 404, "gone": 404}
 
 
@@ -41,7 +40,7 @@ class _Refused(Exception):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: EngineServer
-    timeout = _READ_TIMEOUT
+    timeout = 10.0
     server_version = "zeke-engine"
     sys_version = ""
 

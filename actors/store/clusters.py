@@ -9,8 +9,6 @@ from psycopg2.extensions import connection as Connection
 from actors.store import SQL
 from zeke_jobs.postgres.queries import Row
 
-_MOST_CANDIDATES = 50
-
 
 def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:
     """Lock stories and their clusters until the transaction ends. Returns each story's ``id``, ``cluster_id`` and ``title``.
@@ -48,4 +46,4 @@ def sources(conn: Connection, story_id: UUID) -> int:
 
 def candidates(conn: Connection, story_id: UUID, bands: Sequence[int]) -> list[Row]:
     """Return ``story_id`` and ``text`` of stories that share MinHash bands with a story, most shared bands first."""
-    return SQL.named(conn, "story_candidates", story_id=story_id, bands=list(bands), most=_MOST_CANDIDATES)
+    return SQL.named(conn, "story_candidates", story_id=story_id, bands=list(bands), most=50)

@@ -13,7 +13,6 @@ from actors.outcomes import IN_FLIGHT, Outcome
 from actors.store import SQL, sources
 from zeke_jobs.postgres.queries import Row
 
-_LONGEST_DETAIL = 2000
 _AGAIN = sorted(Outcome.having("again"))
 
 
@@ -119,5 +118,5 @@ def decide(
     """Record the outcome and the status of items, and, if the items are tried again, their wait."""
     SQL.run(
         conn, "items_decide", ids=list(ids), outcome=outcome.value, status=outcome.status, story_id=story_id,
-        detail=detail[:_LONGEST_DETAIL] if detail else None, attempts=attempts, is_final=outcome not in IN_FLIGHT, wait=wait,
+        detail=detail[:2000] if detail else None, attempts=attempts, is_final=outcome not in IN_FLIGHT, wait=wait,
     )  # fmt: skip

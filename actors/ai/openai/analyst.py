@@ -27,7 +27,6 @@ from actors.ai.protocol import Analysis, Brief, CallEnd, CallStart, Embedding, P
 if TYPE_CHECKING:
     from actors.store.ai_calls import Ledger
 
-_OWN_LANGUAGE = "the language of the story"
 _AGAIN = (
     "This answer is not taken. Answer again, in the same form, with nothing that the story does not say. The fault:"
 )
@@ -175,7 +174,7 @@ class OpenAIAnalyst(Analyst):
         text, *texts = (material(one, settings.max_input_chars) for one in (story, *others))
 
         def body(nonce: str, *turns: Turn) -> dict[str, Any]:
-            system = instructions.system(language=settings.language or _OWN_LANGUAGE, nonce=nonce)
+            system = instructions.system(language=settings.language or "the language of the story", nonce=nonce)
             if settings.answer_format != "json_schema":
                 system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
             numbered = [f"\n\n{number}.\n{fenced(one, nonce)}" for number, one in enumerate(texts, 1)]

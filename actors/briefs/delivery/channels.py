@@ -25,7 +25,6 @@ from actors.engine.fetch import Fetcher, Limits, refused
 from actors.engine.text import one_line
 from zeke_jobs import Reject, Retry
 
-_AGENT = "zeke-news"
 _LARGEST_ANSWER = 100_000
 _NTFY_TEXT = 3800  # maximum bytes of a text; ntfy makes a file of more than 4096, and refuses JSON of more than 8192
 _NTFY_TITLE = 250  # maximum number of characters in a title
@@ -153,7 +152,7 @@ def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) 
     limits = Limits(0, _LARGEST_ANSWER, receiver.timeout.total_seconds())
     try:
         headers = {"Content-Type": "application/json", **headers}
-        answer = Fetcher(_AGENT, tuple(receiver.allow_networks)).ask(url, body, limits, headers)
+        answer = Fetcher("zeke-news", tuple(receiver.allow_networks)).ask(url, body, limits, headers)
         if not 200 <= answer.status < 300:
             error = refused(answer)
             # A proxy in front of an unreachable receiver may send other error statuses too. Only 410 and a redirect are final.

@@ -20,7 +20,6 @@ _LONGEST_LINE = 100
 _NO_TEXT = frozenset({"script", "style", "title"})
 _OF_ADDRESS = re.compile(r"/(20[012]\d)(?:/([01]?\d)/([0-3]?\d)|-([01]\d)-([0-3]\d))(?!\d)")
 _YEAR = re.compile(r"(?:19|20)\d\d")
-_A_DAY = timedelta(days=1)
 _DATE_ABOVE, _DATE_BELOW, _FAR_BELOW = 15, 20, 60  # elements between the heading and a date
 _MOST_AUTHORS = 10
 _NAME_ABOVE, _NAME_BELOW = 25, 60  # elements between the heading and a name; chosen on one half of WCXB
@@ -96,7 +95,7 @@ def published(
 
 
 def _is_close(moment: datetime, days: set[date]) -> bool:
-    return any(abs(day - moment.date()) <= _A_DAY for day in days)
+    return any(abs(day - moment.date()) <= timedelta(days=1) for day in days)
 
 
 def _read(texts: Iterable[str]) -> list[datetime]:
