@@ -3,6 +3,7 @@
 import codecs
 import re
 import unicodedata
+from importlib.resources import files
 from typing import Any
 
 LANGUAGE_LEAST, LANGUAGE_MOST = 200, 1500
@@ -15,22 +16,9 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 _HEAD = 4096
 _WORD = re.compile(r"\w+")
 _SAMPLE = 32 * 1024
-# These are Python's codecs for the labels of encodings in the WHATWG Encoding Standard, as browsers decode them.
-# Python's other codecs are left out, because some take quadratic time, and some do not decode text.
-_AS_THEY_ARE = (
-    "utf-8 cp866 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-10 iso8859-13 iso8859-14 "
-    "iso8859-15 iso8859-16 koi8-r koi8-u mac-roman mac-cyrillic cp874 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 "
-    "cp1257 cp1258 gb18030 euc_jp iso2022_jp cp932 cp949"
-)
-# If a page's declaration could be read, the page is not UTF-16, even if the page declares UTF-16.
-_AS_OTHERS = (
-    "ascii=cp1252 iso8859-1=cp1252 iso8859-9=cp1254 iso8859-11=cp874 tis-620=cp874 gb2312=gb18030 gbk=gb18030 big5=big5hkscs "
-    "big5hkscs=big5hkscs shift_jis=cp932 euc_kr=cp949 utf-16=utf-8 utf-16-le=utf-8 utf-16-be=utf-8"
-)
-_OF_THE_WEB = {name: name for name in _AS_THEY_ARE.split()} | dict(one.split("=") for one in _AS_OTHERS.split())
-_UNKNOWN_TO_PYTHON = {
-    "iso-8859-8-i": "iso-8859-8", "windows-31j": "cp932", "windows-874": "cp874", "windows-949": "cp949"
-}  # fmt: skip
+_LINES = (files("actors.engine") / "encodings.txt").read_text(encoding="utf-8").splitlines()
+_NAMES = (name.partition("=") for line in _LINES if not line.startswith("#") for name in line.split())
+_OF_THE_WEB = {name: codec or name for name, _, codec in _NAMES}
 _TWICE = re.compile("[\xc2-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}")
 #: This finds quotation marks, dashes and the ellipsis that were encoded twice. Other text has no control character here.
 _ENCODED_TWICE = re.compile("\xe2\x80[\x90-\xa6]")
@@ -86,7 +74,7 @@ def web_codec(label: str) -> str | None:
     """Return the codec that browsers use for an encoding's label, or None if browsers do not know the label."""
     label = label.lower().removeprefix("x-")
     try:
-        return _OF_THE_WEB.get(codecs.lookup(_UNKNOWN_TO_PYTHON.get(label, label)).name)
+        return _OF_THE_WEB.get(label) or _OF_THE_WEB.get(codecs.lookup(label).name)
     except (LookupError, UnicodeError):
         return None
 

@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from importlib.resources import files
 
 from actors.ai.gate.evidence import Evidence, has_capital_nouns, is_unspaced, tokens
 from actors.ai.words import SMALL
@@ -9,16 +10,8 @@ from actors.ai.words import SMALL
 _WORD = re.compile(r"[^\W_](?:[^\W_]|['\u2019.&+#/-](?=[^\W_]))*")
 _OPENS = re.compile(r"(?:^|[.!?:;\u2026]\s*|[\"\u201c\u201e\u00ab\u2018(]\s*|\n)$")
 _KATAKANA = re.compile(r"[\u30a1-\u30fa\u30fc]{3,}|[A-Za-z][A-Za-z0-9-]{2,}")
-_ALIASES = [
-    frozenset(same.split())
-    for same in """us usa american americans america, uk britain british, eu european europe brussels, france french,
-    spain spanish, netherlands dutch, switzerland swiss, denmark danish, poland polish, ceo executive, ai intelligence
-    """.split(",")  # noqa: SIM905
-]
-_KNOWN = frozenset(
-    "i mr mrs ms dr prof ceo cto api apis url os http https json html sql cpu gpu ram ok tv pm am gmbh ag inc ltd co".split()  # noqa: SIM905
-    + "kb mb gb tb kw mw gw kwh mwh hz mhz ghz euro euros".split()  # noqa: SIM905
-)
+_, *_SETS = (files("actors.ai.gate") / "names.txt").read_text(encoding="utf-8").splitlines()
+_KNOWN, *_ALIASES = (frozenset(line.split()) for line in _SETS)
 
 
 def unknown(sentence: str, story: Evidence) -> str | None:

@@ -1,6 +1,7 @@
 """Finds the addresses of feeds by a person's input, by a known site's rules, and by common paths."""
 
 import re
+from importlib.resources import files
 from urllib.parse import urlunsplit
 
 from actors.engine.canonical import split
@@ -13,27 +14,13 @@ _TYPED = (
     (re.compile(r"/?r/(\w{2,30})/?", re.ASCII), r"https://www.reddit.com/r/\1/"),
 )
 _APPLE_ID = re.compile(r"/id(\d{4,15})", re.ASCII)
-_OWNER = (
-    r"github\.com/(?!(?:about|apps|collections|explore|features|login|marketplace|orgs|pricing|settings|sponsors|topics|trending)(?:/|$))"
-    r"([^/]+)"
-)
-_REPOSITORY = rf"{_OWNER}/([^/]+?)(?:\.git)?"
-_KNOWN = tuple(
+_KNOWN = [
     (re.compile(page), feeds)
-    for page, *feeds in (
-        (_OWNER, r"github.com/\1.atom"),
-        (rf"{_REPOSITORY}/tags(?:/.*)?", r"github.com/\1/\2/tags.atom"),
-        (rf"{_REPOSITORY}/(commits(?:/.*)?)", r"github.com/\1/\2/\3.atom"),
-        (rf"{_REPOSITORY}(?:/.*)?", r"github.com/\1/\2/releases.atom"),
-        (r"gitlab\.com/([^/]+/.+?)(?:/-/.*)?", r"gitlab.com/\1/-/releases.atom", r"gitlab.com/\1/-/tags?format=atom"),
-        (r"codeberg\.org/([^/]+/[^/]+)(?:/.*)?", r"codeberg.org/\1/releases.rss"),
-        (r"(?:old\.|new\.)?reddit\.com/r/([^/]+)(?:/.*)?", r"www.reddit.com/r/\1/.rss"),
-        (r"(?:old\.|new\.)?reddit\.com/u(?:ser)?/([^/]+)(?:/.*)?", r"www.reddit.com/user/\1/.rss"),
-        (r"bsky\.app/profile/([^/]+)", r"bsky.app/profile/\1/rss"),
-        (r"medium\.com/(?!feed(?:/|$))([^/]+)(?:/.*)?", r"medium.com/feed/\1"),
+    for page, *feeds in map(
+        str.split, (files("actors.engine.discovery") / "sites.txt").read_text(encoding="utf-8").splitlines()
     )
-)
-"""Pages of known sites, by host and path, and the addresses of their feeds, the best first."""
+    if page != "#"
+]
 _WELL_KNOWN = ("feed", "rss", "feed.xml", "rss.xml", "atom.xml", "index.xml", "feed.json", ".rss")
 LOOKUP = "https://itunes.apple.com/lookup?entity=podcast&id="  # Apple's podcast directory
 
