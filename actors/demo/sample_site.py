@@ -5,7 +5,6 @@ import threading
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -16,32 +15,19 @@ from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
 
+from zeke_jobs.postgres.queries import Row
+
 _FOLDER = files("actors.demo") / "site"
 _RELATED = 4  # links below each article
 
 
-@dataclass(frozen=True)
-class Entry:
-    """Describes one entry of a feed. ``age`` is in hours. If an entry is ``missing``, a request for its page gets 404."""
+def entries() -> list[Row]:
+    """Return the entries of both feeds, in the order of the file that lists them.
 
-    publication: str
-    slug: str
-    title: str
-    author: str
-    topic: str
-    age: int
-    summary: str
-    missing: bool = False
-
-    @property
-    def path(self) -> str:
-        """Return the path of the entry's page."""
-        return f"/{self.publication}/{self.slug}"
-
-
-def entries() -> list[Entry]:
-    """Return the entries of both feeds, in the order of the file that lists them."""
-    return [Entry(**row) for row in tomllib.loads(_read("catalogue.toml"))["entry"]]
+    ``age`` is in hours. If an entry is ``missing``, a request for the page at its ``path`` gets 404.
+    """
+    rows = tomllib.loads(_read("catalogue.toml"))["entry"]
+    return [Row(**{"missing": False, **row, "path": f"/{row['publication']}/{row['slug']}"}) for row in rows]
 
 
 def render(base_url: str, now: datetime) -> dict[str, str]:
@@ -51,20 +37,16 @@ def render(base_url: str, now: datetime) -> dict[str, str]:
         own = sorted((one for one in entries() if one.publication == row["slug"]), key=lambda one: one.age)
         home = f"/{row['slug']}/"
         site = {
-            **_texts(publication=row["name"], tagline=row["tagline"]),
-            **_moments("updated", now, own[0].age),
             "home": base_url + home,
             "feed": f"{base_url}{home}{row['feed']}",
+            **_moments("updated", now, own[0].age),
         }
+        site |= _texts(publication=row["name"], tagline=row["tagline"])
         items = []
         for entry in own:
-            told = {
-                **site,
-                **_texts(title=entry.title, author=entry.author, topic=entry.topic, summary=entry.summary),
-                **_moments("published", now, entry.age),
-                "url": base_url + entry.path,
-                "id": f"urn:sample:{row['slug']}:{entry.slug}",
-            }
+            told = {**site, "url": base_url + entry.path, "id": f"urn:sample:{row['slug']}:{entry.slug}"}
+            told |= _texts(title=entry.title, author=entry.author, topic=entry.topic, summary=entry.summary)
+            told |= _moments("published", now, entry.age)
             items.append(_filled(f"{row['format']}_entry.xml", told).strip())
             if not entry.missing:
                 others = [other for other in own if other is not entry][:_RELATED]

@@ -60,22 +60,18 @@ class Readers:
             answer, found = self._once(question, is_fresh=True)
         if answer.keys() == {"last"}:
             return found
-        raise self._failure(about, answer)
-
-    def _failure(self, about: str, answer: dict[str, Any]) -> EngineError:
-        died = answer.get("died", 0)
         if "code" in answer:
-            return EngineError(answer["code"], str(answer.get("message")))
+            raise EngineError(answer["code"], str(answer.get("message")))
+        died = answer.get("died", 0)
         if died in (None, -Signals.SIGKILL):
             why = "its reader was killed twice, by nothing of its own, as where memory is short"
-            return EngineError("engine_failed", f"{about} is not read: {why}")
+            raise EngineError("engine_failed", f"{about} is not read: {why}")
+        why = answer.get("failed") or f"it takes too much {answer.get('exceeded')}"
         if died == -Signals.SIGPROF:
             why = f"it takes more than {self._limits.cpu} s of CPU"
         elif died:
             why = f"it ended two readers ({Signals(-died).name if died < 0 else f'status {died}'})"
-        else:
-            why = answer.get("failed") or f"it takes too much {answer.get('exceeded')}"
-        return EngineError("unreadable", f"{about} cannot be read: {why}")
+        raise EngineError("unreadable", f"{about} cannot be read: {why}")
 
     def _once(self, question: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
         """Return the answer and how the reader ``died``: by a signal (negative), with an exit status, or not known (None)."""
