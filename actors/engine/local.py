@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -99,8 +99,14 @@ class LocalEngine:
             source = ContentSource(id=url, url=url, last_checked=now, items=[], not_modified=True)
         else:
             source = self._read(answer, address)
-        wait = _asked_to_wait(answer.headers, source.metadata.get("ttlMinutes"), now)
-        return source.model_copy(update={"next_check_at": wait, **served})
+        # The next check is at the latest time for which ``ttl``, ``max-age`` or ``Expires`` asks.
+        wait = timedelta(minutes=source.metadata.get("ttlMinutes") or 0)
+        if match := _MAX_AGE.search(answer.headers.get("cache-control", "").lower()):
+            wait = max(wait, timedelta(seconds=int(match.group(1))))
+        elif (expires := read_date(answer.headers.get("expires", ""))) is not None:  # servers also send "0" and "-1"
+            wait = max(wait, expires - now)
+        check = now + min(wait, timedelta(days=30)) if wait > timedelta(0) else None
+        return source.model_copy(update={"next_check_at": check, **served})
 
     def discover(self, text: str) -> Found:
         if is_mailbox(text):
@@ -201,14 +207,3 @@ class LocalEngine:
         most = settings.feed_bytes if is_feed else settings.page_bytes
         seconds = (settings.feed_timeout if is_feed else settings.page_timeout).total_seconds()
         return Limits(most, most + _HEADERS_AND_REDIRECTS, seconds, settings.redirects, content_types)
-
-
-def _asked_to_wait(headers: Mapping[str, str], ttl_minutes: int | None, now: datetime) -> datetime | None:
-    """Return the latest time for which ``ttl``, ``max-age`` or ``Expires`` asks."""
-    waits = [timedelta(minutes=ttl_minutes or 0)]
-    if match := _MAX_AGE.search(headers.get("cache-control", "").lower()):
-        waits.append(timedelta(seconds=int(match.group(1))))
-    elif (expires := read_date(headers.get("expires", ""))) is not None:  # servers also send "0" and "-1"
-        waits.append(expires - now)
-    longest = max(waits)
-    return now + min(longest, timedelta(days=30)) if longest > timedelta(0) else None
