@@ -15,7 +15,7 @@ def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, n
     feed = ET.Element("feed", {"xmlns": "http://www.w3.org/2005/Atom"})
     _put(feed, "id", url or "urn:zeke-news:stories")
     _put(feed, "title", title)
-    _put(feed, "updated", _moment(max((_when(story) for story in stories), default=now)))
+    _put(feed, "updated", max(map(_when, stories), default=_moment(now)))
     ET.SubElement(ET.SubElement(feed, "author"), "name").text = _fit(title)
     if url:
         ET.SubElement(feed, "link", rel="self", type="application/atom+xml", href=_fit(url))
@@ -25,8 +25,8 @@ def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, n
         _put(entry, "title", story["title"] or "(no title)")
         if story["url"]:
             ET.SubElement(entry, "link", rel="alternate", href=_fit(story["url"]))
-        _put(entry, "updated", _moment(_when(story)))
-        _put(entry, "published", _moment(_when(story)))
+        _put(entry, "updated", _when(story))
+        _put(entry, "published", _when(story))
         if said := _said(story):
             _put(entry, "summary", said)
         if story["source"]:
@@ -43,7 +43,7 @@ def json_feed(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | No
             "url": story["url"] or None,
             "title": story["title"] or "(no title)",
             "content_text": _said(story) or story["title"] or "",
-            "date_published": _moment(_when(story)),
+            "date_published": _when(story),
             "authors": [{"name": story["source"]}] if story["source"] else None,
         }
         for story in stories
@@ -61,9 +61,8 @@ def _said(story: Mapping[str, Any]) -> str:
     return "\n\n".join(part for part in (story["one_liner"], story["why_it_matters"]) if part)
 
 
-def _when(story: Mapping[str, Any]) -> datetime:
-    moment: datetime = story["published_at"] or story["created_at"]
-    return moment
+def _when(story: Mapping[str, Any]) -> str:
+    return _moment(story["published_at"] or story["created_at"])
 
 
 def _moment(moment: datetime) -> str:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -33,28 +32,22 @@ NOBODY = UUID(int=0)
 """The team of a person who named no team; its marks and interests count for teams without their own."""
 
 
-def stories(
-    conn: Connection,
-    *,
-    limit: int = 30,
-    sources: list[UUID] | None = None,
-    since: datetime | None = None,
-    min_chili: float | None = None,
-    analysis_state: str | None = None,
-    leads: bool = False,
-    team: UUID = NOBODY,
-    state: Literal["unread", "read", "archived"] | None = None,
-    starred: bool = False,
-) -> list[Row]:
-    """Return at most ``limit`` stories, newest first, with their ``state`` and star for a team.
+_ASKED: dict[str, Any] = {"limit": 30, "sources": None, "since": None, "min_chili": None, "analysis_state": None}
+_ASKED |= {"leads": False, "team": NOBODY}
 
-    ``since`` is the earliest time of publication, or, for an undated story, of discovery. With ``leads``, only the leading story
-    of each cluster is returned. If ``state`` is None, archived stories are left out. A story without a stored state is unread.
+
+def stories(
+    conn: Connection, *, state: Literal["unread", "read", "archived"] | None = None, starred: bool = False, **asked: Any
+) -> list[Row]:
+    """Return at most ``limit`` stories (30), newest first, with their ``state`` and star for a team.
+
+    Other filters are ``sources`` (ids), ``since``, ``min_chili``, ``analysis_state``, ``leads`` and ``team``. ``since`` is the
+    earliest time of publication, or, for an undated story, of discovery. With ``leads``, only the leading story of each cluster
+    is returned. If ``state`` is None, archived stories are left out. A story without a stored state is unread.
     """
-    asked: dict[str, Any] = {"sources": sources, "since": since, "min_chili": min_chili, "leads": leads}
-    asked |= {"analysis_state": analysis_state, "team": team, "limit": limit}
+    asked = _ASKED | asked
     with by_index(conn):
-        ids = _few(conn, team, state, starred=starred, min_chili=min_chili)
+        ids = _few(conn, asked["team"], state, starred=starred, min_chili=asked["min_chili"])
         return SQL.all(conn, "news_stories", **asked, ids=ids, left_out=_LEFT_OUT[state])
 
 
@@ -94,9 +87,8 @@ def search(conn: Connection, words: str, *, limit: int = 20, ranked: int = RANKE
 
 def lines(conn: Connection, found: Sequence[Row]) -> list[Row]:
     """Return the stories with the ids of the rows ``found``, in their order, each with the fields of its row."""
-    none = dict.fromkeys(("sources", "since", "min_chili", "analysis_state", "leads"))
     ids = [row["id"] for row in found]
-    rows = SQL.all(conn, "news_stories", **none, ids=ids, limit=len(ids), team=NOBODY, left_out=[])
+    rows = SQL.all(conn, "news_stories", **_ASKED | {"limit": len(ids)}, ids=ids, left_out=[])
     known = {row["id"]: row for row in rows}
     return [{**known[row["id"]], **row} for row in found if row["id"] in known]
 
