@@ -208,7 +208,7 @@ def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> C
 
 
 def _newest(feed: ContentSource) -> list[Any]:
-    dated = [item for item in feed.items or [] if item.published_at is not None]
+    dated: list[Any] = [item for item in feed.items or [] if item.published_at is not None]
     return (sorted(dated, key=lambda item: item.published_at, reverse=True) or list(feed.items or []))[:_SHOWN]
 
 

@@ -45,7 +45,7 @@ def _decoded(body: bytes, content_type: str) -> str:
     found = (pattern.search(body[:_HEAD]) for pattern in (_XML_ENCODING, _META_CHARSET))
     labels = [header.group(1)] if header else []
     labels.extend(match.group(1).decode("ascii", "replace") for match in found if match)
-    declared = [name for label in labels if (name := web_codec(label))]
+    declared = [codec for label in labels if (codec := web_codec(label))]
     for name in declared:
         try:
             return body.decode(name)

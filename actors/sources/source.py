@@ -50,8 +50,9 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
         return {"outcome": "no_such_source"}
     is_early = payload.reason == "schedule" and not source.is_due
     if source.is_active and not source.url:
-        result = {"outcome": "invalid_url", "detail": "the source has no address"}
-        return _unread(ctx, source, source.polling, ctx.settings.rhythm.longest, ": ".join(result.values()), result)
+        problem, wait = "the source has no address", ctx.settings.rhythm.longest
+        result: dict[str, Any] = {"outcome": "invalid_url", "detail": problem}
+        return _unread(ctx, source, source.polling, wait, f"invalid_url: {problem}", result)
     if is_early or not source.is_active:
         result = {"outcome": "not_due" if source.is_active else "inactive"}
         with ctx.transaction() as tx:
