@@ -78,14 +78,8 @@ def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict
             topics.append(([story], mine))
     titles = {entry["story_id"]: entry["title"] for entry in entries}
     named = {one: _name(titles[some[0]], common) for some, common in topics if len(some) > 1 for one in some}
-    return [
-        {
-            **{name: value for name, value in entry.items() if name != "highlights"},
-            "topic": named.get(entry["story_id"]),
-            "said": _said(entry),
-        }
-        for entry in entries
-    ]
+    made = [{**entry, "topic": named.get(entry["story_id"]), "said": _said(entry)} for entry in entries]
+    return [{name: value for name, value in entry.items() if name != "highlights"} for entry in made]
 
 
 def _words(title: str | None) -> set[str]:

@@ -7,7 +7,7 @@ import typer
 from psycopg2.extensions import connection as Connection
 
 from actors import ai
-from actors.cli.output import Json, answer, database, one_of_several
+from actors.cli.output import Json, answer, database
 from actors.engine import Settings
 from actors.engine.contract import EngineError
 from actors.engine.discovery.addresses import typed
@@ -76,7 +76,8 @@ def cannot_read(url: str, error: EngineError) -> CannotRead:
 
 
 _HELP = "Rules for sites, in services.engine.sites of jobs.yaml."
-app = typer.Typer(help=_HELP, no_args_is_help=True, callback=one_of_several)
+# Without a callback, typer would drop the name of a single command.
+app = typer.Typer(help=_HELP, no_args_is_help=True, callback=lambda: None)
 
 
 @app.command("test", short_help="Show what the rule of a site gives.")

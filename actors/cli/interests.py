@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection
 from pydantic import ValidationError
 
 from actors.cli.engine import in_force, task_settings
-from actors.cli.output import Json, Team, answer, database, one_of_several
+from actors.cli.output import Json, Team, answer, database
 from actors.insights.events import EventSettings
 from actors.insights.interests import Interest, Interests
 from actors.insights.suggesting import propose
@@ -22,7 +22,8 @@ from zeke_jobs.revisions import applying, overrides
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import dispatch
 
-app = typer.Typer(help="Words and examples that raise or lower scores.", no_args_is_help=True, callback=one_of_several)
+# Without a callback, typer would drop the name of a single command.
+app = typer.Typer(help="Words and examples that raise or lower scores.", no_args_is_help=True, callback=lambda: None)
 
 
 @app.command(short_help="Propose interests by what was read and archived.")

@@ -98,7 +98,7 @@ def merge(
         if old == new:
             raise typer.BadParameter("expected two sources, got the same one twice", param_hint="INTO")
         with transaction(conn):
-            moved = store.merge(conn, old, new)
+            moved = store.remove(conn, old, into=new)
     said = f"{source}: {moved} items moved to {into}; the source is removed"
     answer({"removed": old, "into": new, "items": moved}, said, is_json=is_json)
 

@@ -24,10 +24,6 @@ Team = Annotated[UUID, option("For this team.", "UUID", envvar="ZEKE_NEWS_TEAM",
 __all__ = ["Console", "escape", "named", "say", "table", "visible"]
 
 
-def one_of_several() -> None:
-    """Let a group with a single command keep the command's name, which typer would drop without a callback."""
-
-
 @contextmanager
 def database() -> Iterator[Connection]:
     """Connect to ``DATABASE_URL``, or to the server that ``zeke-jobs up`` runs in this folder. Decimals become floats."""

@@ -115,11 +115,8 @@ def parse(arguments: list[str], now: datetime) -> Query:
     parts = _PART.findall(text)
     moments = [_moment(value.strip('"'), now) for name, value in parts if name == "since"]
     words = _UNSPACED.sub(lambda match: f'"{match[1]}"' if match[1] else match[0], _PART.sub(" ", text))
-    return Query(
-        words=words.strip(),
-        sources=tuple(value.strip('"') for name, value in parts if name == "source"),
-        since=max(moments, default=None),
-    )
+    sources = tuple(value.strip('"') for name, value in parts if name == "source")
+    return Query(words.strip(), sources, max(moments, default=None))
 
 
 def _moment(text: str, now: datetime) -> datetime:

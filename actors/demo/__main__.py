@@ -106,7 +106,11 @@ def _run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
                 say("sent", "ingest-pull")
                 with console.status("working"):
                     is_done = _is_done(conn, process, _SAMPLE_LIMIT if is_here else _FEEDS_LIMIT)
-                found = _results(conn)
+                rows, stories = sources.listing(conn), news.stories(conn, limit=10_000)
+                outcomes = sum((Counter(row["articles"]) for row in rows), Counter[str]())
+                full = [news.story(conn, story["id"]) or {} for story in stories]
+                highlights = [each for story in full for each in story["highlights"]]
+                found = Results(sum(row["status"] == "ok" for row in rows), outcomes, stories, highlights)
                 made = checks(found, feeds, show(console, found), is_done=is_done)
         failed = broken(made)
         told = (
@@ -159,13 +163,6 @@ def _is_done(conn: Connection, process: "subprocess.Popen[bytes]", limit: float)
             return False
         time.sleep(_LOOK)
     return not any(jobs(status="failed", limit=1, connection=conn))
-
-
-def _results(conn: Connection) -> Results:
-    rows, stories = sources.listing(conn), news.stories(conn, limit=10_000)
-    outcomes = sum((Counter(row["articles"]) for row in rows), Counter[str]())
-    highlights = [each for story in stories for each in (news.story(conn, story["id"]) or {})["highlights"]]
-    return Results(sum(row["status"] == "ok" for row in rows), outcomes, stories, highlights)
 
 
 def show(console: Console, found: Results) -> dict[str, int]:

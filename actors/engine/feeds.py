@@ -56,6 +56,7 @@ def read_feed(
         reason = one_line(str(parsed.get("bozo_exception", "no entries")), 200)
         raise EngineError("not_a_feed", f"{url} is not a feed: {reason}")
     items = _identified([_item(entry, url, now, typed=typed) for entry in entries])
+    about = {"link": _value(feed, "link")[:LONGEST_ADDRESS], "language": _value(feed, "language")[:100]}
     podcast = sum(item.content_type == "audio" for item in items) * 2 > len(items)
     return ContentSource(
         id=url,
@@ -63,12 +64,7 @@ def read_feed(
         description=one_line(_title(feed, "subtitle", typed=typed), 2000),
         url=url,
         source_type="youtube" if is_youtube(url) else "podcast" if podcast else "rss",
-        metadata={
-            "link": _value(feed, "link")[:LONGEST_ADDRESS],
-            "language": _value(feed, "language")[:100],
-            "format": version,
-            "ttlMinutes": _ttl(feed),
-        },
+        metadata={**about, "format": version, "ttlMinutes": _ttl(feed)},
         last_checked=now,
         items=items,
     )

@@ -74,18 +74,10 @@ class _Filing:
             return Filed(Outcome.DUPLICATE, story_id, is_news=False)
         # If two different texts declare one address, the site does not distinguish its pages.
         address = None if rivals else self._canonical()
-        new: UUID = SQL.value(
-            tx,
-            "story_add",
-            content_id=self._put(text.title),
-            title=text.title,
-            published_at=text.published_at,
-            source_id=self.item.source_id,
-            kind=_STORY_KINDS.get(self.item.kind, "article"),
-            url=address or text.url or self.item.url,
-            keys=[*certain, *believed],
-            bands=self.bands,
-        )
+        told = {"title": text.title, "published_at": text.published_at, "source_id": self.item.source_id}
+        told |= {"kind": _STORY_KINDS.get(self.item.kind, "article"), "url": address or text.url or self.item.url}
+        told |= {"keys": [*certain, *believed], "bands": self.bands, "content_id": self._put(text.title)}
+        new: UUID = SQL.value(tx, "story_add", **told)
         self._unite(new)
         return Filed(Outcome.STORED, new, is_news=True)
 

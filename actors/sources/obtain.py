@@ -161,17 +161,9 @@ def _told(item: Item, least: int) -> tuple[Text | None, Missing | None]:
 
 
 def _with_text(item: Item, text: str, markdown: str, origin: str) -> Text:
-    return Text(
-        text=text,
-        markdown=markdown,
-        origin=origin,
-        title=item.title or one_line(text.split("\n", 1)[0], 120),
-        url=item.url,
-        language=text_language(text),
-        author=item.metadata.get("author"),
-        published_at=item.published_at,
-        duration=_duration(item),
-    )
+    title, author = item.title or one_line(text.split("\n", 1)[0], 120), item.metadata.get("author")
+    told = Text(text, markdown, origin, title, item.url, author=author, published_at=item.published_at)
+    return replace(told, language=text_language(text), duration=_duration(item))
 
 
 def _duration(item: Item) -> float | None:

@@ -97,11 +97,8 @@ def _fault(item: UploadItem) -> tuple[Outcome, str] | None:
 
 def _new_item(item: UploadItem, uploaded_by: str | None) -> NewItem:
     # The uploaded fields are stored separately, so that they are not mistaken for a feed's metadata.
-    told = {
-        "text": clean(item.text)[:LONGEST_TEXT] if item.text else None,
-        "uploaded_by": uploaded_by,
-        "upload": bounded_metadata(item.metadata) or None,
-    }
+    text = clean(item.text)[:LONGEST_TEXT] if item.text else None
+    told = {"text": text, "uploaded_by": uploaded_by, "upload": bounded_metadata(item.metadata) or None}
     return NewItem(
         external_id=short_identity(clean(item.external_id)),
         title=one_line(item.title) if item.title else None,

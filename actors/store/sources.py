@@ -1,7 +1,6 @@
 """Stores sources, their polling and health, and changes them together with the rows that depend on them."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -85,27 +84,20 @@ def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedel
     SQL.run(conn, "source_polled", source_id=source_id, wait=wait, interval_seconds=seconds, **vars(polling))
 
 
-def remove(tx: Connection, source_id: UUID) -> None:
-    """Remove a source with its items and stories. A story that other sources report too stays with those sources."""
-    with _ending(tx, source_id, source_id):
-        SQL.run(tx, "source_bequeath", source_id=source_id)
+def remove(tx: Connection, source_id: UUID, *, into: UUID | None = None) -> int:
+    """Remove a source, and choose the leading stories of its events again. Returns the number of moved items.
 
-
-def merge(tx: Connection, source_id: UUID, into: UUID) -> int:
-    """Move all items and stories of a source to the source ``into``, and remove it. Returns the number of moved items."""
-    with _ending(tx, source_id, source_id, into):
-        moved: int = SQL.value(tx, "source_merge", source_id=source_id, into=into)
-    return moved
-
-
-@contextmanager
-def _ending(tx: Connection, source_id: UUID, *locked: UUID) -> Iterator[None]:
-    """Lock sources, remove the source after the block, and choose the leading stories of its events again."""
-    for one in sorted(locked):
+    All its items and stories move to the source ``into``. Without ``into``, they are removed, but a story that other sources
+    report too stays with those sources.
+    """
+    for one in sorted({source_id, into or source_id}):
         SQL.one(tx, "source_lock", source_id=one)
     events = sorted(row["id"] for row in SQL.all(tx, "source_clusters", source_id=source_id))
-    yield
+    if into is None:
+        SQL.run(tx, "source_bequeath", source_id=source_id)
+    moved = 0 if into is None else int(SQL.value(tx, "source_merge", source_id=source_id, into=into))
     SQL.run(tx, "source_remove", source_id=source_id)
     for event in events:
         SQL.run(tx, "cluster_lead", cluster_id=event)
     SQL.run(tx, "clusters_drop_empty", ids=events)
+    return moved
