@@ -118,11 +118,7 @@ def is_bold(block: Block) -> bool:
 
 
 def _kind(line: str) -> BlockKind:
-    if _ITEM.match(line):
-        return "item"
-    if _TABLE.match(line):
-        return "table"
-    return "paragraph"
+    return "item" if _ITEM.match(line) else "table" if _TABLE.match(line) else "paragraph"
 
 
 def _continues(kind: BlockKind, line: str) -> bool:

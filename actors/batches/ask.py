@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.ai.local import Analyst
 from actors.ai.openai.batches import Batches
-from actors.ai.openai.client import CallFailed
+from actors.ai.openai.client import CallFailed, Reply
 from actors.schema import AskBatch
 from actors.store import SQL, ai_calls
 from zeke_jobs import Context, Reject
@@ -36,7 +36,11 @@ def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
     with ctx.transaction() as tx:
         for one in asked:
             answer = answers.get(str(one["id"]), why)
-            end = None if provider is None or isinstance(answer, str) else provider.end(one["model"], answer)
+            end = (
+                None
+                if provider is None or isinstance(answer, str)
+                else Reply(answer).end(provider.settings, one["model"])
+            )
             replies += end is not None
             ai_calls.answer(tx, one["id"], answer, end)
         output = {"outcome": "answered" if asked else "nothing_to_ask", "asked": len(asked), "answered": replies}

@@ -9,7 +9,7 @@ import typer
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from actors.cli.engine import cannot_read, in_force, service, task_settings
+from actors.cli.engine import CannotRead, in_force, service, task_settings
 from actors.cli.managing import NO_WORKER, send_reads
 from actors.cli.output import Json, ago, answer, console, database, escape, in_json, say, short, tell
 from actors.engine.contract import ContentSource, EngineError
@@ -24,6 +24,13 @@ from zeke_jobs.cli.options import argument, flag, option
 from zeke_jobs.errors import UnknownTask
 
 _SHOWN = 5
+_SETTING = {
+    "too_large": "services.engine.feed_bytes in jobs.yaml sets how much is read",
+    "timeout": "services.engine.feed_timeout in jobs.yaml sets how long it may take",
+    "too_many_redirects": "services.engine.redirects in jobs.yaml sets how many are followed",
+    "forbidden": "some sites let readers in that say who they are: services.engine.contact in jobs.yaml",
+    "rate_limited": "the site asks for patience; try again later",
+}
 
 Url = Annotated[
     str, argument("A feed or any page of the site; a channel, profile, repository, podcast, r/name.", "URL")
@@ -157,7 +164,11 @@ def _discover(conn: Connection, url: str) -> list[ContentSource]:
     try:
         return list(service(in_force(conn), "engine").open().discover(url).feeds)
     except EngineError as error:
-        raise cannot_read(typed(url), error) from error
+        address = typed(url)
+        setting = None if address.startswith("imap:") else _SETTING.get(error.code)
+        if "services.engine." in str(error):
+            setting = "zeke-jobs apply puts a changed jobs.yaml in force"
+        raise CannotRead(f"{address} cannot be read: {error}" + (f"\n  help: {setting}" if setting else "")) from error
 
 
 def _unread(address: str) -> ContentSource:

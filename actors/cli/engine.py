@@ -24,13 +24,6 @@ from zeke_jobs.errors import ConfigurationError, ZekeJobsError
 from zeke_jobs.revisions import store as revisions
 
 _DEFAULTS = {"engine": Settings(), "ai": ai.Settings()}
-_SETTING = {
-    "too_large": "services.engine.feed_bytes in jobs.yaml sets how much is read",
-    "timeout": "services.engine.feed_timeout in jobs.yaml sets how long it may take",
-    "too_many_redirects": "services.engine.redirects in jobs.yaml sets how many are followed",
-    "forbidden": "some sites let readers in that say who they are: services.engine.contact in jobs.yaml",
-    "rate_limited": "the site asks for patience; try again later",
-}
 
 
 class CannotRead(ZekeJobsError):
@@ -65,14 +58,6 @@ def task_settings(chosen: Config | None, task: str) -> dict[str, Any]:
     known = None if chosen is None else chosen.tasks.get(task)
     filled: dict[str, Any] = {} if known is None else Substitution(dict(known.settings or {})).value
     return filled
-
-
-def cannot_read(url: str, error: EngineError) -> CannotRead:
-    """Return an error that tells a person why an address gives no feed, and what to change."""
-    setting = None if url.startswith("imap:") else _SETTING.get(error.code)
-    if "services.engine." in str(error):
-        setting = "zeke-jobs apply puts a changed jobs.yaml in force"
-    return CannotRead(f"{url} cannot be read: {error}" + (f"\n  help: {setting}" if setting else ""))
 
 
 _HELP = "Rules for sites, in services.engine.sites of jobs.yaml."

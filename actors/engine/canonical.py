@@ -48,7 +48,11 @@ def canonical_url(url: str) -> str:
         if not _TRACKING.fullmatch(name) and (name.lower(), value.lower()) not in _FEED_PARTNER
     ]
     query = urlencode(sorted(pairs), errors="surrogateescape")
-    return urlunsplit(("https", host, _path(parts.path), query, ""))
+    path = quote(unquote(parts.path, errors="surrogateescape"), safe="/:@!$&'()*+,;=-._~", errors="surrogateescape")
+    path = re.sub(r"/{2,}", "/", path)
+    while (shorter := _AMP_SUFFIX.sub("", path.rstrip("/"))) != path:
+        path = shorter
+    return urlunsplit(("https", host, path or "/", query, ""))
 
 
 def _host(host: str) -> str:
@@ -59,14 +63,6 @@ def _host(host: str) -> str:
     while (shorter := _MOBILE.sub("", host)) != host:
         host = shorter
     return host
-
-
-def _path(path: str) -> str:
-    path = quote(unquote(path, errors="surrogateescape"), safe="/:@!$&'()*+,;=-._~", errors="surrogateescape")
-    path = re.sub(r"/{2,}", "/", path)
-    while (shorter := _AMP_SUFFIX.sub("", path.rstrip("/"))) != path:
-        path = shorter
-    return path or "/"
 
 
 def is_web(url: str) -> bool:

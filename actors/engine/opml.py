@@ -58,15 +58,11 @@ def write_opml(feeds: Iterable[Listed]) -> bytes:
     ET.SubElement(ET.SubElement(root, "head"), "title").text = "Sources"
     outlines: dict[tuple[str, ...], ET.Element] = {(): ET.SubElement(root, "body")}
     for feed in feeds:
+        for path in (feed.folder[:depth] for depth in range(1, len(feed.folder) + 1)):
+            if path not in outlines:
+                name = clean(path[-1])
+                outlines[path] = ET.SubElement(outlines[path[:-1]], "outline", text=name, title=name)
         text = clean(feed.name or feed.address)
-        inside = _folder(outlines, feed.folder)
-        ET.SubElement(inside, "outline", type="rss", text=text, title=text, xmlUrl=clean(feed.address))
+        ET.SubElement(outlines[feed.folder], "outline", type="rss", text=text, title=text, xmlUrl=clean(feed.address))
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
-
-
-def _folder(outlines: dict[tuple[str, ...], ET.Element], folder: tuple[str, ...]) -> ET.Element:
-    if folder not in outlines:
-        name = clean(folder[-1])
-        outlines[folder] = ET.SubElement(_folder(outlines, folder[:-1]), "outline", text=name, title=name)
-    return outlines[folder]

@@ -4,7 +4,6 @@ A hash finds equal texts, and MinHash over 5-word shingles finds nearly equal te
 """
 
 import hashlib
-from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -66,7 +65,8 @@ class _Filing:
         claims = _keys("canonical", self.item.url, text.url)
         claims += _keys("url", text.canonical)  # stories at the declared address,
         claims += _keys("canonical", text.canonical)  # and stories that also declare this address
-        self._hold_alike([*certain, *believed, *claims])
+        # Lock out other workers that file a similar text, before stories are locked.
+        SQL.one(tx, "story_filing_hold", keys=[*certain, *believed, *claims], bands=self.bands)
         rivals = SQL.named(tx, "story_by_keys", certain=certain, claims=claims)
         story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
         if story_id is not None:
@@ -83,7 +83,7 @@ class _Filing:
 
     def again(self, known: Row) -> Filed:
         """File a later text of an article, such as the page's text after the feed's text."""
-        self._hold_alike([f"text:{self.hash}"])
+        SQL.one(self.tx, "story_filing_hold", keys=[f"text:{self.hash}"], bands=self.bands)
         is_reworded = known.text_hash != self.hash
         is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS
         if is_reworded:  # uniting locks clusters, which comes before stories
@@ -103,10 +103,6 @@ class _Filing:
         kind = _CONTENT_TYPES.get(self.item.kind, "text")
         told = {"raw_item_id": self.item.id, "content_type": kind, **vars(self.text), **found_by}
         return UUID(str(SQL.value(self.tx, "content_put", **told)))
-
-    def _hold_alike(self, keys: Sequence[str]) -> None:
-        """Lock out other workers that file a similar text. Call this method before stories are locked."""
-        SQL.one(self.tx, "story_filing_hold", keys=list(keys), bands=self.bands)
 
     def _unite(self, story_id: UUID) -> None:
         """Put the story and the stories with nearly the same text into one cluster."""

@@ -12,11 +12,10 @@ from typing import Any
 
 import httpx
 
-from actors.ai.openai.client import CallFailed, Client, Reply, invalid
+from actors.ai.openai.client import CallFailed, Client, invalid
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.openai.wire import WIRES
 from actors.ai.prompting import visible
-from actors.ai.protocol import CallEnd
 from zeke_jobs import Defer, Reject, Retry
 
 _ID = re.compile(r"[\w-]{1,200}")
@@ -32,7 +31,7 @@ class Batches:
     _ends = frozenset({"completed", "failed", "expired", "cancelled"})
 
     def __init__(self, settings: OpenAISettings, client: Client) -> None:
-        self._settings = settings
+        self.settings = settings
         self._client = client
         self.question_path = WIRES[settings.kind].path
 
@@ -83,10 +82,6 @@ class Batches:
         except CallFailed as failure:
             if not isinstance(failure.verdict, Reject):
                 raise
-
-    def end(self, model: str, reply: Mapping[str, Any]) -> CallEnd:
-        """Return the end of the call that got this reply."""
-        return Reply(reply).end(self._settings, model)
 
     def _is_ended(self, batch: Mapping[str, Any]) -> bool:
         return str(batch.get(self._status)) in self._ends

@@ -87,6 +87,7 @@ def read_article(tree: HtmlElement, structured: str) -> Article:
 def readings(tree: HtmlElement, structured: str) -> list[Reading]:
     """Return the readings of the page by the extractors. The first reading is preferred."""
     from lxml.etree import strip_elements
+    from trafilatura.external import try_readability
 
     page = deepcopy(tree)
     strip_elements(page, *_SILENT, with_tail=False)
@@ -99,7 +100,10 @@ def readings(tree: HtmlElement, structured: str) -> list[Reading]:
     else:
         if len(text) < _PART * paragraphs:
             text, marked = by_trafilatura(page)
-        found = [Reading("trafilatura", text, marked), Reading("readability", *_by_readability(page))]
+        # This copy of readability changes the tree, and takes a fifth of readability's time.
+        article = try_readability(page)
+        other = Reading("readability", plain_text(article), lambda: plain_text(article, marked=True))
+        found = [Reading("trafilatura", text, marked), other]
     if structured:
         own = tidy(structured)
         found.append(Reading("structured", own, lambda: own))
@@ -146,14 +150,6 @@ def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[],
     return tidy(clean(xmltotxt(document.body, False))), lambda: clean(xmltotxt(document.body, True)).strip()
 
 
-def _by_readability(page: HtmlElement) -> tuple[str, Callable[[], str]]:
-    """Return the text by trafilatura's copy of readability, which changes the tree, and takes a fifth of readability's time."""
-    from trafilatura.external import try_readability
-
-    article = try_readability(page)
-    return plain_text(article), lambda: plain_text(article, marked=True)
-
-
 class Said:
     """Holds a text as words and runs of words, by which the text is compared with other texts."""
 
@@ -183,22 +179,17 @@ def without_furniture(text: str, titles: set[str], links: set[str], least: int) 
     ``links`` are given as their ``letters``.
     """
     lines = text.split("\n")
+
+    def is_below(line: str) -> bool:
+        return letters(line) in links or (len(line) <= _LONGEST_LINE and _LINES["below"].search(line) is not None)
+
     start = next((at for at, line in enumerate(lines) if line.strip() and letters(line) not in titles), 0)
-    within = lines[start : _end(lines, start, links)]
-    kept = (
-        line for line in within if len(line) > _LONGEST_LINE or not _LINES["elsewhere"].match(line.strip(" \t-*_#>"))
-    )
+    rows = ((at, lines[at]) for at in range(len(lines) - 1, start, -1))
+    end = next((at for at, line in rows if line.strip(" \t-*_=") and not is_below(line)), start) + 1
+    within = ((line, line.strip(" \t-*_#>")) for line in lines[start:end])
+    kept = (line for line, bare in within if len(line) > _LONGEST_LINE or not _LINES["elsewhere"].match(bare))
     left = "\n".join(kept).strip()
     return left if len(left) >= least else text
-
-
-def _end(lines: list[str], start: int, links: set[str]) -> int:
-    for at in range(len(lines) - 1, start, -1):
-        line = lines[at]
-        is_below = letters(line) in links or (len(line) <= _LONGEST_LINE and _LINES["below"].search(line))
-        if line.strip(" \t-*_=") and not is_below:
-            return at + 1
-    return start + 1
 
 
 def plain_text(tree: HtmlElement, *, marked: bool = False, without: frozenset[str] = frozenset()) -> str:
