@@ -170,8 +170,7 @@ def _followed(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]
     with counter() as show:
         while left and time.monotonic() < end:
             show(f"reading sources; {len(left)} are left")
-            for row in SQL.all(conn, "news_jobs_named", ids=sorted(left)):
-                known[str(row["id"])] = row
+            known |= {str(row["id"]): row for row in SQL.all(conn, "news_jobs_named", ids=sorted(left))}
             put_off = {one for one, job in known.items() if job["is_later"] and job["state"] != "active"}
             left -= put_off | {one for one, job in known.items() if job["state"] in _ENDED}
             time.sleep(_LOOK if left else 0)

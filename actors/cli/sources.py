@@ -100,16 +100,11 @@ def _print_health(row: Mapping[str, Any]) -> None:
     name, details = escape(row["name"] or row["url"] or "?"), row["article_details"]
     console().print(f"[bold]{name}[/bold]  {short(row['id'])}  {escape(_health(row))}", soft_wrap=True)
     lost = _counts(row)[1].items()
-    for title, value in (
-        ("address", row["url"]),
-        ("message", row["message"]),
-        ("last success", ago(row["last_success_at"])),
-        ("last error", ago(row["last_error_at"])),
-        ("next check", _next(row)),
-        ("stories", _stories(row)),
-        *(("", f"{count} {one.value}: {details.get(one) or 'no reason given'}") for one, count in lost),
-        ("left alone", _rest(row["rests"]) if row["rests"] else ""),
-    ):
+    told = [("address", row["url"]), ("message", row["message"]), ("last success", ago(row["last_success_at"]))]
+    told += [("last error", ago(row["last_error_at"])), ("next check", _next(row)), ("stories", _stories(row))]
+    told += [("", f"{count} {one.value}: {details.get(one) or 'no reason given'}") for one, count in lost]
+    told.append(("left alone", _rest(row["rests"]) if row["rests"] else ""))
+    for title, value in told:
         if value:
             tell(f"  {title:12} {value}")
     for job in row["jobs"]:

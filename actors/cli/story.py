@@ -115,11 +115,9 @@ def _print_brief(out: Console, row: Mapping[str, Any]) -> None:
 def _print_highlights(out: Console, highlights: list[Mapping[str, Any]], team: UUID) -> None:
     out.print(f"\n[bold]Highlights[/bold]  {len(highlights)}")
     grid = _grid()
-    scored = []
-    for each in highlights:
-        relevance = each["metadata"].get("relevance") or {}
-        scored.append((*(_relevance_for(relevance, team) if relevance else (None, "")), relevance, each))
-    for score, why, relevance, each in sorted(scored, key=lambda found: found[0] or 0, reverse=True):
+    found = ((each["metadata"].get("relevance") or {}, each) for each in highlights)
+    scored = ((*_relevance_for(relevance, team), relevance, each) for relevance, each in found)
+    for score, why, relevance, each in sorted(scored, key=lambda one: one[0] or 0, reverse=True):
         context = context_line(each["metadata"])
         lines = [f"[dim]{escape(context)}[/dim]"] if context else []
         lines.append(f"[bold]{escape(each['kind'])}[/bold]  {escape(each['summary'] or '', lines=True)}")
@@ -216,12 +214,12 @@ def _relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
     )
 
 
-def _relevance_for(relevance: Mapping[str, Any], team: UUID) -> tuple[float, str]:
-    """Return a highlight's score for a team, and why the team's score differs from the general score."""
+def _relevance_for(relevance: Mapping[str, Any], team: UUID) -> tuple[float | None, str]:
+    """Return a highlight's score for a team, if it has one, and why the team's score differs from the general score."""
     teams = relevance.get("teams") or {}
     mine = teams.get(str(team)) or teams.get(str(news.NOBODY))
     if mine is None:
-        return float(relevance["score"]), ""
+        return (float(relevance["score"]) if relevance else None), ""
     words = [f"raised by {', '.join(mine['more'])}"] if mine["more"] else []
     words += [f"lowered by {', '.join(mine['less'])}"] if mine["less"] else []
     return float(mine["score"]), f"{' and '.join(words)}, from {relevance['score']:.2f}"

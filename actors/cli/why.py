@@ -88,8 +88,7 @@ def _is_same(row: Mapping[str, Any], canonical: str, url: str) -> bool:
 
 def _follow(conn: Connection, item: Mapping[str, Any]) -> dict[str, Any]:
     story_id = item["story_id"]
-    ids = [str(item["id"]), *([str(story_id)] if story_id else [])]
-    jobs = news.jobs_about(conn, ids=ids)
+    jobs = news.jobs_about(conn, ids=[str(one) for one in (item["id"], story_id) if one])
     story = None if story_id is None else news.story(conn, story_id)
     judged = [Step(f"alert {name}", *fate) for name, *fate in alerts.judged(conn, story_id)] if story else []
     return {

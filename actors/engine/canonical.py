@@ -39,7 +39,14 @@ def canonical_url(url: str) -> str:
     parts = split(_AMP_CACHE.sub("https://", url.strip()))
     if parts.scheme not in USUAL_PORTS or not parts.hostname:
         return url.strip()
-    host = _host(parts.hostname.rstrip("."))
+    host = parts.hostname.rstrip(".")
+    if ":" in host:
+        host = f"[{host}]"
+    elif not host.isascii() and len(host) <= LONGEST_HOST:
+        with suppress(UnicodeError):  # the host is no DNS name, but it identifies the page
+            host = host.encode("idna").decode("ascii")
+    while (shorter := _MOBILE.sub("", host)) != host:
+        host = shorter
     if parts.port and parts.port not in USUAL_PORTS.values():
         host = f"{host}:{parts.port}"
     pairs = [
@@ -53,16 +60,6 @@ def canonical_url(url: str) -> str:
     while (shorter := _AMP_SUFFIX.sub("", path.rstrip("/"))) != path:
         path = shorter
     return urlunsplit(("https", host, path or "/", query, ""))
-
-
-def _host(host: str) -> str:
-    if ":" in host:
-        return f"[{host}]"
-    with suppress(UnicodeError):  # the host is no DNS name, but it identifies the page
-        host = host.encode("idna").decode("ascii") if not host.isascii() and len(host) <= LONGEST_HOST else host
-    while (shorter := _MOBILE.sub("", host)) != host:
-        host = shorter
-    return host
 
 
 def is_web(url: str) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 from copy import deepcopy
-from typing import Literal
 
 from lxml.etree import ElementDefaultClassLookup, ParserError
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
@@ -10,7 +9,7 @@ from lxml.html import HtmlElement, HTMLParser, document_fromstring
 from actors.engine.article.full_text import SHORT, Article, by_trafilatura, plain_text, read_article, without_furniture
 from actors.engine.article.transcript import CAPTIONS, spoken
 from actors.engine.article.walls import wall
-from actors.engine.contract import Author, ContentItem, EngineError
+from actors.engine.contract import Author, ContentItem, EngineError, TextOrigin
 from actors.engine.metadata import Metadata, read
 from actors.engine.selectors import select
 from actors.engine.text import clean, decode, letters, one_line, text_language
@@ -85,12 +84,7 @@ def parse_page(markup: str) -> HtmlElement:
 
 
 def _item(
-    url: str,
-    about: Metadata,
-    text: str,
-    markdown: str,
-    origin: Literal["page", "structured"] = "page",
-    choice: str | None = None,
+    url: str, about: Metadata, text: str, markdown: str, origin: TextOrigin = "page", choice: str | None = None
 ) -> ContentItem:
     return ContentItem(
         id=url,

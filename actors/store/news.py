@@ -133,11 +133,10 @@ def story(conn: Connection, story_id: UUID) -> Row | None:
     row = SQL.one(conn, "news_story", story_id=story_id)
     if row is None:
         return None
-    cluster = row["cluster_id"]
     highlights = SQL.all(conn, "highlights_of_story", story_id=story_id)
     row["highlights"] = [each for each in highlights if not each["metadata"].get("withdrawn")]
-    event = {"cluster_id": cluster, "story_id": story_id}
-    row["same_event"] = [] if cluster is None else SQL.all(conn, "news_cluster_members", **event)
+    event = {"cluster_id": row["cluster_id"], "story_id": story_id}
+    row["same_event"] = SQL.all(conn, "news_cluster_members", **event) if row["cluster_id"] else []
     row["items"] = SQL.all(conn, "news_story_items", story_id=story_id)
     return row
 
