@@ -4,7 +4,7 @@ A hash finds equal texts, and MinHash over 5-word shingles finds nearly equal te
 """
 
 import hashlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
@@ -74,7 +74,11 @@ class _Filing:
             return Filed(Outcome.DUPLICATE, story_id, is_news=False)
         # If two different texts declare one address, the site does not distinguish its pages.
         address = None if rivals else self._canonical()
-        told = {"title": text.title, "published_at": text.published_at, "source_id": self.item.source_id}
+        told: dict[str, Any] = {
+            "title": text.title,
+            "published_at": text.published_at,
+            "source_id": self.item.source_id,
+        }
         told |= {"kind": _STORY_KINDS.get(self.item.kind, "article"), "url": address or text.url or self.item.url}
         told |= {"keys": [*certain, *believed], "bands": self.bands, "content_id": self._put(text.title)}
         new: UUID = SQL.value(tx, "story_add", **told)
