@@ -11,9 +11,9 @@ import yaml
 from pydantic import BaseModel
 
 from actors import schema
+from actors.ai import Settings as AISettings
 from actors.ai.chili import Chili
 from actors.ai.openai.settings import OpenAISettings
-from actors.ai.settings import Settings as AISettings
 from actors.briefs.delivery.settings import DeliverySettings, Mail, Receiver, Webhook
 from actors.briefs.generate import BriefSettings
 from actors.cli.app import app

@@ -17,7 +17,7 @@ from actors.ai import Settings
 from actors.insights.embed import embed_story
 from actors.insights.selection import Selection
 from actors.schema import EmbedStory
-from actors.store.statements import SQL
+from actors.store import SQL
 from tests.actors.ai.conftest import ModelServer, answer
 from tests.actors.ai.provider import Provider, title, vector
 from tests.actors.ai.stories import PRICES, UNFINISHED, add_stories, jobs_yaml

@@ -19,7 +19,7 @@ from actors.briefs.alert import deliver_alert
 from actors.briefs.delivery.settings import AlertSettings, Quiet, _quiet
 from actors.cli.app import run as news_app
 from actors.schema import DeliverAlert
-from actors.store.statements import SQL
+from actors.store import SQL
 from tests.actors.conftest import News
 from tests.actors.database import execute
 from tests.actors.mail_server import MailServer

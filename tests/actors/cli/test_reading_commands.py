@@ -12,9 +12,8 @@ import pytest
 from actors import waiting
 from actors.cli.stories import print_story
 from actors.outcomes import Outcome
-from actors.store import items, sources
+from actors.store import SQL, items, sources
 from actors.store.items import NewItem
-from actors.store.statements import SQL
 from tests.actors.conftest import News
 from tests.actors.database import execute
 from zeke_jobs.cli.output import Console

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.demo import run
+from actors.demo import __main__ as demo
 from actors.demo.sample_site import entries
 from zeke_jobs.cli.output import Console
 
@@ -12,10 +12,12 @@ PAIR = {
     "From 840 ms to 210 ms: retrieval latency and one partial index",
 }
 
+FEEDS = ["https://a.example/feed", "https://b.example/feed"]
 
-def right() -> run.Results:
+
+def right() -> demo.Results:
     good = [entry.title for entry in entries() if not entry.missing and entry.topic != "Short"]
-    return run.Results(
+    return demo.Results(
         feeds=2,
         outcomes=Counter(stored=len(good), not_found=1, too_short=1),
         stories=[
@@ -26,7 +28,7 @@ def right() -> run.Results:
     )
 
 
-SPOILS: list[Callable[[run.Results], object]] = [
+SPOILS: list[Callable[[demo.Results], object]] = [
     lambda results: results.stories.pop(0),
     lambda results: [one.update(cluster_id="pair") for one in results.stories[:3]],
     lambda results: results.highlights.pop(),
@@ -37,17 +39,17 @@ SPOILS: list[Callable[[run.Results], object]] = [
 def test_a_right_result_passes_every_check_and_a_wrong_one_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     for spoil in SPOILS:
         results = right()
-        assert run.broken(run.of_sample_site(results)) == []
+        assert demo.broken(demo.checks(results, [], {}, is_done=True)) == []
         spoil(results)
-        assert run.broken(run.of_sample_site(results))
+        assert demo.broken(demo.checks(results, [], {}, is_done=True))
     results = right()
-    assert run.broken(run.of_any_feeds(results, 2)) == []
+    assert demo.broken(demo.checks(results, FEEDS, {}, is_done=True)) == []
     results.outcomes["retrying"] = 1
-    assert run.broken(run.of_any_feeds(results, 2)) == ["every item has an outcome"]
-    monkeypatch.setattr(run, "zeke_news", lambda command: int(command[0] == "story"))
-    found = run.Results(2, Counter(), [{"chili": 3, "number": 7}], [])
-    refused = run.show(Console(), found)
+    assert demo.broken(demo.checks(results, FEEDS, {}, is_done=True)) == ["every item has an outcome"]
+    monkeypatch.setattr(demo, "zeke_news", lambda command: int(command[0] == "story"))
+    found = demo.Results(2, Counter(), [{"chili": 3, "number": 7}], [])
+    refused = demo.show(Console(), found)
     assert refused == {"story 7": 1}
-    broken = run.broken(run.checks(found, ["https://a.example/feed"], refused, is_done=True))
+    broken = demo.broken(demo.checks(found, ["https://a.example/feed"], refused, is_done=True))
     assert "every command above ended with status 0" in broken
     assert "all was done in time, and no job failed" not in broken

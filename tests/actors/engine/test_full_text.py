@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from actors.demo import sample_site
-from actors.engine.article.full_text import SHORT, Reading, Said, Way, choose, looks_cut, without_furniture
-from actors.engine.article.plain import plain_text
+from actors.engine.article.full_text import SHORT, Reading, Said, Way, choose, looks_cut, plain_text, without_furniture
 from actors.engine.pages import html_to_text, parse_page, read_page
 from actors.engine.text import letters
 from tests.actors.scripted_site import page

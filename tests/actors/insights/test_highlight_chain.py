@@ -13,8 +13,7 @@ from actors.insights.extract import extract_highlights
 from actors.insights.relevance import RelevanceSettings, score_relevance
 from actors.insights.selection import Selection
 from actors.schema import DedupeInsights, ExtractHighlights, ScoreRelevance
-from actors.store import texts
-from actors.store.statements import SQL
+from actors.store import SQL, texts
 from tests.actors.database import execute
 from zeke_jobs.postgres.pool import connect, transaction
 

@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from actors.sources.filters import refusal
 from actors.sources.rules import Rule, folded, has_words
-from actors.store.items import Item
-from actors.store.stories import Text
+from actors.store.items import Item, Text
 from tests.actors.scripted_site import Answer, paragraphs
 from tests.actors.sources.conftest import Pipeline
 

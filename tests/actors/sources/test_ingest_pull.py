@@ -4,8 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from actors.store import items
-from actors.store.statements import SQL
+from actors.store import SQL, items
 from tests.actors.sources.conftest import Pipeline
 
 

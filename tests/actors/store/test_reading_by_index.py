@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from actors.briefs.digest import top
 from actors.insights import events
-from actors.store import news, stories, texts
+from actors.store import clusters, news, texts
 from tests.actors.database import execute, rows_read
 from tests.conftest import databases
 from zeke_jobs.postgres.pool import connect
@@ -157,8 +157,8 @@ def filled(conn: Connection) -> Connection:
 def test_stories_that_share_bands_or_terms_are_found_the_most_alike_first(filled: Connection) -> None:
     mine, five, seven = (story(filled, number) for number in (1, 5, 7))
     shared = [101, 102, 501, 502, 503, 701, 99_999_999]
-    assert [one.text for one in stories.candidates(filled, mine, shared)] == ["text 5", "text 7"]
-    assert stories.candidates(filled, mine, []) == []
+    assert [one.text for one in clusters.candidates(filled, mine, shared)] == ["text 5", "text 7"]
+    assert clusters.candidates(filled, mine, []) == []
     assert look_at(filled, mine, shared) == [five, seven]
     assert look_at(filled, mine, []) == []
     execute(filled, "UPDATE story_terms SET happened_at = '2026-11-10Z' WHERE term = 701")
@@ -200,7 +200,7 @@ def look_all_ways(conn: Connection) -> None:
     (alike, of_its_event, told), read = rows_read(
         conn,
         READ,
-        lambda: (stories.candidates(conn, mine, numbers), look_at(conn, mine, numbers), texts.needed(conn, mine)),
+        lambda: (clusters.candidates(conn, mine, numbers), look_at(conn, mine, numbers), texts.needed(conn, mine)),
     )
     assert (len(alike), len(of_its_event), told.title) == (1, 1, "1")
     assert {name: count for name, count in read.items() if count > 10} == {}

@@ -12,7 +12,7 @@ import pytest
 from psycopg2 import OperationalError
 from psycopg2.extensions import connection as Connection
 
-from actors.store.statements import SQL as STORE
+from actors.store import SQL as STORE
 from tests.zeke_jobs.commands import Patch
 from tests.zeke_jobs.sql import rows, value
 from zeke_jobs.postgres.pool import AddressError, Pool, connect
