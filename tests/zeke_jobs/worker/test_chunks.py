@@ -165,11 +165,11 @@ def test_a_chunk_has_one_thread_and_stops_with_its_last_job(running: Running, jo
         ids = sent([{"n": n} for n in range(3)])
         eventually(lambda: CALLS == ["started"])
         assert held.free() == 1
-        assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 7}).id, timeout=20)["n"] == 7
         with monkeypatch.context() as patched:
             patched.setattr(interrupts.Running, "tick", look)
             broker.process.tick()
         assert len(looks) == 1, "the handler is looked at once a tick"
+        assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 7}).id, timeout=20)["n"] == 7
         zeke_jobs.cancel(ids[1])
         eventually(lambda: any(claim.cancelled for claim in held.all()))
         GATE.set()
