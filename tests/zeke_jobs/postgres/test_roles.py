@@ -154,7 +154,7 @@ def test_a_worker_and_a_scheduler_run_under_their_role_and_another_user_is_told_
 ) -> None:
     rows(conn, "DELETE FROM zeke_jobs.task; DELETE FROM zeke_jobs.revision")
     url = log_in(roles.WORKER)
-    tasks = TASKS + "  chain: {handler: 'F:chain', concurrency: {limit: 2, per_key: 1}, rate: 100/s}\n"
+    tasks = TASKS + "  chain: {handler: 'H:chain', concurrency: {limit: 2, per_key: 1}, rate: 100/s}\n"
     with working(load(tasks), url, threads=2) as broker:
         assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 3}).id, timeout=20)["n"] == 3
         assert zeke_jobs.wait(zeke_jobs.send("chain", {"n": 3}, key="a").id, timeout=20) is not None

@@ -21,17 +21,17 @@ from tests.zeke_jobs.worker.conftest import load
 from tests.zeke_jobs.worker.handlers import CALLS
 from zeke_jobs.testing import FakeContext, JobRunner, prepare, release_clock, set_clock
 
-DESK = "tests.zeke_jobs.worker.coroutines:Desk"
+DESK = "tests.zeke_jobs.worker.handlers:Desk"
 TASKS = """
   echo: {handler: 'H:echo'}
   rare: {handler: 'H:echo', rate: 2/h}
   rare-by-key: {handler: 'H:echo', rate: {per_key: 1/h}}
   paused: {handler: 'H:echo', paused: true}
   again: {handler: 'H:fail_once', retry: {limit: 2, delay: 5m}}
-  throttled: {handler: 'F:throttled_once', uses: [ai]}
-  chain: {handler: 'tests.zeke_jobs.worker.coroutines:chain', retry: {limit: 0}}
-  everything: {handler: 'tests.zeke_jobs.worker.coroutines:everything', retry: {limit: 1}}
-  at-desk: {handler: 'tests.zeke_jobs.worker.coroutines:at_desk'}
+  throttled: {handler: 'H:throttled_once', uses: [ai]}
+  chain: {handler: 'H:chain_async', retry: {limit: 0}}
+  everything: {handler: 'H:everything', retry: {limit: 1}}
+  at-desk: {handler: 'H:at_desk'}
   strict: {handler: 'H:fail', order: strict, retry: {limit: 0}}
 """
 

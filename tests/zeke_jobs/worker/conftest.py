@@ -46,10 +46,8 @@ NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
 
 def load(tasks: str, top: str = "") -> config.Config:
-    """Load a jobs.yaml of these tasks; ``H`` and ``F`` stand for the modules of test handlers."""
-    text = f"version: 1\n{top}\ntasks:\n{tasks}"
-    for letter, module in (("H", "handlers"), ("F", "flows")):
-        text = re.sub(rf"\b{letter}:(?=\w)", f"tests.zeke_jobs.worker.{module}:", text)
+    """Load a jobs.yaml of these tasks; ``H`` stands for the module of test handlers."""
+    text = re.sub(r"\bH:(?=\w)", "tests.zeke_jobs.worker.handlers:", f"version: 1\n{top}\ntasks:\n{tasks}")
     return config.load_text(text, "jobs.yaml")
 
 
@@ -242,7 +240,7 @@ def jobs_of(tasks: str, *, at_noon: bool = True) -> Any:
 
 @pytest.fixture
 def pool(database: str) -> Iterator[Pool]:
-    opened = Pool(database)
+    opened = Pool(database, max_size=1)  # as each thread has
     yield opened
     opened.close()
 

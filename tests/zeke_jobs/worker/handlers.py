@@ -1,20 +1,23 @@
 import asyncio
+import contextlib
+import logging
 import time
 import warnings
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from threading import Event, Lock
-from typing import Any
+from threading import Event, Lock, current_thread
+from typing import Any, Self
 
-from dramatiq.middleware import Shutdown
+from dramatiq.middleware import Middleware, Shutdown
 from dramatiq.middleware.time_limit import TimeLimitExceeded
 from dramatiq.rate_limits import ConcurrentRateLimiter
 from pydantic import BaseModel
 
 import zeke_jobs
 from tests.zeke_jobs.strange import nested
-from zeke_jobs import ChunkContext, Context, Defer, Payload, Reject, Retry
+from zeke_jobs import ChunkContext, Context, Defer, FailedJob, Payload, Reject, Retry, Throttled
 from zeke_jobs.core import bounds
 from zeke_jobs.errors import InvalidPayload
 
@@ -257,3 +260,299 @@ def slowly(payload: Number, ctx: Context) -> int | str:
 def echo_all(payloads: list[Number], ctx: ChunkContext) -> list[Any]:
     CALLS.append([one.n for one in payloads])
     return [{"n": one.n, "attempt": job.attempt} for one, job in zip(payloads, ctx.jobs, strict=True)]
+
+
+def use_units(payload: Number, ctx: Context) -> None:
+    ctx.used(tokens=payload.n)
+    ctx.add_cost(Decimal("0.5"))
+
+
+def ask_throttled(payload: Number, ctx: Context) -> None:
+    if payload.n:
+        ctx.throttled("ai", payload.n, "slow down\0\udc80")
+    else:
+        raise Throttled(payload.story_id or "ai", 30, "slow down\0\udc80")
+
+
+def chain(payload: Number, ctx: Context) -> None:
+    """Send and complete in one transaction; ``story_id`` says where the handler raises."""
+    with ctx.transaction():
+        ctx.send("echo", {"n": payload.n})
+        ctx.complete({"sent": 1})
+        if payload.story_id == "inside":
+            raise ValueError("inside")
+    if payload.story_id == "after":
+        raise ValueError("too late to matter")
+
+
+def chain_itself(payload: Number, ctx: Context) -> None:
+    with ctx.transaction():
+        if payload.n == 0:
+            ctx.send("again", {"n": 1, "story_id": payload.story_id}, unique="story_id")
+        ctx.progress(1, 2)
+        ctx.add_cost(1)
+
+
+def fan_out(payload: Number, ctx: Context) -> None:
+    with ctx.transaction():
+        sent = ctx.send_many("echo", ({"n": n} for n in range(payload.n)), keys=[f"k{n}" for n in range(payload.n)])
+        if payload.story_id == "inside":
+            raise ValueError("inside")
+        ctx.complete([job.status for job in sent])
+
+
+def fan_out_into_a_narrow_task(payload: Number, ctx: Context) -> None:
+    CALLS.append(ctx.attempt)
+    with ctx.transaction():
+        if len(CALLS) == 1:
+            ctx.send_many("narrow", [{"n": 1}, {"n": 2}])
+        ctx.complete()
+
+
+def lease_and_wait(payload: Number, ctx: Context) -> None:
+    with ctx.lease(f"host/{payload.story_id}"):
+        CALLS.append("started")
+        GATE.wait(10)
+
+
+def lease_twice(payload: Number, ctx: Context) -> None:
+    with ctx.lease("host/example.org"), ctx.lease("host/example.org", 2):
+        pass
+
+
+def progress_beside_db(payload: Number, ctx: Context) -> None:
+    with ctx.transaction(), ctx.lease("host/example.org", 8):
+        ctx.progress(1, 2)
+
+
+def spread(payload: Number, ctx: Context) -> None:
+    for n in range(payload.n):
+        ctx.send("a", {"n": n}, batch=ctx.batch_id)
+
+
+def gather(payload: Number, ctx: Context) -> None:
+    then = ("report", {"n": {"$batch": "completed"}})
+    with ctx.transaction(), ctx.batch(f"of-{ctx.job_id}", then=then) as batch:
+        batch.send_many("a", [{"n": n} for n in range(payload.n)])
+        batch.send("spread", {"n": 1})
+        ctx.complete()
+
+
+def note_step(name: str) -> str:
+    CALLS.append(name)
+    return name
+
+
+def stepwise(payload: Number, ctx: Context) -> dict[str, Any]:
+    """Run two steps, and fail after each step until attempt ``n``."""
+
+    def first(n: int) -> tuple[int, int]:
+        note_step("first")
+        return 1, n
+
+    def second() -> str:
+        note_step("second")
+        return "done"
+
+    begun = ctx.step("first", first, payload.n)
+    if ctx.attempt < payload.n - 1:
+        raise ValueError("after the first")
+    ended = ctx.step("second", second)
+    if ctx.attempt < payload.n:
+        raise ValueError("after the second")
+    return {"first": begun, "second": ended, "attempt": ctx.attempt}
+
+
+async def stepwise_async(payload: Number, ctx: Context) -> dict[str, Any]:
+    async def first(*, n: int) -> tuple[int, int]:
+        await asyncio.sleep(0)
+        note_step("first")
+        return 1, n
+
+    begun = await ctx.step("first", first, n=payload.n)
+    ended = await ctx.step("second", asyncio.to_thread, lambda: note_step("second") and "done")
+    if ctx.attempt < payload.n:
+        raise ValueError("after both")
+    return {"first": begun, "second": ended, "attempt": ctx.attempt}
+
+
+def throttled_once(payload: Number, ctx: Context) -> None:
+    if not CALLS:
+        CALLS.append("throttled")
+        raise Throttled("ai", 3600)
+
+
+def report(payload: FailedJob, ctx: Context) -> dict[str, Any]:
+    return {"type": payload.error.get("type"), "n": (payload.payload or {}).get("n")}
+
+
+class Strict(Payload):
+    job_id: int
+
+
+def strict(payload: Strict, ctx: Context) -> None: ...
+
+
+def talk(payload: Payload, ctx: Context) -> None:
+    """Log twelve lines through the job's logger and the standard library, and fail the first time."""
+    for number in range(11):
+        ctx.logger.info("step", number=number)
+    logging.getLogger("library").warning("half done")
+    if ctx.attempt == 1:
+        raise ValueError("no luck")
+
+
+class Word(Payload):
+    """The word is a sensitive field."""
+
+    word: str
+
+
+def whisper(payload: Word, ctx: Context) -> None:
+    ctx.logger.info(payload.word)
+    logging.getLogger("library").info("%s", payload.word)
+
+
+def await_event(payload: Number, ctx: Context) -> dict[str, Any]:
+    event = ctx.wait_for(f"callback/{payload.n}", timedelta(hours=1))
+    return {"data": event.data, "timed_out": event.timed_out, "attempt": ctx.attempt}
+
+
+MARK: ContextVar[str] = ContextVar("mark", default="")
+
+
+class Marks(Middleware):  # type: ignore[misc] # dramatiq has no types
+    def before_process_message(self, _broker: object, message: Any) -> None:
+        message.token = MARK.set(f"of {message.kwargs['n']}")
+
+    def after_process_message(self, _broker: object, message: Any, **_: object) -> None:
+        CALLS.append((message.kwargs["n"], MARK.get()))
+        MARK.reset(message.token)
+
+
+class Desk(BaseModel):
+    async def open(self) -> Self:
+        await asyncio.sleep(0.05)
+        CALLS.append(("opened", current_thread().name))
+        return self
+
+    async def close(self) -> None:
+        await asyncio.sleep(0)
+        CALLS.append(("closed", current_thread().name))
+
+
+async def _gate() -> None:
+    while not GATE.is_set():  # noqa: ASYNC110 (a thread sets it)
+        await asyncio.sleep(0.01)
+
+
+async def gated_async(payload: Number, ctx: Context) -> str:
+    CALLS.append(payload.n)
+    try:
+        await _gate()
+    except asyncio.CancelledError as error:
+        await asyncio.sleep(0.2)  # A cancelled handler can still await its cleanup.
+        CALLS.append(str(error))
+        raise
+    return current_thread().name
+
+
+async def marked(payload: Number, ctx: Context) -> str:
+    """Return the handler's context variable, and log twice while other jobs run."""
+    ctx.logger.info("begins", of=payload.n)
+    await asyncio.sleep(0.05)
+    seen = await asyncio.create_task(_mark())
+    ctx.logger.info("ends", of=payload.n)
+    return seen
+
+
+async def _mark() -> str:
+    return MARK.get()
+
+
+async def at_desk(payload: Number, ctx: Context) -> str:
+    first, second = await asyncio.gather(ctx.aservice("desk"), ctx.aservice("desk"))
+    with contextlib.suppress(TypeError):
+        ctx.service("desk")
+        raise AssertionError
+    return f"{first is second}"
+
+
+async def chain_async(payload: Number, ctx: Context) -> None:
+    """Write, send, run a step and complete in one transaction, which a negative number rolls back."""
+    async with ctx.atransaction() as conn:
+        await conn.execute("INSERT INTO written VALUES (%s)", (payload.n,))
+        await ctx.asend("echo", {"n": 1})
+        await ctx.asend_many("echo", [{"n": 2}, {"n": 3}])
+        await ctx.step("kept", asyncio.sleep, 0, "kept")
+        await ctx.acomplete(payload.n)
+        CALLS.append("wrote")
+        if payload.n == 0:
+            await _gate()
+        if payload.n < 0:
+            raise ValueError("taken back")
+
+
+def _once(ctx: Context) -> int:
+    CALLS.append("once")
+    return ctx.attempt
+
+
+async def forward(payload: Number, ctx: Context) -> None:
+    await asyncio.sleep(0)
+    await ctx.asend("echo", {"n": payload.n})
+
+
+async def fail_async(payload: Number, ctx: Context) -> None:
+    await asyncio.sleep(0.05)
+    raise ValueError(f"no luck with {payload.n}")
+
+
+async def everything(payload: Number, ctx: Context) -> dict[str, Any]:
+    async with ctx.alease("desk"):
+        await ctx.aprogress(1, 2, "half")
+        await asyncio.gather(ctx.aadd_cost(1), ctx.aused(tokens=5), ctx.asend("echo", {"n": 9}))
+        kept = await ctx.step("once", asyncio.to_thread, _once, ctx)
+        if ctx.attempt == 1:
+            raise ValueError("again")
+        event = await ctx.aevent("none")
+    await ctx.acomplete({"kept": kept, "event": event})
+    return {}
+
+
+async def blocks(payload: Number, ctx: Context) -> str:
+    forms = {
+        "send": lambda: ctx.send("echo", {}),
+        "send_many": lambda: ctx.send_many("echo", [{}]),
+        "db": lambda: ctx.db,
+        "transaction": lambda: ctx.transaction().__enter__(),
+        "complete": ctx.complete,
+        "step": lambda: ctx.step("s", lambda: 1),
+        "event": lambda: ctx.event("e"),
+        "batch": lambda: ctx.batch("b"),
+        "progress": lambda: ctx.progress(1),
+        "add_cost": lambda: ctx.add_cost(1),
+        "used": lambda: ctx.used(tokens=1),
+        "throttled": lambda: ctx.throttled("x", 1),
+        "lease": lambda: ctx.lease("l").__enter__(),
+    }
+    for form, call in forms.items():
+        try:
+            call()  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            CALLS.append((form, str(error)))
+    return "went on"
+
+
+async def sleeps(payload: Number, ctx: Context) -> None:
+    await asyncio.sleep(0)
+    time.sleep(payload.n)  # noqa: ASYNC251
+
+
+async def exits(payload: Number, ctx: Context) -> None:
+    async def child() -> None:
+        raise SystemExit(3)
+
+    if payload.n:
+        raise SystemExit(3)
+    await asyncio.create_task(child())

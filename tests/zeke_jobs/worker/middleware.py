@@ -16,8 +16,7 @@ class Recorder(Middleware):
         HEARD.append(("before", message.actor_name))
 
     def after_process_message(self, broker: Any, message: Any, *, result: Any = None, exception: Any = None) -> None:
-        throws = broker.get_actor(message.actor_name).options["throws"]
-        expected = isinstance(exception, throws)
+        expected = isinstance(exception, broker.get_actor(message.actor_name).options["throws"])
         HEARD.append(("after", exception if exception is not None else result))
         HEARD.append(("is", ("expected" if expected else "error") if exception is not None else "result"))
 

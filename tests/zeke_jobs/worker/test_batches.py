@@ -16,7 +16,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.worker import flows, handlers
+from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, a_claim, a_context, jobs_of
 from zeke_jobs.core import bounds
 from zeke_jobs.core.job import Event
@@ -100,10 +100,10 @@ def every_break(act: Callable[[], None], verify: Callable[[], None], reset: Call
 TASKS = """
   a: {handler: 'H:echo'}
   report: {handler: 'H:echo'}
-  spread: {handler: 'F:spread', retry: {limit: 9}}
-  gather: {handler: 'F:gather', retry: {limit: 9}}
-  await: {handler: 'F:await_event', retry: {limit: 0}}
-  await-more: {handler: 'F:await_event', retry: {limit: 5}}
+  spread: {handler: 'H:spread', retry: {limit: 9}}
+  gather: {handler: 'H:gather', retry: {limit: 9}}
+  await: {handler: 'H:await_event', retry: {limit: 0}}
+  await-more: {handler: 'H:await_event', retry: {limit: 5}}
 """
 jobs = jobs_of(TASKS, at_noon=False)
 END = ("report", {"n": {"$batch": "completed"}, "storyId": {"$batch": "id"}})
@@ -319,7 +319,7 @@ def test_whatever_statement_breaks_a_batch_ends_exactly_once(jobs: Jobs, life: L
 
 def test_a_fake_context_remembers_batches_has_the_given_events_and_takes_none_for_a_default() -> None:
     ctx = FakeContext(batch_id="outer")
-    flows.spread(handlers.Number(n=2), ctx)
+    handlers.spread(handlers.Number(n=2), ctx)
     assert [(call.task, call.options["batch"]) for call in ctx.sent] == [("a", "outer")] * 2
     ctx = FakeContext()
     with ctx.batch("of-one", then=("report", {})) as batch:
@@ -334,9 +334,9 @@ def test_a_fake_context_remembers_batches_has_the_given_events_and_takes_none_fo
         ctx.service("web")
     payload = handlers.Number(n=1)
     with pytest.raises(zeke_jobs.WaitFor, match="event callback/1"):
-        flows.await_event(payload, FakeContext())
-    assert flows.await_event(payload, FakeContext(events={"callback/1": 3}))["data"] == 3
-    assert flows.await_event(payload, FakeContext(timed_out=["callback/1"]))["timed_out"]
+        handlers.await_event(payload, FakeContext())
+    assert handlers.await_event(payload, FakeContext(events={"callback/1": 3}))["data"] == 3
+    assert handlers.await_event(payload, FakeContext(timed_out=["callback/1"]))["timed_out"]
 
 
 def test_a_transaction_adds_its_changes_up_once_whatever_it_rolls_back_and_whenever_it_adds_up(jobs: Jobs) -> None:

@@ -101,8 +101,7 @@ def all_ended(ids: Sequence[UUID]) -> list[zeke_jobs.Job]:
 @pytest.mark.parametrize("handler", ["each", "each_async"])
 def test_each_job_has_its_own_outcome_attempts_and_cost(running: Running, handler: str) -> None:
     with running(task(handler)):
-        ids = sent([{"n": 1}, {"n": 2, "do": "fail"}, {"n": 3, "do": "retry"}, {"n": 4}])
-        jobs = all_ended(ids)
+        jobs = all_ended(sent([{"n": 1}, {"n": 2, "do": "fail"}, {"n": 3, "do": "retry"}, {"n": 4}]))
     assert [one.status for one in jobs] == ["completed", "failed", "completed", "completed"]
     assert [one.output for one in jobs] == [[1, 1], None, [3, 2], [4, 1]]
     assert [one.cost for one in jobs] == [1, 2, 6, 4]
@@ -314,8 +313,7 @@ def test_by_key_a_limit_per_key_counts_chunks_and_holds_back_no_other_key(jobs: 
     chunks = Chunks(jobs, "{size: 5, wait: 2s, by: key}", ", concurrency: {per_key: 1}")
     jobs.add("a", 1200, options='{"key": "x"}')
     jobs.add("a", 3, options='{"key": "y"}')
-    first = chunks.claim(1)
-    assert len(first) == 5
+    assert len(chunks.claim(1)) == 5
     assert chunks.claim(1) == []
     assert chunks.held == [("key", pytest.approx(1.0))]
     assert len(chunks.claim(2)) == 3

@@ -65,8 +65,7 @@ def test_keys_take_turns(jobs: Jobs) -> None:
     jobs.use(KEYED)
     for key in ("x.org", "y.org", "z.org"):
         jobs.add("a", 20, options=f'{{"key": "{key}"}}')
-    taken = [jobs.row(jobs.claim(jobs.me, 1)[0]["message_id"])["key"] for _ in range(20)]
-    assert len(set(taken)) == 3
+    assert len({jobs.row(jobs.claim(jobs.me, 1)[0]["message_id"])["key"] for _ in range(20)}) == 3
 
 
 def test_past_thousands_of_jobs_whose_key_is_full_a_claim_reads_few_other_keys(jobs: Jobs) -> None:

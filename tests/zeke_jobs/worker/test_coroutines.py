@@ -22,20 +22,19 @@ from zeke_jobs.worker.life.heartbeat import Heartbeat
 from zeke_jobs.worker.life.proof import ProofOfLife
 from zeke_jobs.worker.run.interrupts import Lost
 
-C = "tests.zeke_jobs.worker.coroutines"
 NO = "retry: {limit: 0}"
 TASKS = f"""
   echo: {{handler: 'H:echo'}}
-  gated: {{handler: '{C}:gated', {NO}}}
-  marked: {{handler: '{C}:marked', {NO}, log: always}}
-  at-desk: {{handler: '{C}:at_desk', {NO}}}
-  chain: {{handler: '{C}:chain', {NO}}}
-  everything: {{handler: '{C}:everything', retry: {{limit: 1, delay: 0s}}}}
-  blocks: {{handler: '{C}:blocks', {NO}}}
-  sleeps: {{handler: '{C}:sleeps', {NO}}}
-  exits: {{handler: '{C}:exits', {NO}}}
-  few: {{handler: '{C}:gated', concurrency: 2}}
-  short: {{handler: '{C}:gated', timeout: 300ms, {NO}}}
+  gated: {{handler: 'H:gated_async', {NO}}}
+  marked: {{handler: 'H:marked', {NO}, log: always}}
+  at-desk: {{handler: 'H:at_desk', {NO}}}
+  chain: {{handler: 'H:chain_async', {NO}}}
+  everything: {{handler: 'H:everything', retry: {{limit: 1, delay: 0s}}}}
+  blocks: {{handler: 'H:blocks', {NO}}}
+  sleeps: {{handler: 'H:sleeps', {NO}}}
+  exits: {{handler: 'H:exits', {NO}}}
+  few: {{handler: 'H:gated_async', concurrency: 2}}
+  short: {{handler: 'H:gated_async', timeout: 300ms, {NO}}}
 """
 
 
@@ -56,7 +55,7 @@ def log() -> Iterator[io.StringIO]:
 
 
 def test_they_run_side_by_side_up_to_the_places_of_the_process_and_leave_its_threads_alone(running: Running) -> None:
-    with running(f"{TASKS}  wide: {{handler: '{C}:gated', concurrency: 20}}\n", threads=1) as broker:
+    with running(f"{TASKS}  wide: {{handler: 'H:gated_async', concurrency: 20}}\n", threads=1) as broker:
         held = broker.process.held
         found = {one.id: one.sentence for one in doctor.examine(broker.process.url or "").findings}
         assert found["too-few-threads"] == "task/wide may have 20 active jobs, but its workers run 12 at once"
@@ -111,7 +110,7 @@ def test_a_stop_waits_for_them_and_then_hands_them_back(running: Running, jobs: 
 def test_middleware_and_log_lines_are_of_one_job_and_services_are_opened_once_on_the_loop(
     running: Running, jobs: Jobs
 ) -> None:
-    with running(TASKS, f"middleware: ['{C}:Marks']\nservices:\n  desk: {{use: '{C}:Desk'}}\n"):
+    with running(TASKS, "middleware: ['H:Marks']\nservices:\n  desk: {use: 'H:Desk'}\n"):
         sent = [zeke_jobs.send("marked", {"n": n}).id for n in range(3)]
         assert [zeke_jobs.wait(job, timeout=20) for job in sent] == [f"of {n}" for n in range(3)]
         assert sorted(handlers.CALLS) == [(n, f"of {n}") for n in range(3)]

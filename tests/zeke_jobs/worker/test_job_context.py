@@ -16,7 +16,7 @@ import zeke_jobs
 from tests.each import each
 from tests.waiting import eventually
 from tests.zeke_jobs.sql import rows, value
-from tests.zeke_jobs.worker import flows, handlers
+from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Running, a_claim, a_context, at_once, failure, jobs_of
 from zeke_jobs.client import reading
 from zeke_jobs.errors import ClaimLost, Defer
@@ -27,14 +27,6 @@ from zeke_jobs.testing import FakeContext
 from zeke_jobs.worker.run import interrupts
 from zeke_jobs.worker.run.job_context import JobContext
 from zeke_jobs.worker.run.reports import take_lease
-
-
-@pytest.fixture
-def pool(database: str) -> Iterator[Pool]:
-    """Open a pool with one connection, as each thread has."""
-    opened = Pool(database, max_size=1)
-    yield opened
-    opened.close()
 
 
 @contextmanager
@@ -116,8 +108,8 @@ def test_a_connection_that_psycopg2_makes_something_else_of_is_not_used_again(po
 
 
 TASKS = """
-  stepwise: {handler: 'F:stepwise', retry: {limit: 9, delay: 1ms}}
-  stepwise-async: {handler: 'F:stepwise_async', retry: {limit: 9, delay: 1ms}}
+  stepwise: {handler: 'H:stepwise', retry: {limit: 9, delay: 1ms}}
+  stepwise-async: {handler: 'H:stepwise_async', retry: {limit: 9, delay: 1ms}}
   a: {handler: 'H:echo', keep: {completed: 0s}}
 """
 
@@ -162,7 +154,7 @@ def test_a_step_has_a_unique_name_and_a_json_result_and_is_kept_with_its_transac
 
 def test_a_fake_context_runs_steps_with_results_of_earlier_attempts_and_remembers_leases() -> None:
     ctx = FakeContext(steps={"first": [7, 7]}, taken_leases=[HOST])
-    assert flows.stepwise(handlers.Number(n=1), ctx) == {"first": [7, 7], "second": "done", "attempt": 1}
+    assert handlers.stepwise(handlers.Number(n=1), ctx) == {"first": [7, 7], "second": "done", "attempt": 1}
     assert ctx.steps == {"first": [7, 7], "second": "done"}
     assert handlers.CALLS == ["second"]
     with ctx.lease("host/example.com", limit=3):
@@ -170,7 +162,7 @@ def test_a_fake_context_runs_steps_with_results_of_earlier_attempts_and_remember
     with pytest.raises(Defer, match=f"lease {HOST} is taken by another job"), ctx.lease(HOST, wait=7):
         pass
     assert ctx.leased == ["host/example.com"]
-    assert asyncio.run(flows.stepwise_async(handlers.Number(n=1), FakeContext()))["first"] == [1, 1]
+    assert asyncio.run(handlers.stepwise_async(handlers.Number(n=1), FakeContext()))["first"] == [1, 1]
 
 
 HOST = "host/example.org"
@@ -268,9 +260,9 @@ def test_a_lost_or_cancelled_job_gets_no_lease_and_leases_that_nobody_gave_back_
 
 
 LEASING = """
-  long: {handler: 'F:lease_and_wait'}
-  twice: {handler: 'F:lease_twice', retry: {limit: 0}}
-  progress: {handler: 'F:progress_beside_db', timeout: 5s, retry: {limit: 0}}
+  long: {handler: 'H:lease_and_wait'}
+  twice: {handler: 'H:lease_twice', retry: {limit: 0}}
+  progress: {handler: 'H:progress_beside_db', timeout: 5s, retry: {limit: 0}}
 """
 
 

@@ -106,8 +106,7 @@ def test_chain_chord_steps_and_saga(recipes: Any) -> None:
     recipes.import_file([1, 2, -3])
     (job,) = eventually(lambda: ended("report"))
     assert job.output == "import-42: 3 measured, 1 failed"
-    sent = zeke_jobs.send("summarize", {"name": "why"})
-    assert zeke_jobs.wait(sent.id, 20) == "WHY"
+    assert zeke_jobs.wait(zeke_jobs.send("summarize", {"name": "why"}).id, 20) == "WHY"
     assert recipes.ASKED == ["why"]
     zeke_jobs.send("book-trip", {"n": 0})
     (job,) = eventually(lambda: ended("undo-trip"))

@@ -1,6 +1,5 @@
 """These tests of dead workers cover what ``test_states`` leaves out: locked rows, lost answers, and one faulty row."""
 
-from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -9,14 +8,12 @@ from psycopg2.extensions import connection as Connection
 from tests.zeke_jobs.worker.conftest import Jobs, jobs_of
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.postgres.queries import SQL
-from zeke_jobs.testing import set_clock
 
 jobs = jobs_of("  a: {handler: 'H:echo', retry: {limit: 5}}")
 
 
 def rescue(jobs: Jobs, seconds: float) -> dict[str, set[UUID]]:
-    now = jobs.rows("SELECT zeke_jobs.now() AS now")[0]["now"]
-    set_clock(jobs.conn, now + timedelta(seconds=seconds))
+    jobs.later(seconds)
     outcomes: dict[str, set[UUID]] = {}
     for row in SQL.all(jobs.conn, "worker/rescue"):
         outcomes.setdefault(row["outcome"], set()).add(row["message_id"])
@@ -29,11 +26,11 @@ def reasons(jobs: Jobs, worker: UUID) -> list[str]:
 
 
 def test_one_process_runs_what_must_run_alone_while_others_have_other_jobs(jobs: Jobs) -> None:
-    jobs.add("a")
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2, queue_name = 'elsewhere'")
+    jobs.add("a", 2)
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2, queue_name = 'elsewhere' WHERE seq = 1")
     assert reasons(jobs, jobs.worker()) == [], "a job of another queue empties no process"
     jobs.add("a", 6)
-    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE seq BETWEEN 2 AND 5")
+    jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE seq BETWEEN 3 AND 6")
     one, other = jobs.worker(), jobs.worker()
 
     def deaths(worker: UUID) -> list[int]:

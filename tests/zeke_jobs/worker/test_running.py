@@ -25,11 +25,11 @@ TASKS = """
   fail-inside-async: {handler: 'H:fail_inside_async', retry: {limit: 0}}
   fail-once: {handler: 'H:fail_once', retry: {limit: 2, delay: 0s}}
   ends: {handler: 'H:ends', retry: {limit: 2, delay: 5m}}
-  chain: {handler: 'F:chain', retry: {limit: 0}}
-  fan-out: {handler: 'F:fan_out', retry: {limit: 0}}
-  fan-out-into-a-narrow-task: {handler: 'F:fan_out_into_a_narrow_task', retry: {limit: 0}}
+  chain: {handler: 'H:chain', retry: {limit: 0}}
+  fan-out: {handler: 'H:fan_out', retry: {limit: 0}}
+  fan-out-into-a-narrow-task: {handler: 'H:fan_out_into_a_narrow_task', retry: {limit: 0}}
   narrow: {handler: 'H:echo', max_queued: 1, paused: true}
-  again: {handler: 'F:chain_itself', timeout: 5s, retry: {limit: 0}}
+  again: {handler: 'H:chain_itself', timeout: 5s, retry: {limit: 0}}
   complete-and-wait: {handler: 'H:complete_and_wait'}
   gated: {handler: 'H:gated'}
   odd: {handler: 'H:ends', retry: {limit: 0}}

@@ -30,7 +30,7 @@ TASKS = """
   echo: {handler: 'H:echo', max_wait: 90s, timeout: 90s}
   fail: {handler: 'H:fail', retry: {limit: 1, delay: 1ms, jitter: 0}}
   keyed: {handler: 'H:echo', concurrency: {limit: 2, per_key: 1}, rate: 500/s}
-  chain: {handler: 'F:chain'}
+  chain: {handler: 'H:chain'}
   paid: {handler: 'H:ends'}
   single: {handler: 'H:echo', unique: {fields: [n], while: period, period: 90m}, keep: {completed: 36h}}
   nightly: {handler: 'H:echo', cron: {at: "30 2 * * *", timezone: Europe/Stockholm, payload: {n: 1}}}

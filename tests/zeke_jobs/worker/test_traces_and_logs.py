@@ -37,7 +37,7 @@ TASKS = """
   echo: {handler: 'H:echo'}
   echo-async: {handler: 'H:echo_async'}
   fail: {handler: 'H:fail', retry: {limit: 1, delay: 1ms}}
-  chain: {handler: 'F:chain'}
+  chain: {handler: 'H:chain'}
 """
 worker = one_worker(TASKS)
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -70,9 +70,9 @@ def is_child(child: ReadableSpan, parent: ReadableSpan) -> bool:
     return above is not None and (above.trace_id, above.span_id) == (parent.context.trace_id, parent.context.span_id)
 
 
-@pytest.mark.parametrize("handler", ["F:chain", "tests.zeke_jobs.worker.coroutines:forward"])
+@pytest.mark.parametrize("handler", ["H:chain", "H:forward"])
 def test_one_trace_from_the_caller_to_the_follow_up(running: Running, traces: Traces, jobs: Jobs, handler: str) -> None:
-    with running(TASKS.replace("F:chain", handler)):
+    with running(TASKS.replace("H:chain", handler)):
         with traces.tracer.start_as_current_span("POST /stories"):
             job = zeke_jobs.send("chain", {"n": 1})
         zeke_jobs.wait(job.id, timeout=30)
@@ -149,7 +149,7 @@ def test_a_caller_in_sql_passes_its_context_and_nonsense_begins_one(table: Jobs,
     assert found == (CALLER if said == CALLER else None)
 
 
-TASK = "  talk: {{handler: 'F:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: 3{more}}}"
+TASK = "  talk: {{handler: 'H:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: 3{more}}}"
 
 
 @pytest.fixture
@@ -187,8 +187,8 @@ def test_an_attempt_that_fails_has_its_last_lines(running: Running, conn: Connec
 def test_all_attempts_have_theirs_or_none_where_the_task_wants_that(running: Running, conn: Connection) -> None:
     tasks = TASK.format(more=", log: always") + "\n  complete: {handler: 'H:ends', log: always}"
     tasks += "\n  chunk: {handler: 'tests.zeke_jobs.worker.test_chunks:each', chunk: {size: 2, wait: 5s}, log: always}"
-    tasks += "\n  whisper: {handler: 'F:whisper', sensitive: [word], log: always}"
-    tasks += "\n  never: {handler: 'F:talk', retry: {limit: 0}, log: never}\n  wait: {handler: 'H:gated'}"
+    tasks += "\n  whisper: {handler: 'H:whisper', sensitive: [word], log: always}"
+    tasks += "\n  never: {handler: 'H:talk', retry: {limit: 0}, log: never}\n  wait: {handler: 'H:gated'}"
     with running(tasks) as broker:
         talk, never = zeke_jobs.send("talk").id, zeke_jobs.send("never").id
         complete = zeke_jobs.send("complete", {"story_id": "complete"}).id
