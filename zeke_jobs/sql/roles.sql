@@ -1,6 +1,6 @@
--- This script makes four roles, each with the fewest rights for its work. Run the script again after each upgrade. Grant the roles to logins:
+-- This script makes four roles. Each role has only the rights that its work needs. Run the script again after each upgrade. Grant the roles to logins:
 --   GRANT zeke_jobs_client TO api; GRANT zeke_jobs_worker TO workers;
--- The owner of the schema zeke_jobs, who needs the right to create roles, runs the script. The script is one transaction.
+-- Run the script with a login that owns the schema zeke_jobs and may create roles. The script is one transaction.
 BEGIN;
 
 DO $$
@@ -32,13 +32,13 @@ GRANT EXECUTE ON FUNCTION
 TO zeke_jobs_client, zeke_jobs_worker, zeke_jobs_operator;
 GRANT SELECT ON zeke_jobs.job, zeke_jobs.finished, zeke_jobs.batch_state, zeke_jobs.job_step, zeke_jobs.schedule, zeke_jobs.installation TO zeke_jobs_client;
 
--- Workers and schedulers may write all tables except the tables of migrations, of the installation, of revisions, of pauses and of audit entries.
+-- Workers and schedulers may write to all tables except migration, installation, revision, pause and audit.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_worker;
 REVOKE INSERT, UPDATE, DELETE ON zeke_jobs.migration, zeke_jobs.installation, zeke_jobs.revision, zeke_jobs.pause, zeke_jobs.audit
 FROM zeke_jobs_worker;
 GRANT EXECUTE ON FUNCTION zeke_jobs.forget_audit(), zeke_jobs.cancel_removed() TO zeke_jobs_worker;
 
--- Operators may read all tables, but change jobs, pauses, schedules and jobs.yaml only by functions that record the operator's login.
+-- Operators may read all tables. They may change jobs, pauses, schedules and jobs.yaml only through functions that record the operator's login.
 GRANT SELECT ON ALL TABLES IN SCHEMA zeke_jobs TO zeke_jobs_operator;
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.cancel_batch(text, text, text), zeke_jobs.retry_batch(text, text),
@@ -46,7 +46,7 @@ GRANT EXECUTE ON FUNCTION
   zeke_jobs.import_jobs(text, jsonb, text),
   zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text), zeke_jobs.note_sent(text, text, text, text, uuid[])
 TO zeke_jobs_operator;
--- Workers also need these functions, because a starting worker puts a new jobs.yaml in force, and a scheduler decides the ticks of schedules.
+-- Workers also need these functions: a starting worker puts a new jobs.yaml in force, and a scheduler (same role) records the outcome of each tick.
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.lock_catalogue(), zeke_jobs.put_in_force(jsonb, jsonb, jsonb, text[], jsonb),
   zeke_jobs.lock_schedule(text, text, text, timestamptz),
@@ -78,7 +78,7 @@ DO $$
 DECLARE
   v_one record;
 BEGIN
-  -- This loop grants the right to read all views, also the views of later versions, except the two views that do not mask sensitive fields.
+  -- This loop grants the right to read all views, including views that later versions add, except the two views that do not mask sensitive fields.
   FOR v_one IN
     SELECT n.nspname, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind = 'v' AND c.oid NOT IN ('zeke_jobs.planned'::regclass, 'zeke_jobs.unmasked'::regclass) AND (n.nspname = 'zeke_jobs' OR c.oid IN (
@@ -88,7 +88,7 @@ BEGIN
   LOOP
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO zeke_jobs_reader, zeke_jobs_operator', v_one.nspname);
     EXECUTE format('GRANT SELECT ON %I.%I TO zeke_jobs_reader, zeke_jobs_operator', v_one.nspname, v_one.relname);
-    -- Senders use the client of pg-boss to send jobs, and operators use the dashboard of pg-boss to cancel, retry and delete jobs.
+    -- With these rights, senders can send jobs with pg-boss's client, and operators can cancel, retry and delete jobs in pg-boss's dashboard.
     IF v_one.nspname <> 'zeke_jobs' AND v_one.relname IN ('job', 'queue', 'version') THEN
       EXECUTE format('GRANT USAGE ON SCHEMA %I TO zeke_jobs_client', v_one.nspname);
       EXECUTE format('GRANT SELECT ON %I.%I TO zeke_jobs_client', v_one.nspname, v_one.relname);
@@ -99,7 +99,7 @@ BEGIN
       EXECUTE format('GRANT DELETE ON %I.schedule TO zeke_jobs_operator', v_one.nspname);
     END IF;
   END LOOP;
-  -- Handlers of jobs use the tables, views and sequences that the migrations of other packages made.
+  -- Handlers need rights on the tables, views and sequences that the migrations of other packages made.
   FOR v_one IN
     SELECT split_part(o.object, ' ', 1) AS kind, substr(o.object, strpos(o.object, ' ') + 1) AS name
     FROM zeke_jobs.migration AS m CROSS JOIN LATERAL unnest(m.made) AS o (object)

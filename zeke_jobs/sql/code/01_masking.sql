@@ -15,7 +15,7 @@ BEGIN
     WHEN jsonb_typeof(p_value) IN ('string', 'number') THEN ARRAY[p_value #>> '{}'] END;
 END $$;
 
--- Return the values of a payload's sensitive fields, the longest first, plain and with JSON escapes, but without short ones (as core/redaction.py).
+-- Return the values of a payload's sensitive fields, each plain and with JSON escapes, the longest first. Leave out short values, as core/redaction.py does.
 CREATE OR REPLACE FUNCTION zeke_jobs.secrets_in(p_payload jsonb, p_fields text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$ BEGIN RETURN (
   SELECT array_agg(f.text ORDER BY length(f.text) DESC) FROM unnest(p_fields) AS p (field)

@@ -1,6 +1,6 @@
--- These functions compute how many jobs a limit lets start now. A rate is a token bucket in one row, by the generic cell rate algorithm: the next job may
--- start from next_at on, and each start adds step to next_at. If next_at is before now minus slack, now minus slack is used. No span as long as the period
--- has more starts than amount; units may exceed amount by one job. allowance and catch_up lengthen the period, as handlers start after claims.
+-- These functions compute how many jobs a limit lets start now. A rate is a token bucket in one row, by the generic cell rate algorithm: the next job may start
+-- from next_at on, and each start adds step to next_at. If next_at is earlier than now minus slack, it counts as now minus slack. No time as long as the period
+-- has more starts than amount; units may exceed amount by one job. allowance and catch_up lengthen the period, because handlers start later than claims.
 
 -- Return how many seconds after its claim a handler may start without a correction of the rate.
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision
@@ -10,13 +10,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_per
 CREATE OR REPLACE FUNCTION zeke_jobs.catch_up(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.05)::double precision $$;
 
--- Return the seconds that a job or unit adds to next_at. The amount is reduced by the burst, which may start in addition to the regular starts.
+-- Return the seconds that a job or unit adds to next_at. The burst is subtracted from the amount, as its jobs may start in addition to the regular ones.
 CREATE OR REPLACE FUNCTION zeke_jobs.step_of(p_amount numeric, p_period interval, p_burst numeric) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
     / greatest(p_amount - p_burst, 1)::double precision $$;
 
--- Make the stored limits equal to those of jobs.yaml. The lock on the table blocks all claims, so this function never waits for a row of a sender.
+-- Make the stored limits equal to those of jobs.yaml. The lock on the table blocks all claims, so this function never waits for a row that a sender locks.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -65,10 +65,10 @@ CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(p_next_at timestamptz, p_step doub
   p_units double precision, p_now timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
--- Count the active jobs of some tasks, of one key or of all keys. A chunk (jobs of p_chunked with one worker and time of claim) counts once.
+-- Count the active jobs of some tasks, of one key or of all keys. A chunk (jobs of a task in p_chunked with the same worker and claimed_on) counts as one.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[], p_chunked text[], p_key text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$ BEGIN
-  IF p_chunked IS NULL THEN -- the key is part of the index, which the second query does not use
+  IF p_chunked IS NULL THEN -- this query finds the key in the index, unlike the second query
     RETURN (SELECT count(*) FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (p_tasks) AND q.key = p_key);
   END IF;
   RETURN (SELECT count(*) FILTER (WHERE q.task <> ALL (p_chunked)) + count(DISTINCT (q.worker, q.claimed_on)) FILTER (WHERE q.task = ANY (p_chunked))
@@ -81,8 +81,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN (p_bucket).ceiling IS NULL THEN (p_bucket).concurrency ELSE least((p_bucket).concurrency, (p_bucket).ceiling + floor(greatest(
     0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END $$;
 
--- Return how many jobs each of these limits lets start now: one row for each bucket that has a bound, with the tightest bound. opens_on is NULL if the end
--- of a job opens the limit. A claim must lock the buckets in an earlier statement, because a statement that locks reads a snapshot from before the lock.
+-- Return how many jobs each of these limits lets start now: one row for each bucket that has a bound, for its tightest bound. opens_on is NULL if the end of a
+-- job opens the limit. A claim must lock the buckets in an earlier statement, because a statement's snapshot is older than the locks that it takes.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz) RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2 AS $$
 BEGIN
@@ -114,7 +114,7 @@ BEGIN
   IF NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits)) THEN RETURN; END IF;
   WITH gone AS (DELETE FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits) RETURNING c.*),
   change AS MATERIALIZED (
-    -- Of the delays of late starts only the greatest counts. Returned jobs have negative delays, which are added up.
+    -- Of the delays of late starts, only the longest counts. The delays of returned jobs are negative, and are added up.
     SELECT g.name, g.unit, g.key, sum(g.amount) AS amount, min(g.noted_on) AS noted_on,
       make_interval(secs => greatest(max(g.delay), 0) + sum(least(g.delay, 0))) AS delay
     FROM gone AS g GROUP BY g.name, g.unit, g.key
@@ -141,7 +141,7 @@ BEGIN
   WHERE b.name = g.name AND b.unit = g.unit;
 END $$;
 
--- Count claimed jobs in their locked limits. Rates count starts; limits of units count an estimate from the send, from recent jobs or from jobs.yaml.
+-- Count claimed jobs in their locked limits. A rate counts starts. A limit of units counts estimates: from the send, else recent jobs, else jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_task text, p_limits text[], p_places tid[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -175,8 +175,8 @@ BEGIN
   WHERE b.name = s.name AND b.unit = s.unit;
 END $$;
 
--- If a job's handler starts late, move the next starts under the job's rate limits by the same time. Add p_margin seconds, because it starts up to
--- p_margin seconds after this measurement. Return false if the handler is late by a whole period, and must not start.
+-- If a job's handler starts late, delay the next starts under the job's rate limits by the same time, plus p_margin seconds, because the handler may
+-- start up to p_margin seconds after this call. Return false if the handler must not start, because it is late by a whole period.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
 LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   WITH late AS (
@@ -209,8 +209,8 @@ BEGIN
   SELECT n.name, n.unit, n.reported - n.taken FROM use AS n WHERE n.reported > n.taken;
 END $$;
 
--- Add an amount to the cost of a job that the worker holds, unless earlier amounts are in another currency. Return the currency of the cost, and the
--- currency of a budget that does not count the amount.
+-- Add an amount to the cost of a job that the worker holds, unless earlier amounts are in another currency. Return the currency of the cost and, as
+-- missed, the currency of a budget that cannot count the amount, because the amount is in another currency.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric,
   p_currency text, OUT currency text, OUT missed text) LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
@@ -227,13 +227,13 @@ BEGIN
   END IF;
 END $$;
 
--- After attempts ended, replace their claims' estimates by reported units. If a job reported no units, the estimate counts if the attempt completed,
--- raised or was cut off. Nothing counts if the attempt was deferred, was returned, or raised under a budget, which an outage must not use up.
+-- Replace the estimates of ended attempts by the units that the jobs reported. If a job reported none, its estimate counts if the attempt completed,
+-- raised an error or was cut off, but not if it was deferred or returned, or raised an error under a budget (an outage must not use up the budget).
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF p_how = 'returned' THEN
-    -- Subtract the step of the start from next_at, but not the time since the claim, because other jobs may have started in that time.
+    -- The rate gets back the step of the start, less the time since the claim, because other jobs may have started in that time.
     INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
     SELECT b.name, 'jobs', r.key, -greatest(0, r.step - extract(epoch FROM zeke_jobs.now() - q.claimed_on))
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task AND t.on_time IS NOT NULL
@@ -255,8 +255,8 @@ BEGIN
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
 END $$;
 
--- Open and close the breakers of locked buckets. A breaker opens at a number of failures, or at a share of failures (at least ten). After the pause,
--- one job at a time probes, and its outcome closes the breaker or starts another pause. Each change raises a warning, which workers log.
+-- Open and close the breakers of locked buckets. A breaker opens at a number of failures, or at a share of failures (at least ten failures). After the pause,
+-- one job at a time probes: its outcome closes the breaker or starts another pause. Each change of a breaker raises a warning, which workers log.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

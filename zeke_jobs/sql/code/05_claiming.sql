@@ -11,8 +11,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
 CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
--- Return the first queued job of each priority of each task in p_tasks, at most a thousand jobs of a task, with one search of the index for each job.
--- If the caller passes the first job of the queue, dead index entries before that job are not read again.
+-- Return the first queued job of each priority of each task in p_tasks, at most a thousand jobs of a task, with one search of the index for each job. A
+-- caller that has found the queue's first job passes it as p_task to p_seq, so that dead index entries before it are not read again.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text, p_tasks text[], p_task text DEFAULT '',
   p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL,
   p_seq bigint DEFAULT NULL) RETURNS SETOF zeke_jobs.first_job LANGUAGE sql STABLE AS $$
@@ -44,12 +44,12 @@ LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN (
     AND q.task = p_task AND q.key = p_key
   ORDER BY q.seq LIMIT 1); END $$;
 
--- Claim up to p_want due jobs of the tasks p_tasks in a queue, within the limits. The task and priority whose oldest job has the highest rank come first;
--- equal ranks take turns. If p_is_empty is true, the process holds no job, and may claim a job that must run alone. p_free is the number of free threads,
--- or negative if claimed jobs wait for threads. Of a task with limits, claim at most p_free + p_ahead jobs, because other processes may have free threads.
--- Return a row of kind job for each claimed job (with the reason chunk if the job runs in a chunk), and a row of kind held for each cause that holds due
--- jobs back, with the seconds until the cause ends, or NULL if the end of a job ends the cause. Long messages are read later, because a slow process would
--- keep the limits locked.
+-- Claim up to p_want due jobs of the tasks p_tasks in a queue, within the limits. The jobs of one task and priority form a group. The group whose
+-- oldest job has the highest rank comes first; groups of equal rank take turns. p_is_empty is true if the process holds no job; only then may it claim
+-- a job that must run alone. p_free is the number of free threads, negative if claimed jobs wait for threads. Of a task with limits, claim at most
+-- p_free + p_ahead jobs, because other processes may have free threads. Return a row of kind job for each claimed job; its reason is chunk if it runs
+-- in a chunk. Return a row of kind held for each cause that holds due jobs back, with the seconds until the cause ends, or NULL if it ends when a job
+-- ends. Leave out long messages: the limits would stay locked while a slow process reads them.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL, p_ahead integer DEFAULT 0)
@@ -71,10 +71,10 @@ DECLARE
   v_left integer := p_want;
   v_free integer := coalesce(p_free, p_want);
   v_one record; -- the task of v_first and the tightest limit of the task
-  v_peers integer; v_served integer := 0; -- the number of pairs of equal rank, and how many of these pairs this turn has served
+  v_peers integer; v_served integer := 0; -- the number of groups of equal rank, and how many of these groups this turn has served
   v_share integer;
   v_places tid[];
-  v_opens timestamptz; -- when a job of the key or the chunk may start
+  v_opens timestamptz; -- when the next job of a key, or the chunk, may start
 BEGIN
   SELECT q.task, q.priority, q.run_at, q.seq INTO v_first FROM zeke_jobs.queue AS q
   WHERE q.state = 'queued' AND q.queue_name = p_queue ORDER BY q.task, q.priority DESC, q.run_at, q.seq LIMIT 1;
@@ -167,8 +167,8 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the first due job of each task and priority, the highest rank first, without paused tasks, and the limits of these tasks. Tasks whose
--- concurrency is used up are returned in held; their limits need no lock, because the end of a job wakes this process.
+-- Return the first due job of each task and priority, the highest rank first, and the limits of these tasks. Leave out paused tasks. Return tasks whose
+-- concurrency is used up in held: a claim need not lock their limits, because the end of a job wakes this process.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(p_queue text, p_tasks text[], p_first zeke_jobs.first_job,
   p_now timestamptz, OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean,
   OUT held zeke_jobs.claimed[]) LANGUAGE plpgsql STABLE AS $$
@@ -213,8 +213,8 @@ BEGIN
       AND NOT (p_is_empty AND EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = o.id AND q.deaths < 2)));
 END $$;
 
--- Find a due job that must run alone. For each task, only one process at a time (worker.alone) runs such jobs. must_empty is true if this is that process,
--- but must first finish its other jobs. place is the job's row if this process is empty, and either is that process or can start no other job.
+-- Find a due job that must run alone. For each task, only one process at a time runs such jobs: the chosen one (worker.alone). must_empty is true if the caller
+-- is the chosen one, but must first finish other jobs. place is the job's row if the caller holds no job, and is the chosen one or can start no other job.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean,
   p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -272,7 +272,7 @@ LANGUAGE sql STABLE AS $$
   SELECT p.key FROM present AS p WHERE p.n > 0 AND p.key IS NOT NULL ORDER BY p.n $$;
 
 -- Lock up to p_most due jobs of one task and priority by fair shares: from where the last claim stopped, each key in turn gets as many jobs as its
--- weight. If a hundred keys in turn have no due job, lock the oldest jobs instead. p_from is the time at which the first job became due.
+-- weight. If a hundred keys in a row have no due job, lock the oldest jobs instead. p_from is the time at which the first job became due.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_in_turn(p_queue text, p_task text, p_share jsonb, p_priority integer,
   p_from timestamptz, p_most integer, p_now timestamptz) RETURNS tid[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -332,7 +332,7 @@ BEGIN
   RETURN v_places;
 END $$;
 
--- Return how many jobs of a key may start now. p_step and p_slack (see 04_limits.sql) belong to the rate that each key has.
+-- Return how many jobs of a key may start now. p_step and p_slack are those of the task's rate per key (see 04_limits.sql).
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of_key(
   p_task text, p_names text[], p_per_key integer, p_step double precision, p_slack double precision, p_key text, p_now timestamptz) RETURNS integer
 LANGUAGE plpgsql STABLE AS $$
@@ -343,8 +343,8 @@ BEGIN
       (SELECT k.next_at FROM zeke_jobs.bucket_key AS k WHERE k.name = 'task/' || p_task AND k.key = p_key), '-infinity'), p_step, p_slack, p_now) END));
 END $$;
 
--- Lock up to p_most due jobs of one task and priority that the limits of their keys let start. Try first the keys of the oldest jobs, in random
--- order, then some hundred of all keys, from where the last claim stopped. reason is key if more jobs are due.
+-- Lock up to p_most due jobs of one task and priority that the limits of their keys let start. Try first the keys of the oldest jobs, in random order,
+-- then hundreds of other keys, from the key at which the last claim stopped. reason is key if more jobs are due.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_names text[], p_per_key integer,
   p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz, OUT places tid[], OUT reason text,
   OUT opens_on timestamptz) LANGUAGE plpgsql VOLATILE AS $$
@@ -387,7 +387,7 @@ BEGIN
           SELECT q.ctid AS place FROM zeke_jobs.queue AS q
           WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN k.key AND k.key
             AND q.priority = p_priority AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
-          ORDER BY q.key, q.run_at, q.seq -- the order is needed as in pick_in_turn
+          ORDER BY q.key, q.run_at, q.seq -- the planner needs this order, as in pick_in_turn
           LIMIT zeke_jobs.room_of_key(p_task, p_names, p_per_key, v_limit.key_step, v_limit.key_slack, k.key, p_now) FOR UPDATE SKIP LOCKED
         ) AS r
         LIMIT p_most - cardinality(places));
@@ -462,7 +462,7 @@ BEGIN
         SELECT q.ctid AS place, q.run_at FROM zeke_jobs.queue AS q
         WHERE q.state = 'queued' AND q.queue_name = p_queue AND q.task = p_task AND q.key IS NOT NULL AND q.key BETWEEN v_key AND v_key
           AND q.priority = p_priority AND q.run_at <= p_now AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, p_now)
-        ORDER BY q.key, q.run_at, q.seq LIMIT v_size -- the order is needed as in pick_in_turn
+        ORDER BY q.key, q.run_at, q.seq LIMIT v_size -- the planner needs this order, as in pick_in_turn
       ) AS d;
       IF cardinality(v_found) < v_size AND v_since + v_wait > p_now THEN
         SELECT NULL, coalesce(reason, 'company'), least(opens_on, v_since + v_wait) INTO v_found, reason, opens_on;

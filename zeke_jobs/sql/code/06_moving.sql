@@ -28,7 +28,7 @@ BEGIN
         worker = NULL, mtime = v_now, completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
         attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
         started_on = coalesce(q.started_on, least(v_now, q.claimed_on + d.after * interval '1 second'))
-      -- No condition is on state, because the planner would then read the dead entries of an index on state.
+      -- There is no condition on state, because with one the planner would read the dead entries of an index on state.
       FROM unnest(p_ids, p_claims, p_after, p_took, p_results) AS d (id, claim, after, took, result)
       WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
       RETURNING q.message_id, q.task, q.queue_name, q.state, q.extra, q.order_hold
@@ -102,8 +102,8 @@ BEGIN
   RETURN v_moved.ids;
 END $$;
 
--- After a move, update limits, breakers and batches, and notify processes. In p_queues a job may start now. Breakers count the attempts as failures
--- (p_breaks is true), other ends (false) or not at all (NULL). If p_claims_next is true, the caller claims right after this call and then wakes others.
+-- After a move, update limits, breakers and batches, and notify processes. In the queues p_queues, a job may start now. Breakers count the attempts as failures
+-- if p_breaks is true, as other ends if false, not at all if NULL. If p_claims_next is true, the caller claims right after this call, then wakes others.
 CREATE OR REPLACE FUNCTION zeke_jobs.after_move(p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[],
   p_has_extra boolean, p_worker uuid, p_units text, p_breaks boolean, p_claims_next boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
@@ -143,13 +143,13 @@ BEGIN
   IF v_is_waited_for THEN PERFORM zeke_jobs.notify_freed(p_tasks, p_worker, true); END IF;
 END $$;
 
--- Complete ended jobs and claim new jobs. The commit does not wait for the disk, so that no limit stays locked. The caller waits for the disk soon
--- after (flush.sql), or completes the jobs again after a crash. A job that the worker no longer held gives a row of kind lost.
+-- Complete ended jobs and claim new jobs. The commit does not wait for the disk, because limits would stay locked. The caller waits for the disk soon
+-- after (flush.sql), or completes the jobs again after a crash. Return a row of kind lost for each job that the worker no longer held.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[],
   p_after double precision[], p_took double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer,
   p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,
   p_ahead integer DEFAULT 0) RETURNS SETOF zeke_jobs.claimed
-LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan -- the setting also holds for the functions that are called
+LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan -- the setting also holds for the functions that this function calls
 AS $$
 DECLARE
   v_ours uuid[];
@@ -224,7 +224,7 @@ BEGIN
 END $$;
 
 -- After a job failed for good, send a job to the task that on_failed names. If that job fails, no other job is sent, because two tasks that name each
--- other would never stop. A payload that is too large to be sent again is left out.
+-- other would send jobs for ever. A payload that is too large to be sent again is left out.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_failure(p_job zeke_jobs.queue) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

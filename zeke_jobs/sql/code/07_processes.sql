@@ -9,7 +9,7 @@ LANGUAGE sql STABLE AS $$
   ) <= p_now - w.lost_after, true) $$;
 
 -- Put the jobs of lost processes back into the queue. The lost attempt uses up no retry, but a job without retries fails. If two processes died while
--- they ran a job, the job must run alone; after a third death the job fails (quarantine). A later call rescues locked jobs.
+-- they ran a job, the job must run alone; after a third death the job fails (quarantine). Locked jobs are left to a later call.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column

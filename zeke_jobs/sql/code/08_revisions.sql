@@ -1,4 +1,4 @@
--- After a task was renamed or moved, these functions adapt its queued jobs and unique keys; others find which overrides a new jobs.yaml ends.
+-- These functions adapt queued jobs and unique keys after a task was renamed or moved to another queue, and find the overrides of jobs.yaml that must end.
 
 -- Return each pair of a queue and a task name that has queued jobs. Each pair costs one search of the index.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
@@ -12,7 +12,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   )
   SELECT p.queue, p.task FROM present AS p $$;
 
--- Adapt queued jobs to the new name, queue or order of their task, also jobs sent or retried during the change. The next call adapts jobs locked now.
+-- Adapt queued jobs to the new name, queue or order of their task, also jobs sent or retried during the change. Locked jobs are left to the next call.
 CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$

@@ -155,7 +155,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
     WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.task_pause AS p WHERE p.task = t.id)) AS d
   WHERE t.queue = coalesce(due_jobs.queue, t.queue) AND (due_jobs.task IS NULL OR due_jobs.task = ANY (t.id || t.aliases)) $$;
 
--- Return how many jobs of a task ended within the last minute, and how long the newest of the last hour took. Each query reads at most p_sample rows.
+-- Return how many jobs of a task ended within the last minute, and how long the newest jobs of the last hour took. Each query reads at most p_sample rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.pace(p_task text, p_sample integer, OUT done_per_minute double precision,
   OUT failed_per_minute double precision, OUT mean double precision, OUT p50 double precision, OUT p95 double precision,
   OUT sample bigint) LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$

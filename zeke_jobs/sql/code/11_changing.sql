@@ -72,7 +72,7 @@ BEGIN
   RETURN cardinality(v_jobs);
 END $$;
 
--- Cancel queued jobs whose task no longer exists. A send or a retry may be committed after its task left jobs.yaml.
+-- Cancel queued jobs whose task no longer exists. Such jobs exist if a send or a retry is committed after the task's removal.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_removed() RETURNS TABLE (task text, jobs integer)
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   SELECT n.task, zeke_jobs.cancel_all(n.task, 'its task was removed from jobs.yaml', 'zeke-jobs')
@@ -121,14 +121,14 @@ BEGIN
       WHERE b.name = ANY (t.limits) AND b.unit = 'jobs' AND (b.step IS NOT NULL OR b.key_step IS NOT NULL)),
     metered = EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b
       WHERE b.name = ANY (t.limits) AND (b.amount IS NOT NULL OR b.key_amount IS NOT NULL OR b.breaker_pause IS NOT NULL));
-  -- If a task has newly got a limit per key or fair shares, its queued jobs get keys, except jobs that a sender has locked.
+  -- If the new jobs.yaml gives a task a limit per key or fair shares, the task's queued jobs get keys, except jobs that a sender has locked.
   UPDATE zeke_jobs.queue AS q SET key = zeke_jobs.own_key(t.per_key, t.share, q.message_id::text)
   FROM zeke_jobs.task AS t WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.task AS t JOIN zeke_jobs.queue AS o ON o.queue_name = t.queue AND o.task = t.id
     LEFT JOIN unnest(v_former) AS f ON f.id = t.id
     WHERE (t.per_key IS NOT NULL OR t.share IS NOT NULL) AND f.per_key IS NULL AND f.share IS NULL AND o.state = 'queued' AND o.key IS NULL
     FOR UPDATE OF o SKIP LOCKED));
-  -- If a task has newly got a chunk, each of its active jobs gets another time of claim, because jobs with the same time of claim count as a chunk.
+  -- If the new jobs.yaml gives a task chunks, each of its active jobs gets its own claimed_on, because jobs with the same claimed_on count as a chunk.
   WITH active AS MATERIALIZED (
     SELECT q.message_id, q.worker, q.claimed_on FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (ARRAY(
       SELECT a.name FROM unnest(v_former) AS f JOIN zeke_jobs.task AS t ON t.id = f.id CROSS JOIN unnest(f.id || f.aliases) AS a (name)
@@ -178,7 +178,7 @@ BEGIN
   INSERT INTO zeke_jobs.pause (target, paused_on, paused_by, reason)
   SELECT f.target, f.paused_on, f.paused_by, f.reason FROM former AS f ORDER BY f.paused_on ON CONFLICT DO NOTHING;
   FOR v_one IN SELECT w.task, w.priority, w.was FROM jsonb_to_recordset(p_priorities) AS w (task text, priority integer, was integer) LOOP
-    -- Locked jobs are skipped, because the claims, which wait for this transaction, must not also wait for a sender's lock.
+    -- Jobs that a sender has locked are skipped: all claims wait for this transaction, so it must not wait for a sender.
     UPDATE zeke_jobs.queue AS q SET priority = v_one.priority WHERE q.message_id = ANY (ARRAY(
       SELECT o.message_id FROM zeke_jobs.queue AS o WHERE o.state = 'queued' AND o.task = v_one.task AND o.priority = v_one.was
       FOR UPDATE SKIP LOCKED));

@@ -20,12 +20,12 @@ BEGIN
   END IF;
 END $$;
 
--- Return the time at which the transaction began. Statements of pg-boss call job_now several times, and compare the results.
+-- Return the time at which the transaction began. A statement of pg-boss calls job_now several times, and needs equal results.
 CREATE OR REPLACE FUNCTION job_now() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pg_catalog.now();
 
--- Check that a task exists. Programs of pg-boss create a queue before they use it, and a queue of pg-boss is a task of jobs.yaml.
+-- Check that a task exists. Programs that use pg-boss create each queue before its use, and a queue of pg-boss is a task of jobs.yaml.
 CREATE OR REPLACE FUNCTION create_queue(queue_name text, options jsonb) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -98,7 +98,7 @@ FROM zeke_jobs.pgboss_task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = 
 ) AS c ON c.task = t.id || '';
 COMMENT ON VIEW queue IS 'Each task, with the columns of the table queue of pg-boss.';
 
--- Each release of pg-boss expects its own schema version. The default suits the dashboard 1.9.0. A database address may set another version.
+-- Each release of pg-boss expects its own schema version. The default suits pg-boss's dashboard 1.9.0. A connection URL can set another pgboss.version.
 CREATE OR REPLACE VIEW version AS
 SELECT coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,
   (SELECT b.beat_on FROM zeke_jobs.schedule_beat AS b) AS cron_on,
@@ -161,7 +161,7 @@ BEGIN
       'limit', v_own -> 'retry_limit', 'delay', v_own -> 'retry_delay', 'max_delay', v_own -> 'retry_delay_max') END));
 END $$;
 
--- Turn a write of pg-boss's dashboard or client into a change of our tables. Only logins with rights on the view may write; the audit has the login.
+-- Turn a write of pg-boss's dashboard or client into a change of our tables. Only logins with rights on the view may write; the audit records the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_pgboss() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE

@@ -1,6 +1,6 @@
--- Each change of a job's state inserts a row into zeke_jobs.batch_change, so the change waits for no lock of the batch. When the end of a job
--- commits, a deferred trigger adds these rows to the counters of the batch. If no job of the batch is unfinished, the trigger sends the job that
--- follows the batch. A send locks no counters: a batch that still takes jobs cannot end, nor can a batch whose own job sends.
+-- Each change of a job's state inserts a row into zeke_jobs.batch_change, and so need not lock the batch's row. When the end of a job commits, a
+-- deferred trigger adds these rows to the counters of the batch. If no job of the batch is unfinished, the trigger sends the job that follows the
+-- batch. A send locks no counters, because the batch cannot end meanwhile: it is open, or its own unfinished job sends.
 
 -- Count jobs in their batches. p_sign is 1 to add the jobs, -1 to subtract the jobs, or 0 to replace the state unfinished by the jobs' new states.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
@@ -17,7 +17,7 @@ BEGIN
   GROUP BY 1;
 END $$;
 
--- When a transaction commits, add the rows of zeke_jobs.batch_change to the counters. The trigger's first call adds up all batches, ordered by id.
+-- When a transaction commits, add the rows of zeke_jobs.batch_change to the counters. The first call handles all batches of the transaction, ordered by id.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE

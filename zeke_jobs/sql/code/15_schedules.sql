@@ -68,7 +68,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   VALUES (p_task, p_cron, p_timezone, zeke_jobs.decidable(p_decided_to, p_task))
   ON CONFLICT (task) DO UPDATE SET task = excluded.task RETURNING s.cron, s.timezone, s.decided_to $$;
 
--- Record the time up to which a schedule's ticks are decided, and the cron line used. The audit records a call of an operator, except in a resume.
+-- Record the time up to which a schedule's ticks are decided, and the cron line used. An operator's call is recorded in the audit, except during a resume.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(p_task text, p_cron text, p_timezone text,
   p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN

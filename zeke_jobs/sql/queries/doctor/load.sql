@@ -1,4 +1,4 @@
--- Return how many jobs of each task arrived in the last "window" seconds, how long jobs took, and a job's units. At most "most" new jobs are read.
+-- Return how many jobs of each task arrived in the last "window" seconds, how long they took, and how many units a job uses. At most "most" jobs are read.
 WITH newest AS MATERIALIZED (
   SELECT q.task, q.created_on
   FROM zeke_jobs.queue AS q WHERE q.created_on > zeke_jobs.now() - make_interval(secs => %(window)s::double precision)
@@ -10,7 +10,7 @@ arrived AS (
 span AS (
   SELECT CASE
     WHEN count(*) = %(most)s THEN greatest(0.001, extract(epoch FROM zeke_jobs.now() - min(n.created_on)))
-    -- If older jobs exist, the newest jobs are all jobs that arrived in the whole period.
+    -- If older jobs exist, "newest" has all jobs that arrived in the whole period.
     WHEN EXISTS (SELECT 1 FROM zeke_jobs.queue AS q
                  WHERE q.created_on <= zeke_jobs.now() - make_interval(secs => %(window)s::double precision))
       THEN %(window)s

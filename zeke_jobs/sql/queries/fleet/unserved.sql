@@ -1,4 +1,4 @@
--- Return the queues of tasks in force that no live worker consumes.
+-- Return the queues that have tasks in force, but no live worker.
 SELECT DISTINCT t.queue
 FROM zeke_jobs.task AS t WHERE NOT EXISTS (
   SELECT 1 FROM zeke_jobs.worker AS w

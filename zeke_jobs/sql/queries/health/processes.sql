@@ -1,4 +1,4 @@
--- Return how many processes of a kind a host has, how many of them are alive, and how long ago the oldest of their last heartbeats was.
+-- Return how many processes of a kind a host has, how many of them are alive, and the longest time since a process's last heartbeat.
 SELECT
   count(*) AS processes,
   count(*) FILTER (WHERE w.heartbeat_on >= zeke_jobs.now() - w.lost_after) AS live,

@@ -1,4 +1,4 @@
--- Return to the queue the jobs that the worker does not know, except new claims, because the answer of a claim may still be on its way to the worker.
+-- Return to the queue the jobs that the worker does not know. New claims are left out, because their result may still be on its way to the worker.
 SELECT
   q.message_id, q.task,
   zeke_jobs.finish(q.worker, q.message_id, q.claim, 'returned', NULL, NULL, NULL, NULL, NULL, q.revision) AS returned
