@@ -170,7 +170,7 @@ def _is_name(word: str) -> bool:
 
 
 def _names_subject(text: str, title: frozenset[str]) -> bool:
-    """Return whether a sentence's opening has a headline's word, a whole name, a word in capitals, or a number before a noun."""
+    """Return whether a sentence's opening has a headline's word, a whole name, a word in capitals, or a number without "the"."""
     if is_unspaced(text):
         return bool(title & keys(_TOPIC.split(text[:_DENSE_OPENING])[0]))
     words = tokens(text) or ("",)
@@ -183,11 +183,11 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
         is_article = _SAYS["article"].match(words[0])
     opening = words[: _BEHIND_ARTICLE + 1 if is_article else _OPENING]
     names = set(chain.from_iterable(run for run in names_in(text) if len(run) > 1))
-    numbers = (
+    is_counted = not is_article and any(
         word[0].isdigit() and not _YEAR.fullmatch(word) and after.lower() not in CALENDAR
         for word, after in pairwise(opening[: _NUMBER + 1])
     )
-    return any(key(word) in title or word in names or word[1:].isupper() for word in opening) or any(numbers)
+    return any(key(word) in title or word in names or word[1:].isupper() for word in opening) or is_counted
 
 
 def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
