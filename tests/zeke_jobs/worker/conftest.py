@@ -150,10 +150,10 @@ class Jobs:
         rows = self.look(worker, want, tasks, queue, is_empty=is_empty, revision=1)
         return [row for row in rows if row["kind"] == "job"]
 
-    def start(self, worker: UUID, claims: list[dict[str, Any]]) -> None:
+    def start(self, worker: UUID, claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Mark claims as started, as a heartbeat does."""
         ids, numbers = [claim["message_id"] for claim in claims], [claim["claim"] for claim in claims]
-        SQL.all(self.conn, "job/mark_started", worker=worker, ids=ids, claims=numbers, after=[0.0] * len(claims))
+        return SQL.all(self.conn, "job/mark_started", worker=worker, ids=ids, claims=numbers, after=[0.0] * len(claims))
 
     def complete(self, worker: UUID, claims: list[dict[str, Any]], result: str = "null") -> list[UUID]:
         """Complete claims; return the jobs whose claims were current."""
@@ -178,8 +178,9 @@ class Jobs:
 
     def finish(self, worker: UUID, claim: dict[str, Any], outcome: str, **said: Any) -> bool:
         ended = {"worker": worker, "id": claim["message_id"], "claim": claim["claim"], "outcome": outcome}
-        usual = {"after": 0.0, "delay": 0.0, "revision": 1, "breaks": False, **dict.fromkeys(("until", "reason", "error", "took"))}  # fmt: skip
-        return bool(SQL.only(self.conn, "job/finish", **ended, **{**usual, **said})["ours"])
+        usual = dict.fromkeys(("until", "reason", "error", "took"))
+        said = {**usual, "after": 0.0, "delay": 0.0, "revision": 1, "breaks": False, **said}
+        return bool(SQL.only(self.conn, "job/finish", **ended, **said)["ours"])
 
     def end(
         self, how: str = "completed", want: int = 1, tasks: list[str] | None = None, **said: Any

@@ -195,7 +195,11 @@ def test_a_rejection_with_details_at_the_bounds_keeps_its_reason(table: Jobs, ki
 
 def test_it_is_sent_whatever_waits_or_is_alike_and_tasks_that_name_each_other_come_to_an_end(jobs: Jobs) -> None:
     report = "  report: {handler: 'H:report', max_queued: 1, unique: [task], aliases: [old-report], on_failed: page}"
-    jobs.use(f"  echo: {{handler: 'H:echo', on_failed: old-report}}\n{report}\n  page: {{handler: 'H:report', on_failed: report}}")  # fmt: skip
+    echo, page = (
+        "  echo: {handler: 'H:echo', on_failed: old-report}",
+        "  page: {handler: 'H:report', on_failed: report}",
+    )
+    jobs.use(f"{echo}\n{report}\n{page}")
     jobs.add("echo", 3)
     jobs.end("failed", 3)
     assert len(reports(jobs)) == 3
