@@ -7,21 +7,18 @@ from psycopg2.extras import RealDictCursor
 
 
 def rows(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    """Return all rows of a statement, if it returns rows."""
     with conn.cursor() as cursor:
         cursor.execute(sql, params or None)
         return cursor.fetchall() if cursor.description else []
 
 
 def dicts(conn: Connection, sql: str, *params: Any) -> list[dict[str, Any]]:
-    """Return all rows of a statement as dictionaries."""
     with conn.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(sql, params or None)
         return [dict(row) for row in cursor.fetchall()] if cursor.description else []
 
 
 def value(conn: Connection, sql: str, *params: Any) -> Any:
-    """Return the first column of the first row, or None."""
     found = rows(conn, sql, *params)
     return found[0][0] if found else None
 

@@ -13,7 +13,6 @@ import psycopg2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from psycopg2.extensions import connection as Connection
-from pydantic import Field
 
 import zeke_jobs
 from tests.each import each
@@ -23,7 +22,6 @@ from tests.zeke_jobs.sql import rows, value
 from tests.zeke_jobs.strange import LARGEST_NUMBER, json_texts, nested, times
 from zeke_jobs.core import bounds
 from zeke_jobs.errors import Defer, InvalidPayload, Retry
-from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.worker.claim.claims import JobMessage, Row
@@ -54,26 +52,6 @@ def answer(conn: Connection, sql: str, *params: Any) -> str:
     """Return why SQL refuses a payload or an option."""
     asked = "SELECT zeke_jobs.refused((" + sql + ")::jsonb, '{}')"
     return refusal(conn, asked, *params) or str(value(conn, asked, *params))
-
-
-class Tree(Payload):
-    n_leaves: int = 0
-    sub_trees: list[Tree] = Field(default_factory=list)
-
-
-def test_a_model_in_itself_is_renamed_and_checked_as_deep_as_it_may_be(conn: Connection, make_task: MakeTask) -> None:
-    make_task("tree", Tree)
-    deepest: dict[str, Any] = {"nLeaves": 1}
-    for _ in range(bounds.DEEPEST // 2 - 2):
-        deepest = {"nLeaves": 1, "subTrees": [deepest]}
-    by_sql = str(value(conn, "SELECT zeke_jobs.send('tree', %s)", json.dumps({"nLeaves": 2, "subTrees": [deepest]})))
-    by_python = zeke_jobs.send("tree", {"nLeaves": 2, "subTrees": [deepest]}).id
-    assert zeke_jobs.status(by_sql).data == zeke_jobs.status(by_python).data
-    assert "nLeaves" not in str(zeke_jobs.status(by_sql).data)
-    # The view pgboss.job translates the names of the fields back to camel case.
-    assert str(value(conn, "SELECT data FROM pgboss.job WHERE id = %s", by_sql)).count("nLeaves") == bounds.DEEPEST // 2
-    with pytest.raises(InvalidPayload, match="expected at most 100 lists"):
-        zeke_jobs.send("tree", {"subTrees": [{"subTrees": [deepest]}]})
 
 
 def test_a_size_is_that_of_compact_json_and_the_largest_and_deepest_values_are_accepted(client: Connection) -> None:

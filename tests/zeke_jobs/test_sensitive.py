@@ -136,13 +136,10 @@ def test_no_command_shows_anything_of_it(conn: Connection, job: str, state: str,
         plant(conn, one)
     dicts(conn, "UPDATE zeke_jobs.queue SET state = 'consumed', started_on = now() WHERE message_id = %s", other)
     dicts(conn, "UPDATE zeke_jobs.queue SET state = %s, completed_on = now() WHERE message_id = %s", state, job)
-    shown = ""
-    for command in (("status", job), ("status", job, "--json"), ("why", job), ("why", job, "--json"), ("jobs",), ("why", other),
-                    ("why", third), ("status", other), ("jobs", "--json"), ("top", "--once")):  # fmt: skip
-        ran = cli(*command)
-        assert (ran.status, leaks(ran.out + ran.err)) == (0, []), command
-        shown += ran.out
-    assert all(part in shown for part in ("Berlin", "***"))
+    ids = [f"{verb} {one}" for verb in ("status", "why") for one in (job, f"{job} --json", other, third)]
+    ran = [cli(*command.split()) for command in (*ids, "jobs", "jobs --json", "top --once")]
+    assert [(one.status, leaks(one.out + one.err)) for one in ran] == [(0, [])] * len(ran)
+    assert all(part in "".join(one.out for one in ran) for part in ("Berlin", "***"))
 
 
 def test_what_is_left_after_the_purge_shows_no_key_that_quotes_it(conn: Connection, job: str) -> None:

@@ -20,7 +20,6 @@ from zeke_jobs.worker.broker import JobBroker
 def working(
     config: Config, url: str, *, threads: int = 4, stop_within: int = 5_000, queues: set[str] | None = None
 ) -> Iterator[JobBroker]:
-    """Boot a worker, and stop it at the end."""
     broker = builder.build(config, url)
     worker = dramatiq.Worker(broker, queues=queues, worker_threads=threads, worker_timeout=20)
     worker.start()

@@ -13,7 +13,6 @@ from zeke_jobs.testing import set_clock
 
 
 def echoes(**tasks: str) -> str:
-    """Write tasks with the handler ``echo`` and these keys."""
     return "".join(f"  {name}: {{handler: 'H:echo', {keys}}}\n" for name, keys in tasks.items())
 
 
@@ -48,7 +47,6 @@ class Story(Jobs):
         return job
 
     def job(self, task: str, sent: float, start: float, end: float) -> UUID:
-        """Send a job, and run it to its end."""
         made = self.sent(sent, task)
         assert self.ran(task, start, end) == made
         return made

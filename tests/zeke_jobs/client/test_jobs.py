@@ -27,7 +27,6 @@ from zeke_jobs.postgres.pool import connect
 
 
 def finish(conn: Connection, job_id: object, result: str = "null") -> None:
-    """Complete a job with the function that workers use."""
     worker = UUID(int=1)
     change(conn, job_id, f"state = 'consumed', claim = 1, worker = '{worker}'")
     assert Jobs(conn).complete(worker, [{"message_id": job_id, "claim": 1}], result) == [job_id]

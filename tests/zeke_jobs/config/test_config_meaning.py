@@ -198,18 +198,6 @@ def test_settings_are_filled_from_the_environment_at_every_depth_when_they_are_u
 HEAD = "version: 1\ntasks: {t: {handler: 'sample_handlers:tuned', settings: "
 
 
-@each(
-    "written",
-    '{token: "x${SAMPLE_SECRET}x", mode: "${SAMPLE_SECRET}"}',
-    '{place: "${SAMPLE_SECRET}", weights: {a: "${SAMPLE_SECRET}"}}',
-    '{place: {x: "${SAMPLE_SECRET}", y: 1}, nested: "${SAMPLE_SECRET}"}',
-)
-def test_no_diagnostic_shows_a_value_from_the_environment(written: str) -> None:
-    shown = "\n".join(map(str, check(HEAD + written + "}}\n", "jobs.yaml")[1])).lower()
-    assert "${sample_secret}" in shown
-    assert not any(stretch in shown for stretch in ("hunter2", "correct", "horse"))
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(codec="ascii", exclude_characters="\0"), min_size=8, max_size=40).map("~{}".format))
 def test_not_even_by_a_validator_that_quotes_it(monkeypatch: Patch, secret: str) -> None:

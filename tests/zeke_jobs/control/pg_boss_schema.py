@@ -61,7 +61,6 @@ def install(conn: Connection, version: str, *queues: str, schema: str = "pgboss"
 
 
 def put(conn: Connection, name: str, data: Any = None, *, schema: str = "pgboss", **columns: Any) -> uuid.UUID:
-    """Insert a job into pg-boss's table with these columns."""
     row = {"id": str(uuid.uuid4()), "name": name, "data": None if data is None else json.dumps(data), **columns}
     places = ", ".join(["%s"] * len(row))
     query(conn, f"INSERT INTO {schema}.job ({', '.join(row)}) VALUES ({places})", *row.values())
@@ -82,6 +81,5 @@ def fetch(conn: Connection, name: str, *, schema: str = "pgboss") -> list[uuid.U
 
 
 def states(conn: Connection, *, schema: str = "pgboss") -> dict[uuid.UUID, str]:
-    """Return the state of each job in pg-boss's table."""
     found = query(conn, f"SELECT id, state::text FROM {schema}.job")
     return {uuid.UUID(str(job_id)): state for job_id, state in found}

@@ -174,7 +174,6 @@ def test_a_log_that_cannot_be_written_complains_once_and_in_no_circle() -> None:
 
 @pytest.fixture
 def stream() -> io.StringIO:
-    """Configure the log as JSON; return the stream."""
     return configured(is_json=True)
 
 

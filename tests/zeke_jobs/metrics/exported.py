@@ -26,5 +26,4 @@ ALL = (*DATABASE, *WORKER, *DRAMATIQ)
 
 
 def samples(url: str) -> list[Sample]:
-    """Read the current metrics of a database."""
     return [sample for family in read(url) for sample in family.samples]

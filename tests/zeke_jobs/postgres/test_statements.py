@@ -34,7 +34,6 @@ PLACEHOLDER = re.compile(r"%(?!%)(?P<named>\(\w+\)s)?")
 
 
 def statement(text: str) -> str:
-    """Remove the comments from a file."""
     return COMMENT.sub("", text).strip()
 
 

@@ -65,7 +65,6 @@ def apply(conn: Connection, file: config.Config, **options: Any) -> Applied:
 
 
 def latest(conn: Connection) -> Revision:
-    """Return the revision in force."""
     found = store.latest(conn)
     assert found is not None
     return found

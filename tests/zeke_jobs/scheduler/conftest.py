@@ -48,7 +48,6 @@ class World:
         return [shown(tick) for tick in dispatch.beat(self.conn)]
 
     def jobs(self, task: str = "pull") -> list[str]:
-        """Return the times of the ticks that have a job."""
         sent = (
             "SELECT scheduled_for AS at FROM zeke_jobs.queue WHERE task = %s AND scheduled_for IS NOT NULL ORDER BY 1"
         )

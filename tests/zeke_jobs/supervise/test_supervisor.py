@@ -39,7 +39,6 @@ STUBBORN = """
 
 
 def python(name: str, code: str, first: str = "") -> Command:
-    """Make a command that runs the Python code ``first`` and then ``code``."""
     return Command(name, [sys.executable, "-u", "-c", f"{first}\n{textwrap.dedent(code)}"])
 
 

@@ -19,7 +19,6 @@ _FORMAT = _FORMAT.replace("<svg ", '<svg xml:space="preserve" ', 1)
 
 
 def picture(width: int, height: int) -> tuple[str, str]:
-    """Draw the sample board; return text and SVG."""
     console = Console(
         record=True, width=width, height=height, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
