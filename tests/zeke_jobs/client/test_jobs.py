@@ -43,11 +43,9 @@ def test_the_status_of_a_new_job_has_everything_and_an_unknown_id_is_told_from_a
     assert abs(job.created_on - datetime.now(UTC)) < timedelta(minutes=1)
     assert (job.started_on, job.completed_on, job.key, job.has_ended) == (None, None, "k", False)
     gone = uuid.uuid4()
-    conn.cursor().execute(
-        "INSERT INTO zeke_jobs.history (id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on)"
-        " VALUES (%s, 'anything', 'failed', 'default', 0, 4, 0, now(), now(), '2026-01-02 03:04Z')",
-        (str(gone),),
-    )
+    columns = "id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on"
+    purged = f"'{gone}', 'anything', 'failed', 'default', 0, 4, 0, now(), now(), '2026-01-02 03:04Z'"
+    rows(conn, f"INSERT INTO zeke_jobs.history ({columns}) VALUES ({purged})")
     with pytest.raises(JobPurged, match="anything, failed on 2026-01-02 03:04 UTC, purged since"):
         zeke_jobs.status(gone)
     with pytest.raises(JobNotFound, match="no job has it") as unknown:
@@ -120,10 +118,12 @@ def test_a_wait_ends_soon_after_its_job_and_outlives_the_loss_of_its_connections
         assert waiting.result(20) == "output"
 
 
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [({"status": "finished"}, "a status"), ({"limit": -1}, "limit of at least 0, got -1"), *(({name: timedelta.max}, f"{name} of at most 100 years") for name in ("newer", "older"))],
-)  # fmt: skip
+@cases(
+    "said words",
+    ({"status": "finished"}, "a status"),
+    ({"limit": -1}, "limit of at least 0, got -1"),
+    ({"newer": timedelta.max}, "newer of at most 100 years"),
+)
 def test_a_bound_that_makes_no_sense_is_refused_in_words(said: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=f"expected {words}"):
         zeke_jobs.jobs(**said)

@@ -111,10 +111,7 @@ def test_queued_scheduled_and_recent_jobs_become_jobs_of_their_tasks(there: Ther
     ancient = there.put(state="completed", completed_on="2020-01-01T00:00:00Z")
     active = there.put(state="active", started_on=datetime.now(UTC))
     there.put("unknown", {})
-
-    report = there.take()
-
-    jobs = our_jobs()
+    report, jobs = there.take(), our_jobs()
     assert set(jobs) == {queued, later, again, done, failed}
     assert (jobs[queued].task_id, jobs[queued].data, jobs[queued].priority) == ("fetch", {"page_url": "a"}, 5)
     assert jobs[queued].created_on == datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
@@ -140,24 +137,20 @@ def test_taken_twice_nothing_changes_and_it_is_on_record_who_took_how_much(there
     audit = "SELECT target, said_by, sum(cardinality(jobs)) FROM zeke_jobs.audit WHERE action = 'import' GROUP BY 1, 2"
     assert there.rows(audit) == [("pg-boss/pgboss", "ada", 2)]
     before = our_jobs()
-    assert there.take().jobs.total() == 0
-    assert our_jobs() == before
+    assert (there.take().jobs.total(), our_jobs()) == (0, before)
     there.rows("DELETE FROM zeke_jobs.queue")  # A purged job is not imported again.
-    assert there.take().jobs.total() == 0
-    assert our_jobs() == {}
+    assert (there.take().jobs.total(), our_jobs()) == (0, {})
 
 
 #: Jobs with the columns in UNFIT do not fit into the table of zeke_jobs, for the given reasons.
+TIME = "expected {} from 1970-01-01 to 9000-01-01, got "
 UNFIT: list[tuple[dict[str, Any], str]] = [
     *(
-        ({name: time}, f"expected {name} from 1970-01-01 to 9000-01-01, got ")
+        ({name: time}, TIME.format(name))
         for name in ("start_after", "created_on")
         for time in ("infinity", "-infinity", "0044-03-15 12:00+00 BC", "10000-01-01 12:00+00", "1969-12-31 12:00+00")
     ),
-    (
-        {"state": "retry", "retry_count": 1, "started_on": "infinity"},
-        "expected started_on from 1970-01-01 to 9000-01-01, got infinity",
-    ),
+    ({"state": "retry", "retry_count": 1, "started_on": "infinity"}, TIME.format("started_on") + "infinity"),
     ({"singleton_key": LONG}, "expected singleton_key of at most 1024 bytes, got 4000"),
     ({"group_id": LONG}, "expected group_id of at most 1024 bytes, got 4000"),
 ]
@@ -282,19 +275,16 @@ def test_schedules_are_taken_with_their_zones_and_what_is_not_there_is_said(ther
     assert (ours["old-mail/team-7"].timezone, ours["old-mail/team-7"].payload) == ("Europe/Paris", {"team": 7})
     assert ours["old-mail/pg-boss"].at == "*/5 * * * *"
     left = {one.name: one.why for one in report.left}
-    assert left["nightly"] == "jobs.yaml has a schedule of its task"
-    assert left["unknown"] == "no task has this name"
+    assert (left["nightly"], left["unknown"]) == ("jobs.yaml has a schedule of its task", "no task has this name")
     assert "cron line" in left["old-mail"]
     schedules = there.rows("SELECT name, key FROM pgboss.schedule ORDER BY name")
     assert schedules == [("nightly", ""), ("old-mail", "odd"), ("unknown", "")]
     assert there.take().schedules == []
     with pytest.raises(UnknownTask, match="did you mean 'mail'"):
         there.take(names={"old-mail": "mial"})
-    there.rows(
-        "DROP SCHEMA pgboss CASCADE; CREATE SCHEMA pgboss; CREATE VIEW pgboss.job AS SELECT 1 AS id"
-    )  # zeke_jobs also makes a view pgboss.job.
-    none = "expected a pg-boss of version 10, 11 or 12 in schema pgboss, got none"
-    with pytest.raises(ConfigurationError, match=none):
+    # zeke_jobs also makes a view pgboss.job.
+    there.rows("DROP SCHEMA pgboss CASCADE; CREATE SCHEMA pgboss; CREATE VIEW pgboss.job AS SELECT 1 AS id")
+    with pytest.raises(ConfigurationError, match="a pg-boss of version 10, 11 or 12 in schema pgboss, got none"):
         there.take()
 
 

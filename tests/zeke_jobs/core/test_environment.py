@@ -35,6 +35,7 @@ def test_log_settings_have_any_case_an_empty_variable_is_not_set_and_an_address_
 
 @cases(
     "variable read texts said",
+    ("ENVIRONMENT", environment.installation, ["Staging", "a b", "-x", "é"], "to be a lower-case name such as staging, got"),
     ("LOG_FORMAT", environment.log_format, ["xml"], "to be one of auto, console, json, got 'xml'"),
     ("LOG_LEVEL", environment.log_level, ["loud"], r"to be one of info, debug, .*, got 'loud'"),
     ("METRICS", environment.metrics_address, ["9191", ":9191", "box:", "box:0", "box:65536", "box:http", "box:-1"], "to be HOST:PORT"),

@@ -142,7 +142,6 @@ def test_the_details_of_a_rejection_keep_their_form_and_texts_have_variables_by_
 
 
 def test_the_excerpt_of_a_statement_that_failed_shows_no_sensitive_value(conn: Connection) -> None:
-    """psycopg2 puts values into the statement, and Postgres quotes a part of the statement."""
     value = "O'Brien's \"own\" address: 12 High Street, Port Lyle, which is longer than what an excerpt shows"
     with hiding({"name": value}, ["name"]), conn.cursor() as cursor, pytest.raises(psycopg2.Error) as caught:
         cursor.execute('SELECT 1 AS "a", %s::int', (value,))

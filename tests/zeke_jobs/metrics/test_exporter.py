@@ -78,9 +78,8 @@ def test_ends_and_durations_are_those_of_late_and_costs_those_of_a_day_also_of_p
     scene.later(3)
     scene.complete(worker, [done])
     scene.finish(worker, failed, "failed")
-    scene.rows(
-        "INSERT INTO zeke_jobs.cost (job, task, cost, currency) SELECT message_id, task, 0.25, 'USD' FROM zeke_jobs.queue"
-    )
+    costs = "INSERT INTO zeke_jobs.cost (job, task, cost, currency) SELECT message_id, task, 0.25, 'USD'"
+    scene.rows(f"{costs} FROM zeke_jobs.queue")
     cost = ("cost_last_day", "quick", "USD")
     now = values()
     assert (now["completed_per_minute", *QUICK], now["failed_per_minute", *QUICK], now[cost]) == (1, 1, 0.5)
@@ -93,9 +92,7 @@ def test_ends_and_durations_are_those_of_late_and_costs_those_of_a_day_also_of_p
     assert cost not in values()
 
 
-def test_processes_are_live_stopping_or_lost_and_pauses_limits_rates_and_the_lag_of_schedules_are_told(
-    scene: Scene,
-) -> None:
+def test_processes_live_stopping_or_lost_pauses_limits_rates_and_lags_of_schedules_are_told(scene: Scene) -> None:
     scene.serve(1, threads=8)
     scene.serve(2, threads=3, tasks=["quick"])
     scene.rows("UPDATE zeke_jobs.worker SET stopping = true WHERE pid = 1")
@@ -227,6 +224,7 @@ class World(Scene):
 
     def __init__(self, conn: Connection) -> None:
         super().__init__(conn)
+        self.at()
         self.use(ALERTING)
         self.worked_by = self.serve()
         self.rows(BEATEN)

@@ -13,8 +13,7 @@ from tests.each import each
 from tests.zeke_jobs.commands import Cli, MakeTask, NewDatabase, Patch
 from tests.zeke_jobs.sql import rows, value
 from tests.zeke_jobs.worker.conftest import Jobs
-from zeke_jobs.core import environment
-from zeke_jobs.errors import ConfigurationError, Contended, MigrationError
+from zeke_jobs.errors import Contended, MigrationError
 from zeke_jobs.postgres import installation, lock_waits, migrate, uninstall
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
@@ -33,8 +32,7 @@ def test_a_database_that_is_behind_is_refused_and_several_that_migrate_at_once_a
     url = new_database()
     monkeypatch.setenv(NAME, "staging")
     with closing(connect(url)) as conn:
-        words = r"^expected a migrated database, got one without \d+ migrations; run: zeke-jobs migrate$"
-        with pytest.raises(MigrationError, match=words):
+        with pytest.raises(MigrationError, match=r"^expected a migrated database, .* \d+ .*; run: zeke-jobs migrate$"):
             migrate.verify(conn)
         with ThreadPoolExecutor(4) as threads:
             applied = [name for names in threads.map(bring_up, range(4)) for name in names]
@@ -45,24 +43,23 @@ def test_a_database_that_is_behind_is_refused_and_several_that_migrate_at_once_a
             migrate.verify(conn, ["actors.store"])
 
 
-@pytest.mark.parametrize("name", ["Staging", "a b", "-x", "é"])
-def test_the_name_of_an_environment_is_lower_case(monkeypatch: Patch, name: str) -> None:
-    monkeypatch.setenv(NAME, name)
-    with pytest.raises(ConfigurationError, match=f"expected {NAME} to be a lower-case name such as staging, got"):
-        environment.installation()
+WRITES = [
+    "send a {}",
+    "cancel {ID}",
+    "retry {ID}",
+    "migrate",
+    "pause schedule/a",
+    "resume schedule/a",
+    "schedule run a",
+]
 
 
-@each(
-    "command",
-    ["send a {}", f"cancel {UUID(int=1)}", f"retry {UUID(int=1)}", "migrate", "pause schedule/a", "resume schedule/a", "schedule run a",
-     "schedule backfill a --from 2026-01-01"],
-)  # fmt: skip
+@each("command", [*WRITES, "schedule backfill a --from 2026-01-01"])
 def test_no_command_writes_in_another_environment(conn: Connection, monkeypatch: Patch, cli: Cli, command: str) -> None:
     rows(conn, "UPDATE zeke_jobs.installation SET name = 'production'")
     monkeypatch.setenv(NAME, "staging")
-    done = cli(*command.split())
-    assert done.status == 2
-    assert "expected the database of environment 'staging', got the database of 'production'" in done.err
+    done = cli(*command.replace("{ID}", str(UUID(int=1))).split())
+    done.says("expected the database of environment 'staging', got the database of 'production'", status=2)
     rows(conn, done.err.strip().partition("to this environment: ")[2])  # The refusal says what to do.
     installation.verify(conn)
 

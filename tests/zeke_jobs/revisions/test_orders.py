@@ -217,15 +217,8 @@ def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) ->
     assert [row["id"] for row in SQL.all(jobs.conn, "why/key", id=job)] == [job]
 
 
-def test_a_job_whose_worker_died_is_rescued_by_the_retries_of_the_new_name(jobs: Jobs) -> None:
-    job = renamed(jobs, "retry: {limit: 3}")
-    jobs.rows("UPDATE zeke_jobs.worker SET heartbeat_on = heartbeat_on - interval '1 hour'")
-    (rescued,) = SQL.all(jobs.conn, "worker/rescue")
-    assert (rescued["message_id"], rescued["outcome"]) == (job, "rescued")
-
-
-def test_overlap_sees_the_run_under_the_old_name(jobs: Jobs) -> None:
-    job = renamed(jobs, "cron: '* * * * *'")
+def test_a_rescue_and_the_overlap_of_schedules_see_the_run_under_the_old_name(jobs: Jobs) -> None:
+    job = renamed(jobs, "retry: {limit: 3}, cron: '* * * * *'")
     tick = {"task": "old", "scheduled_for": "2026-03-10T12:00Z", "outcome": "sent", "reason": "", "origin": "schedule"}
     SQL.run(jobs.conn, "schedule/record", job=job, **tick)
     schedule = SQL.one(jobs.conn, "schedule/in_force", schedule="new")
@@ -233,6 +226,9 @@ def test_overlap_sees_the_run_under_the_old_name(jobs: Jobs) -> None:
     found = SQL.one(jobs.conn, "schedule/unfinished", names=schedule["names"])
     assert found is not None
     assert (found["job"], found["status"]) == (job, "active")
+    jobs.rows("UPDATE zeke_jobs.worker SET heartbeat_on = heartbeat_on - interval '1 hour'")
+    (rescued,) = SQL.all(jobs.conn, "worker/rescue")
+    assert (rescued["message_id"], rescued["outcome"]) == (job, "rescued")
 
 
 CRON = "  {name}: {{handler: 'H:echo', aliases: [{aliases}], cron: '* * * * *'}}"

@@ -332,10 +332,8 @@ def scheduler(code: str, *arguments: str) -> subprocess.Popen[str]:
 
 def test_a_signal_ends_the_process_at_once_even_while_the_database_does_not_answer() -> None:
     # os.write is used because print may block: a thread left behind at Python's end may hold the lock of stdout.
-    hang = (
-        "beat.connect = lambda *a, **k: (os.write(1, b'hangs\\n'), time.sleep(60)); beat.beat('postgresql://nowhere')"
-    )
-    with scheduler(hang) as running:
+    hang = "beat.connect = lambda *a, **k: (os.write(1, b'hangs\\n'), time.sleep(60))"
+    with scheduler(f"{hang}; beat.beat('postgresql://nowhere')") as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "hangs\n"
         sent = time.monotonic()
@@ -346,9 +344,8 @@ def test_a_signal_ends_the_process_at_once_even_while_the_database_does_not_answ
 
 def test_a_scheduler_leaves_the_fleet_when_it_is_stopped_and_not_at_a_hangup(world: World, database: str) -> None:
     members = "SELECT kind FROM zeke_jobs.worker"
-    with scheduler(
-        "logs.configure(); beat.beat(sys.argv[1]); print('beaten', flush=True); time.sleep(60)", database
-    ) as running:
+    beaten = "logs.configure(); beat.beat(sys.argv[1]); print('beaten', flush=True); time.sleep(60)"
+    with scheduler(beaten, database) as running:
         assert running.stdout is not None
         assert "beaten\n" in running.stdout  # Warnings may come first, for example about different clocks.
         running.send_signal(signal.SIGHUP)

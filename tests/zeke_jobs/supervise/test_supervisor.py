@@ -118,26 +118,21 @@ def test_a_child_that_dies_is_started_again_after_its_pause_the_shortest_if_it_r
 
 
 def test_a_child_that_does_not_end_in_its_grace_time_or_at_a_second_stop_is_killed(started: Started) -> None:
-    one = started(python("a", STUBBORN), grace=5.0)
-    one.stop()
-    one.step()
-    one.later(4.9)
-    assert "a" in one.pids
-    one.now += 0.2
-    with capture_logs() as lines:
-        one.until(lambda: not one.pids)
-    assert [line["event"] for line in lines] == ["killed after its grace time"]
-    one = started(python("a", STUBBORN), grace=3600.0)
-    one.stop()
-    one.stop()  # timeout(1) sends its signal twice.
-    one.step()
-    one.step()
-    assert "a" in one.pids
-    one.now += 1.0
-    one.stop()
-    with capture_logs() as lines:
-        one.until(lambda: not one.pids)
-    assert [line["event"] for line in lines] == ["killed before its grace time was over: asked to stop again"]
+    early = "before its grace time was over: asked to stop again"
+    for grace, passed, stops, why in ((5.0, 5.1, 0, "after its grace time"), (3600.0, 1.0, 1, early)):
+        one = started(python("a", STUBBORN), grace=grace)
+        one.stop()
+        one.stop()  # timeout(1) sends its signal twice.
+        one.step()
+        one.now += passed - 0.2
+        one.step()
+        assert "a" in one.pids
+        one.now += 0.2
+        for _ in range(stops):
+            one.stop()
+        with capture_logs() as lines:
+            one.until(lambda: not one.pids)  # noqa: B023 (it is called at once)
+        assert [line["event"] for line in lines] == [f"killed {why}"]
 
 
 FORKS = """
@@ -203,10 +198,8 @@ def test_a_command_that_cannot_be_started_is_tried_again_and_one_nobody_listens_
         one = started(Command("a", ["/nowhere/a-program"]), python("b", SERVE), is_ready=False)
         one.says("ready", name="b")
         one.later(0.6)
-    assert [(line["event"], line["command"]) for line in lines] == [
-        ("cannot be started, tried again in 0.5 s", "a"),
-        ("cannot be started, tried again in 1 s", "a"),
-    ]
+    said = [(f"cannot be started, tried again in {seconds} s", "a") for seconds in ("0.5", "1")]
+    assert [(line["event"], line["command"]) for line in lines] == said
     taken: list[str] = []
 
     def write(_name: str, line: str) -> None:
