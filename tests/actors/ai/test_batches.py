@@ -39,7 +39,8 @@ class Batches:
 
     def runner(self, kind: str = "chat", *, paused: bool = False, **ai: Any) -> JobRunner:
         tasks = QUICK | {"batch-questions": {"chunk": {"size": 100, "wait": "1ms", "by": "key"}, "paused": paused}}
-        text = jobs_yaml(self.provider.url, tasks, **{"batch": True, **ai}, openai={"kind": kind, "verify": False})
+        openai = {"kind": kind, "verify": False, **ai.pop("openai", {})}
+        text = jobs_yaml(self.provider.url, tasks, **{"batch": True, **ai}, openai=openai)
         prepare(self._database, config := load_text(text, "jobs.yaml"))
         self.runners.append(JobRunner(config, self._database))
         return self.runners[-1]
@@ -183,6 +184,20 @@ def test_the_question_of_a_cancelled_job_leaves_the_batch_or_is_paid(batches: Ba
     assert batches.completed() == 1
     assert [batches.provider.paid["analyze", number] for number in (1, 2)] == [is_asked, 1]
     assert batches.costs() == [("ok", HALF) if is_asked else ("failed", 0.0), ("ok", HALF)]
+
+
+def test_the_question_for_an_event_is_asked_and_paid_once_in_a_batch(batches: Batches) -> None:
+    first, *_, last = add_stories(batches.conn, 15)  # Their vectors have a cosine of .63.
+    execute(batches.conn, "UPDATE stories SET published_at = zeke_jobs.now()")
+    run_jobs = batches.runner(openai={"embedding_model": "e"})
+    zeke_jobs.send_many("analyze-story", [{"story_id": first}, {"story_id": last}])
+    for _ in range(2):  # First a batch has the analyses, then the question.
+        batches.polled(run_jobs)
+    provider = batches.provider
+    assert provider.halves["same_event", 15] + provider.halves["same_event", 1] == 1
+    assert provider.paid == provider.halves
+    unfinished = "SELECT count(*) FROM zeke_jobs.job WHERE name = 'analyze-story' AND state <> 'completed'"
+    assert scalar(batches.conn, unfinished) == 0
 
 
 def test_one_list_is_the_poll_of_all_open_batches(batches: Batches) -> None:
