@@ -1,6 +1,5 @@
 """Reads prompts, which are files with a name and a version, and prepares untrusted text for a model."""
 
-import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
@@ -12,8 +11,6 @@ VERSIONS = {"analyze": 2, "brief": 1, "same_event": 1, "summarize": 1, "verify":
 """The version of each prompt that is in force. To change a prompt, add a new file and raise the number here."""
 
 _CUT = "\n[the story goes on]"
-_WORD = re.compile(r"\w+")
-_STRETCH = 8  # words in a row that an answer must not share with a prompt; fewer words may be the same by chance
 _KEPT_CONTROLS = "\n\t"
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
@@ -59,18 +56,3 @@ def visible(text: str) -> str:
         char for char in set(text) if char not in _KEPT_CONTROLS and unicodedata.category(char) in _HIDDEN_CATEGORIES
     ]
     return text.translate(dict.fromkeys(map(ord, hidden))) if hidden else text
-
-
-def repeats_instructions(answer: str) -> bool:
-    """Return whether an answer repeats some words in a row of any prompt. The text of a story can make a model do this."""
-    return not _stretches(answer).isdisjoint(_stretches_of_prompts())
-
-
-@cache
-def _stretches_of_prompts() -> frozenset[tuple[str, ...]]:
-    return frozenset().union(*(_stretches(prompt(operation).text) for operation in VERSIONS))
-
-
-def _stretches(text: str) -> set[tuple[str, ...]]:
-    words = _WORD.findall(text.lower())
-    return {tuple(words[at : at + _STRETCH]) for at in range(len(words) - _STRETCH + 1)}

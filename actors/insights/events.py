@@ -189,20 +189,15 @@ def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sou
 
 
 def join(
-    ctx: Context[Any],
-    tx: Connection,
-    story: StoryText,
-    same_event: Sequence[UUID],
-    analyst: Analyst,
-    settings: EventSettings,
+    ctx: Context, tx: Connection, story: StoryText, found: Sequence[UUID], analyst: Analyst, settings: EventSettings
 ) -> int:
     """Put a story into its event, and score the event's stories and the story's highlights again.
 
     Returns how many stories have another score, for all or for a team.
     """
-    clusters.unite(tx, [story.id, *same_event])  # this also locks the event against other changes and scoring
-    found, sources = overlays.of_event(tx, story.id)
-    changed = rescore(tx, found, analyst, sources)
+    clusters.unite(tx, [story.id, *found])  # this also locks the event against other changes and scoring
+    scored, sources = overlays.of_event(tx, story.id)
+    changed = rescore(tx, scored, analyst, sources)
     if is_shifted := interests.apply(tx, story, settings.interests):
         relevance.score(tx, story.id, ctx.settings_of("score-relevance"))
     alerts.raise_for(ctx, tx, story.id)

@@ -15,7 +15,7 @@ from actors.ai.markdown import plain
 from actors.ai.openai.client import CallFailed, invalid
 from actors.ai.openai.settings import OpenAISettings
 from actors.ai.openai.wire import WIRES
-from actors.ai.prompting import repeats_instructions, visible
+from actors.ai.prompting import visible
 from actors.ai.protocol import Story, Unfounded
 from zeke_jobs import Reject, Retry
 
@@ -171,8 +171,6 @@ def needed(answer: BaseModel) -> list[str]:
 def fault(answer: BaseModel, story: Story, *, is_translated: bool) -> str | None:
     """Return the reason why an answer must not be shown, or None."""
     for value in needed(answer):
-        if repeats_instructions(value):
-            return "the model repeated its instructions"
         for address in _ADDRESS.findall(value):
             if address not in story.document:
                 return f"the model named an address that the story does not: {address[:100]}"

@@ -44,6 +44,7 @@ class CallFailed(Exception):
     verdict: Exception  # for the job: Retry, Defer or Reject
     is_charged: bool = field(kw_only=True)  # the provider may charge for the call
     rests: float | None = None  # seconds for which no job calls the provider; None if only this call failed
+    is_about_content: bool = False  # the provider may accept a part of the content
 
     def __str__(self) -> str:
         return str(self.verdict)
@@ -52,10 +53,6 @@ class CallFailed(Exception):
         """Return the end of a failed call of ``model``, added to the facts in ``known``."""
         rests = None if self.rests is None else (model, self.rests)
         return replace(known, outcome=self.outcome, detail=str(self), is_charged=self.is_charged, rests=rests)
-
-
-class ContentRefused(CallFailed):
-    """The provider refused the content of a request, but may accept a part of the content."""
 
 
 def invalid(verdict: Exception) -> CallFailed:
@@ -164,8 +161,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "
     if is_theirs or status in {408, 409}:
         is_charged = is_theirs and status not in _BUSY
         return CallFailed("failed", Retry(wait, said), is_charged=is_charged)
-    kind = ContentRefused if status in {400, 413, 422} else CallFailed
-    return kind("failed", Reject(said), is_charged=False)
+    return CallFailed("failed", Reject(said), is_charged=False, is_about_content=status in {400, 413, 422})
 
 
 def wait_seconds(headers: Mapping[str, str]) -> float | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from actors.ai.hashing import DIMENSIONS
-from actors.ai.openai.client import CallFailed, Client, ContentRefused, Reply, invalid
+from actors.ai.openai.client import CallFailed, Client, Reply, invalid
 from actors.ai.openai.settings import OVERHEAD, OpenAISettings
 from actors.ai.prompting import material
 from actors.ai.protocol import CallEnd, CallStart, Embedding, Story
@@ -67,18 +67,16 @@ class Embedder:
         found = {
             at: array("f", base64.b64decode(one.kept)).tolist() for at, one in begun.items() if one.kept is not None
         }
-        ends: dict[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]
-        ends = {at: (begun[at].id, CallEnd("cached", model=model, cost=0.0), None) for at in found}
+        books.settle_all({at: (begun[at].id, CallEnd("cached", model=model, cost=0.0), None) for at in found})
         asked = {at: text for at, text in wanted.items() if at not in found}
         if not asked:
-            books.settle_all(ends)
             return found
         try:
             reply = self._reply(list(asked.values()))
         except CallFailed as failure:
             end = failure.end(model, CallEnd("ok"))
-            books.settle_all(ends | {at: (begun[at].id, end, None) for at in asked})
-            if not isinstance(failure, ContentRefused):
+            books.settle_all({at: (begun[at].id, end, None) for at in asked})
+            if not failure.is_about_content:
                 raise failure.verdict from failure
             if len(asked) == 1:
                 return found | dict.fromkeys(asked, failure.verdict)
@@ -90,6 +88,7 @@ class Embedder:
         ends_at, tokens = [0, *accumulate(map(len, asked.values()))], whole.input_tokens
         parts = ((tokens or 0) * end // ends_at[-1] for end in ends_at)
         shares = [None if tokens is None else end - begin for begin, end in pairwise(parts)]
+        ends = dict[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]()
         for place, (at, used) in enumerate(zip(asked, shares, strict=True)):
             vector = vectors.get(place) or invalid(Retry(reason="the embedding answer has no vector"))
             cost = None if used is None else settings.cost(model, used, 0)
