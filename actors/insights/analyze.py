@@ -42,26 +42,21 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     embeds_later = analyst.embeds_together and not is_awaited
     made = None if embeds_later else analyst.embed(text, books)
     analysis, unfounded = answered(lambda: analyst.analyze(text, books))
-    if (
-        unfounded is not None
-    ):  # this is the local analysis instead of a model's; still ask the model for brief and summary
+    if unfounded is not None:  # the analysis is local; still ask the model for brief and summary
         analysis = replace(analysis, brief=None, summary=None)
     same_event, others = ([], []) if made is None else events.found(ctx, text, made, ctx.settings, analyst)
     with ctx.transaction() as tx:
-        if embeds_later:  # embed-story will find the event and score it
-            texts.hold(tx, text.id)
-        else:
-            clusters.unite(tx, [text.id, *same_event])  # this also locks the event against other changes and scoring
+        clusters.unite(tx, [text.id, *same_event])  # this also locks the event against other changes and scoring
         found, told_by = overlays.of_event(tx, text.id)
         # The event may have got more sources in the meantime.
         if score := analyst.rescore(analysis.chili, analysis.breakdown, told_by):
             analysis = replace(analysis, chili=score[0], breakdown=score[1])
         outcome = _save(ctx, tx, text, analysis, found.pop(text.id), is_asked_for=is_awaited)
         interests.apply(tx, text, ctx.settings.interests)
-        if embeds_later:
+        events.rescore(tx, found, analyst, told_by)
+        if embeds_later:  # embed-story will find the event
             ctx.send("embed-story", {"story_id": str(text.id)}, batch=ctx.batch_id)
         else:
-            events.rescore(tx, found, analyst, told_by)
             alerts.raise_for(ctx, tx, text.id)
         events.ask_later(ctx, analyst, text.id, others)
         output = {"outcome": outcome, "state": analysis.state, "chili": analysis.chili, "same_event": len(same_event)}
@@ -81,7 +76,7 @@ def _grow(payload: AnalyzeStory, ctx: Context[EventSettings], analyst: Analyst) 
     if analyst.same_event and others:
         told = analyst.same_event(text, others, ledger(ctx, text.id, is_awaited=False))
     with ctx.transaction() as tx:
-        changed = events.join(ctx, tx, text, [told.id] if told else [], analyst, ctx.settings)
+        changed = events.join(ctx, tx, text, [told.id] if told else [], analyst, ctx.settings.interests)
         output = {"outcome": "rescored" if changed else "unchanged", "stories": changed}
         ctx.complete(output)
     return output

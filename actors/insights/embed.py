@@ -51,6 +51,6 @@ def _join(job: Context, story: StoryText, made: Embedding, analyst: Analyst) -> 
     settings = given if isinstance(given, EventSettings) else EventSettings()  # the task may have another handler
     same_event, others = events.found(job, story, made, settings, analyst)
     with job.transaction() as tx:
-        events.join(job, tx, story, same_event, analyst, settings)
+        events.join(job, tx, story, same_event, analyst, settings.interests)
         events.ask_later(job, analyst, story.id, others)
         job.complete({"outcome": "embedded", "model": made.model_version, "same_event": len(same_event)})

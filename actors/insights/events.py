@@ -189,7 +189,7 @@ def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sou
 
 
 def join(
-    ctx: Context, tx: Connection, story: StoryText, found: Sequence[UUID], analyst: Analyst, settings: EventSettings
+    ctx: Context[Any], tx: Connection, story: StoryText, found: Sequence[UUID], analyst: Analyst, teams: Interests
 ) -> int:
     """Put a story into its event, and score the event's stories and the story's highlights again.
 
@@ -198,7 +198,7 @@ def join(
     clusters.unite(tx, [story.id, *found])  # this also locks the event against other changes and scoring
     scored, sources = overlays.of_event(tx, story.id)
     changed = rescore(tx, scored, analyst, sources)
-    if is_shifted := interests.apply(tx, story, settings.interests):
+    if is_shifted := interests.apply(tx, story, teams):
         relevance.score(tx, story.id, ctx.settings_of("score-relevance"))
     alerts.raise_for(ctx, tx, story.id)
     return max(changed, is_shifted)

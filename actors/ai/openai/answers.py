@@ -25,15 +25,6 @@ Whole = Annotated[
 ]
 
 
-class AnalysisAnswer(BaseModel, extra="forbid", strict=True):
-    """Is the part of an answer to the prompt ``analyze`` that must be valid."""
-
-    why_it_matters: str = Field(min_length=1, max_length=1200)
-    chili: Whole = Field(ge=0, le=5)
-    confidence: float = Field(ge=0, le=1)
-    quotes: list[str] = Field(max_length=10)
-
-
 class BriefAnswer(BaseModel, extra="forbid", strict=True):
     """Is a model's answer to the prompt ``brief``."""
 
@@ -59,9 +50,13 @@ class SameEventAnswer(BaseModel, extra="forbid", strict=True):
 Form = TypeVar("Form", bound=BaseModel)
 
 
-class StoryAnswer(AnalysisAnswer):
+class StoryAnswer(BaseModel, extra="forbid", strict=True):
     """Is a model's answer to ``analyze``: an analysis that must be valid, and a brief and a summary that may be invalid."""
 
+    why_it_matters: str = Field(min_length=1, max_length=1200)
+    chili: Whole = Field(ge=0, le=5)
+    confidence: float = Field(ge=0, le=1)
+    quotes: list[str] = Field(max_length=10)
     one_liner: str = ""
     two_liner: str = ""
     elevator: str = ""
@@ -164,8 +159,9 @@ def checked(
 
 def needed(answer: BaseModel) -> list[str]:
     """Return the texts in an answer that must be valid."""
-    form = AnalysisAnswer if isinstance(answer, AnalysisAnswer) else type(answer)
-    return [value for name in form.model_fields if isinstance(value := getattr(answer, name), str)]
+    if isinstance(answer, StoryAnswer):
+        return [answer.why_it_matters]
+    return [value for _, value in answer if isinstance(value, str)]
 
 
 def fault(answer: BaseModel, story: Story, *, is_translated: bool) -> str | None:
@@ -176,7 +172,7 @@ def fault(answer: BaseModel, story: Story, *, is_translated: bool) -> str | None
                 return f"the model named an address that the story does not: {address[:100]}"
         if found := gate.fault(plain(value), story, is_translated=is_translated):
             return found
-    if isinstance(answer, AnalysisAnswer) and not any(place(story.document, quote) for quote in answer.quotes):
+    if isinstance(answer, StoryAnswer) and not any(place(story.document, quote) for quote in answer.quotes):
         return "no quotation of the answer is in the story"
     return None
 
