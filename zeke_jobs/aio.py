@@ -1,6 +1,6 @@
 """Is the client for programs on an event loop: ``await zeke_jobs.aio.send(…)``. No call uses a thread.
 
-Each function does the same as its namesake in ``zeke_jobs``, with the same checks, statements and answers. ``connection`` is a
+Each function does the same as its namesake in ``zeke_jobs``, with the same checks, statements and results. ``connection`` is a
 connection or a pool of psycopg 3 (``AsyncConnection``, ``AsyncConnectionPool``) or asyncpg, or SQLAlchemy's ``AsyncConnection``
 or ``AsyncSession``. A call on a connection is part of the connection's transaction and does not commit. Without ``connection``,
 zeke_jobs opens up to eight psycopg 3 connections per event loop (``pip install 'zeke-jobs[psycopg]'``); ``close`` closes them.

@@ -81,7 +81,7 @@ class JobPurged(JobNotFound):
 
 
 class JobFailed(ZekeJobsError):
-    """``wait`` cannot return an output, because the job failed or was cancelled. ``job`` is its status."""
+    """``wait`` cannot return an output, because the job failed or was cancelled. ``job`` is the job's status."""
 
     def __init__(self, message: str, job: Job) -> None:
         super().__init__(message)
@@ -141,7 +141,7 @@ class WaitFor(ZekeJobsError):
 
 
 class Throttled(Defer):
-    """Defers the job because a service answered 429, with the message ``reason``. No attempt is counted.
+    """Defers the job for the given ``reason``, because a service answered 429. No attempt is counted.
 
     The limit that jobs.yaml names ``limit`` lets no job start for ``retry_after`` (a timedelta or seconds).
     """
@@ -153,7 +153,7 @@ class Throttled(Defer):
 
 
 class Reject(ZekeJobsError):
-    """Fails a job that can never succeed, without a retry, with ``reason``. A handler raises this."""
+    """Fails the job for the given ``reason``, without a retry, because the job can never succeed. A handler raises this."""
 
     def __init__(self, reason: str, details: Any = None) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""Computes the load that a configuration can carry: the jobs' need of threads, limits and money, and what runs out first."""
+"""Computes the load that a configuration can carry, and which of threads, limits and money the jobs use up first."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -32,7 +32,7 @@ class Bound:
 def capacity(
     workload: Workload, config: Config, fleet: Fleet, *, budget: float | None = None, database: float | None = None
 ) -> tuple[dict[str, float], list[Bound]]:
-    """Return the number of jobs that each task sends a day, and the supplies of ``config``, the scarcest first.
+    """Return the number of jobs of each task a day, and the supplies of ``config``, the scarcest first.
 
     ``budget`` is the money that the jobs may cost a day. ``database`` is the maximum number of jobs a second.
     """
@@ -69,7 +69,7 @@ def _limits(config: Config, currency: str | None) -> Iterator[_Supply]:
 
 
 def _needs(workload: Workload, config: Config) -> defaultdict[tuple[str, str], float]:
-    """Return the sums of each task's needs: seconds of threads (held), starts, units, money (cost), and jobs.
+    """Return each task's needs, summed over its jobs: seconds of threads (held), starts, units, money (cost), and jobs.
 
     Units are counted by the estimates of jobs.yaml. Money is estimated too if a job has no cost in that currency.
     """

@@ -1,4 +1,4 @@
-"""Simulates recorded jobs under today's and under a proposed configuration, and judges how reliable the result is."""
+"""Simulates recorded jobs under today's configuration and under a proposed one, and judges how reliable the result is."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -54,7 +54,7 @@ class Backtest:
     end: datetime
     jobs: int
     fleet_from: str  # source of the number of workers
-    confidence: Confidence  # how far the answer can be trusted
+    confidence: Confidence  # how far the result can be trusted
     notes: tuple[str, ...]  # parts of the proposal that the recording cannot judge
     today: Figures  # figures of the recording, run unchanged
     proposed: Figures | None  # figures of the recording, run under the proposal
@@ -107,7 +107,7 @@ def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str
 
 
 def fleet_of(workload: Workload) -> tuple[Fleet, str]:
-    """Return the workers to simulate, and the source of their number. Short waits show how fast an idle worker wakes up."""
+    """Return the workers to simulate, and the source of their number. The jobs' short waits give the workers' wake-up time."""
     waits = (job.waited - job.start for job in workload.jobs() if job.waited is not None)
     wake_up = median([wait for wait in waits if 0 <= wait < _AT_ONCE] or [_USUAL_WAKE_UP])
     facts = workload.facts
@@ -158,7 +158,7 @@ def _findings(workload: Workload, today: Figures, fleet: Fleet) -> Iterator[Find
 
 
 def _misfits(workload: Workload, today: Figures) -> Iterator[Finding]:
-    """Yield tasks whose simulated waits differ from their recorded waits."""
+    """Yield a finding for each task whose simulated waits differ from its recorded waits."""
     recorded: dict[str, list[float]] = {}
     for job in workload.counted():
         if job.waited is not None:

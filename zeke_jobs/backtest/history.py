@@ -1,4 +1,4 @@
-"""Reads a period's recorded jobs, even purged jobs, for a simulation. Contradictory times are counted, not used."""
+"""Reads the recorded jobs of a period, including purged jobs, for a simulation. Contradictory times are only counted."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Wo
 
 
 class _Recorder:
-    """Builds a workload from the jobs of a period (in Unix time), which are added in the order of sending."""
+    """Builds a workload from the jobs of a period, which are added in the order of their sends. Times are Unix times."""
 
     def __init__(self, config: Config, begin: float, end: float) -> None:
         self._config, self._begin = config, begin

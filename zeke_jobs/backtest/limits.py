@@ -14,7 +14,7 @@ _DUST = 1e-6  # the resolution of times in Postgres; the rounding error of sums 
 
 
 class Rate:
-    """Limits a rate by the generic cell rate algorithm (see 04_limits.sql). ``period`` is a text such as ``60 seconds``."""
+    """Is a rate limit by the generic cell rate algorithm (see 04_limits.sql). ``period`` is a text such as ``60 seconds``."""
 
     __slots__ = ("next_at", "slack", "step")
 
@@ -37,7 +37,7 @@ class Rate:
 
 
 class Bucket:
-    """Simulates a limit of jobs.yaml, which bounds active jobs and starts, the use of a unit, or the money of a day.
+    """Simulates a limit of jobs.yaml, which bounds active jobs and starts, the use of a unit, or the money spent in a day.
 
     For a unit or money, a job's start uses up the estimate, and the job's end corrects it. A bucket of a unit or money lets one
     job start at a time. If the bucket ``learns``, the average cost of a task's recent jobs replaces the estimate.
@@ -57,7 +57,7 @@ class Bucket:
         self._average: dict[str, float] = {}
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """Return how many jobs may start now, the cause that allows no more, and when (NEVER: when a job ends) more may start."""
+        """Return how many jobs may start now, the cause that allows no more, and when more may start (NEVER: when a job ends)."""
         found = (NEVER if self.slots is None else self.slots - self.active, self.name, NEVER)
         if self.rate is not None and (ready := self.rate.ready(now)) <= found[0]:
             found = (ready if self.unit == "jobs" else min(1, ready), self.cause, self.rate.next_at)
@@ -90,7 +90,7 @@ class Bucket:
         if spent is not None:
             self._costs.setdefault(task, []).append(spent)
             return spent
-        # A failed attempt counts no money, because an outage would use up the whole day's budget.
+        # A failed attempt counts no money, because otherwise an outage would use up the whole day's budget.
         return 0.0 if how == "deferred" or (self._is_money and how != "completed") else took
 
     def catch_up(self, now: float) -> None:

@@ -55,7 +55,7 @@ class Lane:
         self.metered = [bucket for bucket in limits if bucket.rate or bucket.unit != "jobs"]
         self.is_keyed = task.per_key is not None or key_rate is not None
         self.jobs: dict[int, dict[Any, list[tuple[float, int, Live]]]] = {}  # due jobs by priority and key, in order
-        self.open: dict[int, dict[Any, None]] = {}  # by priority, the keys that may have room, in the order of turns
+        self.open: dict[int, dict[Any, None]] = {}  # by priority, the keys whose jobs may start, in the order of turns
         self.line: dict[Any, dict[Live, None]] = {}  # in strict order, the jobs of each key that have not ended
         self.due = self.high = self._pushed = 0  # due jobs, and their maximum since the last reset
         self.cause, self._since = "", 0.0  # the cause that holds the due jobs back, and since when
@@ -128,7 +128,7 @@ class Lane:
             self._reopen(key)
 
     def rested(self, now: float) -> float:
-        """Reopen each key whose rate allows a start now. Returns when the next key's rate allows a start."""
+        """Reopen each key whose rate allows a start now. Returns the time at which the next key's rate allows a start."""
         while self._resting and self._resting[0][0] <= now:
             self._reopen(heappop(self._resting)[2])
         return self._resting[0][0] if self._resting else NEVER
@@ -182,8 +182,8 @@ class Board:
             paused = task.paused or any(config.limits[used].paused for used in task.uses)
             self.lanes[task.id] = Lane(task, limits[task.id], key_rates.get(task.id), workload.end, paused=paused)
         self.queues = {name: [one for one in self.lanes.values() if one.task.queue == name] for name in config.queues}
-        # ``opens`` is when a limit that held jobs back lets another job start, even if no job ends. The simulation resets
-        # it.
+        # ``opens`` is the time at which a limit that held jobs back lets another job start, even if no job ends. The
+        # simulation resets ``opens``.
         self.opens = NEVER
         self._random = chance.random
 
@@ -205,7 +205,7 @@ class Board:
                 lane.note("", now)
 
     def leave(self, live: Live, now: float, *, failed: bool) -> None:
-        """Record a job's final end. In strict order, the key's next job may start, unless the failed job blocks it."""
+        """Record a job's final end. In strict order, the key's next job may start, unless this job failed and blocks the key."""
         line = live.lane.line.get(live.key, {})
         if live not in line or (failed and live.lane.task.after_failure == "hold"):
             return

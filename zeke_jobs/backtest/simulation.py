@@ -117,7 +117,7 @@ class Simulation:
         return job.sent >= 0
 
     def _send_from_job(self, job: Job, now: float) -> None:
-        """Send a job from another job. While the queue is full, send again later, unless the queue can never become empty."""
+        """Send a job that another job sends. If the queue is full, try again later, unless the task is paused."""
         lane = self._lanes.get(job.task)
         if not self._send(job, now) and lane and not lane.paused:
             self._push(now + _WAIT_WHEN_FULL, self._send_from_job, job)

@@ -144,7 +144,7 @@ def _refuse(error: Exception, name: str) -> int:
 
 def complain(message: str, status: int) -> int:
     """Print an error on standard error. Returns the status."""
-    # Add "error: ", which messages about jobs.yaml already contain.
+    # Add "error: " unless the message already contains it, as messages about jobs.yaml do.
     with suppress(OSError):  # nobody reads the output, or the disk is full; the exit status also shows the error
         say(redact(message if ": error: " in message else f"error: {message}"), is_trouble=True)
     return status

@@ -1,4 +1,4 @@
-"""Runs the queries of client calls (plans) on an event loop, with the caller's connection or pool or with one of zeke_jobs."""
+"""Runs the queries of client calls (plans) on an event loop, with the caller's connection or pool, or with zeke_jobs' pool."""
 
 import asyncio
 import re

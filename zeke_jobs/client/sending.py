@@ -38,13 +38,13 @@ def send(
         delay: The time from now to the earliest start; a timedelta, or seconds.
         run_at: The earliest start, a time with a zone.
         priority: -100 to 100; jobs with a higher number run first; by default the task's priority.
-        key: The limits per key of the task count together all jobs with the same key.
+        key: All jobs with the same key count together in the task's limits per key.
         unique: Make no second job with the same values of these payload fields while the first is queued: a name, several
-            names, ``True`` for the task's own or the whole payload, ``False`` for no field; or a mapping of ``fields`` with
-            ``while`` (``queued``; ``active``: queued or running) or ``period`` (a timedelta, or seconds, from the first send).
-            So a running job may send an equal job. With ``on_duplicate: replace``, a later send changes the queued
-            job's payload and run time. ``postpone`` does the same, but never makes the run time earlier. Neither moves
-            the run time beyond ``at_most`` after the first send.
+            names, ``True`` for the task's own fields (by default the whole payload), ``False`` for no field; or a mapping of
+            ``fields`` with ``while`` (``queued``; ``active``: queued or running) or ``period`` (a timedelta, or seconds, from
+            the first send). By default, a running job may send an equal job. With ``on_duplicate: replace``, a later send
+            changes the queued job's payload and run time. ``postpone`` does the same, but never makes the run time
+            earlier. Neither moves the run time beyond ``at_most`` after the first send.
         unique_key: Make no second job with this text while the first is queued or running, or for as long as ``unique`` says.
         retry: A number of retries that replaces the task's number, or a mapping of ``limit``, ``delay`` and ``max_delay``.
         timeout: The maximum time of an attempt, which replaces the task's ``timeout``; a timedelta, or seconds.
@@ -52,7 +52,7 @@ def send(
         batch: The id of the job's batch: an open batch, the batch of the sending job, or a new batch for this job alone.
         expires: The job is cancelled if it has not started by this time: a time with a zone, or a time from now.
         id: The job's id, chosen by the caller. A second send with the same id makes no job.
-        idempotency_key: The caller's name for this send, per task. A second send with it makes no job until the first is purged.
+        idempotency_key: The caller's name for a send, per task. A second send with it makes no job until the first job is purged.
         parent: The job that sends this one.
         units: Estimated use of units that limits count, such as ``{"tokens": 900}``; by default the average of recent
             jobs, or the task's estimate.
@@ -79,7 +79,7 @@ async def one(
     options: Mapping[str, Any],
     carried: Mapping[str, Any] | None = None,
 ) -> Sent:
-    """Run the database queries of ``send`` (its plan). Middleware in the worker gets ``carried`` from the sender's middleware."""
+    """Run the database queries of ``send`` (its plan). ``carried`` goes from the sender's to the worker's middleware."""
     refuse_unknown(options)
     # Choose the id before the statement, so that repeating the statement after a dead connection makes no second job.
     own = new_id() if options.get("id") is None else None

@@ -1,4 +1,4 @@
-"""Reads jobs.yaml into a checked ``Config``, or reports all faults of the file at once, each with its place."""
+"""Reads jobs.yaml into a checked ``Config``, or reports all faults of the file at once, each with its place in the file."""
 
 import json
 from collections.abc import Iterable, Sequence

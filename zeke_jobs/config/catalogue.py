@@ -1,4 +1,4 @@
-"""Makes the rows of jobs.yaml's tasks and limits in the database, for a booting worker, ``apply`` and ``check``."""
+"""Makes the database rows of the tasks and limits in jobs.yaml, for a booting worker, ``apply`` and ``check``."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
@@ -21,7 +21,7 @@ def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]
 
 
 def buckets(config: Config) -> list[dict[str, Any]]:
-    """Return the rows of a configuration's limits: for each, a row of unit ``jobs``, and one of each other unit or currency."""
+    """Return the rows of a configuration's limits: for each limit, a row for each unit (``jobs`` and others) or currency."""
     found = list[dict[str, Any]]()
     for limit in config.limits.values():
         users = [name for task in config.tasks.values() if limit.name in task.uses for name in (task.id, *task.aliases)]

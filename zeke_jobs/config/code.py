@@ -65,7 +65,7 @@ class _Checks:
         base: Path = ("tasks", task.id)
         settings, chunk = (*base, "settings"), (*base, "chunk")
         filled = self._fill(task.settings, settings)
-        # A faulty ``chunk`` is missing in ``task``, but not in the text.
+        # A faulty ``chunk`` is left out of ``task``, but the text has it.
         in_chunks = task.chunk is not None or self._document.find(chunk)[1] == len(chunk)
         handler = self._found(partial(resolve_path, in_chunks=in_chunks), task.handler, (*base, "handler"))
         if handler is None:
@@ -94,7 +94,7 @@ class _Checks:
                 self._refuse((*base, KEY), f"expected {name} to fit the catalogue, got {what}")
 
     def _found(self, resolve: Callable[[str], T], name: str, path: Path) -> T | None:
-        """Return the object that the file names, or None. A missing object is a fault, but a missing key is none."""
+        """Return the object that the file names, or None. A missing object is a fault, but a missing key is not."""
         try:
             return resolve(name) if name else None
         except EntryError as error:

@@ -1,4 +1,4 @@
-"""Parses YAML text into plain values with their places, refuses YAML that is easily misread, and collects faults."""
+"""Parses YAML text into plain values with their places in the text, refuses easily misread YAML, and collects faults."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 @dataclass(slots=True)
 class Place:
-    """Holds the place of a value in the text: the spans of the value and of its key, and the places of inner values."""
+    """Holds the place of a value in the text: the spans of the value and of its key, and the places of the values inside it."""
 
     span: Span
     inside: dict[str | int, Place] = field(default_factory=dict)
@@ -47,14 +47,14 @@ class Place:
 
     @property
     def head(self) -> Span:
-        """Return the span to show with a fault. A value that is empty or has several lines is shown by its key."""
+        """Return the span to show with a fault. For a value that is empty or has several lines, it is the span of the key."""
         is_empty = (self.span.line, self.span.column) == (self.span.end_line, self.span.end_column)
         return self.key if self.key and (self.is_block or is_empty) else self.span
 
 
 @dataclass(slots=True)
 class Document:
-    """Holds a parsed text and its faults: at most one fault for each place, and one for each missing key of a mapping."""
+    """Holds a parsed text and its faults: at most one fault for each place in the text, and for each missing key."""
 
     lines: list[str]
     value: Any = None

@@ -1,4 +1,4 @@
-"""Imports and checks what jobs.yaml names: handlers with the JSON Schemas of their payloads, services, and middleware."""
+"""Imports and checks the code that jobs.yaml names: handlers (and the JSON Schemas of their payloads), services, middleware."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Handler:
     takes_chunk: bool  # whether the function takes a list of payloads and a ``ChunkContext``
 
     def settings(self, task: Task) -> BaseModel | None:
-        """Return the task's settings, with each ``${NAME}`` filled in. Raises ValidationError if they do not fit."""
+        """Return the task's settings, with each ``${NAME}`` filled in. Raises ValidationError if the settings do not fit."""
         if self.settings_model is None:
             return None
         return self.settings_model.model_validate(Substitution(task.settings).value)
@@ -100,7 +100,7 @@ def resolve(task: Task) -> Handler:
 
 
 def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
-    """Return the handler at ``module:function``, for a task with or without ``chunk``. Raises EntryError without a handler."""
+    """Return the handler at ``module:function``. Raises EntryError if there is none, or ``in_chunks`` does not suit it."""
     found = import_object(path)
     function = inspect.unwrap(found) if callable(found) else found
     if not inspect.isfunction(function):
@@ -197,7 +197,7 @@ _INSTEAD = {
 
 
 def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
-    """Return the class at ``module:Class``. Raises EntryError for no middleware, or one that zeke_jobs replaces."""
+    """Return the class at ``module:Class``. Raises EntryError if it is no middleware, or zeke_jobs replaces it."""
     from dramatiq.middleware import Middleware
 
     found = import_object(path)

@@ -25,7 +25,7 @@ class _Written(BaseModel, frozen=True, extra="forbid"):
 
     @classmethod
     def read(cls, text: Any) -> Any:
-        """Read a text. A value that has already been read is returned unchanged. Raises EntryError."""
+        """Read a text. A value that has already been read is returned unchanged. Raises EntryError if the text is invalid."""
         if isinstance(text, cls):
             return text
         match = re.fullmatch(cls.pattern, text, re.ASCII) if isinstance(text, str) else None

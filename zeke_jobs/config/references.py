@@ -41,7 +41,7 @@ class _Checks:
         """Check the sections of the file, the names in the sections, and the values that must be equal on every machine."""
         if self._written.get(("tasks",)) == {}:
             self._refuse(("tasks",), "expected at least one task, got none")
-        # Names are checked here and not by the models, so that the values under a bad name are checked too.
+        # Names are checked here and not by the models, so that the values under an invalid name are checked too.
         for section, accept in (("services", NAME.check), ("limits", NAME.check), ("tasks", check_task_id)):
             for name in getattr(self._config, section):
                 try:

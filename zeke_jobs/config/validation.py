@@ -49,7 +49,7 @@ def model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseMode
 
 
 def only_model_at(model: type[BaseModel], path: Sequence[str | int], *, strict: bool = False) -> type[BaseModel] | None:
-    """Return the same as ``model_at``, or None if a union has several models. ``strict``: each step is a field."""
+    """Return the same as ``model_at``, or None if a union has several models. If ``strict``, each step must be a field."""
     found = _models_at(model, path, strict=strict)
     return found[0] if len(found) == 1 else None
 
@@ -109,7 +109,7 @@ class Subject:
 
 
 def note(error: ValidationError, value: Any, subject: Subject, document: Document) -> None:
-    """Report a fault for each value with errors, at the value's place or at the nearest place in the text around the value."""
+    """Report a fault for each value with errors, at the value's place in the text or at the nearest place around the value."""
     for path, errors in located(error, value, subject.spread).items():
         place, kind = (*subject.base, *path), errors[0]["type"]
         text, help_ = _say(path, errors, subject)
@@ -142,7 +142,7 @@ def _say(path: Path, errors: list[ErrorDetails], subject: Subject) -> tuple[str,
         return unknown_key(str(loc[-1]), called, accepted_keys(owner or subject.model))
     field = field_at(subject.model, loc)
     if error["type"] == "missing":
-        # pydantic calls the key by its alias.
+        # pydantic's error names the key by its alias.
         spelled = zip(accepted_keys(owner), owner.model_fields.items(), strict=True) if owner else ()
         key = next((own for own, (name, one) in spelled if loc[-1] in names(name, one)), str(loc[-1]))
         return f"expected the key {quote(key)} in {called}, got none", _teach(field)

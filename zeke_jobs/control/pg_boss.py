@@ -51,7 +51,7 @@ class Report:
 
 @dataclass
 class Import:
-    """Imports jobs and schedules from pg-boss. Imported queued jobs are cancelled there, and imported schedules deleted.
+    """Imports jobs and schedules from pg-boss. In pg-boss, imported queued jobs are cancelled, and imported schedules deleted.
 
     Args:
         conn: An autocommit connection of a database user who may write to the tables of pg-boss and zeke_jobs.

@@ -61,7 +61,7 @@ class Context(ABC, Generic[S]):
     @property
     @abstractmethod
     def db(self) -> Connection:
-        """Return a psycopg2 connection in autocommit mode, for short reads. Inside ``transaction()``, return that one."""
+        """Return a psycopg2 connection in autocommit mode, for short reads; inside ``transaction()``, its connection."""
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Connection]:
@@ -139,7 +139,7 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def settings_of(self, task: str) -> Any:
-        """Return the ``settings`` of another task, as its handler's model, or None if it has none or does not exist."""
+        """Return the ``settings`` of another task, as its handler's model, or None if the task has none or does not exist."""
 
     @abstractmethod
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
@@ -235,7 +235,7 @@ class Context(ABC, Generic[S]):
 
 
 class ChunkContext(Generic[S]):
-    """Gives a handler of a list of payloads its jobs. ``ChunkContext[MySettings]`` makes ``ctx.settings`` a ``MySettings``.
+    """Gives a handler of chunks the jobs of its chunk. ``ChunkContext[MySettings]`` makes ``ctx.settings`` a ``MySettings``.
 
     Attributes:
         jobs: The context of each job, in the order of the payloads: its attempt, cost, sends and transaction.

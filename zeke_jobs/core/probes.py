@@ -74,7 +74,7 @@ def ask(what: str, folder: str) -> tuple[bool, str]:
         process, asking = name.removesuffix(_SUFFIX), _socket.socket(_socket.AF_UNIX)
         asking.settimeout(_ANSWER_WITHIN)
         try:
-            asking.connect(f"{folder}/{name}")  # to all before the first answer, so that they prepare answers together
+            asking.connect(f"{folder}/{name}")  # connect to all before reading answers, so that all work in parallel
             asked[process] = asking
         except (ConnectionRefusedError, FileNotFoundError):
             asking.close()

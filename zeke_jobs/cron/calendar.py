@@ -1,4 +1,4 @@
-"""Reads cron lines strictly, and computes their fire times: cronsim ignores clock changes, and this module adds them."""
+"""Reads cron lines strictly, and computes fire times by cronsim. It ignores clock changes; this module adds them."""
 
 from __future__ import annotations
 

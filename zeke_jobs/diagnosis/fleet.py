@@ -37,9 +37,9 @@ def look(conn: Connection) -> Row:
 
 
 def unapplied(conn: Connection) -> tuple[str, int | None] | None:
-    """Return how this folder's jobs.yaml differs from the revision in force, and the earlier revision of that text, if any.
+    """Return how this folder's jobs.yaml differs from the revision in force, and the earlier revision with its text, if any.
 
-    Returns None without a difference.
+    Returns None if there is no difference.
     """
     file, latest = environment.config_path(), store.latest(conn, whole=False)
     if latest is None or not file.is_file() or (digest := digest_of(read_text(file))) == latest.digest:

@@ -1,4 +1,4 @@
-"""Exports metrics to Prometheus; one snapshot reads them from the views that the role zeke_jobs_reader may read."""
+"""Exports metrics to Prometheus, read in one snapshot from the views that the role zeke_jobs_reader may read."""
 
 import time
 from contextlib import closing

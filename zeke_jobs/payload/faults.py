@@ -97,8 +97,7 @@ def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, 
     """Return the errors by place in the value. For a union, return the errors of the member that the value fits best."""
     errors = [(path_in(value, one, spread), one) for one in error.errors(include_url=False)]
     around = {path[:at] for path, _ in errors for at in range(len(path) - (path[-1:] == (KEY,)))}
-    # For each place in the value, ``furthest`` has the union members (as pydantic's places) that refuse a value inside
-    # that place.
+    # For each place in the value, ``furthest`` has pydantic's paths of the union members that refuse a value inside that place.
     furthest: defaultdict[Path, set[Path]] = defaultdict(set)
     for path, one in errors:
         at = 0
@@ -158,7 +157,7 @@ def validator(schema: Mapping[str, Any]) -> SchemaValidator:
     whole: Any = {"type": "definitions", "schema": _core({"type": "object", **schema}), "definitions": models}
     try:
         return SchemaValidator(whole)
-    except SchemaError:  # a reference of the schema leads outside it
+    except SchemaError:  # a reference in the schema leads out of the schema
         return SchemaValidator({"type": "dict"})
 
 

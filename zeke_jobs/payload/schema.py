@@ -131,7 +131,7 @@ class PayloadSchema:
         return renamed
 
     def _shape(self, schema: dict[str, Any]) -> _Shape:
-        # The id of a part identifies the part, because self.schema keeps all its parts alive.
+        # ``id()`` identifies a part of the schema, because self.schema keeps all its parts alive.
         shape = self._shapes.get(id(schema))
         if shape is None:
             shape = self._shapes[id(schema)] = _Shape({})

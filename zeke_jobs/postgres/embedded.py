@@ -105,7 +105,7 @@ def _until(look: Callable[[], Any], failure: str) -> Any:
 def _lives(folder: Path) -> bool:
     """Return whether a process of this folder's server, or a process that starts the server, is alive.
 
-    The server's processes inherit a file lock from their starter. A process id would prove less, because ids are reused.
+    The server's processes inherit their parent's file lock. A process id would prove less, because ids are reused.
     """
     try:
         with (folder / "alive").open() as alive:
@@ -122,7 +122,7 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
         _, owner, _, _, left, *_ = (data / "postmaster.pid").read_text().splitlines()
         if owner == str(data):  # not a copy of the folder of another server
             _remove_folder_of(left)
-    # No process of this folder's server is alive. Process ids in old lock files may belong to others now.
+    # No process of this folder's server is alive, but the process ids in old lock files may belong to other processes now.
     for lock_file in (data / "postmaster.pid", data / f".s.PGSQL.{settings['port']}.lock"):
         lock_file.unlink(missing_ok=True)
     programs = server_programs.runnable(bin_dir, user)

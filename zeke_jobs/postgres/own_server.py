@@ -62,7 +62,7 @@ def why_elsewhere(data_dir: Path) -> str:
     """Return the reason why a server cannot run in ``data_dir``, or an empty text if it can."""
     asked = data_dir.absolute()
     above = next(one for one in (asked, *asked.parents) if server_programs.is_there(one))
-    # An existing ``data_dir`` without write access is an error, and no reason for another folder.
+    # A ``data_dir`` that exists without write access causes an error later, not a fall-back to another folder.
     if above != asked and not os.access(above, os.W_OK | os.X_OK):
         return f"nothing can be written to {above}"
     user = server_programs.account(asked / "postgres" / "data")
@@ -71,7 +71,7 @@ def why_elsewhere(data_dir: Path) -> str:
 
 
 def _make_place(data_dir: Path) -> None:
-    """Make the folder ``place(data_dir)`` if missing. If it is not ``data_dir``, link to it from there."""
+    """Make the folder ``place(data_dir)`` if missing. If this is another folder, put a link to it into ``data_dir``."""
     folder, asked = place(data_dir), data_dir.absolute()
     _make(folder)
     if folder != asked:

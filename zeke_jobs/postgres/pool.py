@@ -46,7 +46,7 @@ _WRONG_ADDRESS = {
 
 
 class AddressError(OperationalError):
-    """The address has a host, user or database that does not exist, or a wrong password, so waiting would not help."""
+    """The address names a host, user or database that does not exist, or has a wrong password, so waiting would not help."""
 
 
 class Cursor(cursor):
@@ -134,7 +134,7 @@ def transaction(conn: Connection) -> Iterator[Connection]:
         yield conn
     except BaseException:
         if not conn.closed:
-            # Ignore a lost connection: its server rolls back, and the caller needs the block's exception.
+            # Ignore a lost connection: the server rolls the transaction back, and the caller needs the block's exception.
             with suppress(*DISCONNECTED), conn.cursor() as cursor:
                 cursor.execute(back)
         raise
@@ -165,7 +165,7 @@ class Pool:
     def connection(self) -> Iterator[Connection]:
         """Lend an autocommit connection to the block. A connection that broke in the block is closed afterwards.
 
-        Raises psycopg2.OperationalError if the server cannot be reached, or the pool was closed while all were in use.
+        Raises psycopg2.OperationalError if the server cannot be reached, or the pool was closed while the caller waited.
         """
         conn = self.take()
         try:
@@ -214,7 +214,7 @@ class Pool:
 
     def resize(self, max_size: int) -> None:
         """Set the maximum number of connections, before the pool is used."""
-        # Use a semaphore, because a queue would lose a place for a connection if a waiting thread is interrupted.
+        # Use a semaphore: with a queue, the interrupt of a waiting thread would make the pool smaller by one.
         self._places = threading.BoundedSemaphore(max_size)
 
     def cut_opening(self) -> None:

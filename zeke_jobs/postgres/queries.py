@@ -142,7 +142,7 @@ class Queries:
                 if prepare and conn.prepares(key, prepare):
                     return cursor.execute(execute, params)
             except (FeatureNotSupported, InvalidSqlStatementName):
-                # This happens if a migration changed the columns, or a handler discarded the session's prepared statements.
+                # These errors come if a migration changed the columns, or a handler discarded the session's prepared statements.
                 conn.statements[key] = False
                 if conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
                     raise

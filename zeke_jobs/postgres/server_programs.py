@@ -136,7 +136,7 @@ def run(
 
 
 def powerless(error: OSError) -> ConfigurationError:
-    """Return the error for a root that cannot become another user, as in a restricted container or a one-user namespace."""
+    """Return the error for a root user who cannot become another user, as in a restricted container or one-user namespace."""
     return ConfigurationError(
         f"expected root to be able to become another user, because PostgreSQL does not run as root, got: {error.strerror}\n"
         f"  help: run as a user other than root, or set {environment.DATABASE_URL} to a server"
@@ -173,7 +173,7 @@ def make(folder: Path) -> None:
 
 
 def closed(folder: Path, user: int) -> Path | None:
-    """Return the outermost existing folder of the path of ``folder`` that ``user`` may not enter, or None."""
+    """Return the outermost existing folder on the path to ``folder`` that ``user`` may not enter, or None."""
     for one in reversed((folder, *folder.parents)):
         if is_there(one):
             found = one.stat()

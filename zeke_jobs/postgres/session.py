@@ -99,7 +99,7 @@ class Session(connection):
     statements: dict[str, bool | None]  # the named statements that ran; True: prepared, None: not yet, False: never
 
     def greet(self) -> None:
-        """Make the connection's settings in one round trip."""
+        """Apply the connection's settings in one round trip."""
         is_handlers = self.info.parameter_status("application_name") == "zeke-jobs handler"
         settings = _SETTINGS if is_handlers else _SETTINGS | _PLANNER
         with self.cursor() as cursor:
@@ -153,7 +153,7 @@ class Session(connection):
 
 
 def renew(conn: connection) -> None:
-    """Restore an idle connection's settings for its next user, or close it. Behind a pooler, no setting is reset."""
+    """Restore an idle connection's settings for its next user, or close the connection. Behind a pooler, no setting is reset."""
     if conn.closed or conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
         return None
     if not isinstance(conn, Session) or conn.face() != conn.made:

@@ -171,11 +171,11 @@ class InForce:
 
 
 def sync(conn: Connection, config: Config) -> InForce:
-    """Make a process that starts use the configuration in force, or put the process's own jobs.yaml in force.
+    """Return the configuration that a starting process must use, after putting its jobs.yaml in force if the file is new.
 
-    A new jobs.yaml becomes the next revision, with the checks and exceptions of ``apply``. A jobs.yaml in force stays
-    in force with its overrides. If the file is an older revision, the database's configuration in force is returned. A
-    process that starts again after a crash puts no file in force, because somebody may be editing it.
+    A new jobs.yaml becomes the next revision, with the checks and exceptions of ``apply``. If the file is already in force, it
+    stays so, with its overrides. If the file is an older revision, the database's configuration in force is returned. A process
+    that starts again after a crash puts no file in force, because somebody may be editing it.
 
     Also raises ConfigurationError if the jobs.yaml in force does not fit this process's code.
     """

@@ -176,7 +176,7 @@ def successors(before: Config, after: Config) -> dict[str, str]:
 
 
 def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:
-    """Return the next fire times of each schedule that a new jobs.yaml adds, removes or moves. A merged task loses its own."""
+    """Return the next fire times of each schedule that a new jobs.yaml adds, removes or moves. Merged tasks lose theirs."""
     before = before or Config()
     former = {new: old for old, new in renames(before, after).items()}
     new_names = {old: new for new, old in former.items()}

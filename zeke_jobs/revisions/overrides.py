@@ -1,4 +1,4 @@
-"""Handles overrides: values set by hand that replace values of jobs.yaml. Lists have them in the order of their setting.
+"""Handles overrides: values set by hand that replace values of jobs.yaml. Lists of overrides begin with the oldest.
 
 An override replaces earlier overrides at its path and below. When a timed override ends, overrides that outlast it apply again.
 """

@@ -1,4 +1,4 @@
-"""Sends the jobs of due ticks (cron times): reads the schedules in force, decides each tick, and stores it with its job."""
+"""Sends the jobs of due ticks (cron times): reads the schedules in force, and stores each tick's outcome with its job."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -85,7 +85,7 @@ def in_force(conn: Connection, schedule: str, *, now: datetime) -> Timetable | N
 
 
 def silence(conn: Connection) -> timedelta | None:
-    """Return how long no scheduler has handled all schedules, or None if that is short or there are no schedules."""
+    """Return the time since a scheduler last handled all schedules, or None if that is short or there are no schedules."""
     passed: timedelta | None = SQL.value(conn, "schedule/silence")
     return None if passed is None or passed <= SILENT_AFTER else passed
 

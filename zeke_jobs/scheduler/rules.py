@@ -16,7 +16,7 @@ Outcome = Literal["sent", "skipped"]
 
 ON_TIME = timedelta(minutes=2)  # a restart or the database may delay a beat so long; later ticks count as missed
 GRACE = timedelta(seconds=1)  # a beat includes ticks that are due so much later: periodiq wakes just before the minute
-MOST_SKIPPED = 1000  # number of skipped ticks to record at once, the newest
+MOST_SKIPPED = 1000  # maximum number of skipped ticks to record at once; the newest are recorded
 
 
 @dataclass(frozen=True)

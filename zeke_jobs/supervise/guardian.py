@@ -65,7 +65,7 @@ def signal_group(group: int, number: int) -> bool:
 
 
 if __name__ == "__main__":
-    # Ignore the signals of Ctrl-C, a closed terminal and a service's stop, on which the supervisor itself ends its commands.
+    # Ignore the signals of Ctrl-C, a closed terminal and a service's stop: the supervisor gets them too, and ends its commands.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     watch(sys.stdin, float(sys.argv[1]), sys.argv[2:])

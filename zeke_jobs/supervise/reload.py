@@ -1,4 +1,4 @@
-"""Makes the command lines of ``zeke-jobs up`` and the demo, and restarts the commands after a checked change of code."""
+"""Makes the command lines of ``zeke-jobs up`` and the demo, and restarts them after a change of code that passes the checks."""
 
 import os
 import re
@@ -31,7 +31,7 @@ _PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # only in packages:
 
 
 def program(name: str) -> list[str]:
-    """Return the command line of a program beside this Python or beside the running command, with Python's full path."""
+    """Return the command line of a program in the folder of this Python or of the running command, with Python's full path."""
     beside = [Path(one).parent / name for one in (sys.executable, sys.argv[0])]
     return [sys.executable, str(next((path for path in beside if path.is_file()), beside[0]))]
 
@@ -86,7 +86,7 @@ def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str
 
 
 class Watch:
-    """Finds changed files: each of ``roots`` or, below a folder, Python files and packages' text files, without tests."""
+    """Finds changed files: files in ``roots`` and, in its folders, Python files and packages' text files, except tests."""
 
     def __init__(self, roots: Iterable[Path]) -> None:
         self._roots = tuple(roots)

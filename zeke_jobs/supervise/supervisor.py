@@ -1,4 +1,4 @@
-"""Keeps a few commands running: collects their output, restarts a command that crashes, and stops all in good order."""
+"""Keeps a few commands running: collects their output, restarts a command that crashes, and stops all in an orderly way."""
 
 import math
 import os
@@ -100,7 +100,7 @@ class Supervisor:
         return self.status
 
     def step(self) -> bool:
-        """Once, obey requests, and reap, start and kill processes. Returns False when all processes have ended."""
+        """Obey requests, and reap, start and kill processes, once. Returns False when all processes have ended."""
         now = self.clock()
         self._heed(now)
         for child in self._children:

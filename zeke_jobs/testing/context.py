@@ -32,7 +32,7 @@ class SentCall:
 
 @dataclass(eq=False, repr=False)
 class FakeContext(Steps):
-    """Is a context with which a test calls a handler, with or without a database. A rollback forgets sends."""
+    """Is a context with which a test calls a handler, with or without a database. A rollback removes its sends from ``sent``."""
 
     db: Any = None
     _: KW_ONLY
@@ -158,13 +158,13 @@ class FakeContext(Steps):
             self.units[unit] = self.units.get(unit, 0) + amount
 
     def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
-        """Remember the limit and the seconds."""
+        """Record the limit, the seconds and the reason in ``throttles``."""
         seconds = bounds.delay("retry_after", retry_after).total_seconds()
         self.throttles.append((limit, seconds, reason))
 
     @contextmanager
     def lease(self, name: str, limit: int = 1, *, wait: timedelta | float | None = None) -> Iterator[None]:
-        """Remember the name. Raises Defer if the test lists the name in ``taken_leases``."""
+        """Record the lease's name in ``leased``. Raises Defer if the test lists the name in ``taken_leases``."""
         if limit < 1:
             raise ValueError(f"expected a limit of at least 1 for the lease {name}, got {limit}")
         if name in self.taken_leases:

@@ -37,7 +37,7 @@ class View:
 
     pane: str = "tasks"  # the pane that receives the keys
     back: str = ""  # the pane to which escape leads back from the waiting jobs of a task
-    selected: dict[str, str] = field(default_factory=dict)  # each pane's selected row, by key; if gone, the first
+    selected: dict[str, str] = field(default_factory=dict)  # the key of each pane's selected row, by the pane's name
     task: str = ""  # the task whose waiting jobs are shown; empty: the busiest
     asking: Command | None = None  # the command that waits for a yes
     opened: UUID | None = None
@@ -110,7 +110,7 @@ def _on_row(view: View, key: str, pane: Pane, chosen: Any, board: Board) -> View
 
 
 def place(view: View, pane: Pane, board: Board) -> int:
-    """Return the position of a pane's selected row. By default, the first row is selected, or the task whose jobs are shown."""
+    """Return the position of a pane's selected row. By default, this is the first row, or the task whose jobs are shown."""
     chosen, keys = view.selected.get(pane.name, board.waiting_of if pane.name == "tasks" else None), pane.keys(board)
     return keys.index(chosen) if chosen in keys else 0
 

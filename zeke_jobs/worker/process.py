@@ -30,7 +30,7 @@ from zeke_jobs.worker.runtime import Runtime
 
 _SPARE_CONNECTIONS = 4  # for claims, completer, heartbeat, and progress with leases; not for handlers
 _MARGIN = 0.02  # seconds from the report of a late start to the start
-UNDER_WAY = 10.0  # seconds for which the answer to a claim may still arrive
+UNDER_WAY = 10.0  # seconds for which the result of a claim may still arrive
 TO_WRITE = 8.0  # seconds to write the last outcomes at the end of the process
 
 
@@ -118,7 +118,7 @@ class WorkerProcess:
             claim.marked = True
 
     def tick(self) -> None:
-        """Stop handlers whose timeout is over, and return jobs to the queue that have waited too long for a thread."""
+        """Stop handlers whose timeout is over, and return to the queue the jobs that have waited too long for a thread."""
         running = {claim.running: claim for claim in self.held.all() if claim.running is not None}
         for one, claim in running.items():  # the claims of a chunk run together
             if one.tick():
@@ -127,7 +127,7 @@ class WorkerProcess:
             self.settle(claim, RETURNED, unstarted=True)
 
     def disown(self, conn: Connection, *, older: float | None = None) -> None:
-        """Return jobs to the queue that were claimed ``older`` seconds ago, but whose claims never reached this process."""
+        """Return to the queue jobs claimed at least ``older`` seconds ago whose claims never reached this process."""
         known, older = self.held.all(), UNDER_WAY if older is None else older
         ids, claims = [claim.id for claim in known], [claim.number for claim in known]
         for row in SQL.all(conn, "job/disown", worker=self.id, held=ids, claims=claims, older=older):
@@ -194,7 +194,7 @@ class WorkerProcess:
         self.runtime.use(config, revision)
 
     def register(self, conn: Connection) -> None:
-        """Write this process's row in the table of workers: at boot, and again if other processes took it for dead."""
+        """Write this process's row in the table of workers: at boot, and again if other processes counted it as lost."""
         runtime, lost_after = self.runtime, timedelta(seconds=self.proof.lost_after)
         serves = {"queues": list(self.queues), "tasks": runtime.ids[None], "threads": self.held.threads}
         by = {"revision": runtime.revision, "file_revision": runtime.file_revision, "lost_after": lost_after}

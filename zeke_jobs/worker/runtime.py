@@ -57,7 +57,7 @@ class Runtime:
     def use(self, config: Config, revision: int) -> None:
         """Use another configuration from the next job on. A service whose settings have changed is opened again.
 
-        Raises ConfigurationError if the configuration does not fit the code of this process, which then keeps the old one.
+        Raises ConfigurationError if the configuration does not fit the process's code. The process then keeps the old one.
         """
         tasks = {
             name: RunnableTask(task, handler := handlers.resolve(task), handler.settings(task))

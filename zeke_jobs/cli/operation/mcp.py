@@ -83,7 +83,7 @@ def _ask(*words: str, given: str = "") -> str:
 
 
 def output(main: str, *words: str, given: str = "") -> str:
-    """Return the output of a command that only reads, run in a process by Python code. Raises ToolError on refusal."""
+    """Run a command that only reads, by Python code in a new process, and return its output. Raises ToolError if it fails."""
     from mcp.server.mcpserver.exceptions import ToolError
 
     run = partial(subprocess.run, capture_output=True, text=True, timeout=_LONGEST, check=False)

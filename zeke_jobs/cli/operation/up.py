@@ -183,7 +183,7 @@ def _migrate(url: str, packages: Sequence[str]) -> str:
 
 
 def _end_early(status: int, _number: int, _frame: FrameType | None) -> None:
-    """Clean up and end the process. A second SIGTERM does not interrupt this."""
+    """Clean up and end the process. A second SIGTERM does not interrupt the clean-up."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(status)
 

@@ -1,4 +1,4 @@
-"""Asks the database for jobs of a queue, and reads the database's answer."""
+"""Claims jobs of a queue in the database, and reads the result of the claim."""
 
 import math
 import time
@@ -32,17 +32,17 @@ class ServedQueue:
     limited: dict[str, float] = field(default_factory=dict)  # limits that an end may open, and when each was last full
     full: set[str] = field(default_factory=set)  # the names in ``limited`` that held jobs back at the last claim
     took: float = 0.0  # seconds that the last claim took
-    freed: bool = False  # whether a job of this process has ended that counts in a limit of ``limited``
+    freed: bool = False  # whether a job of this process that counts in a limit of ``limited`` has ended
 
 
 class Answer(NamedTuple):
-    """Holds the database's answer to a claim."""
+    """Holds the result of a claim."""
 
     jobs: list[Row]
     lost: set[UUID]  # ids of completed jobs that this worker no longer held
     is_full: bool  # whether more jobs may be due, which can start when a thread is free or a job that runs alone ends
     lacks_threads: bool  # whether jobs were left for processes with free threads
-    runs_alone: bool  # whether a job of the answer runs alone in the process
+    runs_alone: bool  # whether one of the claimed jobs runs alone in the process
     must_empty: bool  # whether the process must first end all its jobs, because a job must run alone
     opens_in: float  # seconds until a limit lets a job start; infinite if unknown
     limits: set[tuple[str, str]]  # tasks whose due jobs are held back, each with the limit that holds them back
@@ -62,8 +62,8 @@ def ask(
 ) -> Answer:
     """Write completed jobs, and claim at most ``want`` due jobs of these tasks, on an autocommit connection.
 
-    ``room`` has the worker's free threads (negative: the jobs that wait for a thread), and the maximum number of jobs with limits
-    that may wait for a thread. ``is_empty``: the worker holds no job, and may claim one that must run alone.
+    ``room`` is the number of the worker's free threads (negative: of jobs that wait for a thread), and the maximum number of jobs
+    with limits that may wait for a thread. ``is_empty``: the worker holds no job, and may claim one that must run alone.
     """
     asked = {"worker": worker, "queue": queue, "tasks": _names(tuple(tasks)), "want": want, "revision": revision}
     asked |= {"is_empty": is_empty, "free": room[0], "ahead": room[1], **(columns(completions) if completions else {})}

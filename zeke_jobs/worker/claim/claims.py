@@ -84,7 +84,7 @@ class Claim:
     scheduled_for: datetime | None
     claimed_on: datetime
     asked: float = field(default_factory=clock)  # when the process asked for jobs, which is before the claim
-    received: float = field(default_factory=time.monotonic)  # when the process received the answer
+    received: float = field(default_factory=time.monotonic)  # when the process received the claim's result
     started: float | None = None
     done: float | None = None  # when the outcome was decided
     on_time: float | None = None  # seconds after the claim; a later start is reported to the rates; None without a rate
@@ -180,7 +180,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         if row.attempt > row.attempt_base:
             read["options"]["retries"] = row.attempt - row.attempt_base  # the option in which dramatiq counts retries
         super().__init__(
-            # Dramatiq finds the consumer by the queue's name, for which the stored message may have a delay queue's (.DQ).
+            # Dramatiq finds the consumer by the queue's name. The stored message may name a delay queue (.DQ) instead.
             Message(queue_name=queue, actor_name=row.task, message_id=str(row.message_id), **read)
         )
         self.outcome: Outcome | None = None

@@ -28,7 +28,7 @@ class HeldJobs:
         self._on_loop = 0  # number of jobs of async handlers
         self._claims: dict[UUID, Claim] = {}
         self._accepted = 0
-        self._taken = self._started = self._long = 0  # numbers of jobs with or awaiting a thread, started, long
+        self._taken = self._started = self._long = 0  # numbers of jobs: with or awaiting a thread; started; long
         self._apart = 0  # number of held jobs that must run alone
         self._durations: dict[str, float] = {}  # seconds of a job, by task
         self._duration = 0.0  # smoothed duration of short jobs in seconds
@@ -55,7 +55,7 @@ class HeldJobs:
             return held
         if held is not None and not held.ended:
             return held
-        self.forget([held] if held else [])  # the end of the old claim is in the database, but unanswered yet
+        self.forget([held] if held else [])  # the database has the end of the old claim, but has not confirmed it yet
         self._claims[claim.id] = claim
         claim.move(Stage.WAITS)
         self._accepted += 1

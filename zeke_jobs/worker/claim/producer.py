@@ -109,7 +109,7 @@ class Producer:
                 process.completer.put_back(completions)
 
     def _accept(self, messages: list[JobMessage], *, lack_threads: bool = False) -> None:
-        """Start claimed jobs in threads or on the event loop. Return long jobs without a free thread to the queue."""
+        """Start claimed jobs in threads or on the event loop. Return to the queue long jobs that lack a free thread."""
         process = self.process
         try:
             claims = [(one.claim, process.runtime.policy(one.claim).limit > 0) for one in messages]
@@ -132,7 +132,7 @@ class Producer:
             raise
 
     def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, asked: float) -> None:
-        """Decide when to claim again, and ask to be notified of new jobs, and of ended jobs that let others start in a limit."""
+        """Decide when to claim again, and ask to be notified of new jobs, and of ended jobs that free a full limit."""
         now, frees = time.monotonic(), self.process.runtime.frees
         # Keep the name of a full limit for a while, even if the limit lets a job start in between, to save writes.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}

@@ -73,7 +73,7 @@ def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Outcom
 
 
 def _of_exception(error: BaseException, policy: Retry, retries: int) -> Outcome:
-    # The exception's fields are checked here too, because a subclass may have set them without its base class.
+    # The exception's fields are checked here too, because a subclass may set them without calling its base class.
     match error:
         case WaitFor():
             seconds = bounds.delay("timeout", error.timeout).total_seconds()

@@ -1,13 +1,13 @@
-"""Decides whether other processes may have taken a process's jobs, and whether the process may have unknown claims."""
+"""Decides whether other processes may have taken a process's jobs, and whether it may hold claims that it does not know."""
 
 from zeke_jobs.worker.claim.claims import Claim, clock
 
 BEATS_TO_LOSS = 4  # missed heartbeats after which a process counts as lost: 20 s by default
-_ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its answer was lost
+_ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its result was lost
 
 
 class ProofOfLife:
-    """Keeps the times of heartbeats, which only the heartbeat's thread sets, and of lost answers, which the producer sets."""
+    """Keeps the times of heartbeats, which only the heartbeat's thread sets, and of lost results, which the producer sets."""
 
     def __init__(self, every: float) -> None:
         self.every = every  # seconds between heartbeats
@@ -32,9 +32,9 @@ class ProofOfLife:
         return self.is_fresh() and claim.asked >= self._alive_since
 
     def answer_lost(self) -> None:
-        """Record that the answer to a claim was lost. The database may have given this process unknown jobs."""
+        """Record that the result of a claim was lost. The database may have given this process jobs that it does not know."""
         self._unknown_until = clock() + _ANSWER_WITHIN
 
     def may_hold_unknown_claims(self) -> bool:
-        """Return whether an answer to a claim was lost so recently that the process may hold jobs that it does not know."""
+        """Return whether a claim's result was lost so recently that the process may hold jobs that it does not know."""
         return clock() < self._unknown_until

@@ -161,8 +161,8 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         policy = self._runtime.policy(claim)
         outcome = of_exception(error, policy, retries=claim.retries)
         if isinstance(error, ClaimLost):
-            # If the job was cancelled, the database records that instead; if another process has the job, the database
-            # refuses this outcome.
+            # If the job was cancelled, the database records the cancellation; if another process has the job, this outcome is
+            # refused.
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
         else:
             has_traceback = not (is_told or isinstance(error, _DECISIONS))

@@ -57,7 +57,7 @@ class Running:
             self.interrupt = interrupt
             self._stuck_on = time.monotonic() + STUCK_AFTER
             if self.thread is not None:
-                # CPython takes a class, and makes the exception itself. ``__exit__`` restores the text.
+                # CPython takes only the exception's class. ``__exit__`` raises the exception itself, with its text.
                 pythonapi.PyThreadState_SetAsyncExc(c_ulong(self.thread), py_object(type(interrupt)))
             elif self._cancel is not None:
                 self._cancel(str(interrupt))
