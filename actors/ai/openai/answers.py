@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
 from actors.ai import gate
-from actors.ai.gate.evidence import keys
 from actors.ai.gate.quotations import place
 from actors.ai.markdown import plain
 from actors.ai.openai.client import CallFailed, invalid
@@ -184,9 +183,8 @@ def event_fault(story: Story, others: Sequence[Story], answer: SameEventAnswer) 
     if answer.other not in range(1, len(others) + 1):
         return f"expected a number from 0 to {len(others)}, got {answer.other}"
     quotes = ((story, answer.quote), (others[answer.other - 1], answer.other_quote))
-    if not all(place(f"{one.title}\n{one.document}", quote) for one, quote in quotes):
-        return "a quotation is not in its story"
-    return None if keys(answer.quote) & keys(answer.other_quote) else "the two quotations have no word in common"
+    is_quoted = all(place(f"{one.title}\n{one.document}", quote) for one, quote in quotes)
+    return None if is_quoted else "a quotation is not in its story"
 
 
 def without_faults(answer: Form, story: Story, *, is_translated: bool) -> Form:

@@ -121,7 +121,6 @@ def test_a_model_finds_the_event_that_a_story_tells_in_other_words(
         (says(-1), Unfounded),
         (says(1, quote="The ferry Marisol sank"), Unfounded),
         (says(1, other="The ferry Marisol ran aground"), Unfounded),
-        (says(1, quote="Nobody was hurt"), Unfounded),
         (lambda *_: "They are the same.", Retry),
     ],
 )
