@@ -29,7 +29,6 @@ def verdict(report: dict[str, Any] | None, said: str = "") -> tuple[int, list[st
 
 
 def main() -> int:
-    """Run pip-audit, print the result, and return 1 if there is a known vulnerability."""
     command = ["pip-audit", "--requirement", str(CONSTRAINTS), "--no-deps", "--disable-pip", "--format", "json"]
     done = subprocess.run([*command, "--progress-spinner", "off"], capture_output=True, text=True, check=False)
     is_report = done.stdout.startswith("{")

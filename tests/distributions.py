@@ -77,13 +77,11 @@ def held(name: str) -> Files:
 
 
 def unpacked(wheel: Path) -> Files:
-    """Return the files of a wheel that ``build_both`` unpacked."""
     folder = wheel.with_suffix("")
     return [(path, path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
 
 
 def brought(wheels: dict[str, Path], *wanted: str) -> dict[str, Files]:
-    """Return the files of all packages that an installation of these requirements contains, by name."""
     return {name: unpacked(wheels[name]) if name in wheels else held(name) for name in needed(*wanted)}
 
 

@@ -27,7 +27,6 @@ class Figure:
         most: float | None = None,
         before: float | None = None,
     ) -> None:
-        """Check and record a figure."""
         self._properties.append((_NAME, [what, value, least, most, before]))
         assert least is None or value >= least, f"{what}: expected at least {least}, got {value:.3f}"
         assert most is None or value <= most, f"{what}: expected at most {most}, got {value:.3f}"

@@ -128,7 +128,6 @@ class Fleet:
         return self.run("periodiq", "zeke_jobs.actors", **environment)
 
     def ready(self, conn: Connection, count: int, timeout: float = 30.0) -> None:
-        """Wait until at least ``count`` worker processes have registered."""
         workers = "SELECT count(*) FROM zeke_jobs.worker WHERE kind = 'worker'"
         eventually(lambda: scalar(conn, workers) >= count, timeout, self)
 
@@ -195,7 +194,6 @@ def cpu_of(parent: psutil.Process) -> float:
 
 
 def bare_environment() -> dict[str, str]:
-    """Return the environment without variables of zeke_jobs."""
     ours = ("ZEKE_", "DATABASE_URL")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
@@ -224,7 +222,6 @@ def processes_in(folder: Path) -> list[str]:
 
 
 def is_at_work(pid: int) -> bool:
-    """Say whether a process exists and has not ended."""
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False

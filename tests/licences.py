@@ -40,12 +40,10 @@ ACCEPTED = {
 
 
 def brought() -> set[str]:
-    """Return the installed packages that the project needs."""
     return set(needed("zeke-jobs", "zeke-jobs[embedded]", "zeke-news")) - set(FOLDERS)
 
 
 def licence(name: str) -> str:
-    """Return the licence of an installed package as an SPDX identifier."""
     meta = distribution(name).metadata
     texts = [text for field in ("License-Expression", "License") for text in meta.get_all(field) or ()]
     texts += [c.rpartition(" :: ")[2] for c in meta.get_all("Classifier") or () if c.startswith("License ::")]

@@ -49,8 +49,6 @@ FROM pg_database AS d WHERE datname = current_database()
 
 
 class Recycled:
-    """Tests use the database one after another."""
-
     fresh: tuple[str, int] | None = None  # the definition of the clock and the number of functions in a new database
 
     def __init__(self, url: str, name: str) -> None:
@@ -63,7 +61,6 @@ class Recycled:
             Recycled.fresh = self._ask(_CLOCK)[0][0], self._ask(_FUNCTIONS.format(since=0))[0][0]
 
     def connection(self) -> Connection:
-        """Return the connection that tests use one after another."""
         if self._conn is None or self._conn.closed:
             self._conn = connect(self.url)
         return self._conn

@@ -75,7 +75,6 @@ def digest(path: Path) -> str:
 
 
 def check(name: str, built: Path) -> None:
-    """Refuse an archive or a wheel with wrong contents or metadata."""
     package, version = PACKAGES[name], project(name)["version"]
     stem = f"{name.replace('-', '_')}-{version}"
     if built.suffix == ".whl":
@@ -119,7 +118,6 @@ def smoke(wheels: dict[str, Path], folder: Path) -> None:
 
 
 def main(folder: Path) -> int:
-    """Build all published files in ``folder``, and print a summary."""
     try:
         version = versions()
         said = notes((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), version)

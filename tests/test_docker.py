@@ -167,27 +167,6 @@ def test_the_wheels_build_of_what_the_image_copies_and_docker_is_sent_no_more(tm
     assert all((ROOT / source).exists() for source in copied)
 
 
-def test_without_the_embedded_server_which_the_image_leaves_out_everything_starts(database: str) -> None:
-    code = """
-import sys
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
-        if name.startswith("pixeltable"):
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Hidden())
-from zeke_jobs.cli import main
-for words in (["check", "docker/jobs.yaml"], ["fleet"], ["metrics"]):
-    try:
-        main(words)
-    except SystemExit as end:
-        assert end.code == 0, words
-"""
-    environment = {**os.environ, "DATABASE_URL": database}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    assert b"zeke_jobs_up 1.0" in done.stdout, "the last of them answered"
-
-
 SYSTEMD = sorted((DOCKER / "systemd").glob("*.service"))
 
 

@@ -41,7 +41,6 @@ EXPORTS += ["sendJob", "getJobStatus", "getBoss", "concurrencyLimit", "cron", "w
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """Return the code blocks of a page in a language."""
     return re.findall(rf'^```{language}(?: title="[^"]+")?\n(.*?)^```', PAGES[page], re.MULTILINE | re.DOTALL)
 
 
@@ -219,8 +218,6 @@ def test_the_queries_run(conn: Connection, statement: str) -> None:
 
 
 class Page:
-    """A page of the built site has links, loaded files and anchors."""
-
     def __init__(self, path: Path) -> None:
         page = lxml.html.document_fromstring(path.read_bytes())  # type: ignore[no-untyped-call]
         self.links: set[str] = {*page.xpath("//a/@href")}

@@ -77,7 +77,6 @@ def test_each_import_is_of_a_declared_distribution_or_of_one_that_it_brings() ->
 
 
 def imported(path: Path) -> set[str]:
-    """Return the top-level names of all imports in a module."""
     names = set[str]()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

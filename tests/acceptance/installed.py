@@ -27,7 +27,6 @@ def is_open(path: Path) -> bool:
 
 
 def install(venv: Path, wheels: dict[str, Path], *wanted: str) -> None:
-    """Make a virtual environment with the project's wheels and copies of their dependencies, for all users."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     found = [Path(sys.executable).resolve(), *(Path(folder, version) for folder in ("/usr/bin", "/usr/local/bin"))]
     python = next((one for one in found if one.exists() and is_open(one.resolve())), found[0])

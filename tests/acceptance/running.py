@@ -55,7 +55,6 @@ class Up:
         return self.text[-5000:]
 
     def run(self, command: str, **env: str) -> str:
-        """Run a command line in the folder; return its output."""
         words = shlex.split(command)
         if words[0] in PROGRAMS and words[1] != "up" and not set(command) & set("|&;<>$`"):
             return self.here(*words).stdout

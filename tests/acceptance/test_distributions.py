@@ -149,12 +149,20 @@ def test_an_extra_works_alone(run: Run, wanted: str, code: str, expected: str) -
     assert (done.returncode, done.stdout.strip()) == (0, expected), done.stderr
 
 
-def test_with_news_the_pipelines_jobs_yaml_is_fine_and_its_tables_are_there(
+def test_with_news_but_without_a_server_as_in_the_image_the_pipeline_is_fine_and_its_tables_are_there(
     run: Run, new_database: Callable[..., str], tmp_path: Path
 ) -> None:
     (tmp_path / "jobs.yaml").write_text((ROOT / "jobs.yaml").read_text())
-    url = new_database()
-    for command in (("zeke-jobs", "check"), ("zeke-jobs", "migrate"), ("zeke-news", "stories", "--json")):
-        done = run("zeke-jobs[news]", *command, DATABASE_URL=url)
+    url, said = new_database(), {}
+    for command in (
+        "zeke-jobs check",
+        "zeke-jobs migrate",
+        "zeke-jobs fleet",
+        "zeke-jobs metrics",
+        "zeke-news stories --json",
+    ):
+        done = run("zeke-jobs[news]", *command.split(), DATABASE_URL=url)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout) == []
+        said[command] = done.stdout
+    assert "zeke_jobs_up 1.0" in said["zeke-jobs metrics"]
+    assert json.loads(said["zeke-news stories --json"]) == []

@@ -43,7 +43,6 @@ def place(base: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def user(place: Place) -> Place:
-    """Return a place whose user is not root."""
     if IS_ROOT:
         other(place, pwd.getpwnam(USERS[0]).pw_uid)
     return place

@@ -72,7 +72,6 @@ class Bouncer:
         (self.folder / ".s.PGSQL.6432").unlink(missing_ok=True)
 
     def at(self, url: str) -> str:
-        """Return the URL of a database through this PgBouncer."""
         return urlunsplit(urlsplit(url)._replace(query=f"host={self.folder}&port=6432"))
 
 
@@ -95,7 +94,6 @@ def pooled(bouncer: Bouncer, database: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def workers(fleet: Fleet, pooled: str, effects: Connection) -> Fleet:
-    """Start workers that use PgBouncer only; ``conn`` connects directly."""
     fleet.database = pooled
     fleet.serve(TASKS, effects, processes=2)
     return fleet

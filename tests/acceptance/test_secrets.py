@@ -98,7 +98,6 @@ JOBS = "work: {handler: 'H:work'}"
 
 
 def at(database: str, *, user: str = "postgres", password: str = "", name: str = "") -> str:
-    """Return the URL of the test's database with another user, password or name."""
     parts = urlsplit(database)
     credentials = f"{user}:{password}@" if password else f"{user}@"
     return urlunsplit(parts._replace(netloc=credentials, path=f"/{name}" if name else parts.path))

@@ -21,7 +21,6 @@ BLOCK = re.compile(r'(?ms)^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(
 
 
 def commands(body: str) -> Iterator[tuple[str, str]]:
-    """Yield each command of a console block with the output on the page."""
     for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
         command, _, output = part.partition("\n")
         yield command, output
@@ -41,7 +40,6 @@ def test_an_output_is_compared_with_its_gaps() -> None:
 
 
 def part(of_operators: bool) -> Iterator[tuple[str, str | None, str]]:
-    """Yield the blocks of one part of the page: language, title, body."""
     developers, operators = PAGE.split(OPERATORS)
     for block in BLOCK.finditer(operators if of_operators else developers):
         yield block["language"], block["title"], block["body"]

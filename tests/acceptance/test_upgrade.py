@@ -154,7 +154,6 @@ def test_old_workers_go_on_while_the_new_release_migrates_and_takes_their_place(
 
 
 def completed(conn: Connection, more: int, fleet: Fleet) -> None:
-    """Wait until ``more`` further jobs are completed."""
     enough = scalar(conn, DONE) + more
     eventually(lambda: scalar(conn, DONE) >= enough, 60, fleet)
 

@@ -53,8 +53,6 @@ def test_a_worker_is_fine_until_it_proves_life_no_more_or_its_database_is_away(
 
 
 class Collector(Loopback):
-    """The OpenTelemetry collector keeps the received spans."""
-
     def __init__(self) -> None:
         self.spans: list[tuple[str, str, str]] = []  # Each span has a service, a name and a trace id.
         super().__init__()
@@ -161,12 +159,10 @@ def test_traces_logs_and_metrics_of_each_attempt_are_found_and_prometheus_answer
 
 
 def documented(found: dict[tuple[str, ...], float]) -> set[str]:
-    """Return names without the suffixes of histograms and counters."""
     return {re.sub(r"_(bucket|count|sum|created)$", "", name[0]) for name in found}
 
 
 def queries() -> list[str]:
-    """Return every query of the dashboard as Grafana sends it."""
     found = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
     found += [one["expr"] for one in DASHBOARD["annotations"]["list"]]
     found += [one["query"].partition("(")[2].partition(",")[0] for one in DASHBOARD["templating"]["list"]]

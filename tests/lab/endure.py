@@ -52,7 +52,6 @@ class Minute:
 
 
 def endure(started: Server, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
-    """Send and run jobs for the planned time, and observe the table of jobs."""
     text = yaml.safe_load(ours.jobs_yaml({}))
     text["defaults"] = {**text.get("defaults", {}), "keep": {"completed": f"{plan.keep}s"}}
     installation = ours.Installation(started.create("endure"), started.files / "config", yaml.safe_dump(text))

@@ -45,7 +45,6 @@ def talk(payload: Work, ctx: Context) -> None:
 
 
 def nap(payload: Work, ctx: Context) -> float:
-    """Sleep, and return the time of the start in seconds since the epoch."""
     start = time.time()
     time.sleep(payload.seconds)
     return start
@@ -62,7 +61,6 @@ def sleep(payload: Work, ctx: Context) -> None:
 
 
 def _fault(payload: Work, ctx: Context) -> None:
-    """Kill the process or fail, if the payload says so."""
     if payload.kills:
         os.kill(os.getpid(), signal.SIGKILL)
     if ctx.attempt <= payload.fails:
@@ -140,8 +138,6 @@ class Web(BaseModel):
 
 
 class AsyncWeb(Web):
-    """The HTTP client runs on the event loop."""
-
     async def open(self) -> Any:  # type: ignore[override] # as services may
         sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type] # httpcore would look for it each time
         return super().open("AsyncClient")

@@ -41,7 +41,6 @@ class Server:
             query(conn, f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)")
 
     def cpu(self) -> float:
-        """Return the seconds of CPU that all server processes have used, also ended processes."""
         return cpu_of(self.process)
 
 
@@ -60,7 +59,6 @@ def start(bin_dir: Path | None = None) -> Iterator[Server]:
 
 
 def describe(url: str, bin_dir: Path | None) -> str:
-    """Describe the server for the head of a table."""
     with closing(psycopg2.connect(url)) as conn:  # A connection of zeke_jobs would switch JIT off.
         sql = "SELECT split_part(current_setting('server_version'), ' ', 1), pg_jit_available()"
         [(version, jit)] = query(conn, sql)
@@ -119,12 +117,10 @@ def end_with_us() -> None:
 
 
 def say(text: str) -> None:
-    """Show the progress, and how busy the machine is."""
     print(f"{text} (load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
 
 
 def machine() -> str:
-    """Describe the machine for the head of a table."""
     return f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from random import Random
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
@@ -102,18 +102,13 @@ SELECT q.task, extract(epoch FROM coalesce((q.attempts #>> '{0,started_on}')::ti
 FROM zeke_jobs.queue AS q WHERE q.started_on IS NOT NULL"""
 
 
-class Send(NamedTuple):
-    """A job is sent ``at`` seconds after the begin of the run."""
-
-    at: float
-    task: str
-    payload: dict[str, Any]
-    key: str | None
+#: A job is sent some seconds after the begin of the run, to a task, with a payload and perhaps a key.
+Send = tuple[float, str, dict[str, Any], str | None]
 
 
 def sends(seconds: float, seed: int = 7) -> list[Send]:
     chance = Random(seed)
-    found = []
+    found: list[Send] = []
     for task, (rate, least, most) in _LOAD.items():
         at = 0.0
         while at < seconds:
@@ -128,8 +123,8 @@ def sends(seconds: float, seed: int = 7) -> list[Send]:
                 payload["sends"] = [round(chance.uniform(0.3, 1.2), 3) for _ in range(2)]
             # One key is as busy as all other keys together.
             key = chance.choice(["busy", "busy", "busy", "x", "y", "z"]) if task in ("keyed", "polite") else None
-            found.append(Send(at, task, payload, key))
-    return sorted((send for send in found if send.at < seconds), key=lambda send: send[:2])
+            found.append((at, task, payload, key))
+    return sorted((send for send in found if send[0] < seconds), key=lambda send: send[:2])
 
 
 def _run(started: Server, name: str, text: str, load: Sequence[Send]) -> tuple[dict[str, list[float]], Workload]:
@@ -140,9 +135,9 @@ def _run(started: Server, name: str, text: str, load: Sequence[Send]) -> tuple[d
     with working(installation, folder, processes=_PROCESSES, threads=_THREADS) as (workers, conn):
         begin = scalar(conn, "SELECT zeke_jobs.now()")
         began = time.monotonic()
-        for send in load:
-            time.sleep(max(0.0, began + send.at - time.monotonic()))
-            zeke_jobs.send(send.task, send.payload, connection=conn, key=send.key)
+        for at, task, payload, key in load:
+            time.sleep(max(0.0, began + at - time.monotonic()))
+            zeke_jobs.send(task, payload, connection=conn, key=key)
         end = scalar(conn, "SELECT zeke_jobs.now()")
         workers.until(lambda: scalar(conn, _UNFINISHED) == 0)
         in_force = config.load_text(text, "jobs.yaml", handlers=False)

@@ -25,16 +25,10 @@ class LateServer:
 
     def __init__(self) -> None:
         self.connections = 0
-        self._loop = asyncio.new_event_loop()
-        self._begun = threading.Event()
-        threading.Thread(target=self._run, daemon=True).start()
-        self._begun.wait()
-
-    def _run(self) -> None:
-        listening = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=512))
+        loop = asyncio.new_event_loop()
+        listening = loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=512))
         self.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
-        self._begun.set()
-        self._loop.run_forever()
+        threading.Thread(target=loop.run_forever, daemon=True).start()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -44,9 +38,6 @@ class LateServer:
                 writer.write(_ANSWER)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
 
 
 def measure(bench: Bench) -> list[Row]:
@@ -63,7 +54,6 @@ def measure(bench: Bench) -> list[Row]:
             up.drain(AT_ONCE, task="ask")  # The first burst opens the client and its connections.
             drains = [up.drain(AT_ONCE * (5 if bench.quick else 20), task="ask") for _ in range(bench.rounds)]
             memory, most = worker.memory_info().rss / 2**20, None if kind == "threads" else 150
-        late.close()
         rows += [
             row(f"{AT_ONCE} handlers that wait 1 s, {kind}", drains),
             Row(f"connections to the server, {kind}", late.connections, ""),

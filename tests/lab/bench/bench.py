@@ -103,7 +103,6 @@ class Bench:
             self.server.drop(system.url)
 
     def in_turns(self, up: Running, kinds: Mapping[str, dict[str, Any]], least: int = 200) -> dict[str, list[Drain]]:
-        """Run bursts of each kind in turns."""
         counts = {name: up.sized(self.seconds, least, **kind) for name, kind in kinds.items()}
         drains: dict[str, list[Drain]] = {name: [] for name in kinds}
         for _ in range(self.rounds):

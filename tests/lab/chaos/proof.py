@@ -122,7 +122,6 @@ class Run:
 
 
 def runs(trace: Path) -> list[Run]:
-    """Read the trace, in the order of the starts."""
     found: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for line in trace.read_text().splitlines() if trace.exists() else []:
         what, at, pid, job, task, group = line.split(" ")

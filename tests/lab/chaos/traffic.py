@@ -97,7 +97,6 @@ class Traffic:
             self._stopping.wait(_PATIENCE)
 
     def _due(self) -> list[tuple[str, dict[str, Any], UUID]]:
-        """Return the jobs that the sender must send now."""
         now = time.monotonic()
         passed, self._last = min(now - self._last, _LONGEST), now
         due = []

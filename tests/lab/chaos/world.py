@@ -62,13 +62,11 @@ class Kept:
                 self._start()
 
     def release(self) -> Command:
-        """Stop restarting the command, without ending it."""
         with self._lock:
             self.is_wanted = False
         return self.command
 
     def pids(self) -> list[int]:
-        """Return the ids of the command's processes."""
         with suppress(psutil.NoSuchProcess):
             main = psutil.Process(self.command.pid)
             return [main.pid, *(child.pid for child in main.children(recursive=True))]
@@ -169,7 +167,6 @@ class World:
 
     @contextmanager
     def frozen(self, kept: Kept) -> Iterator[None]:
-        """Freeze a command during the block."""
         pids, group, begin = kept.pids(), kept.command.pid, time.monotonic()
         os.killpg(group, signal.SIGSTOP)
         yield
@@ -179,11 +176,9 @@ class World:
     # ── observations
 
     def look(self, sql: str, *params: Any) -> Any:
-        """Return the first value of the first row, over a new connection."""
         return next((first for first, *_ in self.rows(sql, *params)), None)
 
     def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-        """Return all rows of a statement, over a new connection."""
         with closing(connect(self.url)) as conn:
             return query(conn, sql, *params)
 
@@ -204,7 +199,6 @@ class World:
             raise RuntimeError(f"{what}: not in {patience:g} s\n{self.fleet.logs()}")
 
     def said(self, *words: str) -> bool:
-        """Say whether any command has printed one of the texts."""
         return any(each in command.text() for command in self.fleet.commands for each in words)
 
     @contextmanager
@@ -231,7 +225,6 @@ class World:
         self.over = time.time()
 
     def promise(self, text: str, held: object) -> None:
-        """Record a promise, and whether it holds."""
         self.promises.append((text, bool(held)))
 
     # ── proofs

@@ -105,7 +105,6 @@ def _invented(count: int) -> Iterator[str]:
 
 
 def vector_and_terms(told: Told) -> tuple[bytes, list[int]]:
-    """Return the vector of a story by the default embeddings, and its terms."""
     text = lead(Story(uuid.UUID(int=0), told.title, told.text))
     return np.array(hashing.embed(text), dtype=np.float32).tobytes(), sketch(text)
 
@@ -130,7 +129,6 @@ class World:
         return cls(told, vectors, [terms for _, terms in found], [uuid.uuid4() for _ in told], known)
 
     def truth(self, place: int) -> list[int]:
-        """Return all earlier stories of the same event, by comparison with each earlier story."""
         return [int(each) for each in np.nonzero(self.vectors[:place] @ self.vectors[place] >= SAME)[0]]
 
     def clusters(self) -> dict[int, uuid.UUID]:

@@ -46,7 +46,6 @@ class Page:
 
 
 def half_of(ordered: Iterable[T], half: Half) -> list[T]:
-    """Return every second element of an ordered list."""
     return list(ordered)[0 if half == "choosing" else 1 :: 2]
 
 
@@ -74,29 +73,17 @@ def wcxb(half: Half, every: int = 20) -> list[Page]:
     return found
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """The agreement of a text with the annotated text is measured by shingles of four words."""
-
-    precision: float
-    recall: float
-
-    @property
-    def f1(self) -> float:
-        """Return the F1 of a page; for many pages, average precision and recall first."""
-        both = self.precision + self.recall
-        return 2 * self.precision * self.recall / both if both else 0.0
-
-
-def agreement(text: str, marked: str) -> Agreement:
+def agreement(text: str, marked: str) -> tuple[float, float]:
+    """Return the precision and the recall of a text, by shingles of four words."""
     found, wanted = _shingles(text), _shingles(marked)
     hits = sum((found & wanted).values())
-    return Agreement(hits / max(found.total(), 1), hits / max(wanted.total(), 1))
+    return hits / max(found.total(), 1), hits / max(wanted.total(), 1)
 
 
-def mean(agreements: list[Agreement]) -> Agreement:
-    count = len(agreements)
-    return Agreement(sum(one.precision for one in agreements) / count, sum(one.recall for one in agreements) / count)
+def f1(precision: float, recall: float) -> float:
+    """Return the F1 of a page, or of the averages of many pages."""
+    both = precision + recall
+    return 2 * precision * recall / both if both else 0.0
 
 
 def _shingles(text: str) -> Counter[tuple[str, ...]]:

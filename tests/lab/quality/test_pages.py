@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from statistics import fmean
 
 import pytest
 import trafilatura
@@ -28,7 +29,7 @@ from actors.engine.text import decode
 from tests.actors.engine.wall_pages import WALLS
 from tests.figures import Figure
 from tests.lab.quality import corpora
-from tests.lab.quality.corpora import CORPUS, WHOLE, Half, Page, agreement, both_halves, mean, needs_corpora
+from tests.lab.quality.corpora import CORPUS, WHOLE, Half, Page, agreement, both_halves, f1, needs_corpora
 
 pytestmark = [pytest.mark.quality, pytest.mark.timeout(1800), needs_corpora]
 
@@ -79,7 +80,6 @@ def of_wcxb(half: Half) -> list[Read]:
 
 @cache
 def foreign() -> dict[str, Read]:
-    """Return the pages in other languages by name."""
     found = sorted((CORPUS / "pages-in-other-languages").glob("*.html.gz"))[:: 1 if WHOLE else 6]
     pages = {one.name: Page(gzip.decompress(one.read_bytes()), "https://news.example/page", "") for one in found}
     return {name.removesuffix(".gz"): _read(page) for name, page in pages.items()}
@@ -100,7 +100,7 @@ def shown(figure: Figure, half: Half) -> Callable[..., None]:
 
 def best_recall(page: Page) -> float:
     tree = parse_page(decode(page.body, "text/html"))
-    return max(agreement(one.text, page.text).recall for one in readings(tree, read(tree, page.url).body))
+    return max(agreement(one.text, page.text)[1] for one in readings(tree, read(tree, page.url).body))
 
 
 @both_halves
@@ -108,15 +108,14 @@ def test_articles_are_extracted_as_people_marked_them(half: Half, shown: Callabl
     for name, found in (("the article benchmark", benchmark(half)), ("WCXB", of_wcxb(half))):
         marked = [one for one in found if one.page.text]
         agreed = [agreement((one.item and one.item.text) or "", one.page.text) for one in marked]
-        pairs = zip(marked, agreed, strict=True)
-        cut = sum(taken.recall < LEAST_HAD <= best_recall(one.page) for one, taken in pairs)
-        whole = mean(agreed)
-        below = sum(one.f1 < LEAST_HAD for one in agreed) / len(agreed)
+        cut = sum(had < LEAST_HAD <= best_recall(one.page) for one, (_, had) in zip(marked, agreed, strict=True))
+        precision, recall = map(fmean, zip(*agreed, strict=True))
+        below = sum(f1(*one) < LEAST_HAD for one in agreed) / len(agreed)
         is_bound, text = half == "reporting", f"full text of {name}"
         shown(f"{text}, pages", len(agreed))
-        shown(f"{text}, precision", whole.precision)
-        shown(f"{text}, recall", whole.recall)
-        shown(f"{text}, F1", whole.f1)
+        shown(f"{text}, precision", precision)
+        shown(f"{text}, recall", recall)
+        shown(f"{text}, F1", f1(precision, recall))
         shown(f"{text}, pages below .5", below, most=1 if not is_bound else 0.023 if WHOLE else 0.06)
         shown(f"{text}, cut beside another reading", cut, most=1 if is_bound else 9)
 

@@ -100,8 +100,6 @@ class News:
 
     @property
     def uploads(self) -> list[list[dict[str, Any]]]:
-        """Return the items of each upload in the form of the payload."""
-
         def given(item: Item) -> dict[str, Any]:
             if item.url:
                 return {"url": item.url}
