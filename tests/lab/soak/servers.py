@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
+from tests.actors.ai.provider import checks_of
 from tests.actors.scripted_site import Answer, Asked, Loopback, page
 from tests.lab.soak.news import Item, News
 
@@ -139,27 +140,15 @@ def _said(body: dict[str, Any]) -> dict[str, Any]:
     """Quote sentences of the story as the schema requires; each statement cites itself."""
     properties = body["response_format"]["json_schema"]["schema"]["properties"]
     if "checks" in properties:
-        _, _, lines = body["messages"][1]["content"].rpartition("Statements:\n")
-        shown = [line.partition(". ")[2] for line in lines.splitlines()]
-        return {"checks": [{"statement": n, "follows": True, "sentences": [text]} for n, text in enumerate(shown, 1)]}
+        return checks_of(body["messages"][1]["content"], lambda text: (True, [text]))
     _, _, story = body["messages"][1]["content"].partition("\n\n")
     paragraph = next(line for line in story.split("\n") if line.strip() and not line.startswith("#"))
     sentences = [sentence.strip() + "." for sentence in paragraph.split(". ") if sentence.strip(" .")][:3]
     first = " ".join(sentences[0].split()[:12])
     one, two, three = (sentences * 3)[:3]
-    told = {
-        "why_it_matters": one,
-        "chili": 3,
-        "confidence": 0.8,
-        "quotes": [first, "never said"],
-        "one_liner": first,
-        "two_liner": f"{one} {two}",
-        "elevator": f"{one} {two} {three}",
-        "summary": " ".join(sentences),
-        "quote": first,
-        "other": 0,
-        "other_quote": "",
-    }
+    told: dict[str, Any] = {"why_it_matters": one, "chili": 3, "confidence": 0.8, "quotes": [first, "never said"]}
+    told |= {"one_liner": first, "two_liner": f"{one} {two}", "elevator": f"{one} {two} {three}"}
+    told |= {"summary": " ".join(sentences), "quote": first, "other": 0, "other_quote": ""}
     return {name: told[name] for name in properties}
 
 
