@@ -170,7 +170,6 @@ def test_an_end_beyond_the_calendar_is_refused_without_showing_the_row(conn: Con
 @NO_LIMIT
 @given(text=json_texts)
 def test_sql_accepts_exactly_what_a_worker_can_read(conn: Connection, text: str) -> None:
-    """The test compares what SQL accepts with the test's own rules, and with what a worker can read."""
     message = f'{{"queue_name": "default", "actor_name": "anything", "kwargs": {{"x": {text}}}}}'
     try:
         stored = value(conn, "SELECT %s::jsonb::text", message)

@@ -142,7 +142,7 @@ def test_the_day_of_a_budget_ends_when_postgres_says_so(conn: Connection, zone: 
 
 
 CRON = "cron: '0 * * * *'"
-ORIGIN = datetime(2026, 3, 10, tzinfo=UTC).timestamp()
+BEGIN = datetime(2026, 3, 10, tzinfo=UTC)
 
 
 def tasks(a: str = CRON, b: str = "", **more: str) -> Config:
@@ -154,7 +154,7 @@ HOURLY = tasks()
 
 def day() -> Workload:
     """Make a tick each hour whose job sends two jobs 5 s after its start, and an independent job each minute."""
-    made = Workload(origin=ORIGIN, end=4 * 3600)
+    made = Workload(origin=BEGIN.timestamp(), end=4 * 3600)
     for hour in range(4):
         tick = Job("a", 3600.0 * hour, (Attempt(10),), tick=True)
         made.roots.append(tick)
@@ -193,7 +193,6 @@ def test_more_load_multiplies_what_comes_from_outside_and_another_schedule_sends
 
 TASKS = load("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}\n  tick: {handler: 'H:echo', cron: '0 * * * *'}")
 ROOT = Path(__file__).parents[3]
-BEGIN = datetime(2026, 3, 10, tzinfo=UTC)
 
 
 def made(tasks: str, length: str = "1d") -> Workload:
@@ -240,7 +239,6 @@ def test_a_described_load_sends_at_its_rate_fails_takes_and_sends_others_as_desc
     assert len(sends) / len(parents) == pytest.approx(1.5, rel=0.05)
     assert {sent.after for sent in sends} == {2.0}
     assert {sent.job.key for sent in sends if sent.job.task == "b"} == {0, 1, 2}
-
     names = [job.task for job in made("  tick: {takes: 1s, sends: {b: 2}}\n  b: {takes: 1s}").jobs()]
     assert (names.count("tick"), names.count("b")) == (24, 48)
 

@@ -149,10 +149,6 @@ def command(name: str) -> Any:
     return found
 
 
-def takes_json(name: str) -> bool:
-    return any("--json" in parameter.opts for parameter in command(name).params)
-
-
 def test_no_output_commands_a_terminal(conn: Connection, cli: Cli, tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr("zeke_jobs.cli.configuration.apply._PATIENCE", 0.0)
@@ -169,8 +165,8 @@ def test_no_output_commands_a_terminal(conn: Connection, cli: Cli, tmp_path: Pat
             conn.cursor().execute("DELETE FROM zeke_jobs.worker")
         for arguments in COMMANDS[name]:
             line = [*name.split(), *(words.get(one, one) for one in arguments)]
-            is_first = arguments == COMMANDS[name][0]
-            for form in (line, [*line, "--json"]) if is_first and takes_json(name) else (line,):
+            takes_json = any("--json" in parameter.opts for parameter in command(name).params)
+            for form in (line, [*line, "--json"]) if takes_json and arguments == COMMANDS[name][0] else (line,):
                 ran = cli(*form)
                 said = ran.out + ran.err
                 assert ran.status != 3, (form, ran.err)
@@ -204,13 +200,6 @@ def test_a_terminal_gets_straight_tables_colours_alone_and_escapes_without_unico
     assert raw.getvalue() == b"f\\xfcr sp\\xe4ter\n"
 
 
-def shell(line: str) -> tuple[int, str]:
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    command = ["bash", "-o", "pipefail", "-c", line]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    return done.returncode, done.stderr
-
-
 FULL = "error: expected to write all of the output, got: No space left on device\n"
 
 
@@ -227,7 +216,10 @@ def test_output_that_is_closed_or_full_ends_quietly_with_the_usual_statuses(
     tasks = "".join(f"  t-{n}: {{handler: a:b}}\n" for n in range(450))
     (tmp_path / "long.yaml").write_text(f"version: 1\ntasks:\n{tasks}")
     monkeypatch.chdir(tmp_path)
-    assert shell(line) == (status, said)
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    command = ["bash", "-o", "pipefail", "-c", line]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (status, said)
 
 
 #: The commands in OTHERS create or drop the tables, do not read the tables, or report missing tables differently.

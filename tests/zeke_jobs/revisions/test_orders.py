@@ -121,8 +121,6 @@ def test_drain_keeps_the_task_until_its_jobs_have_ended_and_takes_no_new_ones(ba
 @each(
     "orders said",
     (Orders(drain=frozenset({"pull"})), "expected"),
-    (Orders(cancel=frozenset({"pull"})), "expected"),
-    (Orders(drain=frozenset({"unheard-of"})), "expected"),
     (Orders(cancel=frozenset({"unheard-of"})), "expected"),
     (Orders(rename={"analyze": "unheard-of"}), "expected"),
     (Orders(drain=frozenset({"analyze"}), cancel=frozenset({"analyze"})), "one order for analyze, got --drain and --cancel"),
