@@ -21,7 +21,6 @@ from tests.zeke_jobs.postgres.members import as_member, sign_up
 from tests.zeke_jobs.sql import rows, value
 from tests.zeke_jobs.strange import LARGEST_NUMBER, json_texts, nested, times
 from zeke_jobs.core import bounds
-from zeke_jobs.errors import Defer, InvalidPayload, Retry
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.worker.claim.claims import JobMessage, Row
@@ -55,7 +54,7 @@ def answer(conn: Connection, sql: str, *params: Any) -> str:
 
 
 def test_a_size_is_that_of_compact_json_and_the_largest_and_deepest_values_are_accepted(client: Connection) -> None:
-    with pytest.raises(InvalidPayload, match="expected at most 1 MiB of JSON, got 3,1"):
+    with pytest.raises(zeke_jobs.errors.InvalidPayload, match="expected at most 1 MiB of JSON, got 3,1"):
         zeke_jobs.send("anything", {"x": [1e308] * 10_000})
     fits = {"x": [1e308] * 3000, "words": "code-e+ " * 10_000}
     data = zeke_jobs.status(zeke_jobs.send("anything", fits).id).data
@@ -69,16 +68,16 @@ def test_a_size_is_that_of_compact_json_and_the_largest_and_deepest_values_are_a
 
 
 def test_a_handler_that_asks_for_a_delay_of_centuries_or_beyond_the_calendar_is_told_so() -> None:
-    for ask in (Defer, Retry):
+    for ask in (zeke_jobs.errors.Defer, zeke_jobs.errors.Retry):
         for delay in (251606667985.9, 1e300, float("inf"), float("nan"), timedelta(days=36526)):
             with pytest.raises(ValueError, match=f"expected the delay of {ask.__name__} as at most 100 years, got "):
                 ask(delay, "the site asked to wait")
         assert ask(-1, "at once")
         assert ask(bounds.LONGEST, "a long time")
-    assert Defer(bounds.EARLIEST, "a time that is past is at once")
+    assert zeke_jobs.errors.Defer(bounds.EARLIEST, "a time that is past is at once")
     for moment in (LATE, EARLY):
         with pytest.raises(ValueError, match="expected the time of Defer from 1970-01-01 to 9000-01-01, got "):
-            Defer(moment, "some day")
+            zeke_jobs.errors.Defer(moment, "some day")
 
 
 @pytest.fixture

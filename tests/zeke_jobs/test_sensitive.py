@@ -13,7 +13,6 @@ from tests.each import each
 from tests.zeke_jobs.commands import Cli, MakeTask, Patch
 from tests.zeke_jobs.sql import dicts, value
 from zeke_jobs.core import redaction
-from zeke_jobs.payload.model import Payload
 from zeke_jobs.payload.schema import PayloadSchema
 from zeke_jobs.worker.life import chores
 
@@ -21,12 +20,12 @@ SECRET, PHONE, CARD, TOKEN = 'planted-"5\n5', "+49-planted-7", 4111111111111111,
 SECRETS = (SECRET, json.dumps(SECRET)[1:-1], PHONE, str(CARD), TOKEN)
 
 
-class User(Payload):
+class User(zeke_jobs.Payload):
     full_name: str = ""
     e_mail: str = ""
 
 
-class Order(Payload):
+class Order(zeke_jobs.Payload):
     password: str = ""
     user: User = Field(default_factory=User)
     contacts: list[dict[str, Any]] = Field(default_factory=list)

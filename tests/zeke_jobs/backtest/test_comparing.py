@@ -28,7 +28,6 @@ from zeke_jobs.backtest.limits import next_midnight
 from zeke_jobs.backtest.load_file import load_text, synthesize
 from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload, vary
-from zeke_jobs.config import Config
 from zeke_jobs.errors import ConfigurationError
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -145,7 +144,7 @@ CRON = "cron: '0 * * * *'"
 BEGIN = datetime(2026, 3, 10, tzinfo=UTC)
 
 
-def tasks(a: str = CRON, b: str = "", **more: str) -> Config:
+def tasks(a: str = CRON, b: str = "", **more: str) -> config.Config:
     return load(echoes(a=a, b=b, c="", **more))
 
 

@@ -11,7 +11,6 @@ from tests.zeke_jobs.backtest.conftest import Story
 from tests.zeke_jobs.commands import Cli, Patch
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.backtest import comparing, history
-from zeke_jobs.backtest.history import BACKWARDS, ORPHANS, UNFINISHED
 from zeke_jobs.backtest.simulation import Simulation
 from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 from zeke_jobs.postgres.queries import SQL
@@ -106,7 +105,7 @@ def test_what_cannot_be_used_is_counted_and_takes_as_long_as_others_of_its_task(
     story.rows("DELETE FROM zeke_jobs.queue WHERE message_id = %s", parent)
     found = read(story)
     assert [job.attempts for job in found.roots] == [(Attempt(7.0),)] * 3
-    assert [found.oddities[odd] for odd in (BACKWARDS, UNFINISHED, ORPHANS)] == [1, 1, 1]
+    assert [found.oddities[odd] for odd in (history.BACKWARDS, history.UNFINISHED, history.ORPHANS)] == [1, 1, 1]
 
 
 def test_the_time_is_the_known_part_of_the_last_day_and_facts_tell_of_revisions_and_workers(story: Story) -> None:

@@ -4,7 +4,6 @@ import io
 import json
 import uuid
 from typing import Any
-from uuid import UUID
 
 import pytest
 from psycopg2.extensions import connection as Connection
@@ -16,12 +15,11 @@ from tests.fleet import query
 from tests.zeke_jobs.commands import Cli, MakeTask, Patch
 from tests.zeke_jobs.sql import change
 from zeke_jobs.client.many import Change
-from zeke_jobs.payload.model import Payload
 
 pytestmark = pytest.mark.usefixtures("tasks")
 
 
-class Oneoff(Payload):
+class Oneoff(zeke_jobs.Payload):
     url: str
     depth: int = 1
     tags: list[str] = Field(default_factory=list)
@@ -221,7 +219,7 @@ def test_pause_paused_and_resume_say_what_they_did(cli: Cli, make_task: MakeTask
     assert "stays paused: jobs.yaml says so" in cli("resume", "task/analyze-story").out
 
 
-ONE, OTHER = UUID("01a21ebc-c810-7bd9-9f0b-58022d06086d"), UUID("01a21ebc-c1cb-7f4d-a4c6-b212d8d85016")
+ONE, OTHER = uuid.UUID("01a21ebc-c810-7bd9-9f0b-58022d06086d"), uuid.UUID("01a21ebc-c1cb-7f4d-a4c6-b212d8d85016")
 TRACEBACK = 'Traceback (most recent call last):\n  File "greet.py", line 4, in greet\n    raise ValueError("boom")\nValueError: boom\n'
 
 

@@ -16,14 +16,13 @@ from tests.fleet import query
 from tests.zeke_jobs.commands import Cli, MakeTask, Patch
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.cli.operation import mcp as questions
-from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
 
 if find_spec("mcp") is None:
     pytest.skip("the package mcp is not installed", allow_module_level=True)
 
 
-class Secret(Payload):
+class Secret(zeke_jobs.Payload):
     word: str = ""
     token: str = ""
 

@@ -21,7 +21,6 @@ from tests.zeke_jobs.commands import MakeTask, Patch
 from tests.zeke_jobs.sql import change, rows, value
 from zeke_jobs import aio
 from zeke_jobs.errors import ConfigurationError, InvalidPayload, JobFailed, JobNotFound, WaitTimeout
-from zeke_jobs.payload.model import Payload
 
 pytestmark = pytest.mark.anyio
 DRIVERS = ["psycopg", "psycopg_pool", "asyncpg", "asyncpg_pool", "asyncpg_codecs", "sqlalchemy", "own"]
@@ -31,7 +30,7 @@ def each_driver(*drivers: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("connection", drivers, indirect=True)
 
 
-class Page(Payload):
+class Page(zeke_jobs.Payload):
     page_url: str
 
 

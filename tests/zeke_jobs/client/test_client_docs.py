@@ -22,13 +22,11 @@ from tests.zeke_jobs.testing.blocks import blocks as titled
 from tests.zeke_jobs.working import working
 from zeke_jobs import config
 from zeke_jobs.cli.root import app
-from zeke_jobs.core.context import Context
-from zeke_jobs.payload.model import Payload
 
 DOCS = Path(__file__).parents[3] / "docs"
 
 
-class Oneoff(Payload):
+class Oneoff(zeke_jobs.Payload):
     url: str
 
 
@@ -140,7 +138,7 @@ def stored(conn: Connection, monkeypatch: Patch) -> ModuleType:
 def test_a_session_in_a_handler_is_part_of_its_transaction(conn: Connection, database: str, stored: ModuleType) -> None:
     import sqlalchemy
 
-    def breaks(payload: Any, ctx: Context) -> None:
+    def breaks(payload: Any, ctx: zeke_jobs.Context) -> None:
         with ctx.transaction() as connection:
             engine = sqlalchemy.create_engine(
                 "postgresql+psycopg2://", creator=lambda: connection, poolclass=sqlalchemy.StaticPool

@@ -8,7 +8,6 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 import psycopg2
 import pytest
@@ -22,12 +21,11 @@ from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs import cancel, prioritise, retry
 from zeke_jobs.client import batches, drivers, many, reading
 from zeke_jobs.client.changing import Changed
-from zeke_jobs.errors import JobNotFound, JobPurged, UnknownTask
 from zeke_jobs.postgres.pool import connect
 
 
 def finish(conn: Connection, job_id: object, result: str = "null") -> None:
-    worker = UUID(int=1)
+    worker = uuid.UUID(int=1)
     change(conn, job_id, f"state = 'consumed', claim = 1, worker = '{worker}'")
     assert Jobs(conn).complete(worker, [{"message_id": job_id, "claim": 1}], result) == [job_id]
 
@@ -46,11 +44,11 @@ def test_the_status_of_a_new_job_has_everything_and_an_unknown_id_is_told_from_a
     columns = "id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on"
     purged = f"'{gone}', 'anything', 'failed', 'default', 0, 4, 0, now(), now(), '2026-01-02 03:04Z'"
     rows(conn, f"INSERT INTO zeke_jobs.history ({columns}) VALUES ({purged})")
-    with pytest.raises(JobPurged, match="anything, failed on 2026-01-02 03:04 UTC, purged since"):
+    with pytest.raises(zeke_jobs.errors.JobPurged, match="anything, failed on 2026-01-02 03:04 UTC, purged since"):
         zeke_jobs.status(gone)
-    with pytest.raises(JobNotFound, match="no job has it") as unknown:
+    with pytest.raises(zeke_jobs.errors.JobNotFound, match="no job has it") as unknown:
         zeke_jobs.status(uuid.uuid4())
-    assert not isinstance(unknown.value, JobPurged)
+    assert not isinstance(unknown.value, zeke_jobs.errors.JobPurged)
     with pytest.raises(ValueError, match="expected id as a UUID"):
         zeke_jobs.status("42")
 
@@ -149,7 +147,7 @@ def test_other_jobs_are_left_alone_and_that_is_said(
     done = verb(sent.id)
     assert (done.changed, done.status, done.note) == (False, status, note)
     assert zeke_jobs.status(sent.id).cancelled_on is None
-    with pytest.raises(JobNotFound):
+    with pytest.raises(zeke_jobs.errors.JobNotFound):
         verb(uuid.uuid4())
 
 
@@ -276,7 +274,7 @@ def test_a_locked_job_holds_up_none_and_is_changed_last(conn: Connection, databa
 
 @each(
     "said error fault",
-    ({"task": "whatver"}, UnknownTask, "did you mean 'whatever'"),
+    ({"task": "whatver"}, zeke_jobs.errors.UnknownTask, "did you mean 'whatever'"),
     ({"statsu": "created"}, TypeError, "did you mean 'status'"),
     ({"status": "completed"}, ValueError, "expected status created, retry, active, failed of jobs to cancel, got completed"),
     ({"newer": 5}, TypeError, "expected newer as a timedelta, got 5"),

@@ -17,17 +17,16 @@ import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.commands import MakeTask
 from tests.zeke_jobs.sql import rows, value
-from zeke_jobs.payload.model import Payload
 
 STORY = "6f2e1c3a-0000-4000-8000-000000000001"
 
 
-class Part(Payload):
+class Part(zeke_jobs.Payload):
     source_url: str
     sub_parts: list[Part] = Field(default_factory=list)
 
 
-class Whole(Payload):
+class Whole(zeke_jobs.Payload):
     story_id: str
     main_part: Part | None = None
     all_parts: list[Part] = Field(default_factory=list)

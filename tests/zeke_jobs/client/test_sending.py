@@ -25,13 +25,12 @@ from tests.zeke_jobs.sql import change, rows, value
 from zeke_jobs.client import drivers
 from zeke_jobs.core.batch import UniqueRule
 from zeke_jobs.errors import InvalidPayload, MigrationError, QueueFull, UnknownTask
-from zeke_jobs.payload.model import Payload
 
 if TYPE_CHECKING:
     import sqlalchemy
 
 
-class Analyze(Payload):
+class Analyze(zeke_jobs.Payload):
     story_id: uuid.UUID
     trigger: Literal["auto", "manual"] = "auto"
     metadata: dict[str, Any] = Field(default_factory=dict)

@@ -15,7 +15,6 @@ from zeke_jobs.cli.configuration.check import schema_text
 from zeke_jobs.config import Config, check, load_text, models
 from zeke_jobs.config.entries import Keys
 from zeke_jobs.config.json_schema import COMMENT, MODELS_BY_NAME, VERSION, json_schema
-from zeke_jobs.config.models import TaskKeys
 from zeke_jobs.config.validation import accepted_keys, only_model_at
 from zeke_jobs.core.wording import format_duration
 from zeke_jobs.revisions import diff
@@ -129,10 +128,10 @@ def loaded(path: tuple[str, ...], value: Any = None) -> Config | None:
     return check(text, "jobs.yaml", handlers=False)[0]
 
 
-@pytest.mark.parametrize("path", list(leaves(TaskKeys)), ids=".".join)
+@pytest.mark.parametrize("path", list(leaves(models.TaskKeys)), ids=".".join)
 def test_some_value_of_it_is_accepted_stored_and_named_by_a_plan(path: tuple[str, ...]) -> None:
     usual, dotted = loaded(path), ".".join(path)
-    short = getattr(only_model_at(TaskKeys, path[:1]), "short_form", None)
+    short = getattr(only_model_at(models.TaskKeys, path[:1]), "short_form", None)
     accepted = {dotted, path[0]} if short and path[1:] == (short[0],) else {dotted}
     assert usual is not None
     for value in OTHERS:

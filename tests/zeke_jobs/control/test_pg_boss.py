@@ -21,7 +21,6 @@ from tests.zeke_jobs.commands import Cli, MakeTask, Patch
 from tests.zeke_jobs.control import pg_boss_schema as boss
 from zeke_jobs.control import pg_boss
 from zeke_jobs.errors import ConfigurationError, UnknownTask
-from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.postgres.queries import SQL
@@ -32,7 +31,7 @@ LATEST = "later 12"
 LONG = random.Random(1).randbytes(2000).hex()  # The text cannot be compressed to the size of an index entry.
 
 
-class Page(Payload):
+class Page(zeke_jobs.Payload):
     page_url: str
 
 

@@ -13,7 +13,6 @@ from tests.each import cases, each
 from tests.zeke_jobs.commands import Patch
 from zeke_jobs.core import environment
 from zeke_jobs.core.bounds import LONGEST
-from zeke_jobs.core.environment import libpq
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.core.wording import format_duration, parse_duration
 from zeke_jobs.errors import ConfigurationError
@@ -126,9 +125,9 @@ POSTGRESQL://me:s3cret@box/news
     ("host='/var/run/a b' dbname=news", {"host": "/var/run/a b", "dbname": "news"}),
 )  # fmt: skip
 def test_each_form_that_people_have_is_read_with_all_that_it_says(text: str, expected: dict[str, str]) -> None:
-    once = libpq(text)
+    once = environment.libpq(text)
     assert parse_dsn(once) == expected
-    assert libpq(once) == once, "it reads its own answer the same"
+    assert environment.libpq(once) == once, "it reads its own answer the same"
 
 
 @each(
@@ -157,7 +156,7 @@ def test_each_form_that_people_have_is_read_with_all_that_it_says(text: str, exp
 )
 def test_what_cannot_be_read_is_refused_in_one_line_without_its_password(text: str, said: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^expected .*DATABASE_URL") as refused:
-        libpq(text)
+        environment.libpq(text)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
     assert not any(part in repr(refused.value) for part in ("s3", "cret"))
@@ -166,7 +165,7 @@ def test_what_cannot_be_read_is_refused_in_one_line_without_its_password(text: s
 
 @each("text", ["postgresql+asyncpg://me:pl@nted-12@box/x", "host=box password='pl@nted-12'"])
 def test_a_password_that_was_read_is_taken_out_of_what_people_see(text: str) -> None:
-    libpq(text)
+    environment.libpq(text)
     shown = redact(f"{text} and pl%40nted-12, no host pl@nted-12@box")
     assert "nted-1" not in shown
     assert "box" in shown

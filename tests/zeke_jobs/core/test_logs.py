@@ -19,7 +19,6 @@ from zeke_jobs import Payload, Reject
 from zeke_jobs.config.imports import Substitution
 from zeke_jobs.core import logs, redaction
 from zeke_jobs.core.environment import libpq
-from zeke_jobs.core.logs import Printed, refuse
 from zeke_jobs.core.redaction import hiding, redact
 from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.worker.finish.outcome import describe
@@ -163,7 +162,7 @@ def test_a_log_that_cannot_be_written_complains_once_and_in_no_circle() -> None:
             raise OSError("no space left")
 
     stderr = io.StringIO()
-    printed: Any = Printed(stderr, "stderr")
+    printed: Any = logs.Printed(stderr, "stderr")
     logs.configure(Full(), json=True)
     with Patch.context() as patch, structlog.contextvars.bound_contextvars(job_id="42"):
         patch.setattr("sys.stderr", printed)
@@ -200,7 +199,7 @@ def test_a_line_is_one_json_object_with_what_was_bound_and_commands_no_terminal(
 
 
 def test_what_a_handler_prints_becomes_masked_lines_of_the_log_with_their_job(stream: io.StringIO) -> None:
-    printed: Any = Printed(io.StringIO())
+    printed: Any = logs.Printed(io.StringIO())
     with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10) as captured:
         print("half a", end=" ", file=printed)
         assert stream.getvalue() == ""
@@ -211,7 +210,7 @@ def test_what_a_handler_prints_becomes_masked_lines_of_the_log_with_their_job(st
     assert captured.read()[0].count("\n") == 1
     assert not printed.isatty()
     stream, stderr = configured(is_json=True), io.StringIO()
-    printed = Printed(stderr, "stderr")
+    printed = logs.Printed(stderr, "stderr")
     with hiding({"token": LONG}, ["token"]):
         with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10) as captured:
             print(f"10 %\r20 %\rno luck with {LONG}\nhalf", end="", file=printed)
@@ -252,10 +251,10 @@ def test_nothing_in_a_line_forges_another_or_moves_the_terminal(monkeypatch: Pat
 def test_a_refusal_is_a_line_of_json_where_all_are(monkeypatch: Patch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "json")
     with pytest.raises(SystemExit, match="2"):
-        refuse(ConfigurationError("expected a database\n  help: start one"))
+        logs.refuse(ConfigurationError("expected a database\n  help: start one"))
     [line] = capsys.readouterr().err.splitlines()
     assert (json.loads(line)["level"], json.loads(line)["event"].splitlines()[1]) == ("critical", "  help: start one")
     monkeypatch.setenv("ZEKE_JOBS_LOG_FORMAT", "auto")
     with pytest.raises(SystemExit, match="2"):
-        refuse(ConfigurationError("expected a database"))
+        logs.refuse(ConfigurationError("expected a database"))
     assert capsys.readouterr().err == "zeke_jobs: error: expected a database\n"

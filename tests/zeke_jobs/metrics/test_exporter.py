@@ -23,7 +23,6 @@ from tests.zeke_jobs.metrics.exported import ALL, samples
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.control import actions
 from zeke_jobs.metrics import exposition
-from zeke_jobs.metrics.exposition import DATABASE
 from zeke_jobs.postgres import roles
 from zeke_jobs.worker.metrics import WorkerMetrics
 
@@ -66,7 +65,7 @@ def test_depth_and_waits_are_told_by_task_to_a_reader_too(scene: Scene, database
     assert values()["max_wait_breached", *QUICK] == 1
     sign_up(scene.conn)
     found = samples(as_member(database, roles.READER))
-    assert {sample.name for sample in found} <= {family.name for family in DATABASE}
+    assert {sample.name for sample in found} <= {family.name for family in exposition.DATABASE}
     assert Sample("zeke_jobs_queued", {"task": "quick", "queue": "default"}, 3) in found
 
 

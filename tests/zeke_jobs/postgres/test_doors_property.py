@@ -46,7 +46,9 @@ words = st.sampled_from(
     ["victim", "task/victim", "schedule/victim", "limit/none", "queue/none", "* * * * *", "UTC", "", "NaN", "1e400", "%s $1 ' \\", "x" * 5000,
      "sent", "skipped", "backfill", "schedule", "run", "cancel", "retry", "prioritise", "reschedule", "infinity", "batch"]
 ) | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)  # fmt: skip
-numbers = st.sampled_from([0, 1, -1, 7, 2**31 - 1, -(2**31), "1e2", "NaN", None, True, [], {}]) | st.floats()
+numbers: st.SearchStrategy[Any] = (
+    st.sampled_from([0, 1, -1, 7, 2**31 - 1, -(2**31), "1e2", "NaN", None, True, [], {}]) | st.floats()
+)
 moments = st.sampled_from(["2026-01-01Z", "0001-01-01Z", "8999-12-31Z", "294276-01-01Z", "infinity", "-infinity", None])
 HELD = ["the first job that runs", "the second job that runs"]
 ids = st.uuids().map(str) | st.sampled_from(HELD)

@@ -90,8 +90,7 @@ def test_no_odd_pid_file_is_an_obstacle_and_a_start_can_be_interrupted(folder: P
         with pytest.raises(KeyboardInterrupt):
             embedded.ensure(folder)
     embedded.stop(folder)
-    assert embedded.running(folder) is None
-    assert not (folder / "data" / "postmaster.pid").exists()
+    assert (embedded.running(folder), (folder / "data" / "postmaster.pid").exists()) == (None, False)
 
 
 def test_a_server_that_starts_while_the_earlier_one_is_being_stopped_stays(folder: Path, monkeypatch: Patch) -> None:
@@ -105,9 +104,7 @@ def test_a_server_that_starts_while_the_earlier_one_is_being_stopped_stays(folde
     assert embedded.running(folder)
 
 
-START = (
-    "import sys, pathlib; from zeke_jobs.postgres import embedded; print(embedded.ensure(pathlib.Path(sys.argv[1])))"
-)
+START = "import sys, pathlib; from zeke_jobs.postgres import embedded as e; print(e.ensure(pathlib.Path(sys.argv[1])))"
 
 
 def test_a_start_waits_for_the_initdb_of_one_that_was_killed_and_three_at_once_give_one_server() -> None:
@@ -160,10 +157,9 @@ def test_a_copied_folder_has_a_server_of_its_own_and_the_folder_of_a_killed_serv
 
 
 def test_why_it_does_not_start_is_said_and_its_socket_is_private(folder: Path, monkeypatch: Patch) -> None:
-    words = r"^expected the embedded server to start, got: .*\n  help: its log is "
-    with pytest.raises(ZekeJobsError, match=words) as failed:
+    words = r"^expected the embedded server to start, got: .*no_such_thing.*\n  help: its log is "
+    with pytest.raises(ZekeJobsError, match=words):
         embedded.ensure(folder, settings={"no_such_thing": "x"})
-    assert "no_such_thing" in str(failed.value)
     others = {"PGPORT": "6543", "PGDATA": "/nowhere", "PGHOST": "nowhere.invalid", "LOCPATH": "/nowhere"}
     for name, said in others.items():
         monkeypatch.setenv(name, said)

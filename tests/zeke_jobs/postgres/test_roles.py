@@ -14,24 +14,13 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.commands import Cli, LogIn
-from tests.zeke_jobs.postgres.members import (
-    FUNCTIONS,
-    MEMBERS,
-    NOT_WRITTEN_BY_WORKERS,
-    READ,
-    READ_WHOLE,
-    TASKS,
-    TRIGGERED,
-    WRITING,
-    refused,
-)  # fmt: skip
+from tests.zeke_jobs.postgres import members
+from tests.zeke_jobs.postgres.members import MEMBERS, TASKS, refused
 from tests.zeke_jobs.sql import change, rows, value
 from tests.zeke_jobs.worker.conftest import Jobs, load
 from tests.zeke_jobs.working import working
 from zeke_jobs.config import load_text
 from zeke_jobs.control import actions
-from zeke_jobs.errors import InvalidPayload, UnknownTask
-from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL
@@ -48,9 +37,9 @@ def test_a_client_sends_waits_and_reads_status_and_cannot_stand_in_for_a_schedul
     assert zeke_jobs.status(sent.id).status == "completed"
     assert len(zeke_jobs.send_many("echo", [{"n": 1}, {"n": 2}])) == 2
     assert zeke_jobs.send("echo", {"n": 5}, id=sent.id).duplicate
-    with pytest.raises(UnknownTask, match="did you mean 'echo'"):
+    with pytest.raises(zeke_jobs.errors.UnknownTask, match="did you mean 'echo'"):
         zeke_jobs.send("ecco")
-    with pytest.raises(InvalidPayload):
+    with pytest.raises(zeke_jobs.errors.InvalidPayload):
         zeke_jobs.send("echo", {"m": 1})
     early = '{"scheduled_for": "2031-01-01Z", "run_at": "2999-01-01Z"}'
     refused(
@@ -74,7 +63,7 @@ KEPT = f"""
 """
 
 
-class Kept(Payload):
+class Kept(zeke_jobs.Payload):
     api_token: str = ""
     word: str = ""
     n: int = 0
@@ -243,7 +232,7 @@ def test_each_role_has_the_rights_that_are_written_here_and_no_others(
     views = {name for name, kind in relations if kind == "v"}
     schema = {("zeke_jobs", "schema USAGE")}
     both = schema | {("pgboss", "schema USAGE")}
-    written = {f"zeke_jobs.{name}" for name in NOT_WRITTEN_BY_WORKERS}
+    written = {f"zeke_jobs.{name}" for name in members.NOT_WRITTEN_BY_WORKERS}
     client = "zeke_jobs.job zeke_jobs.finished zeke_jobs.batch_state zeke_jobs.job_step zeke_jobs.schedule zeke_jobs.installation"
     expected = {
         roles.CLIENT: both
@@ -251,20 +240,24 @@ def test_each_role_has_the_rights_that_are_written_here_and_no_others(
         | {(name, "SELECT") for name in f"{client} pgboss.job pgboss.queue pgboss.version".split()},
         roles.READER: both
         | {(name, "SELECT") for name in views - {"zeke_jobs.planned", "zeke_jobs.unmasked"}}
-        | {(f"zeke_jobs.{name}", "SELECT") for name in READ_WHOLE}
-        | {(f"zeke_jobs.{table}.{column}", "SELECT") for table, columns in READ.items() for column in columns.split()},
+        | {(f"zeke_jobs.{name}", "SELECT") for name in members.READ_WHOLE}
+        | {
+            (f"zeke_jobs.{table}.{column}", "SELECT")
+            for table, columns in members.READ.items()
+            for column in columns.split()
+        },
         roles.OPERATOR: both
         | {(name, "SELECT") for name in ours | views}
-        | {("pgboss.job", how) for how in WRITING}
+        | {("pgboss.job", how) for how in members.WRITING}
         | {("pgboss.schedule", "DELETE")},
         roles.WORKER: schema
         | {(name, "SELECT") for name in ours}
-        | {(name, how) for name in ours - written for how in WRITING},
+        | {(name, how) for name in ours - written for how in members.WRITING},
     }
     assert rights(conn) == expected
     closed = "NOT has_function_privilege('public', p.oid, 'EXECUTE')"
-    assert functions(conn, closed) == set().union(*FUNCTIONS.values()) | TRIGGERED
-    for role, theirs in FUNCTIONS.items():
+    assert functions(conn, closed) == set().union(*members.FUNCTIONS.values()) | members.TRIGGERED
+    for role, theirs in members.FUNCTIONS.items():
         assert functions(conn, f"{closed} AND has_function_privilege('{role}', p.oid, 'EXECUTE')") == theirs, role
     astray = """p.prosecdef AND (NOT 'search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}'))
       OR p.proacl IS NULL OR EXISTS (SELECT 1 FROM aclexplode(p.proacl) AS a WHERE a.grantee = 0))"""

@@ -19,16 +19,15 @@ from tests.zeke_jobs.commands import LogIn, MakeTask
 from tests.zeke_jobs.postgres.members import MEMBERS, READ, READ_WHOLE, as_member, sign_up
 from tests.zeke_jobs.sql import change, dicts as rows, rows as query, value
 from tests.zeke_jobs.test_sensitive import FIELDS, PAYLOAD, PHONE, Order, leaks, plant
-from zeke_jobs.payload.model import Payload
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect
 
 
-class Part(Payload):
+class Part(zeke_jobs.Payload):
     source_url: str = ""
 
 
-class Analyze(Payload):
+class Analyze(zeke_jobs.Payload):
     story_id: str
     api_key: str = ""
     all_parts: list[Part] = Field(default_factory=list)

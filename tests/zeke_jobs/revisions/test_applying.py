@@ -20,12 +20,9 @@ from zeke_jobs.config.limits import Concurrency
 from zeke_jobs.control import actions
 from zeke_jobs.errors import ConfigurationError, Contended
 from zeke_jobs.postgres import lock_waits
-from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.revisions import applying, diff, store
-from zeke_jobs.revisions.applying import Applied
 from zeke_jobs.revisions.overrides import after, carried, lasting, read_path, read_value, with_overrides
 from zeke_jobs.revisions.proposal import Orders, Request
-from zeke_jobs.revisions.store import Override, visible
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.life import chores
 
@@ -120,7 +117,7 @@ def test_no_claim_passes_a_revision_and_one_that_began_before_obeys_it(
         claimed.extend(kind for kind, _ in found if kind == "job")
 
     worker = threading.Thread(target=claim)
-    with transaction(conn):
+    with zeke_jobs.transaction(conn):
         applying.apply_locked(conn, Request(load(BASE.replace(*edit), top), "me"))
         worker.start()
         pid = other_conn.info.backend_pid
@@ -135,7 +132,7 @@ def test_a_change_waits_for_no_job_that_is_locked(base: Config, conn: Connection
     new = load(BASE.replace("concurrency: 5, uses: [ai]", strict))
     assert new.tasks["analyze"].priority == 7
     query(conn, "SET lock_timeout = '2s'")
-    with transaction(other_conn):
+    with zeke_jobs.transaction(other_conn):
         locked = query(other_conn, "SELECT message_id FROM zeke_jobs.queue WHERE state = 'queued' LIMIT 1 FOR UPDATE")
         state = applying.sync(conn, new)
         assert (state.revision, state.is_file) == (2, True)
@@ -152,7 +149,7 @@ def test_a_change_that_somebody_holds_up_gives_up_and_names_that_session(
     monkeypatch.setattr(applying, "_TURN", 0.1)
     monkeypatch.setattr(applying, "_PATIENCE", 0.1)
     other = load(BASE + "  more: {handler: 'H:work'}\n")
-    with transaction(other_conn):
+    with zeke_jobs.transaction(other_conn):
         query(other_conn, lock)
         for change in (lambda: apply(conn, other), lambda: applying.sync(conn, other)):
             with pytest.raises(Contended, match=f"a transaction of session {other_conn.info.backend_pid} "):
@@ -247,20 +244,20 @@ def at(hours: float) -> datetime:
     return NOON + timedelta(hours=hours)
 
 
-def override(key: str, value: Any, until: float | None = None, why: str = "why") -> Override:
+def override(key: str, value: Any, until: float | None = None, why: str = "why") -> store.Override:
     """Make an override of a key of jobs.yaml that ends ``until`` hours after NOON."""
-    return Override(tuple(key.split(".")), value, "me", why, NOON, None if until is None else at(until))
+    return store.Override(tuple(key.split(".")), value, "me", why, NOON, None if until is None else at(until))
 
 
-def one(key: str, *said: Any, **more: Any) -> Override:
+def one(key: str, *said: Any, **more: Any) -> store.Override:
     return override(f"tasks.{key}", *said, **more)
 
 
 def values(overrides: Any) -> dict[str, Any]:
-    return {override.label: override.value for override in visible(overrides)}
+    return {override.label: override.value for override in store.visible(overrides)}
 
 
-def put(conn: Connection, *new: Override) -> Applied:
+def put(conn: Connection, *new: store.Override) -> applying.Applied:
     return applying.set_by_hand(conn, lambda _, before: with_overrides(before, new), by="me", message="why")
 
 
@@ -296,7 +293,7 @@ def test_what_was_set_for_good_comes_back_when_a_time_ends(conn: Connection, oth
     ([(BOTH, 1, 1)], [{BOTH: 1}, {}]),
 )
 def test_each_end_leaves_what_was_set_for_longer(sets: list[tuple[Any, ...]], then: list[dict[str, Any]]) -> None:
-    overrides: list[Override] = []
+    overrides: list[store.Override] = []
     for said in sets:
         overrides = with_overrides(overrides, [one(*said)])
     assert [values(after(overrides, at(hour))) for hour in range(len(then))] == then

@@ -17,7 +17,6 @@ from tests.zeke_jobs.worker.conftest import Jobs, load as load_echo
 from zeke_jobs.config import Config
 from zeke_jobs.control import actions
 from zeke_jobs.diagnosis.why import why
-from zeke_jobs.errors import ConfigurationError, QueueFull, StrandedJobs, UnknownTask
 from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.postgres.queries import SQL
@@ -36,9 +35,9 @@ def cancelled(conn: Connection) -> int:
 
 
 def test_removing_a_task_with_unfinished_jobs_is_refused_and_cancel_ends_them(base: Config, conn: Connection) -> None:
-    with pytest.raises(StrandedJobs, match=r"analyze: 3 queued and 1 active(?s:.*)--drain analyze"):
+    with pytest.raises(zeke_jobs.errors.StrandedJobs, match=r"analyze: 3 queued and 1 active(?s:.*)--drain analyze"):
         apply(conn, load(WITHOUT))
-    with pytest.raises(StrandedJobs):
+    with pytest.raises(zeke_jobs.errors.StrandedJobs):
         applying.sync(conn, load(WITHOUT))
     assert store.latest_number(conn) == 1
     assert zeke_jobs.send("analyze").status == "created"
@@ -46,7 +45,7 @@ def test_removing_a_task_with_unfinished_jobs_is_refused_and_cancel_ends_them(ba
     ended = "SELECT state::text, count(*), min(extra ->> 'cancel_reason') FROM zeke_jobs.queue WHERE cancelled_on IS NOT NULL GROUP BY 1 ORDER BY 1"
     why = "its task was removed from jobs.yaml"
     assert query(conn, ended) == [("consumed", 1, why), ("rejected", 4, why)]
-    with pytest.raises(UnknownTask):
+    with pytest.raises(zeke_jobs.errors.UnknownTask):
         zeke_jobs.send("analyze")
     assert not planned(conn, load(WITHOUT), orders=CANCEL).is_pending
     assert not apply(conn, load(WITHOUT), orders=CANCEL).is_new
@@ -107,7 +106,7 @@ def test_a_job_sent_under_the_old_name_while_the_name_changed_follows_later(base
 
 def test_drain_keeps_the_task_until_its_jobs_have_ended_and_takes_no_new_ones(base: Config, conn: Connection) -> None:
     assert "analyze" in apply(conn, load(WITHOUT), orders=DRAIN).proposal.config.tasks
-    with pytest.raises(QueueFull):
+    with pytest.raises(zeke_jobs.errors.QueueFull):
         zeke_jobs.send("analyze", {"n": 9})
     assert applying.revert_due(conn) is None
     query(conn, "UPDATE zeke_jobs.queue SET state = 'done', completed_on = zeke_jobs.now()")
@@ -128,7 +127,7 @@ def test_drain_keeps_the_task_until_its_jobs_have_ended_and_takes_no_new_ones(ba
     (DRAIN, r"expected limits\.ai to stay in the file while analyze"),
 )  # fmt: skip
 def test_an_order_that_makes_no_sense_is_refused(base: Config, conn: Connection, orders: Orders, said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(zeke_jobs.errors.ConfigurationError, match=said):
         apply(conn, load(WITHOUT, top="timezone: UTC" if orders is DRAIN else TOP), orders=orders)
     assert store.latest_number(conn) == 1
     assert cancelled(conn) == 0
@@ -263,7 +262,7 @@ OTHER = "  other: {handler: 'H:echo'}"
 
 def test_what_runs_under_a_tasks_former_name_holds_up_its_drain(jobs: Jobs) -> None:
     job = renamed(jobs)
-    with pytest.raises(StrandedJobs, match="new: 0 queued and 1 active"):
+    with pytest.raises(zeke_jobs.errors.StrandedJobs, match="new: 0 queued and 1 active"):
         jobs.use(OTHER)
     apply(jobs.conn, load_echo(OTHER), orders=Orders(drain=frozenset({"new"})))
     assert applying.revert_due(jobs.conn) is None

@@ -9,10 +9,8 @@ from pydantic import BaseModel
 
 from zeke_jobs import Context, Payload, config
 from zeke_jobs.revisions import applying, store
-from zeke_jobs.revisions.applying import Applied
 from zeke_jobs.revisions.diff import Plan
 from zeke_jobs.revisions.proposal import Request, propose
-from zeke_jobs.revisions.store import Revision
 
 HERE = "tests.zeke_jobs.revisions.world"
 BASE = """
@@ -60,11 +58,11 @@ def planned(conn: Connection, file: config.Config, **options: Any) -> Plan:
     return propose(conn, Request(file, **options)).plan
 
 
-def apply(conn: Connection, file: config.Config, **options: Any) -> Applied:
+def apply(conn: Connection, file: config.Config, **options: Any) -> applying.Applied:
     return applying.apply(conn, Request(file, **{"by": "me", "message": "why", **options}))
 
 
-def latest(conn: Connection) -> Revision:
+def latest(conn: Connection) -> store.Revision:
     found = store.latest(conn)
     assert found is not None
     return found

@@ -29,7 +29,6 @@ from zeke_jobs.errors import Contended
 from zeke_jobs.postgres.pool import AddressError, connect, transaction
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.scheduler import beat, dispatch
-from zeke_jobs.scheduler.beat import Beat
 from zeke_jobs.scheduler.rules import MOST_SKIPPED, ON_TIME, Timetable, decide, due, start_of
 from zeke_jobs.worker import builder
 
@@ -321,7 +320,7 @@ def test_a_beat_that_fails_does_not_count(world: World, database: str) -> None:
 def test_the_beat_follows_the_database_s_clock(process: beat._Process, ahead: float, wakes: float) -> None:
     beat._measure_skew(datetime.now(UTC) + timedelta(seconds=ahead))
     minute = pendulum.datetime(2025, 6, 4, 9)
-    planned = (Beat().next_valid_date(minute) - minute).total_seconds()
+    planned = (beat.Beat().next_valid_date(minute) - minute).total_seconds()
     assert planned == pytest.approx(wakes if wakes <= 60 else wakes - 60, abs=0.1)
 
 

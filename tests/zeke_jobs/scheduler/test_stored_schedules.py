@@ -14,7 +14,6 @@ from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs import schedules
 from zeke_jobs.control import actions
 from zeke_jobs.errors import InvalidPayload, UnknownTask
-from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.scheduler import dispatch
 from zeke_jobs.testing import set_clock
 
@@ -104,7 +103,7 @@ def test_sql_puts_lists_and_deletes_and_a_deleted_schedule_never_ticks(jobs: Job
     assert listed == [{"name": "digest", "key": ""}, {"name": "plain", "key": "plain/sql"}]
     assert jobs.rows("SELECT zeke_jobs.delete_schedule('plain/sql') AS gone") == [{"gone": True}]
     schedules.put("plain/one", task="plain", at="* * * * *")
-    with pytest.raises(ValueError, match="no"), transaction(other_conn):
+    with pytest.raises(ValueError, match="no"), zeke_jobs.transaction(other_conn):
         schedules.put("plain/two", task="plain", at="* * * * *", connection=other_conn)
         raise ValueError("no")
     assert schedules.delete("plain/one")

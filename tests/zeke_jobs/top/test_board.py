@@ -13,7 +13,6 @@ from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import actions
 from zeke_jobs.postgres.queries import Row
 from zeke_jobs.top import app as top_app, panes
-from zeke_jobs.top.app import Feed
 from zeke_jobs.top.screen import Command
 
 TOP = "limits: {ai: {concurrency: 3, rate: {limit: 60/m, burst: 10}}}"
@@ -89,7 +88,7 @@ def test_the_jobs_of_the_chosen_or_busiest_task_wait_in_the_order_of_claims(scen
 def test_a_feed_says_why_it_cannot_read_and_comes_back(scene: Scene, database: str, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.top.app._AGAIN", 0.3)
     scene.use(TASKS, TOP)
-    with closing(Feed(database)) as feed:
+    with closing(top_app.Feed(database)) as feed:
         eventually(lambda: feed.newest)
         with monkeypatch.context() as patch:
             patch.setattr(top_app, "read", lambda *_: dict[str, int]()["a column"])
