@@ -46,15 +46,13 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
         }
         return self._of({name: round(part, 3) for name, part in parts.items()}, found)
 
-    def rescore(
-        self, chili: object, breakdown: Mapping[str, Any], cluster_size: int
-    ) -> tuple[int, dict[str, Any]] | None:
-        """Return the score of stored parts for ``cluster_size`` sources, or None if a model or a person gave the score."""
+    def rescore(self, chili: object, breakdown: Mapping[str, Any], sources: int) -> tuple[int, dict[str, Any]] | None:
+        """Return the score of stored parts for this number of sources, or None if a model or a person gave the score."""
         parts = {name: breakdown.get(name) for name in self.weights.model_dump()}
         value = breakdown.get("value")
         if not all(isinstance(part, int | float) for part in (*parts.values(), value)) or chili != _rounded(value):
             return None
-        cluster = min(1.0, (cluster_size - 1) / (self.full_cluster - 1))
+        cluster = min(1.0, (sources - 1) / (self.full_cluster - 1))
         return self._of({**parts, "cluster": round(cluster, 3)}, breakdown.get("found"))
 
     def _of(self, parts: Mapping[str, Any], found: Any) -> tuple[int, dict[str, Any]]:

@@ -61,9 +61,14 @@ def search(
         expected = f"expected words in addition to source: and since:, got none; {lists}"
         raise typer.BadParameter(expected, param_hint="QUERY")
     with database() as conn:
-        asked: dict[str, Any] = {"words": wanted.words, "sources": _sources(conn, wanted), "since": wanted.since}
+        found = [(part, news.sources_like(conn, part) or []) for part in wanted.sources]
+        if missing := [part for part, like in found if not like]:
+            expected = f"expected a part of a source's name or address, got {missing[0]!r}; see zeke-news sources"
+            raise NotFound(expected)
+        sources = [one for _, like in found for one in like] if found else None
+        asked: dict[str, Any] = {"words": wanted.words, "sources": sources, "since": wanted.since}
         if like or meaning:
-            rows, told = _by_meaning(conn, like, meaning or "", {**asked, "limit": limit})
+            rows, told = _by_meaning(conn, like, meaning or "", **asked, limit=limit)
         else:
             rows = news.search(conn, **asked, limit=limit)
             told = "" if rows else "no story has all these words; with `or` between them one is enough"
@@ -80,9 +85,7 @@ def search(
         tell(told)
 
 
-def _by_meaning(
-    conn: Connection, like: str | None, meaning: str, asked: dict[str, Any]
-) -> tuple[list[dict[str, Any]], str]:
+def _by_meaning(conn: Connection, like: str | None, meaning: str, **asked: Any) -> tuple[list[dict[str, Any]], str]:
     """Return the stories nearest to a story or text, and a text that says how the stories were compared."""
     if asked["words"]:
         news.check_words(conn, asked["words"])
@@ -127,12 +130,3 @@ def _moment(text: str, now: datetime) -> datetime:
     except ValueError as error:
         expected = f"expected since: with a length such as 7d or a day such as {now.date()}, got {text!r}"
         raise typer.BadParameter(expected, param_hint="QUERY") from error
-
-
-def _sources(conn: Connection, wanted: Query) -> list[UUID] | None:
-    found: list[UUID] = []
-    for part in wanted.sources:
-        if not (like := news.sources_like(conn, part)):
-            raise NotFound(f"expected a part of a source's name or address, got {part!r}; see zeke-news sources")
-        found += like
-    return found if wanted.sources else None

@@ -73,7 +73,7 @@ def main(
     return 0 if is_good else 1
 
 
-def _run(console: Console, data_dir: Path, feeds: Sequence[str]) -> bool:
+def _run(console: Console, data_dir: Path, feeds: list[str]) -> bool:
     """Run the pipeline on ``feeds``, or on the sample site. Returns whether the database has the expected results."""
     begin = time.monotonic()
 
@@ -179,9 +179,7 @@ def show(console: Console, found: Results) -> dict[str, int]:
     return refused
 
 
-def checks(
-    found: Results, feeds: Sequence[str], refused: dict[str, int], *, is_done: bool
-) -> dict[str, tuple[Any, Any]]:
+def checks(found: Results, feeds: list[str], refused: dict[str, int], *, is_done: bool) -> dict[str, tuple[Any, Any]]:
     """Return the expected and the actual result by the name of each check. Without ``feeds``, it was the sample site."""
     stories, highlights = found.stories, found.highlights
     undecided = {outcome: items for outcome, items in found.outcomes.items() if outcome in IN_FLIGHT}

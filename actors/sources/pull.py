@@ -46,12 +46,10 @@ def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, An
         # An item that is lost for the second time gets a job of its own.
         send_fetches(ctx, [(item["id"], item["url"]) for item in again if item["times"] > 1], size=1)
     counts = {"queued_again": len(again), "abandoned": len(lost) - len(again)}
-    return send_due(ctx, POLLED_TYPES, payload.reason, also=counts)
+    return send_due(ctx, POLLED_TYPES, payload.reason, **counts)
 
 
-def send_due(
-    ctx: Context[PullSettings], types: Sequence[str], reason: str, also: dict[str, int] | None = None
-) -> dict[str, Any]:
+def send_due(ctx: Context[PullSettings], types: Sequence[str], reason: str, **also: int) -> dict[str, Any]:
     """Send ingest-source for the sources that are due. ``also`` is added to the job's output."""
     settings = ctx.settings
     with ctx.transaction() as tx:
@@ -70,6 +68,6 @@ def send_due(
             ctx.send_many("ingest-source", payloads, keys=keys, delay=delay, batch=batch and batch.id)
         if batch is not None:
             batch.close()
-        result = {"outcome": "sent" if due else "nothing_due", "sources": len(due), **(also or {})}
+        result = {"outcome": "sent" if due else "nothing_due", "sources": len(due), **also}
         ctx.complete(result)
     return result

@@ -47,19 +47,17 @@ def stories(
     """
     asked = _ASKED | asked
     with by_index(conn):
-        ids = _few(conn, asked["team"], state, starred=starred, min_chili=asked["min_chili"])
+        ids = _few(conn, asked["team"], state, starred=starred, least=asked["min_chili"])
         return SQL.all(conn, "news_stories", **asked, ids=ids, left_out=_LEFT_OUT[state])
 
 
-def _few(
-    conn: Connection, team: UUID, state: str | None, *, starred: bool, min_chili: float | None
-) -> list[UUID] | None:
+def _few(conn: Connection, team: UUID, state: str | None, *, starred: bool, least: float | None) -> list[UUID] | None:
     """Return the stories that pass a filter which few stories pass, or None if there is no such filter."""
     if starred or state in {"read", "archived"}:
         marked = None if state == "unread" else state
         rows = SQL.all(conn, "news_marked", team=team, state=marked, starred=starred)
-    elif min_chili is not None:
-        rows = SQL.all(conn, "news_hot", min_chili=min_chili, most=_FEW + 1)
+    elif least is not None:
+        rows = SQL.all(conn, "news_hot", min_chili=least, most=_FEW + 1)
     else:
         return None
     ids = [row["story_id"] for row in rows]

@@ -93,32 +93,28 @@ class Client:
         self._of_files = Limits(_MAX_FILE, 2 * _MAX_FILE, _FILE_SECONDS, content_types=("",))
         self._fetcher = Fetcher("zeke-jobs", EVERYWHERE)
 
-    def post(
-        self, path: str, payload: bytes, content_type: str = "application/json", *, is_file: bool = False
-    ) -> Reply:
-        """Return the JSON object that answers a body, within the timeout, or within ten minutes for a file."""
+    def post(self, path: str, payload: bytes, kind: str = "application/json", *, is_file: bool = False) -> Reply:
+        """Return the JSON object that answers a body of a media type, within the timeout, or within ten minutes for a file."""
         started = time.monotonic()
-        body = self._answer(path, {}, payload, content_type, self._of_files if is_file else self._limits)
+        body = self._answer(path, self._of_files if is_file else self._limits, payload, kind)
         return Reply(_object(body), round((time.monotonic() - started) * 1000))
 
     def get(self, path: str, query: Mapping[str, str]) -> Mapping[str, Any]:
         """Return the JSON object at a path."""
-        return _object(self._answer(path, query, None, "", self._limits))
+        return _object(self._answer(path, self._limits, **query))
 
     def lines(self, path: str) -> list[Mapping[str, Any]]:
         """Return the JSON objects in the lines of a file of at most 64 MiB. Lines without a JSON object are left out."""
         found = []
-        for line in self._answer(path, {}, None, "", self._of_files).splitlines():
+        for line in self._answer(path, self._of_files).splitlines():
             with suppress(CallFailed):
                 found.append(_object(line))
         return found
 
-    def _answer(
-        self, path: str, query: Mapping[str, str], payload: bytes | None, content_type: str, limits: Limits
-    ) -> bytes:
+    def _answer(self, path: str, limits: Limits, payload: bytes | None = None, kind: str = "", **query: str) -> bytes:
         url = self._base.copy_with(path=self._base.path.rstrip("/") + path).copy_merge_params({**self._query, **query})
         try:
-            answer = self._fetcher.ask(str(url), payload, limits, {"Content-Type": content_type, **self._headers})
+            answer = self._fetcher.ask(str(url), payload, limits, {"Content-Type": kind, **self._headers})
         except EngineError as error:
             if error.is_unreachable:
                 verdict = Defer(AWAY, f"the AI provider cannot be reached: {error}")

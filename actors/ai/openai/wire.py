@@ -11,6 +11,7 @@ _FILTERED = {"safety", "recitation", "blocklist", "prohibited_content", "spii"} 
 _CUT_OFF = {"length", "max_tokens", "model_context_window_exceeded"}
 
 Turn = dict[str, str]  # the role (user or assistant) and the content, as all providers take them
+Turns = Sequence[Turn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,7 @@ class Chat:
     def headers(self, key: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {key}"}
 
-    def body(
-        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
-    ) -> dict[str, Any]:
+    def body(self, settings: OpenAISettings, system: str, turns: Turns, name: str, schema: Any) -> dict[str, Any]:
         wanted = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
         return _given(
             {
@@ -62,9 +61,7 @@ class Responses(Chat):
 
     path = "/responses"
 
-    def body(
-        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
-    ) -> dict[str, Any]:
+    def body(self, settings: OpenAISettings, system: str, turns: Turns, name: str, schema: Any) -> dict[str, Any]:
         wanted = {"type": "json_schema", "name": name, "strict": True, "schema": schema}
         return _given(
             {
@@ -97,9 +94,7 @@ class Anthropic(Chat):
     def headers(self, key: str) -> dict[str, str]:
         return {"x-api-key": key, "anthropic-version": "2023-06-01"}
 
-    def body(
-        self, settings: OpenAISettings, system: str, turns: Sequence[Turn], name: str, schema: Any
-    ) -> dict[str, Any]:
+    def body(self, settings: OpenAISettings, system: str, turns: Turns, name: str, schema: Any) -> dict[str, Any]:
         wanted = {"type": "json_schema", "schema": schema} if settings.answer_format == "json_schema" else None
         return _given(
             {

@@ -65,14 +65,12 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
     return ContentSource(id=url, url=url, name=sender or folder, source_type="blog", items=items[::-1], **told)
 
 
-def _bodies(
-    imap: _Folder, uids: Sequence[int], budget: Budget, reserve: float
-) -> list[tuple[int, bytes | EngineError]]:
+def _bodies(imap: _Folder, uids: Sequence[int], budget: Budget, spare: float) -> list[tuple[int, bytes | EngineError]]:
     """Return the messages received before the connection broke. A refused message counts only if a later message came."""
     found: list[tuple[int, bytes | EngineError]] = []
     for uid in uids:
         try:
-            if found and (budget.remaining() < reserve or budget.received > budget.raw_bytes - _LARGEST):
+            if found and (budget.remaining() < spare or budget.received > budget.raw_bytes - _LARGEST):
                 break
             found.append((uid, imap.message(uid)))
         except Exception:
