@@ -99,7 +99,7 @@ class Client:
         body = self._answer(path, self._of_files if is_file else self._limits, payload, kind)
         return Reply(_object(body), round((time.monotonic() - started) * 1000))
 
-    def get(self, path: str, query: Mapping[str, str]) -> Mapping[str, Any]:
+    def get(self, path: str, query: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the JSON object at a path."""
         return _object(self._answer(path, self._limits, **query))
 
