@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -48,12 +48,13 @@ class News:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
 
-    def __call__(self, *words: str, status: int = 0) -> str:
-        """Run zeke-news; return its standard output, followed by its standard error."""
+    def __call__(self, *words: str, status: int = 0, has: Sequence[str] = ()) -> str:
+        """Run zeke-news; return its standard output, followed by its standard error, which must have all texts of ``has``."""
         self._capsys.readouterr()
         found = zeke_news(words)
         said = self._capsys.readouterr()
         assert found == status, said
+        assert [one for one in has if one not in said.out + said.err] == [], said
         return said.out + said.err
 
     def json(self, *words: str) -> Any:

@@ -59,9 +59,16 @@ def add_story(
     """Add a story in the state before its analysis."""
     source_id, item, content, story = source or uuid.uuid4(), uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
     execute(conn, _SOURCE, source_id, authority)
-    execute(conn, "INSERT INTO raw_items (id, source_id, external_id) VALUES (%s, %s, %s)", item, source_id, str(item))
+    address = url or f"https://a.example/{story}"
+    execute(
+        conn,
+        "INSERT INTO raw_items (id, source_id, external_id, url) VALUES (%s, %s, %s, %s)",
+        item,
+        source_id,
+        str(item),
+        address,
+    )
     execute(conn, _CONTENT, content, item, document, str(content), duration)
     execute(conn, _DETAILS, content, document)
-    address = url or f"https://a.example/{story}"
     execute(conn, _STORY, story, content, source_id, title, kind, summary, address, days_old * 86400)
     return story

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given, strategies as st
 
-from actors.ai.composition import enforce, in_longer_lengths, one_line, shorten, time_saved_seconds
+from actors.ai.composition import enforce, in_longer_lengths, one_line, shorten
 from actors.ai.markdown import blocks, plain, prose
 from actors.ai.protocol import Brief, Provenance, Story
 from actors.ai.ranking import best, ranked
@@ -160,9 +160,3 @@ def test_two_lines_are_two_sentences_an_elevator_pitch_three_or_four_and_no_word
         assert (None if elevator is None else len(sentences(elevator))) == kept
     assert shorten("a" * 200, 140) == ""
     assert enforce(Brief("a" * 200, None, None, WHO)).one_liner is None
-
-
-def test_time_saved_is_reading_time_less_the_briefs() -> None:
-    brief = Brief("five words are in here", "five words are in here", None, WHO)
-    assert time_saved_seconds(300.0, brief, 200) == 300 - 3
-    assert time_saved_seconds(1.0, brief, 200) == 0

@@ -153,7 +153,7 @@ def test_a_verification_that_fails_is_retried_without_asking_for_the_answer_agai
         (TRUE, []),
         (TRUE, ["Orbis cuts memory by 12 percent."]),
         (TRUE, ["Orbis"]),
-        (TRUE, ["Nobody was hurt without a helmet."]),
+        *((said, ["Nobody was hurt without a helmet."]) for said in (TRUE, FALSE)),
         ("Ken Holt paid 12 percent for the docks.", ["Nobody was hurt without a helmet."]),
         (TRUE, ["Orbis cuts the memory of its mills by 12 percent.", "Orbis says so itself."]),
     ],

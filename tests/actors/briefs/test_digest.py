@@ -104,10 +104,11 @@ def test_writing_it_twice_changes_nothing_and_news_changes_it(told: Any, digest:
     assert len(rows("SELECT id FROM digests")) == 1
 
 
-@pytest.mark.parametrize("payload", [{}, {"storyId": str(TEAM), "period": "day"}, {"period": "month"}])
-def test_a_payload_names_either_a_story_or_a_period(payload: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="period"):
-        GenerateBrief.model_validate(payload)
+def test_a_payload_names_either_a_story_or_a_period() -> None:
+    payloads: list[dict[str, str]] = [{}, {"storyId": str(TEAM), "period": "day"}, {"period": "month"}]
+    for payload in payloads:
+        with pytest.raises(ValueError, match="period"):
+            GenerateBrief.model_validate(payload)
 
 
 def test_the_default_day_is_the_last_whole_one(told: Any, digest: Any, conn: Any) -> None:

@@ -13,7 +13,7 @@ from tests.actors.database import execute
 from zeke_jobs.cli.root import app as jobs_app
 from zeke_jobs.cli.run import run as run_app
 
-JOBS = """\
+WITH_FILTERS = """\
 version: 1
 services:
   engine: {use: actors.engine:Settings}
@@ -70,7 +70,7 @@ def test_a_bad_rule_is_refused_with_accepted_forms(news: News, conn: Any) -> Non
 def test_a_bad_rule_of_jobs_yaml_is_told_with_its_line_and_column(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "jobs.yaml").write_text(JOBS % "['^ok', '(?=no)']")
+    (tmp_path / "jobs.yaml").write_text(WITH_FILTERS % "['^ok', '(?=no)']")
     monkeypatch.chdir(tmp_path)
     assert run_app(jobs_app, "zeke-jobs", ["check", "jobs.yaml"]) == 2
     said = capsys.readouterr()
@@ -78,10 +78,10 @@ def test_a_bad_rule_of_jobs_yaml_is_told_with_its_line_and_column(
 
 
 def test_rules_of_jobs_yaml_are_tried_before_they_apply(news: News, week: None, in_force: Any, jobs_yaml: Path) -> None:
-    jobs_yaml.write_text(JOBS % "postgres")
+    jobs_yaml.write_text(WITH_FILTERS % "postgres")
     assert "2 of 3 items" in news("filter", "test")
     assert "no filters" in news("filter", "list")
-    in_force(JOBS % "postgres")
+    in_force(WITH_FILTERS % "postgres")
     assert "jobs.yaml 2  keep regex postgres" in news("filter", "list")
 
 

@@ -28,7 +28,7 @@ URL = "https://www.a.example/news/signed?utm_source=feed"
 @pytest.fixture
 def finished(add_story: Any, run_task: Any) -> uuid.UUID:
     """Add a story that all tasks of the pipeline have processed."""
-    story: uuid.UUID = add_story(ARTICLE, title="Registry signs packages", authority=0.9)
+    story: uuid.UUID = add_story(ARTICLE, title="Registry signs packages", authority=0.9, url=URL)
     for task in ("analyze-story", "generate-brief", "extract-highlights", "score-relevance"):
         run_task(task, {"storyId": story})
     return story
@@ -67,7 +67,6 @@ def test_what_strangers_write_is_shown_as_it_is_and_commands_no_terminal(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     hostile = f"{NASTY}\x1b]0;owned\x07\x9b2J\x7f\u202e\u2028[/b]\nforged"
-    execute(conn, "UPDATE raw_items SET url = %s", URL)
     end_items(conn, "fetch_failed")
     tables = ["sources", "stories", "raw_items", "story_overlays", "highlights", "item_outcomes"]
     texts = """SELECT table_name, column_name FROM information_schema.columns WHERE table_name = ANY (%s) AND data_type = 'text'
@@ -178,7 +177,6 @@ def test_a_story_is_shown_in_full_also_without_the_weights_and_words_of_its_scor
 def test_why_follows_an_article_by_any_form_of_its_address(
     news: News, finished: uuid.UUID, conn: Any, rows: Callable[..., Any]
 ) -> None:
-    execute(conn, "UPDATE raw_items SET url = %s", URL)
     end_items(conn, "stored")
     execute(conn, "INSERT INTO raw_items (source_id, external_id) SELECT id, '1' FROM sources")
     execute(conn, "UPDATE stories SET summary = NULL")
@@ -205,8 +203,7 @@ def test_why_knows_a_letter_by_its_folder_or_message_id(news: News, add_story: A
 
 @pytest.mark.parametrize(("task", "step"), [("analyze-story", "analysis  "), ("embed-story", "event     ")])
 def test_why_names_the_job_that_is_waited_for(news: News, add_story: Any, conn: Any, task: str, step: str) -> None:
-    story = add_story(ARTICLE)
-    execute(conn, "UPDATE raw_items SET url = %s", URL)
+    story = add_story(ARTICLE, url=URL)
     execute(conn, PUT, "queued", json.dumps({"actor_name": task, "kwargs": {"story_id": str(story)}}))
     assert f"{step} waiting  {task} is created" in news("why", URL)
 
@@ -222,9 +219,7 @@ def test_why_helps_where_nothing_is_known_and_says_what_is_wrong_with_an_address
     execute(conn, "UPDATE zeke_jobs.queue SET attempts = %s, completed_on = now()", error)
     said = news("why", "https://www.a.example/feed.xml", status=1)
     assert "it is the address of a source: A Feed (error, never read): not_found: 404" in said
-    said = news("why", "mailto:x")
-    assert "job ingest-oneoff is failed" in said
-    assert "invalid_url: expected a web address" in said
+    news("why", "mailto:x", has=("job ingest-oneoff is failed", "invalid_url: expected a web address"))
 
 
 def test_costs_are_added_up_and_the_unknown_stays_unknown(news: News, finished: uuid.UUID, conn: Any) -> None:
@@ -246,9 +241,7 @@ def test_costs_are_added_up_and_the_unknown_stays_unknown(news: News, finished: 
 def test_a_digest_is_shown_or_how_to_make_one(news: News, finished: uuid.UUID, run_task: Any) -> None:
     assert "zeke-jobs send deliver-digest" in news("digest", status=1)
     run_task("generate-brief", {"period": "day", "endsOn": datetime.now(UTC).date().isoformat()})
-    out = news("digest")
-    assert "1 event" in out
-    assert "Registry signs packages" in out
+    news("digest", has=("1 event", "Registry signs packages"))
     assert "# The day to" in news("digest", "--format", "markdown")
     assert "<!doctype html>" in news("digest", "--format", "html")
     assert json.loads(news("digest", "--format", "json")) == news.json("digest")
@@ -277,8 +270,8 @@ WATCH = "https://www.youtube.com/watch"
 def test_why_finds_an_article_among_many_that_differ_only_in_their_query(
     add_story: Any, conn: Any, stored: str, asked: str, others: str
 ) -> None:
-    add_story("A text.")
-    execute(conn, "UPDATE raw_items SET url = %s, created_at = now() - interval '1 day'", stored)
+    add_story("A text.", url=stored)
+    execute(conn, "UPDATE raw_items SET created_at = now() - interval '1 day'")
     urls = [others.format(n=n) for n in range(1_000, 1_300)]
     put = "INSERT INTO raw_items (source_id, external_id, url) SELECT id, u, u FROM sources, unnest(%s) AS u"
     execute(conn, put, urls)

@@ -48,13 +48,13 @@ def everything(rows: Callable[..., Any]) -> list[Any]:
 
 
 def test_an_agent_reads_the_news_and_changes_nothing(agent: Any, add_story: Any, conn: Connection, rows: Any) -> None:
-    plain = add_story("The kernel has a retry budget now.", title="A kernel", days_old=1)
+    plain = add_story(
+        "The kernel has a retry budget now.", title="A kernel", days_old=1, url="https://a.example/kernel"
+    )
     other = add_story(f"A text of strangers. {HIDDEN}", title=EVIL)
     for story in (plain, other):
         made = embeddings.written(hashing.MODEL_VERSION, hashing.embed("A kernel."))
         publish(conn, story, made, [])
-    of_plain = "id = (SELECT c.raw_item_id FROM contents c JOIN stories s ON s.content_id = c.id WHERE s.id = %s)"
-    execute(conn, f"UPDATE raw_items SET url = 'https://a.example/kernel' WHERE {of_plain}", plain)
     entries = json.dumps([{"title": title, "story_id": str(plain)} for title in (EVIL, "A kernel")])
     execute(conn, "INSERT INTO digests (period, ends_on, entries) VALUES ('day', '2026-11-29', %s)", entries)
     before = everything(rows)

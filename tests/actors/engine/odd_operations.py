@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -14,34 +15,36 @@ from actors.engine.contract import EngineError
 _KEPT: list[bytearray] = []
 
 
-def echo(body: bytes) -> bytes:
-    return body
-
-
-def who(body: bytes) -> bytes:
-    server = psutil.Process(os.getppid()).ppid()
-    return json.dumps({"pid": os.getpid(), "server": server, "environment": dict(os.environ)}).encode()
-
-
 def _noted(body: bytes) -> None:
     """Add a line with the id of this process to the file that ``body`` names."""
     with Path(body.decode()).open("a") as file:
         file.write(f"{os.getpid()}\n")
 
 
-def spin(body: bytes) -> bytes:
-    _noted(body)
+def _noting(then: Callable[..., Any]) -> Callable[..., Any]:
+    def operation(body: bytes, **arguments: Any) -> Any:
+        _noted(body)
+        return then(body, **arguments)
+
+    return operation
+
+
+def _who(_: bytes) -> bytes:
+    server = psutil.Process(os.getppid()).ppid()
+    return json.dumps({"pid": os.getpid(), "server": server, "environment": dict(os.environ)}).encode()
+
+
+def _rest(body: bytes) -> bytes:
+    time.sleep(0.5)
+    return body
+
+
+def _spin(_: bytes) -> bytes:
     while True:
         pass
 
 
-def sleep(body: bytes) -> bytes:
-    _noted(body)
-    time.sleep(60)
-    return b""
-
-
-def time_left(body: bytes) -> bytes:
+def _time_left(_: bytes) -> bytes:
     """Return the seconds of CPU time left before the timer ends this process, then use up a quarter of a second."""
     left = signal.getitimer(signal.ITIMER_PROF)[0]
     end = time.process_time() + 0.25
@@ -50,65 +53,55 @@ def time_left(body: bytes) -> bytes:
     return json.dumps(left).encode()
 
 
-def rest(body: bytes) -> bytes:
-    time.sleep(0.5)
-    return body
-
-
-def hog(body: bytes) -> bytes:
-    _noted(body)
+def _hog(_: bytes) -> bytes:
     _KEPT.extend(bytearray(1_000_000) for _ in range(1_000_000))
     return b""
 
 
-def swallow(body: bytes) -> bytes:
+def _swallow(body: bytes) -> bytes:
     try:
-        return hog(body)
+        return _hog(body)
     except MemoryError:
         _KEPT.clear()
         return b"no article was found"
 
 
-def chatter(body: bytes) -> bytes:
-    _noted(body)
-    return bytes(2_000_000)
-
-
-def grow(body: bytes) -> bytes:
+def _grow(body: bytes) -> bytes:
     _KEPT.extend(bytearray(b"x" * 1_000_000) for _ in range(40))
-    return who(body)
+    return _who(body)
 
 
-def die(body: bytes, by: int) -> bytes:
-    _noted(body)
+def _die(_: bytes, by: int = signal.SIGSEGV) -> None:
     signal.signal(by, signal.SIG_DFL) if by != signal.SIGKILL else None
     os.kill(os.getpid(), by)
-    return b""
 
 
-def die_once(body: bytes) -> bytes:
-    if Path(body.decode()).exists():
-        return b"read"
-    return die(body, signal.SIGSEGV)
+def _die_once(body: bytes) -> Any:
+    return b"read" if Path(body.decode()).exists() else _noting(_die)(body)
 
 
-def leave(body: bytes) -> bytes:
-    _noted(body)
-    os._exit(3)
-
-
-def refuse(body: bytes) -> bytes:
+def _refuse(_: bytes) -> bytes:
     raise EngineError("not_a_feed", "no feed")
-
-
-def fail(body: bytes) -> bytes:
-    _noted(body)
-    raise ZeroDivisionError("a fault of a library")
 
 
 def warm_up() -> None:
     pass
 
 
-_READING = (echo, who, spin, sleep, time_left, rest, hog, swallow, chatter, grow, die, die_once, leave, refuse, fail)
-OPERATIONS: dict[str, Callable[..., bytes]] = {one.__name__: one for one in _READING}
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "echo": lambda body: body,
+    "rest": _rest,
+    "sleep": _noting(lambda _: time.sleep(60)),
+    "chatter": _noting(lambda _: bytes(2_000_000)),
+    "leave": _noting(lambda _: os._exit(3)),
+    "fail": _noting(lambda _: 1 / 0),
+    "spin": _noting(_spin),
+    "hog": _noting(_hog),
+    "swallow": _noting(_swallow),
+    "die": _noting(_die),
+    "who": _who,
+    "time_left": _time_left,
+    "grow": _grow,
+    "die_once": _die_once,
+    "refuse": _refuse,
+}

@@ -45,7 +45,6 @@ def test_a_real_feed_gives_all_its_items_with_address_title_and_date() -> None:
     for name, count in {"cn_nytimes_com": 20, "ft_com": 25, "independant_co_uk": 100, "theverge_com": 10}.items():
         source = read_feed((FEEDS / "news" / f"{name}.xml").read_bytes(), URL)
         assert [len(source.items or []), bool(source.name)] == [count, True], name
-        assert len(read_feed((FEEDS / "news" / f"{name}.xml").read_bytes(), URL, max_entries=5).items or []) == 5
         assert all(one.url.startswith("https://") and one.title and one.published_at for one in source.items or [])
 
 
@@ -91,7 +90,7 @@ def test_an_entry_stays_the_same_while_a_fault_makes_the_feed_no_xml() -> None:
     assert broken == whole
 
 
-def test_an_atom_entry_with_several_links_gives_the_page() -> None:
+def test_an_atom_entry_with_several_links_gives_the_page_and_a_feed_its_own_wish() -> None:
     # An earlier version found no address in such an entry.
     links = (
         '<link rel="edit" href="https://a.example/edit"/><link rel="enclosure" type="audio/mpeg" href="https://a.example/a.mp3"/>'
@@ -100,15 +99,12 @@ def test_an_atom_entry_with_several_links_gives_the_page() -> None:
     )
     item = only(atom(f"<id>tag:1</id><title>e</title>{links}"))
     assert (item.id, item.url) == ("tag:1", "https://a.example/page")
-
-
-DAILY = '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>'
-
-
-def test_the_feeds_own_wish_is_read() -> None:
     for ttl, minutes in (("<ttl>90</ttl>", 90), (DAILY, 1440)):
         body = rss(("1", "t", "https://a.example/1")).replace("<description>", f"{ttl}<description>", 1)
         assert read_feed(body.encode(), URL).metadata["ttlMinutes"] == minutes
+
+
+DAILY = '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>'
 
 
 NOWHERE = ["&#xD83D;", "&#57000;", "&#x110000;", "&#99999999999;", "&#0;", f"&#{'9' * 5000};", "\0", "&#xFFFF;", "&#8;"]

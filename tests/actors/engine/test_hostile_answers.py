@@ -9,6 +9,7 @@ from hypothesis import example, given, strategies as st
 
 from actors.engine.client import HttpEngine
 from actors.engine.contract import ContentItem, ContentSource, EngineError
+from actors.engine.feeds import read_feed
 from actors.engine.fetch import parse
 from actors.engine.local import LocalEngine
 from actors.engine.pages import read_page
@@ -137,6 +138,8 @@ def test_metadata_that_cannot_be_stored_is_none() -> None:
 
 
 def test_no_more_tags_and_items_are_taken_than_are_kept(site: Site) -> None:
+    body = rss(*((str(n), f"t{n}", f"https://a.example/{n}") for n in range(50)))
+    assert len(read_feed(body.encode(), "https://a.example/", max_entries=20).items or []) == 20
     told = entry("".join(f"<category>c{n}</category>" for n in range(30)))
     assert told.metadata["tags"] == [f"c{n}" for n in range(20)]
     site.pages["/source"] = as_json({"id": "s", "items": [{"id": str(n), "title": "t"} for n in range(50)]})
@@ -144,21 +147,17 @@ def test_no_more_tags_and_items_are_taken_than_are_kept(site: Site) -> None:
     assert [item.id for item in source.items or []] == [str(n) for n in range(20)]
 
 
-def test_a_header_that_is_to_be_sent_back_has_an_end(site: Site, engine: LocalEngine) -> None:
-    headers = {"ETag": f'"{LONG[:5_000]}"', "Last-Modified": LONG[:5_000]}
-    site.pages["/feed"] = Answer(rss(("g", "t", "https://a.example/1")), headers=headers)
-    source = engine.fetch_source(f"{site.url}/feed")
-    assert (source.etag, source.last_modified) == (None, None)
-
-
-def test_an_address_longer_than_any_address_is_none(site: Site, engine: LocalEngine) -> None:
+def test_an_address_longer_than_any_is_none_a_longer_article_is_cut_and_a_header_to_send_back_has_an_end(
+    site: Site, engine: LocalEngine
+) -> None:
     with pytest.raises(EngineError, match="9018 characters") as caught:
         parse(ADDRESS)
     assert (caught.value.code, len(str(caught.value)) < 500) == ("invalid_url", True)
     site.pages["/a"] = Answer(status=302, headers={"Location": ADDRESS})
     assert failure(engine.fetch_item, f"{site.url}/a").code == "invalid_url"
-
-
-def test_an_article_that_is_longer_than_any_is_cut() -> None:
     text = read_page(("A word. " * 300_000).encode(), "https://a.example/", "text/plain").text
     assert len(text or "") == 1_000_000
+    headers = {"ETag": f'"{LONG[:5_000]}"', "Last-Modified": LONG[:5_000]}
+    site.pages["/feed"] = Answer(rss(("g", "t", "https://a.example/1")), headers=headers)
+    source = engine.fetch_source(f"{site.url}/feed")
+    assert (source.etag, source.last_modified) == (None, None)

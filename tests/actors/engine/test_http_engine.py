@@ -46,6 +46,11 @@ def test_an_item_is_read_with_and_without_its_wrapper(site: Site, client: HttpEn
     asked = site.asked[0]
     assert (asked.method, json.loads(asked.body)) == ("POST", {"url": "https://a.example/1"})
     assert asked.headers["authorization"] == "Bearer s3cret"
+    answers: list[Any] = [[], "text", {"data": {"title": "without an id"}}, {"data": {**ITEM, "sourceType": "fax"}}]
+    for odd in answers:
+        site.pages["/ingest"] = as_json(odd)
+        error = failure(client.fetch_item, "https://a.example/1")
+        assert (error.code, error.transient) == ("engine_failed", False)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def waiting(path: Path) -> int:
         *(("spin", {}, 1, "more than 0.5 s"), ("hog", {}, 1, "memory"), ("swallow", {}, 1, "memory")),
         *(
             ("chatter", {}, 1, "text"),
-            ("fail", {}, 1, "library"),
+            ("fail", {}, 1, "division"),
             ("sleep", {}, 2, "SIGALRM"),
             ("leave", {}, 2, "status 3"),
         ),

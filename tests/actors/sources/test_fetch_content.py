@@ -1,9 +1,13 @@
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from actors.engine import reading
 from actors.engine.client import HttpEngine
 from actors.engine.contract import ContentItem
+from actors.engine.readers.pool import Readers
+from actors.engine.readers.server import Limits
 from tests.actors.raw_server import nobody
 from tests.actors.scripted_site import Answer, as_json, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
@@ -141,3 +145,43 @@ def test_an_engine_that_gives_no_text_makes_no_empty_story(pipeline: Pipeline) -
     pipeline.engine = HttpEngine(pipeline.site.url)
     told = pipeline.add_item("https://a.example/1", metadata={"content": paragraphs("what the feed says")})
     assert pipeline.fetch(told, pipeline.add_item("https://a.example/2")) == {"stored": 1, "no_text": 1}
+
+
+COSTLY = "".join(f"<p {' '.join(f'a{number}=x' for number in range(9_900))}>{tag}</p>" for tag in range(20))
+
+
+@pytest.fixture
+def short_of_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    hurried = Readers("actors.engine.reading", Limits(cpu=0.5))
+    monkeypatch.setattr(reading, "_readers", hurried)
+    yield
+    hurried.close()
+
+
+@pytest.mark.usefixtures("short_of_time")
+def test_an_unreadable_page_or_text_of_a_feed_holds_up_no_other(pipeline: Pipeline) -> None:
+    for path, answer in (("/costly", COSTLY), ("/fine", "the queue"), ("/forbidden", Answer(status=403))):
+        pipeline.serve(path, answer)
+    nothing = {"content": COSTLY}
+    told = {**nothing, "description": paragraphs("what the feed says")}
+    more = [pipeline.add_item(None, metadata=nothing), pipeline.add_item("/forbidden", metadata=told)]
+    pipeline.fetch(pipeline.add_item("/costly"), pipeline.add_item("/fine"), *more)
+    assert pipeline.outcomes() == {"unreadable": 2, "stored": 2}
+    assert pipeline.tasks_sent() == ["analyze-story"] * 2
+    assert pipeline.site.times("/costly") == 1
+    ended = "SELECT status, detail FROM raw_items JOIN item_outcomes ON raw_item_id = id WHERE outcome = 'unreadable'"
+    said = "cannot be read: it takes more than 0.5 s of CPU"
+    assert sorted(pipeline.query(ended)) == [
+        ("failed", f"{pipeline.at('/costly')} {said}"),
+        ("failed", f"the text {said}"),
+    ]
+
+
+@pytest.mark.usefixtures("short_of_time")
+def test_a_feed_ends_as_unreadable_and_its_source_backs_off(pipeline: Pipeline) -> None:
+    categories = "".join(f"<category>{number}</category>" for number in range(20_000))
+    feed = f"<rss version='2.0'><channel><item><title>t</title>{categories}</item></channel></rss>"
+    pipeline.serve("/feed", Answer(feed, content_type="application/rss+xml"))
+    result = pipeline.poll()
+    assert (result["outcome"], result["next_check_in_s"]) == ("unreadable", 3600)
+    assert pipeline.query("SELECT status FROM source_health") == [("error",)]

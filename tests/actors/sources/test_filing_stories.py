@@ -1,4 +1,5 @@
 import itertools
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -25,22 +26,19 @@ CLUSTERED = "SELECT count(DISTINCT cluster_id), count(cluster_id) FROM stories"
 CANONICAL = '<link rel="canonical" href="{}">'
 
 
-def test_two_links_to_one_page_make_one_story(pipeline: Pipeline) -> None:
+def test_two_links_to_one_page_and_pages_that_call_one_address_their_own_make_one_story(pipeline: Pipeline) -> None:
     for path in (paths := ("/a", "/a?utm_source=rss", "/a/amp")):
         pipeline.serve(path, f"the queue as {path} tells it")
     pipeline.fetch(*map(pipeline.add_item, paths))
     assert pipeline.outcomes() == {"stored": 1, "duplicate": 2}
     assert pipeline.query("SELECT count(DISTINCT story_id), count(story_id) FROM item_outcomes") == [(1, 3)]
     assert pipeline.tasks_sent() == ["analyze-story"]
-
-
-def test_a_page_is_known_by_the_address_that_it_calls_its_own(pipeline: Pipeline) -> None:
-    text, head = paragraphs("the text"), CANONICAL.format(pipeline.at("/a"))
-    pipeline.fetched("/one", text, head)
-    pipeline.fetched("/two", text + "<p>Printed for you.</p>", head)
-    pipeline.fetched("/a", text + "<p>Read more.</p>")
-    assert pipeline.outcomes() == {"stored": 1, "duplicate": 2}
-    assert pipeline.query("SELECT primary_url FROM stories") == [(pipeline.at("/a"),)]
+    text, head = paragraphs("the text"), CANONICAL.format(pipeline.at("/own"))
+    for path, end in (("/one", ""), ("/two", "<p>Printed for you.</p>"), ("/own", "<p>Read more.</p>")):
+        pipeline.fetched(path, text + end, head)
+    assert pipeline.outcomes() == {"stored": 2, "duplicate": 4}
+    urls = pipeline.query("SELECT primary_url FROM stories ORDER BY 1")
+    assert urls == [(pipeline.at("/a"),), (pipeline.at("/own"),)]
 
 
 def test_a_page_takes_no_story_by_claiming_its_address_but_a_copy_that_names_it_is_a_duplicate(
@@ -253,6 +251,21 @@ def test_every_planted_pair_is_found_and_no_other(size: int, figure: Callable[[s
     found = near_pairs(texts)
     figure(f"planted near duplicates among {size}, precision", len(found & truth) / len(found), 1)
     figure(f"planted near duplicates among {size}, recall", len(found & truth) / len(truth), 1)
+
+
+def test_texts_that_are_half_alike_share_a_band_and_short_ones_of_other_words_none() -> None:
+    chance, found = random.Random(11), 0
+    for _ in range(40):
+        words = [f"word{chance.randrange(10**6)}" for _ in range(300)]
+        edited = ["edited" if at % 18 == 0 else word for at, word in enumerate(words)]
+        one, other = (shingles(" ".join(each)) for each in (words, edited))
+        assert 0.5 < jaccard(one, other) < 0.6
+        found += bool({*bands(one)} & {*bands(other)})
+    assert found == 40
+    rain, mills = (
+        bands(shingles(text)) for text in ("Rain fell on the hills of Velm", "A mill of Orrin burned on Monday")
+    )
+    assert not {*rain} & {*mills}
 
 
 def test_chinese_texts_are_compared_too() -> None:

@@ -67,7 +67,9 @@ def test_a_canonical_link_is_never_fetched(pipeline: Pipeline) -> None:
     assert [asked.path for asked in pipeline.site.asked] == ["/a", "/b"]
 
 
-def test_a_page_becomes_an_item_of_its_sites_manual_source(pipeline: Pipeline) -> None:
+def test_a_page_becomes_an_item_of_its_sites_manual_source_and_high_priority_goes_with_all_that_follows(
+    pipeline: Pipeline,
+) -> None:
     for url in ("https://www.a.example/1", "https://a.example/2", "https://b.example/1"):
         pipeline.run("ingest-oneoff", url=url, requestedBy="ada")
     assert pipeline.query("SELECT type, url, name FROM sources ORDER BY url") == [
@@ -76,6 +78,14 @@ def test_a_page_becomes_an_item_of_its_sites_manual_source(pipeline: Pipeline) -
     ]
     assert pipeline.query("SELECT count(*) FROM raw_items WHERE metadata ->> 'requested_by' = 'ada'") == [(3,)]
     assert pipeline.tasks_sent() == ["fetch-content"] * 3
+    pipeline.sent.clear()
+    pipeline.serve("/a", "the queue")
+    pipeline.run("ingest-oneoff", url=pipeline.at("/a"), priority="high")
+    assert [options["priority"] for _, _, options in pipeline.sent] == [20]
+    pipeline.drain()
+    assert [(task, options["priority"]) for task, _, options in pipeline.sent] == [("analyze-story", 20)]
+    pipeline.run("ingest-oneoff", url=pipeline.at("/b"))
+    assert pipeline.sent[-1][2]["priority"] is None
 
 
 def test_asking_twice_changes_nothing_but_tries_again_what_failed(pipeline: Pipeline) -> None:
@@ -93,16 +103,6 @@ def test_asking_twice_changes_nothing_but_tries_again_what_failed(pipeline: Pipe
     assert (again["outcome"], again["story_id"]) == ("stored", str(pipeline.query("SELECT id FROM stories")[0][0]))
     assert pipeline.snapshot() == before
     assert pipeline.tasks_sent() == ["analyze-story"]
-
-
-def test_high_priority_goes_with_all_that_follows(pipeline: Pipeline) -> None:
-    pipeline.serve("/a", "the queue")
-    pipeline.run("ingest-oneoff", url=pipeline.at("/a"), priority="high")
-    assert [options["priority"] for _, _, options in pipeline.sent] == [20]
-    pipeline.drain()
-    assert [(task, options["priority"]) for task, _, options in pipeline.sent] == [("analyze-story", 20)]
-    pipeline.run("ingest-oneoff", url=pipeline.at("/b"))
-    assert pipeline.sent[-1][2]["priority"] is None
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def test_a_summary_has_the_storys_own_sentences_or_is_kept(add_story: Any, summa
     assert text in ARTICLE
     assert (summarize(story, "force"), summary()) == ("unchanged", text)
     assert summarize(add_story(ARTICLE)) == "written"
+    assert summarize(add_story("Menu\n\nHome")) == "no_sentences"
 
 
 @pytest.mark.parametrize("mode", ["auto", "force"])
@@ -65,11 +66,6 @@ def test_a_summary_of_a_person_stays(
         edit()
     assert summarize(story, mode, object() if edited == "before" else Model()) == "kept_edited"
     assert summary() == "Mine."
-
-
-def test_a_text_without_a_whole_sentence_gets_no_summary(add_story: Any, summarize: Any, summary: Any) -> None:
-    assert summarize(add_story("Menu\n\nHome")) == "no_sentences"
-    assert summary() is None
 
 
 @pytest.fixture
