@@ -21,7 +21,7 @@ DAY = 86_400.0
 class Bound:
     """Describes a supply that jobs can use up, such as threads or a budget."""
 
-    name: str  # threads, budget, database, task/ID or limit/NAME; the last two also with rate, budget or a unit
+    name: str  # threads, budget, database, task/ID or limit/NAME; the last two also followed by rate, budget or a unit
     kind: Kind
     has: float  # size of the supply: jobs at once, or starts, units, money or jobs a second
     needs: float  # the average need of the tasks

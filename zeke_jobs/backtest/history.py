@@ -1,4 +1,4 @@
-"""Reads the recorded jobs of a period, including purged jobs, for a simulation. Contradictory times are only counted."""
+"""Reads a period's recorded jobs, including purged jobs, for a simulation. Contradictory times are counted, but not used."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -111,7 +111,7 @@ class Workload:
             todo += [one.job for one in job.sends]
 
     def counted(self) -> list[Job]:
-        """Return the jobs that were sent within the period, which the report counts."""
+        """Return the jobs that the report counts: the jobs that were sent within the period."""
         return [job for job in self.jobs() if job.sent >= 0]
 
 

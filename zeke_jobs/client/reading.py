@@ -34,7 +34,7 @@ _READ: dict[str, Callable[[str], Any]] = {
 _NO_FILTER = dict.fromkeys(("id", *FILTERS, "sent", "after", "limit"))
 _PAGE = 1000  # jobs of one statement
 _SHORTEST, _LONGEST = 0.02, 1.0  # seconds between two checks of a job whose end is awaited
-_SHARE = 0.05  # next pause as a share of the time waited so far, and so the delay with which an end is noticed
+_SHARE = 0.05  # the next pause as a share of the time waited so far; an end is noticed at most this much later
 
 
 def _job(row: tuple[Any, ...]) -> Job:

@@ -170,7 +170,7 @@ def _rest(model: type[K], value: Any, error: ValidationError) -> K:
         paths = [tuple(step for step in place if step != KEY) for place in places]
         # If only a part of a mapping is faulty, the other parts are kept and checked.
         around = {path[:depth] for path in paths for depth in range(len(path))}
-        for path in dict.fromkeys(reversed(paths)):  # the last item of a list comes first, so that places stay correct
+        for path in dict.fromkeys(reversed(paths)):  # a list's last item is removed first, so that indexes stay correct
             if path == ():
                 kept = {}
             elif path not in around:

@@ -30,7 +30,7 @@ def span(start: Any, end: Any = None) -> Span:
 
 
 class Fault(NamedTuple):
-    """Holds the place and reason of a YAML error, and, if a value needs quotes, the file's text with the quotes added."""
+    """Holds the position and reason of a YAML error, and, if a value needs quotes, the file's text with the quotes added."""
 
     span: Span
     message: str

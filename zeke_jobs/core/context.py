@@ -278,7 +278,7 @@ class ChunkContext(Generic[S]):
     def retry(
         self, i: int, delay: timedelta | float | None = None, reason: str = "", *, limit: int | None = None
     ) -> None:
-        """Try job ``i`` again, like ``raise Retry(delay, reason, limit=limit)`` in a handler of one job. Other jobs go on."""
+        """Retry job ``i``, like ``raise Retry(delay, reason, limit=limit)`` in a handler of one job. The other jobs go on."""
         self._settle(i, Retry(delay, reason, limit=limit))
 
     def add_costs(self, amounts: Mapping[int, Decimal | int], currency: str = "USD") -> None:

@@ -110,7 +110,7 @@ def redacted(value: Any) -> Any:
 
 
 def masked(value: Any, sensitive: Collection[str], place: tuple[str, ...] = ()) -> Any:
-    """Return a payload, or the part of a payload at ``place``, with its sensitive fields masked."""
+    """Return a payload, or the part of a payload at the path ``place``, with its sensitive fields masked."""
     is_leaf = not isinstance(value, dict | list)
     fields = (field.split(".") for field in sensitive)
     if any(_meet(place, steps) and (is_leaf or len(place) >= len(steps)) for steps in fields):
@@ -131,7 +131,7 @@ def shown(name: str, value: Any) -> Any:
 
 
 def is_sensitive(place: Sequence[str | int], fields: Collection[str]) -> bool:
-    """Return whether the value at a place in a payload is one of the sensitive ``fields``, is inside one, or contains one."""
+    """Return whether the value at a path in a payload is one of the sensitive ``fields``, is inside one, or contains one."""
     steps = [step for step in place if isinstance(step, str)]
     return any(_meet(steps, field.split(".")) for field in fields)
 
@@ -141,7 +141,7 @@ def _meet(place: Sequence[str], field: Sequence[str]) -> bool:
 
 
 def _leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the texts and numbers of a payload, each with its place. Items of a list have the place of the list."""
+    """Yield the texts and numbers of a payload, each with its path. Items of a list have the path of the list."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _leaves(item, (*place, key))

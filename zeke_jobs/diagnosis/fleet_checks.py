@@ -20,7 +20,7 @@ from zeke_jobs.scheduler import dispatch
 from zeke_jobs.scheduler.dispatch import clock
 
 _SKEW = timedelta(seconds=1)  # allowed difference between the clocks
-_DEAD_ROWS, _DEAD_SHARE = 20_000, 0.5  # allowed dead rows of a table: their number, and their share of its live rows
+_DEAD_ROWS, _DEAD_SHARE = 20_000, 0.5  # allowed dead rows of a table: a number, and a share of the live rows
 _OPEN = timedelta(minutes=5)  # allowed duration of a transaction
 _SPARE = 4  # connections of a worker process in addition to one for each thread
 _OF_A_LOOP = 12  # connections of an event loop, for single statements and for transactions

@@ -32,7 +32,7 @@ class Explanation:
     task: str
     status: str
     reasons: tuple[Reason, ...]  # the decisive reason first; never empty
-    history: tuple[Reason, ...]  # earlier events: the sender, its attempts, the jobs it sent
+    history: tuple[Reason, ...]  # earlier events: the job's sender, its attempts, the jobs that it sent
     about: dict[str, Any] = field(default_factory=dict)  # the settings of the job's task that are shown with a job
 
 

@@ -12,8 +12,8 @@ from zeke_jobs.diagnosis.reasons import Check, Finding, Severity
 from zeke_jobs.postgres.queries import SQL, Row
 from zeke_jobs.revisions import store
 
-#: Arrivals are counted within ``window`` seconds, among the ``most`` newest jobs (about 0.1 s), and as spread over
-#: ``shortest`` seconds at least.
+#: Count the jobs that arrived within the last ``window`` seconds, of at most the ``most`` newest jobs (about 0.1 s). If no
+#: job is older, the time since the first arrival counts as at least ``shortest`` seconds.
 _ARRIVALS = {"window": 3600.0, "shortest": 300.0, "most": 100_000}
 _SAMPLE = 500  # completed jobs of a task from which its duration is computed
 _LEAST = 5  # minimum number of arrivals, and of completed jobs, to compute a rate from

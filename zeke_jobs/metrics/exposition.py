@@ -86,7 +86,7 @@ def run() -> int:
 
     logs.configure()
     address = environment.metrics_address()
-    assert address is not None  # without an address this process is not started
+    assert address is not None  # without an address, Dramatiq does not start this process
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(folder()))  # type: ignore[no-untyped-call]
     try:

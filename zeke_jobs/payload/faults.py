@@ -80,7 +80,7 @@ KEY = "[key]"
 
 
 def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> Iterator[Fault]:
-    """Yield the first fault of each place in a payload, in order. The values of ``sensitive`` fields are masked."""
+    """Yield the first fault at each path in a payload, in order. The values of ``sensitive`` fields are masked."""
     found = located(error, payload)
     for path in sorted(found, key=lambda steps: [str(step) for step in steps]):
         place, first = "", found[path][0]
@@ -94,10 +94,10 @@ def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> I
 
 
 def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, list[ErrorDetails]]:
-    """Return the errors by place in the value. For a union, return the errors of the member that the value fits best."""
+    """Return the errors by their paths in the value. For a union, return the errors of the member that the value fits best."""
     errors = [(path_in(value, one, spread), one) for one in error.errors(include_url=False)]
     around = {path[:at] for path, _ in errors for at in range(len(path) - (path[-1:] == (KEY,)))}
-    # For each place in the value, ``furthest`` has pydantic's paths of the union members that refuse a value inside that place.
+    # For each path in the value, ``furthest`` has pydantic's paths of the union members that refuse a value below that path.
     furthest: defaultdict[Path, set[Path]] = defaultdict(set)
     for path, one in errors:
         at = 0
@@ -122,7 +122,7 @@ def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, 
 
 
 def path_in(value: Any, error: ErrorDetails, spread: str = "") -> Path:
-    """Return an error's place in the value, without the names of union members that pydantic adds. See Subject for ``spread``."""
+    """Return an error's path in the value, without the names of union members that pydantic adds. See Subject for ``spread``."""
     path: Path = ()
     for at, step in enumerate(error["loc"]):
         if step == spread and isinstance(value, dict) and error["loc"][at + 1 : at + 2]:

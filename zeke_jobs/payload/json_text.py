@@ -21,7 +21,7 @@ Fault = tuple[str, str]
 
 
 class UnfitForJson(ValueError):
-    """A value contains a part that JSON or jsonb cannot store. ``path`` is the place of the part in the value."""
+    """A value contains a part that JSON or jsonb cannot store. ``path`` says where the part is in the value."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}" if path else message)
@@ -81,7 +81,7 @@ _TOO_DEEP = f"expected at most {DEEPEST} lists and objects inside each other, go
 
 
 def _search(value: Any, path: str, depth: int = 1) -> None:
-    """Raise UnfitForJson with the place of the first part that JSON or jsonb cannot store."""
+    """Raise UnfitForJson with the path of the first part that JSON or jsonb cannot store."""
     if isinstance(value, dict | list | tuple):
         if depth > DEEPEST:
             raise UnfitForJson("", _TOO_DEEP)

@@ -22,7 +22,7 @@ _DEEPEST = 16  # maximum number of references and branches on the way to one pla
 
 @dataclass
 class _Shape:
-    """Holds the fields and items that a schema allows at one place, after following ``$ref``, ``anyOf`` and so on."""
+    """Holds the fields and items that one part of a schema allows, after following ``$ref``, ``anyOf`` and so on."""
 
     fields: dict[str, Any]
     items: Any = None

@@ -200,4 +200,4 @@ class WorkerProcess:
         by = {"revision": runtime.revision, "file_revision": runtime.file_revision, "lost_after": lost_after}
         beat.register(conn, self.id, "worker", **serves, **by)
         SQL.run(conn, "worker/places", worker=self.id, places=self.held.places, tasks=runtime.ids[True])
-        self.registrations = next(self._counted)  # the producer must ask in a new row again to be notified
+        self.registrations = next(self._counted)  # in the new row, the producer must ask again to be notified

@@ -48,7 +48,7 @@ class Runtime:
         self.file_revision: int | None = None  # the revision with the text of that file, or None
         self.revision = 0  # the revision in force; 0 until the process has read it from the database
         self.loop = EventLoop()  # runs async handlers and services
-        self._services: dict[str, tuple[Any, Any, bool]] = {}  # its stanza, its object, and whether open() is async
+        self._services: dict[str, tuple[Any, Any, bool]] = {}  # by name: stanza, object, and whether open() is async
         self._opening: dict[str, threading.RLock] = {}
         self._opening_on_loop: dict[str, asyncio.Lock] = {}
         self._lock = threading.Lock()  # held only briefly, never while code of a service or a handler runs

@@ -143,7 +143,7 @@ BEGIN
           AND (q.run_at, q.seq) >= (v_first.run_at, v_first.seq) AND zeke_jobs.may_start(q.deaths, q.expires_on, q.attempt, v_now)
         ORDER BY q.run_at, q.seq LIMIT v_share FOR UPDATE SKIP LOCKED);
     END IF;
-    v_now := zeke_jobs.now(); -- this time is later than the ends of all jobs that no longer count in the limits, so recorded times never overlap
+    v_now := zeke_jobs.now(); -- every job that no longer counts in the limits ended before this time, so recorded times never overlap
     IF v_one.metered AND v_places <> '{}' THEN PERFORM zeke_jobs.take(v_one.id, v_one.limits, v_places, v_now); END IF;
     RETURN QUERY
       UPDATE zeke_jobs.queue AS q

@@ -25,11 +25,11 @@ class ServedQueue:
     name: str
     is_async: bool
     look_on: float = 0.0  # when the next claim is due; infinite during a claim
-    due_on: float = math.inf  # when the next delayed job that this process knows is due
+    due_on: float = math.inf  # when the next delayed job that this process knows of is due
     looks: int = 0  # claims in a row that found fewer jobs than they asked for, since the process asks to be notified
     busy_since: float = field(default_factory=time.monotonic)  # since when every claim has found as many jobs as asked
     idle: bool = False  # whether the process asks to be notified of new jobs
-    limited: dict[str, float] = field(default_factory=dict)  # limits that an end may open, and when each was last full
+    limited: dict[str, float] = field(default_factory=dict)  # limits that a job's end may open; when each was full
     full: set[str] = field(default_factory=set)  # the names in ``limited`` that held jobs back at the last claim
     took: float = 0.0  # seconds that the last claim took
     freed: bool = False  # whether a job of this process that counts in a limit of ``limited`` has ended

@@ -93,13 +93,13 @@ class Claim:
     stage: Stage = Stage.CLAIMED
     marked: bool = False  # the database knows that the job has started
     long: bool = True  # the job may run long, so it does not wait in this process for a thread
-    retry: Mapping[str, float] = field(default_factory=dict)  # policy values that the send set; lengths in seconds
+    retry: Mapping[str, float] = field(default_factory=dict)  # values of the retry policy that the send set
     timeout: float | None = None  # seconds that an attempt may take, as set by the send; None: the task's timeout
     batch: str | None = None
     is_async: bool = False  # the handler runs on the event loop, not in a thread
     fault: InvalidPayload | None = None  # the reason why the row cannot be read; the handler then never starts
     log: Captured | None = None  # the last lines that the handler has logged
-    chunk: Sequence[Self] = ()  # the claims of its chunk, which share a thread or place; empty without a chunk
+    chunk: Sequence[Self] = ()  # the claims of its chunk, which share one thread; empty without a chunk
     cancelled: bool = False
     running: Running | None = None  # the run of the handler, even after its end
 

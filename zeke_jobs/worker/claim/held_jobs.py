@@ -51,7 +51,7 @@ class HeldJobs:
     def _accept(self, claim: Claim, *, may_wait: bool) -> Claim:
         held = self._claims.get(claim.id)
         if held is not None and held.number == claim.number:
-            held.marked = False  # the server lost the claim in a crash, and has made it again; the run goes on
+            held.marked = False  # the server lost the claim in a crash, and the job was claimed again; its run goes on
             return held
         if held is not None and not held.ended:
             return held
@@ -70,7 +70,7 @@ class HeldJobs:
         return claim
 
     def join(self, chunks: Iterable[list[Claim]]) -> None:
-        """Make chunks of accepted claims. The claims of a chunk share one thread or place until the last of them ends."""
+        """Make chunks of accepted claims. The claims of a chunk share one thread (async: one place) until the last ends."""
         with self.changed:
             for claims in chunks:
                 chunk = [claim for claim in claims if not claim.ended]
@@ -148,7 +148,7 @@ class HeldJobs:
             return max(0, free) if not ahead else free + ahead if free + ahead > ahead // 4 else 0
 
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
-        """Return the number of free threads or places, and how many jobs with limits may wait ``took`` seconds for a thread."""
+        """Return the number of free threads (async: places), and how many jobs with limits may wait ``took`` seconds."""
         with self.changed:
             return self.free(is_async=is_async), 0 if is_async else self._ahead(took)
 

@@ -17,7 +17,7 @@ from zeke_jobs.worker.finish.outcome import RETURNED, Outcome
 from zeke_jobs.worker.finish.writer import UNFIT
 from zeke_jobs.worker.process import WorkerProcess
 
-_POLL = 2.0  # seconds; the mean time between claims of an idle process of one queue, which varies by a fifth
+_POLL = 2.0  # seconds; the mean time between claims of an idle process with one queue; it varies by a fifth
 _MOST_POLLS = 2  # with more queues, twice this time, which is still less than 5 s (zeke_jobs.is_soon)
 _POLL_ALONE = 1.0  # seconds between claims if no notifications arrive
 _SOON = (0.02, 0.2)  # seconds before the two extra claims of a process that has just become idle
@@ -44,7 +44,7 @@ class Producer:
         self._changed = process.held.changed
         self._queues: list[ServedQueue] = []
         self._apart: ServedQueue | None = None  # a job of this queue must run alone: claim no other jobs before it
-        self._reported, self._pause = _NOTHING, _PAUSE  # the wake-ups that were last asked for; the next pause
+        self._reported, self._pause = _NOTHING, _PAUSE  # the notifications that were last asked for; the next pause
         self._look_connection: Connection | None = None  # the connection of the current claim
         self.thread = threading.Thread(target=self._run, name="producer", daemon=True)
         self._log = get_logger("zeke_jobs.producer")

@@ -178,7 +178,7 @@ class Completer:
                 if batch:
                     with self._condition:
                         self._held_up += (left := _without(batch, written))
-                        if left or again:  # if one end was written, the next may have waited for the same lock
+                        if left or again:  # once one end is written, try the others now: they may need the same lock
                             self._try_held_up_on = time.monotonic() + _HELD_UP if left else 0.0
                     self.on_written({claim.task for claim, _ in batch})
             except psycopg2.Error as error:

@@ -21,7 +21,7 @@ from zeke_jobs.worker.run.interrupts import Cancelled, Interrupt, Lost, TimedOut
 
 _LONGEST_TRACEBACK = 16_000  # characters; the end is kept, because the innermost frames help most
 _LONGEST_MESSAGE = 4_000
-_REST = " " * 524_000  # longer than the rest of an error
+_REST = " " * 524_000  # longer than all other parts of an error: the details must fit beside it
 _OURS = (f"{Path(__file__).parents[2]}{os.sep}", contextlib.__file__)  # files whose frames do not come from the handler
 
 
