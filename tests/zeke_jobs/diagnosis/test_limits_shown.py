@@ -71,7 +71,7 @@ def shown(scene: Scene, cli: Cli) -> Shown:
     return Shown(scene, cli)
 
 
-def test_the_rate_of_a_key(shown: Shown) -> None:
+def test_the_rate_of_a_key_and_a_budget(shown: Shown) -> None:
     shown.scene.add("polite", options='{"key": "k"}')
     shown.scene.complete(shown.worker, shown.scene.claim(shown.worker, 9, ["polite"]))
     job = shown.waits("polite", key="k")
@@ -79,22 +79,6 @@ def test_the_rate_of_a_key(shown: Shown) -> None:
     assert shown.scene.reasons(job) == {"key-at-rate": words}
     (other,) = shown.scene.add("polite", options='{"key": "other"}')
     assert "key-at-rate" not in shown.scene.reasons(other)
-
-
-def test_units(shown: Shown) -> None:
-    (first,) = shown.claim("ask", 1)
-    job = shown.waits("ask")
-    words = "the shared limit ai has used up its tokens, 30,000 of 90,000 within 1m; the next may start 2026-03-10 12:00:20 UTC (in 20s)"
-    assert shown.scene.reasons(job) == {"units-used": words}
-    shown.scene.used(first, tokens=45000.5)
-    assert "45,000.5 of 90,000 tokens in 1m" in shown.printed()
-    assert "45,000.5/90,000 tokens" in shown.row("limit/ai")[2]
-    assert shown.samples("limit/ai")["unit_used", "tokens"] == 45000.5
-    shown.waits("ask")
-    assert "45,000.5 of 90,000 within 1m; the next may start 2026-03-10 12:00:30 UTC" in str(shown.scene.reasons(job))
-
-
-def test_a_budget(shown: Shown) -> None:
     shown.claim("dear", 3)
     job = shown.waits("dear")
     spent = "2.25 of 2"
@@ -117,7 +101,20 @@ def test_a_budget(shown: Shown) -> None:
     assert shown.scene.reasons(shown.waits("free"))["budget-spent"] == words
 
 
-def test_throttling(shown: Shown) -> None:
+def test_units(shown: Shown) -> None:
+    (first,) = shown.claim("ask", 1)
+    job = shown.waits("ask")
+    words = "the shared limit ai has used up its tokens, 30,000 of 90,000 within 1m; the next may start 2026-03-10 12:00:20 UTC (in 20s)"
+    assert shown.scene.reasons(job) == {"units-used": words}
+    shown.scene.used(first, tokens=45000.5)
+    assert "45,000.5 of 90,000 tokens in 1m" in shown.printed()
+    assert "45,000.5/90,000 tokens" in shown.row("limit/ai")[2]
+    assert shown.samples("limit/ai")["unit_used", "tokens"] == 45000.5
+    shown.waits("ask")
+    assert "45,000.5 of 90,000 within 1m; the next may start 2026-03-10 12:00:30 UTC" in str(shown.scene.reasons(job))
+
+
+def test_throttling_and_a_breaker(shown: Shown) -> None:
     (claim,) = shown.claim("ask", 1)
     shown.scene.rows("SELECT zeke_jobs.throttle('ai', 12, %s, '429')", claim["message_id"])
     job = shown.waits("ask")
@@ -128,9 +125,6 @@ def test_throttling(shown: Shown) -> None:
     assert shown.limits()["ai"]["closed"] == "throttled until 2026-03-10 12:00:12 UTC: 429"
     assert shown.row("limit/ai")[1::2] == ["1/4", "throttled until 12:00:12"]
     assert shown.samples("limit/ai")["closed", "throttled"] == 1.0
-
-
-def test_a_breaker(shown: Shown) -> None:
     (claim,) = shown.claim("frail", 1)
     shown.scene.finish(shown.worker, claim, "retry", breaks=True)
     job = shown.waits("frail")
@@ -141,7 +135,7 @@ def test_a_breaker(shown: Shown) -> None:
     assert shown.limits()["site"]["closed"] == closed
     assert closed in shown.printed()
     assert shown.samples("limit/site")["closed", "breaker"] == 1.0
-    shown.scene.later(11)
+    shown.scene.later(13)
     (probe,) = shown.scene.claim(shown.worker, 9, ["frail"])
     (other,) = {claim["message_id"], job} - {probe["message_id"]}
     assert shown.scene.reasons(other)["breaker-open"] == f"{words}; one job at a time probes"

@@ -204,10 +204,8 @@ class Jobs:
         return [row["id"] for row in self.rows("SELECT id FROM zeke_jobs.task")]
 
     def row(self, job: UUID) -> dict[str, Any]:
-        costs = "LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id"
-        (row,) = self.rows(
-            f"SELECT q.*, c.cost, c.currency FROM zeke_jobs.queue AS q {costs} WHERE q.message_id = %s", job
-        )
+        tables = "zeke_jobs.queue AS q LEFT JOIN zeke_jobs.cost AS c ON c.job = q.message_id"
+        (row,) = self.rows(f"SELECT q.*, c.cost, c.currency FROM {tables} WHERE q.message_id = %s", job)
         return {**dict.fromkeys(EXTRA), **row, **(row["extra"] or {})}
 
 

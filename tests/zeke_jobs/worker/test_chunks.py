@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 import zeke_jobs
 from tests.waiting import eventually
+from tests.zeke_jobs.sql import change
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, Patch, Running, ended
 from tests.zeke_jobs.worker.handlers import CALLS, GATE
 from zeke_jobs import ChunkContext, Payload
@@ -112,9 +113,7 @@ def test_each_job_has_its_own_outcome_attempts_and_cost(running: Running, handle
 def test_a_payload_or_an_output_that_does_not_fit_fails_its_own_job_only(running: Running, jobs: Jobs) -> None:
     jobs.use(task("each"))
     ids = sent([{"n": 1}, {"n": 2, "do": "unfit"}, {"n": 3, "do": "complete"}, {"n": 4}, {"n": 5}])
-    jobs.rows(
-        """UPDATE zeke_jobs.queue SET message = jsonb_set(message, '{kwargs,n}', '"x"') WHERE message_id = %s""", ids[3]
-    )
+    change(jobs.conn, ids[3], """message = jsonb_set(message, '{kwargs,n}', '"x"')""")
     with running(task("each")):
         found = all_ended(ids)
     assert [one.status for one in found] == ["completed", "failed", "completed", "failed", "completed"]

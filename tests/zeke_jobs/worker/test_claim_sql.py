@@ -14,16 +14,14 @@ from zeke_jobs.postgres.pool import transaction
 KEYED = "  a: {handler: 'H:echo', concurrency: {limit: 20, per_key: 20}}"
 
 
-def test_tasks_of_equal_priority_take_turns_and_a_lower_one_gets_what_is_left(jobs: Jobs) -> None:
+def test_a_claim_takes_jobs_of_its_queue_and_tasks_in_turns_with_and_without_a_key(jobs: Jobs) -> None:
     jobs.use("".join(f"  {task}: {{handler: 'H:echo', priority: {task != 'low':d}}}\n" for task in ("a", "b", "low")))
     for task in ("a", "b", "low"):
         jobs.add(task, 100)
     assert Counter(c["task"] for c in jobs.claim(jobs.me, 32)) == {"a": 16, "b": 16}
     assert Counter(c["task"] for c in jobs.claim(jobs.me, 180)) == {"a": 84, "b": 84, "low": 12}
-
-
-def test_a_claim_takes_jobs_of_its_queue_and_of_the_served_tasks_with_and_without_a_key(jobs: Jobs) -> None:
     tasks = "  b: {handler: 'H:echo'}\n  c: {handler: 'H:echo', queue: slow}\n  a: {handler: 'H:echo'}"
+    jobs.rows("DELETE FROM zeke_jobs.queue")
     jobs.use(tasks)
     for task in "abc":
         jobs.add(task, 2)

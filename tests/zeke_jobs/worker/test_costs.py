@@ -71,11 +71,9 @@ def test_amounts_add_up_and_stay_spent_when_a_transaction_is_taken_back(
 
 
 def test_a_cost_that_no_budget_counts_because_of_its_currency_is_warned_of(running: Running) -> None:
-    tasks = [
-        f"  {name}: {{handler: '{HERE}:spend', budget: 5 {unit}/d}}" for name, unit in (("a", "USD"), ("b", "EUR"))
-    ]
+    tasks = [f"  {unit.lower()}: {{handler: '{HERE}:spend', budget: 5 {unit}/d}}" for unit in ("USD", "EUR")]
     with capture_logs() as lines, running("\n".join(tasks)):
-        for task in ("a", "b"):
+        for task in ("usd", "eur"):
             assert ran(task, amounts=["0.2"]).status == "completed"
     said = [(line["budget"], line["cost"]) for line in lines if "another currency" in line["event"]]
     assert said == [("EUR", "0.2 USD")]
@@ -195,11 +193,8 @@ def test_a_rejection_with_details_at_the_bounds_keeps_its_reason(table: Jobs, ki
 
 def test_it_is_sent_whatever_waits_or_is_alike_and_tasks_that_name_each_other_come_to_an_end(jobs: Jobs) -> None:
     report = "  report: {handler: 'H:report', max_queued: 1, unique: [task], aliases: [old-report], on_failed: page}"
-    echo, page = (
-        "  echo: {handler: 'H:echo', on_failed: old-report}",
-        "  page: {handler: 'H:report', on_failed: report}",
-    )
-    jobs.use(f"{echo}\n{report}\n{page}")
+    others = "  echo: {handler: 'H:echo', on_failed: old-report}\n  page: {handler: 'H:report', on_failed: report}"
+    jobs.use(f"{others}\n{report}")
     jobs.add("echo", 3)
     jobs.end("failed", 3)
     assert len(reports(jobs)) == 3

@@ -70,17 +70,9 @@ def test_a_postponed_job_moves_with_each_send_and_not_beyond_its_bound(jobs: Job
     assert zeke_jobs.status(first.id).data["n"] == 1
 
 
-def test_a_replacement_that_is_rolled_back_has_not_happened(jobs: Jobs, other_conn: Connection) -> None:
-    first = send("replace", 1)
-    with pytest.raises(ValueError, match="no"), transaction(other_conn):
-        assert send("replace", 2, connection=other_conn).replaced
-        # Claims skip the job until the transaction with the new payload ends.
-        assert jobs.claim(jobs.worker(), 1) == []
-        raise ValueError("no")
-    assert zeke_jobs.status(first.id).data["n"] == 1
-
-
-def test_many_and_sql_replace_too_and_a_replaced_job_stays_in_its_batch(jobs: Jobs) -> None:
+def test_many_and_sql_replace_too_a_replaced_job_stays_in_its_batch_and_a_rollback_undoes_it(
+    jobs: Jobs, other_conn: Connection
+) -> None:
     first = send("replace", 1, "a")
     said = [{"n": n, "story_id": story} for n, story in ((2, "a"), (3, "b"), (4, "b"))]
     sent = zeke_jobs.send_many("replace", said)
@@ -92,6 +84,13 @@ def test_many_and_sql_replace_too_and_a_replaced_job_stays_in_its_batch(jobs: Jo
     zeke_jobs.send("replace", {"n": 2})
     row = jobs.row(batched.id)
     assert (row["batch"], row["message"]["options"]) == ("b", {"batch": "b"})
+    first = send("replace", 1, "c")
+    with pytest.raises(ValueError, match="no"), transaction(other_conn):
+        assert send("replace", 2, "c", connection=other_conn).replaced
+        # Claims skip the job until the transaction with the new payload ends.
+        assert first.id not in [claim["message_id"] for claim in jobs.claim(jobs.worker(), 9)]
+        raise ValueError("no")
+    assert zeke_jobs.status(first.id).data["n"] == 1
 
 
 def test_of_many_senders_and_claims_at_once_no_edit_is_lost(jobs: Jobs, database: str) -> None:

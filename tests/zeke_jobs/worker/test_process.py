@@ -211,15 +211,12 @@ def test_a_thread_that_stands_still_is_stuck_unless_it_waits_for_the_database(co
     assert said(asking, 1000)[0] == "its thread producer has ended"
 
 
-def test_a_query_that_the_server_began_a_moment_after_its_cancel_is_cancelled_again() -> None:
+def test_a_query_is_cancelled_until_it_ends_and_no_interrupt_reaches_the_code_behind_it() -> None:
     running, cancels = interrupts.Running(60, is_async=True), list[bool]()
     running.stoppers.append(lambda: cancels.append(True))
     running.stop(Cancelled("by a person"))
     assert not running.tick()
     assert len(cancels) == 2
-
-
-def test_interrupts_that_race_with_the_end_never_reach_the_code_behind_it() -> None:
     for _ in range(300):
         running, ready = interrupts.Running(60), threading.Event()
 
@@ -259,7 +256,7 @@ def runtime(**names: str) -> Runtime:
     return Runtime(load("  echo: {handler: 'H:echo'}", f"services:\n{lines}"))
 
 
-def test_a_service_opens_beside_another_each_of_them_once_and_anew_when_its_settings_changed() -> None:
+def test_a_service_opens_beside_another_and_anew_when_its_settings_changed_and_its_close_may_fail() -> None:
     here = runtime(slow="slow", quick="quick")
     with ThreadPoolExecutor(3) as threads:
         slow = threads.submit(here.service, "slow")
@@ -273,9 +270,6 @@ def test_a_service_opens_beside_another_each_of_them_once_and_anew_when_its_sett
     assert here.service("slow") is slow.result()
     here.use(runtime(slow="new").config, 3)
     assert here.service("slow").name == "new"
-
-
-def test_a_service_that_cannot_be_closed_keeps_no_other_open() -> None:
     here = runtime(breaks="breaks", one="one")
     here.service("breaks"), here.service("one")
     handlers.CALLS.clear()

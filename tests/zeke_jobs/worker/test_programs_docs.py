@@ -27,9 +27,8 @@ from zeke_jobs.core.context import Context
 from zeke_jobs.errors import JobFailed
 
 ROOT = Path(__file__).parents[3]
-HANDLERS, RECIPES, ASYNC, TRACKERS = (
-    ROOT / "docs" / f"{page}.md" for page in ("handlers", "recipes", "async", "error-trackers")
-)
+PAGES = ("handlers", "recipes", "async", "error-trackers")
+HANDLERS, RECIPES, ASYNC, TRACKERS = (ROOT / "docs" / f"{page}.md" for page in PAGES)
 
 
 class Site(Loopback):
@@ -152,9 +151,8 @@ def test_the_page_has_one_client_and_pool(conn: Connection, database: str, tmp_p
         with program(ASYNC, tmp_path, "ask.py", "jobs.yaml") as config, working(config, database):
             zeke_jobs.wait(zeke_jobs.send("answer", {"id": 1, "url": url}).id, timeout=20)
             sent = zeke_jobs.send_many("answer", [{"id": n, "url": url} for n in range(2, 31)])
-            assert [zeke_jobs.wait(one.id, timeout=20) for one in sent] == [
-                {"characters": len(f'{{"question": "why {n}"}}') - 1} for n in range(2, 31)
-            ]
+            answers = [zeke_jobs.wait(one.id, timeout=20) for one in sent]
+            assert answers == [{"characters": len(f'{{"question": "why {n}"}}') - 1} for n in range(2, 31)]
             (told,) = reading.jobs(parent=sent[0].id)
             zeke_jobs.wait(told.id, timeout=20)
             texts = zeke_jobs.send_many("embed", [{"text": "one"}, {"text": "two"}])

@@ -111,11 +111,9 @@ def test_an_end_that_could_not_be_stored_as_it_is_still_ends_the_job_and_no_othe
 def test_another_programs_payload_that_does_not_fit_fails(
     worker: JobBroker, table: Jobs, payload: str, outcomes: list[str], words: str
 ) -> None:
-    (job,) = table.rows(
-        """INSERT INTO zeke_jobs.queue (message_id, queue_name, message)
-        VALUES (gen_random_uuid(), 'default', jsonb_build_object('actor_name', 'fail', 'kwargs', %s::jsonb)) RETURNING message_id""",
-        payload,
-    )
+    row = "gen_random_uuid(), 'default', jsonb_build_object('actor_name', 'fail', 'kwargs', %s::jsonb)"
+    insert = f"INSERT INTO zeke_jobs.queue (message_id, queue_name, message) VALUES ({row}) RETURNING message_id"
+    (job,) = table.rows(insert, payload)
     attempts = ended(job["message_id"]).attempts
     assert [one["outcome"] for one in attempts] == outcomes
     assert words in str(attempts[-1]["error"])

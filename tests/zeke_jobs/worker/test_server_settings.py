@@ -148,23 +148,18 @@ def test_twenty_connections_are_enough(usual: dict[str, Any], monkeypatch: Patch
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_a_database_with_another_encoding_than_utf8_is_refused(make: Callable[[str], str], encoding: str) -> None:
-    url = make(f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'")
-    refused = pytest.raises(ConfigurationError, match=f"expected a database with the encoding UTF8, got {encoding}")
-    with closing(connect(url)) as conn, refused:
-        migrate.migrate(conn)
-
-
-@pytest.mark.parametrize(
-    ("version", "standby", "words"),
-    [(140021, "off", "PostgreSQL 15 or later .* got PostgreSQL 14"), (150004, "on", "takes writes, got a hot standby")],
-)
-def test_an_old_server_and_a_standby_are_refused_by_name(version: int, standby: str, words: str) -> None:
-    said = {"server_encoding": "UTF8", "in_hot_standby": standby}
-    conn: Any = SimpleNamespace(info=SimpleNamespace(server_version=version, parameter_status=said.get))
-    with pytest.raises(ConfigurationError, match=words):
-        installation.verify_server(conn)
+def test_another_encoding_than_utf8_an_old_server_and_a_standby_are_refused_by_name(make: Callable[[str], str]) -> None:
+    for encoding in ("LATIN1", "SQL_ASCII"):
+        url = make(f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'")
+        refused = pytest.raises(ConfigurationError, match=f"expected a database with the encoding UTF8, got {encoding}")
+        with closing(connect(url)) as conn, refused:
+            migrate.migrate(conn)
+    old, standby = "PostgreSQL 15 or later .* got PostgreSQL 14", "takes writes, got a hot standby"
+    for version, is_standby, words in ((140021, "off", old), (150004, "on", standby)):
+        said = {"server_encoding": "UTF8", "in_hot_standby": is_standby}
+        server: Any = SimpleNamespace(info=SimpleNamespace(server_version=version, parameter_status=said.get))
+        with pytest.raises(ConfigurationError, match=words):
+            installation.verify_server(server)
 
 
 def test_a_role_uses_schemas_made_for_it(make: Callable[[str], str], usual: dict[str, Any], monkeypatch: Patch) -> None:

@@ -358,11 +358,8 @@ class World(RuleBasedStateMachine):
         if worker in self.alone:
             return True
         busy = {held for held, id_, _ in self.held() if self.jobs[id_].deaths < 2}
-        others = {
-            other
-            for other in self.alone
-            if self.beats[other] >= self.now - LOST_AFTER and not (is_empty and other in busy)
-        }
+        others = {other for other in self.alone if self.beats[other] >= self.now - LOST_AFTER}
+        others -= busy if is_empty else set()
         if not others:
             self.alone = {worker}
         return not others
@@ -447,7 +444,7 @@ class World(RuleBasedStateMachine):
         ways: dict[str, Callable[[], bool]] = {
             "complete": lambda: sql.complete(worker, [row]) == [],
             "finish": lambda: not sql.finish(worker, row, "failed"),
-            "mark": lambda: sql.start(worker, [row]) == [],
+            "mark": lambda: len(sql.start(worker, [row])) == 1,
             "fence": lambda: not sql.fence(worker, id_, claim, result="null"),
             "progress": lambda: SQL.run(conn, "job/progress", **held, progress="{}") == 0,
             "cost": lambda: SQL.one(conn, "job/add_cost", **many, amounts=[1], currency="USD") is None,
