@@ -93,7 +93,7 @@ class WaitTimeout(ZekeJobsError, TimeoutError):
 
 
 class ClaimLost(ZekeJobsError):
-    """This process no longer holds the job, because it was rescued, cancelled or finished elsewhere. Nothing was committed."""
+    """This process no longer holds the job: the job was rescued, cancelled or finished elsewhere. Nothing was committed."""
 
 
 class Retry(ZekeJobsError):

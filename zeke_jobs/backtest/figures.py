@@ -8,7 +8,7 @@ from statistics import quantiles
 
 @dataclass
 class TaskFigures:
-    """Holds a task's figures, for jobs sent within the period. A wait is the seconds from a job's due time to its start."""
+    """Holds a task's figures, for jobs sent within the period. Waits, in seconds, last from a job's due time to its start."""
 
     max_wait: float | None = None  # the max_wait of jobs.yaml in seconds, or None
     jobs: int = 0

@@ -48,7 +48,7 @@ def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Wo
 
 
 class _Recorder:
-    """Builds a workload from the jobs of a period, which are added in the order of their sends. Times are Unix times."""
+    """Builds a workload from the jobs of a period. Jobs are added in the order of their sends. Times are Unix times."""
 
     def __init__(self, config: Config, begin: float, end: float) -> None:
         self._config, self._begin = config, begin

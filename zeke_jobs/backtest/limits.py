@@ -37,7 +37,7 @@ class Rate:
 
 
 class Bucket:
-    """Simulates a limit of jobs.yaml, which bounds active jobs and starts, the use of a unit, or the money spent in a day.
+    """Simulates a limit of jobs.yaml: a bound on active jobs and starts, on the use of a unit, or on the money spent in a day.
 
     For a unit or money, a job's start uses up the estimate, and the job's end corrects it. A bucket of a unit or money lets one
     job start at a time. If the bucket ``learns``, the average cost of a task's recent jobs replaces the estimate.

@@ -21,7 +21,7 @@ from zeke_jobs.backtest.workload import Attempt, Job, Workload
 from zeke_jobs.config import catalogue
 from zeke_jobs.config.models import Config, Task
 
-#: These causes hold due jobs back, in addition to limits, which have names.
+#: These causes hold due jobs back, in addition to limits, whose causes have the limits' names.
 THREADS, PAUSED, KEY = "threads", "paused", "key"
 
 

@@ -1,4 +1,4 @@
-"""Describes the jobs that a simulation runs, which were recorded or come from a load file, and varies them."""
+"""Describes the jobs of a simulation, which were recorded or come from a load file, and makes variations of the jobs."""
 
 from __future__ import annotations
 

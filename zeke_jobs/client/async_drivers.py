@@ -137,7 +137,7 @@ class AsyncPool:
             try:
                 yield connection
             finally:
-                # Close the connection if its caller was cancelled during a statement, because it cannot be used again.
+                # Close the connection if its caller was cancelled during a statement: the connection cannot be used again.
                 idle = self._psycopg.pq.TransactionStatus.IDLE
                 if not self._is_closed and not connection.closed and connection.info.transaction_status == idle:
                     self._idle.append(connection)

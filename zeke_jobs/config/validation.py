@@ -1,4 +1,4 @@
-"""Turns pydantic's errors into faults with a place in jobs.yaml, a message "expected X, got Y", and help."""
+"""Turns pydantic's errors into faults, each with its place in jobs.yaml, a message "expected X, got Y", and help."""
 
 import re
 import types
@@ -105,7 +105,7 @@ class Subject:
     name: str
     secrets: Sequence[Secret] = ()  # values in the mapping that must not be shown; their paths start at the mapping
     missing: str = ""  # the help for a missing key
-    spread: str = ""  # a field of inner mappings whose keys may be in the mapping around it
+    spread: str = ""  # a field whose inner keys may also be in the mapping around the field
 
 
 def note(error: ValidationError, value: Any, subject: Subject, document: Document) -> None:

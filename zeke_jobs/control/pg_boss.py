@@ -35,7 +35,7 @@ class Left:
 
 @dataclass
 class Report:
-    """Reports which jobs and schedules an import took over, or after a dry run, which an import would take over."""
+    """Reports the jobs and schedules that an import took over or, after a dry run, would take over."""
 
     version: int
     queues: list[Row]  # rows of ``import/counts``; ``task_id`` is None for a queue without a task

@@ -27,7 +27,7 @@ _OF_A_LOOP = 12  # connections of an event loop, for single statements and for t
 _LEAST_BUFFERS = 8_192  # pages of 8 KiB: half of PostgreSQL's default
 _LEAST_JIT_COST = 10_000.0
 _KEPT = timedelta(minutes=1)  # if one job keeps all processes of a queue longer than this, the notice becomes a warning
-#: Connections of these programs are counted by their maximum instead of their current number.
+#: For these programs, the maximum number of connections counts instead of the current number.
 _OURS = "^zeke-jobs (worker|handler|heartbeat|notifier|retention|boot|scheduler)$"
 _here = partial(datetime.now, UTC)  # this machine's clock
 

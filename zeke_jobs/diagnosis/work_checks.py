@@ -58,7 +58,7 @@ def _keeping_up(conn: Connection) -> Iterator[Finding]:
 
 
 def _short(bound: Row, under: list[tuple[Row, float]]) -> Iterator[tuple[str, str]]:
-    """Yield which bounds of a limit (concurrency, rate, units) are too small for the jobs that arrive, each with a remedy."""
+    """Yield the bounds of a limit (concurrency, rate, units) that are too small for the arriving jobs, each with a remedy."""
     name, slots = bound.name, bound.concurrency
     # The need is the average number of jobs that must run at once.
     need = sum(rate * row.mean for row, rate in under if row.sample >= _LEAST)

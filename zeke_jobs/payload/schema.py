@@ -98,7 +98,7 @@ class PayloadSchema:
 
     @cached_property
     def _camel(self) -> re.Pattern[str]:
-        """Return a pattern that finds camelCase keys in compact JSON text, which must be renamed."""
+        """Return a pattern that finds the camelCase keys, which must be renamed, in compact JSON text."""
         names = re.findall(r'"([^"]+_[^"]*)":', json.dumps(self.schema, ensure_ascii=False))
         fields = {camel_case(name) for name in names}
         return re.compile("|".join(re.escape(f'"{name}":') for name in fields) or "(?!)")

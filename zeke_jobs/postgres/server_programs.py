@@ -130,7 +130,7 @@ def run(
             **user,
         )
     except PermissionError as error:
-        if user and error.errno == errno.EPERM:  # the error is not the program's: this process may not become its user
+        if user and error.errno == errno.EPERM:  # not the program's fault: this process may not become the user
             raise powerless(error) from error
         raise
 

@@ -148,7 +148,7 @@ class Session(connection):
             shared.shutdown(socket.SHUT_RDWR)
 
     def face(self) -> tuple[object, ...]:
-        """Return the connection's settings in psycopg2, which no SQL statement can restore."""
+        """Return the connection's settings in psycopg2. No SQL statement can restore these settings."""
         return self.autocommit, self.cursor_factory, self.encoding, dict(self.string_types), dict(self.binary_types)
 
 

@@ -166,7 +166,7 @@ class InForce:
 
     @property
     def is_file(self) -> bool:
-        """Return whether the caller's jobs.yaml has the text in force. Another jobs.yaml is ignored."""
+        """Return whether the caller's jobs.yaml has the text in force. If not, the caller's jobs.yaml is ignored."""
         return self.revision == self.file_revision
 
 

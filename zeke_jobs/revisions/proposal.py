@@ -31,7 +31,7 @@ class Orders:
 
 
 def touched(conn: Connection, before: Config | None, after: Config, orders: Orders) -> Iterator[Touched]:
-    """Yield how unfinished jobs would be affected by the configuration ``after``, which is checked against this code."""
+    """Yield the effects of the configuration ``after`` on unfinished jobs. ``after`` is already checked against this code."""
     before = before or Config()
     schemas = {row["id"]: row["payload_schema"] for row in SQL.all(conn, "plan/schemas")}
     names = {*schemas, *before.tasks, *after.tasks, *orders.cancel}

@@ -33,7 +33,7 @@ def zeke_config() -> config.Config:
 
 @pytest.fixture
 def sent_jobs(zeke_config: config.Config) -> Iterator[SentJobs]:
-    """Yield the list of jobs that the program sends, which are checked as in production, without a database."""
+    """Yield the list of jobs that the program sends. The jobs are checked as in production, but without a database."""
     with SentJobs(zeke_config).standing_in() as sent:
         yield sent
 

@@ -1,4 +1,4 @@
-"""Defines the Dramatiq broker, which uses the table and messages of dramatiq-pg, and claims jobs as zeke_jobs does."""
+"""Defines the Dramatiq broker, which uses the table and messages of dramatiq-pg, and claims jobs by the rules of zeke_jobs."""
 
 import sys
 from collections.abc import Iterable
@@ -77,7 +77,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         for one in middleware:
             try:
                 getattr(one, hook)(self, *args, **kwargs)
-            except BaseException:  # go on: the next middleware and the acknowledgement follow
+            except BaseException:  # go on, so that the next middleware and the acknowledgement follow
                 self.logger.critical("Unexpected failure in %s of %r.", hook, one, exc_info=True)
 
     def declare_queue(self, queue_name: str) -> None:

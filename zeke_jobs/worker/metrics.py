@@ -21,7 +21,7 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
 
     @property
     def forks(self) -> list[Any]:
-        """Return the function that dramatiq runs in an extra process, which serves the metrics of all worker processes."""
+        """Return the function that serves the metrics of all worker processes. Dramatiq runs it in an extra process."""
         return [exposition.run]
 
     def after_process_boot(self, broker: Any) -> None:

@@ -100,7 +100,7 @@ def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Workload, C
 def recorded(command: str, given: dict[str, Any]) -> tuple[Workload, Config, Config]:
     """Return the recorded jobs of a period, the configuration in force, and the configuration to try.
 
-    The configuration to try is a file, or has changed values. Raises an error without a revision in force or a job.
+    The configuration to try is a file, or has changed values. Raises if no revision is in force or no job was recorded.
     """
     file = given.get("file")
     with database.connection(command) as conn:

@@ -40,7 +40,7 @@ class Answer(NamedTuple):
 
     jobs: list[Row]
     lost: set[UUID]  # ids of completed jobs that this worker no longer held
-    is_full: bool  # whether more jobs may be due, which can start when a thread is free or a job that runs alone ends
+    is_full: bool  # whether more jobs may be due, and wait for a free thread or the end of a job that runs alone
     lacks_threads: bool  # whether jobs were left for processes with free threads
     runs_alone: bool  # whether one of the claimed jobs runs alone in the process
     must_empty: bool  # whether the process must first end all its jobs, because a job must run alone

@@ -1,4 +1,4 @@
-"""Lets dramatiq's threads acknowledge claimed jobs, and dramatiq read the results of jobs."""
+"""Lets dramatiq's threads acknowledge claimed jobs, and lets dramatiq read the results of jobs."""
 
 import time
 from collections.abc import Iterable

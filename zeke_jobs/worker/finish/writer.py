@@ -18,8 +18,8 @@ from zeke_jobs.worker.finish.outcome import Outcome, describe, text_of
 Ending = tuple[Claim, Outcome]
 Written = tuple[list[Ending], set[UUID]]
 
-# These errors mean that a value cannot be stored: psycopg2 refuses NUL; Postgres refuses times beyond its calendar and
-# too large values.
+# These errors mean that a value cannot be stored: psycopg2 refuses NUL; Postgres refuses times beyond its calendar, and values
+# that are too large.
 UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
 
 

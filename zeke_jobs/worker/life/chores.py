@@ -27,7 +27,7 @@ def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> 
 
 
 def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: int = _BATCH) -> int:
-    """Remove jobs that ended longer ago than their task's ``keep``, and their rows in the history after ninety days more.
+    """Remove jobs that ended longer ago than their task's ``keep`` and, ninety days later, their rows in the history.
 
     Each transaction removes at most ``batch`` jobs; then ``stop`` may end the purge. Locked jobs stay for a later
     purge. Returns the number of removed jobs.

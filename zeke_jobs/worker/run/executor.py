@@ -29,7 +29,7 @@ from zeke_jobs.worker.run.payload import validated
 from zeke_jobs.worker.run.reports import Shared
 from zeke_jobs.worker.runtime import RunnableTask
 
-_DECISIONS = (Reject, Retry, InvalidPayload)  # decisions of a handler about its job, whose tracebacks explain nothing
+_DECISIONS = (Reject, Retry, InvalidPayload)  # a handler's decisions about its job; their tracebacks explain nothing
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types

@@ -111,8 +111,8 @@ class Running:
             try:
                 with self._lock:
                     self._active, self._cancel = False, None
-                # Run some bytecode, so that a pending interrupt is raised here. Do not withdraw it: up to Python 3.12,
-                # this would stop traced threads (under a debugger) for ever.
+                # Run some bytecode, so that a pending interrupt is raised here. Do not withdraw it: up to Python 3.12, a
+                # withdrawal would stop traced threads (under a debugger) for ever.
                 for _ in range(2 if self.interrupt is not None else 0):
                     pass
             except Interrupt:

@@ -1,4 +1,4 @@
-"""Gives an async handler the context of its job, whose awaitable methods run in a helper thread or on the event loop."""
+"""Gives an async handler its job's context. The context's awaitable methods run in a helper thread or on the event loop."""
 
 import asyncio
 import threading
