@@ -1,6 +1,6 @@
 -- These functions mask secrets in views. A function that views call has a fixed search path, because a reader could set another search path.
 
--- Return all texts and numbers at or below a path of a JSON value. If the path meets a list, it continues in each item of the list.
+-- Return all texts and numbers at or below a path of a JSON value. If the path meets a list, the path continues in each item.
 CREATE OR REPLACE FUNCTION zeke_jobs.leaves(p_value jsonb, p_path text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN

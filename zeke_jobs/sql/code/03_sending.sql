@@ -119,7 +119,7 @@ BEGIN
     WHERE c.accepted IS NOT NULL LIMIT 1);
 END $$;
 
--- Return the error in the options of a send to p_task (an id or alias) as JSON, or NULL. Clients that run the statement of a send call this, too.
+-- Return the error in the options of a send to p_task (an id or alias) as JSON, or NULL. Python's zeke_jobs.statement calls this, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -363,7 +363,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the answer to a send that has found an existing job. outcome is duplicate, or taken if the job belongs to another task.
+-- Return the result of a send that has found an existing job. outcome is duplicate, or taken if the job belongs to another task.
 CREATE OR REPLACE FUNCTION zeke_jobs.found(p_job uuid, p_task text, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN q.task = p_task THEN 'duplicate' ELSE 'taken' END, q.message_id, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)
@@ -419,7 +419,7 @@ BEGIN
   ELSIF v_unfit IS NOT NULL THEN
     PERFORM zeke_jobs.refuse('payload of ' || v_task.id || ': ' || v_unfit);
   END IF;
-  -- If the answer to a send was lost and the sender repeats the send, the job of the first try is found here, before a key is taken.
+  -- If the result of a send was lost and the sender repeats the send, the job of the first try is found here, before a key is taken.
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_id, v_task.id) AS f;
   IF job_id IS NOT NULL THEN RETURN; END IF;
   -- Each concurrent sender may exceed max_queued by one job, because this count takes no lock.
@@ -458,8 +458,8 @@ BEGIN
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
 END $$;
 
--- Send a job. Return NULL if the job was created, else the answer of zeke_jobs.put, or an error. p_revision is the task's revision against which
--- Python checked the payload, or NULL. All arguments are texts, because each cast in a statement costs some microseconds.
+-- Send a job. Return NULL if the job was created, else the result of zeke_jobs.put, or an error. p_revision is the task's revision against which Python
+-- checked the payload, or NULL. All arguments are texts, because each cast in a statement costs some microseconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(p_task text, p_revision text, p_payload text, p_options text, p_id text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -507,7 +507,7 @@ BEGIN
     FROM zeke_jobs.put(p_task, p_revision::integer, p_payload::jsonb, coalesce(v_options, '{}') || jsonb_build_object('id', p_id)) AS p));
 END $$;
 
--- Send many jobs of one task, or none if one is refused. Return NULL if all were created, else one error, or the other jobs' answers with their indexes n.
+-- Send many jobs of one task, or none if one is refused. Return NULL if all were created, else one error, or the other jobs' results with their indexes n.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
@@ -568,7 +568,7 @@ BEGIN
       (p_options - 'then') || jsonb_strip_nulls(jsonb_build_object('id', j.id, 'key', coalesce(j.key, p_options ->> 'key')))) AS e);
 END $$;
 
--- Return the payload with its keys in snake_case. An unknown or missing field is an error. Python's send and the worker check types of fields.
+-- Return the payload with its keys in snake_case. An unknown or missing field is an error. Only Python's send and the worker check the fields' types.
 CREATE OR REPLACE FUNCTION zeke_jobs.accepted(p_task zeke_jobs.task, p_payload jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE

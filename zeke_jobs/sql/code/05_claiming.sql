@@ -60,9 +60,9 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
   v_due zeke_jobs.first_job[]; -- the first due job of each task and priority
   v_ranks bigint[]; -- the ranks of the jobs in v_due
-  v_first zeke_jobs.first_job; -- the job in v_due whose task and priority come next
+  v_first zeke_jobs.first_job; -- the job in v_due whose task and priority are served next
   v_limits text[];
-  v_held zeke_jobs.claimed[]; -- the rows for tasks whose concurrency is used up
+  v_held zeke_jobs.claimed[]; -- the rows to return for tasks whose concurrency is used up
   v_metered boolean;
   v_rooms zeke_jobs.limit_room[]; -- how many jobs each limit lets start; NULL if a claimed job has changed this
   v_apart record;
@@ -167,8 +167,8 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the first due job of each task and priority, the highest rank first, and the limits of these tasks. Leave out paused tasks. Return tasks whose
--- concurrency is used up in held: a claim need not lock their limits, because the end of a job wakes this process.
+-- Return the first due job of each task and priority, the highest rank first, and the limits of these tasks. Leave out paused tasks. Return in held the
+-- tasks whose concurrency is used up: a claim need not lock their limits, because the end of a job wakes this process.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(p_queue text, p_tasks text[], p_first zeke_jobs.first_job,
   p_now timestamptz, OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean,
   OUT held zeke_jobs.claimed[]) LANGUAGE plpgsql STABLE AS $$
@@ -419,8 +419,8 @@ BEGIN
   UPDATE zeke_jobs.bucket AS b SET key_cursor = v_last WHERE b.name = 'task/' || p_task AND b.unit = 'jobs' AND b.key_cursor <> v_last;
 END $$;
 
--- Lock the jobs of the next chunk: a full chunk, or all due jobs if the oldest job has waited long enough. With `by: key` all jobs of a chunk have
--- one key, and keys take turns. reason says what holds back the chunk. A process with an older revision than the task gets one job at a time.
+-- Lock the jobs of the next chunk: a full chunk, or all due jobs if the oldest job has waited long enough. With `by: key` all jobs of a chunk have one
+-- key, and keys take turns. reason says what holds the chunk back. A process that uses an older revision than the task's gets one job at a time.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_chunk(p_queue text, p_task text, p_priority integer, p_from timestamptz,
   p_from_seq bigint, p_revision integer, p_now timestamptz, OUT places tid[], OUT reason text, OUT opens_on timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$

@@ -124,7 +124,7 @@ BEGIN
     FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)
     WHERE q.message_id = ANY (p_ids) AND b.breaker_pause IS NOT NULL AND (p_breaks OR b.breaker_share IS NOT NULL OR b.probe = q.message_id);
   END IF;
-  -- The conditions use completed_on in place of state, because an old plan for conditions on state would read all ended jobs.
+  -- The conditions use completed_on in place of state, because a plan cached earlier for conditions on state would read all ended jobs.
   IF p_has_extra THEN
     PERFORM zeke_jobs.count_in_batches(p_ids, CASE WHEN p_worker IS NULL THEN 1 ELSE 0 END);
     INSERT INTO zeke_jobs.purge_due AS p (job, purge_on)

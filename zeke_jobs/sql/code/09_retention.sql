@@ -32,8 +32,8 @@ BEGIN
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_job.extra ->> 'batch' AND b.after_failure = 'hold' AND b.ended_on IS NULL);
 END $$;
 
--- Move to the history up to p_limit jobs of a task and status that ended between p_after and p_before. If p_task is NULL, move jobs whose time in the
--- option keep is over. A failed job stays while it blocks other jobs. The caller passes reached as p_after to the next call.
+-- Move to the history up to p_limit jobs of a task and status that ended between p_after and p_before. If p_task is NULL, move jobs whose own keep time
+-- (an option of the send) is over. A failed job stays while it blocks other jobs. The caller passes reached as p_after to the next call.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(p_task text, p_status zeke_jobs.job_status, p_after timestamptz,
   p_before timestamptz, p_limit integer, OUT purged integer, OUT reached timestamptz)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET random_page_cost = 4 SET plan_cache_mode = force_custom_plan AS $$

@@ -1,5 +1,5 @@
 -- A job that waits for an event is queued until the event comes or the wait is over. The transaction that queues the job looks for the event, and the
--- transaction that emits the event looks for waiting jobs. Both take the same lock, so no event is missed.
+-- transaction that emits the event looks for waiting jobs. Both transactions take the same lock, so no event is missed.
 
 -- Emit an event in the caller's transaction. Jobs that wait for the event now, or begin to wait within thirty days, become due at once and get its newest data.
 --   SELECT zeke_jobs.emit('callback/42', '{"status": "paid"}');

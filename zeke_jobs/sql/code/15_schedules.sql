@@ -1,4 +1,4 @@
--- These functions store the schedules that programs make, such as a digest for each tenant, and record which ticks of a schedule are decided.
+-- These functions store the schedules that programs make, such as a digest for each tenant, and record the outcomes of ticks (due times).
 
 -- Store or change a schedule. Storing an unchanged schedule has no effect. The name has at least two parts, such as digest/team-7.
 --   SELECT zeke_jobs.put_schedule('digest/team-7', 'generate-brief', '0 8 * * mon-fri', 'Europe/Paris', '{"period": "day", "teamId": "…"}');
