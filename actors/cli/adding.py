@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from actors.cli.engine import CannotRead, in_force, service, task_settings
 from actors.cli.managing import NO_WORKER, send_reads
-from actors.cli.output import Json, ago, answer, console, database, escape, in_json, say, short, tell
+from actors.cli.output import Json, ago, answer, console, database, end_in_json, escape, say, short, tell
 from actors.engine.contract import ContentSource, EngineError
 from actors.engine.discovery.addresses import is_mailbox, typed
 from actors.engine.discovery.links import selector_of, with_selector
@@ -83,8 +83,7 @@ def add(
     said: dict[str, Any] = {"id": source_id, **_facts(feed), "type": kind, "new": is_new}
     if twin is not None:
         said["same_items_as"] = twin["id"]
-    if in_json(said, is_json=is_json):
-        return
+    end_in_json(said, is_json=is_json)
     _print(feed, f"{'added' if is_new else 'already there:'} {said['type']}  {name or feed.name}  {short(source_id)}")
     left = len(feed.items or []) - first.items
     if is_new and left > 0:
@@ -102,8 +101,7 @@ def try_out(url: Url, select: Select = "", is_json: Json = False) -> None:
     url = _checked(url, select)[1]
     with database() as conn:
         found = _discover(conn, url)
-    if in_json([_facts(feed) for feed in found], is_json=is_json):
-        return
+    end_in_json([_facts(feed) for feed in found], is_json=is_json)
     for feed in found:
         _print(feed, f"can be read: {_type_of(feed)}  {feed.name}")
 
@@ -204,8 +202,7 @@ def _choose(found: list[ContentSource], pick: int | None, *, is_json: bool) -> C
     if len(found) == 1:
         return found[0]
     if pick is None:
-        if in_json({"choices": [_facts(feed) for feed in found]}, is_json=is_json):
-            raise typer.Exit(1)
+        end_in_json({"choices": [_facts(feed) for feed in found]}, is_json=is_json, status=1)
         console().print(f"{len(found)} feeds are there:")
         for number, feed in enumerate(found, 1):
             _print(feed, f"{number}  {_type_of(feed)}  {feed.name}")

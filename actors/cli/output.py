@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
+import typer
 from psycopg2.extensions import DECIMAL, connection as Connection, new_type, register_type
 
 from zeke_jobs.cli.database import choose
@@ -43,18 +44,19 @@ def tell(text: str) -> None:
     console().print(visible(text), soft_wrap=True, markup=False)
 
 
-def in_json(value: Any, *, is_json: bool) -> bool:
-    """If ``is_json``, print ``value`` as JSON. Returns ``is_json``."""
+def end_in_json(value: Any, *, is_json: bool, status: int = 0) -> None:
+    """If ``is_json``, print ``value`` as JSON, and end the command with this exit status."""
     if is_json:
         print_json(value)
-    return is_json
+        raise typer.Exit(status)
 
 
 def answer(value: Any, *said: str, is_json: bool) -> None:
     """Print ``value`` as JSON if ``is_json``, and otherwise print each text on a line."""
-    if not in_json(value, is_json=is_json):
-        for text in said:
-            tell(text)
+    if is_json:
+        print_json(value)
+    for text in () if is_json else said:
+        tell(text)
 
 
 def ago(moment: datetime | None) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from actors.briefs import rendering
-from actors.cli.output import Json, database, in_json, named, say, table
+from actors.cli.output import Json, database, end_in_json, named, say, table
 from actors.store import SQL, news
 from actors.store.news import NotFound
 from zeke_jobs.cli.options import option
@@ -32,8 +32,7 @@ def digest(
             f"expected a digest, got none {f'that ends on {ends_on}' if ends_on else 'yet'}; deliver-digest writes one each day\n"
             f"  help: make the digest {'of that day' if ends_on else 'of today so far'}: zeke-jobs send deliver-digest {day}"
         )
-    if in_json(found, is_json=is_json or form == "json"):
-        return
+    end_in_json(found, is_json=is_json or form == "json")
     render = {"text": rendering.text, "markdown": rendering.markdown, "html": rendering.html}
     say(render[form](found), end="")
 

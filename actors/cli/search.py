@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 
 from actors.ai.protocol import Story
 from actors.cli.engine import CannotRead, in_force, service
-from actors.cli.output import Json, console, database, in_json, tell
+from actors.cli.output import Json, console, database, end_in_json, tell
 from actors.cli.stories import print_story
 from actors.store import SQL, embeddings, news
 from actors.store.ai_calls import Asker, Ledger
@@ -76,8 +76,7 @@ def search(
                 told = (
                     f"ranked among the newest {news.RANKED:,} that have these words; since: and source: narrow it down"
                 )
-    if in_json(rows, is_json=is_json):
-        return
+    end_in_json(rows, is_json=is_json)
     for row in rows:
         near = f"{row['cosine']:.2f} alike. {row['one_liner'] or ''}" if "cosine" in row else ""
         print_story(console(), row, near or " ".join(row["excerpt"].split()))

@@ -9,7 +9,7 @@ import typer
 from actors import waiting
 from actors.cli import adding, managing
 from actors.cli.managing import Which
-from actors.cli.output import Json, ago, answer, console, database, escape, in_json, named, short, table, tell
+from actors.cli.output import Json, ago, answer, console, database, end_in_json, escape, named, short, table, tell
 from actors.engine.canonical import site_of
 from actors.outcomes import Outcome
 from actors.store import SQL, news, sources as store
@@ -86,8 +86,7 @@ def health(
             jobs = news.jobs_about(conn, sources=[str(row["id"])])
             row["jobs"] = [job for job in jobs if job["state"] not in {"completed", "cancelled"}]
             row["rests"] = resting.pop(waiting.host(site_of(row["url"] or "")), None)
-    if in_json(rows, is_json=is_json):
-        return
+    end_in_json(rows, is_json=is_json)
     if not rows:
         console().print("all sources are well")
     for row in rows:

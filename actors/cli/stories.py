@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.style import Style
 from rich.text import Text
 
-from actors.cli.output import Json, Team, ago, answer, chili, console, database, in_json, say, short, tell, visible
+from actors.cli.output import Json, Team, ago, answer, chili, console, database, end_in_json, say, short, tell, visible
 from actors.store import news
 from actors.stories.status import mark
 from zeke_jobs.cli.options import argument, flag, option, span
@@ -48,8 +48,7 @@ def stories(
     asked = {"limit": limit, "min_chili": min_chili, "leads": leads, "team": team, "starred": starred}
     marked = "unread" if unread else "archived" if archived else None
     rows = _listed(source, since, **asked, analysis_state=state, state=marked)
-    if in_json(rows, is_json=is_json):
-        return
+    end_in_json(rows, is_json=is_json)
     for row in rows:
         print_story(console(), row, row["one_liner"])
     if not rows:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from rich.table import Table
 
-from actors.cli.output import Json, Team, ago, chili, console, database, escape, in_json, short, tell, visible
+from actors.cli.output import Json, Team, ago, chili, console, database, end_in_json, escape, short, tell, visible
 from actors.cli.stories import LINK
 from actors.store import SQL, news, texts
 from actors.store.news import NotFound
@@ -40,8 +40,7 @@ def story(
             return
         row["team_scores"] = SQL.all(conn, "team_scores_of_story", story_id=found)
         row["costs"] = SQL.all(conn, "ai_costs", by="task", since=date.min, story_id=found, limit=50)
-    if in_json(row, is_json=is_json):
-        return
+    end_in_json(row, is_json=is_json)
     out = console()
     _print_head(out, row, team)
     _print_brief(out, row)
@@ -68,8 +67,7 @@ def open_(story_id: Which) -> None:
 
 def _print_text(row: Mapping[str, Any], text: str, *, is_json: bool) -> None:
     told = {"id": row["id"], "title": row["title"], "url": row["url"], "origin": row["text_origin"], "text": text}
-    if in_json(told, is_json=is_json):
-        return
+    end_in_json(told, is_json=is_json)
     head = [row["title"] or "(no title)", row["url"] or "", f"from {row['text_origin'] or 'an unknown origin'}"]
     shown = visible("\n".join([*filter(None, head), "", text]), lines=True)
     if sys.stdout.isatty():

@@ -10,7 +10,7 @@ import typer
 from psycopg2.extensions import connection as Connection
 
 from actors.cli import alerts
-from actors.cli.output import Json, ago, console, database, escape, in_json, short, tell
+from actors.cli.output import Json, ago, console, database, end_in_json, escape, short, tell
 from actors.engine.canonical import canonical_url
 from actors.engine.discovery.addresses import is_mailbox, typed
 from actors.outcomes import IN_FLIGHT
@@ -44,10 +44,10 @@ def why(
         except ValueError as error:  # the address is faulty, such as brackets without an IPv6 address
             expected = f"expected an address as in a browser, got {name!r}"
             raise typer.BadParameter(expected, param_hint="ARTICLE") from error
-    if not in_json(answer, is_json=is_json):
-        _print(answer)
-    if not answer["items"] and not answer["jobs"]:
-        raise typer.Exit(1)
+    status = 0 if answer["items"] or answer["jobs"] else 1
+    end_in_json(answer, is_json=is_json, status=status)
+    _print(answer)
+    raise typer.Exit(status)
 
 
 def explain(conn: Connection, name: str) -> dict[str, Any]:
