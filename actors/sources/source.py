@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -30,6 +31,13 @@ class FirstFetch(BaseModel, extra="forbid", frozen=True):
 
     items: int = Field(default=10, ge=0)
     within: Duration | None = None
+
+    def newest(self, entries: Sequence[ContentItem], now: datetime) -> set[str]:
+        """Return the ids of the entries that a new source brings in. Undated entries stay in the feed's order."""
+        dates = ((one, one.published_at) for one in entries)
+        recent = [one for one, date in dates if date is None or self.within is None or date > now - self.within]
+        recent.sort(key=lambda one: one.published_at or now, reverse=True)
+        return {one.id for one in recent[: self.items]}
 
 
 class SourceSettings(BaseModel, extra="forbid", frozen=True):
@@ -94,13 +102,7 @@ def _read(ctx: Context[SourceSettings], source: Row, answer: ContentSource, back
         edited = [entry for entry in entries if entry.id in found and not found[entry.id][1]]
         wanted, backlog = fresh, list[UUID]()
         if not current.polling.fetched_once:
-            first, within = settings.first_fetch.items, settings.first_fetch.within
-            earliest = None if within is None else source.now - within
-            dates = ((entry, entry.published_at) for entry in fresh)
-            recent = [entry for entry, date in dates if date is None or earliest is None or date > earliest]
-            # Undated entries stay in the feed's order.
-            recent.sort(key=lambda one: one.published_at or source.now, reverse=True)
-            newest = {entry.id for entry in recent[:first]}
+            newest = settings.first_fetch.newest(fresh, source.now)
             wanted = [entry for entry in fresh if entry.id in newest]
             backlog = [found[entry.id][0] for entry in fresh if entry.id not in newest]
         if backlog:
