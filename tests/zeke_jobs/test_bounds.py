@@ -108,7 +108,7 @@ TOO_LARGE = "expected numbers of at most 1.7976931348623157e+308, got a larger o
     ("[1]", "{}", "expected a JSON object, got array"),
     (f'{{"x": "{"x" * 1024 * 1024}"}}', "{}", "expected at most 1 MiB"),
 )
-def test_what_no_worker_could_read_is_refused_by_every_function_that_sends(
+def test_what_no_worker_could_read_is_not_sent(
     client: Connection, conn: Connection, payload: str, options: str, words: str
 ) -> None:
     assert words in str(refusal(client, "SELECT zeke_jobs.send('anything', %s, %s)", payload, options))

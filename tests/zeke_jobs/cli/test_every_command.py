@@ -209,9 +209,7 @@ FULL = "error: expected to write all of the output, got: No space left on device
     ("zeke-jobs check long.yaml 2>&1 | true", 2, ""),
     ("zeke-jobs check long.yaml 2> /dev/full", 2, ""),
 )
-def test_output_that_is_closed_or_full_ends_quietly_with_the_usual_statuses(
-    tmp_path: Path, monkeypatch: Patch, line: str, status: int, said: str
-) -> None:
+def test_closed_or_full_output_is_quiet(tmp_path: Path, monkeypatch: Patch, line: str, status: int, said: str) -> None:
     # The errors of long.yaml fill more than the buffer of a pipe.
     tasks = "".join(f"  t-{n}: {{handler: a:b}}\n" for n in range(450))
     (tmp_path / "long.yaml").write_text(f"version: 1\ntasks:\n{tasks}")
@@ -226,7 +224,7 @@ def test_output_that_is_closed_or_full_ends_quietly_with_the_usual_statuses(
 OTHERS = {"import", "init", "check", "schema", "migrate", "up", "reload", "doctor", "health", "mcp", "metrics", "uninstall"}  # fmt: skip
 
 
-def test_each_other_command_on_a_database_without_tables_names_what_makes_them(
+def test_other_commands_ask_for_migrate(
     cli: Cli, monkeypatch: Patch, new_database: NewDatabase, tmp_path: Path
 ) -> None:
     file = tmp_path / "jobs.yaml"
@@ -248,9 +246,7 @@ def test_each_other_command_on_a_database_without_tables_names_what_makes_them(
     (AssertionError("cannot happen"), 3, ["AssertionError: cannot happen", "please report it"]),
     (KeyboardInterrupt(), 130, []),
 )
-def test_a_bug_of_ours_asks_for_a_report_and_an_interrupt_does_not(
-    cli: Cli, monkeypatch: Patch, raised: BaseException, status: int, said: list[str]
-) -> None:
+def test_a_bug_asks_for_a_report(cli: Cli, monkeypatch: Patch, raised: Any, status: int, said: list[str]) -> None:
     def broken(**_: Any) -> None:
         raise raised
 

@@ -140,9 +140,7 @@ def test_migrate_applies_what_is_missing_of_packages_here_too_and_check_says_wha
     (".", "expected a readable file at ., got Is a directory"),
     ("latin.yaml", "latin.yaml:1:3: error: expected UTF-8, got the byte 0xe9"),
 )
-def test_migrate_refuses_a_jobs_yaml_that_cannot_be_read_and_needs_none_where_none_is_named(
-    cli: Cli, monkeypatch: Patch, here: Path, named: str, said: str
-) -> None:
+def test_migrate_refuses_an_unreadable_file(cli: Cli, monkeypatch: Patch, here: Path, named: str, said: str) -> None:
     monkeypatch.delenv("ZEKE_JOBS_CONFIG", raising=False)
     assert cli("migrate", "--check").status == 0
     (here / "latin.yaml").write_bytes("# \xe9\nversion: 1\n".encode("latin-1"))

@@ -174,9 +174,7 @@ def test_fleet_lists_who_runs_and_where_one_drifts(cli: Cli, conn: Connection, f
         assert cli("fleet", "--json").json["members"][0]["drift"] == drift
 
 
-def test_a_change_exits_with_1_where_a_workers_code_does_not_fit(
-    cli: Cli, conn: Connection, monkeypatch: Patch
-) -> None:
+def test_a_change_exits_with_1_if_a_workers_code_does_not_fit(cli: Cli, conn: Connection, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.cli.configuration.apply._PATIENCE", 0.0)
     worker(conn)
     for revision, (refusal, passed, status, said) in enumerate(

@@ -167,7 +167,7 @@ async def test_waits_and_calls_outlive_lost_connections_closes_and_cancels_on_fe
 
 
 @each_driver("psycopg")
-async def test_a_connection_of_the_other_kind_and_a_missing_driver_are_refused_with_what_to_do(
+async def test_a_wrong_connection_and_no_driver_are_refused(
     connection: Any, conn: Connection, monkeypatch: Patch
 ) -> None:
     with pytest.raises(TypeError, match="expected an asynchronous connection or pool"):

@@ -101,9 +101,7 @@ def refusals(tmp_path: Path, monkeypatch: Patch, conn: Connection) -> Iterator[C
 
 
 @each("case", GOLDEN)
-def test_a_file_that_check_refuses_reads_as_written_down_and_ends_a_boot_with_the_same_words(
-    case: Path, refusals: Callable[[str], tuple[str, str]]
-) -> None:
+def test_check_and_boot_refuse_a_file_with_the_words_written_down(case: Path, refusals: Any) -> None:
     """``UPDATE_GOLDEN=1`` rewrites the expected texts; review the changes."""
     checked, booted = refusals(case.read_bytes().decode())
     said, _, count = checked.rpartition("\n\n")

@@ -1,8 +1,8 @@
 """Variables of the environment, addresses of databases and durations are read as people write them, or refused in one line without a password."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -40,9 +40,7 @@ def test_log_settings_have_any_case_an_empty_variable_is_not_set_and_an_address_
     ("METRICS", environment.metrics_address, ["9191", ":9191", "box:", "box:0", "box:65536", "box:http", "box:-1"], "to be HOST:PORT"),
     ("ASYNC", environment.async_places, ["1_0", "+5", "\uff12\uff10", "0", "10001", "2.5", "nan", "-1"], "to be 1 to 10000 jobs, got "),
 )  # fmt: skip
-def test_a_wrong_value_is_refused(
-    monkeypatch: Patch, variable: str, read: Callable[[], object], texts: list[str], said: str
-) -> None:
+def test_a_wrong_value_is_refused(monkeypatch: Patch, variable: str, read: Any, texts: list[str], said: str) -> None:
     for text in texts:
         monkeypatch.setenv(f"ZEKE_JOBS_{variable}", text)
         with pytest.raises(ConfigurationError, match=f"expected ZEKE_JOBS_{variable} {said}"):

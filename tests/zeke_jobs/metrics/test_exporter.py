@@ -123,9 +123,7 @@ def test_processes_live_stopping_or_lost_pauses_limits_rates_and_lags_of_schedul
 
 
 @pytest.mark.usefixtures("scene")
-def test_a_database_that_does_not_answer_or_has_no_tables_is_a_sample_and_the_status_too(
-    cli: Cli, monkeypatch: Patch, new_database: NewDatabase
-) -> None:
+def test_no_database_or_tables_are_a_sample_and_status(cli: Cli, monkeypatch: Patch, new_database: NewDatabase) -> None:
     cli("metrics").says("\nzeke_jobs_up 1.0\n")
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     cli("metrics").says("\nzeke_jobs_up 0.0\n", status=1)

@@ -22,9 +22,7 @@ from zeke_jobs.postgres.uninstall import StillNeeded
 NAME = "ZEKE_JOBS_ENVIRONMENT"
 
 
-def test_a_database_that_is_behind_is_refused_and_several_that_migrate_at_once_apply_each_file_once(
-    new_database: NewDatabase, monkeypatch: Patch
-) -> None:
+def test_several_that_migrate_at_once_apply_each_file_once(new_database: NewDatabase, monkeypatch: Patch) -> None:
     def bring_up(_: int) -> list[str]:
         with closing(connect(url)) as conn:
             return [migration.name for migration in migrate.migrate(conn)]

@@ -76,9 +76,7 @@ SERVICES = f"services: {{mail: {{use: 'tests.zeke_jobs.revisions.world:Address',
 def keep(payload: Kept, ctx: zeke_jobs.Context) -> None: ...
 
 
-def test_no_answer_to_a_reader_shows_a_sensitive_field(
-    log_in: LogIn, conn: Connection, cli: Cli, tmp_path: Path
-) -> None:
+def test_no_answer_to_a_reader_shows_a_secret(log_in: LogIn, conn: Connection, cli: Cli, tmp_path: Path) -> None:
     before, after = (
         f"version: 1\n{SERVICES}\ntasks: {KEPT.replace('word: w', word)}" for word in ("word: w", "word: x, n: 2")
     )

@@ -257,9 +257,7 @@ def process(monkeypatch: Patch) -> beat._Process:
     return fresh
 
 
-def test_sunday_fires_on_sunday_through_periodiq_whose_sleeps_move_the_clock(
-    world: World, database: str, monkeypatch: Patch
-) -> None:
+def test_sunday_fires_on_sunday_through_periodiq(world: World, database: str, monkeypatch: Patch) -> None:
     tick = datetime(2025, 6, 8, tzinfo=UTC)
     now = [tick - 2 * MINUTE]
 
