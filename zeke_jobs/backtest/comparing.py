@@ -23,10 +23,10 @@ LEAST_JOBS = 20  # with fewer jobs, no result is reliable
 MOST_JOBS = 20_000  # only the newest jobs are simulated, because a plan must answer in a second or two
 _SHARE_TOLD, _SHARE_LOW = 0.001, 0.05
 _MISFIT, _MISFIT_LOW = 0.15, 0.5
-#: A thread is free a moment before its job's end is written, and workers claim jobs of a few milliseconds in advance.
+#: More jobs than threads may seem active: a thread is free before its job's end is written, and short jobs are claimed early.
 _MORE_AT_ONCE = 1.5
 _UNNOTICED = 0.05  # seconds; a difference in wait below this is not noticed
-_AT_ONCE = 0.05  # seconds; a job that waited no longer found a free worker
+_AT_ONCE = 0.05  # seconds; a job that waited at most this long found a free worker
 _USUAL_WAKE_UP = 0.003
 
 

@@ -24,7 +24,7 @@ class Attempt(NamedTuple):
 
     held: float  # seconds from claim to end, in which the attempt occupies a thread and limits
     how: Ending = "completed"  # failed: the retries were used up; rejected: no number of retries would help
-    gap: float | None = None  # seconds until the job was due again; None if the retry policy decided them
+    gap: float | None = None  # seconds until the job was due again; None if the retry policy chose the delay
     own: bool = False  # whether the handler set a limit of retries, which replaces the policy's limit
 
     @property
@@ -75,7 +75,7 @@ class Fleet:
 
     processes: int = 1
     threads: int = 8
-    wake_up: float = 0.0  # seconds until an idle worker claims a job after a job fell due or ended, or a limit opened
+    wake_up: float = 0.0  # seconds in which an idle worker claims, after a job became due or ended, or a limit opened
 
     @property
     def slots(self) -> int:
@@ -94,7 +94,7 @@ class Workload:
     end: float = 0.0  # the last moment at which a job is sent
     currency: str | None = None  # the currency of costs; None if no cost is known
     roots: list[Job] = field(default_factory=list)  # jobs that no other job sends, by the time of sending
-    oddities: Counter[str] = field(default_factory=Counter)  # contradictions and gaps, each with its number
+    oddities: Counter[str] = field(default_factory=Counter)  # contradictions and gaps, each with its count
     facts: Row | Fleet = Fleet()  # a row of ``backtest/facts``; for a described load, its workers
 
     @property

@@ -51,7 +51,7 @@ class Command(NamedTuple):
     """Describes a command, or a group of commands."""
 
     name: str
-    place: str  # its module within the package of commands, and its function: ``queue.change:send``
+    place: str  # the command's module within the package of commands, and its function: ``queue.change:send``
     help: str  # the line in the list of commands
     settings: dict[str, Any] | None = None  # settings of the command's click context
 

@@ -223,7 +223,7 @@ def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
             # The field's name differs from the parameter's, because some names, such as copy, are attributes of a pydantic model.
             try:
                 annotation = evaluate(parameter.annotation, found.__init__, parameter.name)
-            except (EntryError, AttributeError):  # the constructor is no Python function, or has an unknown name
+            except (EntryError, AttributeError):  # the constructor is no Python function, or uses an unknown name
                 annotation = parameter.empty
             kind = Any if annotation is parameter.empty else annotation
             fields[f"key_{parameter.name}"] = (kind, Field(default, alias=parameter.name))

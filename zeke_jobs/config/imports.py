@@ -114,7 +114,7 @@ class Substitution:
     """Fills in each ``${NAME}`` in the texts inside a value, at any depth. ``$${`` becomes ``${``."""
 
     def __init__(self, value: Any) -> None:
-        self.secrets: list[Secret] = []  # a secret for each variable and place
+        self.secrets: list[Secret] = []  # one for each occurrence of a variable
         self.unset: list[tuple[Steps, str]] = []  # (path, name) of each unset variable
         self.malformed: list[tuple[Steps, str]] = []  # (path, text) of each ``${…}`` without a name
         self.value = self._fill(value, ())  # a text with an unset variable is unchanged

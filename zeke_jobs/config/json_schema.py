@@ -10,7 +10,7 @@ COMMENT = "# yaml-language-server: $schema={path} version={version}"
 _ABOUT = {"title", "description", "examples", "default"}
 MODELS_BY_NAME: dict[str, type[Keys]] = {**vars(limits), **vars(models)}
 """The models of all mappings in the file, by name."""
-_WORDS = {"ge": "minimum", "le": "maximum"}  # pydantic leaves these keys unchanged after the validators of zeke_jobs
+_WORDS = {"ge": "minimum", "le": "maximum"}  # after a validator of zeke_jobs, pydantic does not translate these keys
 
 
 def json_schema() -> dict[str, Any]:

@@ -25,7 +25,7 @@ _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|PRIVATE", re.I
 MASK = "***"
 _SHORTEST = 8  # characters
 _LONGEST_WORD = 15
-_WORD = re.compile(r"[A-Za-z_./-]*")  # matches a word, module or path; as zeke_jobs.is_distinct in SQL
+_WORD = re.compile(r"[A-Za-z_./-]*")  # matches a word, module or path, like zeke_jobs.secrets_in in SQL
 # This pattern finds passwords of addresses within a text, but not the word "password" of the example
 # user:password@host. No match extends over a quotation mark, so JSON stays valid.
 _WITHIN = re.compile(

@@ -1,4 +1,4 @@
-"""Reads cron lines strictly, and computes fire times by cronsim. It ignores clock changes; this module adds them."""
+"""Reads cron lines strictly, and computes fire times by cronsim, to which it adds the effects of clock changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks the jobs for ``zeke-jobs doctor``: whether tasks are known, limits keep up, and waits are within max_wait."""
+"""Checks the jobs for ``zeke-jobs doctor``: whether jobs have known tasks, limits keep up, and waits are within max_wait."""
 
 import math
 from collections.abc import Iterator

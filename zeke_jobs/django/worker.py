@@ -1,4 +1,4 @@
-"""Runs functions with Django's ``@task`` in workers. Importing the module sets up Django, so that wrong settings fail."""
+"""Runs functions with Django's ``@task`` in workers. Importing the module sets up Django, so that wrong settings fail early."""
 
 from __future__ import annotations
 

@@ -11,12 +11,12 @@ from uuid import UUID
 
 from zeke_jobs.core.bounds import DEEPEST, LARGEST
 
-_DOUBTFUL = re.compile(r"\\u0000|\d{19}")  # 2**63 - 1 has as many digits
+_DOUBTFUL = re.compile(r"\\u0000|\d{19}")  # NUL, or as many digits as 2**63 - 1 has
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # a bracket, or a whole string with the brackets in it
 _LONGEST_FLOAT = 330  # characters, without an exponent
 _LONGEST_SHOWN = 60
 
-#: A fault has a place in a value, such as ``items[2].url``, and a text.
+#: A fault has a path in a value, such as ``items[2].url``, and a text.
 Fault = tuple[str, str]
 
 
@@ -35,7 +35,7 @@ def encode(value: Any) -> str:
         text = _ENCODER.encode(value)
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:  # a lone surrogate raises a ValueError, too
-        _search(value, "")  # raises an error with the place
+        _search(value, "")  # raises an error with the path
         raise UnfitForJson("", str(error)) from error
     is_doubtful = _DOUBTFUL.search(text) is not None
     if size <= LARGEST and (is_doubtful or size > DEEPEST):  # a short text is neither too deep nor too large

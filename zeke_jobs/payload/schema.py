@@ -31,7 +31,7 @@ class _Shape:
 
     @cached_property
     def camel(self) -> dict[str, str]:
-        """Map the camelCase name of each field to the field."""
+        """Map the camelCase name of each field to its snake_case name."""
         return {camel_case(name): name for name in self.fields}
 
 

@@ -120,7 +120,7 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
     data = folder / "data"
     with suppress(OSError, ValueError):  # a server that was killed left its socket, perhaps in a folder of its own
         _, owner, _, _, left, *_ = (data / "postmaster.pid").read_text().splitlines()
-        if owner == str(data):  # not a copy of the folder of another server
+        if owner == str(data):  # the folder is no copy of another server's folder
             _remove_folder_of(left)
     # No process of this folder's server is alive, but the process ids in old lock files may belong to other processes now.
     for lock_file in (data / "postmaster.pid", data / f".s.PGSQL.{settings['port']}.lock"):
@@ -162,7 +162,7 @@ def _give(folder: Path, user: dict[str, Any]) -> None:
 
 
 def _open(file: Path, user: dict[str, Any]) -> TextIO:
-    """Open a file of the server's user, to append to the file."""
+    """Open a file of the server's user for appending."""
     # Do not follow a link, because the folder's owner may have linked to a file of root.
     number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     os.fchown(number, user.get("user", -1), user.get("group", -1))

@@ -18,7 +18,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def own_server(data_dir: Path, name: str) -> Iterator[str]:
-    """Start the server of ``data_dir``, yield its URL, and stop it at the end. Other commands see ``name`` as the server's user.
+    """Start the server of ``data_dir``, yield its URL, and stop it at the end. ``name`` tells other commands who uses the server.
 
     Raises ConfigurationError, with the remedy, if a server cannot run there; ZekeJobsError if another command uses the folder.
     """
@@ -75,7 +75,7 @@ def _make_place(data_dir: Path) -> None:
     folder, asked = place(data_dir), data_dir.absolute()
     _make(folder)
     if folder != asked:
-        with suppress(OSError):  # without a link, only the name shows where the files are
+        with suppress(OSError):  # without the link, the files are found only by the hash of the path
             _make(asked)
             (asked / _LINK).symlink_to(folder)
 

@@ -166,7 +166,7 @@ def renew(conn: connection) -> None:
         with conn.cursor() as cursor:
             cursor.execute(reset, tuple(settings.values()))
             (prepared,) = cursor.fetchone() or (0,)
-            if prepared != sum(map(bool, conn.statements.values())):  # the last user has prepared or discarded some
+            if prepared != sum(map(bool, conn.statements.values())):  # the last user prepared or discarded statements
                 cursor.execute("DEALLOCATE ALL")
                 conn.statements.clear()
     except BaseException as error:

@@ -53,7 +53,7 @@ def apply(conn: Connection, request: Request) -> Applied:
 def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float | None = None) -> T:
     """Change the tables of tasks and limits in a transaction, one process at a time. Repeat the change if the database aborts it.
 
-    ``patience`` is the number of seconds for all tries, by default ``lock_waits.PATIENCE``. Then Contended is raised.
+    ``patience`` is the number of seconds before Contended is raised, by default ``lock_waits.PATIENCE``.
     """
 
     def attempt() -> T:

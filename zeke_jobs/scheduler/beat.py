@@ -31,7 +31,7 @@ from zeke_jobs.scheduler import dispatch
 if TYPE_CHECKING:
     from pendulum import DateTime
 
-NAME = "zeke-metronome"  # the only actor that periodiq sends to
+NAME = "zeke-metronome"  # the only actor to which periodiq sends messages
 _SIGNALS = 0.5  # seconds; the maximum time that a wait delays a signal
 _BEAT_WITHIN = 50.0  # seconds to wait for a beat; a slower beat goes on in its thread while periodiq goes on
 _AGAIN = 5  # seconds before the next try when the database is unreachable

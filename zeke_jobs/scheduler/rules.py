@@ -14,8 +14,8 @@ from zeke_jobs.postgres.queries import Row
 
 Outcome = Literal["sent", "skipped"]
 
-ON_TIME = timedelta(minutes=2)  # a restart or the database may delay a beat so long; later ticks count as missed
-GRACE = timedelta(seconds=1)  # a beat includes ticks that are due so much later: periodiq wakes just before the minute
+ON_TIME = timedelta(minutes=2)  # a restart or the database may delay a beat by this time; older ticks count as missed
+GRACE = timedelta(seconds=1)  # a beat includes ticks due within this time, as periodiq wakes just before the minute
 MOST_SKIPPED = 1000  # maximum number of skipped ticks to record at once; the newest are recorded
 
 
@@ -57,7 +57,7 @@ class Tick:
     scheduled_for: datetime
     outcome: Outcome
     reason: str = ""
-    job: UUID | None = None  # the job that was sent, or the earlier job that prevented a job
+    job: UUID | None = None  # the job that was sent, or the earlier job that prevented the send
 
 
 def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datetime]:

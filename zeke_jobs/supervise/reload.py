@@ -20,7 +20,7 @@ from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.supervise.supervisor import PIPED, Command, Supervisor
 
 LAST_WORDS = 20.0  # seconds in which a worker can hand back its jobs and leave the fleet, even with a slow database
-_SHORTEST = 1.0  # minimum number of seconds for jobs; a running claim may take this long
+_SHORTEST = 1.0  # minimum number of seconds that jobs get to end; a running claim may take this long
 _GREETING = re.compile(r"\[periodiq\] \[INFO\] Starting Periodiq")  # written before the log is set up
 DASHBOARD = "@pg-boss/dashboard@1.9.0"  # the version of pg-boss's dashboard that was tried
 _DASHBOARD = "pg-boss-dashboard"

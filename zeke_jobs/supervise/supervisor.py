@@ -70,7 +70,7 @@ class Supervisor:
     commands: Sequence[Command]
     write: Callable[[str, str], None]  # gets a command's name and a line of its output, from a thread per command
     grace: float = 30.0  # seconds from SIGTERM to SIGKILL
-    retries: bool = False  # whether to try a wrong configuration again also at the first start; True from a reload on
+    retries: bool = False  # whether a wrong configuration is tried again even at the first start; True after a reload
     guardian: Guardian | None = None  # gets the process ids after each start and end
     clock: Callable[[], float] = time.monotonic
     status: int = 0

@@ -1,4 +1,4 @@
-"""Makes a trace span for each attempt, below the span of the job's send, and exports traces to a collector, if configured."""
+"""Makes a trace span for each attempt, as a child of the send's span, and exports traces to a collector, if configured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def attempt(message: JobMessage) -> Iterator[dict[str, str]]:
-    """Make a span around an attempt, below the span of the job's send. Yields the trace's id, if any, for log lines."""
+    """Make a span around an attempt, as a child of the send's span. Yields the trace's id, if any, for log lines."""
     if not tracing.is_on():
         yield {}
         return

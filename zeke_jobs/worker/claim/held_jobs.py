@@ -32,7 +32,7 @@ class HeldJobs:
         self._apart = 0  # number of held jobs that must run alone
         self._durations: dict[str, float] = {}  # seconds of a job, by task
         self._duration = 0.0  # smoothed duration of short jobs in seconds
-        self._flows = False  # the last claim brought short jobs only
+        self._flows = False  # whether the last claim brought only short jobs
 
     # ── stages of a claim ──
 

@@ -144,7 +144,7 @@ class Producer:
             if now - queue.busy_since > _BUSY_AFTER:
                 queue.idle, queue.limited = False, {}
                 self._report(conn)
-            self._look_again(queue, -math.inf if answer.runs_alone else 0.0)  # before other queues if a job runs alone
+            self._look_again(queue, -math.inf if answer.runs_alone else 0.0)  # this queue first, if a job runs alone
             return
         queue.busy_since, queue.idle = now, True
         # Claim again at once, and twice soon after: a transaction that sends or ends a job may not see yet that this
