@@ -71,7 +71,9 @@ def ask(server: Verifier) -> Iterator[Callable[..., Any]]:
     server.script.clear()
 
 
-def test_a_statement_that_does_not_follow_is_not_stored_and_the_rest_is_verified(ask: Any, server: Verifier) -> None:
+def test_what_does_not_follow_is_not_stored_and_if_nothing_follows_the_local_text_stays(
+    ask: Any, server: Verifier
+) -> None:
     shown = {TRUE: STORY.document.split(". ")[0] + ".", LEANS: "Nobody was hurt without a helmet."}
     server.judge = lambda text: (text in shown, [shown.get(text, "")])
     books = Books()
@@ -85,9 +87,6 @@ def test_a_statement_that_does_not_follow_is_not_stored_and_the_rest_is_verified
         assert (call.cost or 0) > most * 10e-6 > (end.cost or 1) / 2
     overlay = {"citations": {"summary": {"model": "m", "checked": "verified"}}, "analysis_state": ""}
     assert _made_by(overlay, "summary") == "by m, verified"
-
-
-def test_without_a_statement_that_follows_the_local_text_stays_after_two_asks(ask: Any, server: Verifier) -> None:
     server.judge = lambda _: (False, [])
     for said in ("The memory of the mills rose by 12 percent.", "Ken Holt paid 3 crowns to Ida Brandt."):
         assert ask(said, verify=False).text == said, "an opposite or a swap passes the rules"

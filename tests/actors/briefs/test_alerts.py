@@ -79,9 +79,6 @@ class Alerts:
             self.analyse(made)
         return made
 
-    def of_another_source(self, word: str) -> str:
-        return self.story(word, source=uuid.uuid4())
-
     def refused(self, word: str = "walnut") -> tuple[str, zeke_jobs.Job]:
         """Add a story whose alert fails; return the story and the failed job."""
         story = self.story(word, analysed=False)
@@ -92,9 +89,11 @@ class Alerts:
         zeke_jobs.send("analyze-story", {"story_id": story, "trigger": trigger})
         return [job for job in self.run(**options) if job.task_id == "deliver-alert"]
 
-    def answers(self, status: int, **headers: str) -> None:
-        """Set the answer of the hook."""
-        self.site.pages["/hook"] = Answer(status=status, headers=headers)
+    def answers(self, status: int, headers: dict[str, str] | None = None, *, anew: bool = False) -> None:
+        """Set the answer of the hook; ``anew`` forgets what was sent before."""
+        self.site.pages["/hook"] = Answer(status=status, headers=headers or {})
+        if anew:
+            self.site.asked.clear()
 
     @property
     def titles(self) -> list[str]:
@@ -207,7 +206,7 @@ def test_what_does_not_fit_is_not_sent_and_why_says_so(alerts: Alerts, news: New
 
 def test_one_event_is_one_message_of_two_alerts_and_after_its_merger(team: Alerts, why: Any) -> None:
     team.add("team", name="budgets", query="budget")
-    first, again = team.story("walnut"), team.of_another_source("walnut")
+    first, again = team.story("walnut"), team.story("walnut", source=uuid.uuid4())
     counts = team.rows("SELECT count(DISTINCT cluster_id), count(cluster_id) FROM stories")
     assert counts == [(1, 2)], "the two are of one event"
     other = team.story("granite")
@@ -226,7 +225,7 @@ def test_events_that_become_one_while_they_wait_are_one_message(team: Alerts, wh
     first = team.story("walnut")
     team.move(seconds=1)
     second = team.story("granite")
-    team.of_another_source("walnut")
+    team.story("walnut", source=uuid.uuid4())
     team.rows("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
     team.answers(200)
     team.later(hours=1)
@@ -250,7 +249,7 @@ def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(team: Alerts, why: A
     team.answers(status)
     stories = []
     for word in WORDS[:4]:
-        stories.append(team.of_another_source(word))
+        stories.append(team.story(word, source=uuid.uuid4()))
         assert team.later(hours=3) == team.later(hours=3) == []
     again = rf"answers {status}.*; tried again at 2026-11-28 \d\d:\d\d:\d\d UTC"
     assert re.search(again, why(stories[0])[0])
@@ -266,7 +265,7 @@ def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(team: Alerts, why: A
 def test_a_receiver_that_refuses_fails_the_job_and_gets_all_with_the_next_story(
     team: Alerts, why: Any, status: int, headers: dict[str, str]
 ) -> None:
-    team.answers(status, **headers)
+    team.answers(status, headers)
     story, job = team.refused()
     assert (job.status, f"answers {status}" in str(job.error)) == ("failed", True)
     (told,) = why(story)
@@ -329,8 +328,7 @@ def test_a_summary_is_one_message_of_its_hour(team: Alerts) -> None:
     team.answers(307)
     for word in WORDS[:4]:
         team.refused(word)
-    team.answers(200)
-    team.site.asked.clear()
+    team.answers(200, anew=True)
     for word in WORDS[4:7]:
         team.story(word)
     assert team.titles == ["queues: 5 events", f"queues: Release of {WORDS[5]}"]
@@ -362,8 +360,7 @@ def test_a_long_list_comes_in_several(team: Alerts, monkeypatch: pytest.MonkeyPa
     team.answers(503)
     for word in WORDS[:5]:
         team.story(word)
-    team.answers(200)
-    team.site.asked.clear()
+    team.answers(200, anew=True)
     team.later(hours=1)
     assert sorted(len(json.loads(asked.body)["entries"]) for asked in team.site.asked) == [1, 2, 2]
 
@@ -386,10 +383,11 @@ def test_what_strangers_write_stays_text_and_within_the_bound_of_ntfy(alerts: Al
 @pytest.mark.parametrize(
     ("hours", "now", "until"),
     [
-        ("22:00-07:00 Europe/Berlin", "2026-11-27T20:59Z", None),
-        ("22:00-07:00 Europe/Berlin", "2026-11-27T21:00Z", "2026-11-28T06:00Z"),
-        ("22:00-07:00 Europe/Berlin", "2026-11-28T05:59Z", "2026-11-28T06:00Z"),
-        ("22:00-07:00 Europe/Berlin", "2026-11-28T06:00Z", None),
+        *(("22:00-07:00 Europe/Berlin", now, None) for now in ("2026-11-27T20:59Z", "2026-11-28T06:00Z")),
+        *(
+            ("22:00-07:00 Europe/Berlin", now, "2026-11-28T06:00Z")
+            for now in ("2026-11-27T21:00Z", "2026-11-28T05:59Z")
+        ),
         ("22:00-07:00 Europe/Berlin", "2026-07-27T20:30Z", "2026-07-28T05:00Z"),
         ("12:00-13:30 Asia/Kolkata", "2026-11-27T06:30Z", "2026-11-27T08:00Z"),
         ("12:00-13:30 Asia/Kolkata", "2026-11-27T08:00Z", None),
@@ -443,12 +441,13 @@ def test_an_alert_without_sense_is_refused(alerts: Alerts, news: News) -> None:
     ):  # fmt: skip
         assert said in news("alert", "add", *command, status=2)
     assert alerts.rows("SELECT FROM alerts") == []
-
-
-def test_a_name_is_taken_once_and_a_receiver_that_went_is_told(alerts: Alerts, news: News, why: Any) -> None:
     alerts.add("me")
     assert "expected a new name" in news("alert", "add", "queues", "cats", "--to", "me", status=2)
     assert "expected the name of an alert" in news("alert", "remove", "cats", status=1)
+
+
+def test_a_receiver_that_went_from_jobs_yaml_is_told(alerts: Alerts, why: Any) -> None:
+    alerts.add("me")
     alerts.put({"team": alerts.receivers["team"]})
     story, job = alerts.refused()
     assert "expected a receiver in the settings of deliver-alert, got 'me'; there are: team" in str(job.error)
@@ -517,8 +516,7 @@ def test_two_jobs_send_a_message_once_and_after_a_death_it_is_sent_again_as_it_w
     def die(*_: Any) -> None:
         raise Died
 
-    team.answers(200)
-    team.site.asked.clear()
+    team.answers(200, anew=True)
     with pytest.raises(zeke_jobs.Defer):
         team.deliver(taken_leases=["alert/team"])
     assert team.site.asked == []

@@ -144,24 +144,9 @@ def test_one_receiver_that_cannot_be_reached_holds_up_no_other_and_is_tried_agai
     assert rows(failed) == []
 
 
-def test_what_the_mail_server_says_is_told(deliver: Delivery) -> None:
-    deliver.story()
-    mail = {**deliver.ways["mail"], "to": ["ada@b.example"]}
-    for verb, answer, words, kind in (
-        ("RCPT", "550 no such person", "ada@b.example: 550 no such person", Reject),
-        ("DATA", "554 spam", "127.0.0.1 answers 554 spam", Reject),
-        ("DATA", "451 later", "127.0.0.1 answers 451 later", Retry),
-        ("AUTH", "535 who are you", "127.0.0.1 answers 535 who are you", Reject),
-        ("MAIL", "421 closing", "127.0.0.1 answers 421 closing", Retry),
-    ):
-        deliver.mail_server.answers = {verb: [answer] * 3}
-        with pytest.raises(kind) as caught:
-            deliver({"mail": mail})
-        assert words in str(caught.value)
-        assert "right" not in str(caught.value)
-
-
-def test_a_receiver_that_cannot_be_reached_says_why(deliver: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_receiver_that_refuses_or_cannot_be_reached_says_why(
+    deliver: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("actors.briefs.delivery.channels._COMMAND", 0.3)
     deliver.story()
     changes: list[tuple[str, Any, str, Any]] = [
@@ -180,6 +165,19 @@ def test_a_receiver_that_cannot_be_reached_says_why(deliver: Delivery, monkeypat
             deliver({way: {**deliver.ways[way], **change} if isinstance(change, dict) else change})
         assert words in str(caught.value)
     assert deliver.mail_server.mails == []
+    mail = {**deliver.ways["mail"], "to": ["ada@b.example"]}
+    for verb, answer, words, kind in (
+        ("RCPT", "550 no such person", "ada@b.example: 550 no such person", Reject),
+        ("DATA", "554 spam", "127.0.0.1 answers 554 spam", Reject),
+        ("DATA", "451 later", "127.0.0.1 answers 451 later", Retry),
+        ("AUTH", "535 who are you", "127.0.0.1 answers 535 who are you", Reject),
+        ("MAIL", "421 closing", "127.0.0.1 answers 421 closing", Retry),
+    ):
+        deliver.mail_server.answers = {verb: [answer] * 3}
+        with pytest.raises(kind) as caught:
+            deliver({"mail": mail})
+        assert words in str(caught.value)
+        assert "right" not in str(caught.value)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not there to make a certificate")

@@ -38,8 +38,8 @@ def week(conn: Any) -> None:
     execute(conn, "UPDATE raw_items SET created_at = now() - interval '8 days' WHERE title = 'Old crypto'")
 
 
-def test_a_rule_is_tried_on_the_last_week_before_it_is_added_and_then_listed_and_removed(
-    news: News, week: None, conn: Any, in_force: Any
+def test_a_rule_is_tried_on_the_last_week_before_it_applies_and_then_listed(
+    news: News, week: None, conn: Any, in_force: Any, jobs_yaml: Path
 ) -> None:
     out = news("filter", "test", "drop", "--words", "crypto")
     tried = ["     2  it: drop words crypto", "        Paper: Crypto is down", "        Weblog: Crypto is up"]
@@ -54,9 +54,16 @@ def test_a_rule_is_tried_on_the_last_week_before_it_is_added_and_then_listed_and
     assert listed == {"name": "filter 1", "rule": 'drop words crypto, "bit coin"; older 30d'}
     assert news("filter", "remove", "1") == "removed filter 1\n"
     assert "expected the number of a filter, got 1" in news("filter", "remove", "1", status=1)
+    jobs_yaml.write_text(WITH_FILTERS % "postgres")
+    assert "2 of 3 items" in news("filter", "test")
+    assert "no filters" in news("filter", "list")
+    in_force(WITH_FILTERS % "postgres")
+    assert "jobs.yaml 2  keep regex postgres" in news("filter", "list")
 
 
-def test_a_bad_rule_is_refused_with_accepted_forms(news: News, conn: Any) -> None:
+def test_a_bad_rule_is_refused_with_accepted_forms_or_with_its_line_in_jobs_yaml(
+    news: News, conn: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for command, said in (
         (("drop", "--regex", "(a"), "--regex: expected a regular expression of RE2, got '(a': missing )"),
         (("drop", "--older", "soon"), "--older: expected a duration"),
@@ -65,24 +72,11 @@ def test_a_bad_rule_is_refused_with_accepted_forms(news: News, conn: Any) -> Non
     ):
         assert said in news("filter", "add", *command, status=2)
     assert execute(conn, "SELECT FROM filters") == []
-
-
-def test_a_bad_rule_of_jobs_yaml_is_told_with_its_line_and_column(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
     (tmp_path / "jobs.yaml").write_text(WITH_FILTERS % "['^ok', '(?=no)']")
     monkeypatch.chdir(tmp_path)
     assert run_app(jobs_app, "zeke-jobs", ["check", "jobs.yaml"]) == 2
-    said = capsys.readouterr()
-    assert "jobs.yaml:10:33: error: expected a regular expression of RE2, got '(?=no)'" in said.out + said.err
-
-
-def test_rules_of_jobs_yaml_are_tried_before_they_apply(news: News, week: None, in_force: Any, jobs_yaml: Path) -> None:
-    jobs_yaml.write_text(WITH_FILTERS % "postgres")
-    assert "2 of 3 items" in news("filter", "test")
-    assert "no filters" in news("filter", "list")
-    in_force(WITH_FILTERS % "postgres")
-    assert "jobs.yaml 2  keep regex postgres" in news("filter", "list")
+    shown = capsys.readouterr()
+    assert "jobs.yaml:10:33: error: expected a regular expression of RE2, got '(?=no)'" in shown.out + shown.err
 
 
 def test_sources_count_what_was_dropped_and_why_names_the_rule(news: News, week: None, conn: Any) -> None:

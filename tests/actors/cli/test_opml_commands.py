@@ -43,8 +43,8 @@ def test_five_hundred_feeds_come_in_with_their_folders_and_are_read(
     assert set(read_opml(news("sources", "export").encode())) == {feed for feed in feeds if feed.name != "Feed 7"}
 
 
-def test_a_channel_of_youtube_is_known_and_what_is_no_web_address_is_told(
-    conn: Connection, news: News, opml: Any
+def test_what_is_no_list_or_no_web_address_is_told_and_a_channel_of_youtube_is_known(
+    conn: Connection, news: News, opml: Any, tmp_path: Path
 ) -> None:
     channel = "https://www.youtube.com/feeds/videos.xml?channel_id=UC" + "x" * 22
     others = ("ftp://a.example/feed", "imap://mine/INBOX")
@@ -53,9 +53,6 @@ def test_a_channel_of_youtube_is_known_and_what_is_no_web_address_is_told(
     for address in others:
         assert f"{address}  expected an http or https address, got '{address}'" in out
     assert [row["type"] for row in sources.listing(conn)] == ["youtube_channel"]
-
-
-def test_a_file_that_is_no_list_is_refused(news: News, tmp_path: Path) -> None:
     (tmp_path / "a.opml").write_text("not xml")
     for name in ("a.opml", "none.opml"):
         assert "FILE" in news("sources", "import", str(tmp_path / name), status=2)

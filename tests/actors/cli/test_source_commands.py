@@ -81,7 +81,9 @@ def test_of_several_feeds_one_is_chosen(news: News, in_force: Any, site: Site) -
     news("sources", "add", site.url, "--pick", "3", status=2)
 
 
-def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(news: News, in_force: Any, site: Site) -> None:
+def test_what_cannot_be_read_is_not_added_and_the_setting_or_variable_is_named(
+    news: News, in_force: Any, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.pages["/big"] = Answer(rss(("1", "One", "http://a.example/")) + " " * 30_000)
     blocked = "services.engine.allow_networks: [127.0.0.0/8] in jobs.yaml would allow it\n  help: zeke-jobs apply puts"
     for settings, path, words in (
@@ -94,9 +96,6 @@ def test_what_cannot_be_read_is_not_added_and_the_setting_is_named(news: News, i
         assert said.startswith(f"error: {site.url}{path} cannot be read: ")
         assert words in said
     assert news.json("sources") == []
-
-
-def test_a_variable_that_the_engine_needs_is_named(news: News, in_force: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINE_TOKEN", "x")
     in_force(ENGINE % "token: '${ENGINE_TOKEN}'")
     monkeypatch.delenv("ENGINE_TOKEN")

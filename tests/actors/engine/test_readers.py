@@ -125,28 +125,27 @@ def test_readers_that_were_killed_while_idle_cost_no_page_anything(readers: Read
     assert readers.ask("echo", b"read", about="it") == b"read"
 
 
-def test_readers_that_cannot_be_started_say_nothing_about_the_page() -> None:
+def test_readers_know_no_secrets_and_if_they_cannot_start_say_nothing_of_the_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     readers = Readers("tests.no.such.module")
     for _ in range(2):
         with pytest.raises(EngineError, match="no process") as caught:
             readers.ask("echo", b"", about="it")
         assert (caught.value.code, caught.value.transient, caught.value.is_away) == ("engine_failed", True, True)
     readers.close()
-
-
-def test_each_reading_has_its_whole_time_however_long_its_reader_has_worked(readers: Readers) -> None:
-    # The limit of CPU time does not use the reader's start time, because two clocks of Linux drift apart.
-    for _ in range(4):
-        assert 0.4 < json.loads(readers.ask("time_left", b"", about="it")) <= TIGHT.cpu + 0.1
-
-
-def test_a_reader_knows_nothing_of_the_workers_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@host/name")
     readers = Readers(ODD, TIGHT)
     environment = who(readers)["environment"]
     readers.close()
     python = {"PYTHONHOME", "PYTHONPATH", "OPENBLAS_NUM_THREADS", "LD_LIBRARY_PATH"}
     assert set(environment) <= {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR"} | python
+
+
+def test_each_reading_has_its_whole_time_however_long_its_reader_has_worked(readers: Readers) -> None:
+    # The limit of CPU time does not use the reader's start time, because two clocks of Linux drift apart.
+    for _ in range(4):
+        assert 0.4 < json.loads(readers.ask("time_left", b"", about="it")) <= TIGHT.cpu + 0.1
 
 
 def test_one_that_takes_all_it_may_does_not_hold_up_the_others(readers: Readers, notes: Path) -> None:

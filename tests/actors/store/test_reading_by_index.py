@@ -154,7 +154,9 @@ def filled(conn: Connection) -> Connection:
     return conn
 
 
-def test_stories_that_share_bands_or_terms_are_found_the_most_alike_first(filled: Connection) -> None:
+def test_stories_that_share_bands_or_terms_are_found_the_most_alike_first_and_of_many_the_newest(
+    filled: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine, five, seven = (story(filled, number) for number in (1, 5, 7))
     shared = [101, 102, 501, 502, 503, 701, 99_999_999]
     assert [one.text for one in clusters.candidates(filled, mine, shared)] == ["text 5", "text 7"]
@@ -163,9 +165,6 @@ def test_stories_that_share_bands_or_terms_are_found_the_most_alike_first(filled
     assert look_at(filled, mine, []) == []
     execute(filled, "UPDATE story_terms SET happened_at = '2026-11-10Z' WHERE term = 701")
     assert look_at(filled, mine, [501, 701]) == [five], "outside the window"
-
-
-def test_of_a_term_of_many_stories_the_newest_are_read(filled: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "_NEWEST", 64)
     mine = story(filled, 1)
     execute(filled, "INSERT INTO story_terms SELECT 7, published_at + interval '1s' * title::int, id FROM stories")
