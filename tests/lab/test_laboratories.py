@@ -118,12 +118,12 @@ def test_a_lost_job_a_missing_effect_or_child_and_an_effect_too_many_are_seen(co
     there = add()
     assert proof.account(conn, [there]).lost == 0
     assert proof.account(conn, [there, "00000000-0000-0000-0000-000000000001"]).lost == 1
-    add("consumed", effects=0)
+    add("consumed", effects=0), add("rejected", effects=0)
     found = proof.account(conn, [there])
-    assert (found.sent, found.finished, found.stated, found.lost) == (2, 1, 0, 1)
-    assert found.faults == ("1 neither completed nor ended with a reason (t consumed)",)
+    assert (found.sent, found.finished, found.stated, found.lost) == (3, 1, 0, 2)
+    assert found.faults == ("2 neither completed nor ended with a reason",)
     add(effects=0), add(payload='{"child": true}')
-    assert proof.account(conn, [there]).lost == 3
+    assert proof.account(conn, [there]).lost == 4
     assert proof.account(conn, [there]).duplicated == 0
     add(effects=2), add("queued")
     assert proof.account(conn, [there]).duplicated == 2
