@@ -14,17 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests import distributions
-from tests.fleet import (
-    PROGRAMS,
-    Command,
-    bare_environment,
-    in_this_process,
-    is_at_work,
-    launch,
-    open_folder,
-    processes_in,
-)
+from tests import distributions, fleet
+from tests.fleet import Command
 
 BIN = Path(sys.executable).parent
 HANDLER = """\
@@ -48,11 +39,11 @@ class Up:
     def __init__(self, folder: Path, **env: str) -> None:
         self.folder = folder
         path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-        self.env = {**bare_environment(), "PATH": path, "ZEKE_JOBS_LOG_FORMAT": "console", **env}
+        self.env = {**fleet.bare_environment(), "PATH": path, "ZEKE_JOBS_LOG_FORMAT": "console", **env}
 
     def start(self, *options: str) -> None:
         log = self.folder / f"up-{len(list(self.folder.glob('up-*.log')))}.log"
-        self.command = launch(log, BIN / "zeke-jobs", "up", *options, cwd=self.folder, env=self.env)
+        self.command = fleet.launch(log, BIN / "zeke-jobs", "up", *options, cwd=self.folder, env=self.env)
         self.wait_for = self.command.wait_for
 
     def wait(self) -> int:
@@ -70,7 +61,7 @@ class Up:
 
     def run(self, command: str, **env: str) -> str:
         words = shlex.split(command)
-        if words[0] in PROGRAMS and words[1] != "up" and not set(command) & set("|&;<>$`"):
+        if words[0] in fleet.PROGRAMS and words[1] != "up" and not set(command) & set("|&;<>$`"):
             return self.here(*words).stdout
         both: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": {**self.env, **env}}
         return str(
@@ -80,7 +71,7 @@ class Up:
     def here(self, *command: str, apart: bool = False) -> subprocess.CompletedProcess[str]:
         """Run one of the project's command lines in this process, then unload the modules imported from the folder."""
         path = list(sys.path)
-        done = in_this_process(self.folder, self.env, *command, apart=apart)
+        done = fleet.in_this_process(self.folder, self.env, *command, apart=apart)
         sys.path[:] = path
         for name, module in list(sys.modules.items()):
             if str(self.folder) in (getattr(module, "__file__", None) or ""):
@@ -94,13 +85,13 @@ class Up:
         return self.run(f'{said}"$PYTHON" -c "$CODE"', PYTHON=sys.executable, CODE=code).strip()
 
     def left(self) -> list[str]:
-        return processes_in(self.folder)
+        return fleet.processes_in(self.folder)
 
 
 @contextmanager
 def up_in_a_folder(files: Mapping[str, str] = {}, **env: str) -> Iterator[Up]:
     """Make a folder with files, and a command that is not started yet; stop and remove both at the end."""
-    with open_folder("up") as folder:
+    with fleet.open_folder("up") as folder:
         made = Up(folder, **env)
         for name, text in files.items():
             (folder / name).write_text(text)
@@ -150,14 +141,19 @@ class Place:
 
     def start(self, *arguments: str) -> Command:
         """Start ``zeke-jobs`` with these arguments, or Python if the first argument is ``-c``."""
-        env = {**bare_environment(), "ZEKE_JOBS_LOG_FORMAT": "console", "PYTHONDONTWRITEBYTECODE": "1", **self.env}
+        env = {
+            **fleet.bare_environment(),
+            "ZEKE_JOBS_LOG_FORMAT": "console",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **self.env,
+        }
         switch = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
         program = [self.venv / "bin" / "python"]
         program += [] if arguments[0] == "-c" else [self.venv / "bin" / "zeke-jobs"]
         log = self.folder.with_name(f"{self.folder.name}-{len(self.started)}.log")
         known = {name: value for name, value in env.items() if value is not None}
         how: dict[str, Any] = {"cwd": self.folder, "env": known, "umask": self.umask, **switch}
-        self.started.append(launch(log, *self.before, *program, *arguments, **how))
+        self.started.append(fleet.launch(log, *self.before, *program, *arguments, **how))
         return self.started[-1]
 
     def forget(self) -> None:
@@ -211,5 +207,5 @@ def first_minute(place: Place) -> str:
     finally:
         status = up.stop(90, signal.SIGINT)
     assert status == 0, up.text()
-    assert not is_at_work(server)
+    assert not fleet.is_at_work(server)
     return up.text()

@@ -13,7 +13,6 @@ from tests.fleet import Command, Fleet, eventually, is_at_work, query, scalar
 from tests.lab.chaos.proxy import Proxy
 
 ONE = "work: {handler: 'H:work'}"
-SOON = ("--worker-shutdown-timeout", "500")
 NOWHERE = "postgresql://zeke@127.0.0.1:1/zeke"
 
 
@@ -69,36 +68,35 @@ def test_sigterm_ends_what_waits_for_a_lock_at_its_start(fleet: Fleet, conn: Con
     assert took(started) < 10
 
 
-def test_a_task_without_retry_fails_when_a_stop_ends_it_and_else_waits(fleet: Fleet, effects: Connection) -> None:
-    tasks = "once: {handler: 'H:work', retry: {limit: 0}}\nagain: {handler: 'H:work', retry: {limit: 1}}"
-    worker = fleet.serve(tasks, effects, *SOON, threads=2)
+TASKS = """
+  fork: {handler: 'H:fork'}
+  come-back: {handler: 'H:come_back'}
+  once: {handler: 'H:work', retry: {limit: 0}}
+  again: {handler: 'H:work', retry: {limit: 1}}
+"""
+
+
+def test_a_stop_ends_the_command_and_all_that_a_handler_started(fleet: Fleet, effects: Connection) -> None:
+    worker = fleet.serve(TASKS, effects, "--worker-shutdown-timeout", "500", threads=len(HOW) + 2)
+    # A forked child that comes back from its handler ends there.
+    assert zeke_jobs.wait(zeke_jobs.send("come-back").id, timeout=20) == 7
+    forks = [zeke_jobs.send("fork", {"how": how}).id for how in HOW]
     once, again = (zeke_jobs.send(task, {"seconds": 300}).id for task in ("once", "again"))
-    eventually(lambda: scalar(effects, "SELECT count(*) FROM trace") == 2, fleet=fleet)
-    waiting = zeke_jobs.send("once").id
-    assert took(worker) < 20
-    ended = zeke_jobs.status(once)
-    why = "the worker stopped before the job had ended; no retries allowed"
-    assert (ended.status, ended.attempts[-1]["reason"]) == ("failed", why)
-    left = [zeke_jobs.status(job) for job in (again, waiting)]
-    assert [(job.status, len(job.attempts)) for job in left] == [("created", 0)] * 2
-
-
-def test_a_stop_ends_the_command_and_all_that_a_handler_started(fleet: Fleet, conn: Connection) -> None:
-    worker = fleet.serve("fork: {handler: 'H:fork'}", conn, *SOON, threads=8)
-    jobs = {how: zeke_jobs.send("fork", {"how": how}).id for how in HOW}
     files = {how: fleet.folder / how for how in HOW}
     eventually(lambda: all(file.exists() and file.read_text() for file in files.values()), fleet=fleet)
+    eventually(lambda: scalar(effects, "SELECT count(*) FROM trace") == 2, fleet=fleet)
+    waiting = zeke_jobs.send("once").id
     children = {how: int(file.read_text()) for how, file in files.items()}
     assert took(worker) < 20
     # A killed process exists for a moment longer.
     eventually(lambda: not [how for how, pid in children.items() if is_at_work(pid)], timeout=2, fleet=fleet)
-    assert {zeke_jobs.status(job).status for job in jobs.values()} == {"created"}, "it counts no attempt"
-    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.worker") == 0
-
-
-def test_a_forked_child_that_comes_back_from_its_handler_ends_there(fleet: Fleet, effects: Connection) -> None:
-    fleet.serve("come-back: {handler: 'H:come_back'}", effects)
-    assert zeke_jobs.wait(zeke_jobs.send("come-back").id, timeout=20) == 7
+    # Only a task without retries fails; the others wait, and it counts no attempt.
+    ended = zeke_jobs.status(once)
+    why = "the worker stopped before the job had ended; no retries allowed"
+    assert (ended.status, ended.attempts[-1]["reason"]) == ("failed", why)
+    left = [zeke_jobs.status(job) for job in (*forks, again, waiting)]
+    assert [(job.status, len(job.attempts)) for job in left] == [("created", 0)] * len(left)
+    assert scalar(effects, "SELECT count(*) FROM zeke_jobs.worker") == 0
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["a lock", "a silent server"])
