@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,9 @@ needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root makes such a plac
 @pytest.fixture(scope="session")
 def base(wheels: dict[str, Path]) -> Iterator[Path]:
     """Make a folder that every user may enter, with the environment ``venv`` inside."""
-    # pytest's folder is closed to other users.
-    usual = tempfile.gettempdir()
-    with tempfile.TemporaryDirectory(
-        prefix="zeke-place-", dir=usual if is_open(Path(usual, "any")) else "/tmp"
-    ) as name:
+    usual = tempfile.gettempdir()  # pytest's folder is closed to other users.
+    where = usual if is_open(Path(usual, "any")) else "/tmp"
+    with tempfile.TemporaryDirectory(prefix="zeke-place-", dir=where) as name:
         Path(name).chmod(0o755)
         install(Path(name) / "here" / "venv", wheels, "zeke-jobs[embedded,news]")
         yield Path(name)
@@ -43,28 +41,17 @@ def place(base: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def user(place: Place) -> Place:
-    if IS_ROOT:
-        other(place, pwd.getpwnam(USERS[0]).pw_uid)
-    return place
+    return other(place) if IS_ROOT else place
 
 
-def other(place: Place, user: int) -> Place:
+def other(place: Place, user: str | int = USERS[0]) -> Place:
     python = (place.venv / "bin" / "python").resolve()
     if not is_open(python):
         pytest.skip(f"other users may not run {python}")
-    place.user = user
+    place.user = user if isinstance(user, int) else pwd.getpwnam(user).pw_uid
     place.env |= {"HOME": str(place.folder)}
     place.fill()
     return place
-
-
-@contextmanager
-def closed(folder: Path) -> Iterator[None]:
-    folder.chmod(0o700)
-    try:
-        yield
-    finally:
-        folder.chmod(0o755)
 
 
 # ── as root
@@ -73,8 +60,11 @@ def closed(folder: Path) -> Iterator[None]:
 @needs_root
 def test_root_in_a_closed_home_with_a_closed_umask(base: Path, place: Place) -> None:
     place.umask = 0o077
-    with closed(base / "here"):
+    (base / "here").chmod(0o700)
+    try:
         text = first_minute(place)
+    finally:
+        (base / "here").chmod(0o755)
     assert f"not in .zeke: PostgreSQL does not run as root, and other users may not enter {base / 'here'}" in text
 
 
@@ -126,7 +116,7 @@ def test_a_user_without_a_name_is_told_so(place: Place) -> None:
 @needs_root
 def test_a_folder_that_root_made_is_refused_to_a_user(place: Place) -> None:
     assert visit(place) == 1
-    error = other(place, pwd.getpwnam(USERS[0]).pw_uid).refusal("up")
+    error = other(place).refusal("up")
     assert f"to be able to write to {place.folder / '.zeke'}, got: Permission denied" in error
 
 
@@ -141,13 +131,13 @@ def test_a_folder_that_a_user_made_works_for_root_and_then_for_the_user_again(us
 
 @needs_root
 def test_two_users_on_one_machine(base: Path, place: Place) -> None:
-    one = other(place, pwd.getpwnam(USERS[0]).pw_uid)
+    one = other(place)
     with tempfile.TemporaryDirectory(dir=base / "here") as name:
         Path(name).chmod(0o755)
         two = Place(place.venv, Path(name))
         two.fill()
         two.started = one.started
-        other(two, pwd.getpwnam(USERS[1]).pw_uid)
+        other(two, USERS[1])
         one.start("up").wait_for("ready; in another terminal")
         assert visit(two) == 1
         two.folder = one.folder
@@ -158,25 +148,19 @@ def test_two_users_on_one_machine(base: Path, place: Place) -> None:
 # ── later runs
 
 
-@contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
-    folder.mkdir()
-    mount: list[str | Path] = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "none", folder]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this machine lets nobody mount anything")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
 @needs_root
 def test_a_disk_that_is_full_by_now_is_said_in_a_sentence(place: Place) -> None:
-    with small_disk(place.folder / ".zeke", 150):
+    disk = place.folder / ".zeke"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=150m,mode=755", "none", disk], check=False).returncode:
+        pytest.skip("this machine lets nobody mount anything")
+    try:
         assert visit(place) == 1
-        with suppress(OSError), (place.folder / ".zeke" / "rest").open("wb", buffering=0) as rest:
+        with suppress(OSError), (disk / "rest").open("wb", buffering=0) as rest:
             while rest.write(bytes(4096)):
                 pass
         assert "got a full disk" in place.refusal("up")
-        (place.folder / ".zeke" / "rest").unlink()
+        (disk / "rest").unlink()
         assert visit(place) == 2
+    finally:
+        subprocess.run(["umount", disk], check=True)

@@ -34,44 +34,36 @@ TASKS = """
 """
 
 
-@pytest.fixture
-def planted(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Fleet:
-    """Start a fleet whose database URL has a password, and whose services have a token."""
-    fleet.database = urlunsplit(urlsplit(fleet.database)._replace(netloc=f"postgres:{PASSWORD}@"))
-    monkeypatch.setenv("DATABASE_URL", fleet.database)
-    monkeypatch.setenv("VAULT_TOKEN", TOKEN)
-    fleet.configure(TASKS)
-    fleet.workers(), fleet.scheduler()
-    return fleet
-
-
 def shown(text: str) -> list[str]:
     return [secret for secret in (TOKEN, PASSWORD, FIELD, FIELD.replace('"', r"\"")) if secret in text]
 
 
-def test_planted_secrets_come_out_nowhere(planted: Fleet, conn: Connection) -> None:
-    planted.ready(conn, 1)
+def test_planted_secrets_come_out_nowhere(fleet: Fleet, conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet.database = urlunsplit(urlsplit(fleet.database)._replace(netloc=f"postgres:{PASSWORD}@"))
+    monkeypatch.setenv("DATABASE_URL", fleet.database)
+    monkeypatch.setenv("VAULT_TOKEN", TOKEN)
+    fleet.serve(TASKS, conn)
+    fleet.scheduler()
     given = {"user": "u", "password": FIELD}
     jobs = {way: zeke_jobs.send("log-in", {**given, "fail": way}).id for way in ("", "raise", "chain", "reject")}
     ends = {"completed", "failed"}
-    eventually(lambda: {zeke_jobs.status(job).status for job in jobs.values()} <= ends, 60, planted)
+    eventually(lambda: {zeke_jobs.status(job).status for job in jobs.values()} <= ends, 60, fleet)
 
-    visible = [
-        " ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"])
-    ]  # Any user can see them.
+    # Any user can see the command lines of all processes.
+    visible = [" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"])]
     assert any("zeke_jobs.actors" in line for line in visible)
     assert shown("\n".join(visible)) == []
 
     # A caller of ``wait`` gets the whole output of a job, but views mask the output.
     assert zeke_jobs.wait(jobs[""], timeout=5)["password"] == FIELD
-    said = [planted.zeke(*map(str, command), status=None) for command in (
+    said = [fleet.zeke(*map(str, command), status=None) for command in (
         ("check",), ("plan",), ("tasks",), ("jobs", "--json"), ("fleet", "--json"), ("history",), ("show", 1), ("schedule",),
         *(("status", job, "--json") for job in jobs.values()), *(("why", job) for job in jobs.values()),
         ("send", "log-in", "user=u", f"password={FIELD}", "wrong=1"),
     )]  # fmt: skip
     assert [command for command in said if shown(command)] == []
-    assert "${VAULT_TOKEN}" in planted.zeke("status", str(jobs["raise"]))
-    logs = "\n".join(command.text() for command in planted.commands)
+    assert "${VAULT_TOKEN}" in fleet.zeke("status", str(jobs["raise"]))
+    logs = "\n".join(command.text() for command in fleet.commands)
     assert "logging in" in logs
     assert "written by hand: *** ${VAULT_TOKEN}" in logs
     assert "POST /login password=*** token=${VAULT_TOKEN}" in logs
@@ -82,7 +74,7 @@ def test_planted_secrets_come_out_nowhere(planted: Fleet, conn: Connection) -> N
 
     # The database stores a sensitive field only in the job's payload and output.
     dump_all_else = [str(server_programs.binaries() / "pg_dump"), "--data-only", "--exclude-table=zeke_jobs.queue"]
-    dump = subprocess.run([*dump_all_else, planted.database], capture_output=True, text=True, check=True).stdout
+    dump = subprocess.run([*dump_all_else, fleet.database], capture_output=True, text=True, check=True).stdout
     assert "log-in" in dump
     assert shown(dump) == []
     rest = "(to_jsonb(q) - 'message' - 'result')::text || (q.message - 'kwargs')::text"

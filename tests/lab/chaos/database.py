@@ -5,8 +5,7 @@ import pwd
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,13 @@ def fill_disk(*, quick: bool) -> Outcome:
     """The database's disk becomes full, and later has space again."""
     seconds = 5 if quick else 15
     settings = {"min_wal_size": "32MB", "max_wal_size": "64MB"}
-    with _small_disk(400) as disk, World(quick=quick, settings=settings, data=disk / "server") as here:
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        raise Impossible("a small tmpfs needs root and the program mount")
+    with ExitStack() as stack:
+        disk = stack.enter_context(open_folder("disk"))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m,mode=711", "tmpfs", disk], check=True)
+        stack.callback(lambda: subprocess.run(["umount", "--lazy", disk], check=True))
+        here = stack.enter_context(World(quick=quick, settings=settings, data=disk / "server"))
         here.begin()
         filler = disk / "filler"
         with here.fault():
@@ -89,19 +94,6 @@ def fill_disk(*, quick: bool) -> Outcome:
         is_said = here.said("No space left on device", "the database is unreachable")
         here.promise("workers say that the disk is full, or that the database is unreachable", is_said)
         return here.outcome(f"the database's disk (tmpfs) full for {seconds} s", recovers_in=15, stays=True)
-
-
-@contextmanager
-def _small_disk(megabytes: int) -> Iterator[Path]:
-    """Mount a file system in memory with a size in megabytes."""
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        raise Impossible("a small tmpfs needs root and the program mount")
-    with open_folder("disk") as folder:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=711", "tmpfs", folder], check=True)
-        try:
-            yield folder
-        finally:
-            subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 class Pair(World):
