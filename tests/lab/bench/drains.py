@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 import zeke_jobs
 from tests.fleet import query, scalar
 from tests.lab.bench import dramatiq_peer, ours
-from tests.lab.bench.bench import Bench, Drain, Running, row
+from tests.lab.bench.bench import Bench, Drain, row
 from tests.lab.bench.ours import FREE, NAP
 from tests.lab.server import Row, middle
 from zeke_jobs.postgres.pool import connect
@@ -146,7 +146,10 @@ def blocked(bench: Bench) -> list[Row]:
         rows = [row("empty table", empty), row("empty table, 1,000 keys", empty_keyed)]
         query(up.conn, "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES (%s, 'bench')", f"task/{_PAUSED}")
         for what, task, key in (("a pause", _PAUSED, None), ("a limit", _ONE, None), ("their key", _KEYED, "z")):
-            holder = None if task == _PAUSED else _occupy(up, task, key)
+            holder = None
+            if task != _PAUSED:  # A long job takes the place of the limit or of the key.
+                holder = zeke_jobs.send(task, {"seconds": 3000}, key=key, connection=up.conn).id
+                up.fleet.until(lambda: scalar(up.conn, "SELECT true FROM zeke_jobs.queue WHERE state = 'consumed'"))
             up.system.seed(up.conn, many, task=task, key=key, instead={"key": f"'{key}'"} if key else {})
             bench.say(f"{many:,} jobs are blocked by {what}")
             drains = [up.drain(keyed if key else count, **(keys if key else {})) for _ in range(bench.rounds)]
@@ -156,14 +159,6 @@ def blocked(bench: Bench) -> list[Row]:
             if holder:
                 zeke_jobs.cancel(holder, connection=up.conn)
     return rows
-
-
-def _occupy(up: Running, task: str, key: str | None) -> Any:
-    """Start a long job, and wait until it is active."""
-    job = zeke_jobs.send(task, {"seconds": 3000}, key=key, connection=up.conn).id
-    held = "SELECT state = 'consumed' FROM zeke_jobs.queue WHERE message_id = %s"
-    up.fleet.until(lambda: scalar(up.conn, held, str(job)))
-    return job
 
 
 def sends(bench: Bench) -> list[Row]:
