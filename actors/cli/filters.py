@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from psycopg2.extensions import connection as Connection
@@ -54,7 +54,14 @@ def rule(
     options = locals()
     given = {action: {name: options[name] for name in Conditions.model_fields if options[name]}}
     is_test = context.info_name == "test"
-    made = None if is_test and not action else _rule(action, given)
+    if action not in {"drop", "keep"} and (action or not is_test):
+        raise UsageError(f"expected drop or keep, got {action!r}")
+    try:
+        made = Rule.model_validate(given) if action else None
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "".join(f"--{name}: " for name in first["loc"][1:2]).replace("_", "-")
+        raise UsageError(name + validation.message(first)[0]) from error
     with database() as conn:
         if is_test:
             _show(
@@ -106,14 +113,3 @@ def _show(conn: Connection, rules: Rules, *, is_json: bool) -> None:
 
 def _of(chosen: Config | None) -> tuple[Rule, ...]:
     return ContentSettings.model_validate(task_settings(chosen, "fetch-content")).filters
-
-
-def _rule(action: str, given: dict[str, Any]) -> Rule:
-    if action not in {"drop", "keep"}:
-        raise UsageError(f"expected drop or keep, got {action!r}")
-    try:
-        return Rule.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = "".join(f"--{name}: " for name in first["loc"][1:2]).replace("_", "-")
-        raise UsageError(option + validation.message(first)[0]) from error

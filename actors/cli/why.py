@@ -1,7 +1,7 @@
 """Runs ``zeke-news why``, which shows the steps that an article has reached, and their outcomes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -87,34 +87,30 @@ def _is_same(row: Mapping[str, Any], canonical: str, url: str) -> bool:
 
 
 def _follow(conn: Connection, item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the article's steps so far, and its unfinished jobs."""
     story_id = item["story_id"]
     jobs = news.jobs_about(conn, ids=[str(one) for one in (item["id"], story_id) if one])
-    story = None if story_id is None else news.story(conn, story_id)
-    judged = [Step(f"alert {name}", *fate) for name, *fate in alerts.judged(conn, story_id)] if story else []
-    return {
-        "steps": [step._asdict() for step in (*steps(item, story, jobs), *judged)],
-        "jobs": [job for job in jobs if job["state"] in _UNFINISHED],
-    }
-
-
-def steps(item: Mapping[str, Any], story: Mapping[str, Any] | None, jobs: Sequence[Mapping[str, Any]]) -> list[Step]:
-    """Return the article's steps so far: found, text, story, analysis, event, highlights, brief."""
     way = [Step("found", "done", f"by {item['source']}, {ago(item['created_at'])} ago"), _text(item, jobs)]
-    if story is None:
-        return way
-    way.append(Step("story", "done", str(story["id"])))
-    is_analysed = story["analysis_state"] != "pending"
-    way.append(_step("analysis", ("analyze-story",), jobs, story["analysis_state"] if is_analysed else ""))
+    if story := None if story_id is None else news.story(conn, story_id):
+        way += _of_story(story, jobs)
+        way += [Step(f"alert {name}", *fate) for name, *fate in alerts.judged(conn, story_id)]
+    steps = [step._asdict() for step in way]
+    return {"steps": steps, "jobs": [job for job in jobs if job["state"] in _UNFINISHED]}
+
+
+def _of_story(story: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
+    """Yield the steps of an article's story so far: story, analysis, event, highlights, brief, summary."""
+    yield Step("story", "done", str(story["id"]))
+    analysed = "" if story["analysis_state"] == "pending" else story["analysis_state"]
+    yield _step("analysis", ("analyze-story",), jobs, analysed)
     if embeds := [job for job in jobs if job["task"] == "embed-story"]:
-        way.append(_step("event", ("embed-story",), [max(embeds, key=lambda job: job["created_on"])], ""))
+        yield _step("event", ("embed-story",), [max(embeds, key=lambda job: job["created_on"])], "")
     scored = sum("relevance" in each["metadata"] for each in story["highlights"])
-    chain = ("extract-highlights", "score-relevance")
     found = f"{len(story['highlights'])} found, {scored} scored" if story["highlights"] else ""
-    way.append(_step("highlights", chain, jobs, found))
+    yield _step("highlights", ("extract-highlights", "score-relevance"), jobs, found)
     has_brief = story["brief_generated_at"] or story["one_liner"]
-    way.append(_step("brief", ("generate-brief",), jobs, "written" if has_brief else ""))
-    way.append(_step("summary", ("story-summarize",), jobs, "written" if story["summary"] else ""))
-    return way
+    yield _step("brief", ("generate-brief",), jobs, "written" if has_brief else "")
+    yield _step("summary", ("story-summarize",), jobs, "written" if story["summary"] else "")
 
 
 def _text(item: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> Step:
