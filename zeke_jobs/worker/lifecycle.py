@@ -38,7 +38,7 @@ _TICK = 0.05
 _LAST_MOMENT = 1.0  # seconds that a stop waits for a running boot
 _TO_LOOK = 2.0  # maximum number of seconds for the last claim
 _CLOSE_WITHIN = 15.0  # seconds; the maximum time of a stop after the time for running jobs is over
-_IDLE = 200  # milliseconds between checks of dramatiq's idle threads whether the worker stops; a stop waits for them
+_IDLE = 200  # milliseconds after which an idle thread of dramatiq checks for a stop; a stop waits for this check
 
 
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
@@ -178,7 +178,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         threading.Thread(target=self._end_look, name="end look", daemon=True).start()
 
     def _end_look(self) -> None:
-        """Cancel a last claim that takes too long. Cancel repeatedly, because a query that has not reached the server goes on."""
+        """Cancel a last claim that takes too long. Cancel repeatedly: a cancel misses a query that is still on its way."""
         while self._producer.thread.is_alive():
             self._producer.thread.join(_TO_LOOK)
             self._process.pool.cut_opening()

@@ -80,7 +80,7 @@ class WorkerProcess:
         return None if self.held.start(claim) else SETTLED
 
     def _may_start(self, claim: Claim) -> bool:
-        """If the job starts late, delay the next starts in its rate limits. Returns False if the job may no longer start."""
+        """If the job starts late, delay the next starts under its rate limits. Returns False if the job may no longer start."""
         margin = _MARGIN
         while claim.on_time is not None and (now := clock()) - claim.asked > claim.on_time:
             with self.pool.connection() as conn:

@@ -21,7 +21,7 @@ from zeke_jobs.core.logs import get_logger
 from zeke_jobs.core.redaction import redact
 from zeke_jobs.worker.claim.claims import Claim, JobMessage
 
-HELPERS = 4  # threads for calls around an async handler that may block: middleware, and statements on psycopg2
+HELPERS = 4  # threads for calls that may block, around async handlers: middleware, and statements on psycopg2
 _BLOCKED = 1.0  # seconds without an answer after which the loop counts as blocked
 _BELOW = (asyncio.__path__[0], threading.__file__, __file__)  # files whose frames are below a handler's frames
 _TO_STOP = 1.0
