@@ -1,6 +1,8 @@
 """These fixtures add jobs to the table, claim jobs without a worker process, and run a worker in this process."""
 
+import io
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +25,7 @@ from tests.zeke_jobs.sql import dicts
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.working import working
 from zeke_jobs import config
+from zeke_jobs.core import logs
 from zeke_jobs.errors import JobFailed
 from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
@@ -284,11 +287,20 @@ def table(worker: JobBroker) -> Iterator[Jobs]:
 
 
 @pytest.fixture
-def stock(database: str) -> Stock:
-    """Make actors of an unmodified dramatiq-pg broker that uses the table of zeke_jobs.
+def log() -> Iterator[io.StringIO]:
+    """Configure the readable log of a command line, and return its text."""
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    written = io.StringIO()
+    logs.configure(written, json=False)
+    yield written
+    logging.getLogger().handlers[:] = before[0]
+    logging.getLogger().setLevel(before[1])
+    logging.captureWarnings(capture=False)
 
-    Make the actors before a JobBroker is built, because a JobBroker replaces the queries in dramatiq-pg's module.
-    """
+
+@pytest.fixture
+def stock(database: str) -> Stock:
+    """Make actors of an unmodified dramatiq-pg, before a JobBroker is built, which replaces dramatiq-pg's queries."""
 
     def actor(name: str, *, results: bool = False) -> Actor:
         broker = dramatiq_pg.PostgresBroker(url=database, schema="zeke_jobs", prefix="", results=results)

@@ -25,7 +25,6 @@ TASKS = """
   tidies: {handler: 'H:tidies_up', timeout: 100ms, retry: {limit: 0}}
 """
 worker = one_worker(TASKS)
-MIDDLEWARE = "dramatiq.middleware"
 
 
 REFUSED = {
@@ -99,7 +98,7 @@ def test_a_handler_may_catch_its_timeout_as_dramatiqs_exception() -> None:
 
 
 def test_a_handler_may_be_told_of_its_workers_shutdown(running: Running) -> None:
-    with running(TASKS, f"middleware: ['{MIDDLEWARE}:ShutdownNotifications']", stop_within=1_000) as broker:
+    with running(TASKS, "middleware: ['dramatiq.middleware:ShutdownNotifications']", stop_within=1_000) as broker:
         told = broker.get_actor("told").send_with_options(kwargs={"n": 1}, notify_shutdown=True)
         untold = broker.get_actor("told").send_with_options(kwargs={"n": 2})
         eventually(lambda: sorted(CALLS) == [1, 2])

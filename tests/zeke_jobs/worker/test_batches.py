@@ -80,10 +80,9 @@ class Life:
 
 
 def every_break(act: Callable[[], None], verify: Callable[[], None], reset: Callable[[], None]) -> int:
-    """Run ``act`` again and again, break another statement each time, and verify; return the number of statements.
+    """Run ``act``, break another fifth statement each time, and verify; return the number of statements.
 
-    By default every fifth statement is broken, from a random start. With ``ZEKE_TEST_DEEP=1`` every statement is
-    broken, once before and once after it runs.
+    With ``ZEKE_TEST_DEEP=1`` every statement is broken, once before and once after it runs.
     """
     for after in (True, False) if DEEP else (True,):
         for number in count(1) if DEEP else count(random.randint(1, 5), 5):

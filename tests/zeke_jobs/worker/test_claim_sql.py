@@ -11,8 +11,6 @@ from tests.zeke_jobs.worker.big_table import WORKER, BigTable
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, at_once
 from zeke_jobs.postgres.pool import transaction
 
-KEYED = "  a: {handler: 'H:echo', concurrency: {limit: 20, per_key: 20}}"
-
 
 def test_a_claim_takes_jobs_of_its_queue_and_tasks_in_turns_with_and_without_a_key(jobs: Jobs) -> None:
     jobs.use("".join(f"  {task}: {{handler: 'H:echo', priority: {task != 'low':d}}}\n" for task in ("a", "b", "low")))
@@ -60,7 +58,7 @@ def insert(jobs: Jobs, task: str, count: int, **columns: str) -> None:
 
 
 def test_keys_take_turns(jobs: Jobs) -> None:
-    jobs.use(KEYED)
+    jobs.use("  a: {handler: 'H:echo', concurrency: {limit: 20, per_key: 20}}")
     for key in ("x.org", "y.org", "z.org"):
         jobs.add("a", 20, options=f'{{"key": "{key}"}}')
     assert len({jobs.row(jobs.claim(jobs.me, 1)[0]["message_id"])["key"] for _ in range(20)}) == 3

@@ -34,8 +34,6 @@ from zeke_jobs.worker.finish.outcome import RETURNED, Outcome, backoff, describe
 from zeke_jobs.worker.finish.writer import columns
 from zeke_jobs.worker.run.reports import Shared
 
-ONE = "  a: {handler: 'H:echo', retry: {limit: 2}}"
-
 
 class Flaky(Pool):
     """The pool's next connections can break at their first use, or refuse to write."""
@@ -87,7 +85,7 @@ class Scene:
 
 @pytest.fixture
 def scene(jobs: Jobs, database: str) -> Iterator[Scene]:
-    jobs.use(ONE)
+    jobs.use("  a: {handler: 'H:echo', retry: {limit: 2}}")
     scene = Scene(jobs, database)
     yield scene
     scene.pool.close()

@@ -2,7 +2,6 @@
 
 import io
 import threading
-from collections.abc import Iterator
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +13,6 @@ from tests.waiting import eventually
 from tests.zeke_jobs.sql import change
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, ended, failure, one_worker, outcome, run_of
-from zeke_jobs.core import logs
 from zeke_jobs.diagnosis import doctor
 from zeke_jobs.postgres.pool import Pool
 from zeke_jobs.worker.broker import JobBroker
@@ -44,14 +42,6 @@ worker = one_worker(TASKS)
 @pytest.fixture(autouse=True)
 def places(monkeypatch: Patch) -> None:
     monkeypatch.setenv("ZEKE_JOBS_ASYNC", "12")
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    stream = io.StringIO()
-    logs.configure(stream, json=True)
-    yield stream
-    logs.configure()
 
 
 def test_they_run_side_by_side_up_to_the_places_of_the_process_and_leave_its_threads_alone(running: Running) -> None:
@@ -171,7 +161,7 @@ def test_log_and_doctor_name_a_handler_that_blocks_the_loop(running: Running, jo
         assert broker.process.held.want(is_async=True) > 0
         zeke_jobs.wait(job, timeout=10)
         eventually(lambda: "the event loop goes on" in log.getvalue())
-        [line] = [line for line in log.getvalue().splitlines() if "blocks the event loop" in line]
+        _, line = log.getvalue().split("blocks the event loop")
         assert str(job) in line
         assert "time.sleep(payload.n)" in line
         [found] = [one for one in doctor.examine(broker.process.url or "").findings if one.id == "blocked-loop"]

@@ -1,8 +1,7 @@
 """Each frequent statement finds its rows by an index; the real functions run, and their reads are counted.
 
-A plan that sorts or filters the backlog would read it all, so few reads exclude such a plan. EXPLAIN would not show
-the statements inside functions. The tests use plans made for an empty table, and bad settings of the server, in
-sessions of zeke_jobs and of others.
+Few reads exclude plans that sort or filter the backlog, also inside functions, which EXPLAIN does not show. The plans
+are made for an empty table, or with bad settings of the server, in sessions of zeke_jobs and of others.
 """
 
 from collections.abc import Callable, Iterator

@@ -162,9 +162,7 @@ def test_a_queue_that_no_task_has_is_named(database: str, queues: set[str] | Non
     assert [line["event"] for line in lines if "no task" in line["event"]] == [named] * told
 
 
-@pytest.mark.parametrize(
-    ("retry", "goes_back"), [(3, True), (0, False)], ids=["with a retry", "without a retry they are not claimed"]
-)
+@pytest.mark.parametrize(("retry", "goes_back"), [(3, True), (0, False)])
 def test_jobs_behind_a_long_one_go_back_uncounted(running: Running, jobs: Jobs, retry: int, goes_back: bool) -> None:
     with running(f"  gated: {{handler: 'H:first_gated', retry: {{limit: {retry}}}}}", threads=1) as broker:
         for _ in range(3):

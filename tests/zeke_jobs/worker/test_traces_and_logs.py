@@ -4,7 +4,6 @@ import io
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -149,18 +148,6 @@ def test_a_caller_in_sql_passes_its_context_and_nonsense_begins_one(table: Jobs,
 
 
 TASK = "  talk: {{handler: 'H:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: 3{more}}}"
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """Configure the readable log of a command line, and return its text."""
-    before = logging.getLogger().handlers[:], logging.getLogger().level
-    written = io.StringIO()
-    logs.configure(written, json=False)
-    yield written
-    logging.getLogger().handlers[:] = before[0]
-    logging.getLogger().setLevel(before[1])
-    logging.captureWarnings(capture=False)
 
 
 def kept(conn: Connection, job: Any) -> list[dict[str, Any]]:

@@ -151,6 +151,7 @@ def inject(monkeypatch: Patch, broker: JobBroker, step: str, error: type[BaseExc
 def test_an_exception_at_any_step_strands_no_job(
     running: Running, jobs: Jobs, monkeypatch: Patch, after: bool, error: type[BaseException]
 ) -> None:
+    left = "SELECT 1 FROM zeke_jobs.queue WHERE state <> 'done' LIMIT 1"
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._AFTER_FAULT", 0.05)
     monkeypatch.setattr("zeke_jobs.worker.process.UNDER_WAY", 0.1)
     monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
@@ -168,16 +169,12 @@ def test_an_exception_at_any_step_strands_no_job(
                 for _ in range(20):
                     jobs.add("limited", 20)
                     jobs.add("echo", 10)
-                    eventually(lambda: _all_done(jobs) and len(process.held) == 0, what=f"{step}: all jobs end")
+                    eventually(lambda: not jobs.rows(left) and len(process.held) == 0, what=f"{step}: all jobs end")
                     if failed:
                         break
                 assert failed, f"{step} was not gone through"
             eventually(lambda: process.held.free() == 4 and process.held.waiting() == 0, what=f"{step}: free threads")
     assert jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE deaths > 0 OR attempt <> 1") == []
-
-
-def _all_done(jobs: Jobs) -> bool:
-    return not jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state <> 'done' LIMIT 1")
 
 
 def test_a_stop_hands_back_what_the_process_does_not_know(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
