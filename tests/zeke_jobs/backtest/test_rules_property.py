@@ -3,6 +3,7 @@
 import os
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -53,12 +54,14 @@ NAMES = tuple(line.split(":")[0].strip() for line in TASKS.strip().splitlines())
 WITH_BUDGET = ("costly", "dear", "frail")
 
 
+KINDS: dict[str, list[Any]] = {"priority": [None, None, 0, 5], "key": [None, "a", "a", "b"]}
+KINDS |= {"delay": [0.0, 0.0, 0.5, 1.0], "leaves": [None, None, None, 0.5], "cost": [None, 0.0, 0.25, 0.5, 1.0]}
+
+
 def history(chance: Random) -> Workload:
     """Make jobs of few tasks, so that the jobs compete for the limits."""
     names = chance.sample(NAMES, chance.randint(1, 3))
-    ends: list[Ending] = chance.choice(
-        [["completed", "completed", "failed"], ["completed", "failed", "failed", "failed"]]
-    )
+    ends: list[Ending] = chance.choice([["completed", "completed", "failed"], ["completed", "failed", "failed"]])
     made, jobs = Workload(origin=BEGIN.timestamp(), end=4.0), list[Job]()
 
     def quarters(least: int, most: int) -> float:
@@ -71,16 +74,8 @@ def history(chance: Random) -> Workload:
         gap = quarters(1, 8) if again == "deferred" else None
         attempts = [Attempt(quarters(1, longest), again, gap)] if again else []
         attempts.append(Attempt(quarters(1, longest), chance.choice(ends)))
-        job = Job(
-            task,
-            quarters(0, 4) if chance.random() < 0.7 else 0.0,
-            tuple(attempts),
-            priority=chance.choice([None, None, 0, 5]),
-            key=chance.choice([None, "a", "a", "b"]),
-            delay=chance.choice([0.0, 0.0, 0.5, 1.0]),
-            leaves=chance.choice([None, None, None, 0.5]),
-            cost=chance.choice([None, 0.0, 0.25, 0.5, 1.0]),
-        )
+        sent = quarters(0, 4) if chance.random() < 0.7 else 0.0
+        job = Job(task, sent, tuple(attempts), **{name: chance.choice(some) for name, some in KINDS.items()})
         # A job whose first attempt was deferred can expire in the database, but not in the simulation.
         # A job whose handler sends to a full queue is also deferred.
         if again == "deferred" or number < 2:
@@ -105,14 +100,10 @@ def sql(conn: Connection) -> Jobs:
 
 @pytest.mark.timeout(7200 if DEEP else 300)
 @settings(
-    max_examples=1000 if DEEP else 8,
-    deadline=None,
-    database=None,
-    derandomize=not DEEP,
-    print_blob=False,
+    max_examples=1000 if DEEP else 8, deadline=None, database=None, derandomize=not DEEP, print_blob=False,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=[Phase.generate, *([Phase.shrink] if DEEP else [])],
-)
+)  # fmt: skip
 @given(seed=st.integers(0, 2**32))
 def test_the_database_starts_the_jobs_that_the_rules_say(sql: Jobs, seed: int) -> None:
     # Hypothesis draws only a seed, because the small histories that Hypothesis drew hardly ever reached a limit.

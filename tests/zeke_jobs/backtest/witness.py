@@ -68,9 +68,8 @@ class Witness(Board):
         if spent is not None:
             self._clock(self.simulation.now)
             claim = self._claims[live]
-            self.sql.rows(
-                "SELECT zeke_jobs.report(%s, %s, %s)", claim["message_id"], claim["claim"], encode({"USD": spent})
-            )
+            given = claim["message_id"], claim["claim"], encode({"USD": spent})
+            self.sql.rows("SELECT zeke_jobs.report(%s, %s, %s)", *given)
 
     def leave(self, live: Live, now: float, *, failed: bool) -> None:
         super().leave(live, now, failed=failed)
@@ -95,9 +94,7 @@ class Witness(Board):
         self._turns = next(filter(lambda turns: self._would(turns, now, want, queue), self._orders(queue)), {})
         started = super().claim(now, want, queue)
         orders = {live.order for live in started}
-        assert orders == self._expected, (
-            f"at {now}: expected {sorted(orders)} in some order, got {sorted(self._expected)}"
-        )
+        assert orders == self._expected, f"at {now}: expected {sorted(orders)}, got {sorted(self._expected)}"
         self._claims |= rows
         return started
 

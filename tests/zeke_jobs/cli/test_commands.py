@@ -93,7 +93,7 @@ def test_status_shows_the_job_its_attempts_and_what_it_sent(cli: Cli, conn: Conn
     attempts = '[{"attempt": 1, "outcome": "failed", "ended_on": "2026-01-02T03:04:05", "error": {"type": "OSError", "message": "no route"}}]'
     change(conn, sent.id, f"state = 'rejected', attempt = 1, attempts = '{attempts}', completed_on = now()")
     shown = cli("status", sent.id).says(
-        str(sent.id), "failed · OSError: no route", '{"url": "https://example.org/[a]"}'
+        f"{sent.id}", "failed · OSError: no route", '{"url": "https://example.org/[a]"}'
     )
     assert [part in shown for part in ("\n  key       x\n", f"{child.id} pull created")] == [True] * 2
     assert "  attempt 1: failed: OSError: no route\n" in shown
@@ -110,12 +110,8 @@ def test_jobs_are_listed_and_filtered(cli: Cli, conn: Connection) -> None:
     change(conn, first.id, "state = 'consumed', cancelled_on = now()")
     shown = cli("jobs").says("being cancelled", "not before")
     assert [line.split()[0] for line in shown.splitlines()] == ["id", str(second.id), str(first.id)]
-    for filters, job in (
-        ("--task oneoff", first),
-        ("--status active", first),
-        (f"--parent {first.id}", second),
-        ("--newer 1h --limit 1", second),
-    ):
+    of_second = (f"--parent {first.id}", "--newer 1h --limit 1")
+    for filters, job in {"--task oneoff": first, "--status active": first, **dict.fromkeys(of_second, second)}.items():
         (only,) = cli("jobs", "--json", *filters.split()).json
         assert only["id"] == str(job.id)
     assert cli("jobs", "--older", "1h").out == "no such jobs\n"
@@ -240,14 +236,11 @@ def test_a_part_of_an_id_is_enough(cli: Cli, part: str) -> None:
 def test_of_several_jobs_none_is_touched_and_one_is_shown_with_tracebacks_and_logs(cli: Cli, conn: Connection) -> None:
     cli("cancel", "2d06086d", "01a21ebc").says(
         "expected more of the id, got '01a21ebc', which fits several jobs:",
-        f"{ONE}  pull, created, sent ",
-        f"{OTHER}  pull, created, sent ",
+        *(f"{job}  pull, created, sent " for job in (ONE, OTHER)),
         status=2,
     )
     assert {zeke_jobs.status(job).status for job in (ONE, OTHER)} == {"created"}
-    cli("why", "ffffffff").says(
-        "expected the beginning or the end of a job's id, got 'ffffffff': no job has it", status=1
-    )
+    cli("why", "ffff").says("expected the beginning or the end of a job's id, got 'ffff': no job has it", status=1)
     error = {"type": "ValueError", "message": "boom", "traceback": TRACEBACK}
     attempts = [{"attempt": n, "outcome": how, "error": error} for n, how in ((1, "retry"), (2, "failed"))]
     change(conn, ONE, f"state = 'rejected', attempt = 2, attempts = '{json.dumps(attempts)}', completed_on = now()")

@@ -39,48 +39,37 @@ TOP = "limits: {shared: {concurrency: 2}}"
 COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "apply": [("FILE", "-m", HOSTILE)],
     "audit": [(), ("--who", HOSTILE)],
-    "backtest": [("--from", "2020-01-01")],
+    **{key: [("--from", "2020-01-01")] for key in ("backtest", "capacity")},
     "batch": [(), (HOSTILE,)],
     "cancel": [("QUEUED", "--reason", HOSTILE), (HOSTILE,)],
-    "capacity": [("--from", "2020-01-01")],
     "check": [("FILE",), ("BROKEN",)],
     "compare": [("1", "2")],
     "diff": [("1", "2"), ("1", "2", "--text")],
-    "doctor": [()],
     "emit": [(HOSTILE, "1")],
-    "fleet": [()],
     "health": [("worker", "--host", HOSTILE), (HOSTILE,)],
-    "history": [()],
     "import": [(HOSTILE,)],
     "import pg-boss": [("--schema", HOSTILE, "--yes"), ("--map", f"{HOSTILE}=echo", "--yes")],
     "init": [("FOLDER",), ("FOLDER",)],
     "jobs": [(), ("--task", HOSTILE)],
-    "limits": [()],
-    "mcp": [],  # The MCP tools run the other commands with --json.
-    "metrics": [()],
-    "migrate": [()],
     "pause": [("queue/default", "--reason", HOSTILE), (HOSTILE,)],
-    "paused": [()],
     "plan": [("FILE",)],
     "prioritise": [("QUEUED", "--priority", "2"), ("--task", HOSTILE, "--priority", "2"), (HOSTILE, "--priority", "2")],
     "reload": [(HOSTILE,)],
     "reschedule": [("QUEUED", "--delay", "1h"), ("--key", HOSTILE, "--run-at", HOSTILE)],
     "resume": [("queue/default",), (HOSTILE,)],
     "retry": [("FAILED",), ("--task", HOSTILE)],
-    "roles": [()],
     "rollback": [("1", "-m", HOSTILE)],
     "schedule": [(), ("--next", "1", HOSTILE)],
     "schedule backfill": [("tick", "--from", "2026-01-01T00:00", "--to", "2026-01-01T00:02"), (HOSTILE, "--from", "2026-01-01")],
     "schedule run": [("tick",), (HOSTILE,)],
-    "schema": [()],
     "send": [("echo", "n=1", "--key", HOSTILE), (HOSTILE,)],
     "set": [("echo.priority=3", "-m", HOSTILE), (HOSTILE,)],
     "show": [("1",)],
     "status": [("FAILED",), ("ACTIVE",), ("QUEUED",), (HOSTILE,)],
-    "tasks": [()],
+    **{key: [()] for key in ["doctor", "fleet", "history", "limits", "metrics", "migrate", "paused", "roles", "schema", "tasks"]},
     "top": [("--once",)],
     "uninstall": [("--yes", "--package", HOSTILE), ("--yes",)],  # The command uninstall runs last.
-    "up": [],  # Another test covers the lines of ``up``.
+    **{key: [] for key in ("mcp", "up")},  # The MCP tools run the others with --json; another test covers ``up``.
     "logs": [("FAILED",), ("ACTIVE",)],
     "why": [("FAILED",), ("ACTIVE",), ("QUEUED",), (HOSTILE,)],
 }  # fmt: skip
@@ -224,9 +213,7 @@ def test_closed_or_full_output_is_quiet(tmp_path: Path, monkeypatch: Patch, line
 OTHERS = {"import", "init", "check", "schema", "migrate", "up", "reload", "doctor", "health", "mcp", "metrics", "uninstall"}  # fmt: skip
 
 
-def test_other_commands_ask_for_migrate(
-    cli: Cli, monkeypatch: Patch, new_database: NewDatabase, tmp_path: Path
-) -> None:
+def test_others_ask_for_migrate(cli: Cli, monkeypatch: Patch, new_database: NewDatabase, tmp_path: Path) -> None:
     file = tmp_path / "jobs.yaml"
     file.write_text("version: 1\ntasks: {a: {handler: 'tests.zeke_jobs.revisions.world:work'}}\n")
     monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(file))

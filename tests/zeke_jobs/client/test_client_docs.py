@@ -110,12 +110,8 @@ def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 #: ELSEWHERE maps commands to the pages that document the options.
-ELSEWHERE = dict.fromkeys(["plan", "apply", "rollback", "set", "history", "diff", "reload"], "changing") | {
-    "backtest": "backtest",
-    "capacity": "backtest",
-    "import pg-boss": "from-pg-boss",
-    "audit": "operations",
-}
+ELSEWHERE = dict.fromkeys(["plan", "apply", "rollback", "set", "history", "diff", "reload"], "changing")
+ELSEWHERE |= {"backtest": "backtest", "capacity": "backtest", "import pg-boss": "from-pg-boss", "audit": "operations"}
 
 
 def test_every_command_and_option_is_documented() -> None:

@@ -54,13 +54,8 @@ def columns(conn: Connection, job_id: object) -> dict[str, Any]:
 
 def test_the_effect_is_that_of_pythons_send(conn: Connection) -> None:
     part = {"sourceUrl": "u", "subParts": [{"source_url": "v", "subParts": []}]}
-    payload = {
-        "storyId": STORY,
-        "mainPart": part,
-        "all_parts": [part],
-        "byName": {"aB": part},
-        "metaData": {"aB": [{"cD": 1}]},
-    }
+    payload = {"storyId": STORY, "mainPart": part, "all_parts": [part], "byName": {"aB": part}}
+    payload["metaData"] = {"aB": [{"cD": 1}]}
     options: Any = {"delay": 60, "priority": 5, "key": "k", "parent": STORY, "idempotency_key": "once"}
     by_sql = call(conn, "an-alias", payload, {**options, "unique": {"period": "1 hour"}})
     written = columns(conn, by_sql)

@@ -34,15 +34,8 @@ ROWS = {
     )
 }
 MODELS = [models.File, *(MODELS_BY_NAME[name] for name in json_schema()["$defs"])]
-SECTIONS = {
-    "the file": ["The file"],
-    "a task": ["tasks", "defaults"],
-    "a limit": ["limits"],
-    "a service": ["services"],
-    "a named cron": ["cron"],
-    "a unit": ["unit"],
-    "a middleware": ["middleware"],
-}
+SECTIONS = {"the file": ["The file"], "a task": ["tasks", "defaults"], "a limit": ["limits"], "a named cron": ["cron"]}
+SECTIONS |= {"a service": ["services"], "a unit": ["unit"], "a middleware": ["middleware"]}
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

@@ -115,13 +115,13 @@ def test_filters_choose_by_person_action_target_and_time(conn: Connection, zeke:
 def test_not_even_the_owner_rewrites_it_before_its_time_by_a_slip(conn: Connection) -> None:
     applying.sync(conn, load(TASKS))
     actions.pause(conn, "task/echo", by="me")
-    for statement in (
+    for slip in (
         "UPDATE zeke_jobs.audit SET said_by = 'you'",
         "DELETE FROM zeke_jobs.audit",
         "TRUNCATE zeke_jobs.audit",
     ):
         with pytest.raises(InsufficientPrivilege, match="to stay as they are for 400 days"):
-            rows(conn, statement)
+            rows(conn, slip)
     assert listed(conn) == ["pause", "boot"]
     rows(conn, "INSERT INTO zeke_jobs.audit (action, target, done_on) VALUES ('old', 'x', now() - interval '401 days')")
     rows(conn, "UPDATE zeke_jobs.retention SET due_on = now() - interval '1 hour'")

@@ -41,18 +41,11 @@ def test_several_that_migrate_at_once_apply_each_file_once(new_database: NewData
             migrate.verify(conn, ["actors.store"])
 
 
-WRITES = [
-    "send a {}",
-    "cancel {ID}",
-    "retry {ID}",
-    "migrate",
-    "pause schedule/a",
-    "resume schedule/a",
-    "schedule run a",
-]
-
-
-@each("command", [*WRITES, "schedule backfill a --from 2026-01-01"])
+@each(
+    "command",
+    "send a {}", "cancel {ID}", "retry {ID}", "migrate", "pause schedule/a", "resume schedule/a", "schedule run a",
+    "schedule backfill a --from 2026-01-01",
+)  # fmt: skip
 def test_no_command_writes_in_another_environment(conn: Connection, monkeypatch: Patch, cli: Cli, command: str) -> None:
     rows(conn, "UPDATE zeke_jobs.installation SET name = 'production'")
     monkeypatch.setenv(NAME, "staging")
@@ -193,9 +186,8 @@ PIPELINE = "actors.store"
 def objects(conn: Connection) -> set[str]:
     """Return all schemas and objects that somebody created in the database."""
     made = "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
-    return {f"schema {name}" for (name,) in rows(conn, made)} | {
-        row["object"] for row in SQL.all(conn, "migration/objects")
-    }
+    within = {row["object"] for row in SQL.all(conn, "migration/objects")}
+    return {f"schema {name}" for (name,) in rows(conn, made)} | within
 
 
 def remove(conn: Connection, *packages: str) -> list[str]:
@@ -211,10 +203,8 @@ def fresh(new_database: NewDatabase) -> Iterator[Connection]:
 def test_an_uninstall_leaves_the_database_as_it_was(fresh: Connection) -> None:
     with pytest.raises(MigrationError, match="nothing is to be removed"):
         uninstall.plan(fresh)
-    rows(
-        fresh,
-        "CREATE TABLE public.sources (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), type text, name text, url text)",
-    )
+    sources = "id uuid PRIMARY KEY DEFAULT gen_random_uuid(), type text, name text, url text"
+    rows(fresh, f"CREATE TABLE public.sources ({sources})")
     before = objects(fresh)
     migrate.migrate(fresh, [PIPELINE])
     assert objects(fresh) > before

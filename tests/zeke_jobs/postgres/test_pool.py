@@ -1,8 +1,6 @@
 """Connections end in each way in which servers fail."""
 
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing
@@ -15,13 +13,11 @@ from psycopg2.extensions import connection as Connection
 from actors.store import SQL as STORE
 from tests.zeke_jobs.commands import Patch
 from tests.zeke_jobs.sql import rows, value
+from tests.zeke_jobs.testing.blocks import python
 from zeke_jobs.postgres.pool import AddressError, Pool, connect
 from zeke_jobs.postgres.queries import SQL as OURS
 from zeke_jobs.postgres.session import KEEPALIVE, renew
 from zeke_jobs.worker.run.interrupts import Running, TimedOut
-
-ROOT = Path(__file__).parents[3]
-
 
 SILENT = """
 import sys, threading, time
@@ -55,9 +51,7 @@ with Proxy(sys.argv[1]) as proxy:
 
 
 def test_cancelling_what_a_silent_server_does_stops_no_other_thread_and_ends_the_connection(server_url: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", SILENT, server_url], cwd=ROOT, capture_output=True, text=True, timeout=40, check=False
-    )
+    done = python(Path(__file__).parents[3], "-c", SILENT, server_url)
     assert (done.stdout, done.stderr) == ("True True [True]\n", "")
 
 

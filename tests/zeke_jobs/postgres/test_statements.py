@@ -102,9 +102,8 @@ def test_a_session_prepares_what_it_runs_again_until_a_handler_prepares_or_disca
 
 
 def test_a_prepared_statement_whose_columns_a_migration_changed_is_run_as_text(database: str, tmp_path: Path) -> None:
-    (tmp_path / "one.sql").write_text(
-        "-- All of it.\nSELECT * FROM changing WHERE 'a%%' LIKE %(like)s AND n = ANY (%(n)s::int[])"
-    )
+    one = "-- All of it.\nSELECT * FROM changing WHERE 'a%%' LIKE %(like)s AND n = ANY (%(n)s::int[])"
+    (tmp_path / "one.sql").write_text(one)
     (tmp_path / "__init__.py").write_text("")
     queries = Queries("zeke_jobs", "sql/queries")
     queries._root = tmp_path

@@ -30,16 +30,17 @@ class World:
     def put(self, task: str = "pull", at: str | None = "*/5 * * * *", **cron: Any) -> None:
         """Put a schedule in force as the next revision of jobs.yaml; ``at=None`` removes the schedule."""
         most, fields = cron.pop("max_queued", None), cron.pop("unique_fields", None)
-        [revision] = self.rows(
+        revision = (
             "INSERT INTO zeke_jobs.revision (digest, source, applied_by) VALUES ('', '', 'test') RETURNING number"
         )
+        number = self.rows(revision)[0]["number"]
         usual = {"timezone": "UTC", "missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0, "payload": {}}
         stanza = {"at": at, "paused": False, **usual, **cron}
         self.rows(
             "INSERT INTO zeke_jobs.task (id, aliases, queue, definition, cron, revision, max_queued, unique_fields, unique_while) "
             "VALUES (%s, %s, 'default', '{}', %s, %s, %s, %s, 'queued') ON CONFLICT (id) DO UPDATE SET cron = excluded.cron, "
             "revision = excluded.revision",
-            *(task, [f"old-{task}"], None if at is None else json.dumps(stanza), revision["number"], most, fields),
+            *(task, [f"old-{task}"], None if at is None else json.dumps(stanza), number, most, fields),
         )
 
     def beat(self, now: datetime) -> list[str]:
@@ -48,10 +49,8 @@ class World:
         return [shown(tick) for tick in dispatch.beat(self.conn)]
 
     def jobs(self, task: str = "pull") -> list[str]:
-        sent = (
-            "SELECT scheduled_for AS at FROM zeke_jobs.queue WHERE task = %s AND scheduled_for IS NOT NULL ORDER BY 1"
-        )
-        return [f"{row['at']:%H:%M}" for row in self.rows(sent, task)]
+        sent = "SELECT scheduled_for FROM zeke_jobs.queue WHERE task = %s AND scheduled_for IS NOT NULL ORDER BY 1"
+        return [f"{row['scheduled_for']:%H:%M}" for row in self.rows(sent, task)]
 
     def end_jobs(self, state: str = "done") -> None:
         """Set the state of all queued and active jobs."""

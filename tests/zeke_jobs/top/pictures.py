@@ -3,6 +3,7 @@
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
@@ -19,9 +20,8 @@ _FORMAT = _FORMAT.replace("<svg ", '<svg xml:space="preserve" ', 1)
 
 
 def picture(width: int, height: int) -> tuple[str, str]:
-    console = Console(
-        record=True, width=width, height=height, file=io.StringIO(), force_terminal=True, color_system="truecolor"
-    )
+    form: Any = {"record": True, "force_terminal": True, "color_system": "truecolor"}
+    console = Console(width=width, height=height, file=io.StringIO(), **form)
     console.print(draw(BOARD, View(selected={"tasks": "extract-highlights"}), width, height))
     text = re.sub(r"[ \t]+$", "", console.export_text(clear=False), flags=re.MULTILINE)
     svg = console.export_svg(title="zeke-jobs top", code_format=_FORMAT, unique_id=f"top-{width}")

@@ -51,11 +51,7 @@ TASKS = (
     task("send-digest", p50=2.4, p95=2.4),
 )
 BOARD = Board(
-    now=NOW,
-    environment="production",
-    revision=12,
-    beat_on=ago(20),
-    tasks=TASKS,
+    now=NOW, environment="production", revision=12, beat_on=ago(20), tasks=TASKS, waiting_of="extract-highlights",
     running=table(
         "id task since host pid attempt is_stopping progress",
         (job(1), "analyze-story", ago(19), "worker-1", 4711, 1, False, {"done": 36, "total": 43, "note": "paragraphs"}),
@@ -65,7 +61,6 @@ BOARD = Board(
         (job(5), "ingest-from-upload", ago(2.2), "worker-2", 102, 1, False, {"note": "page 3"}),
         (job(6), "score-relevance", ago(0.2), "worker-2", 102, 1, True, {}),
     ),
-    waiting_of="extract-highlights",
     waiting=table(
         "id attempt run_at priority key waiting_for",
         (job(20), 1, ago(734), 0, None, None),

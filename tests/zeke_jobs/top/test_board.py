@@ -49,10 +49,8 @@ def test_a_task_shows_what_waits_runs_and_ends(scene: Scene, worker: UUID) -> No
     assert (limited.queued, limited.active, limited.active_limit) == (3, 2, 2)
     assert limited.wait == timedelta(seconds=17)
     assert (plain.done_per_minute, plain.failed_per_minute, plain.p50, plain.p95) == (1, 1, 4, 4)
-    claimed = scene.rows(
-        "SELECT task, claimed_on AS since FROM zeke_jobs.queue WHERE worker IS NOT NULL ORDER BY since"
-    )
-    assert [{"task": one.task, "since": one.since} for one in read.running] == claimed
+    claimed = scene.rows("SELECT task, claimed_on FROM zeke_jobs.queue WHERE worker IS NOT NULL ORDER BY claimed_on")
+    assert [{"task": one.task, "claimed_on": one.since} for one in read.running] == claimed
     assert [one.task for one in read.running] == ["limited"] * 2
     assert [(one.task, one.type, one.message) for one in read.failed] == [("plain", "OSError", "no route")]
     (limit,) = read.limits
