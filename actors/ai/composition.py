@@ -10,6 +10,7 @@ from actors.ai import gate
 from actors.ai.gate.dates import dates
 from actors.ai.gate.evidence import evidence, key, keys, tokens
 from actors.ai.gate.figures import known_numbers, stands_among
+from actors.ai.gate.form import SAYS
 from actors.ai.gate.numbers import numbers
 from actors.ai.markdown import blocks, is_bold, plain
 from actors.ai.protocol import Brief, Story
@@ -17,9 +18,6 @@ from actors.ai.ranking import ranked
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.standing import addresses_reader, leans, speech, stands_alone
 from actors.ai.words import count, is_dense
-from actors.patterns import patterns
-
-_SAYS = patterns("actors.ai", "patterns.txt")
 
 ONE_LINER = 140
 TWO_LINER = 280
@@ -55,7 +53,7 @@ def one_line(story: Story) -> str | None:
             len(text) <= ONE_LINER
             and count(text) >= _MIN_WORDS
             and not (
-                speech(text) or _AGENCY.match(text) or _SAYS["background"].match(text) or _SAYS["no_news"].search(text)
+                speech(text) or _AGENCY.match(text) or SAYS["background"].match(text) or SAYS["no_news"].search(text)
             )
             and tells_more(story.title, text)
             and names_more(story.title, text)
@@ -144,7 +142,7 @@ def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
 
 def announces(title: str) -> bool:
     """Return whether a headline announces a list, instructions or a question, which a single sentence does not cover."""
-    return _SAYS["announces"].match(title) is not None
+    return SAYS["announces"].match(title) is not None
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:

@@ -4,17 +4,15 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 
+from actors.ai.gate.form import SAYS
 from actors.ai.markdown import article, is_prose, plain
 from actors.ai.sentences import Sentence, sentences
 from actors.ai.standing import is_fit, is_independent
 from actors.ai.words import count, terms
-from actors.patterns import patterns
-
-_SAYS = patterns("actors.ai", "patterns.txt")
 
 Vector = dict[str, float]
 
@@ -39,9 +37,9 @@ class Ranked:
     raw: str  # document[start:end]
     text: str  # raw without Markdown
     heading: str
-    score: float  # the scores of a document add up to 1
-    unit: Vector
-    is_spoken: bool = False  # a quotation is open before the sentence, so that the sentence does not name its speaker
+    is_spoken: bool  # a quotation is open before the sentence, so that the sentence does not name its speaker
+    unit: Vector = field(default_factory=dict)
+    score: float = 0.0  # the scores of a document add up to 1
 
     @property
     def is_statement(self) -> bool:
@@ -60,7 +58,7 @@ def _is_statement(text: str) -> bool:
         count(text) >= _MIN_WORDS
         and not text.endswith(("?", "\uff1f"))
         and is_fit(text)
-        and not _SAYS["leaning"].match(text)
+        and not SAYS["leaning"].match(text)
     )
 
 
@@ -70,29 +68,32 @@ def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
 
     A sentence's score depends on the words that other sentences share, and, with a weight of ``lead`` (0 to 1), on its place.
     """
-    placed, units, shared = _placed(document)
+    every, shares = _placed(document)
+    places = [1 / (1 + at) for at in range(len(every))]
+    total, even = sum(places), (1 - lead) / max(1, len(every))
     return tuple(
-        Ranked(sentence.start, sentence.end, sentence.text, text, heading, score, unit, is_spoken)
-        for (sentence, text, heading, is_spoken), unit, score in zip(placed, units, _scores(shared, lead), strict=True)
+        replace(one, score=_SHARED * share + (1 - _SHARED) * (even + lead * place / total))
+        for one, share, place in zip(every, shares, places, strict=True)
     )
 
 
 @lru_cache(maxsize=16)
-def _placed(document: str) -> tuple[list[tuple[Sentence, str, str, bool]], list[Vector], list[float]]:
+def _placed(document: str) -> tuple[list[Ranked], list[float]]:
+    """Return the sentences without their scores, and how much each has in common with the others."""
     every = (
         (sentence, block.heading, is_spoken)
         for block in article(document)
         if block.kind == "paragraph" and is_prose(block)
         for sentence, is_spoken in spoken(block.text, block.start)
     )
-    placed = []
+    found = []
     for at, (whole, heading, is_spoken) in enumerate(islice(every, _MAX_SENTENCES)):
         dateline = _DATELINE.match(whole.text, 0, _LONGEST_DATELINE) if at < _BEGINNING else None
         skipped = dateline.end() if dateline else 0
-        sentence = Sentence(whole.start + skipped, whole.end, whole.text[skipped:])
-        placed.append((sentence, plain(sentence.text), heading, is_spoken))
-    units = _vectors([text for _, text, _, _ in placed])
-    return placed, units, _shares(units)
+        raw = whole.text[skipped:]
+        found.append(Ranked(whole.start + skipped, whole.end, raw, plain(raw), heading, is_spoken))
+    units = _vectors([one.text for one in found])
+    return [replace(one, unit=unit) for one, unit in zip(found, units, strict=True)], _shares(units)
 
 
 def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
@@ -105,15 +106,11 @@ def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
             last[mark] = max(place, text.rfind(mark, read, start))
         straight += text.count('"', read, start)
         read = start
-        yield sentence, straight % 2 == 1 or _is_open(last)
-
-
-def _is_open(last: dict[str, int]) -> bool:
-    """Return whether the last opening quotation mark follows every closing mark. English opens with German's closing mark."""
-    is_german = last["\u201e"] >= 0
-    opened = max(last[mark] for mark in "\u201c\u201e\u00ab\u300c" if not (is_german and mark == "\u201c"))
-    closed = max(last[mark] for mark in "\u201d\u00bb\u300d")
-    return opened > closed and not (is_german and last["\u201c"] > opened)
+        # A quotation is open if its opening mark follows every closing mark. English opens with German's closing mark.
+        is_german = last["\u201e"] >= 0
+        opened = max(last[mark] for mark in "\u201c\u201e\u00ab\u300c" if not (is_german and mark == "\u201c"))
+        closed = max(last[mark] for mark in ("\u201d\u00bb\u300d\u201c" if is_german else "\u201d\u00bb\u300d"))
+        yield sentence, straight % 2 == 1 or opened > closed
 
 
 def _vectors(texts: Sequence[str]) -> list[Vector]:
@@ -138,17 +135,6 @@ def _shares(units: Sequence[Vector]) -> list[float]:
     near = [sum([weight * (everything[word] - weight) for word, weight in unit.items()]) for unit in units]
     total = sum(near) or 1.0
     return [one / total for one in near]
-
-
-def _scores(shared: Sequence[float], lead: float) -> list[float]:
-    """Return the scores of sentences by their shares and their places, because news begin with the most important facts."""
-    places = [1 / (1 + index) for index in range(len(shared))]
-    total = sum(places)
-    even = (1 - lead) / max(1, len(shared))
-    return [
-        _SHARED * share + (1 - _SHARED) * (even + lead * place / total)
-        for share, place in zip(shared, places, strict=True)
-    ]
 
 
 def best(pool: Sequence[Ranked], most: int, *, bonus: Callable[[Ranked], float] = lambda _: 1.0) -> list[Ranked]:

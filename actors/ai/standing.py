@@ -6,13 +6,11 @@ from itertools import chain, islice, pairwise
 
 from actors.ai.gate import form
 from actors.ai.gate.evidence import is_unspaced, key, keys, tokens
+from actors.ai.gate.form import SAYS
 from actors.ai.markdown import prose
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.words import SMALL
 from actors.calendar_names import CALENDAR
-from actors.patterns import patterns
-
-_SAYS = patterns("actors.ai", "patterns.txt")
 
 _LONGEST = 600  # maximum number of characters in a sentence; the bound also keeps the patterns fast
 _SPEECH = 25  # a quotation with at most this number of characters is a name or a term, not speech
@@ -47,37 +45,31 @@ def is_independent(text: str) -> bool:
 
 def is_told_to_reader(text: str) -> bool:
     """Return whether a sentence begins by addressing the reader, as advice and adverts do."""
-    return _SAYS["to_reader"].match(text) is not None
+    return SAYS["to_reader"].match(text) is not None
 
 
 @lru_cache(maxsize=1024)
 def unquoted(text: str) -> str:
     """Return a text without its quotations."""
-    return _SAYS["quotation"].sub(" ", text)
+    return SAYS["quotation"].sub(" ", text)
 
 
 def addresses_reader(text: str) -> bool:
     """Return whether a sentence says ``you`` outside a quotation."""
-    return _SAYS["you"].search(unquoted(text)) is not None
-
-
-def is_personal(text: str) -> bool:
-    """Return whether a sentence says ``I``, ``we`` or ``you`` outside a quotation, because a reader cannot know who speaks."""
-    told = unquoted(text)
-    return any(_SAYS[person].search(told) for person in ("myself", "us", "you"))
+    return SAYS["you"].search(unquoted(text)) is not None
 
 
 @lru_cache(maxsize=1024)
 def leans(text: str) -> bool:
     """Return whether a sentence refers to the sentence before."""
-    if any(_SAYS[name].search(text) for name in ("linked", "of_it", "elsewhere")):
+    if any(SAYS[name].search(text) for name in ("linked", "of_it", "elsewhere")):
         return True
-    if any(_SAYS[name].match(text) for name in ("subjectless", "also", "role", "participle", "pointed")):
+    if any(SAYS[name].match(text) for name in ("subjectless", "also", "role", "participle", "pointed")):
         return True
-    if _SAYS["start"].match(text) and not _SAYS["dated"].match(text):
+    if SAYS["start"].match(text) and not SAYS["dated"].match(text):
         return True
-    early = _SAYS["pronoun"].match(text) or _SAYS["early"].match(text)
-    return early is not None and not _SAYS["named"].search(early["before"])
+    early = SAYS["pronoun"].match(text) or SAYS["early"].match(text)
+    return early is not None and not SAYS["named"].search(early["before"])
 
 
 @lru_cache(maxsize=1024)
@@ -85,14 +77,14 @@ def is_scrap(text: str) -> bool:
     """Return whether a text is part of a sentence or list, speech without a speaker's name, or about its author."""
     around = unquoted(text)
     if (
-        _SAYS["scrap"].match(text)
-        or _SAYS["address"].search(text)
-        or _SAYS["symbol"].search(text)
-        or _SAYS["myself"].search(around)
+        SAYS["scrap"].match(text)
+        or SAYS["address"].search(text)
+        or SAYS["symbol"].search(text)
+        or SAYS["myself"].search(around)
         or not _names_speaker(text)
     ):
         return True
-    if _SAYS["role_speaks"].search(around) and not _SAYS["full_name"].search(around):
+    if SAYS["role_speaks"].search(around) and not SAYS["full_name"].search(around):
         return True
     if is_unspaced(text):
         return False
@@ -103,21 +95,21 @@ def is_scrap(text: str) -> bool:
 
 def speech(text: str) -> list[re.Match[str]]:
     """Return the quotations of a text that are long enough to be speech."""
-    return [one for one in _SAYS["quotation"].finditer(text) if len(one.group()) > _SPEECH]
+    return [one for one in SAYS["quotation"].finditer(text) if len(one.group()) > _SPEECH]
 
 
 def _names_speaker(text: str) -> bool:
     """Return whether a full name is near the quotation, or a single name is next to the quotation."""
-    parts = _SAYS["quotation"].sub(lambda one: "\n" if len(one.group()) > _SPEECH else " ", text).split("\n")
-    if len(parts) == 1 or any(_SAYS["full_name"].search(part) for part in parts):
+    parts = SAYS["quotation"].sub(lambda one: "\n" if len(one.group()) > _SPEECH else " ", text).split("\n")
+    if len(parts) == 1 or any(SAYS["full_name"].search(part) for part in parts):
         return True
     if is_unspaced(text):
-        return _SAYS["speaks_unspaced"].search("".join(parts)) is not None
+        return SAYS["speaks_unspaced"].search("".join(parts)) is not None
     words = [_WORD.findall(part) for part in parts]
     words[0] = words[0][1:]  # ignore the capital of the first word
     near = [word for part in words[:-1] for word in part[-_CLOSE:]]
     near += [word for part in words[1:] for word in part[:_CLOSE]]
-    return any(word[0].isupper() or _UNCASED.match(word) for word in near if not _SAYS["start"].fullmatch(word))
+    return any(word[0].isupper() or _UNCASED.match(word) for word in near if not SAYS["start"].fullmatch(word))
 
 
 def stands_alone(text: str, title: str, document: str, *, is_first: bool = False) -> bool:
@@ -125,19 +117,14 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
 
     A document's first sentence need not name its subject, because no sentence comes before it.
     """
+    outside = ("myself", "us", "you", "praise")  # a reader cannot know who says I, we or you; adverts praise
     return (
         is_independent(text)
-        and not is_personal(text)
+        and not any(SAYS[name].search(unquoted(text)) for name in outside)
         and not _LABEL.match(text)
-        and not praises(text)
         and (is_first or _names_subject(text, keys(title)))
         and not _knows_somebody(text, keys(title), document)
     )
-
-
-def praises(text: str) -> bool:
-    """Return whether a sentence has words of praise outside a quotation, as adverts have."""
-    return _SAYS["praise"].search(unquoted(text)) is not None
 
 
 @lru_cache(maxsize=16)
@@ -176,11 +163,11 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
     words = tokens(text) or ("",)
     # Skip an introduction such as "In the autumn of that year,".
     first, comma, rest = text.partition(", ")
-    is_article = _SAYS["article"].match(words[0])
-    is_introduction = words[0].lower() in SMALL and not (is_article or _SAYS["indefinite"].match(words[0]))
+    is_article = SAYS["article"].match(words[0])
+    is_introduction = words[0].lower() in SMALL and not (is_article or SAYS["indefinite"].match(words[0]))
     if comma and is_introduction and len(tokens(first)) <= _INTRODUCTION:
         words = tokens(rest) or words
-        is_article = _SAYS["article"].match(words[0])
+        is_article = SAYS["article"].match(words[0])
     opening = words[: _BEHIND_ARTICLE + 1 if is_article else _OPENING]
     names = set(chain.from_iterable(run for run in names_in(text) if len(run) > 1))
     is_counted = not is_article and any(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from actors.ai.composition import adds_to, announces, has_parts, tells_more
 from actors.ai.gate.evidence import keys, tokens
+from actors.ai.gate.form import SAYS
 from actors.ai.markdown import Block, is_prose, marker, plain
 from actors.ai.ranking import Ranked, best, ranked, spoken
 from actors.ai.sentences import Sentence
@@ -24,7 +25,6 @@ from actors.ai.words import count
 from actors.insights.candidates import Candidate, Kind
 from actors.patterns import patterns
 
-_TEXT = patterns("actors.ai", "patterns.txt")
 _SAYS = patterns("actors.insights", "cues.txt")
 
 _MAX_CLAIM = 500  # maximum number of characters of a claim
@@ -126,7 +126,7 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
         and (not is_guide or _is_general_figure(item.text, headline))
         and _facts(item.text) + (item is first) >= _FACTS
         and adds_to(title, item.text)
-        and not (_TEXT["background"].match(item.text) or speech(item.text))
+        and not (SAYS["background"].match(item.text) or speech(item.text))
         and stands_alone(item.text, title, document, is_first=item is first)
     ]
     return [_candidate(item, _kind(item.text)) for item in best(pool, 1 if is_guide else _MOST)]
@@ -177,7 +177,7 @@ def _facts(text: str) -> int:
 def _is_general_figure(text: str, headline: frozenset[str]) -> bool:
     """Return whether a sentence has a figure and a word of the headline, and does not begin with "the" and one of many items."""
     first = (tokens(text) or ("",))[0]
-    return _kind(text) == "metric" and bool(headline & keys(text)) and not _TEXT["article"].match(first)
+    return _kind(text) == "metric" and bool(headline & keys(text)) and not SAYS["article"].match(first)
 
 
 def _kind(text: str) -> Kind:

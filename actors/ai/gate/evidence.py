@@ -8,15 +8,13 @@ from functools import cached_property, lru_cache
 
 from actors.ai.gate.dates import Dates, dates
 from actors.ai.gate.figures import known_numbers
+from actors.ai.gate.form import SAYS
 from actors.ai.gate.numbers import Number
 from actors.ai.gate.quotations import normal
 from actors.ai.markdown import blocks, marker, plain
 from actors.ai.protocol import Story
 from actors.ai.sentences import sentences
 from actors.ai.words import SMALL
-from actors.patterns import patterns
-
-_SAYS = patterns("actors.ai", "patterns.txt")
 
 _TAG = re.compile(r"</?[a-z][^<>]{0,300}>", re.IGNORECASE)
 
@@ -94,7 +92,7 @@ def _evidence(title: str, source: str, document: str) -> Evidence:
             break
         text = marker(block)
         for sentence in sentences(text):
-            if _SAYS["order"].search(sentence.text):
+            if SAYS["order"].search(sentence.text):
                 orders.append(text[sentence.start :])
                 break
             found.append(plain(sentence.text))

@@ -4,7 +4,8 @@ from functools import lru_cache
 
 from actors.patterns import patterns
 
-_SAYS = patterns("actors.ai", "patterns.txt")
+SAYS = patterns("actors.ai", "patterns.txt")
+"""The patterns of sentences that are not shown, or not alone."""
 
 _PAIRS = [tuple(pair) for pair in ["“”", "«»", "「」", "『』", "()", "[]", "（）", "【】"]]
 
@@ -14,13 +15,13 @@ def fault(sentence: str) -> str | None:
     """Return the fault in the form of a sentence, or None if the sentence can be shown."""
     if not is_balanced(sentence):
         return "its quotation marks or brackets are not balanced"
-    if _SAYS["markup"].search(sentence):
+    if SAYS["markup"].search(sentence):
         return "it has markup in it"
-    if _SAYS["order"].search(sentence) or _SAYS["noise"].search(sentence):
+    if SAYS["order"].search(sentence) or SAYS["noise"].search(sentence):
         return "it is an advert, a request or a notice, not news"
-    if _SAYS["dashed"].match(sentence):
+    if SAYS["dashed"].match(sentence):
         return "it is somebody's speech, and does not say whose"
-    if _SAYS["opinion"].search(_SAYS["quoted"].sub(" ", sentence)) and not _SAYS["attributed"].search(sentence):
+    if SAYS["opinion"].search(SAYS["quoted"].sub(" ", sentence)) and not SAYS["attributed"].search(sentence):
         return "it is somebody's opinion, and does not say whose"
     return None
 
