@@ -177,12 +177,7 @@ def enforce(brief: Brief) -> Brief:
 def time_saved_seconds(reading_seconds: float, brief: Brief, words_per_minute: int) -> int:
     """Return the seconds that a reader of the brief saves compared with the story, never negative."""
     read = sum(count(part) for part in (brief.one_liner, brief.two_liner, brief.elevator) if part)
-    return max(0, round(reading_seconds - seconds(read, words_per_minute)))
-
-
-def seconds(words: int, words_per_minute: int) -> float:
-    """Return the time to read this number of words, in seconds."""
-    return words * 60 / words_per_minute
+    return max(0, round(reading_seconds - read * 60 / words_per_minute))
 
 
 def _two(text: str) -> str | None:

@@ -26,15 +26,6 @@ def embed(text: str) -> list[float]:
 
     Cosines correlate at .75 (Pearson) with people's judgements of 2,250 headline pairs (SemEval STS 2013-2015).
     """
-    vector = [0.0] * DIMENSIONS
-    for feature, weight in _features(text).items():
-        number = int.from_bytes(blake2b(feature.encode(), digest_size=8).digest(), "big")
-        vector[number % DIMENSIONS] += weight if number >> 63 else -weight
-    length = math.sqrt(sum(value * value for value in vector))
-    return [value / length for value in vector] if length else vector
-
-
-def _features(text: str) -> dict[str, float]:
     features: defaultdict[str, float] = defaultdict(float)
     carrying = content_words(text)
     for word in words(text):
@@ -48,7 +39,12 @@ def _features(text: str) -> dict[str, float]:
             features["g " + group] += _GROUP_WEIGHT / math.sqrt(len(groups))
     for first, second in pairwise(carrying):
         features[f"p {first} {second}"] += _PAIR_WEIGHT
-    return features
+    vector = [0.0] * DIMENSIONS
+    for feature, weight in features.items():
+        number = int.from_bytes(blake2b(feature.encode(), digest_size=8).digest(), "big")
+        vector[number % DIMENSIONS] += weight if number >> 63 else -weight
+    length = math.sqrt(sum(value * value for value in vector))
+    return [value / length for value in vector] if length else vector
 
 
 def wordllama() -> tuple[Callable[[str], list[float]], str]:

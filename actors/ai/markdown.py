@@ -52,8 +52,13 @@ def blocks(document: str) -> list[Block]:
         if not line.strip() or _RULE.match(line):
             index += 1
         elif fence := _FENCE.match(line):
-            block, index = _code(document, lines, index, fence, heading)
-            found.extend(block)
+            mark, opened = fence[1], index + 1
+            close = re.compile(rf"^ {{0,3}}{mark[0]}{{{len(mark)},}}[ \t]*$")
+            index = next((at for at in range(opened, len(lines)) if close.match(lines[at][1])), len(lines))
+            if any(line.strip() for _, line in lines[opened:index]):
+                start, end = lines[opened][0], lines[index - 1][0] + len(lines[index - 1][1])
+                found.append(Block("code", start, end, document[start:end], heading, fence[2].lower()))
+            index += 1
         elif match := _HEADING.match(line):
             heading = match[1].rstrip("# \t")  # a # at the end closes the heading or links to it
             is_sharp = heading[-1:].isupper() and match[1].startswith("#", len(heading))  # as in C# and F#
@@ -125,15 +130,3 @@ def _continues(kind: BlockKind, line: str) -> bool:
     if not line.strip() or _FENCE.match(line) or _HEADING.match(line) or _RULE.match(line):
         return False
     return _kind(line) == ("table" if kind == "table" else "paragraph")
-
-
-def _code(
-    document: str, lines: list[tuple[int, str]], index: int, fence: re.Match[str], heading: str
-) -> tuple[list[Block], int]:
-    mark = fence.group(1)
-    close = re.compile(rf"^ {{0,3}}{mark[0]}{{{len(mark)},}}[ \t]*$")
-    last = next((at for at in range(index + 1, len(lines)) if close.match(lines[at][1])), len(lines))
-    if not any(line.strip() for _, line in lines[index + 1 : last]):
-        return [], last + 1
-    start, end = lines[index + 1][0], lines[last - 1][0] + len(lines[last - 1][1])
-    return [Block("code", start, end, document[start:end], heading, fence.group(2).lower())], last + 1

@@ -1,9 +1,9 @@
 """Reads prompts, which are files with a name and a version, and prepares untrusted text for a model."""
 
 import unicodedata
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from actors.ai.protocol import Story
 
@@ -15,16 +15,11 @@ _KEPT_CONTROLS = "\n\t"
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(NamedTuple):
     """Holds the text of a prompt. ``name`` has the prompt's id and version, such as ``analyze/1``."""
 
     name: str
-    text: str
-
-    def system(self, *, language: str, nonce: str) -> str:
-        """Return the instructions, for answers in ``language`` about a story between marks of ``nonce``."""
-        return self.text.replace("{language}", language).replace("{nonce}", nonce)
+    text: str  # with the places {language} and {nonce}
 
 
 @cache

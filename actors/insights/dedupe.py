@@ -34,49 +34,45 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
     return output
 
 
-def store(tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settings: Any) -> dict[str, int]:
+def store(
+    tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settings: Any, text_hash: str | None = None
+) -> dict[str, int]:
     """Store new insights beside a locked story's ``stored`` highlights, and score all. Returns the number of each outcome.
 
+    With the ``text_hash`` of the current text, withdraw highlights of an earlier text that are not among the insights.
     A pipeline's highlight is updated. An insight is a duplicate if a person wrote it before, or all teams have it already.
     """
+    changes: dict[str, int] = {}
     own: dict[str, Row] = {}
-    taken: set[str] = set()
+    taken: set[tuple[str | None, str]] = set()  # persons, or None, and keys
     for highlight in stored:
         key = insight_key(highlight.summary or "", highlight.quote)
         if highlight.origin == "system" and highlight.team_id == payload.team_id:
             own.setdefault(key, highlight)
         elif highlight.team_id in {None, payload.team_id}:
-            taken |= {_scoped(highlight.origin, highlight.created_by, key), key}
+            taken |= {(highlight.created_by if highlight.origin == "user" else None, key), (None, key)}
     new: list[Row] = []
     known: list[Row] = []
-    seen: set[str] = set()
+    seen: set[tuple[str | None, str]] = set()
     for insight in payload.insights:
         key = insight_key(insight.summary, insight.quote)
-        scoped = _scoped(insight.origin, payload.created_by, key)
-        by_person = insight.origin == "user"
-        if scoped in seen or (scoped in taken if by_person else key in taken and key not in own):
-            continue
-        if not by_person and key in own:
-            known.append(_highlight(payload, insight, key, own[key]))
-        else:
-            new.append(_highlight(payload, insight, key, None))
-        seen.add(scoped)
+        old = own.get(key) if insight.origin == "system" else None
+        scoped = (payload.created_by if insight.origin == "user" else None, key)
+        if scoped not in seen and (old or scoped not in taken):
+            (known if old else new).append(_highlight(payload, insight, key, old))
+            seen.add(scoped)
+    if text_hash is not None:
+        changes["withdrawn"] = highlights.withdraw(tx, stored, payload.team_id, text_hash, [one.id for one in known])
     if not stored and new:  # store the insights with their scores, so that no row is written twice
         rate = rating(tx, payload.story_id, settings)
         for one in (row for row in new if row.origin != "user"):
             one.metadata["relevance"] = rate(one)
-    changes = {
-        "added": highlights.write(tx, "insert", new),
-        "updated": highlights.write(tx, "update", known),
-        "duplicates": len(payload.insights) - len(new) - len(known),
-    }
+    changes["added"] = highlights.write(tx, "insert", new)
+    changes["updated"] = highlights.write(tx, "update", known)
+    changes["duplicates"] = len(payload.insights) - len(new) - len(known)
     if stored:
         score(tx, payload.story_id, settings)
     return changes
-
-
-def _scoped(origin: str, created_by: str, key: str) -> str:
-    return f"user {created_by} {key}" if origin == "user" else f"system {key}"
 
 
 def _highlight(payload: DedupeInsights, insight: Insight, key: str, known: Row | None) -> Row:
@@ -85,7 +81,8 @@ def _highlight(payload: DedupeInsights, insight: Insight, key: str, known: Row |
         scope.append(f"user:{payload.created_by}")
     context = {"context": insight.context.model_dump()} if insight.context else {}
     return Row(
-        id=known.id if known else highlight_id(payload.story_id, scope, key),
+        # The id of a new highlight is a hash of the story, the highlight's team or person, and the key.
+        id=known.id if known else uuid5(_NAMESPACE, "|".join([str(payload.story_id), *scope, key])),
         story_id=payload.story_id,
         team_id=payload.team_id,
         created_by=known.created_by if known else payload.created_by,
@@ -110,8 +107,3 @@ def insight_key(summary: str, quote: str | None) -> str:
     """Return the key of an insight: a hash of the summary's words and of the quote, without case and white space."""
     exact = " ".join(unicodedata.normalize("NFKC", quote or "").casefold().split())
     return hashlib.sha256(f"{' '.join(words(summary))}|{exact}".encode()).hexdigest()
-
-
-def highlight_id(story_id: UUID, scope: Sequence[str], key: str) -> UUID:
-    """Return the id of a highlight: a hash of the story, the ``scope`` (the highlight's team or person) and the key."""
-    return uuid5(_NAMESPACE, "|".join([str(story_id), *scope, key]))

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from actors.insights.dedupe import highlight_id, insight_key, store
+from actors.insights.dedupe import store
 from actors.insights.selection import Selection, highlights
 from actors.schema import DedupeInsights, ExtractHighlights
 from actors.store import highlights as stored, texts
@@ -21,8 +21,6 @@ def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> d
     text = texts.needed(ctx.db, payload.story_id)
     found = highlights(text.document, ctx.settings, text.title, text.overlay.brief[0] or "")
     text_hash = hashlib.sha256(text.document.encode()).hexdigest()[:16]
-    scope = [str(payload.team_id)] if payload.team_id else []
-    kept = [highlight_id(text.id, scope, insight_key(each.summary, each.quote)) for each in found]
     new = DedupeInsights(
         story_id=text.id,
         team_id=payload.team_id,
@@ -33,7 +31,6 @@ def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> d
     with ctx.transaction() as tx:
         texts.hold(tx, text.id)
         known = stored.of_story(tx, text.id)
-        output["withdrawn"] = stored.withdraw(tx, known, payload.team_id, text_hash, kept)
-        output |= store(tx, new, known, ctx.settings_of("score-relevance"))
+        output |= store(tx, new, known, ctx.settings_of("score-relevance"), text_hash)
         ctx.complete(output)
     return output

@@ -13,8 +13,6 @@ from actors.store import SQL
 from actors.store.news import NOBODY
 from actors.store.texts import StoryText
 
-RELEVANCE = 0.2  # by so much a word of a team's interests raises or lowers the relevance of a highlight
-
 _Example = Annotated[int, Field(ge=1)] | UUID
 
 
@@ -77,14 +75,3 @@ def _nearest(near: Sequence[Mapping[str, Any]], examples: Sequence[int | UUID], 
     if best is None or best["cosine"] < least:
         return None
     return {"number": best["number"], "title": best["title"], "cosine": round(float(best["cosine"]), 2)}
-
-
-def relevance(score: float, words: str, teams: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return, for each team with a word of its interests in a highlight, the highlight's relevance (0 to 1) and these words."""
-    found = {}
-    for team in teams:
-        more, less = (hits(words, team["parts"].get(name, ())) for name in ("more", "less"))
-        if more or less:
-            moved = score + RELEVANCE * (bool(more) - bool(less))
-            found[str(team["team_id"])] = {"score": round(min(1.0, max(0.0, moved)), 4), "more": more, "less": less}
-    return found

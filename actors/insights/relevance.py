@@ -8,11 +8,12 @@ from psycopg2.extensions import connection as Connection
 from pydantic import BaseModel, Field
 
 from actors.ai.chili import DEFAULT_KEYWORDS, hits
-from actors.insights import interests
 from actors.insights.candidates import Kind
 from actors.schema import ScoreRelevance
 from actors.store import SQL, highlights, texts
 from zeke_jobs import Context
+
+_INTEREST = 0.2  # by so much a word of a team's interests raises or lowers a score for the team
 
 
 class Weights(BaseModel, frozen=True, extra="forbid"):
@@ -94,7 +95,12 @@ def relevance(
     }
     weights = settings.weights.model_dump()
     score = sum(weights[name] * part for name, part in parts.items())
-    by_team = interests.relevance(score, words, teams)
+    by_team = {}
+    for team in teams:
+        more, less = (hits(words, team["parts"].get(name, ())) for name in ("more", "less"))
+        if more or less:
+            moved = score + _INTEREST * (bool(more) - bool(less))
+            by_team[str(team["team_id"])] = {"score": round(min(1.0, max(0.0, moved)), 4), "more": more, "less": less}
     return {
         "score": round(score, 4),
         **({"teams": by_team} if by_team else {}),

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from psycopg2.extensions import connection as Connection
 
-from actors.ai.composition import seconds
 from actors.ai.markdown import prose
 from actors.ai.protocol import Story
 from actors.ai.words import count
@@ -29,7 +28,7 @@ class StoryText(Story):
         """Return the seconds that it takes to read the text, or to play the video or podcast."""
         if self.kind in {"video", "podcast"} and self.duration_seconds:
             return float(self.duration_seconds)
-        return seconds(count(prose(self.document)), words_per_minute)
+        return count(prose(self.document)) * 60 / words_per_minute
 
 
 def read(conn: Connection, story_id: UUID) -> StoryText | None:

@@ -174,7 +174,8 @@ class OpenAIAnalyst(Analyst):
         text, *texts = (material(one, settings.max_input_chars) for one in (story, *others))
 
         def body(nonce: str, *turns: Turn) -> dict[str, Any]:
-            system = instructions.system(language=settings.language or "the language of the story", nonce=nonce)
+            system = instructions.text.replace("{language}", settings.language or "the language of the story")
+            system = system.replace("{nonce}", nonce)
             if settings.answer_format != "json_schema":
                 system += f"\n\nAnswer with one JSON object of this schema and nothing else:\n{json.dumps(schema)}"
             numbered = [f"\n\n{number}.\n{fenced(one, nonce)}" for number, one in enumerate(texts, 1)]

@@ -136,18 +136,18 @@ def checked(
         CallFailed: there is no answer, or ``fault_of`` finds a fault.
     """
     try:
-        said = WIRES[settings.kind].said(got)
+        texts, ending, refusal = WIRES[settings.kind].said(got)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         reason = f"the model's answer is not one of kind {settings.kind}: it has no choices, output or content"
         raise invalid(Retry(reason=reason)) from error
-    if said.ending == "refused":
-        why = visible((said.refusal or "its content filter stopped the answer")[:300])
+    if ending == "refused":
+        why = visible((refusal or "its content filter stopped the answer")[:300])
         raise CallFailed("refused", Reject(f"the model refused: {why}"), is_charged=True)
-    if said.ending == "length":
+    if ending == "length":
         verdict = Retry(reason="the model's answer was cut off; raise max_output_tokens if this goes on")
         raise CallFailed("truncated", verdict, is_charged=True)
     try:
-        answer = read(form, *said.texts)
+        answer = read(form, *texts)
     except ValueError as error:
         raise invalid(Retry(reason=f"the model's answer is not as asked: {error}")) from error
     answer = answer.model_copy(update={name: _visible(value) for name, value in answer})

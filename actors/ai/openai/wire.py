@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from actors.ai.openai.settings import OpenAISettings
@@ -14,13 +13,8 @@ Turn = dict[str, str]  # the role (user or assistant) and the content, as all pr
 Turns = Sequence[Turn]
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """Holds the contents of an answer."""
-
-    texts: tuple[str, ...]  # texts that may be the answer, the likeliest first
-    ending: str = "stop"  # stop, length or refused
-    refusal: str = ""  # the model's reason
+#: The texts that may be the answer, the likeliest first; how it ended: stop, length or refused; the reason for a refusal.
+Said = tuple[tuple[str, ...], str, str]
 
 
 class Chat:
@@ -51,9 +45,9 @@ class Chat:
         choice = answer["choices"][0]
         message, reason = dict(choice.get("message") or {}), str(choice.get("finish_reason") or "").lower()
         if message.get("refusal") or reason.startswith("content_filter") or reason in _FILTERED:
-            return Said((), "refused", str(message.get("refusal") or ""))
+            return (), "refused", str(message.get("refusal") or "")
         thought = message.get("reasoning_content") or message.get("reasoning") or ""
-        return Said((_text(message.get("content")), _text(thought)), "length" if reason in _CUT_OFF else "stop")
+        return (_text(message.get("content")), _text(thought)), "length" if reason in _CUT_OFF else "stop", ""
 
 
 class Responses(Chat):
@@ -81,9 +75,9 @@ class Responses(Chat):
         reason = (answer.get("incomplete_details") or {}).get("reason")
         refusals = [str(part.get("refusal")) for part in parts if part.get("type") == "refusal"]
         if refusals or reason == "content_filter":
-            return Said((), "refused", "".join(refusals))
+            return (), "refused", "".join(refusals)
         text = "".join(part["text"] for part in parts if part.get("type") == "output_text")
-        return Said((text,), "length" if reason == "max_output_tokens" else "stop")
+        return (text,), "length" if reason == "max_output_tokens" else "stop", ""
 
 
 class Anthropic(Chat):
@@ -110,10 +104,10 @@ class Anthropic(Chat):
     def said(self, answer: Mapping[str, Any]) -> Said:
         reason = answer.get("stop_reason")
         if reason == "refusal":
-            return Said((), "refused")
+            return (), "refused", ""
         texts = [str(part["text"]) for part in answer["content"] if part.get("type") == "text"]
         inputs = [json.dumps(part["input"]) for part in answer["content"] if part.get("type") == "tool_use"]
-        return Said(("".join(texts), *inputs), "length" if reason in _CUT_OFF else "stop")
+        return ("".join(texts), *inputs), "length" if reason in _CUT_OFF else "stop", ""
 
 
 WIRES: dict[str, Chat] = {"chat": Chat(), "responses": Responses(), "anthropic": Anthropic()}
