@@ -47,6 +47,9 @@ gc.disable()
 # A pytest that a script starts in the background ignores Ctrl-C, and so would the processes of the tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# A run that is terminated stops its server and its processes, as after Ctrl-C.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 # Compiled modules are kept: hundreds of processes import them, and compiling takes half the time of finding tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

@@ -83,6 +83,8 @@ def fill_disk(*, quick: bool) -> Outcome:
                     with suppress(OSError):
                         while True:
                             file.write(bytes(65536))
+                    with suppress(*DISCONNECTED):
+                        here.rows("SELECT pg_switch_wal()")  # Without this, the log may have room left, and nothing fails.
                     time.sleep(0.05)
             filler.unlink()
             with suppress(*DISCONNECTED):
