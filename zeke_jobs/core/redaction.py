@@ -159,7 +159,7 @@ def _is_distinct(value: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _forms(value: str) -> tuple[str, ...]:
-    """Return the forms in which texts may quote a secret: unchanged, or escaped as in JSON, Python or an address, also twice."""
+    """Return the forms that a secret may have in a text: unchanged, or escaped once or twice for JSON, Python or a URL."""
     said = (value, json.dumps(value, ensure_ascii=False)[1:-1], json.dumps(value)[1:-1], repr(value)[1:-1])
     again = [form.replace("\\", "\\\\") for form in said]
     within = (form.replace("'", quoted) for form in (*said, *again) for quoted in ("''", "\\'", "'"))

@@ -1,4 +1,4 @@
-"""Variables of the environment, addresses of databases and durations are read as people write them, or refused in one line without a password."""
+"""Environment variables, database URLs and durations are read as people write them; a refusal is one line and shows no password."""
 
 from datetime import timedelta
 from pathlib import Path

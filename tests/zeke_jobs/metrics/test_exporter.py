@@ -181,7 +181,7 @@ def promtool(*arguments: object) -> None:
 
 
 def series(scrapes: Sequence[Iterable[Sample] | None]) -> dict[str, str]:
-    """Write series in promtool's notation; each scrape is a phase, and None is a phase without successful scrapes."""
+    """Write the samples of successive scrapes as promtool's series; None stands for a time without a successful scrape."""
     found: dict[str, list[str]] = {}
     for number, scrape in enumerate(scrapes):
         values = {'up{job="zeke-jobs"}': 0.0 if scrape is None else 1.0}

@@ -1,6 +1,6 @@
 -- These functions compute how many jobs a limit lets start now. A rate is a token bucket in one row, by the generic cell rate algorithm: the next job may start
--- from next_at on, and each start adds step to next_at. If next_at is earlier than now minus slack, it counts as now minus slack. In any time as long as the
--- period, at most amount jobs start; units may exceed amount by one job. allowance and catch_up lengthen the period, because handlers start later than claims.
+-- from next_at on, and each start adds step to next_at. If next_at is earlier than now minus slack, it counts as now minus slack. Within
+-- any one period, at most `amount` jobs start, or `amount` units and one job more. allowance and catch_up lengthen the period, as handlers start after claims.
 
 -- Return how many seconds after a job's claim the handler may start without a correction of the rate.
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision

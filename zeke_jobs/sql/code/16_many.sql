@@ -81,7 +81,7 @@ BEGIN
 END $$;
 
 -- Change up to "most" matching jobs, in the order of their ids, beginning after the id "after". Skip locked jobs and return their ids as "passed",
--- but wait for a job that the filter names by its id. If "last" is not NULL, another part begins after this id. The audit records the change.
+-- but wait for a job that the filter names by its id. If "last" is not NULL, jobs are left: call again with this id as "after". The audit records the change.
 CREATE OR REPLACE FUNCTION zeke_jobs.change_jobs(
   change text, filter jsonb, value jsonb DEFAULT '{}', reason text DEFAULT NULL, by text DEFAULT NULL, after uuid DEFAULT NULL,
   most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid)
