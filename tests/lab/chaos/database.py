@@ -84,7 +84,7 @@ def fill_disk(*, quick: bool) -> Outcome:
                         while True:
                             file.write(bytes(65536))
                     with suppress(*DISCONNECTED):
-                        here.rows("SELECT pg_switch_wal()")  # Without this, the log may have room left, and nothing fails.
+                        here.rows("SELECT pg_switch_wal()")  # else the log may have room left
                     time.sleep(0.05)
             filler.unlink()
             with suppress(*DISCONNECTED):
