@@ -102,9 +102,10 @@ def _of_story(story: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> It
     """Yield the steps of an article's story so far: story, analysis, event, highlights, brief, summary."""
     yield Step("story", "done", str(story["id"]))
     analysed = "" if story["analysis_state"] == "pending" else story["analysis_state"]
-    yield _step("analysis", ("analyze-story",), jobs, analysed)
-    if embeds := [job for job in jobs if job["task"] == "embed-story"]:
-        yield _step("event", ("embed-story",), [max(embeds, key=lambda job: job["created_on"])], "")
+    yield _step("analysis", ("analyze-story",), [job for job in jobs if job["trigger"] != "alone"], analysed)
+    if searches := [job for job in jobs if job["task"] == "embed-story" or job["trigger"] == "alone"]:
+        last = max(searches, key=lambda job: job["created_on"])
+        yield _step("event", (last["task"],), [last], "")
     scored = sum("relevance" in each["metadata"] for each in story["highlights"])
     found = f"{len(story['highlights'])} found, {scored} scored" if story["highlights"] else ""
     yield _step("highlights", ("extract-highlights", "score-relevance"), jobs, found)

@@ -201,11 +201,22 @@ def test_why_knows_a_letter_by_its_folder_or_message_id(news: News, add_story: A
     assert ("its site has a source" in said, "ingest-oneoff" in said) == (True, False)
 
 
-@pytest.mark.parametrize(("task", "step"), [("analyze-story", "analysis  "), ("embed-story", "event     ")])
-def test_why_names_the_job_that_is_waited_for(news: News, add_story: Any, conn: Any, task: str, step: str) -> None:
-    story = add_story(ARTICLE, url=URL)
-    execute(conn, PUT, "queued", json.dumps({"actor_name": task, "kwargs": {"story_id": str(story)}}))
-    assert f"{step} waiting  {task} is created" in news("why", URL)
+@pytest.mark.parametrize(
+    ("task", "payload", "step"),
+    [
+        ("analyze-story", {}, "analysis  "),
+        ("embed-story", {}, "event     "),
+        ("analyze-story", {"trigger": "alone"}, "event     "),
+    ],
+)
+def test_why_names_the_job_that_is_waited_for(
+    news: News, finished: uuid.UUID, conn: Any, task: str, payload: dict[str, str], step: str
+) -> None:
+    end_items(conn, "stored")
+    told = {"story_id": str(finished), **payload}
+    execute(conn, PUT, "queued", json.dumps({"actor_name": task, "kwargs": told}))
+    said = news("why", URL)
+    assert (f"{step} waiting  {task} is created" in said, said.count(" waiting ")) == (True, 1)
 
 
 def test_why_helps_where_nothing_is_known_and_says_what_is_wrong_with_an_address(news: News, conn: Any) -> None:
