@@ -87,12 +87,14 @@ def _least(terms: set[str], most: int) -> list[int]:
 def names(text: str) -> list[int]:
     """Return at most 40 names and figures of a text as hashes that differ from those of ``sketch``.
 
-    A name is a word that the text always writes with a capital, and no month or day of the week.
+    A name is a word that the text always writes with a capital, and no month or day of the week. A text without such words,
+    as in a script without capitals, has no names.
     """
     written = tokens(text)
     common = {*SMALL, *CALENDAR, *(word for word in written if word[0].islower())}
     named = (word for word in written if len(word) > 1 and (word[0].isupper() or word[0].isdigit()))
-    return _least({word.upper() for word in named if word.lower() not in common}, SIZE)
+    found = {word.upper() for word in named if word.lower() not in common}
+    return _least(found, SIZE) if any(word[0].isupper() for word in found) else []
 
 
 def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:

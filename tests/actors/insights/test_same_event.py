@@ -127,6 +127,12 @@ def test_names_of_two_headlines_tell_one_event_from_another(other: tuple[str, st
     assert _names_differ(one, two) is _names_differ(two, one) is differ
 
 
+def test_figures_alone_are_no_names() -> None:
+    told = ("زلزال يضرب اسطنبول", "أصيب 12 شخصا في زلزال اسطنبول."), ("زلزال قوي", "أصيب 15 شخصا في زلزال اسطنبول.")
+    one, two = (Story(UUID(int=1), *each) for each in told)
+    assert not _names_differ(one, two)
+
+
 KNOWN, ARRIVING = (800, 200) if os.environ.get("ZEKE_TEST_DEEP") else (200, 60)
 
 
