@@ -217,13 +217,12 @@ def test_the_queries_run(conn: Connection, statement: str) -> None:
     query(conn, statement)
 
 
-class Page:
-    def __init__(self, path: Path) -> None:
-        page = lxml.html.document_fromstring(path.read_bytes())  # type: ignore[no-untyped-call]
-        self.links: set[str] = {*page.xpath("//a/@href")}
-        loaded = "//link[@rel='stylesheet' or @rel='icon' or @rel='preconnect']/@href | //@src"
-        self.loads: set[str] = {*page.xpath(loaded)}
-        self.anchors: set[str] = {*page.xpath("//@id")}
+@cache
+def parsed(path: Path) -> tuple[set[str], set[str], set[str]]:
+    """Return the links, the loaded files and the anchors of a page of the built site."""
+    page = lxml.html.document_fromstring(path.read_bytes())  # type: ignore[no-untyped-call]
+    loaded = "//link[@rel='stylesheet' or @rel='icon' or @rel='preconnect']/@href | //@src"
+    return {*page.xpath("//a/@href")}, {*page.xpath(loaded)}, {*page.xpath("//@id")}
 
 
 @pytest.fixture(scope="session")
@@ -243,17 +242,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_page_is_in_the_site_and_in_its_navigation_and_begins_with_the_use_of_it(site: Path) -> None:
-    links = Page(site / "index.html").links
+    links, _, _ = parsed(site / "index.html")
     assert [page for page in PAGES if not (site / f"{page}.html").is_file()] == []
     assert [page for page in PAGES if not links & {f"{page}.html", f"./{page}.html"}] == []
     for page in set(PAGES) - {"index"}:
-        _, _, text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").split("\n", 2)
+        _, _, text = PAGES[page].split("\n", 2)
         assert text.startswith("After this page you "), f"{page}: {text[:80]}"
 
 
 def test_links_lead_to_pages_and_to_places_in_them_and_no_page_loads_anything_from_elsewhere(site: Path) -> None:
-    read = cache(Page)
-    for page, link in [(one, link) for one in PAGES for link in read(site / f"{one}.html").links]:
+    for page, link in [(one, link) for one in PAGES for link in parsed(site / f"{one}.html")[0]]:
         parts = urlsplit(link)
         if parts.scheme:
             assert parts.scheme in {"https", "mailto"}, (page, link)
@@ -261,9 +259,9 @@ def test_links_lead_to_pages_and_to_places_in_them_and_no_page_loads_anything_fr
         target = site / unquote(parts.path or f"{page}.html")
         target = target / "index.html" if target.is_dir() else target
         assert target.is_file(), (page, link)
-        assert not parts.fragment or unquote(parts.fragment) in read(target).anchors, (page, link)
+        assert not parts.fragment or unquote(parts.fragment) in parsed(target)[2], (page, link)
 
-    loads = {load for page in PAGES for load in read(site / f"{page}.html").loads}
+    loads = {load for page in PAGES for load in parsed(site / f"{page}.html")[1]}
     assert {load for load in loads if urlsplit(load).scheme or load.startswith("//")} == set()
     assert all((site / urlsplit(load).path).is_file() for load in loads)
 

@@ -4,7 +4,6 @@ Rates come from recorded times, without boot, warm-up and tail.
 """
 
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -75,16 +74,8 @@ class Bench:
     quick: bool
     _numbers: Iterator[int] = field(default_factory=numbers)
 
-    @property
-    def rounds(self) -> int:
-        return 3 if self.quick else 5
-
-    @property
-    def seconds(self) -> float:
-        return 1.0 if self.quick else 5.0
-
-    def say(self, text: str) -> None:
-        print(f"  {text}", file=sys.stderr, flush=True)
+    def __post_init__(self) -> None:
+        self.rounds, self.seconds = (3, 1.0) if self.quick else (5, 5.0)
 
     def database(self, name: str) -> str:
         return self.server.create(f"{name}_{next(self._numbers)}")

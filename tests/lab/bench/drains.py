@@ -14,7 +14,7 @@ from tests.fleet import query, scalar
 from tests.lab.bench import dramatiq_peer, ours
 from tests.lab.bench.bench import Bench, Drain, row
 from tests.lab.bench.ours import FREE, NAP
-from tests.lab.server import Row, middle
+from tests.lab.server import Row, middle, say
 from zeke_jobs.postgres.pool import connect
 
 OURS, DRAMATIQ = "zeke_jobs", "dramatiq_pg"
@@ -119,7 +119,7 @@ def held_transaction(bench: Bench) -> list[Row]:
     with bench.running(bench.installation({FREE: {}})) as up:
         up.sized(1.0, 2_000)
         count = min(_MOST_SEEDED, int(up.drain(20_000).rate * seconds))
-        bench.say(f"{count:,} jobs")
+        say(f"{count:,} jobs")
         free = up.drain(count)
         with closing(connect(up.system.url)) as other:
             query(other, "BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -151,7 +151,7 @@ def blocked(bench: Bench) -> list[Row]:
                 holder = zeke_jobs.send(task, {"seconds": 3000}, key=key, connection=up.conn).id
                 up.fleet.until(lambda: scalar(up.conn, "SELECT true FROM zeke_jobs.queue WHERE state = 'consumed'"))
             up.system.seed(up.conn, many, task=task, key=key, instead={"key": f"'{key}'"} if key else {})
-            bench.say(f"{many:,} jobs are blocked by {what}")
+            say(f"{many:,} jobs are blocked by {what}")
             drains = [up.drain(keyed if key else count, **(keys if key else {})) for _ in range(bench.rounds)]
             others = empty_keyed if key else empty
             rows.append(row(f"past {many:,} blocked by {what}", drains, others, "empty table", 0.6))
@@ -171,7 +171,7 @@ def sends(bench: Bench) -> list[Row]:
     try:
         systems["pgqueuer"] = PgQueuer(bench.database("pgqueuer"))
     except ModuleNotFoundError as error:
-        bench.say(f"pgqueuer: not installed ({error.name})")
+        say(f"pgqueuer: not installed ({error.name})")
     figures: dict[tuple[str, int], list[float]] = {}
     for _ in range(bench.rounds * 4):
         for count in (1, 8):

@@ -42,10 +42,8 @@ def jobs_yaml(changed: Mapping[str, Mapping[str, Any]]) -> str:
 
 class Installation:
     def __init__(self, url: str, folder: Path, text: str) -> None:
-        self.url = url
-        self.folder = folder
+        self.url, self.path = url, folder / "jobs.yaml"
         folder.mkdir(exist_ok=True)
-        self.path = folder / "jobs.yaml"
         self.path.write_text(text)
         with closing(connect(url)) as conn:
             migrate.migrate(conn, [])

@@ -150,7 +150,4 @@ def fail_over(*, quick: bool) -> Outcome:
         moved = "SELECT NOT pg_is_in_recovery() AND current_setting('data_directory') = %s"
         here.promise("the standby has taken over", here.look(moved, str(here.standby / "data")))
         said = "the server of a synchronous pair dies, its standby is promoted 3 s later"
-        repeated = f"{here.traffic.repeated} sends without an answer were repeated"
-        return here.outcome(
-            said, recovers_in=10, stays=True, note=f"{repeated}; {here.over - died:.1f} s without a server"
-        )
+        return here.outcome(said, recovers_in=10, stays=True, note=f"{here.over - died:.1f} s without a server")

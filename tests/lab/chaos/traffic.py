@@ -61,7 +61,6 @@ class Traffic:
 
     def __init__(self, url: str, kinds: Kinds) -> None:
         self.ledger: set[str] = set()
-        self.repeated = 0
         self._url, self._kinds = url, kinds
         self._chance = random.Random(1)
         self._credit = dict.fromkeys(kinds, 0.0)
@@ -83,17 +82,13 @@ class Traffic:
 
     def _run(self) -> None:
         due: list[tuple[str, dict[str, Any], UUID]] = []  # A send leaves the list once it has its answer.
-        is_again = False
         while due or not self._stopping.is_set():
             with suppress(*DISCONNECTED), closing(connect(self._url)) as conn:
-                self.repeated += is_again
                 while due or not self._stopping.wait(_TICK):
                     due = due or self._due()
                     while due:
-                        is_again = True
                         self._send(conn, *due[0])
                         del due[0]
-                        is_again = False
             self._stopping.wait(_PATIENCE)
 
     def _due(self) -> list[tuple[str, dict[str, Any], UUID]]:
