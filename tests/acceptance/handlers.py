@@ -32,6 +32,8 @@ class Work(Payload):
     seconds: float = 0.0
     die: str = ""
     tokens: int = 0
+    fails: int = 0
+    children: int = 0
 
 
 def trace(ctx: Context[Any], what: str) -> None:
@@ -95,6 +97,15 @@ def dawdle(payload: Work, ctx: Context) -> None:
 
 def fail(payload: Work, ctx: Context) -> None:
     raise ValueError("no luck")
+
+
+def family(payload: Work, ctx: Context) -> None:
+    """Send ``children`` jobs, each of which sends one less; the first attempts fail."""
+    time.sleep(payload.seconds)
+    for _ in range(payload.children):
+        ctx.send("work", {"children": payload.children - 1})
+    if ctx.attempt <= payload.fails:
+        raise ValueError("not yet")
 
 
 class ListOfWords(BaseModel):

@@ -141,18 +141,14 @@ class Place:
 
     def start(self, *arguments: str) -> Command:
         """Start ``zeke-jobs`` with these arguments, or Python if the first argument is ``-c``."""
-        env = {
-            **fleet.bare_environment(),
-            "ZEKE_JOBS_LOG_FORMAT": "console",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            **self.env,
-        }
+        known: dict[str, str | None] = {**fleet.bare_environment(), "ZEKE_JOBS_LOG_FORMAT": "console"}
+        known |= {"PYTHONDONTWRITEBYTECODE": "1", **self.env}
+        env = {name: value for name, value in known.items() if value is not None}
         switch = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
         program = [self.venv / "bin" / "python"]
         program += [] if arguments[0] == "-c" else [self.venv / "bin" / "zeke-jobs"]
         log = self.folder.with_name(f"{self.folder.name}-{len(self.started)}.log")
-        known = {name: value for name, value in env.items() if value is not None}
-        how: dict[str, Any] = {"cwd": self.folder, "env": known, "umask": self.umask, **switch}
+        how: dict[str, Any] = {"cwd": self.folder, "env": env, "umask": self.umask, **switch}
         self.started.append(fleet.launch(log, *self.before, *program, *arguments, **how))
         return self.started[-1]
 

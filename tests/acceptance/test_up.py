@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.running import GREETS, HANDLER, JOBS, Up, up_in_a_folder
-from tests.fleet import eventually, scalar
+from tests.fleet import ROOT, eventually, scalar
 from zeke_jobs.postgres.own_server import server_folder
 
 
@@ -93,36 +93,19 @@ def test_reload_takes_a_good_change_and_refuses_a_broken_one(up: Up) -> None:
 
 # ── --until-idle: it runs all due jobs and ends, and its exit status gives the result
 
-WORK = """\
-import time
-
-from zeke_jobs import Context, Payload
-
-class Work(Payload):
-    fails: int = 0
-    seconds: float = 0.0
-    children: int = 0
-
-def work(payload: Work, ctx: Context) -> None:
-    time.sleep(payload.seconds)
-    for _ in range(payload.children):
-        ctx.send("work", {"children": payload.children - 1})
-    if ctx.attempt <= payload.fails:
-        raise ValueError("not yet")
-"""
 TASKS = """\
 version: 1
 tasks:
-  work: {handler: 'work:work', retry: {limit: 1, delay: 1s}}
-  nightly: {handler: 'work:work', queue: nightly}
-  paused: {handler: 'work:work', paused: true}
-  line: {handler: 'work:work', order: strict, retry: {limit: 0}}
+  work: {handler: 'tests.acceptance.handlers:family', retry: {limit: 1, delay: 1s}}
+  nightly: {handler: 'tests.acceptance.handlers:family', queue: nightly}
+  paused: {handler: 'tests.acceptance.handlers:family', paused: true}
+  line: {handler: 'tests.acceptance.handlers:family', order: strict, retry: {limit: 0}}
 """
 
 
 @pytest.fixture
 def idle(database: str) -> Iterator[Up]:
-    with up_in_a_folder({"jobs.yaml": TASKS, "work.py": WORK}, DATABASE_URL=database) as made:
+    with up_in_a_folder({"jobs.yaml": TASKS}, DATABASE_URL=database, PYTHONPATH=str(ROOT)) as made:
         assert "in force" in made.run("zeke-jobs apply")
         yield made
 
@@ -174,7 +157,7 @@ def test_one_queue_alone_is_worked_off(idle: Up) -> None:
 
 def test_a_run_that_is_stopped_or_has_no_folder_for_its_answers_is_no_success(idle: Up) -> None:
     (job,) = send("work", payload={"seconds": 2})
-    idle.env["ZEKE_JOBS_RUN"] = str(idle.folder / "work.py")
+    idle.env["ZEKE_JOBS_RUN"] = str(idle.folder / "jobs.yaml")
     assert run(idle) == 2, idle.text
     assert "expected a folder for sockets in ZEKE_JOBS_RUN" in idle.text
     assert "ended by the error above before the work was done" in idle.text
