@@ -83,6 +83,9 @@ def encoded(pieces: list[str]) -> bytes:
 @example(b"<b>" * 30_000)
 @example(b"<div>" * 20_000 + b"deep" + b"</div>" * 20_000)
 @example(b"<a href='" + b"x" * 200_000)
+@example(
+    b"<!DOCTYPE x [<!ENTITY a 'aaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;'>]><rss><channel><title>&b;</title></channel></rss>"
+)
 @example(b"<!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><rss><channel><title>&a;</title></channel></rss>")
 def test_any_bytes_as_page_and_as_feed(answering: Site, engine: LocalEngine, body: bytes) -> None:
     answering.pages["/x"] = Answer(body)

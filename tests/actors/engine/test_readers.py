@@ -69,19 +69,18 @@ def waiting(path: Path) -> int:
 @pytest.mark.parametrize(
     ("operation", "arguments", "attempts", "words"),
     [
-        *(("spin", {}, 1, "more than 0.5 s"), ("hog", {}, 1, "memory"), ("swallow", {}, 1, "memory")),
-        *(
-            ("chatter", {}, 1, "text"),
-            ("fail", {}, 1, "division"),
-            ("sleep", {}, 2, "SIGALRM"),
-            ("leave", {}, 2, "status 3"),
-        ),
-        ("die", {"by": signal.SIGSEGV}, 2, "SIGSEGV"),
-        ("die", {"by": signal.SIGKILL}, 2, "killed twice"),
+        pytest.param("spin", {}, 1, "more than 0.5 s", id="CPU"),
+        pytest.param("hog", {}, 1, "memory", id="memory"),
+        pytest.param("swallow", {}, 1, "memory", id="memory, unnoticed"),
+        pytest.param("chatter", {}, 1, "text", id="a long answer"),
+        pytest.param("fail", {}, 1, "division", id="a fault"),
+        pytest.param("sleep", {}, 2, "SIGALRM", id="time"),
+        pytest.param("leave", {}, 2, "status 3", id="an exit"),
+        pytest.param("die", {"by": signal.SIGSEGV}, 2, "SIGSEGV", id="a crash"),
+        pytest.param("die", {"by": signal.SIGKILL}, 2, "killed twice", id="a kill by somebody else"),
     ],
-    ids=["CPU", "memory", "memory, unnoticed", "answer", "fault", "time", "exit", "crash", "a kill by somebody else"],
 )
-def test_what_takes_too_much_is_unreadable_at_once_and_what_breaks_its_reader_is_tried_once_more_in_a_fresh_one(
+def test_what_takes_too_much_is_unreadable_and_what_breaks_its_reader_is_tried_once_more(
     readers: Readers, notes: Path, operation: str, arguments: dict[str, Any], attempts: int, words: str
 ) -> None:
     asked = Readers(ODD, TIGHT._replace(wall=1)) if operation == "sleep" else readers
