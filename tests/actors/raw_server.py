@@ -1,5 +1,6 @@
 """These servers on loopback send raw bytes, or speak in lines, with or without TLS."""
 
+import shutil
 import socket
 import socketserver
 import ssl
@@ -10,6 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+import pytest
+
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not there to make a certificate")
 
 
 def nobody() -> str:

@@ -34,6 +34,7 @@ class Loopback:
     """A subclass decides the answers of this web server on loopback."""
 
     host = "127.0.0.1"
+    root = ""  # the path at which its addresses begin
 
     def __init__(self) -> None:
         self._server = ThreadingHTTPServer((self.host, 0), self._handler())
@@ -55,7 +56,7 @@ class Loopback:
     @property
     def url(self) -> str:
         """Return the address without a trailing slash."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self._server.server_port}{self.root}"
 
     def respond(self, asked: Asked) -> Answer | None:
         """Return the answer to a request; None closes the connection without an answer."""

@@ -69,6 +69,8 @@ class ModelServer(Loopback):
     gives a valid answer.
     """
 
+    root = "/v1"
+
     def __init__(self) -> None:
         self.script: deque[Scripted] = deque()
         self.asked: list[dict[str, Any]] = []
@@ -76,10 +78,6 @@ class ModelServer(Loopback):
         self.slow = threading.Event()
         self.vector_size = 1536
         super().__init__()
-
-    @property
-    def url(self) -> str:
-        return f"{super().url}/v1"
 
     def close(self) -> None:
         self.slow.set()

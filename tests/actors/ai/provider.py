@@ -60,6 +60,8 @@ class Gone(Exception):
 class Provider(Loopback):
     """The provider answers, counts the requests, and remembers the charged answers."""
 
+    root = "/v1"
+
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()  # requests by path
         self.texts: Counter[int] = Counter()  # vectors sent, by story
@@ -78,10 +80,6 @@ class Provider(Loopback):
         self._seen: Counter[str] = Counter()
         self.lock = threading.RLock()
         super().__init__()
-
-    @property
-    def url(self) -> str:
-        return f"{super().url}/v1"
 
     def respond(self, asked: Asked) -> Answer | None:
         address = urlsplit(asked.path)

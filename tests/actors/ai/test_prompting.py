@@ -20,7 +20,7 @@ from tests.actors.ai import conftest
 from tests.actors.ai.conftest import GOOD, Books, ModelServer, completion
 from tests.actors.hostile import VALUES, relaxed
 from tests.figures import Figure
-from tests.lab.quality.corpora import CORPUS, cosine
+from tests.lab.quality.corpora import CORPUS, cosine, needs_corpora
 from zeke_jobs import Defer, Reject, Retry
 from zeke_jobs.errors import ConfigurationError
 
@@ -76,7 +76,7 @@ def test_a_vector_has_1536_numbers_and_length_one() -> None:
     assert [index for index, value in enumerate(embed("Postgres")) if value] == same_on_every_machine
 
 
-@pytest.mark.skipif(not HEADLINES.is_dir(), reason="the headline corpus is not beside this checkout")
+@needs_corpora
 @pytest.mark.quality
 @pytest.mark.parametrize(("name", "least"), [("hashed words", 0.74), ("wordllama", 0.75)])
 def test_headlines_agree_with_people(name: str, least: float, figure: Figure) -> None:

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from actors.briefs.delivery.settings import DeliverySettings
 from actors.schema import DeliverDigest
 from tests.actors.database import end_items
 from tests.actors.mail_server import MailServer
-from tests.actors.raw_server import certificate
+from tests.actors.raw_server import certificate, needs_openssl
 from tests.actors.scripted_site import Answer, Asked, Site
 from zeke_jobs import Reject, Retry
 from zeke_jobs.errors import Defer
@@ -180,7 +179,7 @@ def test_a_receiver_that_refuses_or_cannot_be_reached_says_why(
         assert "right" not in str(caught.value)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not there to make a certificate")
+@needs_openssl
 def test_mail_goes_encrypted_to_a_server_whose_certificate_is_known(
     deliver: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,16 +9,14 @@ from actors.engine.contract import ContentItem, EngineError
 from actors.engine.feeds import read_feed
 from tests.actors.engine.conftest import NOW, entry, failure, only
 from tests.actors.scripted_site import atom, rss
-from tests.lab.quality.corpora import CORPUS
+from tests.lab.quality.corpora import CORPUS, needs_corpora
 
 FEEDS = CORPUS / "feeds"
 DEEP = bool(os.environ.get("ZEKE_TEST_DEEP"))
 URL = "https://feeds.example/news.xml"
 
-needs_corpus = pytest.mark.skipif(not FEEDS.is_dir(), reason="the corpus of feeds is not beside the repository")
 
-
-@needs_corpus
+@needs_corpora
 def test_every_feed_of_the_corpus_is_read_or_refused_and_its_identities_are_stable() -> None:
     read = 0
     refused: set[str] = set()
@@ -40,7 +38,7 @@ def test_every_feed_of_the_corpus_is_read_or_refused_and_its_identities_are_stab
     assert refused == {"not_a_feed"}
 
 
-@needs_corpus
+@needs_corpora
 def test_a_real_feed_gives_all_its_items_with_address_title_and_date() -> None:
     for name, count in {"cn_nytimes_com": 20, "ft_com": 25, "independant_co_uk": 100, "theverge_com": 10}.items():
         source = read_feed((FEEDS / "news" / f"{name}.xml").read_bytes(), URL)

@@ -1,5 +1,4 @@
 import gzip
-import shutil
 import ssl
 import time
 import tracemalloc
@@ -19,7 +18,7 @@ from actors.engine import Settings
 from actors.engine.fetch import Fetcher, Limits
 from actors.engine.local import LocalEngine
 from tests.actors.engine.conftest import failure
-from tests.actors.raw_server import certificate, nobody, raw_server
+from tests.actors.raw_server import certificate, needs_openssl, nobody, raw_server
 from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
 
 LIMITS = Limits(body_bytes=200_000, raw_bytes=400_000, seconds=1.0)
@@ -169,7 +168,7 @@ def test_a_server_that_sends_for_ever_is_left_at_the_limit_or_the_deadline_in_bo
     assert time.monotonic() - started < LIMITS.seconds + 1
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not there to make a certificate")
+@needs_openssl
 def test_tls_is_spoken_with_the_name_though_the_address_is_connected_to_until_the_deadline(tmp_path: Path) -> None:
     file, tls = certificate(tmp_path, "named.example")
     fetcher = Fetcher("tests/1", LOOPBACK, lambda _host, _port: ["127.0.0.1"])

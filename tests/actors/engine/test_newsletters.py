@@ -1,7 +1,6 @@
 """A mailbox folder is a source: each message is read once, the folder stays unchanged, no server breaks the reading."""
 
 import base64
-import shutil
 import traceback
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -16,7 +15,7 @@ from actors.engine.contract import ContentSource, EngineError
 from actors.engine.mail.message import read_message
 from tests.actors.engine.conftest import failure
 from tests.actors.imap_server import ImapServer
-from tests.actors.raw_server import certificate
+from tests.actors.raw_server import certificate, needs_openssl
 
 SECRET = "right and s3cret"
 PARAGRAPH = "<p>The letter says in a whole paragraph that the queue was measured again, and why that is news.</p>"
@@ -215,7 +214,7 @@ def test_a_message_that_breaks_its_reader_becomes_an_item_that_says_so(imap: Ima
     assert titles(found)[2].startswith("A message that cannot be read: imap://mine/News#1 ")
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not there to make a certificate")
+@needs_openssl
 @pytest.mark.parametrize("security", ["tls", "starttls"])
 def test_a_mailbox_is_read_over_tls_from_the_server_with_its_name_only(
     imap: ImapServer, security: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

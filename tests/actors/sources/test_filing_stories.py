@@ -225,10 +225,6 @@ def test_a_story_that_its_source_took_back_is_retracted(pipeline: Pipeline, stat
 CORPUS = corpora.CORPUS / "near_duplicates"
 LEAST = 0.5
 
-needs_corpus = pytest.mark.skipif(
-    not CORPUS.is_dir(), reason="the corpus of near duplicates is not beside the repository"
-)
-
 
 def near_pairs(texts: dict[str, str]) -> set[frozenset[str]]:
     """Find all pairs of near duplicates in the same way as the pipeline does."""
@@ -241,7 +237,7 @@ def near_pairs(texts: dict[str, str]) -> set[frozenset[str]]:
     return {frozenset(pair) for pair in pairs if jaccard(*(known[name] for name in pair)) >= LEAST}
 
 
-@needs_corpus
+@corpora.needs_corpora
 @pytest.mark.quality
 @pytest.mark.parametrize("size", [100, 1000])
 def test_every_planted_pair_is_found_and_no_other(size: int, figure: Callable[[str, float, float], None]) -> None:
