@@ -258,8 +258,7 @@ class HostBusy(Retry):
         super().__init__(60, "the host is busy", limit=20)
 
 
-class NotAPage(Reject):
-    """The page can never be an article."""
+class NotAPage(Reject): ...
 
 
 def test_an_exception_decides_about_retries_also_beyond_the_policy_and_may_do_so_by_its_type() -> None:

@@ -163,14 +163,6 @@ def test_no_window_has_more_starts_whatever_starts_late_or_not(jobs: Jobs, rate:
     assert fullest == most
 
 
-def test_a_started_job_that_its_worker_hands_back_keeps_its_start_and_its_units(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', rate: 1/h, uses: [ai], units: {tokens: 400, USD: 1}}", BOTH, a=1)
-    (claim,) = day.claim(0)
-    assert jobs.hand_back(day.worker, [claim], after=0.1) == []
-    assert counts(day) == KEPT
-    assert day.claim(60) == []
-
-
 def test_a_job_handed_back_unstarted_gives_its_start_back_unless_others_started_since(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', rate: {limit: 1/h, per_key: 1/h}}\n  b: {handler: 'H:echo', rate: 1/s}")
     jobs.add("a", 2, options='{"key": "k"}')
@@ -184,6 +176,8 @@ def test_a_job_handed_back_unstarted_gives_its_start_back_unless_others_started_
     jobs.finish(day.worker, first, "returned", after=None)
     assert day.claim(11.2) == []
     assert second["message_id"] != first["message_id"]
+    assert jobs.hand_back(day.worker, [second], after=0.1) == []
+    assert day.claim(11.3) == [], "a started job keeps its start"
 
 
 def test_new_keys_start_past_thousands_of_jobs_whose_key_waits(jobs: Jobs) -> None:
@@ -310,6 +304,7 @@ OUTCOMES: list[tuple[str, str | None, dict[str, float], bool]] = [
     ("failed", "WorkerStopped", KEPT, True),
     ("cancelled", None, KEPT, True),
     ("returned", None, KEPT, True),
+    ("handed back", None, KEPT, True),
     *((f"{outcome} unstarted", None, {}, False) for outcome in ("cancelled", "returned", "failed")),
 ]
 LESS, MORE = {"tokens": 100, "USD": 0.25}, {"tokens": 900, "USD": 3}
@@ -331,6 +326,8 @@ def test_an_attempt_counts_what_it_said_and_at_least_its_estimate_where_it_was_c
         assert jobs.rows("SELECT * FROM zeke_jobs.rescue()")
     elif outcome == "completed":
         day.end([claim])
+    elif outcome == "handed back":
+        assert jobs.hand_back(day.worker, [claim], after=0.1) == []
     else:
         outcome, _, unstarted = outcome.partition(" ")
         after = None if unstarted else 0.0
@@ -458,26 +455,19 @@ def test_a_breaker_may_count_a_share_of_at_least_ten_failures(jobs: Jobs) -> Non
     assert day.claim(0.6) == []
 
 
-def test_a_breaker_counts_failures_of_jobs_whose_task_was_renamed_meanwhile(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 1}}", BREAKER, a=4)
-    *running, late = day.claim(0)
-    jobs.use("  b: {handler: 'H:echo', uses: [ai], retry: {limit: 1}, aliases: [a]}", BREAKER)
+def test_a_breaker_counts_failures_of_a_renamed_task_and_a_limit_without_it_opens_unless_throttled(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 1}}", BREAKER, a=5)
+    *running, late, last = day.claim(0)
+    renamed = "  b: {handler: 'H:echo', uses: [ai], retry: {limit: 1}, aliases: [a]}"
+    jobs.use(renamed, BREAKER)
     day.fail(*running)
     jobs.add("b")
     assert day.claim(1) == []  # The breaker is open.
     day.fail(late)
     assert jobs.row(late["message_id"])["attempt"] == 0
-
-
-def test_a_limit_opens_when_it_loses_its_breaker_but_not_from_a_throttling(jobs: Jobs) -> None:
-    tasks = "  a: {handler: 'H:echo', uses: [ai], retry: {limit: 9}}"
-    day = Day(jobs, tasks, BREAKER, a=4)
-    *running, last = day.claim(0)
-    day.fail(*running)
-    assert day.claim(1) == []  # The breaker is open.
-    jobs.use(tasks, "limits: {ai: {concurrency: 9}}")
+    jobs.use(renamed, "limits: {ai: {concurrency: 9}}")
     assert day.limit("limit/ai")["closed_by"] is None
-    assert len(day.claim(2)) == 3
+    assert len(day.claim(2)) == 4, "all but the late one, which waits for the end of the pause"
     throttle(day, last, 60)
-    jobs.use(tasks, "limits: {ai: {concurrency: 8}}")
+    jobs.use(renamed, "limits: {ai: {concurrency: 8}}")
     assert day.limit("limit/ai")["closed_by"] == "throttled"

@@ -201,12 +201,9 @@ def test_a_handler_that_no_interrupt_reaches_loses_only_its_thread(running: Runn
         assert broker.process.held.free() == 4
 
 
-KEPT: list[weakref.ref[set[int]]] = []
-
-
 def keep(payload: handlers.Number, ctx: Context) -> None:
     large: set[int] = set()
-    KEPT.append(weakref.ref(large))
+    handlers.CALLS.append(weakref.ref(large))
     raise ValueError("no luck")
 
 
@@ -222,6 +219,6 @@ def test_what_a_failed_handler_had_waits_for_no_garbage_collection(running: Runn
         try:
             failure("keep")
             outcome("echo", {"n": 1})
-            eventually(lambda: KEPT[-1]() is None)
+            eventually(lambda: handlers.CALLS[-1]() is None)
         finally:
             gc.enable()

@@ -117,8 +117,7 @@ def test_all_that_reads_rows_works_beside_unreadable_ones(running: Running, jobs
     assert (found.created_on.year, found.scheduled_for, found.expires_on) == (1970, found.created_on, bounds.LATEST)
 
 
-class Broken(Exception):
-    """The exception stands for an unforeseen fault of the worker."""
+class Broken(Exception): ...
 
 
 STEPS = [
