@@ -17,9 +17,9 @@ _USE = re.compile(r"\{([a-z_]+)\}")
 
 
 @cache
-def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
-    """Return the patterns of a file by name. ``{name}`` in a line means the alternatives of the earlier pattern ``name``."""
-    lines: dict[str, list[str]] = {}
+def patterns(package: str, file: str, **given: str) -> dict[str, re.Pattern[str]]:
+    """Return the patterns of a file by name. ``{name}`` in a line means an earlier pattern's alternatives, or ``given`` ones."""
+    lines = {name: [alternatives] for name, alternatives in given.items()}
     flags: dict[str, int] = {}
     for line in (files(package) / file).read_text(encoding="utf-8").splitlines():
         if match := _NAME.fullmatch(line):
@@ -27,7 +27,7 @@ def patterns(package: str, file: str) -> dict[str, re.Pattern[str]]:
             lines[name], flags[name] = [], re.IGNORECASE if match.group(2) else 0
         elif line and not line.startswith("# "):
             lines[name].append(_USE.sub(lambda used: "|".join(lines[used.group(1)]), line))
-    return {name: re.compile("|".join(_grouped(lines[name], flags[name])), flags[name]) for name in lines}
+    return {name: re.compile("|".join(_grouped(lines[name], flags[name])), flags[name]) for name in flags}
 
 
 def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:

@@ -126,7 +126,11 @@ def like(
         return [], []
     if settings.same_event_cosine:
         least, doubt = settings.same_event_cosine, 0.0
-    since, until = _around(text.happened_at, timedelta(hours=settings.same_event_hours))
+    window = timedelta(hours=settings.same_event_hours)
+    try:
+        since, until = text.happened_at - window, text.happened_at + window
+    except OverflowError:  # near the calendar's limits, such as the year 1
+        since = until = text.happened_at
     left = candidates(conn, text.id, terms, since, until)
     found: list[UUID] = []
     while left:
@@ -161,14 +165,6 @@ def candidates(
     least = 1 if len(terms) < _FEW else 2
     bounds = {"since": since, "until": until, "least": least, "newest": _NEWEST, "most": _MOST}
     return SQL.all(conn, "story_event_candidates", story_id=story_id, terms=list(terms), **bounds)
-
-
-def _around(moment: datetime, window: timedelta) -> tuple[datetime, datetime]:
-    """Return a window of time around a moment. Near the calendar's limits (the year 1), the window is only the moment."""
-    try:
-        return moment - window, moment + window
-    except OverflowError:
-        return moment, moment
 
 
 def ask_later(ctx: Context[Any], analyst: Analyst, story_id: UUID, others: Sequence[UUID]) -> None:

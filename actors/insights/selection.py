@@ -44,23 +44,19 @@ def highlights(document: str, settings: Selection, title: str = "", told: str = 
     """Return the highlights of a Markdown ``document``, verbatim and in order, except repeats of the text ``told``."""
     parts = article(document)
     if has_code(parts):
-        found = _of_code(parts, document, settings, title)
+        is_guide = announces(title)  # the instructions of a guide form a whole, in their order
+        claims = [
+            claim
+            for claim in claim_candidates(parts)
+            if len(claim.quote) <= settings.max_quote and not (is_guide and claim.kind == "action")
+        ]
+        code = code_candidates(parts, settings.min_code_lines, settings.max_quote)
+        found = _best([*code, *claims], settings)
+        found += telling_beside_code(document, settings.limits.get("insight", 0), settings.lead, title, claims)
     else:
         found = _best(telling(document, settings.lead, title, told), settings)
     kept = _without_repetition(found, settings.repetition, settings.total, told)
     return sorted(in_context(kept, parts, title), key=lambda candidate: (candidate.start, candidate.end))
-
-
-def _of_code(parts: Sequence[Block], document: str, settings: Selection, title: str) -> list[Candidate]:
-    code = code_candidates(parts, settings.min_code_lines, settings.max_quote)
-    is_guide = announces(title)  # the instructions of a guide form a whole, in their order
-    claims = [
-        claim
-        for claim in claim_candidates(parts)
-        if len(claim.quote) <= settings.max_quote and not (is_guide and claim.kind == "action")
-    ]
-    others = telling_beside_code(document, settings.limits.get("insight", 0), settings.lead, title, claims)
-    return [*_best([*code, *claims], settings), *others]
 
 
 def has_code(parts: Sequence[Block]) -> bool:

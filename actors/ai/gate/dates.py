@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from actors.ai.words import words_of
 from actors.calendar_names import MONTHS, WEEKDAYS
+from actors.patterns import patterns
 
 _MONTH = {word: at for names in MONTHS.values() for at, word in enumerate(names.split(), 1)}
 _MONTH |= {word[:3]: at for at, word in enumerate(MONTHS["en"].split(), 1)} | {"sept": 9}
@@ -14,25 +15,7 @@ _WEEKDAY = {
     word: at for names in _SURE.values() for at, forms in enumerate(names.split(), 1) for word in forms.split("|")
 }
 _ENGLISH = {at: word.capitalize() for at, word in enumerate(MONTHS["en"].split(), 1)}
-_NAME = rf"(?P<month>{'|'.join(sorted(_MONTH, key=len, reverse=True))})\b\.?"
-_DAY = r"(?P<day>[0-3]?[1-9]|[123]0)"
-_YEAR = r"(?P<year>(?:1[5-9]|20)\d\d)"
-_DIGIT = re.compile(r"\d")
-#: A text that matches one of these patterns has a digit.
-_PATTERNS = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"\b(?P<year>\d{4})-(?P<number>\d{2})-(?P<day>\d{2})\b",
-        rf"(?<![\d.,]){_DAY}(?:\.|st|nd|rd|th|er|º)?\s+(?:of\s+|de\s+)?{_NAME}(?:,?\s+(?:de\s+)?{_YEAR}\b)?",
-        rf"\b{_NAME}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?!\s*(?:%|percent|million|billion))(?:,?\s+{_YEAR}\b)?",
-        rf"\b{_NAME},?\s+(?:of\s+|de\s+)?{_YEAR}\b",
-        r"\b(?P<day>\d{1,2})[./](?P<number>\d{1,2})[./](?P<year>\d{4})\b",
-        r"(?:(?P<year>\d{4})年)?(?P<number>\d{1,2})月(?:(?P<day>\d{1,2})日)?",
-        r"(?P<year>\d{4})年",
-        rf"(?<![\d.,$€£]){_YEAR}(?![\d%]|[.,]\d|\s?(?:[€$£]|euros?|dollars?|percent|[GM]B|km|kg)\b)",
-    )
-]
-_ALONE = re.compile(rf"(?<![\w-])(?P<mid>mid-)?{_NAME}", re.IGNORECASE)
+_FORMS = patterns("actors.ai.gate", "dates.txt", months="|".join(sorted(_MONTH, key=len, reverse=True)))
 _UNSURE = frozenset("march may mar mars mai jun jan sep dec oct nov feb apr jul aug mei".split())  # noqa: SIM905
 
 Day = tuple[int | None, int | None, int | None]  # year, month and day; None for a part that is not given
@@ -74,11 +57,11 @@ def dates(text: str) -> Dates:
     words = words_of(text)
     found = Dates({_WEEKDAY[word] for word in words if word in _WEEKDAY}, text)
     has_month = not words.isdisjoint(_MONTH)
-    if _DIGIT.search(text):
-        for pattern in _PATTERNS:
-            if has_month or "month" not in pattern.groupindex:
+    if _FORMS["digit"].search(text):
+        for name, pattern in _FORMS.items():
+            if name.startswith("date_") and (has_month or "month" not in pattern.groupindex):
                 found.rest = pattern.sub(lambda match: _note(found, match), found.rest)
-    for match in _ALONE.finditer(found.rest) if has_month else ():
+    for match in _FORMS["alone"].finditer(found.rest) if has_month else ():
         name = match.group("month").lower()
         if name not in _UNSURE or match.group("mid"):
             found.parts.add((None, _MONTH[name], None))

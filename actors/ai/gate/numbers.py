@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from actors.ai.words import SMALL, words_of
+from actors.patterns import patterns
 
 Reading = tuple[float, str]
 
@@ -44,52 +45,18 @@ class Number:
         return self.start + len(self.text)
 
 
-_ONE_DIGIT = 10.0
-_BOUNDS = {
-    ">": r"more than|over|above|at least|exceed\w*|upwards of|mehr als|über|plus de|más de|oltre|以上|超过|超",
-    "<": r"less than|under|below|nearly|almost|up to|at most|fewer than|just short of|weniger als|unter|fast|knapp|"
-    r"presque|près de|moins de|casi|menos de|未満|近|不到",
-    "~": r"about|around|some|roughly|approximately|circa|ca\.|etwa|rund|ungefähr|environ|quelque|unos"
-    r"|cerca de|alrededor de|約|约|大约",
-}
-_BOUND = re.compile(
-    rf"(?:{'|'.join(f'(?P<b{at}>{words})' for at, words in enumerate(_BOUNDS.values()))})\W*(?:an?\s+|one\s+|$)*$",
-    re.IGNORECASE,
+_BOUNDS = {"more": ">", "less": "<", "about": "~"}
+_FORMS = patterns(
+    "actors.ai.gate",
+    "numbers.txt",
+    words="|".join(WORDS),
+    ones="|".join(("one", *(word for word, value in WORDS.items() if value < 10))),
+    shares="|".join(FRACTIONS),
 )
-_PREFIX = re.compile(r"(US\$|[$€£¥₹₽]|\b(?:USD|EUR|GBP|CHF|JPY|CNY))\s?$")
-_GROUPED = r"\d{1,3}(?:[,.'\u2019\u00a0\u202f ]\d{3})+(?![\d])(?:[.,]\d{1,2}(?!\d))?"
-_ONES = "|".join(("one", *(word for word, value in WORDS.items() if value < _ONE_DIGIT)))
-_FIGURES = re.compile(
-    rf"(?<![A-Za-zÀ-ÿ\d.])(?:{_GROUPED}|\d+(?:[.,]\d+)?)"
-    r"|[\u4e8c\u4e09\u56db\u4e94\u516d\u4e03\u516b\u4e5d\u5341\u4e24\u4e00](?=[台名家年人个個座つ倍])"
-)
-_NUMBER = re.compile(rf"{_FIGURES.pattern}|\b(?:{'|'.join(WORDS)})(?:-(?:{_ONES}))?\b", re.IGNORECASE)
 _HAN = {char: float(value) for value, char in enumerate("一二三四五六七八九十", 1)} | {"两": 2.0}
 _HAN_SCALES = {"百": 1e2, "千": 1e3, "万": 1e4, "億": 1e8, "亿": 1e8, "兆": 1e12}
-_HAN_TAIL = re.compile(r"([百千])?([万億亿兆])?")
-_HAN_UNIT = re.compile(
-    r"(?:パーセント|個百分點|个百分点|ユーロ|キロ|時間|分钟|小时|公里|美元|欧元|ドル|[円元年天秒吨%])"
-)
-_TAIL = re.compile(r"[\s\u00a0-]{0,2}([^\W\d_]+\.?|%)")
-_PER_CENT = re.compile(
-    r"[\s\u00a0]?(?:per cent|pour cent|por ciento|por cento|per cento|percentage points?)\b", re.IGNORECASE
-)
-_FRACTION = re.compile(
-    rf"\b(?:(two|three|zwei|drei|deux|dos)[\s-])?({'|'.join(FRACTIONS)})s?\b|(半分|一半|半数)", re.IGNORECASE
-)
-_OUT_OF = re.compile(
-    rf"(?<![\d.,])\b(one(?= \w+ in | in )|{'|'.join(WORDS)}|\d+) (?:(?<=one )\w+ )?(?:in|out of)"
-    rf" ({'|'.join(WORDS)}|\d+)\b(?![.,]?\d)",
-    re.IGNORECASE,
-)
 _SHARES = frozenset((*FRACTIONS, *(f"{name}s" for name in FRACTIONS)))
 _PLACES = frozenset({"third", "quarter", "fifth", "tenth"})
-_PART_OF = re.compile(r"\s*(?:of|der|des|du|de|as|that|le|la|less|more|fewer)\b|s\b|[.,;]")
-_ARTICLE = re.compile(r"\b(?:an?|one|ein|un)\s$")
-_HALF_A = re.compile(r"\bhalf (?:an? )?([a-z]+)\b", re.IGNORECASE)
-_AND_A_HALF = re.compile(
-    rf"\b(?:(an?|one|{'|'.join(WORDS)}|\d+) )(?:and a half ([a-z]+)|([a-z]+) and a half)\b", re.IGNORECASE
-)
 _SHORT = 8  # number of characters before a share in which its article is looked for
 _ADJECTIVE = 4  # minimum number of letters in a unit that follows an adjective
 
@@ -111,7 +78,7 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
     """
     found: list[Number] = []
     words = words_of(text)
-    pattern = _FIGURES if words.isdisjoint(WORDS) else _NUMBER  # the search for words takes half of the time
+    pattern = _FORMS["figures" if words.isdisjoint(WORDS) else "number"]  # the search for words takes half of the time
     candidates = sorted(
         [*_phrases(text, words), *(_number(text, match) for match in pattern.finditer(text))],
         key=lambda each: (each.start, -len(each.text)),
@@ -131,26 +98,26 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
 def _phrases(text: str, words: AbstractSet[str]) -> Iterator[Number]:
     """Yield the numbers that are shares and halves, such as a third of, three in five, half an hour, a day and a half."""
     has_half = "half" in words
-    for match in _AND_A_HALF.finditer(text) if has_half else ():
+    for match in _FORMS["and_a_half"].finditer(text) if has_half else ():
         count, *names = match.groups()
         if (unit := unit_of(names[0] or names[1]))[0]:
             value = (1.0 if count.lower() in {"a", "an", "one"} else _values(count)[0][0]) + 0.5
             yield Number(((value * unit[1], unit[0]),), frozenset({value}), match.group(), match.start(), 2, unit=unit)
-    for match in _HALF_A.finditer(text) if has_half else ():
+    for match in _FORMS["half_a"].finditer(text) if has_half else ():
         if (unit := unit_of(match.group(1)))[0] not in {"", "%"}:
             yield Number(((0.5 * unit[1], unit[0]),), frozenset({0.5}), match.group(), match.start(), unit=unit)
-    for match in _OUT_OF.finditer(text) if not words.isdisjoint(("in", "out")) else ():
+    for match in _FORMS["out_of"].finditer(text) if not words.isdisjoint(("in", "out")) else ():
         part, whole = (1.0 if one.lower() == "one" else _values(one)[0][0] for one in match.groups())
         if 0 < part < whole:
             yield _share(100 * part / whole, match, text)
-    for match in _FRACTION.finditer(text) if "半" in text or not words.isdisjoint(_SHARES) else ():
+    for match in _FORMS["fraction"].finditer(text) if "半" in text or not words.isdisjoint(_SHARES) else ():
         times, name, han = match.groups()
-        half_unit = _HALF_A.match(text, match.start())
+        half_unit = _FORMS["half_a"].match(text, match.start())
         is_half_unit = half_unit is not None and unit_of(half_unit.group(1))[0] not in {"", "%"}
         if is_half_unit or text[: match.start()].endswith("and a "):
             continue
         # A word such as "third" means a part ("a third of"), or a place ("the third").
-        is_part = _PART_OF.match(text, match.end()) and _ARTICLE.search(
+        is_part = _FORMS["part_of"].match(text, match.end()) and _FORMS["article"].search(
             text, max(0, match.start() - _SHORT), match.start()
         )
         if not (han or times) and name.lower() in _PLACES and not is_part:
@@ -168,7 +135,7 @@ def _number(text: str, match: re.Match[str]) -> Number:
     raw, end = match.group(), match.end()
     scale, unit, end, has_noun = _scale(text, end)
     values, digits = ([_HAN[raw]], 1) if raw in _HAN else _values(raw, is_scaled=scale > 1)
-    prefix = _PREFIX.search(text[max(0, match.start() - 5) : match.start()])
+    prefix = _FORMS["prefix"].search(text[max(0, match.start() - 5) : match.start()])
     start = match.start() - (len(prefix.group()) if prefix else 0)
     if prefix:
         unit = unit_of(prefix.group(1))
@@ -204,16 +171,16 @@ def _values(raw: str, *, is_scaled: bool = False) -> tuple[list[float], int]:
 def _scale(text: str, end: int) -> tuple[float, tuple[str, float], int, bool]:
     """Return what follows a number: a factor, a unit with its factor, the end of these words, and whether a noun follows."""
     scale = 1.0
-    han = _HAN_TAIL.match(text, end)
+    han = _FORMS["han_tail"].match(text, end)
     if han and han.group():
         for char in han.group(1, 2):
             scale *= _HAN_SCALES.get(char or "", 1.0)
         end = han.end(2) if han.group(2) else han.end(1) if han.group(1) else end
-    if unit := _HAN_UNIT.match(text, end):
+    if unit := _FORMS["han_unit"].match(text, end):
         return scale, unit_of(unit.group()), unit.end(), True
-    if share := _PER_CENT.match(text, end):
+    if share := _FORMS["per_cent"].match(text, end):
         return scale, ("%", 1.0), share.end(), True
-    while tail := _TAIL.match(text, end):
+    while tail := _FORMS["tail"].match(text, end):
         word = tail.group(1).lower().rstrip(".")
         if word not in SCALES or (len(word) == 1 and tail.start(1) != end):
             break
@@ -222,7 +189,7 @@ def _scale(text: str, end: int) -> tuple[float, tuple[str, float], int, bool]:
 
 
 def _unit_at(text: str, end: int) -> tuple[tuple[str, float], int, bool]:
-    tail = _TAIL.match(text, end)
+    tail = _FORMS["tail"].match(text, end)
     if tail is None:
         return ("", 1.0), end, False
     word = tail.group(1)
@@ -230,12 +197,12 @@ def _unit_at(text: str, end: int) -> tuple[tuple[str, float], int, bool]:
         return named, tail.end(), True
     if word.lower() in SMALL or word.lower() in {"st", "nd", "rd", "th"}:
         return ("", 1.0), end, False
-    second = _TAIL.match(text, tail.end())
+    second = _FORMS["tail"].match(text, tail.end())
     if second and len(second.group(1)) >= _ADJECTIVE and (named := unit_of(second.group(1)))[0]:
         return named, second.end(), True  # a noun follows, as in "five working days"
     return ("", 1.0), end, True
 
 
 def _bound(text: str, start: int) -> str:
-    match = _BOUND.search(text[max(0, start - 24) : start])
-    return next((mark for mark, group in zip(_BOUNDS, match.groups(), strict=True) if group), "") if match else ""
+    match = _FORMS["bound"].search(text[max(0, start - 24) : start])
+    return _BOUNDS[match.lastgroup or ""] if match else ""
