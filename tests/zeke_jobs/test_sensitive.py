@@ -51,16 +51,13 @@ def plant(conn: Connection, job: object) -> None:
     attempt = {"outcome": "retry", "attempt": 1, "reason": worker, "error": error}
     said = {"waiting_for": text, "cancel_reason": text, "unique_key": f"order ={text}"}
     extra = {"progress": {"done": 1, "note": worker}, **said}
-    dicts(
-        conn,
-        """UPDATE zeke_jobs.queue
+    sql = """UPDATE zeke_jobs.queue
         SET extra = coalesce(extra, '{}') || %s || jsonb_build_object('batch', coalesce(extra ->> 'batch', %s)),
           attempts = %s, attempt = 1, result = %s
         WHERE message_id = %s;
-        INSERT INTO zeke_jobs.step (job, name, result) VALUES (%s, left(%s, 100), '1') ON CONFLICT DO NOTHING""",
-        *(Json(extra), text, Json([attempt]), Json({"said": text, "copy": PAYLOAD, text: 1, "n": CARD})),
-        *(str(job), str(job), text),
-    )
+        INSERT INTO zeke_jobs.step (job, name, result) VALUES (%s, left(%s, 100), '1') ON CONFLICT DO NOTHING"""
+    result = Json({"said": text, "copy": PAYLOAD, text: 1, "n": CARD})
+    dicts(conn, sql, Json(extra), text, Json([attempt]), result, str(job), str(job), text)
 
 
 def seen(conn: Connection) -> dict[str, str]:

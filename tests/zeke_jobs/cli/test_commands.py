@@ -92,9 +92,8 @@ def test_status_shows_the_job_its_attempts_and_what_it_sent(cli: Cli, conn: Conn
     child = zeke_jobs.send("pull", parent=sent.id)
     attempts = '[{"attempt": 1, "outcome": "failed", "ended_on": "2026-01-02T03:04:05", "error": {"type": "OSError", "message": "no route"}}]'
     change(conn, sent.id, f"state = 'rejected', attempt = 1, attempts = '{attempts}', completed_on = now()")
-    shown = cli("status", sent.id).says(
-        f"{sent.id}", "failed · OSError: no route", '{"url": "https://example.org/[a]"}'
-    )
+    said = (f"{sent.id}", "failed · OSError: no route", '{"url": "https://example.org/[a]"}')
+    shown = cli("status", sent.id).says(*said)
     assert [part in shown for part in ("\n  key       x\n", f"{child.id} pull created")] == [True] * 2
     assert "  attempt 1: failed: OSError: no route\n" in shown
     found = cli("status", sent.id, "--json").json
@@ -234,11 +233,9 @@ def test_a_part_of_an_id_is_enough(cli: Cli, part: str) -> None:
 
 @pytest.mark.usefixtures("two")
 def test_of_several_jobs_none_is_touched_and_one_is_shown_with_tracebacks_and_logs(cli: Cli, conn: Connection) -> None:
-    cli("cancel", "2d06086d", "01a21ebc").says(
-        "expected more of the id, got '01a21ebc', which fits several jobs:",
-        *(f"{job}  pull, created, sent " for job in (ONE, OTHER)),
-        status=2,
-    )
+    said = [f"{job}  pull, created, sent " for job in (ONE, OTHER)]
+    said.append("expected more of the id, got '01a21ebc', which fits several jobs:")
+    cli("cancel", "2d06086d", "01a21ebc").says(*said, status=2)
     assert {zeke_jobs.status(job).status for job in (ONE, OTHER)} == {"created"}
     cli("why", "ffff").says("expected the beginning or the end of a job's id, got 'ffff': no job has it", status=1)
     error = {"type": "ValueError", "message": "boom", "traceback": TRACEBACK}

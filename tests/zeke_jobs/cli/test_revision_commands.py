@@ -177,14 +177,11 @@ def test_fleet_lists_who_runs_and_where_one_drifts(cli: Cli, conn: Connection, f
 def test_a_change_exits_with_1_if_a_workers_code_does_not_fit(cli: Cli, conn: Connection, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.cli.configuration.apply._PATIENCE", 0.0)
     worker(conn)
-    for revision, (refusal, passed, status, said) in enumerate(
-        [
-            ("no module x", 0, 1, "; 0 of 1 workers follow\na (pid 7): runs by revision 1: no module x\n"),
-            (None, 0, 0, "; 0 of 1 workers follow\na (pid 7): runs by revision 1: it follows within two seconds\n"),
-            (None, 15, 0, "; no worker runs\n"),  # The worker was killed just now, and its row still exists.
-            ("no module x", 30, 0, "; no worker runs\n"),
-        ],
-        start=2,
+    for revision, refusal, passed, status, said in (
+        (2, "no module x", 0, 1, "; 0 of 1 workers follow\na (pid 7): runs by revision 1: no module x\n"),
+        (3, None, 0, 0, "; 0 of 1 workers follow\na (pid 7): runs by revision 1: it follows within two seconds\n"),
+        (4, None, 15, 0, "; no worker runs\n"),  # The worker was killed just now, and its row still exists.
+        (5, "no module x", 30, 0, "; no worker runs\n"),
     ):
         beaten = "heartbeat_on = zeke_jobs.now() - %s * interval '1 s'"
         query(conn, f"UPDATE zeke_jobs.worker SET refusal = %s, {beaten}", refusal, passed)

@@ -136,9 +136,8 @@ def test_a_session_in_a_handler_is_part_of_its_transaction(conn: Connection, dat
 
     def breaks(payload: Any, ctx: zeke_jobs.Context) -> None:
         with ctx.transaction() as connection:
-            engine = sqlalchemy.create_engine(
-                "postgresql+psycopg2://", creator=lambda: connection, poolclass=sqlalchemy.StaticPool
-            )
+            ours: Any = {"creator": lambda: connection, "poolclass": sqlalchemy.StaticPool}
+            engine = sqlalchemy.create_engine("postgresql+psycopg2://", **ours)
             with stored.Session(engine) as session:
                 session.add(stored.Stored(url="b", note=""))
                 session.commit()

@@ -88,10 +88,8 @@ def test_a_key_more_is_no_new_version_and_every_key_of_this_version_is_accepted_
 
 #: BESIDE has keys that other keys of a mapping require; the other tables have values that are not the default.
 BESIDE: dict[str, dict[str, Any]] = {"cron": {"at": "@daily"}, "rate": {"limit": "20/s"}, "chunk": {"size": 2}}
-BESIDE_LEAVES: dict[tuple[str, ...], dict[str, str]] = {
-    ("unique", "period"): {"while": "period"},
-    ("unique", "at_most"): {"on_duplicate": "replace"},
-}
+BESIDE_LEAVES: dict[tuple[str, ...], dict[str, str]] = {("unique", "period"): {"while": "period"}}
+BESIDE_LEAVES["unique", "at_most"] = {"on_duplicate": "replace"}
 OTHERS: tuple[Any, ...] = (7, 0.5, "7s", "2/s", "other", "sample_handlers:quiet", "UTC", "all", "allow", "active", True)
 OTHERS += (["ai"], {"user_name": "Ada"}, "@hourly", "Asia/Kathmandu", "5 USD/d", {"USD": 3}, "greet")
 OTHERS += ("strict", "key", "skip", "replace", "always")

@@ -87,25 +87,19 @@ ME = {"user": "me", "password": "s3cret", "host": "box", "dbname": "news"}
 
 
 FORMS = """
-postgresql://me:s3cret@box/news
-postgres://me:s3cret@box/news
 host=box dbname=news user=me password=s3cret
-postgresql+psycopg2://me:s3cret@box/news
-postgresql+psycopg://me:s3cret@box/news
-postgresql+asyncpg://me:s3cret@box/news
 postgres+asyncpg://me:s3cret@box/news?prepared_statement_cache_size=0
 pgsql://me:s3cret@box/news?conn_max_age=600&conn_health_checks=true
-psql://me:s3cret@box/news
-postgis://me:s3cret@box/news
 postgresql://me:s3cret@box/news?schema=public
 postgresql://me:s3cret@box/news?schema=public&connection_limit=5&pool_timeout=20&pgbouncer=true
-POSTGRESQL://me:s3cret@box/news
 """
+SCHEMES = "postgresql postgres postgresql+psycopg2 postgresql+psycopg postgresql+asyncpg psql postgis POSTGRESQL"
 
 
 @each(
     "text expected",
     *((form, ME) for form in (*FORMS.split("\n")[1:-1], " postgresql://me:s3cret@box/news\n")),
+    *((f"{scheme}://me:s3cret@box/news", ME) for scheme in SCHEMES.split()),
     # People forget to percent-encode passwords.
     *((f"postgresql://me:{word}@box/news", {**ME, "password": word}) for word in ("p@ss", "p%ss", "p#s?s", "p:s s", "pä@@")),
     ("postgresql://me:p%40ss@box/news", {**ME, "password": "p@ss"}),

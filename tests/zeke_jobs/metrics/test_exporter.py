@@ -196,17 +196,14 @@ def series(scrapes: Sequence[Iterable[Sample] | None]) -> dict[str, str]:
 
 def fire_in_the_second_phase_alone(folder: Path, scrapes: Mapping[str, Sequence[Iterable[Sample] | None]]) -> None:
     """Check with promtool that each alert fires in the second of its three phases, and only then."""
+    expr = 'count(ALERTS{{alertname="{}", alertstate="firing"}}) > bool 0'
+    times = [(f"{n * PHASE + PHASE // 2}m", [{"labels": "{}", "value": 1}] if n == 1 else []) for n in range(3)]
     tests = [
         {
             "interval": "1m",
             "input_series": [{"series": name, "values": values} for name, values in series(phases).items()],
             "promql_expr_test": [
-                {
-                    "expr": f'count(ALERTS{{alertname="{alert}", alertstate="firing"}}) > bool 0',
-                    "eval_time": f"{phase * PHASE + PHASE // 2}m",
-                    "exp_samples": [{"labels": "{}", "value": 1}] if phase == 1 else [],
-                }
-                for phase in range(3)
+                {"expr": expr.format(alert), "eval_time": time, "exp_samples": fires} for time, fires in times
             ],
         }
         for alert, phases in scrapes.items()

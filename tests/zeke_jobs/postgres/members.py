@@ -57,12 +57,11 @@ def sign_up(conn: Connection) -> None:
     """Create a login user for each role; all tests on the server share the users."""
     with conn.cursor() as cursor:
         for role, member in MEMBERS.items():
-            cursor.execute(
-                f"""DO $$ BEGIN
+            sql = f"""DO $$ BEGIN
                   CREATE ROLE {member} LOGIN IN ROLE {role};
                 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
                 END $$"""
-            )
+            cursor.execute(sql)
 
 
 def as_member(url: str, role: str) -> str:

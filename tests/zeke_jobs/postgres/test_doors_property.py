@@ -89,11 +89,9 @@ def doors(module_database: str) -> Iterator[dict[str, Any]]:
     with closing(connect(module_database)) as conn:
         applying.sync(conn, load(TASKS))
         sign_up(conn)
-        found = rows(
-            conn,
-            """SELECT p.proname, ARRAY(SELECT format_type(t.oid, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS t (oid, n) ORDER BY t.n)
-            FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace('zeke_jobs')""",
-        )
+        sql = """SELECT p.proname, ARRAY(SELECT format_type(t.oid, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS t (oid, n) ORDER BY t.n)
+            FROM pg_proc AS p WHERE p.pronamespace = to_regnamespace('zeke_jobs')"""
+        found = rows(conn, sql)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", module_database)
         with working(load(TASKS), module_database, threads=4):

@@ -43,11 +43,8 @@ def test_a_client_sends_waits_and_reads_status_and_cannot_stand_in_for_a_schedul
     with pytest.raises(zeke_jobs.errors.InvalidPayload):
         zeke_jobs.send("echo", {"m": 1})
     early = '{"scheduled_for": "2031-01-01Z", "run_at": "2999-01-01Z"}'
-    refused(
-        url,
-        f"SELECT zeke_jobs.send('tick', '{{}}', '{early}')",
-        f"SELECT zeke_jobs.enqueue('tick', NULL, '{{}}', '{early}', gen_random_uuid()::text)",
-    )
+    enqueue = f"SELECT zeke_jobs.enqueue('tick', NULL, '{{}}', '{early}', gen_random_uuid()::text)"
+    refused(url, f"SELECT zeke_jobs.send('tick', '{{}}', '{early}')", enqueue)
 
 
 SECRET = "planted-secret-77"
@@ -101,12 +98,10 @@ def test_no_answer_to_a_reader_shows_a_secret(log_in: LogIn, conn: Connection, c
     keys = [f"cron.{name}payload.{key}" for name in ("", "payload.") for key in ("word", "n")]
     assert [one[0] for one in changed[1]] == keys
     assert changed[0] == changed[1]
-    columns = rows(
-        conn,
-        f"""SELECT format('%I', a.attname), a.attrelid::regclass::text FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+    sql = f"""SELECT format('%I', a.attname), a.attrelid::regclass::text FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
         WHERE a.attnum > 0 AND c.relkind IN ('r', 'v') AND c.relnamespace IN ('zeke_jobs'::regnamespace, 'pgboss'::regnamespace)
-        AND has_column_privilege('{roles.READER}', c.oid, a.attnum, 'SELECT')""",
-    )
+        AND has_column_privilege('{roles.READER}', c.oid, a.attnum, 'SELECT')"""
+    columns = rows(conn, sql)
     assert len(columns) > 300
     with closing(connect(url)) as reading:
         for column, relation in columns:
@@ -188,9 +183,7 @@ def test_a_refused_right_names_the_grant(log_in: LogIn, member: str, statement: 
 
 def rights(conn: Connection) -> dict[str, set[tuple[str, str]]]:
     """Return the grants on tables, views, columns and sequences by role; PUBLIC has the empty name."""
-    granted = rows(
-        conn,
-        """SELECT coalesce(r.rolname, ''), g.name, g.privilege
+    sql = """SELECT coalesce(r.rolname, ''), g.name, g.privilege
         FROM (
           SELECT a.grantee, n.nspname || '.' || c.relname AS name, a.privilege_type AS privilege
           FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace, aclexplode(c.relacl) AS a
@@ -204,8 +197,8 @@ def rights(conn: Connection) -> dict[str, set[tuple[str, str]]]:
           SELECT a.grantee, n.nspname, 'schema ' || a.privilege_type
           FROM pg_namespace AS n, aclexplode(n.nspacl) AS a
           WHERE n.nspname IN ('zeke_jobs', 'pgboss') AND a.grantee <> n.nspowner
-        ) AS g LEFT JOIN pg_roles AS r ON r.oid = g.grantee""",
-    )
+        ) AS g LEFT JOIN pg_roles AS r ON r.oid = g.grantee"""
+    granted = rows(conn, sql)
     found: dict[str, set[tuple[str, str]]] = {}
     for role, name, privilege in granted:
         found.setdefault(str(role), set()).add((str(name), str(privilege)))
@@ -219,11 +212,9 @@ def functions(conn: Connection, condition: str) -> set[str]:
 
 def test_each_role_has_the_rights_that_are_written_here_alone(conn: Connection, granted: str, log_in: LogIn) -> None:
     assert granted
-    relations = {(str(name), kind) for name, kind in rows(
-        conn,
-        """SELECT n.nspname || '.' || c.relname, c.relkind::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE n.nspname IN ('zeke_jobs', 'pgboss') AND c.relkind IN ('r', 'v')""",
-    )}  # fmt: skip
+    sql = """SELECT n.nspname || '.' || c.relname, c.relkind::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname IN ('zeke_jobs', 'pgboss') AND c.relkind IN ('r', 'v')"""
+    relations = {(str(name), kind) for name, kind in rows(conn, sql)}
     ours = {name for name, _ in relations if name.startswith("zeke_jobs.")}
     views = {name for name, kind in relations if kind == "v"}
     schema = {("zeke_jobs", "schema USAGE")}
@@ -250,12 +241,10 @@ def test_each_role_has_the_rights_that_are_written_here_alone(conn: Connection, 
     astray = """p.prosecdef AND (NOT 'search_path=pg_catalog, pg_temp' = ANY (coalesce(p.proconfig, '{}'))
       OR p.proacl IS NULL OR EXISTS (SELECT 1 FROM aclexplode(p.proacl) AS a WHERE a.grantee = 0))"""
     assert functions(conn, astray) == set(), "the owner's rights go with a fixed path, and are not open to all"
-    ((may, count),) = rows(
-        conn,
-        """SELECT has_table_privilege('zeke_jobs_worker', substr(o.object, 7), 'INSERT'), count(*)
+    made = """SELECT has_table_privilege('zeke_jobs_worker', substr(o.object, 7), 'INSERT'), count(*)
         FROM zeke_jobs.migration AS m CROSS JOIN unnest(m.made) AS o (object)
-        WHERE o.object LIKE 'table %' AND to_regclass(substr(o.object, 7)) IS NOT NULL GROUP BY 1""",
-    )
+        WHERE o.object LIKE 'table %' AND to_regclass(substr(o.object, 7)) IS NOT NULL GROUP BY 1"""
+    ((may, count),) = rows(conn, made)
     assert (may, count > 10) == (True, True)
     rows(conn, f"GRANT SELECT ON zeke_jobs.queue TO {roles.CLIENT}")
     rows(conn, f"GRANT UPDATE (state, message) ON zeke_jobs.queue TO {roles.OPERATOR}")

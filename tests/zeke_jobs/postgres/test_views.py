@@ -75,11 +75,9 @@ def test_the_queries_of_pg_bosss_documentation_and_client_find_each_job_and_colu
     assert {row["state"]: row["count"] for row in counted} == dict.fromkeys(ids, 1)
     both = "retry_limit, retrylimit, start_after, startafter, keep_until, keepuntil"
     assert len(rows(conn, f"SELECT {both} FROM pgboss.job")) == 6, "both spellings of pg-boss's columns are there"
-    rows(
-        conn,
-        """INSERT INTO zeke_jobs.history (id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on)
-        VALUES (gen_random_uuid(), 'purged', 'failed', 'default', 0, 4, 0, now(), now(), now())""",
-    )
+    sql = """INSERT INTO zeke_jobs.history (id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on)
+        VALUES (gen_random_uuid(), 'purged', 'failed', 'default', 0, 4, 0, now(), now(), now())"""
+    rows(conn, sql)
     columns = "id, name, state, data, output, startedon, completedon, createdon, retrycount"
     all_of_it = f"SELECT {columns} FROM pgboss.job UNION ALL SELECT {columns} FROM pgboss.archive ORDER BY createdon"
     found = rows(conn, all_of_it)
@@ -100,15 +98,13 @@ def test_counting_reads_no_payload_and_each_function_of_a_view_has_a_fixed_path(
     for whose in ("", " WHERE name = 'analyze-story'"):
         plan = str(rows(conn, f"EXPLAIN SELECT name, policy, retry_limit FROM pgboss.queue{whose}"))
         assert "Aggregate" not in plan
-    found = query(
-        conn,
-        """SELECT DISTINCT p.proname FROM pg_depend AS d
+    sql = """SELECT DISTINCT p.proname FROM pg_depend AS d
         JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
         JOIN pg_class AS c ON c.oid = r.ev_class AND c.relnamespace IN (to_regnamespace('zeke_jobs'), to_regnamespace('pgboss'))
         JOIN pg_proc AS p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid AND p.pronamespace = to_regnamespace('zeke_jobs')
         WHERE p.pronargs > 0 AND p.prosqlbody IS NULL
-        AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) AS s (set) WHERE s.set LIKE 'search_path=pg_catalog, pg_temp')""",
-    )
+        AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) AS s (set) WHERE s.set LIKE 'search_path=pg_catalog, pg_temp')"""
+    found = query(conn, sql)
     # concurrency_of gets rows of limits, which have no data of jobs, and rename_keys gets masked payloads.
     assert {str(name) for (name,) in found} == {"concurrency_of", "rename_keys"}
 
@@ -186,12 +182,10 @@ def planted(conn: Connection, database: str, make_task: MakeTask) -> str:
 def test_a_role_sees_these_views_and_no_secret_in_any(planted: str, role: str) -> None:
     with closing(psycopg2.connect(as_member(planted, role))) as ours:
         tables = {f"zeke_jobs.{name}" for name in {*READ, *READ_WHOLE}} if role == roles.READER else set()
-        found = query(
-            ours,
-            """SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        sql = """SELECT n.nspname || '.' || c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
             WHERE n.nspname IN ('zeke_jobs', 'pgboss') AND c.relkind IN ('r', 'v')
-            AND has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT')""",
-        )
+            AND has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT')"""
+        found = query(ours, sql)
         expected = SEEN[role] | tables
         assert {str(name) for (name,) in found} ^ expected <= {"zeke_jobs.installation"}
         for view in SEEN[role] | tables:

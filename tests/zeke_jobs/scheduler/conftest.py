@@ -30,10 +30,8 @@ class World:
     def put(self, task: str = "pull", at: str | None = "*/5 * * * *", **cron: Any) -> None:
         """Put a schedule in force as the next revision of jobs.yaml; ``at=None`` removes the schedule."""
         most, fields = cron.pop("max_queued", None), cron.pop("unique_fields", None)
-        revision = (
-            "INSERT INTO zeke_jobs.revision (digest, source, applied_by) VALUES ('', '', 'test') RETURNING number"
-        )
-        number = self.rows(revision)[0]["number"]
+        made = "INSERT INTO zeke_jobs.revision (digest, source, applied_by) VALUES ('', '', 'test') RETURNING number"
+        number = self.rows(made)[0]["number"]
         usual = {"timezone": "UTC", "missed": "latest", "window": 86400, "overlap": "skip", "jitter": 0, "payload": {}}
         stanza = {"at": at, "paused": False, **usual, **cron}
         self.rows(

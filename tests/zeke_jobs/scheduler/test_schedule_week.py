@@ -40,11 +40,9 @@ class Night(World):
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn
-        self.rows(
-            """CREATE TABLE public.clock AS SELECT %s::timestamptz AS at;
-            CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM public.clock'""",
-            BEGIN,
-        )
+        sql = """CREATE TABLE public.clock AS SELECT %s::timestamptz AS at;
+            CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM public.clock'"""
+        self.rows(sql, BEGIN)
 
     def at(self, now: datetime) -> None:
         self.rows("UPDATE public.clock SET at = %s", now)

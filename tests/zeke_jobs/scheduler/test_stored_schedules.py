@@ -89,9 +89,8 @@ def test_operators_pause_run_and_backfill_it_by_its_name(jobs: Jobs) -> None:
 
 
 def test_sql_puts_lists_and_deletes_and_a_deleted_schedule_never_ticks(jobs: Jobs, other_conn: Connection) -> None:
-    jobs.rows(
-        """SELECT zeke_jobs.put_schedule('plain/sql', 'former', '0 8 * * mon-fri', 'Europe/Paris', '{"storyId": "x"}')"""
-    )
+    given = """'plain/sql', 'former', '0 8 * * mon-fri', 'Europe/Paris', '{"storyId": "x"}'"""
+    jobs.rows(f"SELECT zeke_jobs.put_schedule({given})")
     assert jobs.rows("SELECT task, cron, timezone, payload FROM zeke_jobs.schedule WHERE schedule = 'plain/sql'") == [
         {"task": "plain", "cron": "0 8 * * mon-fri", "timezone": "Europe/Paris", "payload": {"story_id": "x"}}
     ]
