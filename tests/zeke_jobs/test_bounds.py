@@ -31,6 +31,9 @@ NO_LIMIT = settings(
     max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 30,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+OUT_OF_RANGE = "from 1970-01-01 to 9000-01-01"
+TOO_DEEP = "expected at most 100 lists and objects inside each other, got more"
+TOO_LARGE = "expected numbers of at most 1.7976931348623157e+308, got a larger one"
 
 
 @pytest.fixture(autouse=True)
@@ -87,11 +90,6 @@ def client(conn: Connection, database: str) -> Any:
         yield connection
 
 
-OUT_OF_RANGE = "from 1970-01-01 to 9000-01-01"
-TOO_DEEP = "expected at most 100 lists and objects inside each other, got more"
-TOO_LARGE = "expected numbers of at most 1.7976931348623157e+308, got a larger one"
-
-
 @each(
     "payload options words",
     ("{}", '{"scheduled_for": "0044-03-15 BC"}', f"expected scheduled_for {OUT_OF_RANGE}, got 0044-03-15 BC"),
@@ -108,9 +106,7 @@ TOO_LARGE = "expected numbers of at most 1.7976931348623157e+308, got a larger o
     ("[1]", "{}", "expected a JSON object, got array"),
     (f'{{"x": "{"x" * 1024 * 1024}"}}', "{}", "expected at most 1 MiB"),
 )
-def test_what_no_worker_could_read_is_not_sent(
-    client: Connection, conn: Connection, payload: str, options: str, words: str
-) -> None:
+def test_unreadable_is_not_sent(client: Connection, conn: Connection, payload: str, options: str, words: str) -> None:
     assert words in str(refusal(client, "SELECT zeke_jobs.send('anything', %s, %s)", payload, options))
     words = words.partition(", got")[0]
     enqueue = "SELECT zeke_jobs.enqueue('anything', '1', %s, %s, gen_random_uuid()::text)"

@@ -33,6 +33,9 @@ from zeke_jobs.errors import ConfigurationError
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 CONFIG = load(echoes(a="concurrency: 1"))
+CRON = "cron: '0 * * * *'"
+BEGIN = datetime(2026, 3, 10, tzinfo=UTC)
+RETRY = "retry: {{limit: {}, delay: 10s, factor: 1, jitter: 0}}"
 
 
 def recording(*, waited: float = 0.003, jobs: int = 300, odd: dict[str, int] | None = None, **facts: Any) -> Workload:
@@ -138,10 +141,6 @@ def test_the_day_of_a_budget_ends_when_postgres_says_so(conn: Connection, zone: 
     sql = "SELECT (%s AT TIME ZONE %s)::date"
     today, last, next_day = (scalar(conn, sql, at, zone) for at in (moment, end - timedelta(seconds=1), end))
     assert (last, next_day) == (today, today + timedelta(days=1))
-
-
-CRON = "cron: '0 * * * *'"
-BEGIN = datetime(2026, 3, 10, tzinfo=UTC)
 
 
 def tasks(a: str = CRON, b: str = "", **more: str) -> config.Config:
@@ -269,9 +268,7 @@ class Day:
         for job in jobs:
             self.job(*job)
 
-    def job(
-        self, task: str, sent: float, *held: float, how: tuple[Any, ...] = (), parent: Job | None = None, **kind: Any
-    ) -> Job:
+    def job(self, task: str, sent: float, *held: float, how: Any = (), parent: Job | None = None, **kind: Any) -> Job:
         """Add a job with an attempt for each duration; with a parent, ``sent`` counts from the parent's start."""
         hows = (*how, *(("completed",) * (len(held) - len(how))))
         job = Job(task, sent, tuple(Attempt(seconds, one) for seconds, one in zip(held, hows, strict=True)), **kind)
@@ -290,9 +287,6 @@ class Day:
     def of_a(self, keys: str = "", **kind: Any) -> Any:
         """Simulate the day; return the figures of task a, whose stanza in jobs.yaml has these ``keys``."""
         return self.figures(echoes(a=keys), **kind).tasks["a"]
-
-
-RETRY = "retry: {{limit: {}, delay: 10s, factor: 1, jitter: 0}}"
 
 
 def test_a_policys_limit_ends_retries_but_not_those_that_the_handler_grants_itself() -> None:

@@ -16,6 +16,7 @@ from zeke_jobs.backtest.workload import Attempt, Fleet, Job, Workload
 from zeke_jobs.postgres.queries import SQL
 
 ONE = "  a: {handler: 'H:echo'}"
+TIME = ("--from", "2026-03-10T12:00", "--to", "2026-03-10T13:00")
 
 
 def read(story: Story, begin: float = 0, end: float = 3600) -> Workload:
@@ -131,9 +132,6 @@ def test_costs_of_one_currency_are_summed_and_others_told(story: Story) -> None:
     assert [job.cost for job in found.roots] == [0.5, None, 0.5]
     assert found.currency == "USD"
     assert found.oddities["jobs have costs in another currency than USD; these are left out"] == 1
-
-
-TIME = ("--from", "2026-03-10T12:00", "--to", "2026-03-10T13:00")
 
 
 def test_a_recorded_hour_tells_what_a_change_would_have_done_and_what_could_be_carried(story: Story, cli: Cli) -> None:

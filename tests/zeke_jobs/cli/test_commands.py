@@ -17,6 +17,8 @@ from tests.zeke_jobs.sql import change
 from zeke_jobs.client.many import Change
 
 pytestmark = pytest.mark.usefixtures("tasks")
+ONE, OTHER = uuid.UUID("01a21ebc-c810-7bd9-9f0b-58022d06086d"), uuid.UUID("01a21ebc-c1cb-7f4d-a4c6-b212d8d85016")
+TRACEBACK = 'Traceback (most recent call last):\n  File "greet.py", line 4, in greet\n    raise ValueError("boom")\nValueError: boom\n'
 
 
 class Oneoff(zeke_jobs.Payload):
@@ -212,10 +214,6 @@ def test_pause_paused_and_resume_say_what_they_did(cli: Cli, make_task: MakeTask
     assert cli("paused").out == "nothing is paused\n"
     make_task("analyze-story", paused=True)
     assert "stays paused: jobs.yaml says so" in cli("resume", "task/analyze-story").out
-
-
-ONE, OTHER = uuid.UUID("01a21ebc-c810-7bd9-9f0b-58022d06086d"), uuid.UUID("01a21ebc-c1cb-7f4d-a4c6-b212d8d85016")
-TRACEBACK = 'Traceback (most recent call last):\n  File "greet.py", line 4, in greet\n    raise ValueError("boom")\nValueError: boom\n'
 
 
 @pytest.fixture

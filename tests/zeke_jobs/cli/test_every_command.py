@@ -73,6 +73,9 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "logs": [("FAILED",), ("ACTIVE",)],
     "why": [("FAILED",), ("ACTIVE",), ("QUEUED",), (HOSTILE,)],
 }  # fmt: skip
+FULL = "error: expected to write all of the output, got: No space left on device\n"
+#: The commands in OTHERS create or drop the tables, do not read the tables, or report missing tables differently.
+OTHERS = {"import", "init", "check", "schema", "migrate", "up", "reload", "doctor", "health", "mcp", "metrics", "uninstall"}  # fmt: skip
 
 
 def names(command: Any, before: str = "") -> Iterator[str]:
@@ -189,9 +192,6 @@ def test_a_terminal_gets_straight_tables_colours_alone_and_escapes_without_unico
     assert raw.getvalue() == b"f\\xfcr sp\\xe4ter\n"
 
 
-FULL = "error: expected to write all of the output, got: No space left on device\n"
-
-
 @cases(
     "line status said",
     ("zeke-jobs schema > /dev/full", 1, FULL),
@@ -207,10 +207,6 @@ def test_closed_or_full_output_is_quiet(tmp_path: Path, monkeypatch: Patch, line
     command = ["bash", "-o", "pipefail", "-c", line]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (status, said)
-
-
-#: The commands in OTHERS create or drop the tables, do not read the tables, or report missing tables differently.
-OTHERS = {"import", "init", "check", "schema", "migrate", "up", "reload", "doctor", "health", "mcp", "metrics", "uninstall"}  # fmt: skip
 
 
 def test_others_ask_for_migrate(cli: Cli, monkeypatch: Patch, new_database: NewDatabase, tmp_path: Path) -> None:

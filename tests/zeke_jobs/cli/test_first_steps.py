@@ -112,9 +112,7 @@ def test_an_address_or_a_start_is_asked_for_and_a_stopped_server_is_named(tmp_pa
         choose()
 
 
-def test_migrate_applies_what_is_missing_of_packages_here_too_and_check_says_what_would_be(
-    cli: Cli, here: Path, monkeypatch: Patch, new_database: NewDatabase
-) -> None:
+def test_migrate_applies_as_check_says(cli: Cli, here: Path, monkeypatch: Patch, new_database: NewDatabase) -> None:
     monkeypatch.setenv("DATABASE_URL", new_database())
     package = here / "found_here" / "migrations"
     package.mkdir(parents=True)

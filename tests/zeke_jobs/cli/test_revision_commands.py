@@ -29,6 +29,8 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import applying
 from zeke_jobs.revisions.proposal import Request
 
+pytestmark = pytest.mark.usefixtures("file")
+
 
 @pytest.fixture
 def file(tmp_path: Path, database: str, monkeypatch: Patch, cli: Cli) -> Path:
@@ -38,9 +40,6 @@ def file(tmp_path: Path, database: str, monkeypatch: Patch, cli: Cli) -> Path:
     monkeypatch.chdir(tmp_path)
     assert cli("apply", "-m", "first").status == 0
     return path
-
-
-pytestmark = pytest.mark.usefixtures("file")
 
 
 def edit(path: Path, old: str, new: str) -> None:

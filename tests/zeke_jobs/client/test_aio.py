@@ -24,6 +24,9 @@ from zeke_jobs.errors import ConfigurationError, InvalidPayload, JobFailed, JobN
 
 pytestmark = pytest.mark.anyio
 DRIVERS = ["psycopg", "psycopg_pool", "asyncpg", "asyncpg_pool", "asyncpg_codecs", "sqlalchemy", "own"]
+ENDED = "state = 'done', result = '1', completed_on = now()"
+KILL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  WHERE datname = current_database() AND application_name = 'zeke-jobs client'"""
 
 
 def each_driver(*drivers: str) -> pytest.MarkDecorator:
@@ -67,11 +70,6 @@ async def connection(request: pytest.FixtureRequest, database: str) -> AsyncIter
     yield made
     assert set(threading.enumerate()) <= before
     await (aio if made is None else made).close()
-
-
-ENDED = "state = 'done', result = '1', completed_on = now()"
-KILL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-  WHERE datname = current_database() AND application_name = 'zeke-jobs client'"""
 
 
 @each_driver(*DRIVERS)
@@ -167,9 +165,7 @@ async def test_waits_and_calls_outlive_lost_connections_closes_and_cancels_on_fe
 
 
 @each_driver("psycopg")
-async def test_a_wrong_connection_and_no_driver_are_refused(
-    connection: Any, conn: Connection, monkeypatch: Patch
-) -> None:
+async def test_wrong_connection_or_no_driver_is_refused(connection: Any, conn: Connection, monkeypatch: Patch) -> None:
     with pytest.raises(TypeError, match="expected an asynchronous connection or pool"):
         await aio.send("anything", connection=conn)
     with pytest.raises(TypeError, match=r"await zeke_jobs.aio.send"):

@@ -24,6 +24,8 @@ from zeke_jobs import config
 from zeke_jobs.cli.root import app
 
 DOCS = Path(__file__).parents[3] / "docs"
+SUBMISSIONS = "CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))"
+STORED = "SELECT s.url, j.data ->> 'url' FROM submission AS s CROSS JOIN zeke_jobs.job AS j"
 
 
 class Oneoff(zeke_jobs.Payload):
@@ -49,10 +51,6 @@ def test_the_python_examples_run_and_print_what_they_say(capsys: pytest.CaptureF
         printed = capsys.readouterr().out
         if printed:
             assert "".join(f"# {line}\n" for line in printed.splitlines()) in example
-
-
-SUBMISSIONS = "CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))"
-STORED = "SELECT s.url, j.data ->> 'url' FROM submission AS s CROSS JOIN zeke_jobs.job AS j"
 
 
 def example(word: str) -> str:

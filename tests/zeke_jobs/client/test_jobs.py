@@ -22,6 +22,11 @@ from zeke_jobs import cancel, prioritise, retry
 from zeke_jobs.client import batches, drivers, many, reading
 from zeke_jobs.postgres.pool import connect
 
+ROUTE = {"type": "OSError", "message": "no route"}
+CANCELLED = "state = 'rejected', cancelled_on = now(), extra = '{\"cancel_reason\": \"too late\"}'"
+ERROR = """'[{"attempt": 1, "outcome": "retry", "error": {"type": "OSError", "message": "no route"}}]'"""
+LATER = datetime(2090, 1, 1, tzinfo=UTC)
+
 
 def finish(conn: Connection, job_id: object, result: str = "null") -> None:
     worker = uuid.UUID(int=1)
@@ -50,11 +55,6 @@ def test_the_status_of_a_new_job_has_everything_and_an_unknown_id_is_told_from_a
     assert not isinstance(unknown.value, zeke_jobs.errors.JobPurged)
     with pytest.raises(ValueError, match="expected id as a UUID"):
         zeke_jobs.status("42")
-
-
-ROUTE = {"type": "OSError", "message": "no route"}
-CANCELLED = "state = 'rejected', cancelled_on = now(), extra = '{\"cancel_reason\": \"too late\"}'"
-ERROR = """'[{"attempt": 1, "outcome": "retry", "error": {"type": "OSError", "message": "no route"}}]'"""
 
 
 @cases(
@@ -122,9 +122,6 @@ def test_a_wait_ends_soon_and_outlives_a_loss(conn: Connection, timeout: float |
 def test_a_bound_that_makes_no_sense_is_refused_in_words(said: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=f"expected {words}"):
         zeke_jobs.jobs(**said)
-
-
-LATER = datetime(2090, 1, 1, tzinfo=UTC)
 
 
 @each(

@@ -26,6 +26,7 @@ from zeke_jobs.config.models import Keep, Retry, Service, Task, Unique
 from zeke_jobs.errors import ConfigurationError
 
 SMALL = "version: 1\ntasks:\n  greet:\n    handler: sample_handlers:greet\n"
+HEAD = "version: 1\ntasks: {t: {handler: 'sample_handlers:tuned', settings: "
 
 
 def loaded(stanza: str = "", head: str = "") -> Config:
@@ -188,9 +189,6 @@ def test_settings_are_filled_from_the_environment_at_every_depth_when_they_are_u
     done = Substitution({"a": ["${A}", {"b": "<${A}${A}>"}], "c": "$${A} $A $", "d": 5, "e": "${B}"})
     assert done.value == {"a": ["1", {"b": "<11>"}], "c": "${A} $A $", "d": 5, "e": "${A}"}
     assert {secret.path for secret in done.secrets} == {("a", 0), ("a", 1, "b"), ("e",)}
-
-
-HEAD = "version: 1\ntasks: {t: {handler: 'sample_handlers:tuned', settings: "
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

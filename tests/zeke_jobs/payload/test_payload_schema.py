@@ -29,6 +29,9 @@ from zeke_jobs.payload.json_text import UnfitForJson, encode
 from zeke_jobs.payload.model import Payload
 from zeke_jobs.payload.schema import PayloadSchema
 
+ID = "6f2e1c3a-0000-4000-8000-000000000001"
+NO_NUMBER, NO_LIST = "expected a whole number, got 'big'", "expected a list, got 'few'"
+
 
 class Leaf(Payload):
     leaf_name: str
@@ -55,9 +58,6 @@ def schema_of(model: type[BaseModel]) -> PayloadSchema:
 
 def faults(model: type[BaseModel], payload: dict[str, Any]) -> list[tuple[str, str]]:
     return schema_of(model).check(payload)[1]
-
-
-ID = "6f2e1c3a-0000-4000-8000-000000000001"
 
 
 def test_keys_are_renamed_at_every_depth_and_unknown_fields_kept() -> None:
@@ -138,9 +138,6 @@ class Rules(Payload):
     only: Literal["x"] = "x"
     yes: bool = True
     either: Leaf | Branch | None = None
-
-
-NO_NUMBER, NO_LIST = "expected a whole number, got 'big'", "expected a list, got 'few'"
 
 
 @each(

@@ -23,6 +23,8 @@ from zeke_jobs.postgres import embedded, server_programs
 from zeke_jobs.postgres.own_server import own_server, place, server_folder, why_elsewhere
 from zeke_jobs.postgres.pool import connect
 
+START = "import sys, pathlib; from zeke_jobs.postgres import embedded as e; print(e.ensure(pathlib.Path(sys.argv[1])))"
+
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
@@ -102,9 +104,6 @@ def test_a_server_that_starts_while_the_earlier_one_is_being_stopped_stays(folde
     monkeypatch.setattr(time, "sleep", start_the_next)
     embedded.stop(folder)
     assert embedded.running(folder)
-
-
-START = "import sys, pathlib; from zeke_jobs.postgres import embedded as e; print(e.ensure(pathlib.Path(sys.argv[1])))"
 
 
 def test_a_start_waits_for_the_initdb_of_one_that_was_killed_and_three_at_once_give_one_server() -> None:

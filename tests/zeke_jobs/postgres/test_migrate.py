@@ -20,6 +20,7 @@ from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.postgres.uninstall import StillNeeded
 
 NAME = "ZEKE_JOBS_ENVIRONMENT"
+PIPELINE = "actors.store"
 
 
 def test_several_that_migrate_at_once_apply_each_file_once(new_database: NewDatabase, monkeypatch: Patch) -> None:
@@ -147,9 +148,7 @@ def reader(conn: Connection, database: str, make_task: MakeTask) -> Iterator[Con
         yield reading
 
 
-def test_beside_an_open_read_sends_go_on_and_migrate_and_uninstall_say_who_reads_and_go_on_after_it(
-    conn: Connection, database: str, reader: Connection, monkeypatch: Patch
-) -> None:
+def test_an_open_read_stops_no_send(conn: Connection, database: str, reader: Connection, monkeypatch: Patch) -> None:
     monkeypatch.setattr(lock_waits, "PATIENCE", 2.5)
     with ThreadPoolExecutor(1) as threads, closing(connect(database)) as other:
         done = threads.submit(migrate.migrate, other)
@@ -178,9 +177,6 @@ def test_beside_an_open_read_sends_go_on_and_migrate_and_uninstall_say_who_reads
     with closing(connect(database)) as other:
         assert [one.name for one in migrate.migrate(other)] == [migrate.code().name]
     assert len(pauses) == 1
-
-
-PIPELINE = "actors.store"
 
 
 def objects(conn: Connection) -> set[str]:
@@ -256,9 +252,7 @@ def test_a_real_pg_boss_is_left_alone(fresh: Connection) -> None:
     assert objects(fresh) == before
 
 
-def test_the_command_waits_until_the_workers_are_stopped_and_asks_for_the_databases_name_and_a_script_for_nothing(
-    cli: Cli, conn: Connection, monkeypatch: Patch
-) -> None:
+def test_the_command_waits_until_workers_stop_and_asks_the_name(cli: Cli, conn: Connection, monkeypatch: Patch) -> None:
     monkeypatch.setattr("typer.prompt", lambda _question: "yes")
     done = cli("uninstall")
     assert (done.status, done.err) == (1, "nothing was removed\n")

@@ -122,9 +122,7 @@ def test_a_plan_judges_jobs_that_its_login_may_read(log_in: LogIn, conn: Connect
         assert (found["why"], found["queued"], found["name"]) == ("unfit", unfit, "keep")
 
 
-def test_a_worker_and_a_scheduler_run_under_their_role_and_another_user_is_told_what_to_do(
-    log_in: LogIn, conn: Connection, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_runs_under_its_role(log_in: LogIn, conn: Connection, capsys: pytest.CaptureFixture[str]) -> None:
     rows(conn, "DELETE FROM zeke_jobs.task; DELETE FROM zeke_jobs.revision")
     url = log_in(roles.WORKER)
     tasks = TASKS + "  chain: {handler: 'H:chain', concurrency: {limit: 2, per_key: 1}, rate: 100/s}\n"

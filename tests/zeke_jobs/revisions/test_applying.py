@@ -26,6 +26,9 @@ from zeke_jobs.revisions.proposal import Orders, Request
 from zeke_jobs.scheduler import beat
 from zeke_jobs.worker.life import chores
 
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+LIMIT, PER_KEY, BOTH = "analyze.concurrency.limit", "analyze.concurrency.per_key", "analyze.concurrency"
+
 
 def said(config: Config, conn: Connection, **options: Any) -> list[str]:
     """Summarise the changes and the touched jobs of a plan."""
@@ -234,10 +237,6 @@ def test_a_schedule_that_ends_with_its_tasks_name_is_said(after: str, said: dict
     before = loaded("  one: {handler: 'H:work', cron: '0 9 * * *'}\n  two: {handler: 'H:work'}\n")
     found = diff.fires(before, loaded(after), datetime(2026, 3, 10, tzinfo=UTC))
     assert {one.task: len(one.after) for one in found} == said
-
-
-NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
-LIMIT, PER_KEY, BOTH = "analyze.concurrency.limit", "analyze.concurrency.per_key", "analyze.concurrency"
 
 
 def at(hours: float) -> datetime:

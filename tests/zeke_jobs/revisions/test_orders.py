@@ -28,6 +28,12 @@ WITHOUT = "\n".join(line for line in BASE.splitlines() if "analyze" not in line)
 CANCEL = Orders(cancel=frozenset({"analyze"}))
 DRAIN = Orders(drain=frozenset({"analyze"}))
 RENAME = Orders(rename={"analyze": "analyse"})
+WORKER = UUID(int=7)
+FEW = "limits: {few: {concurrency: 1}}"
+LIMITS = [("", "concurrency: 1"), ("", "concurrency: {per_key: 1}"), ("", "rate: 1/h"), (FEW, "uses: [few]")]
+KEYED = '{"key": "a"}'
+CRON = "  {name}: {{handler: 'H:echo', aliases: [{aliases}], cron: '* * * * *'}}"
+OTHER = "  other: {handler: 'H:echo'}"
 
 
 def cancelled(conn: Connection) -> int:
@@ -153,12 +159,6 @@ def test_a_task_that_drains_goes_on_draining_until_it_is_cancelled_after_all(bas
     assert ("analyze" in done.config.tasks, cancelled(conn), done.plan.overrides) == (False, 4, ())
 
 
-WORKER = UUID(int=7)
-FEW = "limits: {few: {concurrency: 1}}"
-LIMITS = [("", "concurrency: 1"), ("", "concurrency: {per_key: 1}"), ("", "rate: 1/h"), (FEW, "uses: [few]")]
-KEYED = '{"key": "a"}'
-
-
 @pytest.fixture
 def jobs(conn: Connection) -> Jobs:
     jobs = Jobs(conn)
@@ -228,9 +228,6 @@ def test_a_rescue_and_the_overlap_of_schedules_see_the_run_under_the_old_name(jo
     assert (rescued["message_id"], rescued["outcome"]) == (job, "rescued")
 
 
-CRON = "  {name}: {{handler: 'H:echo', aliases: [{aliases}], cron: '* * * * *'}}"
-
-
 @pytest.mark.parametrize("target", ["task/old", "schedule/old"])
 def test_what_was_paused_under_the_old_name_stays_so(jobs: Jobs, target: str) -> None:
     jobs.use(CRON.format(name="old", aliases=""))
@@ -255,9 +252,6 @@ def test_of_two_pauses_the_first_stands_and_a_worker_that_boots_takes_it_along(j
     with closing(connect(as_member(database, roles.WORKER))) as worker:
         applying.sync(worker, load_echo("  newest: {handler: 'H:echo', aliases: [new]}"))
     assert [one.target for one in actions.paused(jobs.conn)] == ["task/newest"]
-
-
-OTHER = "  other: {handler: 'H:echo'}"
 
 
 def test_what_runs_under_a_tasks_former_name_holds_up_its_drain(jobs: Jobs) -> None:

@@ -22,6 +22,7 @@ TASKS = """
   plain: {handler: 'H:echo', aliases: [former]}
 """
 MIDNIGHT = datetime(2026, 3, 10, 0, 0, tzinfo=UTC)
+GOOD = {"name": "'plain/one'", "at": "'0 8 * * *'", "timezone": "'UTC'", "key": "NULL", "options": "'{}'"}
 
 
 @pytest.fixture
@@ -134,9 +135,6 @@ def test_a_wrong_value_is_a_value_error_in_words(jobs: Jobs, said: dict[str, Any
     with pytest.raises(ValueError, match=r"^expected |^the cron line of plain/one: "):
         schedules.put(good.pop("name"), **good)
     assert jobs.rows("SELECT 1 FROM zeke_jobs.stored_schedule") == []
-
-
-GOOD = {"name": "'plain/one'", "at": "'0 8 * * *'", "timezone": "'UTC'", "key": "NULL", "options": "'{}'"}
 
 
 @each(

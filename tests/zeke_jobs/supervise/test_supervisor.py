@@ -36,6 +36,7 @@ STUBBORN = """
     print("ready")
     while True: time.sleep(0.05)
 """
+ENV = {"DATABASE_URL": "postgresql://localhost/db"}
 
 
 def python(name: str, code: str, first: str = "") -> Command:
@@ -243,9 +244,6 @@ def test_what_a_killed_supervisor_leaves_behind_is_killed_after_its_grace() -> N
     finally:
         if is_at_work(pid):
             os.killpg(pid, signal.SIGKILL)
-
-
-ENV = {"DATABASE_URL": "postgresql://localhost/db"}
 
 
 def test_workers_hand_jobs_back_before_a_kill_and_logs_are_readable(tmp_path: Path, monkeypatch: Patch) -> None:

@@ -37,6 +37,8 @@ TASKS = """
 
 
 Runner: TypeAlias = Callable[..., list[zeke_jobs.Job]]
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+BODY = "SELECT prolang::text || prosrc FROM pg_proc WHERE oid = 'zeke_jobs.now()'::regprocedure"
 
 
 @pytest.fixture
@@ -108,10 +110,6 @@ def test_one_in_the_transaction_of_a_test_has_no_transaction_of_its_own(run_jobs
         zeke_jobs.send("chain", {"n": 3}, connection=conn)
         with pytest.raises(RuntimeError, match="without connection="):
             run_jobs(connection=conn)
-
-
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-BODY = "SELECT prolang::text || prosrc FROM pg_proc WHERE oid = 'zeke_jobs.now()'::regprocedure"
 
 
 def test_a_released_clock_is_the_function_that_migrate_makes(conn: Connection) -> None:
