@@ -251,9 +251,7 @@ def test_a_list_of_another_form_ends_no_batch_and_results_of_another_form_are_no
     assert batches.costs() == [("failed", 0.0), ("ok", FULL)]
 
 
-def test_an_answer_that_no_database_takes_is_paid_and_asked_anew(
-    batches: Batches, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_no_database_takes_is_paid_and_asked_anew(batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
     batches.asked(1)
     good = batches.provider._completed
     monkeypatch.setattr(batches.provider, "_completed", lambda asked: {**good(asked), "id": "\0"})

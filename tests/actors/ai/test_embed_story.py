@@ -95,9 +95,7 @@ def test_while_the_model_rests_no_call_of_a_chunk_has_begun(embed: Embedding) ->
     assert embed.provider.calls == {"/embeddings": 1}, "remembered answers need no model"
 
 
-def test_a_story_left_out_or_gone_and_an_impossible_vector_fail_alone(
-    embed: Embedding, model_server: ModelServer
-) -> None:
+def test_a_story_left_out_or_gone_or_an_odd_vector_fails_alone(embed: Embedding, model_server: ModelServer) -> None:
     embed.provider.leaves_out = True
     # One of these stories is story 97, for which the provider returns no vector.
     stories = [*embed.stories(100)[94:99], str(uuid.uuid4())]
@@ -144,9 +142,7 @@ def test_a_job_cancelled_during_the_request_leaves_the_others_their_embeddings(e
     assert {stories[0], stories[2]} <= embed.embedded()
 
 
-def test_a_model_that_asks_to_wait_rests_even_if_a_job_is_cancelled(
-    embed: Embedding, model_server: ModelServer
-) -> None:
+def test_a_model_that_asks_to_wait_rests_if_a_job_is_cancelled_too(embed: Embedding, model_server: ModelServer) -> None:
     model_server.script.append(answer(429, {"Retry-After": "600"}, {}))
     with pytest.raises(Defer):
         embed(embed.stories(2), Cancelled, base_url=model_server.url)

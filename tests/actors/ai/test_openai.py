@@ -192,9 +192,7 @@ def test_a_question_without_an_answer_counts_as_paid_unless_nobody_was_reached(a
     assert (call["outcome"] == "timeout") == (why == "it is slow")
 
 
-def test_an_unfounded_answer_is_asked_for_again_and_a_remembered_one_passes_the_gate_again(
-    ask: Asking, conn: Any
-) -> None:
+def test_an_unfounded_answer_is_asked_again_and_a_remembered_one_passes_the_gate_again(ask: Asking, conn: Any) -> None:
     ask.answers(
         answer(content={**GOOD["analyze"], "why_it_matters": "The registry was bought by Oracle for $2 billion."})
     )
@@ -219,9 +217,7 @@ UNFOUNDED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changed", "fault"), UNFOUNDED)
-def test_a_second_unfounded_answer_leaves_the_extractive_analysis(
-    ask: Asking, changed: dict[str, Any], fault: str
-) -> None:
+def test_a_second_unfounded_answer_leaves_the_local_analysis(ask: Asking, changed: dict[str, Any], fault: str) -> None:
     ask.answers(*[answer(content={**GOOD["analyze"], **changed})] * 2)
     with pytest.raises(Unfounded) as raised:
         ask()

@@ -161,9 +161,7 @@ def _ask(analyst: Any, server: ModelServer, answer: Any, document: str = ARTICLE
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_reaches_the_model_without_tools_and_without_what_nobody_sees(
-    ask: Any, server: ModelServer, page: str
-) -> None:
+def test_a_page_reaches_the_model_without_tools_and_hidden_text(ask: Any, server: ModelServer, page: str) -> None:
     ask(completion(GOOD["analyze"]), PAGES[page])
     body = server.asked[-1]["body"]
     system, user = (message["content"] for message in body["messages"])

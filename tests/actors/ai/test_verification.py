@@ -71,7 +71,7 @@ def ask(server: Verifier) -> Iterator[Callable[..., Any]]:
     server.script.clear()
 
 
-def test_what_does_not_follow_is_not_stored_and_if_nothing_follows_the_local_text_stays(
+def test_what_does_not_follow_is_not_stored_and_if_nothing_does_the_local_text_stays(
     ask: Any, server: Verifier
 ) -> None:
     shown = {TRUE: STORY.document.split(". ")[0] + ".", LEANS: "Nobody was hurt without a helmet."}

@@ -334,9 +334,7 @@ def test_a_summary_is_one_message_of_its_hour(team: Alerts) -> None:
     assert team.titles == ["queues: 5 events", f"queues: Release of {WORDS[5]}"]
 
 
-def test_what_is_found_while_the_job_begins_is_not_left_behind(
-    team: Alerts, other_conn: Connection, database: str
-) -> None:
+def test_a_story_found_as_the_job_begins_is_not_lost(team: Alerts, other_conn: Connection, database: str) -> None:
     story = team.story("walnut", analysed=False)
     other_conn.autocommit = False
     assert [row["receiver"] for row in SQL.all(other_conn, "alert_hits", story_id=story)] == ["team"]

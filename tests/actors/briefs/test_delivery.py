@@ -143,9 +143,7 @@ def test_one_receiver_that_cannot_be_reached_holds_up_no_other_and_is_tried_agai
     assert rows(failed) == []
 
 
-def test_a_receiver_that_refuses_or_cannot_be_reached_says_why(
-    deliver: Delivery, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_receiver_that_refuses_or_is_unreachable_says_why(deliver: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.briefs.delivery.channels._COMMAND", 0.3)
     deliver.story()
     changes: list[tuple[str, Any, str, Any]] = [

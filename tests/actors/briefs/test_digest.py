@@ -62,9 +62,7 @@ def test_one_event_is_named_once_by_its_leading_story_and_before_equals(told: An
     assert [(entry["title"], entry["sources"]) for entry in entries] == [("First", 2), ("Alone", 1)]
 
 
-def test_copies_count_as_sources_and_a_retracted_story_not_at_all(
-    told: Any, digest: Any, conn: Any, add_copy: Any
-) -> None:
+def test_copies_count_as_sources_and_a_retracted_story_never(told: Any, digest: Any, conn: Any, add_copy: Any) -> None:
     told("By one", 3)
     two = told("By two", 3)
     for _ in range(2):

@@ -24,9 +24,7 @@ def opml(tmp_path: Path) -> Callable[..., str]:
     return write
 
 
-def test_five_hundred_feeds_come_in_with_their_folders_and_are_read(
-    news: News, opml: Any, in_force: Any, rows: Any
-) -> None:
+def test_five_hundred_feeds_with_folders_come_in_and_are_read(news: News, opml: Any, in_force: Any, rows: Any) -> None:
     folders = [("Tech",), ("Tech", "Python & co")]
     feeds = [Listed(f"Feed {n}", f"https://a.example/{n}", folders[n % 2]) for n in range(500)]
     file = opml(*feeds)

@@ -51,7 +51,7 @@ def test_the_nearest_story_is_first_among_words_sources_and_a_time(news: News, l
     assert titles(news, "--like", "1", "since:36h") == ["Budgets"]
 
 
-def test_each_story_has_the_signs_of_its_vector_and_another_models_are_not_compared(
+def test_each_story_has_its_vectors_signs_and_another_models_are_not_compared(
     library: None, conn: Any, news: News
 ) -> None:
     signed = "SELECT embedding::real[], signs::text FROM story_embeddings JOIN story_signs USING (story_id)"
@@ -86,7 +86,7 @@ def test_a_search_without_sense_or_without_an_embedding_is_told(news: News, libr
     assert said in news("search", "--like", "5", status=1)
 
 
-def test_a_provider_embeds_at_a_cost_that_is_kept(
+def test_a_provider_embeds_at_a_kept_cost(
     news: News, in_force: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KEY", "k")

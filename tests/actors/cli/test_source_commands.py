@@ -103,9 +103,7 @@ def test_what_cannot_be_read_is_not_added_and_the_setting_or_variable_is_named(
     assert "expected what services.engine names in the environment, got nothing: ENGINE_TOKEN" in said
 
 
-def test_an_address_is_added_before_any_jobs_yaml_is_in_force(
-    news: News, jobs_yaml: Any, site: Site, conn: Any
-) -> None:
+def test_an_address_is_added_before_a_jobs_yaml_is_in_force(news: News, jobs_yaml: Any, site: Site, conn: Any) -> None:
     site.pages["/feed"] = three(site)
     assert "can be read: rss  A weblog" in news("sources", "test", f"{site.url}/feed")
     assert news.json("sources", "test", f"{site.url}/feed")[0]["items"] == 3

@@ -150,9 +150,7 @@ def test_no_more_tags_and_items_are_taken_than_are_kept(site: Site) -> None:
     assert [item.id for item in source.items or []] == [str(n) for n in range(20)]
 
 
-def test_an_address_longer_than_any_is_none_a_longer_article_is_cut_and_a_header_to_send_back_has_an_end(
-    site: Site, engine: LocalEngine
-) -> None:
+def test_an_address_an_article_and_a_header_have_an_end(site: Site, engine: LocalEngine) -> None:
     with pytest.raises(EngineError, match="9018 characters") as caught:
         parse(ADDRESS)
     assert (caught.value.code, len(str(caught.value)) < 500) == ("invalid_url", True)

@@ -124,7 +124,7 @@ def test_readers_that_were_killed_while_idle_cost_no_page_anything(readers: Read
     assert readers.ask("echo", b"read", about="it") == b"read"
 
 
-def test_readers_know_no_secrets_and_if_they_cannot_start_say_nothing_of_the_page(
+def test_readers_know_no_secrets_and_one_that_cannot_start_blames_no_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     readers = Readers("tests.no.such.module")

@@ -41,7 +41,7 @@ def test_two_links_to_one_page_and_pages_that_call_one_address_their_own_make_on
     assert urls == [(pipeline.at("/a"),), (pipeline.at("/own"),)]
 
 
-def test_a_page_takes_no_story_by_claiming_its_address_but_a_copy_that_names_it_is_a_duplicate(
+def test_a_page_takes_no_story_by_claiming_its_url_but_a_copy_that_names_it_is_a_duplicate(
     pipeline: Pipeline,
 ) -> None:
     real, head = paragraphs("what has really happened"), CANONICAL.format(pipeline.at("/real"))
@@ -122,9 +122,7 @@ def test_workers_at_the_same_time_make_one_story_of_one_text(pipeline: Pipeline,
 
 
 @pytest.mark.parametrize("waits", [False, True])
-def test_only_texts_that_are_alike_wait_for_each_other(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, waits: bool
-) -> None:
+def test_only_texts_alike_wait_for_each_other(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, waits: bool) -> None:
     pipeline.serve("/first", RELEASE)
     pipeline.serve("/second", ALIKE if waits else UNLIKE)
     first, second = map(pipeline.add_item, ("/first", "/second"))

@@ -38,9 +38,7 @@ def test_a_new_source_brings_its_newest_and_states_the_rest(pipeline: Pipeline) 
 
 
 @pytest.mark.parametrize(("more", "new"), [({}, 10), ({"within": "7d"}, 0)])
-def test_old_items_of_a_new_source_come_unless_told_otherwise(
-    pipeline: Pipeline, more: dict[str, str], new: int
-) -> None:
+def test_old_items_of_a_new_source_come_unless_forbidden(pipeline: Pipeline, more: dict[str, str], new: int) -> None:
     pipeline.serve_feed(12, date=datetime.now(UTC) - timedelta(days=400))
     pipeline.settings["ingest-source"] = {"first_fetch": more}
     assert pipeline.poll(reason="schedule")["new"] == new

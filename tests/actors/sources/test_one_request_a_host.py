@@ -120,9 +120,7 @@ def test_a_host_with_a_pause_is_asked_again_only_after_it(pipeline: Pipeline) ->
     assert pipeline.query("SELECT DISTINCT attempts FROM item_outcomes") == [(0,)]
 
 
-def test_a_host_that_may_be_asked_more_has_more_keys_and_leases(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_host_that_may_be_asked_more_has_more_leases(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     leases: list[tuple[Any, ...]] = []
     lease = FakeContext.lease
 

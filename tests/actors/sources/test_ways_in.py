@@ -68,7 +68,7 @@ def test_a_canonical_link_is_never_fetched(pipeline: Pipeline) -> None:
     assert [asked.path for asked in pipeline.site.asked] == ["/a", "/b"]
 
 
-def test_a_page_becomes_an_item_of_its_sites_manual_source_and_high_priority_goes_with_all_that_follows(
+def test_a_page_becomes_an_item_of_its_sites_manual_source_and_its_priority_goes_on(
     pipeline: Pipeline,
 ) -> None:
     for url in ("https://www.a.example/1", "https://a.example/2", "https://b.example/1"):
@@ -158,9 +158,7 @@ def test_a_large_upload_is_taken_by_reference_and_a_missing_one_is_rejected(pipe
         pipeline.run("ingest-from-upload", source_id=uuid4(), items=[{"external_id": "1", "text": "x"}])
 
 
-def test_what_an_uploader_says_is_no_feeds_content_and_what_is_no_address_an_outcome(
-    pipeline: Pipeline, source: UUID
-) -> None:
+def test_what_an_uploader_says_is_no_feeds_content_and_no_address_an_outcome(pipeline: Pipeline, source: UUID) -> None:
     items = [{"external_id": url, "url": url} for url in ("not an address", "javascript:alert(1)")]
     pipeline.run("ingest-from-upload", source_id=source, items=items)
     assert (pipeline.outcomes(), pipeline.sent) == ({"invalid_url": 2}, [])

@@ -49,7 +49,7 @@ def test_a_summary_has_the_storys_own_sentences_or_is_kept(add_story: Any, summa
 
 @pytest.mark.parametrize("mode", ["auto", "force"])
 @pytest.mark.parametrize("edited", ["before", "while the model writes"])
-def test_a_summary_of_a_person_stays(
+def test_a_persons_summary_stays(
     add_story: Any, summarize: Any, summary: Any, conn: Any, mode: str, edited: str
 ) -> None:
     def edit() -> None:
