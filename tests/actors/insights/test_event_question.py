@@ -16,6 +16,8 @@ from tests.actors.ai.conftest import ModelServer, analyst, completion
 from tests.actors.ai.provider import operation_of
 from tests.actors.database import execute
 from zeke_jobs import Retry
+from zeke_jobs.errors import InvalidPayload
+from zeke_jobs.testing import FakeContext
 
 AGROUND = "The ferry Marisol ran aground off Castel Norre on Tuesday with 212 people on board. Nobody was hurt, said Blue Strait."
 ASHORE = "Travellers of the Marisol spent a night on a sandbank. Blue Strait promised refunds to all who reached Castel Norre late."
@@ -194,3 +196,18 @@ def test_no_question_is_asked_about_stories_that_are_gone(tell: Any, ask: Any, c
     execute(conn, "DELETE FROM stories WHERE id = %s", gone)
     assert ask(payload).output["outcome"] == "unchanged"
     assert model.questions == []
+
+
+def test_an_analysis_is_kept_while_a_worker_with_older_code_refuses_the_question(
+    tell: Any, monkeypatch: pytest.MonkeyPatch, rows: Any
+) -> None:
+    tell(AGROUND)
+
+    def send(_: Any, task: str, *__: Any, **___: Any) -> None:
+        if task == "analyze-story":
+            raise InvalidPayload("trigger: expected auto, manual, retry or grown, got alone")
+
+    monkeypatch.setattr(FakeContext, "send", send)
+    tell(ASHORE)
+    assert rows("SELECT DISTINCT analysis_state FROM story_overlays") == [{"analysis_state": "extractive"}]
+    assert len(rows("SELECT FROM story_overlays")) == 2

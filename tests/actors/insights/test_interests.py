@@ -91,7 +91,7 @@ def test_interests_that_change_are_applied_when_a_story_is_scored_again_and_then
     judge(story, {})
     assert rows("SELECT FROM team_scores") == []
     ctx = judge(story, {"all": {"more": ["Postgres"]}}, trigger="grown")
-    assert ctx.output == {"outcome": "rescored", "stories": 1}
+    assert json.dumps(ctx.output) == '{"outcome": "rescored", "stories": 1}'
     assert [float(row["shift"]) for row in rows("SELECT shift FROM team_scores")] == [0.5]
     scored = "SELECT metadata -> 'relevance' -> 'teams' AS teams FROM highlights WHERE summary LIKE '%%Postgres%%'"
     assert rows(scored)[0]["teams"][str(uuid.UUID(int=0))]["more"] == ["Postgres"]
