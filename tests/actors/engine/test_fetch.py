@@ -53,6 +53,7 @@ def test_a_name_is_resolved_once_to_the_address_that_is_checked_and_used(site: S
     [
         *dict.fromkeys(("file:///etc/passwd", "gopher://x/", "http://[", "//a:99999/"), "invalid_url").items(),
         ("/", "too_many_redirects"),
+        ("", "fetch_failed"),
     ],
 )
 def test_a_redirect_from_http_and_a_loop_are_refused(site: Site, fetcher: Fetcher, target: str, code: str) -> None:
