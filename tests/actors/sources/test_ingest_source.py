@@ -5,6 +5,8 @@ from uuid import uuid4
 import pytest
 
 from actors.engine.client import HttpEngine
+from actors.engine.contract import ContentItem
+from actors.sources.source import FirstFetch
 from tests.actors.scripted_site import Answer, Asked, as_json, channel, rss
 from tests.actors.sources.conftest import Pipeline, at_once
 from zeke_jobs import Defer
@@ -42,6 +44,14 @@ def test_old_items_of_a_new_source_come_unless_forbidden(pipeline: Pipeline, mor
     pipeline.serve_feed(12, date=datetime.now(UTC) - timedelta(days=400))
     pipeline.settings["ingest-source"] = {"first_fetch": more}
     assert pipeline.poll(reason="schedule")["new"] == new
+
+
+def test_a_new_source_brings_its_newest_entries_and_those_without_a_date() -> None:
+    now = datetime(2026, 11, 25, tzinfo=UTC)
+    entries = [ContentItem(id=str(days), published_at=now - timedelta(days=days)) for days in (3, 1, 2)]
+    entries.append(ContentItem(id="undated"))
+    assert FirstFetch(items=2).newest(entries, now) == {"undated", "1"}
+    assert FirstFetch(within=timedelta(hours=50)).newest(entries, now) == {"undated", "1", "2"}
 
 
 def test_a_backfill_brings_what_was_left_out_newest_first(pipeline: Pipeline) -> None:
