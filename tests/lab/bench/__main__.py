@@ -14,18 +14,11 @@ from tests.lab.bench import drains, looks
 from tests.lab.bench.bench import Bench
 from tests.lab.server import Row
 
-MEASURES: dict[str, Callable[[Bench], list[Row]]] = {
-    "server-cost": looks.server_cost,
-    "drain-unlimited": drains.unlimited,
-    "drain-limited": drains.limited,
-    "processes": drains.processes,
-    "drain-held-transaction": drains.held_transaction,
-    "drain-blocked": drains.blocked,
-    "send-threads": drains.sends,
-    "latency": looks.latency,
-    "log-lines": drains.log_lines,
-    "async-handlers": looks.async_handlers,
-}
+_ALL: tuple[Callable[[Bench], list[Row]], ...] = (
+    *(looks.server_cost, drains.drain_unlimited, drains.drain_limited, drains.processes, drains.drain_held_transaction),
+    *(drains.drain_blocked, drains.send_threads, looks.latency, drains.log_lines, looks.async_handlers),
+)
+MEASURES = {one.__name__.replace("_", "-"): one for one in _ALL}
 _JSON = Path(tempfile.gettempdir(), "zeke-bench.json")
 
 

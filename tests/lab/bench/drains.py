@@ -32,7 +32,7 @@ _PAUSED = "extract-highlights"
 _MOST_SEEDED = 2_000_000
 
 
-def unlimited(bench: Bench) -> list[Row]:
+def drain_unlimited(bench: Bench) -> list[Row]:
     """Measure zeke_jobs first and last, so that a changing load of the machine is visible."""
 
     def drains(system: Any) -> list[Drain]:
@@ -47,7 +47,7 @@ def unlimited(bench: Bench) -> list[Row]:
     return [row(OURS, mine), row(DRAMATIQ, theirs), ratio]
 
 
-def limited(bench: Bench) -> list[Row]:
+def drain_limited(bench: Bench) -> list[Row]:
     """Run jobs of 0, 5, 20 and 50 ms with a limit of 16 and without one, on the same threads; 0 ms also with 64."""
     limits: dict[str, dict[str, Any]] = {task: {"concurrency": limit, **NAP} for task, limit in _LIMITS.items()}
     rows = []
@@ -113,7 +113,7 @@ def processes(bench: Bench) -> list[Row]:
     return rows
 
 
-def held_transaction(bench: Bench) -> list[Row]:
+def drain_held_transaction(bench: Bench) -> list[Row]:
     """Measure the same work twice, once while another transaction stays open."""
     seconds = 6.0 if bench.quick else 60.0
     with bench.running(bench.installation({FREE: {}})) as up:
@@ -129,7 +129,7 @@ def held_transaction(bench: Bench) -> list[Row]:
     return [row(what, [free]), row(f"{what}, a transaction open", [held], [free], "without", 0.6)]
 
 
-def blocked(bench: Bench) -> list[Row]:
+def drain_blocked(bench: Bench) -> list[Row]:
     """Measure ready jobs behind many jobs that their key, a full limit or a pause blocks."""
     many = 200_000 if bench.quick else 1_000_000
     changed: dict[str, dict[str, Any]] = {
@@ -161,7 +161,7 @@ def blocked(bench: Bench) -> list[Row]:
     return rows
 
 
-def sends(bench: Bench) -> list[Row]:
+def send_threads(bench: Bench) -> list[Row]:
     """Let one thread and eight threads send, each send durable before the thread's next send.
 
     The systems run in short turns, because the disk's flush time matters much and changes from second to second.

@@ -11,22 +11,14 @@ from tests.lab import server
 from tests.lab.chaos import database, processes
 from tests.lab.chaos.proof import Impossible, Outcome
 
-SCENARIOS: dict[str, Callable[..., Outcome]] = {
-    "kill-workers": processes.kill_workers,
-    "killer": processes.killer,
-    "strike": processes.strike,
-    "kill-schedulers": processes.kill_schedulers,
-    "freeze": processes.freeze,
-    "wrong-clock": processes.wrong_clock,
-    "restart-database": database.restart,
-    "use-up-connections": database.use_up_connections,
-    "fill-disk": database.fill_disk,
-    "fail-over": database.fail_over,
-    "stall": processes.stall,
-    "async-kill": partial(processes.kill_workers, **processes.ASYNC),
-    "async-freeze": partial(processes.freeze, **processes.ASYNC),
-    "async-blocked": processes.blocked,
-}
+_ALL: tuple[Callable[..., Outcome], ...] = (
+    *(processes.kill_workers, processes.killer, processes.strike, processes.kill_schedulers, processes.freeze),
+    *(processes.wrong_clock, database.restart_database, database.use_up_connections, database.fill_disk),
+    *(database.fail_over, processes.stall, processes.async_blocked),
+)
+SCENARIOS = {one.__name__.replace("_", "-"): one for one in _ALL}
+SCENARIOS["async-kill"] = partial(processes.kill_workers, **processes.ASYNC)
+SCENARIOS["async-freeze"] = partial(processes.freeze, **processes.ASYNC)
 _HEADS = ("scenario", "jobs/s before → during → after", "recovery", "sent = completed + stated", "lost", "twice", "")
 
 

@@ -22,7 +22,7 @@ _CUT_ALL = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
     WHERE application_name LIKE 'zeke-jobs%' AND pid <> pg_backend_pid()"""
 
 
-def restart(*, quick: bool) -> Outcome:
+def restart_database(*, quick: bool) -> Outcome:
     """The server is stopped as by a crash, and started ten seconds later."""
     with World(quick=quick) as here:
         here.begin(schedulers=1)

@@ -237,7 +237,7 @@ def strike(*, quick: bool) -> Outcome:
         return here.outcome(said, after_share=None)
 
 
-def blocked(*, quick: bool) -> Outcome:
+def async_blocked(*, quick: bool) -> Outcome:
     """A handler without an await blocks the event loop for 50 other handlers."""
     with World(quick=quick, tasks=_ASYNC_TASKS, kinds={}) as here:
         (kept,) = here.begin(1)
