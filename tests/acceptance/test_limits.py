@@ -57,15 +57,10 @@ SELECT task, key, max(within), coalesce(sum(amount) FILTER (WHERE at BETWEEN to_
 FROM summed GROUP BY 1, 2"""
 
 
-@pytest.fixture
-def started(fleet: Fleet, conn: Connection) -> Connection:
+def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, conn: Connection) -> None:
     query(conn, "CREATE TABLE start (job uuid, task text, key text, tokens integer, at timestamptz)")
-    return conn
-
-
-def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, started: Connection) -> None:
     chance = random.Random(int(os.environ.get("ZEKE_TEST_SEED", "1")))
-    fleet.serve(JOBS_YAML, started, commands=PROCESSES, threads=6)
+    fleet.serve(JOBS_YAML, conn, commands=PROCESSES, threads=6)
     many = int(LENGTH * 45)  # More jobs of each kind are sent than can start.
     zeke_jobs.send_many("rated", [{"seconds": chance.choice([0, 0, 0.05])} for _ in range(many)])
     zeke_jobs.send_many("paced", [{} for _ in range(many // 2)])
@@ -74,7 +69,7 @@ def test_what_is_promised_is_never_exceeded_and_almost_reached(fleet: Fleet, sta
         zeke_jobs.send("weighted", {"tokens": tokens}, units={"tokens": tokens})
     begin = time.time() + 2.0
     time.sleep(LENGTH + 2.0)
-    found = query(started, REACHED, timedelta(seconds=1.0 - ROW), begin, begin + LENGTH - 0.5)
+    found = query(conn, REACHED, timedelta(seconds=1.0 - ROW), begin, begin + LENGTH - 0.5)
     assert {task for task, *_ in found} == PROMISED.keys()
     assert len(found) == 3 + 4
     for task, key, most, amount in found:
@@ -118,7 +113,7 @@ def provider() -> Iterator[Provider]:
     found.close()
 
 
-def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, started: Connection, provider: Provider) -> None:
+def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, conn: Connection, provider: Provider) -> None:
     chance = random.Random(3)
     # The units of one job may exceed the limit, and over ten seconds a limit per minute has no margin for them.
     rate = "90000/m" if DEEP else "1500/s"
@@ -131,7 +126,7 @@ def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, started: Con
           high: {{handler: "H:asking", uses: [ai], units: {{tokens: 300}}}}
           low: {{handler: "H:asking", uses: [ai], units: {{tokens: 75}}}}
     """
-    fleet.serve(tasks, started, commands=PROCESSES, threads=6, PROVIDER=provider.url)
+    fleet.serve(tasks, conn, commands=PROCESSES, threads=6, PROVIDER=provider.url)
     windows = 3 if DEEP else 2  # The first window does not count.
     length = provider.window * (windows + 0.5)
     for task in ("high", "low"):
@@ -148,7 +143,7 @@ def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, started: Con
 
 
 def test_an_outage_costs_as_many_attempts_as_the_breaker_takes(
-    fleet: Fleet, started: Connection, provider: Provider
+    fleet: Fleet, conn: Connection, provider: Provider
 ) -> None:
     tasks = """
         version: 1
@@ -157,7 +152,7 @@ def test_an_outage_costs_as_many_attempts_as_the_breaker_takes(
         tasks:
           ask: {handler: "H:asking", uses: [ai], retry: {limit: 2, delay: 100ms}}
     """
-    fleet.serve(tasks, started, commands=PROCESSES, threads=4, PROVIDER=provider.url)
+    fleet.serve(tasks, conn, commands=PROCESSES, threads=4, PROVIDER=provider.url)
     provider.down = True
     zeke_jobs.send_many("ask", [{"tokens": 1} for _ in range(200)])
     time.sleep(300.0 if DEEP else 5.0)
@@ -165,9 +160,9 @@ def test_an_outage_costs_as_many_attempts_as_the_breaker_takes(
     provider.down = False
     eventually(lambda: any(status == 200 for _, _, status in provider.calls), 10.0, fleet)
     print(f"goes on {provider.calls[-1][0] - back:.1f} s after the return")
-    eventually(lambda: not scalar(started, "SELECT count(*) FROM zeke_jobs.queue WHERE state <> 'done'"), 60.0, fleet)
-    lost: Any = scalar(started, "SELECT sum(attempt - 1) FROM zeke_jobs.queue")
+    eventually(lambda: not scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE state <> 'done'"), 60.0, fleet)
+    lost: Any = scalar(conn, "SELECT sum(attempt - 1) FROM zeke_jobs.queue")
     asked = sum(status == 503 for _, _, status in provider.calls)
     print(f"attempts lost {lost}, calls during the outage {asked}")
     assert lost <= 5 + 6  # The breaker loses five attempts, and up to six jobs run when it opens.
-    assert scalar(started, "SELECT count(*) FROM zeke_jobs.bucket WHERE tripped_on IS NOT NULL") == 0
+    assert scalar(conn, "SELECT count(*) FROM zeke_jobs.bucket WHERE tripped_on IS NOT NULL") == 0
