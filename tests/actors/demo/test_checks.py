@@ -32,6 +32,7 @@ SPOILS: list[Callable[[demo.Results], object]] = [
     lambda results: results.stories.pop(0),
     lambda results: [one.update(cluster_id="pair") for one in results.stories[:3]],
     lambda results: results.highlights.pop(),
+    lambda results: results.highlights.append({"metadata": {}}),
     lambda results: results.stories[0].update(one_liner=None),
 ]
 
