@@ -126,7 +126,7 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
     items = sum(part.kind == "item" for part in parts)
     labels = sum(not is_whole(plain(part.text)) for part in paragraphs)
     return (
-        announces(title)
+        SAYS["announces"].match(title) is not None
         or headings >= max(_PARTS, _SECTION * len(paragraphs))
         or items > len(paragraphs)
         or labels > max(2, _LABELS * len(paragraphs))
@@ -138,11 +138,6 @@ def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
     """Return the sentences as one text, or None if it is longer than ``limit``, or splits into another number of sentences."""
     text = ("" if is_dense(parts[0]) else " ").join(parts)
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
-
-
-def announces(title: str) -> bool:
-    """Return whether a headline announces a list, instructions or a question, which a single sentence does not cover."""
-    return SAYS["announces"].match(title) is not None
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:

@@ -20,7 +20,7 @@ _LONGEST = 200  # maximum number of characters of the sentence before a highligh
 _LONGEST_HEADING = 100
 _HEADINGS = 2
 _KNOWN = 0.75  # if the title has this share of a heading's words, the heading adds nothing
-_LOWEST = 7
+_LOWEST = 7  # the level of a line in bold
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +56,16 @@ def in_context(found: Sequence[Candidate], blocks: Sequence[Block], title: str) 
     starts, above, known = [block.start for block in blocks], _above(blocks), keys(title)
     for each in found:
         at = bisect_right(starts, each.start) - 1
-        headings = [one for one in above[at] if _says_more(one, known)]
+        headings = [
+            one
+            for one in above[at]
+            if len(one) <= _LONGEST_HEADING
+            and form.fault(one) is None
+            and not ((words := keys(one)) and len(words & known) >= _KNOWN * len(words))
+        ]
         before = _before(blocks[max(0, at - 1) : at + 1], each.start)
         is_told = any(before in other.summary for other in found)
         yield replace(each, context=Context(headings=headings[-_HEADINGS:], before=None if is_told else before))
-
-
-def _says_more(heading: str, known: frozenset[str]) -> bool:
-    words = keys(heading)
-    return (
-        len(heading) <= _LONGEST_HEADING
-        and form.fault(heading) is None
-        and not (words and len(words & known) >= _KNOWN * len(words))
-    )
 
 
 def _before(nearest: Sequence[Block], start: int) -> str:
@@ -87,15 +84,10 @@ def _above(blocks: Sequence[Block]) -> list[list[str]]:
     open_: list[tuple[int, str]] = []
     found = []
     for at, block in enumerate(blocks):
-        if at and (level := _level(block)):
+        marks = block.text.lstrip()
+        level = len(marks) - len(marks.lstrip("#")) if block.kind == "heading" else _LOWEST if is_bold(block) else 0
+        if at and level:
             text = block.heading if block.kind == "heading" else plain(block.text)
             open_ = [*(one for one in open_ if one[0] < level), (level, text)]
         found.append([text for _, text in open_])
     return found
-
-
-def _level(block: Block) -> int:
-    """Return the level of a heading. A line in bold has the lowest level of a heading, and other blocks have level 0."""
-    if block.kind == "heading":
-        return len(block.text.lstrip()) - len(block.text.lstrip().lstrip("#"))
-    return _LOWEST if is_bold(block) else 0

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from actors.ai.composition import adds_to, announces, has_parts, tells_more
+from actors.ai.composition import adds_to, has_parts, tells_more
 from actors.ai.gate.evidence import keys, tokens
 from actors.ai.gate.form import SAYS
 from actors.ai.markdown import Block, is_prose, marker, plain
@@ -162,7 +162,7 @@ def telling_beside_code(
         and tells_more(title, item.text)
         and not any(one.start < item.end and item.start < one.end for one in taken)
     ]
-    return [] if announces(title) else [_candidate(item, "insight") for item in best(pool, most)]
+    return [] if SAYS["announces"].match(title) else [_candidate(item, "insight") for item in best(pool, most)]
 
 
 def _candidate(item: Ranked, kind: Kind) -> Candidate:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
-from actors.ai.composition import announces
 from actors.ai.gate.evidence import keys
+from actors.ai.gate.form import SAYS
 from actors.ai.markdown import Block, article, marker, plain
 from actors.ai.sentences import sentences
 from actors.ai.standing import is_independent, is_told_to_reader
@@ -44,7 +44,7 @@ def highlights(document: str, settings: Selection, title: str = "", told: str = 
     """Return the highlights of a Markdown ``document``, verbatim and in order, except repeats of the text ``told``."""
     parts = article(document)
     if has_code(parts):
-        is_guide = announces(title)  # the instructions of a guide form a whole, in their order
+        is_guide = SAYS["announces"].match(title)  # the instructions of a guide form a whole, in their order
         claims = [
             claim
             for claim in claim_candidates(parts)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise, permutations
 
-from actors.ai.gate.numbers import Number, Reading, has_unit, numbers, unit_of
+from actors.ai.gate.numbers import UNITS, Number, Reading, numbers, unit_of
+from actors.ai.words import words_of
 
 _LOOSE = 0.12  # the largest relative difference that "about", "nearly" and "more than" allow
 _ONE = re.compile(r"\b(?:an?|one|eine?[mnrs]?|une?|una?|per|je) ([^\W\d_]+)\b", re.IGNORECASE)
@@ -21,7 +22,7 @@ def known_numbers(sentences: Sequence[str]) -> list[Number]:
         found += [*mine, *_joined(mine, sentence), *_computed(mine)]
         found += [
             Number(((unit[1], unit[0]),), frozenset({1.0}), match.group())
-            for match in _ONE.finditer(sentence if has_unit(sentence) else "")
+            for match in _ONE.finditer("" if words_of(sentence).isdisjoint(UNITS) else sentence)
             if (unit := unit_of(match.group(1)))[0]
         ]
     return found

@@ -14,7 +14,7 @@ Reading = tuple[float, str]
 WORDS: dict[str, float] = {}
 SCALES: dict[str, float] = {}
 FRACTIONS: dict[str, float] = {}
-_UNITS: dict[str, tuple[str, float]] = {}
+UNITS: dict[str, tuple[str, float]] = {}
 _TABLES = {"number": WORDS, "scale": SCALES, "share": FRACTIONS}
 
 for _line in (files("actors.ai.gate") / "units.txt").read_text(encoding="utf-8").splitlines()[1:]:
@@ -23,7 +23,7 @@ for _line in (files("actors.ai.gate") / "units.txt").read_text(encoding="utf-8")
         if _kind in _TABLES:
             _TABLES[_kind][_word] = float(_value)
         else:
-            _UNITS.setdefault(_word, (_kind, float(_value)))
+            UNITS.setdefault(_word, (_kind, float(_value)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +61,9 @@ _SHORT = 8  # number of characters before a share in which its article is looked
 _ADJECTIVE = 4  # minimum number of letters in a unit that follows an adjective
 
 
-def has_unit(text: str) -> bool:
-    """Return whether a word of ``text`` is a unit."""
-    return not words_of(text).isdisjoint(_UNITS)
-
-
 def unit_of(word: str) -> tuple[str, float]:
     """Return a unit's kind and its factor, such as ``("s", 60.0)`` for a minute. The kind of another word is empty."""
-    return _UNITS.get(word.lower().rstrip(".²³"), ("", 1.0))
+    return UNITS.get(word.lower().rstrip(".²³"), ("", 1.0))
 
 
 def numbers(text: str, *, is_known: bool = False) -> list[Number]:

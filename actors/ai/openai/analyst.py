@@ -85,7 +85,7 @@ class OpenAIAnalyst(Analyst):
         Raises:
             Unfounded: the answer has a number or a quotation that there is not.
         """
-        settings = self._settings.by(self._settings.same_event)
+        settings = self._settings.asking(self._settings.same_event, self._settings.output_tokens)
         one, *rest = (replace(each, document=opening(each)) for each in (story, *others))
         _, answer = self._question(
             ledger,
@@ -108,7 +108,7 @@ class OpenAIAnalyst(Analyst):
         """
         assert books is not None, "a provider that costs money needs a ledger"
         settings = self._settings
-        settings = settings.longer(settings.output_tokens + TEXT) if form is StoryAnswer else settings
+        settings = settings.asking(True, settings.output_tokens + TEXT) if form is StoryAnswer else settings
         is_translated = settings.language is not None and not gate.is_in(settings.language, story)
         told: dict[str, Any] = {"story": story, "is_translated": is_translated}
 
@@ -136,7 +136,7 @@ class OpenAIAnalyst(Analyst):
     ) -> Form:
         """Return the answer with the statements that sentences of the story support. Raises Unfounded if there are none."""
         # The model copies sentences of the story, which may be longer than the answer.
-        settings = settings.by(settings.verify).longer(2 * settings.output_tokens)
+        settings = settings.asking(settings.verify, 2 * settings.output_tokens)
         asked = statements(found)
         listed = "\n".join(f"{number}. {text}" for number, text in enumerate(asked, 1))
         beside = f"\n\nStatements:\n{listed}"

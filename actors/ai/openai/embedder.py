@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from actors.ai.hashing import DIMENSIONS
-from actors.ai.openai.client import CallFailed, Client, Reply, invalid
+from actors.ai.openai.client import CallFailed, Client, invalid
 from actors.ai.openai.settings import OVERHEAD, OpenAISettings
 from actors.ai.prompting import material
 from actors.ai.protocol import CallEnd, CallStart, Embedding, Story
@@ -49,30 +49,30 @@ class Embedder:
         Raises:
             Retry, Defer, Reject: the verdict on all stories.
         """
-        vectors = self._vectors({at: material(story, _EMBEDDED_CHARS) for at, story in enumerate(stories)}, books)
-        padding = (0.0,) * (DIMENSIONS - self._settings.embedding_dimensions)
-        return [
-            one if isinstance(one, Exception) else Embedding((*one, *padding), self._version)
-            for _, one in sorted(vectors.items())
-        ]
+        made = self._vectors({at: material(story, _EMBEDDED_CHARS) for at, story in enumerate(stories)}, books)
+        return [one for _, one in sorted(made.items())]
 
-    def _vectors(self, wanted: Mapping[int, str], books: Ledger) -> dict[int, list[float] | Exception]:
+    def _vectors(self, wanted: Mapping[int, str], books: Ledger) -> dict[int, Embedding | Exception]:
         """Return texts' vectors by index. One request asks for all that are not stored. Its cost is divided by text."""
         model, settings = self._model, self._settings
         keys = {at: key_of("embed", self._version, text) for at, text in wanted.items()}
         most = {at: settings.cost(model, len(text.encode()) + OVERHEAD, 0) for at, text in wanted.items()}
         starts = {at: (CallStart("embed", model, None, most[at]), keys[at]) for at in wanted}
         begun = books.begin_all(starts, recalls=settings.cache)
-        found: dict[int, list[float] | Exception]
-        found = {
-            at: array("f", base64.b64decode(one.kept)).tolist() for at, one in begun.items() if one.kept is not None
-        }
+        kept = {at: array("f", base64.b64decode(one.kept)) for at, one in begun.items() if one.kept is not None}
+        found: dict[int, Embedding | Exception] = {at: self._padded(vector) for at, vector in kept.items()}
         books.settle_all({at: (begun[at].id, CallEnd("cached", model=model, cost=0.0), None) for at in found})
         asked = {at: text for at, text in wanted.items() if at not in found}
         if not asked:
             return found
         try:
-            reply = self._reply(list(asked.values()))
+            text = list(asked.values())
+            body: dict[str, Any] = {"model": model, "input": text if len(text) > 1 else text[0]}
+            body |= {"encoding_format": "float"}
+            if settings.send_dimensions:
+                body["dimensions"] = settings.embedding_dimensions
+            reply = self._client.post("/embeddings", json.dumps(body, ensure_ascii=False).encode())
+            vectors = self._checked(reply.body.get("data"))
         except CallFailed as failure:
             end = failure.end(model, CallEnd("ok"))
             books.settle_all({at: (begun[at].id, end, None) for at in asked})
@@ -83,7 +83,7 @@ class Embedder:
             for places in (list(asked)[: len(asked) // 2], list(asked)[len(asked) // 2 :]):
                 found |= self._vectors({at: asked[at] for at in places}, books)
             return found
-        whole, vectors = reply.end(settings, model), self._checked(reply.body["data"])
+        whole = reply.end(settings, model)
         # The tokens of the request are divided among its texts by their lengths.
         ends_at, tokens = [0, *accumulate(map(len, asked.values()))], whole.input_tokens
         parts = ((tokens or 0) * end // ends_at[-1] for end in ends_at)
@@ -96,24 +96,19 @@ class Embedder:
             if isinstance(vector, CallFailed):
                 found[at], end = vector.verdict, vector.end(model, end)
             else:
-                found[at] = vector.tolist()
+                found[at] = self._padded(vector)
                 keep = (keys[at], base64.b64encode(vector.tobytes()).decode()) if settings.cache else None
             ends[at] = begun[at].id, end, keep
         books.settle_all(ends)
         return found
 
-    def _reply(self, texts: Sequence[str]) -> Reply:
-        asked = texts if len(texts) > 1 else texts[0]
-        body: dict[str, Any] = {"model": self._model, "input": asked, "encoding_format": "float"}
-        if self._settings.send_dimensions:
-            body["dimensions"] = self._settings.embedding_dimensions
-        reply = self._client.post("/embeddings", json.dumps(body, ensure_ascii=False).encode())
-        if not isinstance(reply.body.get("data"), list):
-            raise invalid(Retry(reason="the embedding answer has no vectors"))
-        return reply
+    def _padded(self, vector: array[float]) -> Embedding:
+        return Embedding((*vector, *[0.0] * (DIMENSIONS - len(vector))), self._version)
 
-    def _checked(self, data: Sequence[Any]) -> dict[int, array[float] | CallFailed]:
+    def _checked(self, data: Any) -> dict[int, array[float] | CallFailed]:
         """Return, by the place of each text, its vector if it has the right length and only finite numbers, or its fault."""
+        if not isinstance(data, list):
+            raise invalid(Retry(reason="the embedding answer has no vectors"))
         found: dict[int, array[float] | CallFailed] = {}
         size = self._settings.embedding_dimensions
         for position, one in enumerate(data):

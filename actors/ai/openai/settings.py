@@ -67,13 +67,10 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
         """Return the maximum number of tokens in one answer. A reasoning model gets more, because its reasoning counts too."""
         return self.max_output_tokens or (_THINKING if self.reasoning_effort else TEXT)
 
-    def longer(self, output_tokens: int) -> Self:
-        """Return a copy of the settings with this maximum number of tokens in an answer."""
-        return self.model_copy(update={"max_output_tokens": output_tokens})
-
-    def by(self, chosen: bool | str) -> Self:  # noqa: FBT001 (the value of a setting)
-        """Return the settings for a question to a chosen model, or with True to the usual one."""
-        return self.model_copy(update={"model": chosen}) if isinstance(chosen, str) else self
+    def asking(self, model: bool | str, output_tokens: int) -> Self:  # noqa: FBT001 (the value of a setting)
+        """Return the settings for a question to a chosen model, or with True to the usual one, with so long an answer."""
+        named = {"model": model} if isinstance(model, str) else {}
+        return self.model_copy(update={**named, "max_output_tokens": output_tokens})
 
     def cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
         """Return the cost of a call in US dollars, or None if the model's price is unknown."""
