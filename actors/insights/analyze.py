@@ -18,8 +18,6 @@ from actors.store.ai_calls import ledger
 from actors.store.overlays import Written
 from zeke_jobs import Context
 
-NO_REASON = "only a model says why a story matters"
-
 
 def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[str, Any]:
     """Analyse and embed a story, write its brief and its summary, and send further tasks for it.
@@ -105,7 +103,7 @@ def _save(
         "chili": analysis.chili,
         "breakdown": dict(analysis.breakdown),
         "quotes": [{"text": plain(text.document[at:end]), "start": at, "end": end} for at, end in analysis.quotes],
-        "why": None if analysis.why_it_matters else NO_REASON,
+        "why": None if analysis.why_it_matters else "only a model says why a story matters",
     }
     saved = time_saved_seconds(text.reading_seconds(pace), brief, pace) if brief else None
     told: dict[str, Any] = {"analysis": analysis, "cited": cited, "time_saved_seconds": saved}

@@ -8,8 +8,7 @@ from actors.insights.events import EventSettings
 from actors.schema import EmbedStory
 from actors.store import texts
 from actors.store.ai_calls import ledger_of_chunk
-from actors.store.texts import StoryText
-from zeke_jobs import ChunkContext, Context, Reject
+from zeke_jobs import ChunkContext, Reject
 from zeke_jobs.errors import ClaimLost
 
 
@@ -22,6 +21,8 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
         Retry, Defer, Reject: the provider's verdict on the whole request.
     """
     analyst: Analyst = ctx.service("ai")
+    given = ctx.jobs[0].settings_of("analyze-story")
+    settings = given if isinstance(given, EventSettings) else EventSettings()  # the task may have another handler
     found = texts.read_all(ctx.jobs[0].db, [payload.story_id for payload in payloads])
     known = {
         place: text
@@ -34,7 +35,12 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
         one = made.get(place, ValueError(f"expected a story with text, got none: {payload.story_id}"))
         try:
             if isinstance(one, Embedding):
-                _join(job, known[place], one, analyst)
+                same_event, others = events.found(job, known[place], one, settings, analyst)
+                with job.transaction() as tx:
+                    events.join(job, tx, known[place], same_event, analyst, settings.interests)
+                    events.ask_later(job, analyst, payload.story_id, others)
+                    told = {"outcome": "embedded", "model": one.model_version, "same_event": len(same_event)}
+                    job.complete(told)
             else:
                 ctx.fail(place, one)
                 with job.transaction() as tx:
@@ -43,14 +49,3 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
             continue  # the job was cancelled and has left its chunk
         except Reject as gone:
             ctx.fail(place, gone)
-
-
-def _join(job: Context, story: StoryText, made: Embedding, analyst: Analyst) -> None:
-    """Find a story's event and score the event's stories, as analyze-story does."""
-    given = job.settings_of("analyze-story")
-    settings = given if isinstance(given, EventSettings) else EventSettings()  # the task may have another handler
-    same_event, others = events.found(job, story, made, settings, analyst)
-    with job.transaction() as tx:
-        events.join(job, tx, story, same_event, analyst, settings.interests)
-        events.ask_later(job, analyst, story.id, others)
-        job.complete({"outcome": "embedded", "model": made.model_version, "same_event": len(same_event)})

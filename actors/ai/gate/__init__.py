@@ -11,8 +11,6 @@ from actors.ai.gate.quotations import quoted, stands_in
 from actors.ai.protocol import Story
 from actors.ai.sentences import sentences
 
-__all__ = ["fault", "figures", "is_in"]
-
 _LANGUAGES = {"english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it", "portuguese": "pt"}
 _SUPPORT = 0.12  # a sentence of whose words the story has a smaller share is about something else
 

@@ -87,15 +87,8 @@ class OpenAIAnalyst(Analyst):
         """
         settings = self._settings.asking(self._settings.same_event, self._settings.output_tokens)
         one, *rest = (replace(each, document=opening(each)) for each in (story, *others))
-        _, answer = self._question(
-            ledger,
-            settings,
-            "same_event",
-            SameEventAnswer,
-            one,
-            others=rest,
-            fault_of=partial(answers.event_fault, one, rest),
-        )
+        wrong = partial(answers.event_fault, one, rest)
+        _, answer = self._question(ledger, settings, "same_event", SameEventAnswer, one, others=rest, fault_of=wrong)
         return others[answer.other - 1] if answer.other else None
 
     def _ask(
@@ -111,40 +104,29 @@ class OpenAIAnalyst(Analyst):
         settings = settings.asking(True, settings.output_tokens + TEXT) if form is StoryAnswer else settings
         is_translated = settings.language is not None and not gate.is_in(settings.language, story)
         told: dict[str, Any] = {"story": story, "is_translated": is_translated}
-
-        def ask(*again: Turn) -> tuple[Form, Provenance]:
-            fault_of = partial(answers.fault, **told)
-            model, found = self._question(books, settings, operation, form, story, again=again, fault_of=fault_of)
-            found = answers.without_faults(found, **told)
-            if settings.verify:
-                found = self._verified(settings, found, books, is_first=not again, **told)
-            name = prompt(operation).name
-            return found, Provenance("openai", model, name, "verified" if settings.verify else "by rule")
-
-        try:
-            return ask()
-        except Unfounded as first:
-            again = {"role": "user", "content": f"{_AGAIN} {first.reason}"}
-            said = {"role": "assistant", "content": first.said}
-        try:
-            return ask(said, again)
-        except Unfounded as second:
-            raise Unfounded(second.reason, second.said, local(story)) from second
-
-    def _verified(
-        self, settings: OpenAISettings, found: Form, books: Ledger, story: Story, *, is_first: bool, is_translated: bool
-    ) -> Form:
-        """Return the answer with the statements that sentences of the story support. Raises Unfounded if there are none."""
-        # The model copies sentences of the story, which may be longer than the answer.
-        settings = settings.asking(settings.verify, 2 * settings.output_tokens)
-        asked = statements(found)
-        listed = "\n".join(f"{number}. {text}" for number, text in enumerate(asked, 1))
-        beside = f"\n\nStatements:\n{listed}"
-        _, answer = self._question(books, settings, "verify", VerifyAnswer, story, beside, is_first=is_first)
-        left = without_others(found, verified(asked, answer, story, is_translated=is_translated))
-        if not any(answers.needed(left)):
-            raise Unfounded("the story has no sentence that shows it", found.model_dump_json())
-        return left
+        fault_of, again = partial(answers.fault, **told), tuple[Turn, ...]()
+        while True:
+            try:
+                model, found = self._question(books, settings, operation, form, story, again=again, fault_of=fault_of)
+                found = answers.without_faults(found, **told)
+                made_by = Provenance("openai", model, prompt(operation).name)
+                if not settings.verify:
+                    return found, replace(made_by, checked="by rule")
+                # The model copies sentences of the story, which may be longer than the answer.
+                longer = settings.asking(settings.verify, 2 * settings.output_tokens)
+                asked = statements(found)
+                beside = "\n".join(["\n\nStatements:", *(f"{at}. {text}" for at, text in enumerate(asked, 1))])
+                _, verdicts = self._question(books, longer, "verify", VerifyAnswer, story, beside, is_first=not again)
+                left = without_others(found, verified(asked, verdicts, **told))
+                if any(answers.needed(left)):
+                    return left, replace(made_by, checked="verified")
+                fault = Unfounded("the story has no sentence that shows it", found.model_dump_json())
+            except Unfounded as refused:
+                fault = refused
+            if again:
+                raise Unfounded(fault.reason, fault.said, local(story)) from fault
+            asks = {"role": "user", "content": f"{_AGAIN} {fault.reason}"}
+            again = ({"role": "assistant", "content": fault.said}, asks)
 
     def _question(
         self,

@@ -75,6 +75,4 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
     def cost(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
         """Return the cost of a call in US dollars, or None if the model's price is unknown."""
         price = self.prices.get(model)
-        if price is None:
-            return None
-        return (input_tokens * price.input + output_tokens * price.output) / 1_000_000
+        return None if price is None else (input_tokens * price.input + output_tokens * price.output) / 1_000_000
