@@ -45,14 +45,16 @@ def test_one_process_runs_what_must_run_alone_while_others_have_other_jobs(jobs:
 
 
 def test_each_task_has_a_process_that_runs_its_jobs_alone(jobs: Jobs) -> None:
-    jobs.use("  a: {handler: 'H:echo'}\n  b: {handler: 'H:echo'}")
-    jobs.add("a", 3)
-    jobs.add("b")
+    jobs.use("".join(f"  {task}: {{handler: 'H:echo'}}\n" for task in "abc"))
+    for task in "aaabc":
+        jobs.add(task)
     jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2")
-    one, other = jobs.worker(tasks=["a"]), jobs.worker(tasks=["b"])
+    one, other, third = (jobs.worker(tasks=tasks) for tasks in (["a"], ["b"], ["a", "c"]))
     assert [row["task"] for row in jobs.claim(one, 1, ["a"], is_empty=True)] == ["a"]
     jobs.add("b", 5)
     assert [row["deaths"] for row in jobs.claim(other, 1, ["b"], is_empty=True)] == [2]
+    assert [row["task"] for row in jobs.claim(third, 1, ["a", "c"], is_empty=True)] == ["c"], "a has its process"
+    assert jobs.rows("SELECT id FROM zeke_jobs.worker WHERE NOT alone") == []
 
 
 @pytest.mark.parametrize("has_learned", ["by a heartbeat", "by a look", "by a look that finds all limits full"])
