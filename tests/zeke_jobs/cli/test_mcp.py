@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -28,10 +27,7 @@ class Secret(zeke_jobs.Payload):
 
 
 def ask(
-    database: str,
-    *questions: tuple[str, dict[str, Any]],
-    program: str = "zeke_jobs",
-    then: Callable[[Any], tuple[str, dict[str, Any]] | None] = lambda _: None,
+    database: str, *questions: tuple[str, dict[str, Any]], program: str = "zeke_jobs", then: Any = lambda _: None
 ) -> tuple[list[Any], list[Any]]:
     """Return the MCP server's tools and its answers; ``then`` makes a further question from the last answer."""
     import mcp  # The import takes half a second, so only the process that needs it pays.

@@ -19,20 +19,15 @@ from zeke_jobs.config.validation import accepted_keys, only_model_at
 from zeke_jobs.core.wording import format_duration
 from zeke_jobs.revisions import diff
 
-PAGE = (Path(__file__).parents[3] / "docs" / "jobs-yaml.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[3]
+EARLIER = Path(__file__).parent / "samples" / "version_2.yaml"
+PAGE = (ROOT / "docs" / "jobs-yaml.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-ROWS = {
-    (section, key): default
-    for section, key, default in (
-        (heading, row[0], row[-1])
-        for heading, body in re.findall(r"^#{2,3} (.+?)\n(.*?)(?=^#{2,3} |\Z)", PAGE, re.DOTALL | re.MULTILINE)
-        for row in (
-            [cell.strip().strip("`") for cell in line.strip("|").split(" | ")]
-            for line in body.splitlines()
-            if line.startswith("| `")
-        )
-    )
-}
+ROWS: dict[tuple[str, str], str] = {}
+for heading, body in re.findall(r"^#{2,3} (.+?)\n(.*?)(?=^#{2,3} |\Z)", PAGE, re.DOTALL | re.MULTILINE):
+    for line in re.findall(r"^\| `.*", body, re.MULTILINE):
+        key, *_, default = (cell.strip().strip("`") for cell in line.strip("|").split(" | "))
+        ROWS[heading, key] = default
 MODELS = [models.File, *(MODELS_BY_NAME[name] for name in json_schema()["$defs"])]
 SECTIONS = {"the file": ["The file"], "a task": ["tasks", "defaults"], "a limit": ["limits"], "a named cron": ["cron"]}
 SECTIONS |= {"a service": ["services"], "a unit": ["unit"], "a middleware": ["middleware"]}
@@ -59,10 +54,6 @@ def written(default: object) -> str:
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_is_a_good_file(example: str) -> None:
     assert check(example, "example")[1] == []
-
-
-ROOT = Path(__file__).parents[3]
-EARLIER = Path(__file__).parent / "samples" / "version_2.yaml"
 
 
 def test_the_committed_schema_is_what_the_models_make_our_jobs_yaml_fits_and_mistakes_are_marked() -> None:

@@ -154,12 +154,8 @@ def test_sql_refuses_it_too(jobs: Jobs, said: dict[str, str]) -> None:
 
 
 NAMED = """
-  digest:
-    handler: 'H:echo'
-    aliases: [former]
-    cron:
-      - {name: day, at: "0 6 * * *", payload: {n: 1}}
-      - {name: week, at: "0 6 * * tue", payload: {n: 7}, key: weekly}
+  digest: {handler: 'H:echo', aliases: [former], cron: [
+    {name: day, at: "0 6 * * *", payload: {n: 1}}, {name: week, at: "0 6 * * tue", payload: {n: 7}, key: weekly}]}
 """
 
 
