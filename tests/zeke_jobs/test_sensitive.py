@@ -34,9 +34,12 @@ class Order(zeke_jobs.Payload):
 
 
 PAYLOAD = {
-    "password": SECRET, "user": {"full_name": "Ada", "e_mail": "ada@planted.example"}, "card": CARD, "note": "plain",
+    "password": SECRET,
+    "user": {"full_name": "Ada", "e_mail": "ada@planted.example"},
+    "card": CARD,
+    "note": "plain",
     "contacts": [{"phone": PHONE, "city": "Berlin"}, {"phone": [PHONE], "city": "Rome"}],
-}  # fmt: skip
+}
 FIELDS = ["password", "user.e_mail", "contacts.phone", "card"]
 PLANTED = (*SECRETS, "ada@planted.example")
 

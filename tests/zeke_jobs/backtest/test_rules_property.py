@@ -100,10 +100,14 @@ def sql(conn: Connection) -> Jobs:
 
 @pytest.mark.timeout(7200 if DEEP else 300)
 @settings(
-    max_examples=1000 if DEEP else 8, deadline=None, database=None, derandomize=not DEEP, print_blob=False,
+    max_examples=1000 if DEEP else 8,
+    deadline=None,
+    database=None,
+    derandomize=not DEEP,
+    print_blob=False,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     phases=[Phase.generate, *([Phase.shrink] if DEEP else [])],
-)  # fmt: skip
+)
 @given(seed=st.integers(0, 2**32))
 def test_the_database_starts_the_jobs_that_the_rules_say(sql: Jobs, seed: int) -> None:
     # Hypothesis draws only a seed, because the small histories that Hypothesis drew hardly ever reached a limit.

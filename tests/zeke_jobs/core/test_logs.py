@@ -79,10 +79,13 @@ def test_a_secret_changes_no_other_word_and_no_frame_of_an_error(secret: str) ->
 
 @each(
     "address",
-    "postgresql://me:{}@box/news", "postgresql+asyncpg://me:{}@box:5432,other/news?sslmode=require", "amqp://me:{}@broker//",
-    "host=box user=me password={} dbname=news", "host=box user=me password = '{}' dbname=news",
+    "postgresql://me:{}@box/news",
+    "postgresql+asyncpg://me:{}@box:5432,other/news?sslmode=require",
+    "amqp://me:{}@broker//",
+    "host=box user=me password={} dbname=news",
+    "host=box user=me password = '{}' dbname=news",
     "postgresql://box/news?user=me&password={}&sslmode=require",
-)  # fmt: skip
+)
 def test_the_password_of_an_address_is_masked_in_its_place(address: str) -> None:
     for password in PASSWORDS:
         for text in ("cannot reach @", '{"url": "@"}', "'@' (1 of 1)", "@ and @"):

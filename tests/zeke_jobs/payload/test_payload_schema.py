@@ -261,10 +261,16 @@ def same(stored: Any, value: Any) -> bool:
 
 def test_python_values_become_what_json_has_for_them() -> None:
     for value, text in (
-        (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'), (datetime(2026, 1, 2, tzinfo=UTC), '"2026-01-02T00:00:00+00:00"'),
-        (date(2026, 1, 2), '"2026-01-02"'), (Colour("red"), '"red"'), ((1, 2), "[1,2]"), ("ünï", '"ünï"'),
-        (Leaf(leaf_name="a"), '{"leaf_name":"a","more_leaves":[]}'), ("\\u0000", '"\\\\u0000"'), (2**63 - 1, "9223372036854775807"),
-    ):  # fmt: skip
+        (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
+        (datetime(2026, 1, 2, tzinfo=UTC), '"2026-01-02T00:00:00+00:00"'),
+        (date(2026, 1, 2), '"2026-01-02"'),
+        (Colour("red"), '"red"'),
+        ((1, 2), "[1,2]"),
+        ("ünï", '"ünï"'),
+        (Leaf(leaf_name="a"), '{"leaf_name":"a","more_leaves":[]}'),
+        ("\\u0000", '"\\\\u0000"'),
+        (2**63 - 1, "9223372036854775807"),
+    ):
         assert encode(value) == text
 
 

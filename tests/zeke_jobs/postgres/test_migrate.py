@@ -44,9 +44,15 @@ def test_several_that_migrate_at_once_apply_each_file_once(new_database: NewData
 
 @each(
     "command",
-    "send a {}", "cancel {ID}", "retry {ID}", "migrate", "pause schedule/a", "resume schedule/a", "schedule run a",
+    "send a {}",
+    "cancel {ID}",
+    "retry {ID}",
+    "migrate",
+    "pause schedule/a",
+    "resume schedule/a",
+    "schedule run a",
     "schedule backfill a --from 2026-01-01",
-)  # fmt: skip
+)
 def test_no_command_writes_in_another_environment(conn: Connection, monkeypatch: Patch, cli: Cli, command: str) -> None:
     rows(conn, "UPDATE zeke_jobs.installation SET name = 'production'")
     monkeypatch.setenv(NAME, "staging")

@@ -226,11 +226,16 @@ def test_each_role_has_the_rights_that_are_written_here_alone(conn: Connection, 
         return {(name, one) for name in names for one in how or ["SELECT"]}
 
     expected = {
-        roles.CLIENT: both | some(["pgboss.job"], "INSERT") | some(f"{client} pgboss.job pgboss.queue pgboss.version".split()),
+        roles.CLIENT: both
+        | some(["pgboss.job"], "INSERT")
+        | some(f"{client} pgboss.job pgboss.queue pgboss.version".split()),
         roles.READER: both | some(views - {"zeke_jobs.planned", "zeke_jobs.unmasked"}) | some(read),
-        roles.OPERATOR: both | some(ours | views) | some(["pgboss.job"], *members.WRITING) | some(["pgboss.schedule"], "DELETE"),
+        roles.OPERATOR: both
+        | some(ours | views)
+        | some(["pgboss.job"], *members.WRITING)
+        | some(["pgboss.schedule"], "DELETE"),
         roles.WORKER: schema | some(ours) | some(ours - written, *members.WRITING),
-    }  # fmt: skip
+    }
     assert rights(conn) == expected
     closed = "NOT has_function_privilege('public', p.oid, 'EXECUTE')"
     assert functions(conn, closed) == set().union(*members.FUNCTIONS.values()) | members.TRIGGERED
