@@ -1,7 +1,6 @@
 """Composes a brief's three lengths from whole sentences of the story, and enforces the limits of a brief."""
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -37,7 +36,6 @@ _MIN_WORDS = 8
 _BORNE_OUT = 0.7  # the text must have this share of a description's words
 _CUT_OFF = ("\u2026", "...", "]")
 _LOOK_AHEAD = 60  # number of characters after a description in the text that show whether the sentence goes on
-_AGENCY = re.compile(r".{2,30}? \([^()]{2,30}\)\W")  # a dateline without a dash
 
 Placed = tuple[int, str]
 
@@ -53,7 +51,10 @@ def one_line(story: Story) -> str | None:
             len(text) <= ONE_LINER
             and count(text) >= _MIN_WORDS
             and not (
-                speech(text) or _AGENCY.match(text) or SAYS["background"].match(text) or SAYS["no_news"].search(text)
+                speech(text)
+                or SAYS["agency"].match(text)
+                or SAYS["background"].match(text)
+                or SAYS["no_news"].search(text)
             )
             and tells_more(story.title, text)
             and names_more(story.title, text)

@@ -1,7 +1,6 @@
 """Scores the sentences of a document by how central they are, and chooses sentences without repetition."""
 
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,10 +20,6 @@ _BALANCE = 0.65  # the weight of a sentence's score; its similarity to chosen se
 _MAX_SENTENCES = 200
 _MIN_WORDS = 6
 _BEGINNING = 3  # number of first sentences that may have a dateline
-_DATELINE = re.compile(  # such as "ORRIN, Velm (ABC) — "
-    r"[*_]{0,2}[^\W\d_a-z][\w.'\u2019]*(?:,?\s+[^\W\d_a-z][\w.'\u2019]*){0,3}[*_]{0,2}\s?"
-    r"(?:\([^()]{2,30}\)\s?)?(?:[\u2014\u2013]|--|-|\.-)[*_]{0,2}\s+(?=[^\W_a-z\u00df-\u00ff])"
-)
 _LONGEST_DATELINE = 80  # maximum number of characters in a dateline
 
 
@@ -88,7 +83,7 @@ def _placed(document: str) -> tuple[list[Ranked], list[float]]:
     )
     found = []
     for at, (whole, heading, is_spoken) in enumerate(islice(every, _MAX_SENTENCES)):
-        dateline = _DATELINE.match(whole.text, 0, _LONGEST_DATELINE) if at < _BEGINNING else None
+        dateline = SAYS["dateline"].match(whole.text, 0, _LONGEST_DATELINE) if at < _BEGINNING else None
         skipped = dateline.end() if dateline else 0
         raw = whole.text[skipped:]
         found.append(Ranked(whole.start + skipped, whole.end, raw, plain(raw), heading, is_spoken))

@@ -15,22 +15,15 @@ from actors.calendar_names import CALENDAR
 _LONGEST = 600  # maximum number of characters in a sentence; the bound also keeps the patterns fast
 _SPEECH = 25  # a quotation with at most this number of characters is a name or a term, not speech
 _CLOSE = 4  # number of words before and after a speech that are searched for the speaker's name
-_WORD = re.compile(r"[^\W\d_][\w'\u2019.-]*")
-_UNCASED = re.compile(r"[\u0600-\u06ff\u0900-\u097f\uac00-\ud7af]")
 _TITLE_CASE = 0.7  # a text with this share of capitalised words is a heading
-_FIGURE = re.compile(r"\d+")
 _FIGURES = 2  # a text with at least this number of figures, and many names, is from a table
 _MOST_MARKED = 0.6  # the largest share of names and figures among the words of a sentence with these figures
 _OPENING = 6  # number of words at the beginning of a sentence that must name the subject
 _BEHIND_ARTICLE = 4  # the number of words after a first word "the"; otherwise an earlier sentence named the subject
 _INTRODUCTION = 16  # maximum number of words before a comma that may precede the subject
 _DENSE_OPENING = 12  # number of characters of a Chinese or Japanese sentence that must name the subject
-_TOPIC = re.compile("[はが]")  # in Japanese these particles mark the subject
 _NUMBER = 3  # number of first words in which a number belongs to the subject
 _MOST_SENTENCES = 300
-_YEAR = re.compile(r"(?:1\d|20)\d\d")
-_NAME = re.compile(r"[^\W\d_](?:[^\W_]|['\u2019.&-](?=[^\W_]))*")
-_LABEL = re.compile(r"[^:]{1,60}: (?=[^\W\d_a-z\u00df-\u00ff])|[^.:]*[:|] ?[\"\u201c\u201e\u00ab\u300c]")
 
 
 def is_fit(text: str) -> bool:
@@ -90,7 +83,7 @@ def is_scrap(text: str) -> bool:
         return False
     said = tokens(text)
     marked = sum(not word[0].islower() for word in said)
-    return marked > (_MOST_MARKED if len(_FIGURE.findall(text)) >= _FIGURES else _TITLE_CASE) * len(said)
+    return marked > (_MOST_MARKED if len(SAYS["figure"].findall(text)) >= _FIGURES else _TITLE_CASE) * len(said)
 
 
 def speech(text: str) -> list[re.Match[str]]:
@@ -105,11 +98,11 @@ def _names_speaker(text: str) -> bool:
         return True
     if is_unspaced(text):
         return SAYS["speaks_unspaced"].search("".join(parts)) is not None
-    words = [_WORD.findall(part) for part in parts]
+    words = [SAYS["word"].findall(part) for part in parts]
     words[0] = words[0][1:]  # ignore the capital of the first word
     near = [word for part in words[:-1] for word in part[-_CLOSE:]]
     near += [word for part in words[1:] for word in part[:_CLOSE]]
-    return any(word[0].isupper() or _UNCASED.match(word) for word in near if not SAYS["start"].fullmatch(word))
+    return any(word[0].isupper() or SAYS["uncased"].match(word) for word in near if not SAYS["start"].fullmatch(word))
 
 
 def stands_alone(text: str, title: str, document: str, *, is_first: bool = False) -> bool:
@@ -121,7 +114,7 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
     return (
         is_independent(text)
         and not any(SAYS[name].search(unquoted(text)) for name in outside)
-        and not _LABEL.match(text)
+        and not SAYS["label"].match(text)
         and (is_first or _names_subject(text, keys(title)))
         and not _knows_somebody(text, keys(title), document)
     )
@@ -139,7 +132,7 @@ def names_in(text: str) -> list[list[str]]:
     """Return the names in a text, which are runs of words with a capital. A run ends after ``'s``. Weekdays are no names."""
     runs: list[list[str]] = []
     end = len(text)
-    for match in _NAME.finditer(text):
+    for match in SAYS["name"].finditer(text):
         word = match.group()
         if not _is_name(word):
             continue
@@ -159,7 +152,7 @@ def _is_name(word: str) -> bool:
 def _names_subject(text: str, title: frozenset[str]) -> bool:
     """Return whether a sentence's opening has a headline's word, a whole name, a word in capitals, or a number without "the"."""
     if is_unspaced(text):
-        return bool(title & keys(_TOPIC.split(text[:_DENSE_OPENING])[0]))
+        return bool(title & keys(SAYS["topic"].split(text[:_DENSE_OPENING])[0]))
     words = tokens(text) or ("",)
     # Skip an introduction such as "In the autumn of that year,".
     first, comma, rest = text.partition(", ")
@@ -171,7 +164,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
     opening = words[: _BEHIND_ARTICLE + 1 if is_article else _OPENING]
     names = set(chain.from_iterable(run for run in names_in(text) if len(run) > 1))
     is_counted = not is_article and any(
-        word[0].isdigit() and not _YEAR.fullmatch(word) and after.lower() not in CALENDAR
+        word[0].isdigit() and not SAYS["year"].fullmatch(word) and after.lower() not in CALENDAR
         for word, after in pairwise(opening[: _NUMBER + 1])
     )
     return any(key(word) in title or word in names or word[1:].isupper() for word in opening) or is_counted

@@ -1,6 +1,5 @@
 """Finds sentences for highlights: in a text with code by kind, in another text the best sentences that can be read alone."""
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
@@ -40,7 +39,6 @@ _BEGINNING = 3  # number of first sentences in which the opening statement is se
 _LONG = 10  # a text with this number of sentences is long
 _END = 0.85  # after this share of a long text comes text about the author or the company
 _FACTS = 2  # a sentence with fewer names of several words and numbers is mostly background or an advert
-_NUMBER = re.compile(r"\d(?:[\d.,-]*\d)?")
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
@@ -171,7 +169,7 @@ def _candidate(item: Ranked, kind: Kind) -> Candidate:
 
 def _facts(text: str) -> int:
     """Return how many numbers and names of several words a sentence has."""
-    return len(_NUMBER.findall(text)) + sum(len(name) > 1 for name in names_in(text))
+    return len(SAYS["whole_number"].findall(text)) + sum(len(name) > 1 for name in names_in(text))
 
 
 def _is_general_figure(text: str, headline: frozenset[str]) -> bool:
