@@ -130,14 +130,15 @@ def test_a_lost_job_a_missing_effect_or_child_and_an_effect_too_many_are_seen(co
 
 
 def test_a_limit_that_was_exceeded_is_seen_also_by_runs_that_died(tmp_path: Path) -> None:
-    (tmp_path / "trace").write_text(
-        "S 0 1 a limited -\nS 1 1 b limited -\nE 2 1 a limited -\nS 2 2 c limited k\nE 3 1 b limited -\n"
-    )
+    lines = ["S 0 1 a limited -", "S 1 1 b limited -", "S 1.5 2 c limited -", "E 2 1 a limited -", "E 3 1 b limited -"]
+    (tmp_path / "trace").write_text("\n".join([*lines, "S 3.5 3 d other k", "E 4 2 c limited -"]))
     ran = proof.runs(tmp_path / "trace")
     assert ran == [
-        Run("a", "limited", "-", 1, 0.0, 2.0), Run("b", "limited", "-", 1, 1.0, 3.0), Run("c", "limited", "k", 2, 2.0, None),
+        Run("a", "limited", "-", 1, 0.0, 2.0), Run("b", "limited", "-", 1, 1.0, 3.0),
+        Run("c", "limited", "-", 2, 1.5, 4.0), Run("d", "other", "k", 3, 3.5, None),
     ]  # fmt: skip
-    assert proof.peaks(ran, {}, {"limited": "pool"}) == {"limited": 2, "limited/-": 2, "limited/k": 0, "pool": 2}
+    found = proof.peaks(ran, {}, {"limited": "pool"})
+    assert found == {"limited": 3, "limited/-": 3, "pool": 3, "other": 0, "other/k": 0}
     assert proof.peaks(ran, {1: [(0.5, 9.0)]}, {})["limited"] == 1, "what was killed did not run on"
     assert proof.repeats([*ran, ran[0]]) == 1
 
@@ -146,7 +147,7 @@ def test_rates_are_medians_and_recovery_is_when_half_is_back() -> None:
     moments = [n / 10 for n in range(100)] + [15 + n / 10 for n in range(100)]
     assert proof.rate(moments, (0.0, 9.0)) == 10
     assert proof.rate(moments, (9.0, 15.0)) == 0
-    assert proof.recovery(moments, 10.0, 10.0, 25.0) == 5.0
+    assert proof.recovery(sorted([*moments, 12.0, 12.5]), 10.0, 10.0, 25.0) == 5.0
     assert proof.recovery(moments, 10.0, 10.0, 15.5) is None
 
 
