@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 from collections.abc import Sequence
-from typing import Any, cast, get_args
+from typing import Any, get_args
 from uuid import UUID, uuid5
 
 from psycopg2.extensions import connection as Connection
@@ -76,6 +76,7 @@ def store(
 
 
 def _highlight(payload: DedupeInsights, insight: Insight, key: str, known: Row | None) -> Row:
+    named, usual = insight.metadata.get("kind"), "quote" if insight.origin == "user" and insight.quote else "insight"
     scope = [str(payload.team_id)] if payload.team_id else []
     if insight.origin == "user":
         scope.append(f"user:{payload.created_by}")
@@ -86,7 +87,7 @@ def _highlight(payload: DedupeInsights, insight: Insight, key: str, known: Row |
         story_id=payload.story_id,
         team_id=payload.team_id,
         created_by=known.created_by if known else payload.created_by,
-        kind=_kind(insight),
+        kind=named if named in get_args(Kind) else usual,
         origin=insight.origin,
         title=insight.title,
         summary=insight.summary,
@@ -94,13 +95,6 @@ def _highlight(payload: DedupeInsights, insight: Insight, key: str, known: Row |
         is_generated=insight.origin == "system",
         metadata={**insight.metadata, **context, "tags": list(insight.tags), "key": key},
     )
-
-
-def _kind(insight: Insight) -> Kind:
-    named = insight.metadata.get("kind")
-    if named in get_args(Kind):
-        return cast("Kind", named)
-    return "quote" if insight.origin == "user" and insight.quote else "insight"
 
 
 def insight_key(summary: str, quote: str | None) -> str:

@@ -100,8 +100,11 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
         introduction = _introduction(blocks, index)
         earlier = [at for at in (index - 1, index - 2) if at >= 0 and blocks[at].kind == "code"]
         replaced = _introduction(blocks, earlier[0]) if earlier else ""
+        removed = sum(line.startswith("-") and not line.startswith("- ") for line in lines)
+        added = sum(line.startswith("+") for line in lines)
         changed = (
-            _is_change(block, lines)
+            (removed and added and removed + added >= len(lines) / 3)
+            or block.language in {"diff", "patch"}
             or bool(earlier and _SAYS["before_and_after"].search(block.heading))
             or bool(replaced and _SAYS["before"].search(replaced) and _SAYS["after"].search(introduction))
         )
@@ -129,13 +132,6 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
             )
         )
     return found
-
-
-def _is_change(block: Block, lines: Sequence[str]) -> bool:
-    removed = sum(line.startswith("-") and not line.startswith("- ") for line in lines)
-    added = sum(line.startswith("+") for line in lines)
-    is_diff = bool(removed and added) and removed + added >= len(lines) / 3
-    return is_diff or block.language in {"diff", "patch"}
 
 
 def _introduction(blocks: Sequence[Block], index: int) -> str:
