@@ -14,6 +14,7 @@ from uuid import UUID
 import pydantic
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
+from jsonschema import Draft202012Validator
 from psycopg2.extensions import connection as Connection
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
@@ -222,6 +223,51 @@ ELSEWHERE = {"properties": {"a": {"$ref": "#/elsewhere"}}}
 )  # fmt: skip
 def test_rules_that_only_some_schemas_have_are_kept(schema: dict[str, Any], good: list[str], bad: list[str]) -> None:
     assert [PayloadSchema(schema).fits(text) for text in (*good, *bad)] == [True] * len(good) + [False] * len(bad)
+
+
+class Part(BaseModel):
+    label: Annotated[str, Field(min_length=2, max_length=4)]
+    owner: UUID | None = None
+    inner: list[Part] = Field(default_factory=list, max_length=1)
+    free: dict[str, Any] = Field(default_factory=dict)
+
+
+class Plain(Payload):
+    story_id: UUID
+    trigger: Literal["auto", "manual"] = "auto"
+    count: int = 0
+    share: float = 0
+    flag: bool = False
+    title: str | None = None
+    name: str = ""
+    parts: list[int] = Field(default_factory=list)
+    day: date | None = None
+    models: list[Part] = Field(default_factory=list, min_length=1, max_length=2)
+
+
+words = st.sampled_from(["auto", "x", "12345", ID, ID.upper()])
+anything = st.none() | st.booleans() | st.integers() | st.floats() | words
+part = st.sampled_from([*Part.model_fields, "unknown"])
+models = st.recursive(
+    st.dictionaries(part, anything),
+    lambda inner: st.dictionaries(part, anything | inner | st.lists(inner, max_size=2)),
+    max_leaves=4,
+)
+plain_fields = st.sampled_from([*Plain.model_fields, "unknown"])
+payloads = st.dictionaries(plain_fields, anything | st.lists(anything | models, max_size=3))
+plain = schema_of(Plain)
+by_rules = Draft202012Validator({**Plain.model_json_schema(by_alias=False), "additionalProperties": False})
+
+
+@given(payloads)
+def test_what_fits_fits_the_rules_of_json_schema_and_the_model(payload: dict[str, Any]) -> None:
+    try:
+        fits = plain.fits(json.dumps(payload, allow_nan=False))
+    except ValueError:
+        return
+    assert not fits or by_rules.is_valid(payload)
+    if fits:
+        Plain.model_validate(payload)
 
 
 Colour = StrEnum("Colour", ["RED"])
