@@ -7,79 +7,48 @@ import pytest
 from actors.cli.story import context_line
 from actors.insights.selection import Selection, highlights
 
-TITLE = "Comparing the best social media platforms"
-PAGE = """# Comparing the best social media platforms
-
-Two platforms, compared by a team of five.
-
-## YouTube
-
-### Pros
-
-YouTube is the fourth most favoured channel of advertisers. In the US, 74% of users access the platform on mobile devices.
-
-## Pinterest
-
-### Pros
-
-**The catch**
-
-The average age is 40% higher than elsewhere, said nobody.
-"""
-
-
-def contexts(page: str, title: str = "") -> dict[str, tuple[tuple[str, ...], str]]:
-    # If a text contains code, each of its sentences with a number can be a highlight.
-    page += "\n\nIt has `load` and `dump`.\n"
-    return {
-        one.summary: (tuple(one.context.headings), one.context.before or "")
-        for one in highlights(page, Selection(), title)
-    }
-
-
-def test_a_sentence_shows_its_headings_and_the_sentence_before_it() -> None:
-    found = contexts(PAGE, TITLE)
-    told = (("YouTube", "Pros"), "YouTube is the fourth most favoured channel of advertisers.")
-    assert found["In the US, 74% of users access the platform on mobile devices."] == told
-
-
 FIGURE = "In the US, 74% of mobile users are young."
+TEAMS = "Five teams compared two platforms."
 
 
-@pytest.mark.parametrize(
-    ("above", "shown"),
-    [
-        ("Five teams compared two platforms.", "Five teams compared two platforms."),
-        ("- Five teams compared two platforms.", ""),
-        ("| Five teams compared two platforms. |", ""),
-        ("Five teams compared two platforms.\n\n## Pinterest", ""),
-        ("**Five teams compared two platforms.**", ""),
-        ("Five teams compared two platforms.\n-", ""),
-    ],
-    ids=["a paragraph", "an item", "a table", "a heading", "a line in bold", "a paragraph above an item"],
-)
-def test_a_paragraphs_first_sentence_shows_the_end_of_the_paragraph_before(above: str, shown: str) -> None:
-    page = f"{above} {FIGURE}\n" if above.endswith("-") else f"{above}\n\n{FIGURE}\n"
-    assert [before for _, before in contexts(page).values()] == [shown]
+def contexts(page: str) -> dict[str, tuple[tuple[str, ...], str]]:
+    # If a text contains code, each of its sentences with a number can be a highlight.
+    found = highlights(
+        f"{page}\n\nIt has `load` and `dump`.\n", Selection(), "Comparing the best social media platforms"
+    )
+    return {one.summary: (tuple(one.context.headings), one.context.before or "") for one in found}
 
 
-@pytest.mark.parametrize(
-    ("above", "shown"),
-    [
-        ("## Comparing social media platforms", ()),  # The title says as much as the heading.
-        ("## Subscribe to our newsletter", ()),
-        ("## Photo: Getty Images", ()),
-        ("## All about `parse()`:", ("All about parse():",)),
-        ("## What is new in C# ##", ("What is new in C#",)),
-        ("## F#", ("F#",)),
-        ("## #metoo in figures", ("#metoo in figures",)),
-        ("## Installation#", ("Installation",)),  # The trailing # links to the heading.
-        ("## " + "A heading like an article " * 6, ()),
-    ],
-)
-def test_a_heading_that_says_nothing_new_is_not_shown(above: str, shown: tuple[str, ...]) -> None:
-    page = f"A beginning.\n\n{above}\n\n{FIGURE}\n"
-    assert contexts(page, TITLE) == {FIGURE: (shown, "")}
+SHOWN = {
+    "a paragraph's first sentence: the end of the paragraph before": (f"{TEAMS}\n\n", (), TEAMS),
+    "not after an item": (f"- {TEAMS}\n\n", (), ""),
+    "not after a table": (f"| {TEAMS} |\n\n", (), ""),
+    "not over a heading": (f"{TEAMS}\n\n## Pinterest\n\n", ("Pinterest",), ""),
+    "not a line in bold, which is a heading": (f"**{TEAMS}**\n\n", (TEAMS,), ""),
+    "not in an item after a paragraph": (f"{TEAMS}\n\n- ", (), ""),
+    "the nearest two headings of its own section": (
+        f"# Tests\n\n## Video\n\n### YouTube\n\n#### Cons\n\nIt is so.\n\n#### Pros\n\n{TEAMS} ",
+        ("YouTube", "Pros"),
+        TEAMS,
+    ),
+    "not the first line": ("# Tests\n\n", (), ""),
+    "not what the title says": ("A.\n\n## Comparing social media platforms\n\n", (), ""),
+    "not an invitation": ("A.\n\n## Subscribe to our newsletter\n\n", (), ""),
+    "not a credit": ("A.\n\n## Photo: Getty Images\n\n", (), ""),
+    "not a heading like an article": ("A.\n\n## " + "A heading like an article " * 6 + "\n\n", (), ""),
+    "a heading as plain text": ("A.\n\n## All about `parse()`:\n\n", ("All about parse():",), ""),
+    "a heading that is closed": ("A.\n\n## What is new in C# ##\n\n", ("What is new in C#",), ""),
+    "a name that ends with #": ("A.\n\n## F#\n\n", ("F#",), ""),
+    "a name that begins with #": ("A.\n\n## #metoo in figures\n\n", ("#metoo in figures",), ""),
+    "not a # that links to the heading": ("A.\n\n## Installation#\n\n", ("Installation",), ""),
+}
+
+
+@pytest.mark.parametrize(("above", "headings", "before"), SHOWN.values(), ids=SHOWN)
+def test_a_sentence_shows_its_headings_and_the_sentence_before_it(
+    above: str, headings: tuple[str, ...], before: str
+) -> None:
+    assert contexts(f"{above}{FIGURE}\n") == {FIGURE: (headings, before)}
 
 
 @pytest.mark.parametrize(
@@ -103,13 +72,12 @@ def test_what_must_not_be_shown_is_in_no_context_and_costs_no_highlight(before: 
 
 def test_a_sentence_that_is_a_highlight_is_in_no_context() -> None:
     page = "Latency fell by 40% in the new release. Memory use fell by 12% at the same load of work."
-    assert [before for _, before in contexts(page).values()] == ["", ""]
+    assert list(contexts(page).values()) == [((), "")] * 2
 
 
 def test_a_page_with_a_symbol_on_each_line_is_read_in_no_time() -> None:
-    page = "Acme has a new parser that " + "\u2605\n" * 30_000 + "needs no tables."
     began = process_time()
-    assert contexts(page) == {}
+    assert contexts("Acme has a new parser that " + "\u2605\n" * 30_000 + "needs no tables.") == {}
     assert process_time() - began < 3  # An earlier version took 15 seconds.
 
 

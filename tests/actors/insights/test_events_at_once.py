@@ -17,17 +17,17 @@ from actors.insights.events import EventSettings
 from actors.schema import AnalyzeStory
 from actors.store import clusters
 from tests.actors.database import execute
+from tests.actors.insights.conftest import EVENTS
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.testing import FakeContext
 
-DEAL = "Acme buys Initech for two billion dollars in cash. The deal closes in June, the companies said on Monday."
 RAIN = "Rain will fall over the whole coast until the weekend, and rivers may rise in the north. Ferries stay in port."
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture
 def analyse(database: str) -> Callable[..., None]:
     """Analyse a story on a new connection; ``meanwhile`` is called just before the last transaction commits."""
-    ai = Settings().open()
 
     def run(story: uuid.UUID, meanwhile: Callable[[], object] = lambda: None) -> None:
         class Watched(FakeContext):
@@ -36,7 +36,7 @@ def analyse(database: str) -> Callable[..., None]:
                 super().complete(output)
 
         with closing(connect(database)) as conn:
-            ctx = Watched(conn, settings=EventSettings(), services={"ai": ai})
+            ctx = Watched(conn, settings=EventSettings(), services={"ai": Settings().open()})
             analyze_story(AnalyzeStory(story_id=story), ctx)
 
     return run
@@ -45,56 +45,51 @@ def analyse(database: str) -> Callable[..., None]:
 @contextmanager
 def another(database: str) -> Iterator[Connection]:
     """Open a transaction on another connection, with a lock timeout of two seconds."""
-    with closing(connect(database)) as conn, transaction(conn), conn.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '2s'")
+    with closing(connect(database)) as conn, transaction(conn):
+        execute(conn, "SET LOCAL lock_timeout = '2s'")
         yield conn
 
 
-def waits(conn: Connection) -> bool:
-    """Say whether a session in this database waits for a lock."""
-    of_ours = "datname = current_database() AND wait_event_type = 'Lock'"
-    return bool(execute(conn, f"SELECT 1 FROM pg_stat_activity WHERE {of_ours}"))
-
-
-def until_waiting(conn: Connection, thread: threading.Thread) -> None:
-    while thread.is_alive() and not waits(conn):
+def waiting(conn: Connection, work: Callable[..., object], *args: Any) -> threading.Thread:
+    """Start work in a thread, and return the thread when it waits for a lock."""
+    thread = threading.Thread(target=work, args=args)
+    thread.start()
+    while thread.is_alive() and not execute(conn, WAITING):
         thread.join(0.01)
     assert thread.is_alive(), "expected it to wait for a lock"
+    return thread
 
 
-def test_an_analysis_does_not_wait_while_another_event_is_held(add_story: Any, analyse: Any, rows: Any) -> None:
-    deals = [add_story(DEAL, title="Acme buys Initech for $2bn") for _ in range(3)]
-    rains = [add_story(RAIN, title="Rain on the coast") for _ in range(3)]
-    for story in (*deals[:2], *rains[:2]):
+def test_an_analysis_does_not_wait_while_another_event_is_held(
+    deals: Any, add_story: Any, analyse: Any, rows: Any
+) -> None:
+    *first, last = deals(3)
+    *rains, rain = (add_story(RAIN, title="Rain on the coast") for _ in range(3))
+    for story in (*first, *rains):
         analyse(story)
 
     def an_unrelated_one() -> None:
-        thread = threading.Thread(target=analyse, args=(rains[2],))
+        thread = threading.Thread(target=analyse, args=(rain,))
         thread.start()
         thread.join(10)
         assert not thread.is_alive(), "it waits for a lock of another event"
 
-    analyse(deals[2], an_unrelated_one)
-    assert [row["metrics"]["stories"] for row in rows("SELECT metrics FROM story_clusters")] == [3, 3]
+    analyse(last, an_unrelated_one)
+    assert [row["metrics"]["stories"] for row in rows(EVENTS)] == [3, 3]
 
 
-def test_an_analysis_waits_for_another_of_its_event(add_story: Any, analyse: Any, conn: Connection, rows: Any) -> None:
-    first, second = (add_story(DEAL, title="Acme buys Initech for $2bn") for _ in range(2))
-    other = threading.Thread(target=analyse, args=(second,))
-
-    def the_same_event() -> None:
-        other.start()
-        until_waiting(conn, other)
-
-    analyse(first, the_same_event)
-    other.join(20)
-    assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 2, "sources": 2}}]
+def test_an_analysis_waits_for_another_of_its_event(deals: Any, analyse: Any, conn: Connection, rows: Any) -> None:
+    first, second = deals(2)
+    threads: list[threading.Thread] = []
+    analyse(first, lambda: threads.append(waiting(conn, analyse, second)))
+    threads[0].join(20)
+    assert rows(EVENTS) == [{"metrics": {"stories": 2, "sources": 2}}]
     chili = "SELECT DISTINCT citations -> 'breakdown' -> 'cluster' AS part FROM story_overlays"
     assert rows(chili) == [{"part": 0.333}]
 
 
-def test_two_events_that_are_one_at_once_become_one(add_story: Any, database: str, conn: Connection, rows: Any) -> None:
-    a, b, c, d = (add_story(DEAL) for _ in range(4))
+def test_two_events_that_are_one_at_once_become_one(deals: Any, database: str, conn: Connection, rows: Any) -> None:
+    a, b, c, d = deals(4)
     clusters.unite(conn, [a, b])
     clusters.unite(conn, [c, d])
 
@@ -102,49 +97,41 @@ def test_two_events_that_are_one_at_once_become_one(add_story: Any, database: st
         with another(database) as tx:
             clusters.unite(tx, stories)
 
-    thread = threading.Thread(target=unite, args=(b, c))
     with another(database) as tx:
         clusters.unite(tx, [a, d])
-        thread.start()
-        until_waiting(conn, thread)
+        thread = waiting(conn, unite, b, c)
     thread.join(10)
-    assert rows("SELECT metrics FROM story_clusters") == [{"metrics": {"stories": 4, "sources": 4}}]
-    assert len({row["cluster_id"] for row in rows("SELECT cluster_id FROM stories")}) == 1
+    assert rows(EVENTS) == [{"metrics": {"stories": 4, "sources": 4}}]
+    assert len(rows("SELECT DISTINCT cluster_id FROM stories")) == 1
 
 
-def test_who_waited_for_a_story_holds_its_cluster_of_now(add_story: Any, database: str, conn: Connection) -> None:
-    first, second = add_story(DEAL), add_story(DEAL)
-    held: list[dict[str, Any]] = []
-    release = threading.Event()
+def test_who_waited_for_a_story_holds_its_cluster_of_now(deals: Any, database: str, conn: Connection) -> None:
+    first, second = deals(2)
+    free = "SELECT id FROM story_clusters FOR NO KEY UPDATE SKIP LOCKED"
+    held: list[Any] = []
 
     def hold() -> None:
         with another(database) as tx:
-            held.extend(clusters.hold(tx, [first]))
-            release.wait(10)
+            held.extend(row["cluster_id"] for row in clusters.hold(tx, [first]))
+            held.append(execute(conn, free))
 
-    thread = threading.Thread(target=hold)
     with another(database) as tx:
         cluster = clusters.unite(tx, [first, second])
-        thread.start()
-        until_waiting(conn, thread)
-    while not held:
-        thread.join(0.01)
-    assert str(held[0]["cluster_id"]) == str(cluster)
-    assert execute(conn, "SELECT id FROM story_clusters FOR NO KEY UPDATE SKIP LOCKED") == []
-    release.set()
+        thread = waiting(conn, hold)
     thread.join(10)
+    assert held == [cluster, []]
 
 
-def test_a_story_whose_cluster_is_gone_is_held_all_the_same(add_story: Any, conn: Connection) -> None:
-    story = add_story(DEAL)
+def test_a_story_whose_cluster_is_gone_is_held_all_the_same(deals: Any, conn: Connection) -> None:
+    stories = deals(1)
     execute(conn, "ALTER TABLE stories DROP CONSTRAINT stories_cluster_id_fkey")
     execute(conn, "UPDATE stories SET cluster_id = gen_random_uuid()")
     execute(conn, "SET statement_timeout = '5s'")
-    assert len(clusters.hold(conn, [story])) == 1
+    assert len(clusters.hold(conn, stories)) == 1
 
 
-def test_workers_that_unite_stories_do_not_lock_each_other(add_story: Any, database: str, rows: Any) -> None:
-    stories = [add_story(DEAL) for _ in range(24)]
+def test_workers_that_unite_stories_do_not_lock_each_other(deals: Any, database: str, rows: Any) -> None:
+    stories = deals(24)
 
     def work(seed: int) -> None:
         chance = random.Random(seed)
@@ -156,4 +143,4 @@ def test_workers_that_unite_stories_do_not_lock_each_other(add_story: Any, datab
     with ThreadPoolExecutor(6) as pool:
         for done in [pool.submit(work, seed) for seed in range(6)]:
             done.result(60)
-    assert rows("SELECT metrics -> 'stories' AS stories FROM story_clusters") == [{"stories": 24}]
+    assert [row["metrics"]["stories"] for row in rows(EVENTS)] == [24]

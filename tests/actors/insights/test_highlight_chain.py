@@ -1,54 +1,50 @@
 import uuid
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
 from psycopg2.errors import LockNotAvailable
 
-from actors.insights.dedupe import dedupe_insights
+from actors.ai.chili import hits
 from actors.insights.extract import extract_highlights
-from actors.insights.relevance import RelevanceSettings, score_relevance
+from actors.insights.relevance import RelevanceSettings, relevance
 from actors.insights.selection import Selection
-from actors.schema import DedupeInsights, ExtractHighlights, ScoreRelevance
+from actors.schema import ExtractHighlights
 from actors.store import SQL, texts
 from tests.actors.database import execute
+from tests.actors.insights.conftest import ARTICLE
 from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.postgres.queries import Row
 
-ARTICLE = Path(__file__).with_name("article.txt").read_text(encoding="utf-8")
-
-ALL = "SELECT * FROM highlights ORDER BY id"
+ALL = "SELECT *, (metadata ? 'withdrawn') AS is_withdrawn FROM highlights ORDER BY id"
+REWRITE = "UPDATE content_details SET markdown = %s"
 TEAM = uuid.UUID("11111111-1111-1111-1111-111111111111")
 
 
 @pytest.fixture
-def chain(handler_context: Any) -> Callable[..., dict[str, Any]]:
+def chain(run_task: Any) -> Callable[..., tuple[dict[str, Any], dict[str, Any]]]:
     """Extract and score highlights, then score them again; return both outputs."""
 
-    def run(story: uuid.UUID, **payload: Any) -> dict[str, Any]:
-        first = handler_context(Selection())
-        outputs = {
-            "extract": extract_highlights(ExtractHighlights.model_validate({"storyId": story, **payload}), first)
-        }
-        second = handler_context(RelevanceSettings())
-        outputs["score"] = score_relevance(ScoreRelevance(story_id=story), second)
+    def run(story: uuid.UUID, **payload: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        first = run_task("extract-highlights", {"storyId": story, **payload})
+        second = run_task("score-relevance", {"storyId": story})
         assert first.sent == second.sent == []
-        return outputs
+        return first.result, second.result
 
     return run
 
 
 def test_score_relevance_does_not_race_extract_highlights(add_story: Any, chain: Any, rows: Any) -> None:
-    assert chain(add_story("It is so. They said it."))["extract"]["outcome"] == "nothing_found"
+    assert chain(add_story("It is so. They said it."))[0]["outcome"] == "nothing_found"
     with mock.patch.object(SQL, "execute", wraps=SQL.execute) as execution:
-        outputs = chain(add_story(ARTICLE))
+        extracted, scored = chain(add_story(ARTICLE))
     named = [call.args[1] for call in execution.call_args_list]
     assert named.count("highlights_score") == 1, "that of score-relevance, which changes nothing"
     stored = rows(ALL)
-    assert outputs["extract"]["found"] == outputs["score"]["highlights"] == len(stored) > 5
-    assert (outputs["extract"]["outcome"], outputs["score"]["outcome"]) == ("extracted", "unchanged")
+    assert extracted["found"] == scored["highlights"] == len(stored) > 5
+    assert (extracted["outcome"], scored["outcome"]) == ("extracted", "unchanged")
     assert all(0 < row["metadata"]["relevance"]["score"] <= 1 for row in stored)
     assert {row["kind"] for row in stored} >= {"metric", "quote", "api_change", "code_change", "code_example", "action"}
     assert all(row["origin"] == "system" and row["is_generated"] and row["created_by"] == "system" for row in stored)
@@ -69,16 +65,29 @@ def test_highlights_are_scored_by_the_settings_of_score_relevance_as_they_are_st
     assert {row["metadata"]["relevance"]["score"] > 0 for row in rows(ALL)} == {True}
 
 
-def test_each_highlight_keeps_its_context_until_it_is_updated(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:
-    chain(add_story(ARTICLE))
-    action = "SELECT id, metadata -> 'context' AS context FROM highlights WHERE kind = 'action'"
-    (before,) = rows(action)
-    assert before["context"] == {"headings": ["How to use it"], "before": None}
-    edited = "replace(markdown, 'You should', 'The server needs no tables. You should')"
-    execute(conn, f"UPDATE content_details SET markdown = {edited}")
-    chain(rows("SELECT story_id FROM highlights")[0]["story_id"])
-    context = {"headings": ["How to use it"], "before": "The server needs no tables."}
-    assert rows(action) == [{"id": before["id"], "context": context}]
+def test_an_edited_article_updates_contexts_and_withdraws_what_it_no_longer_says(
+    add_story: Any, chain: Any, rows: Any, conn: Any
+) -> None:
+    def action() -> Any:
+        return [(row["id"], row["metadata"]["context"]) for row in before if row["kind"] == "action"]
+
+    story = add_story(ARTICLE)
+    chain(story)
+    before = rows(ALL)
+    ((upgrade, context),) = action()
+    assert context == {"headings": ["How to use it"], "before": None}
+    execute(conn, REWRITE, ARTICLE.replace("You should", "The server needs no tables. You should"))
+    chain(story)
+    before = rows(ALL)
+    assert action() == [(upgrade, {"headings": ["How to use it"], "before": "The server needs no tables."})]
+    execute(conn, REWRITE, ARTICLE.replace("You should upgrade to 3.14.1 before the end of May. ", ""))
+    chain(story)
+    after = rows(ALL)
+    assert [row["id"] for row in after if row["is_withdrawn"]] == [upgrade]
+    execute(conn, REWRITE, ARTICLE)
+    chain(story)
+    new = {row["id"] for row in after} - {row["id"] for row in before}
+    assert {row["id"] for row in rows(ALL) if row["is_withdrawn"]} == new
 
 
 def test_two_jobs_never_write_highlights_of_one_story_at_once(add_story: Any, conn: Any, database: str) -> None:
@@ -94,60 +103,61 @@ def test_two_jobs_never_write_highlights_of_one_story_at_once(add_story: Any, co
 def test_a_persons_highlight_is_never_touched(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:
     story = add_story(ARTICLE)
     chain(story)
-    (metric,) = rows("SELECT * FROM highlights WHERE kind = 'metric'")
-    execute(conn, "DELETE FROM highlights WHERE id = %s", metric["id"])
-    said = "INSERT INTO highlights (story_id, created_by, kind, origin, summary, quote) VALUES (%s, 'ann', 'insight', 'user', %s, %s)"
-    execute(conn, said, story, metric["summary"].upper(), metric["quote"])
-    own = "SELECT * FROM highlights WHERE origin = 'user'"
-    before = rows(own)
-    outputs = chain(story)
-    assert rows(own) == before
-    assert outputs["extract"]["duplicates"] == 1
-    assert rows("SELECT id FROM highlights WHERE kind = 'metric'") == []
-
-
-def test_an_edited_article_withdraws_what_it_no_longer_says(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:
-    story = add_story(ARTICLE)
-    chain(story)
-    before = {row["id"]: row for row in rows(ALL)}
-    edited = ARTICLE.replace("You should upgrade to 3.14.1 before the end of May. ", "")
-    execute(conn, "UPDATE content_details SET markdown = %s", edited)
-    chain(story)
-    after = {row["id"]: row for row in rows(ALL)}
-    gone = {each for each, row in after.items() if row["metadata"].get("withdrawn")}
-    assert {before[each]["kind"] for each in gone} == {"action"}
-    execute(conn, "UPDATE content_details SET markdown = %s", ARTICLE)
-    chain(story)
-    withdrawn = [row["id"] for row in rows(ALL) if row["metadata"].get("withdrawn")]
-    assert withdrawn == [each for each in after if each not in before]
+    own = """UPDATE highlights SET origin = 'user', created_by = 'ann', is_generated = false, metadata = '{}',
+      id = gen_random_uuid(), summary = upper(summary) WHERE kind = 'metric' RETURNING id"""
+    ((ours,),) = execute(conn, own)
+    before = rows(ALL)
+    assert chain(story)[0]["duplicates"] == 1
+    assert rows(ALL) == before
+    assert [row["id"] for row in before if row["kind"] == "metric"] == [str(ours)]
 
 
 def test_a_team_gets_own_highlights_only_where_there_is_no_common_one(add_story: Any, chain: Any, rows: Any) -> None:
-    story = add_story(ARTICLE)
-    chain(story, teamId=TEAM, userId="ann")
+    chain(add_story(ARTICLE), teamId=TEAM, userId="ann")
     own = rows(ALL)
     assert {(row["team_id"], row["created_by"]) for row in own} == {(str(TEAM), "ann")}
     other = add_story(ARTICLE)
     chain(other)
-    outputs = chain(other, teamId=TEAM, userId="ann")
-    assert outputs["extract"]["duplicates"] == len(own)
+    assert chain(other, teamId=TEAM, userId="ann")[0]["duplicates"] == len(own)
     assert len(rows(ALL)) == 2 * len(own)
 
 
-def test_a_persons_insight_is_stored_once_for_each_person(add_story: Any, handler_context: Any, rows: Any) -> None:
+def test_the_same_words_are_one_insight_of_a_person(add_story: Any, run_task: Any, rows: Any) -> None:
     story = add_story(ARTICLE)
     insight = {"summary": "The parser is fast.", "origin": "user", "quote": "42% faster"}
     for person in ("ann", "ann", "bob"):
-        payload = {"storyId": story, "createdBy": person, "insights": [insight, insight]}
-        dedupe_insights(DedupeInsights.model_validate(payload), handler_context())
+        run_task("dedupe-insights", {"storyId": story, "createdBy": person, "insights": [insight, insight]})
     stored = rows("SELECT created_by, origin, is_generated, kind FROM highlights ORDER BY created_by")
-    assert [row["created_by"] for row in stored] == ["ann", "bob"]
-    assert all(row["origin"] == "user" and not row["is_generated"] and row["kind"] == "quote" for row in stored)
-
-
-def test_the_same_words_are_the_same_insight(add_story: Any, handler_context: Any, rows: Any) -> None:
-    story = add_story(ARTICLE)
-    for words, count in (("The parser is fast.", 1), ("the  PARSER is fast", 1), ("The parser is slow.", 2)):
-        payload = {"storyId": story, "createdBy": "system", "insights": [{"summary": words}]}
-        dedupe_insights(DedupeInsights.model_validate(payload), handler_context())
+    told = {"origin": "user", "is_generated": False, "kind": "quote"}
+    assert stored == [{"created_by": person, **told} for person in ("ann", "bob")]
+    other = add_story(ARTICLE)
+    for words, count in (("The parser is fast.", 3), ("the  PARSER is fast", 3), ("The parser is slow.", 4)):
+        run_task("dedupe-insights", {"storyId": other, "createdBy": "system", "insights": [{"summary": words}]})
         assert len(rows(ALL)) == count
+
+
+def test_the_formula_is_that_of_the_documentation() -> None:
+    metric = Row(kind="metric", title=None, summary="A benchmark of Postgres and its latency.", quote=None)
+    found = relevance(metric, 0.9, 15, RelevanceSettings())
+    assert found["keywords"] == ["benchmark", "latency", "Postgres"]
+    assert found["parts"] == {"keyword": 0.6, "kind": 0.9, "authority": 0.9, "freshness": 0.75}
+    assert found["score"] == round(0.4 * 0.6 + 0.3 * 0.9 + 0.2 * 0.9 + 0.1 * 0.75, 4)
+    assert relevance(metric, None, 0, RelevanceSettings())["parts"]["authority"] == 0.7
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Cheap storage for everyone", []),
+        ("RAG beats fine-tuning", ["rag"]),
+        ("we use rag, and like it", ["rag"]),
+        ("a bragging drag", []),
+        ("rag_pipeline", []),
+        ("(rag)", ["rag"]),
+        ("An open source tool", ["open source"]),
+        ("an Open-Source tool", ["open source"]),
+        ("open\nsource", ["open source"]),
+    ],
+)
+def test_a_keyword_matches_whole_words_across_hyphen_and_line(text: str, found: list[str]) -> None:
+    assert hits(text, ("rag", "open source")) == found

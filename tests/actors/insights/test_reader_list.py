@@ -21,26 +21,19 @@ BASE = "http://127.0.0.1:1"
 LIST = tomllib.loads(Path(__file__).with_name("reader_list.toml").read_text(encoding="utf-8"))["article"]
 
 
-@pytest.fixture(scope="module")
-def documents() -> dict[str, str]:
-    """Return the Markdown of each bundled article by its slug, read as fetch-content reads pages."""
-    pages = render(BASE, datetime(2026, 11, 20, tzinfo=UTC))
-    return {
-        path.rsplit("/", 1)[-1]: read_page(page.encode(), BASE + path, "text/html; charset=utf-8").markdown or ""
-        for path, page in pages.items()
-        if path.rsplit("/", 1)[-1] in {article["slug"] for article in LIST}
-    }
-
-
 def is_kept(candidate: Candidate, item: dict[str, Any]) -> bool:
     return item["text"] in candidate.quote and candidate.kind in item["kinds"]
 
 
 @pytest.mark.quality
-def test_highlights_are_what_a_reader_would_keep(documents: dict[str, str], figure: Any) -> None:
+def test_highlights_are_what_a_reader_would_keep(figure: Any) -> None:
+    pages = render(BASE, datetime(2026, 11, 20, tzinfo=UTC))
+    paths = {path.rsplit("/", 1)[-1]: path for path in pages}
     sums: Counter[str] = Counter()
     for article in LIST:
-        slug, document = article["slug"], documents[article["slug"]]
+        slug = article["slug"]
+        read = read_page(pages[paths[slug]].encode(), BASE + paths[slug], "text/html; charset=utf-8")
+        document = read.markdown or ""
         assert all(item["text"] in document for item in article["keep"]), slug
         found = highlights(document, Selection())
         wrong = [each for each in found if not any(is_kept(each, item) for item in article["keep"])]
@@ -49,11 +42,8 @@ def test_highlights_are_what_a_reader_would_keep(documents: dict[str, str], figu
         sums.update({"found": len(found), "right": len(found) - len(wrong), **counts})
         if has_code(blocks(document)):
             sums.update({f"{name} of code": count for name, count in counts.items()})
-        for each in wrong:
-            print(f"\n  {slug}: not in the list, {each.kind}: {each.summary}")
-        for item in missed:
-            print(f"\n  {slug}: missed, {'|'.join(item['kinds'])}: {item['text']}")
-    print(sums)
+        print(*(f"{slug}: not in the list, {each.kind}: {each.summary}" for each in wrong), sep="\n")
+        print(*(f"{slug}: missed, {'|'.join(item['kinds'])}: {item['text']}" for item in missed), sep="\n")
     figure("highlights against a reader's list, precision", sums["right"] / sums["found"], 0.8)
     figure("highlights against a reader's list, recall", sums["kept"] / sums["listed"], 0.6)
     of_code = sums["kept of code"] / sums["listed of code"]

@@ -1,11 +1,10 @@
-from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
 from actors.insights.selection import Selection, highlights
-
-ARTICLE = Path(__file__).with_name("article.txt").read_text(encoding="utf-8")
+from tests.actors.insights.conftest import ARTICLE
 
 PIECES = st.sampled_from(
     [
@@ -37,18 +36,21 @@ def test_every_quote_is_a_verbatim_piece_of_the_document(document: str, total: i
         assert candidate.quote.strip()
 
 
-def kinds(document: str) -> dict[str, list[str]]:
+def kinds(document: str, title: str = "", **settings: Any) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for candidate in highlights(document, Selection()):
+    for candidate in highlights(document, Selection(**settings), title):
         found.setdefault(candidate.kind, []).append(candidate.summary)
     return found
 
 
+def shown(*paragraphs: str, title: str = "Dam of Orrin breaks", told: str = "") -> list[str]:
+    return [each.summary for each in highlights("\n\n".join(paragraphs), Selection(), title, told)]
+
+
 def test_one_of_everything() -> None:
     found = kinds(ARTICLE)
-    assert found["metric"] == [
-        "The team rewrote the parser, and it now decodes 42% faster than before, down from 120 ms to 70 ms."
-    ]
+    metric = "The team rewrote the parser, and it now decodes 42% faster than before, down from 120 ms to 70 ms."
+    assert found["metric"] == [metric]
     assert found["quote"][0].startswith('"We did not expect')
     assert found["api_change"] == [
         "The strict parameter of loads() is removed.",
@@ -57,6 +59,9 @@ def test_one_of_everything() -> None:
     assert found["code_change"] == ["With the new release it becomes:"]
     assert found["code_example"] == ["python code under “How to use it”"]
     assert found["action"] == ["You should upgrade to 3.14.1 before the end of May."]
+    (code,) = [each for each in highlights(ARTICLE, Selection()) if each.kind == "code_example"]
+    assert code.quote == "import json\ndef handler(req):\n    return json.loads(req.body)"
+    assert (code.language, code.heading) == ("python", "How to use it")
 
 
 TOWN = [
@@ -64,6 +69,12 @@ TOWN = [
     "The council of Orrin moved the families of the valley to schools while the rain went on and the dam gave way.",
     "The rain in the valley of Orrin fell for nine nights, and the dam had been built for a town with half of its families.",
     "For years nobody had built schools, and nine nights of the heaviest rain gave the council half of the work that it has seen.",
+]
+NEWS = [
+    "The heaviest rain for 40 years broke a dam of Orrin in the night of Monday.",
+    "Mara Lind moved 300 families out of Orrin before her sister Ada saw the dam give way.",
+    "Engineers of Velm Works measured 40% more water behind the dam of Orrin than in 2019.",
+    "“A dam of that age holds for a hundred years if somebody looks after it,” said Ada Kern of Velm Works.",
 ]
 
 
@@ -79,90 +90,59 @@ TOWN = [
 def test_what_does_not_belong_to_the_story_is_no_highlight(added: str) -> None:
     title = "Dam of Orrin breaks in the night"
     kept = "Rain cost 300 families of Orrin 30% of all flour that Mara Lind had put into schools."
-    document = "\n\n".join([*TOWN, kept])
-    assert [each.summary for each in highlights(document, Selection(), title) if each.kind == "metric"] == [kept]
-    found = [each.quote for each in highlights(f"{document}\n\n{added}", Selection(), title)]
+    assert kinds("\n\n".join([*TOWN, kept]), title)["metric"] == [kept]
+    found = shown(*TOWN, kept, added, title=title)
     assert kept in found
-    assert [quote for quote in found if quote in added] == []
+    assert [one for one in found if one in added] == []
 
 
 def test_a_page_that_begins_with_no_sentence_still_has_highlights() -> None:
-    page = "\n\n".join(["Orrin, the valley, the town and the rain in the dam", f"**{NEWS[0]} {TOWN[1]}**"])
-    assert [each.summary for each in highlights(page, Selection(), "Talsperre gebrochen, Tal evakuiert")] == NEWS[:1]
+    page = ("Orrin, the valley, the town and the rain in the dam", f"**{NEWS[0]} {TOWN[1]}**")
+    assert shown(*page, title="Talsperre gebrochen, Tal evakuiert") == NEWS[:1]
 
 
 def test_no_highlight_says_what_the_headline_or_the_one_liner_says_or_is_general() -> None:
-    told = (
-        "The dam of Orrin broke after nine nights of rain, and the 40 mills of Velm stand in the water of the valley."
-    )
-    general = (
-        "A dam in a valley is a work of many years for all people who live near it and pay for water with their taxes."
-    )
+    told = "The dam of Orrin broke after nine nights of rain, and the 40 mills of Velm stand in the water of a valley."
+    general = "A dam in a valley is a work of many years for all who live near it and pay for water with their taxes."
     new = "Mara Lind, the mayor, kept 300 families from below the dam of Orrin in schools for nine nights of rain."
     again = "The dam of Orrin broke in the dark, and the 40 mills of Velm stand in the water."
-    document = f"{told}\n\n{new}\n\n{general}\n\n{again}"
-    assert [each.summary for each in highlights(document, Selection(), "A new dam for Orrin", told)] == [new]
+    assert shown(told, new, general, again, title="A new dam for Orrin", told=told) == [new]
 
 
-NEWS = [
-    "The heaviest rain for 40 years broke a dam of Orrin in the night of Monday.",
-    "Mara Lind moved 300 families out of Orrin before her sister Ada saw the dam give way.",
-    "Engineers of Velm Works measured 40% more water behind the dam of Orrin than in 2019.",
-    "“A dam of that age holds for a hundred years if somebody looks after it,” said Ada Kern of Velm Works.",
-]
-
-
-GUIDE = "How to live with a dam of Orrin"
-BESIDE = "A bakery in Elm Street sells 30% more loaves than in spring."
+NEWS_TITLE, GUIDE = "Dam of Orrin breaks", "How to live with a dam of Orrin"
 NO_FIGURES = [
     "Engineers of Velm Works built the dam of Orrin of 100% recycled stone.",
     "Engineers of Velm Works rose to the dam of Orrin in the 80s and 1990s.",
     "Engineers of Velm Works show a 75% RGB light of Ansel at the dam of Orrin.",
 ]
-FURTHER = "Engineers of Velm Works found 20% less sand in front of the dam of Orrin."
+BEST = {
+    "news": (NEWS_TITLE, NEWS, NEWS[:3]),
+    "one name in code": (NEWS_TITLE, [*NEWS[:2], NEWS[2].replace("dam", "`dam`"), NEWS[3]], NEWS[:3]),
+    "a guide": (GUIDE, NEWS, [NEWS[2]]),
+    "two figures": (GUIDE, [*NEWS, "Engineers of Velm Works found 20% less sand before the dam of Orrin."], [NEWS[2]]),
+    "no figure": (GUIDE, [*NEWS[:2], NEWS[3]], []),
+    "a figure of one of several items": (GUIDE, [f"The engineers{NEWS[2].removeprefix('Engineers')}"], []),
+    "a figure without a word of the headline": (GUIDE, [NEWS[2].replace("dam of Orrin", "mill")], []),
+    "figures that say nothing": (GUIDE, [*NEWS[:2], *NO_FIGURES], []),
+    "a figure beside the topic": (GUIDE, [*TOWN, "A bakery in Elm Street sells 30% more loaves than in spring."], []),
+}
 
 
-@pytest.mark.parametrize(
-    ("title", "told", "shown"),
-    [
-        ("Dam of Orrin breaks", NEWS, NEWS[:3]),
-        ("Dam of Orrin breaks", [*NEWS[:2], NEWS[2].replace("dam", "`dam`"), NEWS[3]], NEWS[:3]),
-        (GUIDE, NEWS, [NEWS[2]]),
-        (GUIDE, [*NEWS, FURTHER], [NEWS[2]]),
-        (GUIDE, [*NEWS[:2], NEWS[3]], []),
-        (GUIDE, [NEWS[2].replace("Engineers of Velm Works", "The engineers of Velm Works")], []),
-        (GUIDE, [NEWS[2].replace("dam of Orrin", "mill")], []),
-        (GUIDE, [*NEWS[:2], *NO_FIGURES], []),
-        (GUIDE, [*TOWN, BESIDE], []),
-    ],
-    ids=[
-        "news",
-        "one name in code",
-        "a guide",
-        "two figures",
-        "no figure",
-        "a figure of one of several items",
-        "a figure without a word of the headline",
-        "figures that say nothing",
-        "a figure beside the topic",
-    ],
-)
+@pytest.mark.parametrize(("title", "paragraphs", "best"), BEST.values(), ids=BEST)
 def test_a_text_without_code_shows_its_best_sentences_and_a_guide_one_figure(
-    title: str, told: list[str], shown: list[str]
+    title: str, paragraphs: list[str], best: list[str]
 ) -> None:
-    found = highlights("\n\n".join(told), Selection(), title)
-    assert [each.summary for each in found] == shown
+    assert shown(*paragraphs, title=title) == best
 
 
 def test_a_guide_with_code_shows_no_instruction_and_no_general_sentence() -> None:
-    wide = Selection(limits={"action": 9, "insight": 9, "metric": 9})
+    wide = {"action": 9, "insight": 9, "metric": 9}
     beside = "Tom Reed of Ansel sold forty cars to Eve Hart on a cold and quiet Friday."
-    document = f"{ARTICLE}\n{beside}\n"
     news, guide = (
-        {each.kind for each in highlights(document, wide, title)} for title in ("JSON in Python", "How to parse JSON")
+        kinds(f"{ARTICLE}\n{beside}\n", title, limits=wide) for title in ("JSON in Python", "How to parse JSON")
     )
-    assert (news, guide) == ({"action", "insight", "metric"}, {"metric"})
-    assert beside not in [each.summary for each in highlights(document, wide)]
+    assert (news.keys(), guide.keys()) == ({"action", "insight", "metric"}, {"metric"})
+    assert beside not in str(kinds(f"{ARTICLE}\n{beside}\n", limits=wide))
 
 
 @pytest.mark.parametrize(
@@ -185,37 +165,28 @@ def test_a_guide_with_code_shows_no_instruction_and_no_general_sentence() -> Non
     ],
 )
 def test_a_highlight_of_a_text_without_code_stands_alone_and_tells_news(sentence: str, is_shown: bool) -> None:
-    document = f"{NEWS[0]}\n\n{sentence}\n\nMara Lind is the mayor."
-    found = highlights(document, Selection(), "Dam of Orrin breaks")
-    assert (sentence in [each.summary for each in found]) is is_shown
+    assert (sentence in shown(NEWS[0], sentence, "Mara Lind is the mayor.")) is is_shown
 
 
 def test_the_end_of_a_long_text_tells_about_its_author_and_gives_no_highlight() -> None:
-    filler = "\n\n".join(f"Nobody said more of it in street {number}." for number in range(8))
+    filler = [f"Nobody said more of it in street {number}." for number in range(8)]
     author = "Ada Kern of Orrin has written of dams and rain for 20% of her life."
-    for document, is_shown in ((f"{NEWS[0]}\n\n{author}", True), (f"{NEWS[0]}\n\n{filler}\n\n{author}", False)):
-        found = [each.summary for each in highlights(document, Selection(), "Dam of Orrin breaks")]
-        assert (author in found) is is_shown
+    assert author in shown(NEWS[0], author)
+    assert author not in shown(NEWS[0], *filler, author)
 
 
 @pytest.mark.parametrize(
-    ("introduction", "shown"),
+    ("introduction", "summary"),
     [
         ("The server parses every request of a client.", "The server parses every request of a client."),
         ("Let's check out the code it generated.", "python code under “JSON”"),
         ("Here is how a server uses it:", "python code under “JSON”"),
     ],
 )
-def test_a_sentence_that_only_points_to_the_code_is_replaced_by_the_heading(introduction: str, shown: str) -> None:
+def test_a_sentence_that_only_points_to_the_code_is_replaced_by_the_heading(introduction: str, summary: str) -> None:
     code = f"{introduction}\n\n```python\nimport json\nprint(json)\nprint(1)\n```"
-    assert kinds(f"# JSON\n\n{code}")["code_example"] == [shown]
-    assert "code_example" not in kinds(code) or shown == introduction
-
-
-def test_code_keeps_its_lines_and_indentation() -> None:
-    (code,) = [each for each in highlights(ARTICLE, Selection()) if each.kind == "code_example"]
-    assert code.quote == "import json\ndef handler(req):\n    return json.loads(req.body)"
-    assert (code.language, code.heading) == ("python", "How to use it")
+    assert kinds(f"# JSON\n\n{code}")["code_example"] == [summary]
+    assert "code_example" not in kinds(code) or summary == introduction
 
 
 def test_long_code_is_cut_after_a_whole_line() -> None:
@@ -226,8 +197,6 @@ def test_long_code_is_cut_after_a_whole_line() -> None:
 
 
 def test_a_text_in_another_language_gives_its_code_shares_and_central_sentences() -> None:
-    text = (
-        "Die neue Version ist 42 % schneller als zuvor. Der Index braucht weniger Speicher als jede andere Version, die davor kam.\n\n"
-        "## So geht es\n\n```sql\nSELECT 1;\nSELECT 2;\n```"
-    )
-    assert set(kinds(text)) == {"metric", "insight", "code_example"}
+    text = "Die neue Version ist 42 % schneller als zuvor. Der Index braucht weniger Speicher als jede andere Version, die davor kam."
+    found = kinds(f"{text}\n\n## So geht es\n\n```sql\nSELECT 1;\nSELECT 2;\n```")
+    assert found.keys() == {"metric", "insight", "code_example"}
