@@ -27,8 +27,8 @@ def test_overlay_with_its_brief_embedding_and_the_next_job_commit_together(
     assert overlay["citations"]["chili"] == ctx.output["chili"]
     assert all(quote["text"] for quote in overlay["citations"]["quotes"])
     assert rows("SELECT model_version FROM story_embeddings") == [{"model_version": "hashed-words-1"}]
-    sent = [(each.task, each.payload) for each in ctx.sent]
-    assert sent == [("extract-highlights", {"story_id": str(story), "user_id": "system"})]
+    (sent,) = ctx.sent
+    assert (sent.task, sent.payload) == ("extract-highlights", {"story_id": str(story), "user_id": "system"})
     assert overlay["brief_two_liner"]
     assert overlay["time_saved_seconds"] is not None
     told = rows("SELECT summary FROM stories")
@@ -102,9 +102,8 @@ def test_an_analysis_of_unknown_origin_is_replaced_only_on_demand(
     for trigger, outcome in (("auto", "kept_existing"), ("retry", "kept_existing"), ("manual", "analyzed")):
         assert analyse(story, trigger).output["outcome"] == outcome
         (overlay,) = rows(OVERLAY, str(story))
-        is_replaced = trigger == "manual"
-        assert (overlay["why_it_matters"] == earlier) is not is_replaced
-        assert ("analysis" in overlay["citations"]) is is_replaced
+        told = (overlay["why_it_matters"] != earlier, "analysis" in overlay["citations"])
+        assert told == (trigger == "manual",) * 2
         assert "chili" in overlay["citations"], "the score is new in any case"
 
 

@@ -24,7 +24,8 @@ SHOWN = {
     "not after an item": (f"- {TEAMS}\n\n", (), ""),
     "not after a table": (f"| {TEAMS} |\n\n", (), ""),
     "not over a heading": (f"{TEAMS}\n\n## Pinterest\n\n", ("Pinterest",), ""),
-    "not a line in bold, which is a heading": (f"**{TEAMS}**\n\n", (TEAMS,), ""),
+    "not a line in bold": (f"**{TEAMS}**\n\n", (), ""),
+    "a line in bold as a heading": (f"{TEAMS}\n\n**The catch**\n\n", ("The catch",), ""),
     "not in an item after a paragraph": (f"{TEAMS}\n\n- ", (), ""),
     "the nearest two headings of its own section": (
         f"# Tests\n\n## Video\n\n### YouTube\n\n#### Cons\n\nIt is so.\n\n#### Pros\n\n{TEAMS} ",

@@ -24,6 +24,7 @@ AGROUND = "The ferry Marisol ran aground off Castel Norre on Tuesday with 212 pe
 ASHORE = "Travellers of the Marisol spent a night on a sandbank. Blue Strait promised refunds to all who reached Castel Norre late."
 ELECTRIC = "Blue Strait will sail electric ships to Castel Norre in two years. The pier gets plugs, and the fleet fewer funnels."
 CALLS = "SELECT prompt, model_asked, outcome FROM ai_calls WHERE operation = 'same_event'"
+PRICES = {"m": {"input": 1.0, "output": 10.0}}
 
 
 def first(text: str) -> str:
@@ -72,8 +73,7 @@ def ask(handler_context: Any, model: Model) -> Callable[..., Any]:
     """Run a job that asks for an event, and return its context."""
 
     def go(payload: Any, *, fails: bool = False, **openai: Any) -> Any:
-        prices = {"m": {"input": 1.0, "output": 10.0}}
-        ctx = handler_context(EventSettings(), ai=analyst(model.url, prices=prices, **openai))
+        ctx = handler_context(EventSettings(), ai=analyst(model.url, prices=PRICES, **openai))
         ctx.fail_at_commit = fails
         analyze_story(AnalyzeStory.model_validate(payload), ctx)
         return ctx
