@@ -19,6 +19,8 @@ from tests.actors.ai.provider import operation_of
 from tests.actors.database import execute
 from tests.actors.insights.conftest import EVENTS
 from zeke_jobs import Retry
+from zeke_jobs.errors import InvalidPayload
+from zeke_jobs.testing import FakeContext
 
 AGROUND = "The ferry Marisol ran aground off Castel Norre on Tuesday with 212 people on board. Nobody was hurt, said Blue Strait."
 ASHORE = "Travellers of the Marisol spent a night on a sandbank. Blue Strait promised refunds to all who reached Castel Norre late."
@@ -153,3 +155,16 @@ def test_five_stories_of_different_events_that_are_not_gone_are_asked_about(
     execute(conn, "DELETE FROM stories WHERE id = %s", payload["others"][0])
     assert ask(payload).output["outcome"] == "unchanged"
     assert model.asked == []
+
+
+def test_an_analysis_is_kept_while_a_worker_with_older_code_refuses_the_question(
+    tell: Any, monkeypatch: pytest.MonkeyPatch, rows: Any
+) -> None:
+    def send(_: Any, task: str, *__: Any, **___: Any) -> None:
+        if task == "analyze-story":
+            raise InvalidPayload("trigger: expected auto, manual, retry or grown, got alone")
+
+    tell(AGROUND)
+    monkeypatch.setattr(FakeContext, "send", send)
+    tell(ASHORE)
+    assert rows("SELECT analysis_state AS state FROM story_overlays") == [{"state": "extractive"}] * 2

@@ -1,5 +1,6 @@
 """The words and example stories of a team raise and lower its scores, with readable reasons."""
 
+import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -84,7 +85,7 @@ def test_interests_that_change_are_applied_when_a_story_is_scored_again_and_then
     story, more = add_story(TEXT, title="Signed"), {"all": {"more": ["Postgres"]}}
     judge(story)
     assert rows("SELECT FROM team_scores") == []
-    assert judge(story, "grown", **more).output == {"outcome": "rescored", "stories": 1}
+    assert json.dumps(judge(story, "grown", **more).output) == '{"outcome": "rescored", "stories": 1}'
     before = rows("SELECT * FROM team_scores")
     assert [float(row["shift"]) for row in before] == [0.5]
     scored = "SELECT metadata -> 'relevance' -> 'teams' AS teams FROM highlights WHERE summary LIKE '%%Postgres%%'"

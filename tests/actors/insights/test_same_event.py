@@ -70,7 +70,7 @@ def test_few_common_words_do_not_hide_one_event_nor_common_people_make_one(
         figure(f"{name}, questions for 15 stories", len(asked), most=10)
 
 
-HALLIN = "Port of Hallin closes two cranes\nThe port of Hallin closed two cranes after inspectors found cracks."
+HALLIN = "Port of Hallin closes two cranes\nThe port of Hallin closed two cranes on Monday after it found cracks."
 CORIN = "Port of Corin closes two cranes\nThe port of Corin closed two cranes on Monday."
 CRACKS = "Cracks found in Hallin's harbour cranes\nTwo cranes in Hallin harbour have been taken out of service."
 BOTH = "Hallin and Corin join their ports\nThe ports of Hallin and Corin become one on Monday."
@@ -78,6 +78,7 @@ CAPITALS = "Hallin Port Closes Two Cranes After Cracks\nThe port of Hallin close
 NAMELESS = "Two cranes closed\nThe port closed two cranes."
 BUS = "서울시는 버스를\n서울시는 내년부터 새로운 버스를 운행한다."
 TOOL = "审查工具\n纽约时报中文网报道前高管揭露内幕配合北京开发审查工具"
+QUAKE, QUAKE_TOO = "زلزال يضرب اسطنبول\nأصيب 12 شخصا في زلزال اسطنبول.", "زلزال قوي\nأصيب 15 شخصا في زلزال اسطنبول."
 TOOL_TOO = "审查\n前高管揭露内幕:为配合北京而开发的审查工具"
 COSINES = {
     "a model without a threshold of its own": ("text-embedding-3@1536", 0.74, 0.76, HALLIN, CORIN),
@@ -89,6 +90,7 @@ COSINES = {
     "a headline in capitals": (MODEL_VERSION, 0.59, 0.61, HALLIN, CAPITALS),
     "one of two names in common": (MODEL_VERSION, 0.59, 0.61, HALLIN, BOTH),
     "only one story has names": (MODEL_VERSION, 0.59, 0.61, HALLIN, NAMELESS),
+    "figures are no names": (MODEL_VERSION, 0.59, 0.61, QUAKE, QUAKE_TOO),
     "other names": (MODEL_VERSION, 0.69, 0.71, HALLIN, CORIN),
     "other names, from the other side": (MODEL_VERSION, 0.69, 0.71, CORIN, HALLIN),
 }
@@ -106,12 +108,6 @@ def test_stories_tell_one_event_from_the_cosine_of_their_model(
     assert found(one, 1) == 0
     assert found(other, below, (1 - below**2) ** 0.5) == 0
     assert enough is None or found(other, enough, 0, (1 - enough**2) ** 0.5) == 1
-
-
-def test_figures_alone_are_no_names() -> None:
-    told = ("زلزال يضرب اسطنبول", "أصيب 12 شخصا في زلزال اسطنبول."), ("زلزال قوي", "أصيب 15 شخصا في زلزال اسطنبول.")
-    one, two = (Story(UUID(int=1), *each) for each in told)
-    assert not _names_differ(one, two)
 
 
 KNOWN, ARRIVING = (800, 200) if os.environ.get("ZEKE_TEST_DEEP") else (200, 60)
