@@ -103,8 +103,10 @@ def test_no_highlight_says_what_the_headline_or_the_one_liner_says_or_is_general
     told = "The dam of Orrin broke after nine nights of rain, and the 40 mills of Velm stand in the water of a valley."
     general = "A dam in a valley is a work of many years for all who live near it and pay for water with their taxes."
     new = "Mara Lind, the mayor, kept 300 families from below the dam of Orrin in schools for nine nights of rain."
-    again = "The dam of Orrin broke in the dark, and the 40 mills of Velm stand in the water."
+    again = "The dam of Orrin broke in 2026 after nine nights, and 40 mills of Velm stand in the water."
     assert shown(told, new, general, again, title="A new dam for Orrin", told=told) == [new]
+    assert shown(new, general, again, title="A new dam for Orrin") == [new, again]
+    assert shown(new, again, title=new) == [again]
 
 
 NEWS_TITLE, GUIDE = "Dam of Orrin breaks", "How to live with a dam of Orrin"
@@ -115,7 +117,12 @@ NO_FIGURES = [
 ]
 BEST = {
     "news": (NEWS_TITLE, NEWS, NEWS[:3]),
-    "one name in code": (NEWS_TITLE, [*NEWS[:2], NEWS[2].replace("dam", "`dam`"), NEWS[3]], NEWS[:3]),
+    "one name in code": (NEWS_TITLE, ["The `strict` parameter of loads is removed."], []),
+    "two names in code": (
+        NEWS_TITLE,
+        ["The `strict` parameter of `loads` is removed."],
+        ["The strict parameter of loads is removed."],
+    ),
     "a guide": (GUIDE, NEWS, [NEWS[2]]),
     "two figures": (GUIDE, [*NEWS, "Engineers of Velm Works found 20% less sand before the dam of Orrin."], [NEWS[2]]),
     "no figure": (GUIDE, [*NEWS[:2], NEWS[3]], []),
