@@ -4,12 +4,11 @@ import pytest
 
 from actors.ai.hashing import embed
 from actors.ai.protocol import Brief, Embedding
-from actors.briefs.generate import BriefSettings, generate_brief
+from actors.briefs.generate import BriefSettings
 from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings
-from actors.schema import AnalyzeStory, GenerateBrief, StorySummarize
+from actors.schema import AnalyzeStory
 from actors.store import clusters
-from actors.stories.summarize import story_summarize
 from tests.actors.database import execute
 from tests.actors.insights.conftest import ARTICLE, DEAL, TOLD, WITHOUT_PGVECTOR, model
 from zeke_jobs import Retry
@@ -18,7 +17,7 @@ OVERLAY = "SELECT * FROM story_overlays WHERE story_id = %s"
 
 
 def test_overlay_with_its_brief_embedding_and_the_next_job_commit_together(
-    add_story: Any, handler_context: Any, analyse: Any, rows: Any
+    add_story: Any, run_task: Any, analyse: Any, rows: Any
 ) -> None:
     story = add_story(ARTICLE, title="Faster JSON")
     ctx = analyse(story)
@@ -32,9 +31,8 @@ def test_overlay_with_its_brief_embedding_and_the_next_job_commit_together(
     assert overlay["brief_two_liner"]
     assert overlay["time_saved_seconds"] is not None
     told = rows("SELECT summary FROM stories")
-    brief = generate_brief(GenerateBrief(story_id=story), handler_context(BriefSettings()))
-    summary = story_summarize(StorySummarize(story_id=story), handler_context())
-    assert [brief["outcome"], summary["outcome"]] == ["unchanged"] * 2, "by itself each writes the same"
+    for task in ("generate-brief", "story-summarize"):
+        assert run_task(task, {"story_id": story}).result["outcome"] == "unchanged", "by itself it writes the same"
     assert (rows(OVERLAY, str(story)), rows("SELECT summary FROM stories")) == ([overlay], told)
 
 

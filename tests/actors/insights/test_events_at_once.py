@@ -107,13 +107,12 @@ def test_two_events_that_are_one_at_once_become_one(deals: Any, database: str, c
 
 def test_who_waited_for_a_story_holds_its_cluster_of_now(deals: Any, database: str, conn: Connection) -> None:
     first, second = deals(2)
-    free = "SELECT id FROM story_clusters FOR NO KEY UPDATE SKIP LOCKED"
     held: list[Any] = []
 
     def hold() -> None:
         with another(database) as tx:
             held.extend(row["cluster_id"] for row in clusters.hold(tx, [first]))
-            held.append(execute(conn, free))
+            held.append(execute(conn, "SELECT id FROM story_clusters FOR NO KEY UPDATE SKIP LOCKED"))
 
     with another(database) as tx:
         cluster = clusters.unite(tx, [first, second])
