@@ -39,7 +39,7 @@ def digest(
 
 def costs(
     by: Annotated[Literal["day", "task", "model", "story", "outcome"], option("The groups of the sums.")] = "day",
-    days: Annotated[int, option("How many days back, today included (UTC).", "N", min=1)] = 30,
+    days: Annotated[int, option("How many days back, today included (UTC).", "N", min=1, max=36500)] = 30,
     story: Annotated[str | None, option("Only this story; the beginning of its id is enough.", "ID")] = None,
     is_json: Json = False,
 ) -> None:

@@ -15,7 +15,7 @@ from rich.text import Text
 from actors.cli.output import Json, Team, ago, answer, chili, console, database, end_in_json, say, short, tell, visible
 from actors.store import news
 from actors.stories.status import mark
-from zeke_jobs.cli.options import argument, flag, option, span
+from zeke_jobs.cli.options import MOST, argument, flag, option, span
 from zeke_jobs.cli.output import Console
 from zeke_jobs.postgres.pool import transaction
 
@@ -39,7 +39,7 @@ def stories(
     starred: Starred = False,
     archived: Annotated[bool, flag("--archived", "Archived stories; lists leave them out otherwise.")] = False,
     team: Team = news.NOBODY,
-    limit: Annotated[int, option("Largest number of stories.", "N", min=1)] = 30,
+    limit: Annotated[int, option("Largest number of stories.", "N", min=1, max=MOST)] = 30,
     is_json: Json = False,
 ) -> None:
     """List stories, the newest first, each with the number that `story`, `read`, `star` and `archive` take."""

@@ -51,7 +51,7 @@ class EventSettings(BaseModel, frozen=True, extra="forbid"):
     """Defines when two stories report the same event. Is a part of the settings of analyze-story."""
 
     same_event_cosine: float | None = Field(default=None, gt=0, le=1)  # the least cosine; None: the model's default
-    same_event_hours: float = Field(default=72, ge=0)  # the longest time between two stories of one event
+    same_event_hours: float = Field(default=72, ge=0, le=8760)  # the longest time between two stories of one event
     interests: Interests = Field(default_factory=Interests)
 
 
@@ -128,11 +128,7 @@ def like(
     if settings.same_event_cosine:
         least, doubt = settings.same_event_cosine, 0.0
     window = timedelta(hours=settings.same_event_hours)
-    try:
-        since, until = text.happened_at - window, text.happened_at + window
-    except OverflowError:  # near the calendar's limits, such as the year 1
-        since = until = text.happened_at
-    left = candidates(conn, text.id, terms, since, until)
+    left = candidates(conn, text.id, terms, text.happened_at - window, text.happened_at + window)
     found: list[UUID] = []
     while left:
         events = {one["story_id"]: one["cluster_id"] or one["story_id"] for one in left[:_BATCH]}

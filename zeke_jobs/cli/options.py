@@ -53,9 +53,9 @@ def time(help_: str, *names: str) -> Any:
     return option(help_, "TIME", *names, parser=moment, show_default=False)
 
 
-def argument(help_: str, metavar: str) -> Any:
+def argument(help_: str, metavar: str, **more: Any) -> Any:
     """Return an argument of the command line. The help shows no default."""
-    return typer.Argument(metavar=metavar, help=help_, show_default=False)
+    return typer.Argument(metavar=metavar, help=help_, show_default=False, **more)
 
 
 def pair(text: str, expected: str) -> tuple[str, str]:
@@ -84,8 +84,9 @@ DryRun = Annotated[bool, flag("--dry-run", "Change nothing; show the jobs that w
 Yes = Annotated[bool, flag("--yes", "Do not ask, on a terminal.")]
 Timeout = Annotated[timedelta | None, span("Maximum wait, such as 30s.")]
 Reason = Annotated[str, option("Kept for people, with the change.", "WHY")]
-Limit = Annotated[int, option("Largest length of the list.", "N", min=1)]
-Revision = Annotated[int, argument("Number of a revision.", "REV")]
+MOST = 2**31 - 1  # PostgreSQL's largest integer
+Limit = Annotated[int, option("Largest length of the list.", "N", min=1, max=MOST)]
+Revision = Annotated[int, argument("Number of a revision.", "REV", max=MOST)]
 TaskId = Annotated[str, argument("Id or alias of a task.", "TASK")]
 JobId = Annotated[str, argument("The job's id, or its beginning or end.", "ID")]
 

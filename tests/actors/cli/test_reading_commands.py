@@ -36,6 +36,8 @@ def test_each_story_has_a_number_that_stays_and_its_address_on_one_line(news: Ne
     assert "First" in news("story", "1")
     assert "Second" in news("story", "#2")
     news("story", "3", status=1)
+    for words in (("stories", "--limit"), ("costs", "--days")):
+        news(*words, str(10**20), status=2)
 
 
 def test_a_title_is_a_link_where_the_terminal_can_and_the_address_is_one(capsys: pytest.CaptureFixture[str]) -> None:

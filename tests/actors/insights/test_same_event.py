@@ -14,11 +14,12 @@ from uuid import UUID
 
 import pytest
 from psycopg2.extensions import connection as Connection
+from pydantic import ValidationError
 
 from actors.ai import Settings
 from actors.ai.hashing import MODEL_VERSION, embed
 from actors.ai.protocol import Embedding, Story
-from actors.insights.events import SIZE, of_model, sketch
+from actors.insights.events import SIZE, EventSettings, of_model, sketch
 from tests.actors.database import execute
 from tests.actors.insights.conftest import WITHOUT_PGVECTOR, model
 from tests.lab.events.__main__ import measure
@@ -159,6 +160,11 @@ def test_wordllama_is_as_precise_as_hashed_words(figure: Any) -> None:
     assert precision(choosing, llama, of_model(version)[0] - 0.02) < hashed[0] <= ours[0], "no lower threshold does"
     figure("same event by headlines, hashed words, reporting half, precision", hashed[1], 0.79)
     figure("same event by headlines, wordllama, reporting half, precision", ours[1], 0.8)
+
+
+def test_two_stories_of_one_event_are_at_most_a_year_apart() -> None:
+    with pytest.raises(ValidationError, match="8760"):
+        EventSettings(same_event_hours=8761)
 
 
 def test_a_text_has_the_same_few_terms_on_every_machine() -> None:

@@ -141,6 +141,16 @@ def command(name: str) -> Any:
     return found
 
 
+def test_a_number_too_large_for_the_database_is_wrong_use(conn: Connection, cli: Cli) -> None:
+    plant(conn)
+    listed = [(each, "--limit") for each in ("audit", "batch", "history", "jobs")]
+    numbers = [("show",), ("rollback",), ("diff", "1"), ("compare", "1"), ("logs", "QUEUED", "--attempt")]
+    for words in (*listed, *numbers, ("schedule", "--next")):
+        ran = cli(*words, str(10**20), *(["tick"] if words[0] == "schedule" else []))
+        assert (ran.status, ran.out) == (2, ""), words
+        assert "bug" not in ran.err, words
+
+
 def test_no_output_commands_a_terminal(conn: Connection, cli: Cli, tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr("zeke_jobs.cli.configuration.apply._PATIENCE", 0.0)

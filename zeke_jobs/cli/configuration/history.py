@@ -7,7 +7,7 @@ from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.cli import database
 from zeke_jobs.cli.configuration import plan
-from zeke_jobs.cli.options import Json, Limit, Revision, argument, flag
+from zeke_jobs.cli.options import MOST, Json, Limit, Revision, argument, flag
 from zeke_jobs.cli.output import listing, named, picked, print_json, say, tell, when
 from zeke_jobs.core.quoting import visible
 from zeke_jobs.core.wording import took
@@ -15,7 +15,7 @@ from zeke_jobs.errors import ConfigurationError
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.revisions import diff as differences, store
 
-Other = Annotated[int | None, argument("Another revision; by default the one in force.", "REV")]
+Other = Annotated[int | None, argument("Another revision; by default the one in force.", "REV", max=MOST)]
 
 
 def history(limit: Limit = 20, as_json: Json = False) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import zeke_jobs
 from zeke_jobs.cli import database, output
-from zeke_jobs.cli.options import FILTERS, JobId, Json, Limit, Timeout, find_job, flag, option, with_options
+from zeke_jobs.cli.options import FILTERS, MOST, JobId, Json, Limit, Timeout, find_job, flag, option, with_options
 from zeke_jobs.cli.output import Markup, console, count, escape, facts, listing, plain, print_json, say, styled, tell
 from zeke_jobs.cli.run import FAILED, FINE, usage
 from zeke_jobs.client import reading
@@ -127,7 +127,7 @@ def _show(job: Job, children: list[Job], steps: list[str]) -> None:
 
 def logs(
     job_id: JobId,
-    attempt: Annotated[int | None, option("Only of this attempt.", "N", min=1)] = None,
+    attempt: Annotated[int | None, option("Only of this attempt.", "N", min=1, max=MOST)] = None,
     as_json: Json = False,
 ) -> int:
     """Show the last lines that each ended attempt logged or printed. Exit 1 if there are no lines.

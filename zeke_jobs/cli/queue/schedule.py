@@ -9,12 +9,13 @@ import typer
 from zeke_jobs.cli import database
 from zeke_jobs.cli.options import DryRun, Json, Reason, TaskId, argument, option, time
 from zeke_jobs.cli.output import Markup, answer, coloured, escape, listing, named, say, styled, tell, tick
-from zeke_jobs.cli.run import usage
+from zeke_jobs.cli.run import UsageError, usage
 from zeke_jobs.control import actions as control
 from zeke_jobs.core.environment import author
 from zeke_jobs.core.wording import format_duration
 from zeke_jobs.scheduler import dispatch
 
+_MOST = 10_000  # fire times in one answer
 app = typer.Typer(help="List, run and backfill the schedules of jobs.yaml.", rich_markup_mode=None)
 
 
@@ -30,6 +31,8 @@ def schedules(
     with database.connection("schedule", is_migrated=False) as conn:
         if next_ is not None:
             count, task = next_
+            if not 1 <= count <= _MOST:
+                raise UsageError(f"expected 1 to {_MOST:,} fire times, got {count}")
             zone = control.find(conn, task).zone
             columns = {zone.key: lambda moment: tick(moment, zone), "local time": tick}
             listing(control.next_ticks(conn, task, count), columns, empty="", as_json=as_json)
