@@ -87,7 +87,7 @@ def at(url: str, database: str) -> str:
 
 @pytest.fixture(scope="session")
 def server_url() -> str:
-    """Return the superuser's URL of the run's server, which has default settings except for durability."""
+    """Return the superuser's URL of this run's server; only its durability settings differ from the defaults."""
     fast = {"fsync": "off", "full_page_writes": "off"}
     return embedded.ensure(FOLDER, bin_dir=server_binaries(), settings=fast)
 

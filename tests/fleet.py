@@ -63,7 +63,7 @@ class Command:
         assert self.text().count(words) >= times, self.text()
 
     def cpu(self) -> float:
-        """Return the seconds of CPU of the process and of its children, also ended children."""
+        """Return the CPU seconds of the process and its descendants, including those that have ended."""
         with suppress(psutil.NoSuchProcess):
             if self.process.poll() is None:
                 return cpu_of(psutil.Process(self.process.pid))
@@ -79,7 +79,7 @@ def launch(log: Path, *arguments: str | Path, **how: Any) -> Command:
 
 @dataclass
 class Fleet:
-    """The worker and scheduler commands share a jobs.yaml and a database."""
+    """A fleet is a group of worker and scheduler commands with one jobs.yaml and one database."""
 
     folder: Path
     database: str
@@ -132,7 +132,7 @@ class Fleet:
         eventually(lambda: scalar(conn, workers) >= count, timeout, self)
 
     def cpu(self) -> float:
-        """Return the seconds of CPU of all commands, also of killed commands."""
+        """Return the CPU seconds of all commands, including killed ones."""
         return sum(command.cpu() for command in self.commands)
 
     def check(self) -> None:
@@ -142,7 +142,7 @@ class Fleet:
                 raise RuntimeError(f"expected commands that run, got exit status {status}\n{self.logs()}")
 
     def until(self, condition: Callable[[], Any], timeout: float = 300.0, *, every: float = 0.05) -> Any:
-        """Poll a condition as ``eventually`` does, and check that all commands run."""
+        """Poll a condition as ``eventually`` does, and check each time that all commands still run."""
 
         def holds() -> Any:
             self.check()
@@ -185,7 +185,7 @@ def fleet(folder: Path, database: str, **environment: str) -> Iterator[Fleet]:
 
 
 def cpu_of(parent: psutil.Process) -> float:
-    """Return the seconds of CPU of a process and of all processes below it, also ended ones."""
+    """Return the CPU seconds of a process and all its descendants, including those that have ended."""
     total = 0.0
     for process in [parent, *parent.children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
@@ -200,7 +200,7 @@ def bare_environment() -> dict[str, str]:
 
 @contextmanager
 def open_folder(name: str) -> Iterator[Path]:
-    """Make a folder outside pytest's folder, which the server's user may not enter if root runs the tests."""
+    """Make a folder outside pytest's own folder: if root runs the tests, the server's user may not enter pytest's."""
     folder = Path(tempfile.mkdtemp(prefix=f"zeke-{name}-"))
     folder.chmod(0o711)
     try:
@@ -210,7 +210,7 @@ def open_folder(name: str) -> Iterator[Path]:
 
 
 def processes_in(folder: Path) -> list[str]:
-    """Return the command lines of processes that work in a folder, or name it in their command or as data folder."""
+    """Return the command lines of processes whose command, working directory or ``ZEKE_JOBS_DATA`` contains the folder."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):

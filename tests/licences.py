@@ -52,7 +52,7 @@ def licence(name: str) -> str:
 
 
 def is_accepted(expression: str) -> bool:
-    """Say whether an SPDX expression is accepted: all licences joined by AND, and one of those joined by OR."""
+    """Say whether an SPDX expression is accepted: AND needs every licence to be accepted, and OR needs one."""
     choices = [choice.split(" OR ") for choice in expression.split(" AND ")]
     return all(any(part.strip(" ()") in ACCEPTED for part in choice) for choice in choices)
 

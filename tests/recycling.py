@@ -1,6 +1,6 @@
-"""Tests use one migrated database one after another, and each test's changes are removed.
+"""Tests use one migrated database one after another; each test's changes are removed before the next test.
 
-A new database with its first statements takes a tenth of a second of CPU, a recycled database a hundredth. A database
+A new database with its first statements takes 0.1 s of CPU, and a recycled database takes 0.01 s. A database
 is discarded if a test has changed its schema or settings.
 """
 
@@ -66,7 +66,7 @@ class Recycled:
         return self._conn
 
     def clean(self, server: Connection) -> bool:
-        """Remove what a test has left, and say whether the database is clean; ``server`` connects to another one."""
+        """Remove a test's data, and say whether the database is clean; ``server`` is connected to another database."""
         try:
             _renew(self._conn)
             kept = [conn for conn in (self._conn, *self._of_the_client()) if conn is not None and not conn.closed]
@@ -82,7 +82,7 @@ class Recycled:
                 f"DELETE FROM {table}" if changed[table] else f"TRUNCATE {table} CASCADE"
                 for table in changed.keys() - schema
             )
-            # Sequences also contain numbers from transactions that were rolled back.
+            # Sequences are reset even if no table has changed, because a rolled-back transaction also advances them.
             self._ask(f"SET session_replication_role = replica; {removal}; RESET session_replication_role")
             self._ask(f"{_RESTART}; {_FLUSH}")
             if changed:
@@ -92,7 +92,7 @@ class Recycled:
         return True
 
     def _as_before(self, schema: set[str]) -> bool:
-        """Say whether the schema is unchanged although the test wrote to the system catalogues in ``schema``."""
+        """Say whether the schema is the same as before; the test wrote to the system catalogues named in ``schema``."""
         if not schema:
             return True
         if schema - _OF_FUNCTIONS or Recycled.fresh is None:
@@ -102,7 +102,7 @@ class Recycled:
         return self._ask(_FUNCTIONS.format(since=self._since)) == [(functions, False)]
 
     def _of_the_client(self) -> list[Connection]:
-        """Reset and return the client's connections in this process, because a new connection takes 10 ms."""
+        """Reset this process's client connections for the next test and return them; a new one would take 10 ms."""
         if drivers._own is None or (pool := drivers._own[1]).url != self.url:
             return []
         pool.trim(keep=1, older_than=0.0)
@@ -128,7 +128,7 @@ def _renew(conn: Connection | None) -> None:
 
 
 def end_sessions(server: Connection, database: str, but: Sequence[int] = ()) -> None:
-    """End the other sessions of a database and wait: DROP DATABASE would look only every tenth of a second."""
+    """End the other sessions of a database, and wait for their end; DROP DATABASE would check only every 0.1 s."""
     others = "FROM pg_stat_activity WHERE datname = %s AND pid <> ALL (%s::integer[])"
     with server.cursor() as cursor:
         cursor.execute(f"SELECT pg_terminate_backend(pid) {others}", (database, list(but)))

@@ -1,4 +1,4 @@
-"""docker/ is tested without Docker: its files name existing things, and their programs accept the files."""
+"""No test needs Docker: the files in docker/ name existing things, and the programs that read them accept them."""
 
 import functools
 import io

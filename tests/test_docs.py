@@ -147,7 +147,7 @@ def test_each_command_exists_and_the_first_page_has_few_lines_of_code() -> None:
     assert sum(1 for block in code for line in block.splitlines() if line.strip()) <= 10
 
 
-# ── the guide from pg-boss: every export has its equivalent, and the example runs
+# ── the guide for users of pg-boss: it names an equivalent for every export of pg-boss, and its example runs
 
 
 def test_each_export_has_an_equivalent_and_the_example_of_pg_boss_runs(monkeypatch: pytest.MonkeyPatch) -> None:

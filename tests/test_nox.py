@@ -47,7 +47,7 @@ def test_a_session_runs_in_the_environment_of_nox_with_nothing_to_install(noxfil
 
 
 class Session:
-    """The fake session of nox fails the first run of pytest, and ``passes_alone`` decides about later runs."""
+    """In this fake nox session the first run of pytest fails, and later runs pass if ``passes_alone`` is true."""
 
     name = "tests"
 

@@ -168,7 +168,7 @@ def test_every_installed_package_is_listed_with_a_licence_that_is_accepted() -> 
     brought = {package: licences.licence(package) for package in licences.brought()}
     assert brought.items() <= listed.items(), "run: python -m tests.licences"
     assert [package for package, licence in brought.items() if not licences.is_accepted(licence)] == []
-    # Of licences joined by AND all must be accepted, and of licences joined by OR one.
+    # AND needs all its licences to be accepted, and OR needs one.
     assert licences.is_accepted("MIT AND (GPL-3.0-only OR Apache-2.0)")
     assert not licences.is_accepted("MIT AND AGPL-3.0-only")
     assert not licences.is_accepted("unknown")

@@ -100,7 +100,7 @@ def fail(payload: Work, ctx: Context) -> None:
 
 
 def family(payload: Work, ctx: Context) -> None:
-    """Send ``children`` jobs, each of which sends one less; the first attempts fail."""
+    """Send ``children`` jobs, each of which sends one job fewer; the first ``fails`` attempts fail."""
     time.sleep(payload.seconds)
     for _ in range(payload.children):
         ctx.send("work", {"children": payload.children - 1})

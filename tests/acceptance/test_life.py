@@ -78,7 +78,7 @@ TASKS = """
 
 def test_a_stop_ends_the_command_and_all_that_a_handler_started(fleet: Fleet, effects: Connection) -> None:
     worker = fleet.serve(TASKS, effects, "--worker-shutdown-timeout", "500", threads=len(HOW) + 2)
-    # A forked child that comes back from its handler ends there.
+    # If a handler forks and the child also returns from the handler, the child ends there.
     assert zeke_jobs.wait(zeke_jobs.send("come-back").id, timeout=20) == 7
     forks = [zeke_jobs.send("fork", {"how": how}).id for how in HOW]
     once, again = (zeke_jobs.send(task, {"seconds": 300}).id for task in ("once", "again"))
@@ -90,7 +90,7 @@ def test_a_stop_ends_the_command_and_all_that_a_handler_started(fleet: Fleet, ef
     assert took(worker) < 20
     # A killed process exists for a moment longer.
     eventually(lambda: not [how for how, pid in children.items() if is_at_work(pid)], timeout=2, fleet=fleet)
-    # Only a task without retries fails; the others wait, and it counts no attempt.
+    # Only the running job of the task without retries fails; the others wait, and the stop costs them no attempt.
     ended = zeke_jobs.status(once)
     why = "the worker stopped before the job had ended; no retries allowed"
     assert (ended.status, ended.attempts[-1]["reason"]) == ("failed", why)

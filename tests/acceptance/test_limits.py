@@ -115,9 +115,9 @@ def provider() -> Iterator[Provider]:
 
 def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, conn: Connection, provider: Provider) -> None:
     chance = random.Random(3)
-    # The units of one job may exceed the limit, and over ten seconds a limit per minute has no margin for them.
+    # A job's units may go beyond the limit, for which a rate per minute leaves no room in a short run of ten seconds.
     rate = "90000/m" if DEEP else "1500/s"
-    # One task estimates twice the tokens that a job uses, and the other task half of the tokens.
+    # One task estimates twice the tokens that a job uses, and the other task estimates half of them.
     tasks = f"""
         version: 1
         limits:

@@ -1,4 +1,4 @@
-"""A reader's first day and a reader's week with ``zeke-jobs up``: from addresses to stories, digests and alerts."""
+"""A reader uses ``zeke-jobs up`` for a first day and for a week: addresses become stories, digests and alerts."""
 
 import json
 import re
@@ -173,7 +173,7 @@ with psycopg2.connect(os.environ["DATABASE_URL"]) as conn, conn.cursor() as curs
 
 @pytest.fixture
 def imap(site: Site) -> Iterator[ImapServer]:
-    """Serve a letter with a link to the web, a letter without, and a letter from a sender whom a filter drops."""
+    """Serve three letters: one has a link to the web, one has no link, and one is from a sender whom a filter drops."""
     with ImapServer(password=SECRET) as running:
         view = f'<a href="{site.url}/letter">View in browser</a>'
         bodies = {1: {"link": view}, 2: {"body": paragraphs("the letter")}, 3: {"sender": "Eve <eve@e.example>"}}

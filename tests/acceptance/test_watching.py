@@ -109,7 +109,7 @@ def test_traces_logs_and_metrics_of_each_attempt_are_found_and_prometheus_answer
         ended = "SELECT count(*) FROM zeke_jobs.queue WHERE completed_on IS NOT NULL"
         eventually(lambda: scalar(effects, ended) == 21, 60, fleet)
 
-        # ── health asks at an address
+        # ── ``zeke-jobs health`` asks for the metrics at an address
         def ask(port: int) -> tuple[int, str]:
             return health(f"http://127.0.0.1:{port}/metrics", "--contains", "zeke_jobs_up 1.0")
 

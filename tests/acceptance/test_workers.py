@@ -128,7 +128,7 @@ def test_a_session_that_does_not_read_what_it_claimed_delays_no_other_job(fleet:
 
 
 def unread(url: str, then: str = "") -> Connection:
-    """Claim a job in a session that does not read the answer, or reads it and not the answer to ``then``."""
+    """Claim a job without reading the answer; with ``then``, read it and run ``then`` without reading that answer."""
     conn, worker = psycopg2.connect(url, async_=1), str(uuid4())
     wait_select(conn)
     cursor = conn.cursor()

@@ -43,13 +43,13 @@ class StrictContext(FakeContext):
 
 
 class News:
-    """Runs zeke-news in a terminal of 160 columns, and checks the exit status."""
+    """A call runs zeke-news in a terminal of 160 columns, and checks its exit status."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
 
     def __call__(self, *words: str, status: int = 0, has: Sequence[str] = ()) -> str:
-        """Run zeke-news; return its standard output, followed by its standard error, which must have all texts of ``has``."""
+        """Run zeke-news; return its stdout followed by its stderr, and check that they contain all texts in ``has``."""
         self._capsys.readouterr()
         found = zeke_news(words)
         said = self._capsys.readouterr()

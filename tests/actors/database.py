@@ -28,7 +28,7 @@ def execute(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
 
 
 def end_items(conn: Connection, outcome: str, story: uuid.UUID | None = None) -> None:
-    """Let the item of a story, or of each story, end with this outcome."""
+    """Record this outcome for the item of a story, or for the item of every story."""
     put = """INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, %s, s.id
       FROM stories AS s JOIN contents AS c ON c.id = s.content_id WHERE s.id = coalesce(%s, s.id)"""
     execute(conn, put, outcome, story)
@@ -56,7 +56,7 @@ def add_story(
     summary: str | None = None,
     url: str = "",
 ) -> uuid.UUID:
-    """Add a story in the state before its analysis."""
+    """Add a story that has not been analysed yet."""
     source_id, item, content, story = source or uuid.uuid4(), uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
     execute(conn, _SOURCE, source_id, authority)
     address = url or f"https://a.example/{story}"

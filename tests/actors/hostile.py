@@ -1,4 +1,4 @@
-"""These strategies make any JSON, for properties of readers of hostile answers."""
+"""These Hypothesis strategies generate arbitrary JSON, with which tests attack the code that reads answers."""
 
 import os
 
@@ -13,6 +13,6 @@ VALUES = st.recursive(
 
 
 def relaxed(examples: int) -> settings:
-    """Let a property have servers as fixtures, and more examples in a deep run."""
+    """Let a property test use fixtures, such as servers; ``ZEKE_TEST_DEEP=1`` runs more examples."""
     most = 500 if os.environ.get("ZEKE_TEST_DEEP") else examples
     return settings(max_examples=most, suppress_health_check=[HealthCheck.function_scoped_fixture])

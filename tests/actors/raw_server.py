@@ -1,4 +1,4 @@
-"""These servers on loopback send raw bytes, or speak in lines, with or without TLS."""
+"""These servers on loopback send raw bytes or use a protocol of text lines, with or without TLS."""
 
 import shutil
 import socket
@@ -25,7 +25,7 @@ def nobody() -> str:
 
 @contextmanager
 def raw_server(*pieces: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Send the pieces to one caller, then repeat the last piece with pauses until the end; yield the port."""
+    """Yield the port of a server that sends the pieces to one client, then repeats the last piece with pauses."""
     listener = socket.create_server(("127.0.0.1", 0))
     stop = threading.Event()
 
@@ -80,7 +80,7 @@ class Talk:
 
 @dataclass
 class LineServer:
-    """The server runs on ``port`` inside ``with``; a subclass defines ``serve``."""
+    """Inside a ``with`` block the server runs on ``port``; a subclass defines ``serve``."""
 
     tls: ssl.SSLContext | None = None
     port: int = 0

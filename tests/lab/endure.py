@@ -1,4 +1,4 @@
-"""``nox -s endure`` sends jobs at a steady rate to real workers with the stock autovacuum, and purges old jobs."""
+"""``nox -s endure`` sends jobs at a steady rate to real workers with the default autovacuum, and purges old jobs."""
 
 import os
 import sys

@@ -124,7 +124,7 @@ INSERT = "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) S
 
 @each(
     "changes words",
-    # The number is first, because PostgreSQL makes custom plans only for the first five calls of a session.
+    # Case 5 comes first, because PostgreSQL makes custom plans only for the first five calls in a session.
     (5, "expected a message as object, got number"),
     ([], "expected a message as object, got array"),
     ({"args": 5}, "expected args of a message as array, got number"),

@@ -1,4 +1,4 @@
-"""Every output hides the sensitive fields of a job, even after its task has got other sensitive fields."""
+"""Every output hides the sensitive fields of a job, even after the task's list of sensitive fields has changed."""
 
 import json
 from typing import Any
@@ -45,7 +45,7 @@ PLANTED = (*SECRETS, "ada@planted.example")
 
 
 def plant(conn: Connection, job: object) -> None:
-    """Make a job failed with texts that quote its payload; texts of the worker are masked, as a worker masks them."""
+    """Give a job errors, notes and an output that quote its payload; a worker's texts are masked as in a worker."""
     text = f"no: {PAYLOAD['password']} {PHONE} {CARD} ada@planted.example, {json.dumps(PAYLOAD)}"
     fields = value(conn, "SELECT coalesce(sensitive, '{}') FROM zeke_jobs.queue WHERE message_id = %s", str(job))
     with redaction.hiding(PAYLOAD, fields):

@@ -127,7 +127,7 @@ def faults(conn: Connection, provider: Provider, count: int, kills: int) -> list
         wrong.append(
             f"answers in batches: {provider.halves - in_batches} too many, {in_batches - provider.halves} too few"
         )
-    # If workers die during a question outside a batch, the question is asked again, which is no fault of a batch.
+    # If workers die during a question outside a batch, the question is asked again; this is no fault of the batch.
     if alone - paid_alone or (paid_alone - alone).total() > kills:
         wrong.append(f"answers alone: {paid_alone - alone} too many, {alone - paid_alone} too few")
     cost = (provider.halves.total() + 2 * alone.total()) / 1000

@@ -211,7 +211,7 @@ def text_of(asked: dict[str, Any]) -> str:
 
 
 def vector(number: int) -> list[float]:
-    """Make the vector of a story, as far as possible from the vectors of all other stories."""
+    """Make a story's vector, which is as distant as possible from the vectors of all other stories."""
     return [1.0 if (number >> bit) & 1 else -1.0 for bit in range(16)]
 
 

@@ -1,4 +1,4 @@
-"""Each question of a batch, which costs half the price, is asked and paid once, whatever happens to the batch."""
+"""A batch costs half the price; each of its questions is asked once and paid once, whatever happens to the batch."""
 
 import json
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ class Batches:
         return [one.id for one in jobs]
 
     def polled(self, run_jobs: JobRunner | None = None, *, waits: bool = True) -> zeke_jobs.Job:
-        """Create the batch if necessary, and poll until its end is seen; return the poll."""
+        """Create the batch if necessary, and poll until its end is seen; return the job that polled."""
         run_jobs = run_jobs or self.runner()
         run_jobs()
         poll = zeke_jobs.send("poll-batches")

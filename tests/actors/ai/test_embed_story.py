@@ -29,7 +29,7 @@ from zeke_jobs.testing import FakeChunk
 
 
 class Embedding:
-    """Calling it runs the handler for stories, and returns the contexts of the jobs."""
+    """A call runs the handler for stories, and returns the contexts of the jobs."""
 
     def __init__(self, conn: Connection, provider: Provider) -> None:
         self.conn, self.provider = conn, provider

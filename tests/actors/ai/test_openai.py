@@ -27,7 +27,7 @@ PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}
 
 
 class Asking:
-    """Calling it analyses a story with the model server; keywords change settings of the provider."""
+    """A call analyses a story with the model server; keywords change the provider's settings."""
 
     def __init__(self, add_story: Any, handler_context: Any, rows: Any, server: ModelServer) -> None:
         self._add, self._context, self.rows, self.server = add_story, handler_context, rows, server
@@ -116,7 +116,7 @@ def test_an_equal_question_is_remembered_and_a_manual_one_is_asked_anew(ask: Ask
         (503, {"Retry-After": "30"}, "", 30, "rate_limited"),
         *((status, {}, "bad", Reject, "failed") for status in (400, 401, 404)),
         (302, {"Location": "http://127.0.0.1/"}, "", Reject, "failed"),
-        # The model may have worked before the server answers with one of these errors.
+        # The model may already have worked on the request when the server answers with one of these errors.
         *((status, {}, "", Retry, "failed") for status in (500, 502, 504, 520)),
     ],
 )
@@ -124,7 +124,7 @@ def test_each_refusal_has_one_meaning_and_retries_do_not_nest(
     ask: Asking, status: int, headers: Any, code: str, verdict: Any, outcome: str
 ) -> None:
     ask.answers(answer(status, headers, {"error": {"message": "no", "code": code}}))
-    # A number in ``verdict`` is the delay of the Defer in seconds.
+    # If ``verdict`` is a number, Defer is expected with this delay in seconds.
     with pytest.raises(verdict if isinstance(verdict, type) else Defer, match=str(status)) as raised:
         ask(limit="model")
     assert len(ask.server.asked) == 1, "the client must not retry by itself"

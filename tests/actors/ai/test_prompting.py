@@ -1,4 +1,4 @@
-"""Scores, prompts and the ledger stay safe from pages that give orders, and from models that answer nonsense."""
+"""A page that gives orders to the model, or a model that answers nonsense, corrupts no score, prompt or ledger."""
 
 import hashlib
 import json
@@ -141,7 +141,7 @@ def ask(analyst: Any, server: ModelServer) -> Callable[..., Any]:
 
 
 def _ask(analyst: Any, server: ModelServer, answer: Any, document: str = ARTICLE, **how: Any) -> Any:
-    """Return what the client makes of one answer, a result or an exception; the ledger must have settled the call."""
+    """Return the client's result or exception for one answer, and check that the ledger has settled the call."""
     status, operation = how.get("status", 200), how.get("operation", "analyze")
     server.script.clear()
     # The client asks again if an answer is unfounded, so the server gives the same answer twice.

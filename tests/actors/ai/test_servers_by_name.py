@@ -1,4 +1,4 @@
-"""Each kind of server is asked and read as its provider documents it, also as docs/ai.md configures it by name."""
+"""With the settings in docs/ai.md, the client talks to each kind of server as the server's provider documents."""
 
 import json
 import re

@@ -90,7 +90,7 @@ class Alerts:
         return [job for job in self.run(**options) if job.task_id == "deliver-alert"]
 
     def answers(self, status: int, headers: dict[str, str] | None = None, *, anew: bool = False) -> None:
-        """Set the answer of the hook; ``anew`` forgets what was sent before."""
+        """Set the answer of the hook; ``anew`` forgets the requests that the hook received before."""
         self.site.pages["/hook"] = Answer(status=status, headers=headers or {})
         if anew:
             self.site.asked.clear()

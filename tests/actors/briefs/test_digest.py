@@ -1,4 +1,4 @@
-"""Briefs of stories, and digests of the top events by topic, have stored sentences, which nobody changes."""
+"""Briefs of stories, and digests of the top events by topic, consist of stored sentences without a change."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""The MCP client of the protocol's SDK uses ``zeke-news mcp`` with a reader's rights."""
+"""The client of the official MCP SDK uses ``zeke-news mcp`` with a reader's rights."""
 
 import json
 from collections.abc import Callable

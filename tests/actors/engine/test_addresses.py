@@ -182,7 +182,7 @@ VIDEOS = "/videos?part=snippet%2CcontentDetails&id=abcdefghijk&maxResults=50"
 
 @pytest.fixture
 def engine(site: Site) -> LocalEngine:
-    """Make an engine with a key for the API, which is the site; the API knows one video."""
+    """Make an engine with a key for YouTube's API; the test's site imitates this API, and knows one video."""
     site.pages[LISTED] = as_json({"items": [{"contentDetails": {"videoId": "abcdefghijk"}}]})
     site.pages[VIDEOS] = video()
     settings = Settings.model_validate({"allow_networks": ["127.0.0.0/8"], "youtube_api": site.url})

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 (dates in their own scripts)
-"""The feed reader handles JSON Feed, types of titles, and the identities and recordings of malformed podcasts."""
+"""The feed reader handles JSON Feed, RDF, gzip, each type of title, dates in many languages, and malformed podcasts."""
 
 import gzip
 import json

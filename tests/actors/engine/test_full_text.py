@@ -1,4 +1,4 @@
-"""An article is read whole without what stands around it; a page that blocks an article gets its own outcome."""
+"""The whole article is extracted without the rest of its page; a page that blocks its article gets its own outcome."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Reading a hostile server's or Engine's answer takes limited time, and gives a limited value or a stated reason."""
+"""Any answer of a hostile server or Engine is read in limited time, to a limited value or an error with a reason."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A pipeline runs tasks of its first half as a worker does, and reads a site on loopback."""
+"""The fixture ``pipeline`` runs tasks of the pipeline's first half as a worker does, and reads a site on loopback."""
 
 import json
 from collections.abc import Callable
@@ -62,7 +62,7 @@ class Pipeline:
         return item
 
     def serve(self, path: str, answer: Answer | str, head: str = "") -> None:
-        """Serve an answer, or an article with this HTML, or with paragraphs that have these words."""
+        """Serve an answer; a text becomes an article, either as HTML or as paragraphs made from its words."""
         if isinstance(answer, str):
             answer = Answer(page("A page", answer if answer.startswith("<") else paragraphs(answer), head))
         self.site.pages[path] = answer

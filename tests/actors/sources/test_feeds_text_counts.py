@@ -1,4 +1,4 @@
-"""The text in a feed replaces a page that fails or is cut off, and a transcript stands for a recording."""
+"""If a page fails or is cut off, the text in the feed is used instead; a recording's text is its transcript."""
 
 import json
 from collections.abc import Callable

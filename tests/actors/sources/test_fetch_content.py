@@ -98,7 +98,7 @@ def test_a_host_that_asks_for_less_gets_no_rest_of_a_batch(pipeline: Pipeline) -
 
 
 class Engine:
-    """An engine knows no pages, but has a fault for ``/bad``, and a video without text for each other address."""
+    """This fake engine raises a bug for ``/bad``, and returns a video without a transcript for any other address."""
 
     def fetch_item(self, url: str) -> ContentItem:
         if url.endswith("/bad"):

@@ -181,7 +181,7 @@ def test_two_jobs_with_the_same_item_end_it_once(pipeline: Pipeline) -> None:
 
 
 def again(pipeline: Pipeline, item: UUID, answer: Answer | str | None = None) -> dict[str, int]:
-    """Read the page of an item again, which may answer another way; return all outcomes."""
+    """Fetch an item's page again, with a new answer if one is given; return all outcomes."""
     if answer:
         ((url,),) = pipeline.query("SELECT url FROM raw_items WHERE id = %s", item)
         pipeline.serve(url.removeprefix(pipeline.site.url), answer)

@@ -44,7 +44,7 @@ class Running:
     server: Server
 
     def drain(self, count: int, **kind: Any) -> Drain:
-        """Let idle workers finish a burst of ``count`` jobs; before, vacuum, so that each round starts alike."""
+        """Vacuum, so that each round starts alike; then let idle workers finish a burst of ``count`` jobs."""
         with suppress(LockNotAvailable):
             query(self.conn, "VACUUM (ANALYZE)")
         since = float(scalar(self.conn, "SELECT extract(epoch FROM clock_timestamp())"))

@@ -190,7 +190,7 @@ def send_threads(bench: Bench) -> list[Row]:
 
 
 class PgQueuer:
-    """pgqueuer sends with asyncpg, one connection for each of the senders at once."""
+    """pgqueuer sends with asyncpg, one connection for each concurrent sender."""
 
     def __init__(self, url: str) -> None:
         self.url = url

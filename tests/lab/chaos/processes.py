@@ -62,7 +62,7 @@ def kill_workers(*, quick: bool, **options: Any) -> Outcome:
 def freeze(*, quick: bool, **options: Any) -> Outcome:
     """One of three worker commands is frozen until the other two have rescued its jobs, and continues later."""
     with World(quick=quick, **options) as here:
-        # Two other workers are needed, because one empties itself for jobs that have seen a death.
+        # Two other workers are needed: while one of them runs jobs whose worker died, it takes no other jobs.
         frozen, *_ = here.begin(3)
         with here.fault():
             begin = time.monotonic()
@@ -88,7 +88,7 @@ def stall(*, quick: bool) -> Outcome:
     """No data passes between a worker and the server for a minute, and no connection breaks."""
     seconds, heartbeat = (12, 0.5) if quick else (60, 5.0)
     with World(quick=quick, heartbeat=heartbeat) as here, Proxy(here.url) as proxy:
-        # Two other workers are needed, because one empties itself for jobs that have seen a death.
+        # Two other workers are needed: while one of them runs jobs whose worker died, it takes no other jobs.
         stalled, *_ = here.begin(3, first={"DATABASE_URL": proxy.url})
         pids, runs_in = stalled.pids(), 0
         while runs_in not in pids:

@@ -137,14 +137,14 @@ def repeats(found: Iterable[Run]) -> int:
 
 
 def present(found: Iterable[Run], gone: Mapping[int, Sequence[Interval]]) -> list[Run]:
-    """Leave out the starts of a process while it did not run, or shortly afterwards."""
+    """Return the runs, but leave out starts while their process was gone, or shortly afterwards."""
     return [
         run for run in found if not any(begin <= run.begin <= end + COMING_BACK for begin, end in gone.get(run.pid, ()))
     ]
 
 
 def peaks(found: Sequence[Run], gone: Mapping[int, Sequence[Interval]], shared: Mapping[str, str]) -> dict[str, int]:
-    """Return the most concurrent runs, by task, by ``task/group``, and by the ``shared`` limit of a task.
+    """Return the highest number of concurrent runs, by task, by ``task/group``, and by the ``shared`` limit of a task.
 
     ``gone`` has the times in which a killed or frozen process did not run. A process that died otherwise did not run
     after its last line in the trace.

@@ -138,7 +138,7 @@ class World:
         return int(self.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = %s", kind))
 
     def begin(self, workers: int = 2, schedulers: int = 0, first: Mapping[str, str] = {}) -> list[Kept]:
-        """Start workers, the ``first`` with more environment, and schedulers; wait until sent jobs flow."""
+        """Start workers and schedulers, and wait until jobs flow; ``first`` adds to the first worker's environment."""
         started = [self.keep(self.fleet.workers, threads=THREADS, **({} if n else dict(first))) for n in range(workers)]
         while len(self.schedulers) < schedulers:
             self.scheduler()
@@ -183,7 +183,7 @@ class World:
             return query(conn, sql, *params)
 
     def comes(self, condition: Callable[[], Any], patience: float) -> bool:
-        """Say whether a condition becomes true in ``patience`` seconds; an unreachable database counts as false."""
+        """Say whether a condition becomes true within ``patience`` seconds; an unreachable database counts as false."""
         end = time.monotonic() + patience
         while True:
             with suppress(*DISCONNECTED):

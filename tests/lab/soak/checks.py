@@ -14,12 +14,12 @@ _STORIES_OF_ITEMS = """SELECT r.external_id, o.outcome, o.story_id::text
 
 
 def complaints(conn: Connection, news: News, asked: int) -> list[str]:
-    """Return all complaints; ``asked`` is the number of calls of the model, each of which must have a row in the ledger."""
+    """Return all complaints; ``asked`` is the number of questions and texts to embed that reached the model."""
     return [*_items(conn, news), *_texts(conn, news), *_rows(conn), *_books(conn, asked)]
 
 
 def _items(conn: Connection, news: News) -> Iterator[str]:
-    """Every item must end in exactly one stated outcome, the planned one."""
+    """Every item must end with exactly one outcome, the planned one."""
     sql = """SELECT r.external_id, o.outcome, r.status, o.detail
         FROM raw_items AS r LEFT JOIN item_outcomes AS o ON o.raw_item_id = r.id"""
     found = {external_id: rest for external_id, *rest in query(conn, sql)}

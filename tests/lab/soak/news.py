@@ -54,7 +54,7 @@ class News:
         self.oneoffs = [self._oneoff(n, host) for n, host in enumerate(self.hosts)]
         self._uploads = [self._upload(u) for u in range(max(1, len(self.hosts) // 10))]
         lists = [*self.feeds.values(), self.oneoffs, *self._uploads]
-        # A page that two people named is one item.
+        # A page in two of these lists is one item.
         self.items = {item.external_id: item for each in lists for item in each}
         #: The item at each address without query; of several, the first.
         self.pages = {item.url.partition("?")[0]: item for item in reversed(self.items.values()) if item.url}

@@ -56,7 +56,7 @@ class Faulty(Loopback):
 
 
 class Sites(Faulty):
-    """Each feed is on its own host, which answers as late as a machine in the same building."""
+    """Each feed is on its own host, which has the latency of a machine in the same building."""
 
     host = "0.0.0.0"  # Each feed has another address below 127.1.
 
@@ -112,7 +112,7 @@ _MODEL_FAULTS = (
 
 
 class Model(Faulty):
-    """``asked`` counts the ledger rows that the calls need; ``wrong`` has the names of refused schemas."""
+    """``asked`` counts questions and texts to embed, as the ledger does; ``wrong`` has the names of refused schemas."""
 
     def __init__(self, share: float, seed: int) -> None:
         self.asked = 0

@@ -1,4 +1,4 @@
-"""A workload is recorded, described or written by hand; figures, capacities and confidence are compared with numbers worked out."""
+"""A workload is recorded, described or written by hand; figures, capacities and confidence equal calculated numbers."""
 
 import re
 from collections import Counter
@@ -103,7 +103,7 @@ def test_the_workers_are_those_of_now_or_given_or_as_many_threads_as_ran_jobs_at
 
 
 def carried(a: str, b: str = "", top: str = "", **bounds: float) -> list[Bound]:
-    """Return what a day can use up, with a job of ``a`` each minute (30 s) and a job of ``b`` each hour (6 min)."""
+    """Return the bounds of a day with a 30-second job of ``a`` each minute and a 6-minute job of ``b`` each hour."""
     made = Workload(end=86_400, currency="USD")
     for minute in range(1440):
         made.roots.append(Job("a", 60.0 * minute, (Attempt(30),), cost=0.01, key=f"host {minute % 2}"))

@@ -1,4 +1,4 @@
-"""The simulation starts the same jobs at the same times as the real claim, over small histories."""
+"""For small histories, the simulation starts the same jobs at the same times as the real claim."""
 
 import os
 from datetime import timedelta

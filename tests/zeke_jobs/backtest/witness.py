@@ -119,7 +119,7 @@ class Witness(Board):
         return sorted(lanes, key=lambda lane: turns.index(lane.task.id) if turns else 0)
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
-        """Yield a lane's keys: first if the database started all jobs of a key, last if it started none."""
+        """Yield a lane's keys: first those whose jobs the database started, last those of which it started no job."""
 
         def place(key: Any) -> int:
             jobs = {order for _, order, _ in lane.jobs[priority][key]}
@@ -128,7 +128,7 @@ class Witness(Board):
         yield from sorted(lane.open.get(priority, ()), key=place)
 
     def _settle(self) -> None:
-        """End in the database the job whose attempt ended last in the simulation, because no later attempt followed."""
+        """End in the database the job that ended last in the simulation, now that no further attempt follows."""
         if self._ended is None:
             return
         (live, ended_at, _), self._ended = self._ended, None

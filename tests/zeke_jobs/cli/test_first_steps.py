@@ -1,4 +1,4 @@
-"""``init``, ``check`` and ``migrate`` are what a user runs before the first worker."""
+"""A user runs ``init``, ``check`` and ``migrate`` before the first worker."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""Jobs are read, awaited and changed, one or many by a filter; ``worker/test_states.py`` has the model of the rows."""
+"""Clients read, await and change a job, or many by a filter; ``worker/test_states.py`` has the model of the rows."""
 
 import threading
 import uuid

@@ -1,4 +1,4 @@
-"""The tests compare valid files with their configuration, which never shows a value from the environment."""
+"""Each valid file gives the expected configuration, which never shows a value from the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cron lines fire as a scan of every minute and docs/schedules.md say; invalid lines are refused with a reason."""
+"""Cron lines fire when a scan finds them due, and as docs/schedules.md says; invalid lines get a reason."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -23,7 +23,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def scan(cron: Cron, zone: str, start: datetime, end: datetime) -> list[datetime]:
-    """Return when a cron line fires: skipped local times count and repeated ones do not, unless it has all hours."""
+    """Return when a line fires: unless it has all 24 hours, skipped local times count, and repeated ones count once."""
     tz, every_hour, found = ZoneInfo(zone), len(cron.hours) == 24, list[datetime]()
     minutes = [start + n * MINUTE for n in range(int((end - start) / MINUTE))]
     latest = start.astimezone(tz).replace(tzinfo=None) - MINUTE

@@ -1,4 +1,4 @@
-"""The exported figures equal the figures in the database, docs/metrics.md lists exactly the metrics (``UPDATE_GOLDEN=1`` rewrites its table), and each alert fires during its trouble, as promtool says if installed."""
+"""The exported figures equal those in the database, docs/metrics.md lists exactly the metrics (``UPDATE_GOLDEN=1`` rewrites its table), and promtool, if installed, proves that each alert fires during its trouble."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Normal jobs, views and schedules work, whatever values clients, readers and operators pass within their rights."""
+"""Normal jobs, views and schedules work, whatever values clients, readers and operators pass to SQL functions."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Connections end in each way in which servers fail."""
+"""Connections and their pool survive silent servers, interrupts and failures, and plan alike under any settings."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""Each role has exactly the listed rights, which suffice for its programs; users with fewer rights hold no lock of ours."""
+"""Each role has exactly the listed rights, which suffice for its programs; other users cannot take our locks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQL files follow the style and fit the migrated schema, which is the committed one; migrations are frozen."""
+"""SQL files follow the style and fit the migrated schema, which equals the committed file; migrations never change."""
 
 import re
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""People, dashboards and pg-boss's client read and write our views, in which clients and readers see no secret, whatever rows exist."""
+"""People, dashboards and pg-boss's client use our views; clients and readers see no secret, whatever rows exist."""
 
 import json
 import uuid
@@ -166,7 +166,7 @@ CRON = {"at": "0 3 * * *", "timezone": "UTC", "payload": PAYLOAD, "missed": "ski
 
 @pytest.fixture
 def planted(conn: Connection, database: str, make_task: MakeTask) -> str:
-    """Make a database with the four roles in which every text contains a secret; return its URL."""
+    """Make a database with the four roles and with a secret in every text; return its URL."""
     sign_up(conn)
     make_task("order", Order, sensitive=FIELDS, cron=json.dumps(CRON))
     for n in (1, 2):

@@ -1,4 +1,4 @@
-"""If jobs.yaml loses or renames a task, its jobs block the change or follow an order; limits, schedules and pauses stay."""
+"""A task with jobs leaves jobs.yaml by --cancel, --drain or --rename; a renamed one keeps its limits and pauses."""
 
 import select
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""The tests of revisions share these handlers, changing payload models, and files of tasks."""
+"""The tests of revisions share these handlers, payload models that change, and files of tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table of jobs has a backlog of months, and the reads of each statement are counted."""
+"""This module makes a table of jobs with a backlog of months, and counts the reads of each statement."""
 
 import os
 from collections import deque
@@ -83,7 +83,7 @@ ODD = {
 
 
 class Reads(NamedTuple):
-    """The counts are reads of ``zeke_jobs.queue`` in one transaction; ``compiled`` has plans with JIT, if logged."""
+    """The counts are reads of ``zeke_jobs.queue`` in one transaction; ``compiled`` has logged plans that used JIT."""
 
     seq_scans: int
     entries: int
@@ -131,7 +131,7 @@ class BigTable:
         return self._known[where]
 
     def claim(self, *tasks: str) -> None:
-        """Claim 64 jobs of these tasks, or of all, by a statement too simple for JIT, unlike the function inside."""
+        """Claim 64 jobs of these tasks, or of all; JIT may compile the function's statements, but not this call."""
         served = list(tasks) or [row["id"] for row in self.jobs.rows("SELECT id FROM zeke_jobs.task")]
         self.jobs.rows("SELECT * FROM zeke_jobs.claim(%s::uuid, 'default', %s::text[], 64)", WORKER, served)
 

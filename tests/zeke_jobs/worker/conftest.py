@@ -300,7 +300,7 @@ def log() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 def stock(database: str) -> Stock:
-    """Make actors of an unmodified dramatiq-pg, before a JobBroker is built, which replaces dramatiq-pg's queries."""
+    """Make actors of an unmodified dramatiq-pg; this must be before a JobBroker replaces dramatiq-pg's queries."""
 
     def actor(name: str, *, results: bool = False) -> Actor:
         broker = dramatiq_pg.PostgresBroker(url=database, schema="zeke_jobs", prefix="", results=results)

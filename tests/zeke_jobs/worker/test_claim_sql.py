@@ -1,4 +1,4 @@
-"""These tests of claims and ends cover what ``test_states`` leaves out: turns, thousands of keys, and other sessions."""
+"""These tests of claims and ends of jobs cover what ``test_states`` omits: turns, thousands of keys, other sessions."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""A process keeps each job's outcome until its commit, despite failures and locks, and computes it by the policy."""
+"""A process computes a job's outcome by the retry policy, and keeps it until the commit, despite failures and locks."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Costs, units and throttling that handlers report add up, and the limits obey; ``on_failed`` reports a failed job."""
+"""Costs, units and throttling from handlers add up and affect the limits; ``on_failed`` reports a failed job."""
 
 from decimal import Decimal
 from typing import Any

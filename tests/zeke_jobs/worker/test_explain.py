@@ -1,7 +1,7 @@
 """Each frequent statement finds its rows by an index; the real functions run, and their reads are counted.
 
-Few reads exclude plans that sort or filter the backlog, also inside functions, which EXPLAIN does not show. The plans
-are made for an empty table, or with bad settings of the server, in sessions of zeke_jobs and of others.
+If a call reads few rows, no plan sorts or filters the backlog, even in functions, whose plans EXPLAIN does not show.
+The plans are made for an empty table, or with bad server settings, in sessions of zeke_jobs and of others.
 """
 
 from collections.abc import Callable, Iterator

@@ -172,7 +172,7 @@ jobs = jobs_of("  a: {handler: 'H:echo', retry: {limit: 5}}", at_noon=False)
 
 
 class Held:
-    """A worker holds jobs, which take leases."""
+    """A worker has claimed jobs, and the jobs take leases."""
 
     def __init__(self, jobs: Jobs, count: int) -> None:
         self.jobs, self.worker = jobs, jobs.worker()

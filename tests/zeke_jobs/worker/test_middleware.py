@@ -1,4 +1,4 @@
-"""Dramatiq's middleware, also sentry-sdk's unmodified integration, works with jobs, and no failure of it blocks a job."""
+"""Dramatiq's middleware works with jobs, and so does sentry-sdk's unmodified integration; its failures block no job."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""A send, an end of a job or of a pause notifies the right processes, and what is paused starts no job."""
+"""Sends, ends of jobs and ends of pauses notify the right processes; a paused task, queue or limit starts no job."""
 
 from collections.abc import Callable
 from typing import TypeAlias

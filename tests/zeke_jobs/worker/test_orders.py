@@ -1,4 +1,4 @@
-"""Keys take turns by shares, jobs of a key run in strict order, and waiting jobs rise past others."""
+"""Keys take turns by their shares, the jobs of a key run in strict order, and long-waiting jobs overtake others."""
 
 import json
 import os

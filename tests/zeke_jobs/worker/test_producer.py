@@ -75,7 +75,7 @@ def test_a_job_that_becomes_due_during_a_look_needs_no_poll(running: Running, jo
 
 
 def due(jobs: Jobs, where: str, deaths: str = "deaths") -> None:
-    """Make queued jobs due, which may have killed processes."""
+    """Make queued jobs due; ``deaths`` sets how many processes they have killed, by default as many as before."""
     sql = "UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now(), deaths = {} WHERE state = 'queued' AND {}"
     jobs.rows(sql.format(deaths, where))
 
