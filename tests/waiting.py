@@ -1,4 +1,4 @@
-"""Tests wait here for the work of other threads and processes."""
+"""Tests use this module to wait for the work of other threads and processes."""
 
 import time
 from collections.abc import Callable

@@ -30,7 +30,7 @@ AROUND = """trap : INT; before=$(stty -g); "$0" top; status=$?
 
 
 class Terminal:
-    """``top`` runs in a window of a tmux server, whose shell exports the size of another terminal."""
+    """``top`` runs in a window of a tmux server; the window's shell exports the size of another terminal."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.tmux = ["tmux", "-S", str(fleet.folder / "tmux.socket"), "-f", "/dev/null"]

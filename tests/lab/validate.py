@@ -1,4 +1,4 @@
-"""``nox -s validate`` predicts the waits of a real run, runs it, and compares.
+"""``nox -s validate`` predicts the waits of a real run, makes the run, and compares both.
 
 Every run has the same load under different configurations; jobs sleep, fail once, or send others.
 """

@@ -1,4 +1,4 @@
-"""A model verifies the answers of a model; the verifying model may be right, be wrong, or cite other sentences."""
+"""A model verifies the answers of a model, and may itself be right, be wrong, or cite other sentences."""
 
 import json
 import uuid

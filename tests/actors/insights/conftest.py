@@ -1,4 +1,4 @@
-"""Texts of these tests, and an AI that gives the answers of a test."""
+"""This module has the texts of these tests, and an AI that gives the answers that a test sets."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +20,7 @@ TOLD = Analysis("It matters.", 4, "completed", Provenance("openai", "m", "analyz
 
 
 def model(embedding: Embedding | None = None, fails: Exception | None = None, **told: Any) -> Any:
-    """Make the local AI with a model's analysis, which has the fields ``told``, and perhaps with a model's embedding."""
+    """Make the local AI; its analysis has the fields ``told``, and a given ``embedding`` replaces its embedding."""
     ai: Any = Settings().open()
     ai.analyze = Mock(return_value=replace(TOLD, **told), side_effect=fails)
     if embedding:

@@ -1,4 +1,4 @@
-"""A model says whether similar stories tell one event, if their embeddings are not near enough."""
+"""If the embeddings of similar stories are not near enough, a model says whether the stories report one event."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ def says(number: int, quote: str = first(AGROUND), other: str = first(ASHORE)) -
 
 
 class Model(ModelServer):
-    """The model gives one answer to the question for the event, or answers well: only AGROUND and ASHORE tell one event."""
+    """The model answers with ``said``, or else correctly: only AGROUND and ASHORE report the same event."""
 
     said: Any = None
 
@@ -60,7 +60,7 @@ def model() -> Iterator[Model]:
 
 @pytest.fixture
 def tell(add_story: Any, analyse: Any, model: Model) -> Callable[..., tuple[UUID, list[Any]]]:
-    """Add a story and analyse it locally; return it, and the payloads of the jobs that ask for its event."""
+    """Add a story and analyse it locally; return its id, and the payloads of the jobs that ask for its event."""
 
     def go(text: str, **openai: Any) -> tuple[UUID, list[Any]]:
         story, ai = add_story(text, title=" ".join(text.split()[:4])), Settings().open()

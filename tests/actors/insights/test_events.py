@@ -15,7 +15,7 @@ SCORES = (
 
 @pytest.fixture
 def parts(rows: Any) -> Callable[[], set[float]]:
-    """Return the shares of the number of sources in the scores of all stories."""
+    """Return which part of each story's score comes from the number of sources."""
     return lambda: {row["parts"]["cluster"] for row in rows(SCORES)}
 
 

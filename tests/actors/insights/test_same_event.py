@@ -1,8 +1,8 @@
 """Two outlets report one event in different words, while other events share people and places.
 
 ``same_event.txt`` has ten events: ``# `` begins an event, ``= `` a headline about the event, and ``! `` a headline
-about another one. Authors of rules looked at the first five events only. With one half of the judged headlines the
-thresholds were chosen, and the other half measures them.
+about another one. Authors of rules looked at the first five events only. One half of the judged headlines was used to
+choose the thresholds; the other half measures them.
 """
 
 import os

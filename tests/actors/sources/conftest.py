@@ -27,7 +27,7 @@ class Pipeline:
     """Tasks run one after another on one connection, and ``sent`` lists the queued jobs in order.
 
     ``run`` runs one task; ``drain`` runs all queued jobs of the first half, and ignores their delays. An address that
-    begins with ``/`` is one of ``site``, and ``source`` is the source of ``/feed``.
+    begins with ``/`` is on ``site``, and ``source`` is the source of ``/feed``.
     """
 
     def __init__(self, database: str, conn: Connection, site: Site, engine: Any = None) -> None:

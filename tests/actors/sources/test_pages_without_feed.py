@@ -1,4 +1,4 @@
-"""Pages without a feed and mailboxes can be sources."""
+"""A page without a feed can be a source, and so can a mailbox."""
 
 import re
 from typing import Any

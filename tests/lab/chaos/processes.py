@@ -169,7 +169,7 @@ def _promise_ticks(here: World) -> None:
 
 
 def killer(*, quick: bool) -> Outcome:
-    """Two processes run two hundred jobs twice: once alone, and once with a job that kills its process."""
+    """Two processes run two hundred jobs twice; the second time, one more job kills its process."""
     with World(quick=quick, kinds={}) as here:
         both = here.begin()
         alone, _ = _run(here)

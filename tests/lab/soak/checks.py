@@ -35,7 +35,7 @@ def _items(conn: Connection, news: News) -> Iterator[str]:
 
 
 def _texts(conn: Connection, news: News) -> Iterator[str]:
-    """Each text makes one story, of which its other items are duplicates; only an edited copy shares a cluster."""
+    """Each text makes one story, and other items with the text are duplicates; only an edited copy shares a cluster."""
     by_text: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for external_id, outcome, story in query(conn, _STORIES_OF_ITEMS):
         if (item := news.items.get(external_id)) is not None:

@@ -1,4 +1,4 @@
-"""Cron lines fire when a scan finds them due, and as docs/schedules.md says; invalid lines get a reason."""
+"""Cron lines fire as docs/schedules.md says and as a scan of minutes finds; invalid lines are refused with a reason."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache

@@ -1,4 +1,4 @@
-"""Django's tasks are jobs: the test runs project/promises.py in the project, and a worker."""
+"""Django's tasks run as jobs: the test runs a worker, and project/promises.py in a Django project."""
 
 import shutil
 from pathlib import Path

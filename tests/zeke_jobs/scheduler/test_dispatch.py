@@ -1,4 +1,4 @@
-"""Schedulers beat by the clock of the database, which the tests set; the tests check jobs, ticks, processes and signals."""
+"""The tests set the database's clock, by which schedulers beat, and check jobs, ticks, processes and signals."""
 
 import signal
 import subprocess

@@ -1,7 +1,7 @@
 """Three schedulers are killed and restarted at random over a night, and the jobs must match the promises of
 docs/schedules.md.
 
-Clocks go back in Paris in the night; with ``ZEKE_TEST_DEEP=1`` the test covers the whole week.
+In this night clocks go back in Paris; with ``ZEKE_TEST_DEEP=1`` the test covers the whole week.
 """
 
 import os

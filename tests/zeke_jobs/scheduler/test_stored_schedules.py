@@ -1,4 +1,4 @@
-"""Programs store schedules, which work beside the schedules of jobs.yaml with the same promises."""
+"""Programs can store schedules, which work beside those of jobs.yaml and keep the same promises."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Keys choose a row or open it, and no command runs without a confirmation; the screen fits terminals of every size, and is readable at 80 by 24 and at 160 by 50."""
+"""Keystrokes select or open a row, and no command runs without a confirmation; the screen fits terminals of every size, and is readable at 80 by 24 and at 160 by 50."""
 
 import io
 from dataclasses import replace
