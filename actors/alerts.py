@@ -1,4 +1,4 @@
-"""Sends alerts: the analysis of a story notes the receivers whose alerts match, and one job for each receiver sends."""
+"""Records an analysed story for each receiver with a matching alert, and sends the jobs that deliver to receivers."""
 
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from zeke_jobs.errors import UnknownTask
 
 
 def raise_for(ctx: Context[Any], tx: Connection, story_id: UUID) -> None:
-    """Note a story's event once for each receiver whose alerts the story matches. The caller holds the event locked."""
+    """Record a story for each receiver with a matching alert, and send its job. The caller has locked the event."""
     for row in SQL.all(tx, "alert_hits", story_id=story_id):
         send(ctx, row["receiver"])
 

@@ -18,7 +18,7 @@ _USE = re.compile(r"\{([a-z_]+)\}")
 
 @cache
 def patterns(package: str, file: str, **given: str) -> dict[str, re.Pattern[str]]:
-    """Return the patterns of a file by name. ``{name}`` in a line means an earlier pattern's alternatives, or ``given`` ones."""
+    """Return the patterns of a file by name. ``{name}`` in a line stands for an earlier or a ``given`` pattern."""
     lines = {name: [alternatives] for name, alternatives in given.items()}
     flags: dict[str, int] = {}
     for line in (files(package) / file).read_text(encoding="utf-8").splitlines():
@@ -31,7 +31,7 @@ def patterns(package: str, file: str, **given: str) -> dict[str, re.Pattern[str]
 
 
 def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:
-    r"""Yield the alternatives in groups with a common condition at the beginning, which rejects most places in a text fast.
+    r"""Yield the alternatives in groups. A group begins with a condition that fails fast at most positions in a text.
 
     The condition is ``\b``, ``^``, or a letter beyond ASCII. If case is ignored, a group's alternatives are sorted by
     first letter, because Python rejects an alternative fast only by a letter whose case counts.

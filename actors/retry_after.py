@@ -10,7 +10,7 @@ _LONGEST_VALUE = 100  # characters; a date has 29
 
 
 def retry_after(value: str, now: datetime | None = None, *, unit: float = 1.0) -> float | None:
-    """Return the wait in a header with a date or a number of ``unit`` seconds, up to ``LONGEST_WAIT`` seconds, or None."""
+    """Return the bounded wait in seconds from a header with a date or a number of ``unit`` seconds, or else None."""
     value = value.strip()
     if len(value) <= _LONGEST_VALUE and _NUMBER.fullmatch(value):
         return bounded(float(value) * unit)
@@ -21,5 +21,5 @@ def retry_after(value: str, now: datetime | None = None, *, unit: float = 1.0) -
 
 
 def bounded(seconds: float) -> float:
-    """Return a wait in seconds, from 0 to ``LONGEST_WAIT``."""
+    """Return ``seconds``, limited to the range from 0 to ``LONGEST_WAIT``."""
     return float(min(max(seconds, 0.0), LONGEST_WAIT))

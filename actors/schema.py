@@ -54,7 +54,7 @@ class UploadItem(Payload):
 class IngestFromUpload(Payload):
     """ingest-from-upload: bring in uploaded items; a large upload is stored first, by ``actors.store.uploads.save``."""
 
-    # ``send`` has only the JSON Schema, so this schema repeats the check below.
+    # ``send`` checks a payload only by the JSON Schema, so this schema repeats the check of the validator below.
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["items"]}, {"required": ["upload_id"]}]})
 
     source_id: UUID
@@ -198,7 +198,7 @@ class StorySummarize(Payload):
 class StoriesUpdateStatus(Payload):
     """stories-update-status: move a story to unread, read or archived, for one team or all; ``pinned`` sets a team's star."""
 
-    # ``send`` has only the JSON Schema, so this schema repeats the check below.
+    # ``send`` checks a payload only by the JSON Schema, so this schema repeats the check of the validator below.
     model_config = ConfigDict(
         json_schema_extra={"anyOf": [{"required": ["state"]}, {"required": ["pinned", "team_id"]}]}
     )

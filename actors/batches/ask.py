@@ -1,4 +1,4 @@
-"""Runs ask-batch, which asks the questions of a batch, waits for its end, and gives each job its answer."""
+"""Runs ask-batch, which sends questions to the AI provider in one batch, and gives each waiting job its answer."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -49,7 +49,7 @@ def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
 
 
 def _answers(provider: Batches, asked: Sequence[dict[str, Any]], ctx: Context) -> tuple[dict[str, Any], str]:
-    """Return the answers by call, and the reason why the other calls have no answer."""
+    """Return the answers by the id of the call, and the reason why the other calls have no answer."""
     attempt = f"{datetime.now(UTC) - _HOUR:%Y-%m-%dT%H:%M:%S.%f}"
     began = ctx.step("begin", str, attempt)
     search = () if began == attempt else (began, set(ai_calls.open_batches(ctx.db).values()))

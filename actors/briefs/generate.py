@@ -28,7 +28,7 @@ class BriefSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[str, Any]:
-    """Write a story's brief, unless a person wrote or edited the brief. If the payload has a period, write its digest instead.
+    """Write a story's brief, unless a person wrote or edited the brief. If the payload has a period, write a digest.
 
     Raises:
         Reject: the story does not exist, or it has no text.

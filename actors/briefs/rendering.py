@@ -1,4 +1,4 @@
-"""Renders a digest as plain text, Markdown or HTML, with other people's titles and texts escaped, and writes whole files."""
+"""Renders a digest as plain text, Markdown or HTML, escapes untrusted texts, and replaces files atomically."""
 
 import os
 import re
@@ -22,7 +22,7 @@ _STYLE = (
 
 
 def title(digest: Mapping[str, Any]) -> str:
-    """Return the digest's own title, or else a made title such as ``The day to 2026-11-26: 7 events``."""
+    """Return the digest's own title, or else a generated title such as ``The day to 2026-11-26: 7 events``."""
     if digest.get("title"):
         return _line(digest["title"])
     count = len(digest["entries"])

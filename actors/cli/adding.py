@@ -153,12 +153,12 @@ def export() -> None:
         for row in rows
         if row["type"] in {*store.FEED_TYPES, *store.YOUTUBE_TYPES} and row["url"]
     ]
-    # A name may contain control characters for terminals. In ASCII these characters become references.
+    # A name may contain control characters for terminals. In ASCII, such characters become character references.
     say(write_opml(feeds).decode().encode("ascii", "xmlcharrefreplace").decode(), end="")
 
 
 def _discover(conn: Connection, url: str) -> list[ContentSource]:
-    """Return the feeds that the currently set Engine finds behind an address. Raises CannotRead."""
+    """Return the feeds that the configured Engine finds for an address. Raises CannotRead."""
     try:
         return list(service(in_force(conn), "engine").open().discover(url).feeds)
     except EngineError as error:
@@ -175,14 +175,14 @@ def _unread(address: str) -> ContentSource:
 
 
 def _type_of(feed: ContentSource, kind: str = "") -> str:
-    """Return the type of source for a feed: by its address, or else as a person says, or as the feed looks."""
+    """Return a feed's source type: by its address, or else the ``kind`` that a person gave, or else by its contents."""
     by_address = store.NEWSLETTER if is_mailbox(feed.url) else store.PAGE if selector_of(feed.url) else ""
     looks = {"youtube": "youtube_channel", "podcast": "podcast"}.get(feed.source_type, "rss")
     return by_address or kind or looks
 
 
 def _checked(url: str, selector: str) -> tuple[str, str]:
-    """Return the source's address, and the address that a person gave, without its fragment."""
+    """Return the source's address, and the given address without its fragment, unless the fragment is a selector."""
     url = url if selector_of(url) else url.partition("#")[0]
     try:
         url = with_selector(url, selector) if selector else url

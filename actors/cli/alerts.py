@@ -76,7 +76,7 @@ def remove(name: Name, is_json: Json = False) -> None:
 
 
 def judged(conn: Connection, story_id: UUID) -> list[tuple[str, str, str]]:
-    """Return a story's alerts and receivers: their names, ``done``, ``waiting`` or ``ended``, and the reason."""
+    """Return for each alert and receiver the names, the state (``done``, ``waiting`` or ``ended``), and the reason."""
     rows = SQL.all(conn, "alerts_of_story", story_id=story_id)
     return [(f"{row['name']} to {row['receiver']}", *_fate(row, story_id)) for row in rows]
 

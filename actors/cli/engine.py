@@ -42,7 +42,7 @@ def in_force(conn: Connection, *, here_first: bool = False) -> Config | None:
 
 
 def service(chosen: Config | None, name: str) -> Any:
-    """Return the settings of the service ``engine`` or ``ai``, or else defaults. Raises ConfigurationError."""
+    """Return the settings of the service ``engine`` or ``ai``, or its defaults. Raises ConfigurationError."""
     known = None if chosen is None else chosen.services.get(name)
     if known is None:
         return _DEFAULTS[name]

@@ -56,7 +56,7 @@ def suggest(
 
 
 def _present(conn: Connection, team: UUID) -> tuple[Interest, Interests]:
-    """Return the interests that are set for this team, and those for all teams."""
+    """Return this team's interests, or else the interests for all teams, and the settings with all interests."""
     every = EventSettings.model_validate(task_settings(in_force(conn), "analyze-story")).interests
     return every.teams.get("all" if team == NOBODY else team) or every.teams.get("all") or Interest(), every
 

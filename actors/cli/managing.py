@@ -150,7 +150,7 @@ def _told_reads(read: Sequence[dict[str, Any]], *, is_one: bool) -> Iterator[str
 
 
 def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill: int = 0) -> dict[str, UUID]:
-    """Send ingest-source for sources by id and address. Returns the sources' ids by the ids of the jobs."""
+    """Send ingest-source for sources, given by id and address. Returns the id of each job with the id of its source."""
     sent: dict[str, UUID] = {}
     more = {"backfill": backfill} if backfill else {}
     with transaction(conn):

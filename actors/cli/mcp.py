@@ -70,7 +70,7 @@ def why(url: str, skip: Skip = 0) -> str:
 
 
 def _ask(command: str, skip: int, *words: str, **options: Any) -> str:
-    """Return the answer of a ``zeke-news`` command. Each element of a list is on one line."""
+    """Return the output of a ``zeke-news`` command. Each element of a list is on a line of its own."""
     given = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value}
     named = (name if value is True else f"{name}={value}" for name, value in given.items())
     answer = _shown(json.loads(output("from actors.cli import main; main()", command, "--json", *named, "--", *words)))

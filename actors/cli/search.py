@@ -100,7 +100,7 @@ def _by_meaning(conn: Connection, like: str | None, meaning: str, **asked: Any) 
 
 
 def _of_text(conn: Connection, text: str) -> embeddings.Written:
-    """Return the embedding of a text by ``services.ai``. The cost is recorded for the task ``search``."""
+    """Return the embedding that ``services.ai`` makes of a text. The cost is recorded for the task ``search``."""
     try:
         analyst = service(in_force(conn), "ai").open()
         made = analyst.embed(Story(UUID(int=0), text, ""), Ledger(conn, "search", [Asker(uuid4(), None)]))
@@ -110,7 +110,7 @@ def _of_text(conn: Connection, text: str) -> embeddings.Written:
 
 
 def parse(arguments: list[str], now: datetime) -> Query:
-    """Read the arguments. Of several arguments, one with a space is a phrase, because the shell removed its quotes."""
+    """Parse the arguments. One of several is a phrase if it has a space, because the shell removed its quotes."""
     spaced = (each for each in arguments if " " in each and '"' not in each and not each.startswith(_NO_PHRASE))
     phrases = set(spaced) if len(arguments) > 1 else set()
     text = " ".join(f'"{each}"' if each in phrases else each for each in arguments)

@@ -213,7 +213,7 @@ def _relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
 
 
 def _relevance_for(relevance: Mapping[str, Any], team: UUID) -> tuple[float | None, str]:
-    """Return a highlight's score for a team, if it has one, and why the team's score differs from the general score."""
+    """Return a highlight's score for a team, or else its general score or None, and why the team's score differs."""
     teams = relevance.get("teams") or {}
     mine = teams.get(str(team)) or teams.get(str(news.NOBODY))
     if mine is None:

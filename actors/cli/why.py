@@ -53,8 +53,8 @@ def why(
 def explain(conn: Connection, name: str) -> dict[str, Any]:
     """Return all facts about an article: ``items`` with their ``steps``, ``jobs`` about it, ``sources`` of its site.
 
-    ``name`` is an address, a story's number or id, an item's name within its source, or a mailbox's folder, whose
-    newest items are then returned.
+    ``name`` is an address, a story's number or id, an item's name within its source, or a mailbox's folder. For a
+    folder, the newest items are returned.
     """
     story_id = news.find_story(conn, name) if _STORY.fullmatch(name) else None
     url = name if story_id else typed(name)
@@ -64,7 +64,7 @@ def explain(conn: Connection, name: str) -> dict[str, Any]:
     hosts = {host}  # the host in Unicode and in Punycode
     with suppress(UnicodeError):
         hosts.add(host.encode("ascii").decode("idna"))
-    # Feeds escape all, some or no characters in an address, so compare the longest parts without such characters.
+    # Feeds encode the characters of an address differently, so search by the longest parts that are never encoded.
     path = max(_PLAIN.findall(unquote(parts.path.rstrip("/"))), key=len, default="").lower()
     query = max(_PLAIN_QUERY.findall(parts.query), key=len, default="").lower()
     named = {"name": None if story_id else name, "story_id": story_id}

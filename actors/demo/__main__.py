@@ -180,7 +180,7 @@ def show(console: Console, found: Results) -> dict[str, int]:
 
 
 def checks(found: Results, feeds: list[str], refused: dict[str, int], *, is_done: bool) -> dict[str, tuple[Any, Any]]:
-    """Return the expected and the actual result by the name of each check. Without ``feeds``, it was the sample site."""
+    """Return the expected and the actual result by the name of each check. Without ``feeds``, check the sample site."""
     stories, highlights = found.stories, found.highlights
     undecided = {outcome: items for outcome, items in found.outcomes.items() if outcome in IN_FLIGHT}
     scored = sum("relevance" in each["metadata"] for each in highlights)

@@ -50,7 +50,7 @@ class Settings(SiteSettings):
         return self.one()
 
     def one(self) -> Finder:
-        """Make the Engine for sites whose rule names no Engine."""
+        """Make one Engine from these settings, without the Engines that rules name."""
         if self.kind == "http":
             from actors.engine.client import HttpEngine
 

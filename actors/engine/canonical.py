@@ -29,7 +29,7 @@ def split(url: str) -> SplitResult:
 
 
 def canonical_url(url: str) -> str:
-    """Return the one address for all links to the same page, which identifies the page but may not be fetched.
+    """Return the address that all links to the same page share. It identifies the page, but a request to it may fail.
 
     Links to the same page may differ in scheme, ``www.``, mobile or AMP host, default port, tracking parameters, the
     order of parameters, fragment, or a slash at the end. A text that is no http address is returned unchanged.

@@ -24,7 +24,7 @@ _LARGEST = 32 * 1024 * 1024
 
 
 class HttpEngine:
-    """Calls the Engine at an address such as ``http://engine:3010``. An answer may be inside an object with the key ``data``.
+    """Calls the Engine at an address such as ``http://engine:3010``. The answer may be under the key ``data``.
 
     The product's Engine sends neither an item's text nor a feed's items, so both are None. ``timeout`` is in seconds.
     """
@@ -77,7 +77,7 @@ class HttpEngine:
 
 
 class _Refusal(Payload):
-    """Reads an error of an Engine. The product's Engine sends only ``error``."""
+    """Reads the error that an Engine sends. The product's Engine sends only the field ``error``."""
 
     error: str = ""
     code: str | None = None

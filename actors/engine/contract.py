@@ -69,7 +69,7 @@ class EngineError(Exception):
     """The Engine could not answer a request.
 
     Args:
-        code: The reason, an ``Outcome`` that is skipped or failed.
+        code: The reason, as an ``Outcome`` with the status skipped or failed.
         message: The reason as a sentence, for a person.
         transient: Whether a later try may succeed; by default, whether the outcome is a temporary fault.
         retry_after: The seconds that the server asked us to wait, or None.
@@ -125,14 +125,14 @@ class ContentItem(Payload):
     """Describes an article, video or post, with bounded texts. The product's Engine omits ``text`` and all fields after it.
 
     Attributes:
-        id: An id that is stable within the source: a feed's guid, or the address; a hash if that is long.
-        published_at: The time of publication, None before 1970, or the current time for a future time.
+        id: An id that is stable within the source: the feed's guid, or else the address. A long id becomes a hash.
+        published_at: The time of publication. A time before 1970 becomes None, and a future time the current time.
         duration: The length of a recording in seconds, up to 31 days.
-        text: The body as plain text; None if the Engine does not extract it. ``markdown`` has its code blocks.
+        text: The body as plain text; None if the Engine does not extract it. ``markdown`` keeps code blocks.
         content_hash: The hash of ``text``, as the Engine computes it.
         canonical_url: The address that the page itself declares.
         text_choice: The extraction method that found the text, and the reason for choosing it.
-        obstacle: The outcome that the page shows instead of its text, such as ``paywall``.
+        obstacle: The outcome if the page shows an obstacle, such as a ``paywall``, instead of its text.
     """
 
     id: Annotated[str, AfterValidator(short_identity)]
@@ -160,7 +160,7 @@ class ContentSource(Payload):
 
     Attributes:
         items: The items in the feed's order, usually the newest first; None if the Engine does not list them.
-        etag: The value to send back unchanged with the next request, like ``last_modified``.
+        etag: The server's ETag, which is sent back with the next request, as is ``last_modified``.
         not_modified: Whether the server reports no change, so that ``items`` is empty.
         next_check_at: The time before which the server does not want another request (ttl, max-age, Expires).
         moved_to: The feed's current address, if every redirect was permanent.

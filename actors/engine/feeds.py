@@ -27,7 +27,7 @@ _RSS_1_1, _RSS_1_0 = b"http://purl.org/net/rss1.1#", b"http://purl.org/rss/1.0/"
 _AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECASE)
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
 _TAG = re.compile(r"<[/!?]?[A-Za-z][^<>]*>|<!--[^<>]*-->")
-# RSS declares no types. A name in angle brackets is a tag if HTML has this tag, and otherwise text, as in Vec<T>.
+# RSS does not declare HTML. A name in angle brackets is a tag if HTML has this tag, and otherwise text, as in Vec<T>.
 _TAG_OF_HTML = re.compile(
     r"</?(?:a|abbr|b|big|blockquote|br|center|cite|code|del|div|em|font|h[1-6]|i|img|ins|kbd|li|mark|nobr|ol|p|pre|q|s|samp|"
     r"small|span|strike|strong|sub|sup|time|tt|u|ul|var|wbr)(?:\s[^<>]*|/)?>|<!--[^<>]*-->",
@@ -73,10 +73,10 @@ def read_feed(
 def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
     from feedparser.api import parse
 
-    # feedparser does not get the feed's address, because feedparser would make guids absolute, but a guid must stay the
-    # same when the feed moves.
+    # feedparser does not get the feed's address, because it would make guids absolute. A guid must stay the same when
+    # the feed moves.
     headers = {"content-type": of_the_web(content_type)} if content_type else {}
-    # feedparser gets a file, because feedparser may mistake text for an address and fetch this address.
+    # feedparser gets a file, because it may mistake a text for an address, and send a request to this address.
     file = io.BytesIO(_REFERENCE.sub(_character, body.replace(_RSS_1_1, _RSS_1_0)))
     try:
         parsed: dict[str, Any] = parse(file, response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
@@ -84,7 +84,7 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
         reason = one_line(f"{type(error).__name__}: {error}", 200)
         raise EngineError("not_a_feed", f"{url} cannot be read as a feed: {reason}") from error
     if isinstance(parsed.get("bozo_exception"), SAXException):
-        # The parser for broken XML leaves ``&amp;`` in short texts, but identities must not depend on the parser.
+        # The parser for broken XML leaves ``&amp;`` in short texts. The id of an item must not depend on the parser.
         for part in (part for entry in parsed["entries"] for part in (entry, *(dict.get(entry, "tags") or []))):
             told = {key: dict.get(part, key) for key in ("id", "author", "term")}
             part.update({key: text.replace("&amp;", "&") for key, text in told.items() if isinstance(text, str)})
@@ -92,7 +92,7 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
 
 
 def _character(reference: re.Match[bytes]) -> bytes:
-    """Return a character reference, or nothing if XML has no such character, because the parser would refuse the feed."""
+    """Return a character reference, or nothing if XML forbids the character: the parser would refuse the feed."""
     digits = (reference[1] or reference[2]).lstrip(b"0") or b"0"
     number = int(digits, 16 if reference[1] else 10) if len(digits) < 8 else sys.maxunicode + 1
     return reference[0] if number <= sys.maxunicode and clean(chr(number)) else b""
@@ -164,7 +164,7 @@ def _moment(text: str) -> datetime | None:
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
     for part in dict.get(entry, "links") or []:
         address, kind = _value(part, "href"), _value(part, "type").partition("/")[0].strip().lower()
-        # The media type decides, or the file's extension if the media type is general.
+        # The media type shows whether the file is audio. If the media type is general, the file's extension shows it.
         is_audio = kind == "audio" or (kind in {"", "application"} and _AUDIO.search(urlsplit(address).path))
         if _value(part, "rel") == "enclosure" and is_web(address) and is_audio:
             return address, _seconds(_value(entry, "itunes_duration"))
@@ -213,7 +213,7 @@ def _fragment(entry: dict[str, Any], key: str, *, typed: bool) -> str:
 
 
 def _value(entry: dict[str, Any], key: str) -> str:
-    # Use dict.get, because feedparser's own get returns another date for a missing one, with a warning.
+    # Use dict.get, because feedparser's own get replaces a missing date by another date, with a warning.
     value = dict.get(entry, key)
     return clean(value) if isinstance(value, str) else ""
 

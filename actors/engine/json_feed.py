@@ -56,7 +56,7 @@ def _entry(item: dict[str, Any], authors: str) -> dict[str, Any]:
 
 
 def _plain(**texts: str) -> dict[str, Any]:
-    """Return texts without markup, marked as plain text in the way of feedparser."""
+    """Return texts in the form in which feedparser returns plain text."""
     return texts | {f"{name}_detail": {"type": "text/plain"} for name in texts}
 
 

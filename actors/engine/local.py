@@ -99,7 +99,7 @@ class LocalEngine:
             source = ContentSource(id=url, url=url, last_checked=now, items=[], not_modified=True)
         else:
             source = self._read(answer, address)
-        # The next check is at the latest time for which ``ttl``, ``max-age`` or ``Expires`` asks.
+        # The next check is at the later of two times: by ``ttl``, and by ``max-age`` or else ``Expires``.
         wait = timedelta(minutes=source.metadata.get("ttlMinutes") or 0)
         if match := _MAX_AGE.search(answer.headers.get("cache-control", "").lower()):
             wait = max(wait, timedelta(seconds=int(match.group(1))))
@@ -169,7 +169,7 @@ class LocalEngine:
     def _readable(self, addresses: Iterable[str], most: int, *, are_guesses: bool = False) -> list[ContentSource]:
         """Return the first ``most`` feeds that can be read. If no feed can be read, raise the first error.
 
-        If a site is unreachable or asks for fewer requests, further guesses of its addresses are not tried.
+        After a temporary error, such as a rate limit, no further guessed addresses are tried.
         """
         found: list[ContentSource] = []
         why: EngineError | None = None

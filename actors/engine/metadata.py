@@ -42,7 +42,7 @@ class Metadata:
 
 
 def read(tree: HtmlElement, url: str) -> Metadata:
-    """Read a parsed page. The function never raises, whatever the page contains."""
+    """Return the metadata of a parsed page. The function never raises, whatever the page contains."""
     metas: dict[str, str] = {}
     for meta in tree.iter("meta"):
         name = (meta.get("property") or meta.get("name") or meta.get("itemprop") or "").strip().lower()
@@ -94,7 +94,7 @@ def _likeness(heading: str, titles: Sequence[str]) -> float:
 
 
 def _canonical(tree: HtmlElement, url: str) -> str | None:
-    """Return the declared address. A front page does not count, because some sites declare this page on every page."""
+    """Return the address that the page declares. Ignore the front page, because some sites declare it on every page."""
     for link in tree.iter("link"):
         if "canonical" in (link.get("rel") or "").lower().split() and (href := (link.get("href") or "").strip()):
             target = joined(url, href, with_fragment=True)

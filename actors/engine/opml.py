@@ -20,7 +20,7 @@ class Listed(NamedTuple):
 
 
 def read_opml(data: bytes) -> list[Listed]:
-    """Return an OPML list's feeds in order. A repeated feed counts once. A feed whose address is no web address counts too.
+    """Return the feeds of an OPML list in order, each once. A feed whose address is no web address is returned too.
 
     Raises:
         EngineError: ``not_a_feed`` if the list is not OPML or declares entities, or ``too_large``.

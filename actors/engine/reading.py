@@ -35,7 +35,7 @@ os.register_at_fork(after_in_child=_readers.forget)
 
 
 def _by_reader(read: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[bytes, P], T]:
-    """Run a function in a reader process, and check its answer, because untrusted bytes may have taken over the reader."""
+    """Return a function that runs ``read`` in a reader and checks the answer, because a page may control the reader."""
     form: TypeAdapter[T] = TypeAdapter(get_type_hints(read)["return"])
     _, *names = signature(read).parameters
     loose: Callable[..., Any] = read

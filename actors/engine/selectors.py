@@ -1,4 +1,4 @@
-"""Applies CSS selectors, such as people copy from a browser."""
+"""Applies CSS selectors, for example a selector that a person copied from a browser."""
 
 from typing import Annotated
 

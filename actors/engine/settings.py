@@ -91,7 +91,7 @@ class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
 
     Attributes:
         headers: Headers for each request to exactly this host, by https or to the port that the rule names; like ``cookies``.
-        text: A selector of the elements that are the text of a page; ``remove`` selects elements that are not.
+        text: A selector of the elements with the text of a page; ``remove`` selects elements to leave out.
         feed_is_enough: Do not fetch a page if the feed has its text.
         engine: Another Engine for this site; settings that are not given here have the value of the default Engine.
         pause: The shortest time between two requests.
@@ -118,7 +118,7 @@ NONE = Site()
 
 
 def _site(key: str) -> str:
-    """Return a rule's key, which is a host, in the spelling of ``_names``."""
+    """Return the host that is a rule's key, in ASCII (Punycode), as ``_names`` spells hosts."""
     try:
         host = key.lower() if key.isascii() else key.encode("idna").decode()
     except UnicodeError:
@@ -152,7 +152,7 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
         return next(((name, self.sites[name]) for name in _names(url) if name in self.sites), ("", NONE))
 
     def credentials(self, url: httpx.URL) -> Mapping[str, str]:
-        """Return a rule's headers if the address has the rule's host, and https or the port that the rule names."""
+        """Return the headers of an address's rule. They are sent only by https, or to a port that the rule names."""
         name, site = self.rule_for(str(url)) if self.sites else ("", NONE)
         if url.scheme != "https" and not re.search(r":\d+$", name):
             return {}

@@ -103,7 +103,7 @@ def one_line(text: str, limit: int = 500) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words and numbers of a text, by which titles are compared."""
+    """Return the words and numbers of a text, normalised so that two texts can be compared."""
     return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
 
 

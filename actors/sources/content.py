@@ -159,7 +159,7 @@ def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules
 
 
 def _postpone(ctx: Context[ContentSettings], rest: Sequence[Item], error: EngineError) -> int:
-    """Postpone the other items of an unavailable host too, without counting an attempt."""
+    """Postpone the other items of a host that limits requests, without counting an attempt."""
     wait = ctx.settings.wait(1, error.retry_after)
     with ctx.transaction() as tx:
         held = []

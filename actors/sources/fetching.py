@@ -22,10 +22,10 @@ Period = Literal["day", "week"]  # the period of the digest after a pull or an u
 
 
 class PoliteEngine(ExitStack):
-    """Sends requests to a host only while the job holds a lease for this host, which other jobs then cannot get.
+    """Sends requests to a host only while the job holds the host's lease. Meanwhile other jobs cannot get this lease.
 
-    After a host or the Engine refuses a request, no job sends it a request until the time that the answer names. If it cannot be
-    reached, that is for ``away`` seconds. A site's rule may set a pause after each visit, or allow several jobs at a time.
+    If a host or the Engine refuses a request, no job asks it again before the time that its answer names. If it cannot
+    be reached, the pause is ``away`` seconds. A site's rule may set a pause after each visit, or allow several jobs.
 
     Raises:
         Defer: another job holds the host, requests to the host are paused, or the Engine is unavailable.
@@ -79,7 +79,7 @@ class PoliteEngine(ExitStack):
         self._host, self._is_paused = "", False
         if host:
             self.enter_context(self._ctx.lease(waiting.host(host), rule.at_once))
-            # Look for a pause after taking the lease, because the last holder of the lease may have noted a pause.
+            # Look for a pause after taking the lease, because the last holder of the lease may have started a pause.
             waiting.keep(self._ctx, waiting.host(host), waiting.ENGINE)
             self._host, self._is_paused = host, rule.pause is not None
             if rule.pause:
@@ -100,7 +100,7 @@ def send_fetches(
     """Send fetch-content for items, in batches of one host. Call this function in the transaction that queued the items.
 
     The host is the jobs' key (see ``per_key``). If the host's rule in the ``engine`` allows several requests at once,
-    the host's batches use that number of keys.
+    the host's batches are spread over that number of keys.
     """
     hosts: dict[str, list[tuple[UUID, str]]] = {}
     for one, url in items:

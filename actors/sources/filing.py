@@ -1,4 +1,4 @@
-"""Turns a text into a story, or, if the text is a copy, adds its item to the copied story, at most once.
+"""Makes a story of a text, at most once. If the text is a copy of a story, its item is added to that story instead.
 
 A hash finds equal texts, and MinHash over 5-word shingles finds nearly equal texts.
 """
@@ -72,7 +72,7 @@ class _Filing:
         if story_id is not None:
             SQL.run(tx, "story_keys_add", story_id=story_id, keys=[*certain, *believed])
             return Filed(Outcome.DUPLICATE, story_id, is_news=False)
-        # If two different texts declare one address, the site does not distinguish its pages.
+        # If two different texts declare the same address, it identifies neither page, so do not use it.
         address = None if rivals else self._canonical()
         told: dict[str, Any] = {
             "title": text.title,
@@ -117,7 +117,7 @@ class _Filing:
             clusters.unite(self.tx, [story_id, *near])
 
     def _resembles(self, other: Row) -> bool:
-        """Return whether the texts are alike. A row without a text was found by a key of ``_certain``."""
+        """Return whether the texts are alike. A row without a text always is: a key of ``_certain`` found it."""
         return other.text is None or jaccard(self.shingles, shingles(other.text)) >= self.least
 
     def _certain(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Drops items by rules, which test an entry's data in the feed before its page is fetched, or the page's text."""
+"""Drops items by rules. Rules test an entry's data in the feed before the page is fetched, and then the page's text."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def is_article(told: Text) -> bool:
 
 
 def _instead(item: Item, told: Text | None, error: EngineError) -> Text | None:
-    """Return the feed's text if it may replace the page's text, as the text of a newsletter always may."""
+    """Return the feed's text if it may replace the page's text. The text of a newsletter always may."""
     if told is None or ("feed" not in error.code.traits and item.source_type != NEWSLETTER):
         return None
     why = f"{told.origin}: the page is unavailable ({error.code}: {error})"
@@ -126,7 +126,7 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
         )
         if told is None or (size := Said(told.text).size) <= CUT * (own := Said(text).size):
             return found
-        # The page's text looks cut off.
+        # The page's text looks cut off, so use the feed's longer text.
         why = f"{told.origin}: the page's text looks cut, with {own} words of the feed's {size}"
         return replace(found, text=told.text, markdown=told.markdown, origin=told.origin, choice=why)
     if told is not None:

@@ -51,7 +51,7 @@ class SourceSettings(BaseModel, extra="forbid", frozen=True):
 def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[str, Any]:
     """Poll a source if the source is switched on and, with the reason ``schedule``, if it is due.
 
-    If the feed cannot be read, the job does not fail. After each error the source becomes unhealthy and is polled later.
+    If the feed cannot be read, the job does not fail. The source becomes unhealthy, and its next poll waits longer.
     """
     source = sources.get(ctx.db, payload.source_id)
     if source is None:
@@ -167,7 +167,7 @@ def _unread(
 
 
 def new_item(entry: ContentItem, source_type: str) -> NewItem:
-    """Return an entry as a raw item with the feed's text. A link on a page has no title, because the linked page's is better."""
+    """Return an entry as a raw item with the feed's text. A link on a page gets no title; the linked page has one."""
     is_video = entry.content_type == "video" or source_type == "youtube_channel"
     is_podcast = entry.content_type == "audio" or source_type == "podcast"
     author = entry.author.name if entry.author else None

@@ -1,4 +1,4 @@
-"""Has the migrations of the pipeline's tables, and the only code that runs SQL on these tables: ``SQL`` by name of statement."""
+"""Has the migrations of the pipeline's tables, and ``SQL``, the only code that runs statements on these tables."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,7 +13,7 @@ SQL = Queries("actors.store")
 
 @contextmanager
 def by_index(conn: Connection) -> Iterator[None]:
-    """Make the planner avoid full table scans in the block, or in a transaction until its end."""
+    """Make the planner avoid full table scans in the block, or, inside a transaction, until the transaction ends."""
     is_idle = conn.info.transaction_status == TRANSACTION_STATUS_IDLE
     with transaction(conn) if is_idle else nullcontext():
         SQL.one(conn, "by_index")

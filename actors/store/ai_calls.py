@@ -31,9 +31,9 @@ class Asker(NamedTuple):
 
 @dataclass(frozen=True)
 class Ledger:
-    """Records the paid calls to models of one job, or of a chunk's jobs, and stores the answers.
+    """Records the paid model calls of one job, or of the jobs of a chunk, and stores the answers.
 
-    Each entry is committed at once, so that no crash loses a cost: a call stays open with its highest possible cost.
+    Each entry is committed at once, so that no crash loses a cost: the call stays open, at its highest possible cost.
 
     Attributes:
         conn: An autocommit connection, not inside a transaction.
@@ -79,7 +79,7 @@ class Ledger:
         return self.begin(call, key, recalls=False)
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
-        """Open calls of one model. The calls and their keys are given by the places of their jobs in the chunk."""
+        """Open calls of one model. ``calls`` has the calls and their keys, by the index of the job in ``askers``."""
         with transaction(self.conn):
             rows = self._begin(self.conn, calls, recalls=recalls)
         return {at: Begun(row["id"], row["answer"]) for at, row in zip(calls, rows, strict=True)}
@@ -140,7 +140,7 @@ def _answer(call_id: UUID) -> str:
 
 
 def _settle(conn: Connection, *ends: tuple[UUID, CallEnd, tuple[str, Any] | None]) -> dict[UUID, Decimal | None]:
-    """End calls in the order of their answers' keys, to avoid deadlocks. Returns the costs by call."""
+    """End calls in the order of their answers' keys, to avoid deadlocks. Returns the costs by the id of the call."""
     told = []
     for call_id, end, keep in sorted(ends, key=lambda one: one[2][0] if one[2] else ""):
         key, answer = keep or (None, None)
@@ -156,7 +156,7 @@ def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awai
 
 
 def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> Ledger:
-    """Return a ledger that numbers some jobs of a chunk from 0. The keys of ``stories`` are the jobs' indexes in the chunk."""
+    """Return a ledger for some jobs of a chunk, numbered from 0. The keys of ``stories`` are indexes in the chunk."""
     places = list(stories)
 
     def spend(costs: Mapping[int, Decimal]) -> None:

@@ -19,7 +19,7 @@ _FLIPS = [1.0 if byte % 2 else -1.0 for byte in shake_128(b"signs").digest(DIMEN
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Holds a vector in the text form that the database reads, with the vector's signs, for storing and for comparing."""
+    """Holds a vector as text for the database, and the vector's signs, by which many vectors are compared fast."""
 
     model_version: str
     literal: str
@@ -61,9 +61,9 @@ def alike(
 ) -> tuple[list[dict[str, Any]], bool]:
     """Return the stories nearest to a vector by ``cosine``, and whether some stories were not compared, due to another model.
 
-    First the vectors' signs of all stories are compared, or, if words are given, of the newest 2,000 stories with these
-    words. Then the vectors of the best hundred are compared. ``asked`` has words, sources, since and limit as for
-    ``news.search``; words may be empty.
+    First the signs of all stories' vectors are compared. If words are given, only the newest 2,000 stories with these
+    words are compared. Then the vectors of the best hundred are compared. ``asked`` has words, sources, since and limit
+    as for ``news.search``; words may be empty.
     """
     compared = {"model": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
     with by_index(conn):

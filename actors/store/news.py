@@ -52,7 +52,7 @@ def stories(
 
 
 def _few(conn: Connection, team: UUID, state: str | None, *, starred: bool, least: float | None) -> list[UUID] | None:
-    """Return the stories that pass a filter which few stories pass, or None if there is no such filter."""
+    """Return the ids of the stories that pass a filter by mark or chili, or None if no filter leaves few stories."""
     if starred or state in {"read", "archived"}:
         marked = None if state == "unread" else state
         rows = SQL.all(conn, "news_marked", team=team, state=marked, starred=starred)
@@ -84,7 +84,7 @@ def search(conn: Connection, words: str, *, limit: int = 20, ranked: int = RANKE
 
 
 def lines(conn: Connection, found: Sequence[Row]) -> list[Row]:
-    """Return the stories with the ids of the rows ``found``, in their order, each with the fields of its row."""
+    """Return the stories that the rows ``found`` name, in the same order. Each story also has the fields of its row."""
     ids = [row["id"] for row in found]
     rows = SQL.all(conn, "news_stories", **_ASKED | {"limit": len(ids)}, ids=ids, left_out=[])
     known = {row["id"]: row for row in rows}

@@ -54,7 +54,7 @@ class Overlay:
         return {"analysis": (self.why_it_matters,), "brief": self.brief, "summary": (self.summary,)}[part]
 
     def author(self, part: Part) -> Author:
-        """Return the author of one part: the pipeline, if the hash that it stored fits the part's texts."""
+        """Return the author of one part: the pipeline, if the hash that it stored matches the part's texts."""
         texts, written = self.texts(part), (self.citations.get(part) or {}).get("written")
         if written is not None:
             return "pipeline" if written == mark(*texts) else "person"

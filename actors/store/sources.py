@@ -56,7 +56,7 @@ def add(
     known = SQL.value(conn, "source_find", type=kind, url=url)
     if known is not None:
         return UUID(str(known)), False
-    # the id is a hash, so that two workers at the same time make the same id
+    # The id is a hash, so that two workers that add the same source make the same id.
     source_id = uuid5(_NAMESPACE, f"{kind} {url}")
     told = {"name": name or None, "authority_score": authority, "metadata": Json(metadata or {})}
     return source_id, SQL.run(conn, "source_add", source_id=str(source_id), type=kind, url=url, **told) > 0

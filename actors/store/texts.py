@@ -52,7 +52,7 @@ def needed(conn: Connection, story_id: UUID) -> StoryText:
 
 
 def with_text(conn: Connection, story_id: UUID) -> StoryText:
-    """Return the story, which has a text. Raises Reject if the story does not exist, was removed, or has no text."""
+    """Return the story with its text. Raises Reject if the story does not exist, was removed, or has no text."""
     text = needed(conn, story_id)
     if not text.document.strip():
         raise Reject(f"expected a story with text, got an empty one: {story_id}")

@@ -36,8 +36,8 @@ class Message:
     """Holds one message with a digest, or with the stories of alerts.
 
     Attributes:
-        name: A name such as ``day-2026-11-26``, which with ``whose`` is the same for every attempt.
-        digest: The contents, in the form that ``rendering`` shows; ``told`` has them as JSON.
+        name: A name such as ``day-2026-11-26``. Together with ``whose``, it identifies the message in every attempt.
+        digest: The contents, in the form that ``rendering`` reads; ``told`` has the same contents for JSON.
     """
 
     name: str
@@ -129,7 +129,7 @@ def _to_webhook(webhook: Webhook, message: Message) -> None:
 
 
 def _to_ntfy(ntfy: Ntfy, message: Message) -> None:
-    """Send a message to a topic of ntfy. A single story becomes a message with its link, several stories become lines."""
+    """Send a message to a topic of ntfy. One story is sent with its link, several stories as one line each."""
     server, _, topic = ntfy.url.rpartition("/")
     entries = message.digest["entries"]
     only = entries[0] if len(entries) == 1 else None
@@ -155,7 +155,7 @@ def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) 
         answer = Fetcher("zeke-news", tuple(receiver.allow_networks)).ask(url, body, limits, headers)
         if not 200 <= answer.status < 300:
             error = refused(answer)
-            # A proxy in front of an unreachable receiver may send other error statuses too. Only 410 and a redirect are final.
+            # A proxy may answer for an unreachable receiver with any error status. Only 410 and a redirect are final.
             error.transient |= answer.status >= 400 and answer.status != 410
             raise error
     except EngineError as error:
@@ -164,7 +164,7 @@ def _post(receiver: Address, url: str, body: bytes, headers: Mapping[str, str]) 
 
 
 def _to_command(command: Sequence[str], message: Message) -> None:
-    """Give the text to a command. An exit status other than 0 is a temporary failure."""
+    """Run a command with the message's text as input. An exit status other than 0 is a temporary failure."""
     given = rendering.text(message.digest).encode()
     with tempfile.TemporaryFile() as said:
         try:

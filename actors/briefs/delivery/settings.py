@@ -86,7 +86,7 @@ class Ways(BaseModel, extra="forbid", frozen=True):
 
 
 class DeliverySettings(Ways, extra="forbid", frozen=True):
-    """Defines deliver-digest. Without a receiver, the digest is only stored, for ``zeke-news digest`` to show.
+    """Defines the settings of deliver-digest. Without a receiver, the digest is only stored (see ``zeke-news digest``).
 
     Attributes:
         digest_entries: The maximum number of events in a digest.
@@ -110,7 +110,7 @@ class Quiet(NamedTuple):
         if not (is_late or is_early if is_over_night else is_late and is_early):
             return None
         day = local.date() + timedelta(days=is_over_night and is_late)
-        # In the night when clocks are set back, the end may come twice.
+        # In the night when clocks are set back, the local time of the end may occur twice.
         ends = (datetime.combine(day, self.end, self.zone).replace(fold=fold) for fold in (0, 1))
         return next((end for end in ends if end.timestamp() > now.timestamp()), None)
 

@@ -27,7 +27,7 @@ _SAYS = patterns("actors.engine.article", "byline.txt")
 
 
 class Line(NamedTuple):
-    """Holds a short text. ``place`` counts the elements from the first heading to the text (without a heading, inf)."""
+    """Holds a short text. ``place`` is its distance from the first heading in elements (inf without a heading)."""
 
     place: float
     element: HtmlElement
@@ -119,7 +119,7 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
 
 
 def _near(lines: Sequence[Line]) -> dict[str, str]:
-    """Return the first name of each kind. Far from the heading, a name must follow "written by" or the like."""
+    """Return the first name by each kind of hint. Far from the heading, a name must follow "written by" or the like."""
     found: dict[str, str] = {}
     for place, element, text in lines:
         said, marks, kind = _SAYS["by"].fullmatch(text), element.get("class") or "", ""

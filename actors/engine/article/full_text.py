@@ -1,13 +1,13 @@
 """Extracts the article of a page, with a second extractor if the first result is doubtful, and chooses one result.
 
-1. Trafilatura reads for recall. Trafilatura's text is certain if it has at least 1,500 characters and the length of the
-   page's long paragraphs, ± 10 %. Otherwise readability reads too. If trafilatura's text has less than half of the
-   length of the long paragraphs, trafilatura reads again with all its fallbacks.
-2. Trafilatura's text is taken. Readability's text is taken instead if trafilatura's text contains it and has a tenth more
-   words, which may be from around the article; or if trafilatura's text is short and readability's is three times as long.
-3. A reading that looks cut off is replaced by a reading that contains most of it, and has 1.8 times its words, or 1.15 times
-   its words and at least 300 further words. The text in the page's structured data may replace a reading too.
-4. If no reading has 200 characters, the longest is taken.
+1. Trafilatura reads the page with ``favor_recall``. Its text is certain if it has at least 1,500 characters and the
+   length of the page's long paragraphs, ± 10 %. Otherwise readability reads the page too. If trafilatura's text has
+   less than half of the length of the long paragraphs, trafilatura reads the page again with all its fallbacks.
+2. Trafilatura's text is taken, with two exceptions. Readability's text is taken if trafilatura's contains it and has a
+   tenth more words, which may be from outside the article; or if trafilatura's is short and readability's much longer.
+3. The chosen text looks cut off if another text contains most of it, and has 1.8 times its words, or 1.15 times its
+   words and 300 further words. Then the other text is taken. It may be the text in the page's structured data.
+4. If no text has 200 characters, the longest text is taken.
 5. The title above the text, links to other articles, and the lines that follow every article of a site are left out.
 """
 
@@ -29,7 +29,7 @@ from actors.patterns import patterns
 
 Way = Literal["trafilatura", "readability", "structured"]
 
-# These values were chosen by one half of the test corpora, and measured on the other half.
+# These values were tuned on one half of the test corpora, and checked on the other half.
 SHORT = 200  # characters; a shorter reading has failed
 CUT = 1.8  # a text looks cut off beside a reading with this many times its words
 _SAME = 0.9  # share of runs of words with which one text contains another
@@ -57,7 +57,7 @@ _SILENT = ("script", "style", "svg", "template", "link", "meta")
 
 @dataclass(frozen=True)
 class Reading:
-    """Holds the text of a page as one extractor found it. ``marked`` makes its markdown."""
+    """Holds the text of a page as one extractor found it. ``marked`` returns the text as markdown."""
 
     way: Way
     text: str
@@ -85,7 +85,7 @@ def read_article(tree: HtmlElement, structured: str) -> Article:
 
 
 def readings(tree: HtmlElement, structured: str) -> list[Reading]:
-    """Return the readings of the page by the extractors. The first reading is preferred."""
+    """Return the page's text as each extractor reads it, the preferred reading first."""
     from lxml.etree import strip_elements
     from trafilatura.external import try_readability
 
@@ -100,7 +100,7 @@ def readings(tree: HtmlElement, structured: str) -> list[Reading]:
     else:
         if len(text) < _PART * paragraphs:
             text, marked = by_trafilatura(page)
-        # This copy of readability changes the tree, and takes a fifth of readability's time.
+        # Trafilatura's copy of readability changes the tree, but takes only a fifth of the original's time.
         article = try_readability(page)
         other = Reading("readability", plain_text(article), lambda: plain_text(article, marked=True))
         found = [Reading("trafilatura", text, marked), other]
@@ -173,10 +173,10 @@ class Said:
 
 
 def without_furniture(text: str, titles: set[str], links: set[str], least: int) -> str:
-    """Return a text or its markdown without the lines of the page around it, or unchanged if too little text remains.
+    """Return a plain or markdown text without lines from around the article, or unchanged if too little text remains.
 
-    At least ``least`` characters must remain. ``titles`` (with headings of the first level) and the texts of the page's
-    ``links`` are given as their ``letters``.
+    At least ``least`` characters must remain. ``titles`` has the page's title and first-level headings, and ``links``
+    has the texts of its links, both in the form of ``letters``.
     """
     lines = text.split("\n")
 

@@ -29,8 +29,8 @@ _LARGEST = 2_000_000  # bytes of a message; the text comes before the attachment
 def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
     """Return the messages after ``mark``, the ``etag`` of the last reading. Without a valid mark, return the newest messages.
 
-    A mark is not valid if the mail server renumbered the folder. A reading stops after half of its time, and the next reading
-    continues at that place. A message that is read again does not become a new item, because its id is its Message-ID.
+    A mark is not valid if the mail server renumbered the folder. A reading stops after half of its time, and the next
+    reading goes on from there. A message that is read again makes no new item, because the item's id is its Message-ID.
     """
     parts = split(url)
     folder, sender = unquote(parts.path.strip("/")) or "INBOX", parse_qs(parts.query).get("from", [""])[0]
@@ -66,7 +66,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
 
 
 def _bodies(imap: _Folder, uids: Sequence[int], budget: Budget, spare: float) -> list[tuple[int, bytes | EngineError]]:
-    """Return the messages received before the connection broke. A refused message counts only if a later message came."""
+    """Return the messages that were received. A refused message is kept only if a later message was received."""
     found: list[tuple[int, bytes | EngineError]] = []
     for uid in uids:
         try:
@@ -142,7 +142,7 @@ class _Folder(imaplib.IMAP4):
         return validity.decode() if validity and validity.isdigit() else "0"
 
     def after(self, last: int, sender: str) -> list[int]:
-        """Return the uids after uid ``last``, in order. With a ``sender``, return only the uids of this sender's messages."""
+        """Return the UIDs of the messages after ``last``, in order. With a ``sender``, return only its messages."""
         who = ("FROM", _quoted(sender)) if sender else ()
         found = self.uid("SEARCH", "UNDELETED", *who, "UID", f"{last + 1}:*")[1]
         uids = {int(one) for part in found if part for one in part.split() if one.isdigit()}

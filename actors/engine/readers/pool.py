@@ -1,4 +1,4 @@
-"""Runs reader processes that parse untrusted bytes. A page that crashes its reader or takes too much harms no worker."""
+"""Runs reader processes that parse untrusted bytes. A page that crashes its reader does not harm the worker."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Readers:
         if self._control is None:
             ours, theirs = socket.socketpair()
             with theirs:
-                # A reader gets no addresses, keys and tokens. Threads of numpy would take address space, which is limited.
+                # The environment has no addresses, keys or tokens. Threads of numpy would use limited address space.
                 kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
                 paths = map(os.path.abspath, sys.path)
                 served = ("actors.engine.readers.server", self._module, json.dumps(self._limits))

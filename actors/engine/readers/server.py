@@ -119,7 +119,7 @@ def _answer(
         answer = {"exceeded": "memory"}
     except Exception as error:  # noqa: BLE001 (any type, because the libraries were not written for hostile bytes)
         answer = {"failed": f"{type(error).__name__}: {error}"[:200]}
-    # If memory is short, a library may report a fault of the page instead.
+    # If memory is short, a library may report another error, so look at the peak memory too.
     if _peak() > limits.memory * _NEARLY:
         answer = {"exceeded": "memory"}
     elif len(found) > limits.answer:
@@ -137,7 +137,7 @@ def _arm(cpu: float, wall: int) -> None:
 
 
 def _peak() -> int:
-    """Return the bytes of address space that this process had at most, or 0 if the system does not report them."""
+    """Return the peak size of this process's address space in bytes, or 0 if the system does not report it."""
     try:
         status = Path("/proc/self/status").read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
--- Delete found stories that a receiver must no longer get, because their event was merged with an event that the receiver has or will get.
+-- Delete found stories that a receiver must no longer get, because their event was merged with an event that the receiver has got or will get.
 DELETE FROM public.alert_stories AS t
 USING public.stories AS s, public.alert_stories AS other, public.stories AS o
 WHERE t.receiver = %(receiver)s AND t.sent_at IS NULL AND NOT t.is_offered AND s.id = t.story_id

@@ -1,4 +1,4 @@
--- Store an item's text with the data from its extraction, and the title that the pipeline gives the story that has this text.
+-- Store an item's text with the data from its extraction, and the title that the pipeline gives the text's story.
 WITH content AS (
     INSERT INTO public.contents AS c (
         raw_item_id, content_type, text_body, html_url, language_code, content_hash, duration_seconds, extracted_at

@@ -1,4 +1,4 @@
--- Find lost items, which are queued for too long without an unfinished job. A lost item is queued again or, after too many times, given up. The
+-- Find lost items: items that were queued long ago and have no unfinished job. A lost item is queued again or, after too many times, given up. The
 -- statement groups and does not join, so that its time grows only in proportion to the number of items, even if the planner's estimates are wrong.
 -- The statement reads the jobs only if an item has waited that long.
 WITH waiting AS MATERIALIZED (

@@ -1,5 +1,5 @@
--- Items of a story, with a name within their source, or in a folder of a mailbox, and items whose address, or whose text's address, contains all
--- given parts, because the caller compares canonical addresses. The shortest address comes first, because the shortest has the fewest other parts.
+-- Items that belong to a story, have a given name within their source, or are in a mailbox's folder; and items whose own or text's address
+-- contains all given parts. The caller then compares canonical addresses. The shortest address, with the fewest other parts, comes first.
 SELECT
   r.id,
   r.url,

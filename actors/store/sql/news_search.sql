@@ -1,4 +1,4 @@
--- Stories that match a search, the best first, with the matching place in the text.
+-- Stories that match a search, the best first, with the matching passage of the text.
 SELECT
   found.story_id AS id,
   i.language,

@@ -1,4 +1,4 @@
--- Move the items, stories, uploads and teams of a source to another one; returns the number of items. An item whose name the other has gets a new one.
+-- Move the items, stories, uploads and teams of a source to another one; returns the number of items. An item gets a new name if the other has it.
 WITH
 items AS (
   UPDATE public.raw_items AS r
