@@ -29,7 +29,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         return self
 
     def open(self) -> "Analyst":
-        """Return the process's only provider. Raises ConfigurationError if wordllama is needed but not installed."""
+        """Return the AI provider of the process. Raises ConfigurationError if wordllama is needed but not installed."""
         from actors.ai import hashing
         from actors.ai.local import Analyst
 

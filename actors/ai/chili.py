@@ -71,7 +71,7 @@ def _rounded(value: Any) -> int:
 def hits(text: str, keywords: tuple[str, ...]) -> list[str]:
     """Return the ``keywords`` in ``text`` as whole words, in any case. "RAG pipelines" has ``rag``, but "storage" does not."""
     lower = text.lower()
-    # Search for a keyword's first word first, because this search is cheap, and most searches by pattern become unnecessary.
+    # First look for the keyword's first word, because this is cheap, and makes most searches by pattern unnecessary.
     return [one for one in keywords if one.split() and one.lower().split()[0] in lower and _pattern(one).search(text)]
 
 

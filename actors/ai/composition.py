@@ -85,14 +85,14 @@ def _is_borne_out(text: str, story: Story) -> bool:
     is_of_story = is_ended and len(said & evidence(told).keys) >= _BORNE_OUT * len(said)
     if not is_of_story or gate.fault(text, told) is not None:
         return False
-    # One sentence must have all numbers, because the numbers of several sentences may differ.
+    # One sentence must have all numbers, because numbers from several sentences may not belong together.
     figures = numbers(dates(text).rest)
     sets = (known_numbers([dates(item.text).rest]) for item in ranked(story.document)) if figures else ()
     return not figures or any(all(stands_among(one, known) for one in figures) for known in sets)
 
 
 def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, str | None]:
-    """Return the two-sentence part and the elevator pitch, from the best sentences. Without enough sentences a part is None."""
+    """Return the two-sentence text and the elevator pitch, made of the best sentences. A text may be None (too few)."""
     adding = [each for each in told if adds_to(title, each[1])]
     two = _joined_of(adding, (2,), TWO_LINER) or _joined_of(told, (2,), TWO_LINER)
     return two, _joined_of(told, (4, 3), _ELEVATOR)
@@ -106,7 +106,7 @@ def adds_to(title: str, text: str) -> bool:
 
 
 def names_more(title: str, text: str) -> bool:
-    """Return whether a sentence has a name or a number that the headline lacks. The first word's capital shows no name."""
+    """Return whether a sentence has a name or a number that the headline lacks. The first word has a capital anyway."""
     known = keys(title)
     first, *rest = tokens(text) or ("",)
     marked = [first] * (first[:1].isdigit() or not (first[1:] or "a").islower())
@@ -136,13 +136,13 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
 
 
 def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
-    """Return the sentences as one text, or None if it is longer than ``limit``, or splits into another number of sentences."""
+    """Return the sentences as one text, or None if it is longer than ``limit``, or would be split differently."""
     text = ("" if is_dense(parts[0]) else " ").join(parts)
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """Return some of the best sentences, in order, as many as one of ``sizes``. The first one needs no sentence before."""
+    """Return one of ``sizes`` of the best sentences, in order, as a text. The first refers to no sentence before it."""
     for size in sizes:
         for chosen in map(sorted, combinations(told, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):

@@ -33,7 +33,7 @@ class Analyst:
     """
 
     embeds_together = False  # a provider makes the embeddings of many stories in one request
-    # If a provider is asked: the one of other stories that tells a story's event, or None.
+    # With a model, this is a function that returns which of other stories reports the same event, or None.
     same_event: Callable[[Story, Sequence[Story], Ledger], Story | None] | None = None
     batches: Any = None  # the provider's Batches, if there is a provider
 
@@ -71,7 +71,7 @@ class Analyst:
         return made
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:  # noqa: ARG002
-        """Return, for each job, its story's vector or the exception for the job. A raised exception is for all jobs."""
+        """Return for each story its vector, or the exception for its job. A raised exception is for all jobs."""
         return [Embedding(tuple(self._embed_text(lead(story))), self._model_version) for story in stories]
 
 
@@ -88,7 +88,7 @@ def opening(story: Story) -> str:
 
 @lru_cache(maxsize=16)  # the brief needs the sentences, and so does the summary
 def _best(title: str, document: str) -> list[Ranked]:
-    """Return the eight best sentences. Words of the headline, which name the subject, multiply a score by up to three."""
+    """Return the eight best sentences. Sharing words with the headline multiplies a sentence's score by up to three."""
     named = set(terms(title))
 
     def bonus(item: Ranked) -> float:

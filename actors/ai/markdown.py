@@ -1,4 +1,4 @@
-"""Splits Markdown into blocks with their places: prose, lists, code, headings and tables."""
+"""Splits Markdown into blocks with their positions: prose, lists, code, headings and tables."""
 
 import re
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ _CUT_OFF = ("\u2026", "...", "[\u2026]", "[...]")
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 
 _MARKED = re.compile(r"[`*_\[\]<\\\x00]")
-# Each pattern has a maximum length, so that a page full of brackets takes no longer than another page.
+# Each pattern matches up to a maximum length, so that a page full of brackets takes no longer than another page.
 _IMAGE = re.compile(r"!\[([^\[\]]{0,300})\]\([^()\s]{0,2000}[^()]{0,200}\)")
 _LINK = re.compile(r"\[([^\[\]]{1,500})\]\([^()]{0,2000}(?:\([^()]{0,200}\)[^()]{0,500})?\)")
 _AUTOLINK = re.compile(r"<(https?://[^<>\s]{1,2000})>")
 _STRONG = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1", re.DOTALL)
 _EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*]{1,300}?)(?<=[^\s*_])\1(?![\w*])")
 _CODE = re.compile(r"(`{1,3})(?!`)([^\n]{1,500}?)(?<!`)\1(?!`)")
-# In a bold paragraph, only the first and the last sentence have the marks ``**``. Underlining has no Markdown.
+# In a bold paragraph, only the first and the last sentence have the marks ``**``. Markdown cannot underline.
 _OPEN = re.compile(r"^\*\*(?=[\w\"\u201c\u201e\u00ab])|(?<=[.!?\u2026])\*\*$|</?u>")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 

@@ -46,7 +46,7 @@ def fenced(text: str, nonce: str) -> str:
 
 def visible(text: str) -> str:
     """Return ``text`` without characters that a reader cannot see: control, format, surrogate and private-use characters."""
-    # A text has few different characters, so testing each character once is far cheaper than testing each place.
+    # A text has few different characters, so test each of them once, and not every position in the text.
     hidden = [
         char for char in set(text) if char not in _KEPT_CONTROLS and unicodedata.category(char) in _HIDDEN_CATEGORIES
     ]

@@ -38,7 +38,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """Holds a story in three lengths. A length is None if the story's text does not give enough for it."""
+    """Holds a story in three lengths. A length is None if the story has too few fitting sentences for it."""
 
     one_liner: str | None
     two_liner: str | None

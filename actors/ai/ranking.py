@@ -61,7 +61,7 @@ def _is_statement(text: str) -> bool:
 def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
     """Return the first 200 sentences of the document's paragraphs, in order, with their scores. The result is cached.
 
-    A sentence's score depends on the words that other sentences share, and, with a weight of ``lead`` (0 to 1), on its place.
+    A sentence's score depends on the words that it shares with others, and, by ``lead`` (0 to 1), on its position.
     """
     every, shares = _placed(document)
     places = [1 / (1 + at) for at in range(len(every))]
@@ -101,7 +101,7 @@ def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
             last[mark] = max(place, text.rfind(mark, read, start))
         straight += text.count('"', read, start)
         read = start
-        # A quotation is open if its opening mark follows every closing mark. English opens with German's closing mark.
+        # A quotation is open if its opening mark follows every closing mark. “ opens in English and closes in German.
         is_german = last["\u201e"] >= 0
         opened = max(last[mark] for mark in "\u201c\u201e\u00ab\u300c" if not (is_german and mark == "\u201c"))
         closed = max(last[mark] for mark in ("\u201d\u00bb\u300d\u201c" if is_german else "\u201d\u00bb\u300d"))

@@ -1,4 +1,4 @@
-"""Splits a text into whole sentences with their places."""
+"""Splits a text into whole sentences, and gives the position of each."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,7 +9,7 @@ from actors.ai.words import SMALL, count
 from actors.calendar_names import MONTHS
 from actors.patterns import patterns
 
-# After three kinds of abbreviations, a stop ends no sentence: after the first, or before a name or a number.
+# A full stop after an abbreviation ends no sentence: always, only before a name, or only before a number.
 _ALWAYS, _BEFORE_NAMES, _BEFORE_NUMBERS = (
     frozenset(line.split()) for line in (files("actors.ai") / "abbreviations.txt").read_text("utf-8").splitlines()[1:]
 )
@@ -24,7 +24,7 @@ _LONGEST_WORD = 20  # maximum number of characters in an abbreviation
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """Holds a sentence and its place: ``text == document[start:end]``."""
+    """Holds a sentence and its position: ``text == document[start:end]``."""
 
     start: int
     end: int

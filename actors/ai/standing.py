@@ -1,4 +1,4 @@
-"""Tests whether a sentence can be shown alone: it needs no sentence before, and names its subject and its speaker."""
+"""Tests whether a sentence can be shown alone: it needs no earlier sentence, and names its subject and its speaker."""
 
 import re
 from functools import lru_cache
@@ -122,7 +122,7 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
 
 @lru_cache(maxsize=16)
 def _last_names(document: str) -> frozenset[str]:
-    """Return the last words of a document's names of several words."""
+    """Return the last word of each name in a document that has several words."""
     told = (one.text for line in prose(document).split("\n") for one in sentences(line))
     return frozenset(run[-1] for text in islice(told, _MOST_SENTENCES) for run in names_in(text) if len(run) > 1)
 

@@ -111,7 +111,7 @@ def _marked(words: str | None) -> str:
 
 
 def address(entry: Mapping[str, Any]) -> str:
-    """Return a web address without characters that could end a link, or an empty text if ``url`` is no web address."""
+    """Return an entry's web address, encoded so that no character ends a link, or an empty text for other addresses."""
     url = entry["url"] or ""
     return quote(url, safe="!#$%&'()*+,/:;=?@[]~-._") if split(url).scheme in {"http", "https"} else ""
 

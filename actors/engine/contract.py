@@ -1,4 +1,4 @@
-"""Defines the requests to an Engine, which fetches pages and feeds, and its answers, with more fields than the product's."""
+"""Defines requests to an Engine, which fetches pages and feeds, and its answers. The product's Engine sends fewer."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ class LocalEngine:
             raise EngineError("not_a_feed", reason) from error
 
     def _listed(self, url: str) -> list[str]:
-        """Return the feed behind a page of a podcast directory."""
+        """Return the address of the feed that a podcast directory names for its page, or no address for other pages."""
         if (question := of_directory(url)) is None:
             return []
         try:

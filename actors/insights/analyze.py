@@ -66,7 +66,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
 
 
 def _grow(payload: AnalyzeStory, ctx: Context[EventSettings], analyst: Analyst) -> dict[str, Any]:
-    """Score a story's event again, after a model was asked whether one of the payload's other stories tells the event."""
+    """Ask a model which of the payload's other stories, if any, reports the same event, and score the event again."""
     text = texts.needed(ctx.db, payload.story_id)
     known = texts.read_all(ctx.db, payload.others)
     others = [known[each] for each in payload.others if each in known]

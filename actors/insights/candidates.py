@@ -38,7 +38,7 @@ class Candidate:
     context: Context = field(default_factory=Context)
 
     def insight(self, document_hash: str) -> Insight:
-        """Return an insight for dedupe-insights. ``document_hash`` identifies the text in which the places are."""
+        """Return an insight for dedupe-insights. ``document_hash`` identifies the text with these positions."""
         place = {"start": self.start, "end": self.end, "heading": self.heading or None}
         language = {"language": self.language} if self.language else {}
         return Insight(
@@ -69,7 +69,7 @@ def in_context(found: Sequence[Candidate], blocks: Sequence[Block], title: str) 
 
 
 def _before(nearest: Sequence[Block], start: int) -> str:
-    """Return the last sentence before a place in the paragraphs ``nearest``, or an empty text if it must not be shown."""
+    """Return the last sentence of the blocks ``nearest`` before index ``start``, or "" if it must not be shown."""
     if nearest[-1].kind == "code":
         return ""  # the highlight's text is the line before
     is_text = nearest[0].kind == nearest[-1].kind == "paragraph" and not is_bold(nearest[0])

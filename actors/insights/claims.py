@@ -1,4 +1,4 @@
-"""Finds sentences for highlights: in a text with code by kind, in another text the best sentences that can be read alone."""
+"""Finds sentences for highlights: in a text with code, by kind; in other texts, the best that can be read alone."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -105,7 +105,7 @@ def _figures(text: str) -> int:
 
 
 def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
-    """Return up to three sentences with two facts, best first, and for a list or a guide at most one, with a figure.
+    """Return the three best sentences with two facts. For a list or a guide, return at most one, with a figure.
 
     A sentence with speech is left out, because it seldom says what happened.
     """
@@ -131,7 +131,7 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
 
 
 def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return a headline's words, and the main words that its text repeats, as keys, or no keys if the topic is not clear."""
+    """Return the keys of the headline, and of the main words that the text repeats (none if the topic is unclear)."""
     headline = keys(title)
     weights: dict[str, float] = defaultdict(float)
     times: dict[str, int] = defaultdict(int)
@@ -173,7 +173,7 @@ def _facts(text: str) -> int:
 
 
 def _is_general_figure(text: str, headline: frozenset[str]) -> bool:
-    """Return whether a sentence has a figure and a word of the headline, and does not begin with "the" and one of many items."""
+    """Return whether a sentence has a figure and a word of the headline, and does not begin with an article ("the")."""
     first = (tokens(text) or ("",))[0]
     return _kind(text) == "metric" and bool(headline & keys(text)) and not SAYS["article"].match(first)
 

@@ -20,7 +20,7 @@ _NAMESPACE = UUID("b7b1f3a0-7d59-5c0e-9a43-3a1f0f6e2d11")
 
 
 def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
-    """Store the insights that the story does not have yet, update those of the pipeline, and score all.
+    """Store the insights that the story does not have yet, update the pipeline's own highlights, and score them all.
 
     Raises:
         Reject: the story does not exist.

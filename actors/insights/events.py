@@ -107,7 +107,7 @@ def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[
 def found(
     ctx: Context[Any], story: StoryText, made: Embedding, settings: EventSettings, analyst: Analyst
 ) -> tuple[list[UUID], list[UUID]]:
-    """Make a story findable for other stories, and search as ``like`` does. For a model's question, names are terms too."""
+    """Make a story findable for others, and search as ``like`` does. If a model can be asked, names are terms too."""
     text, embedding = lead(story), embeddings.written(made.model_version, made.vector)
     terms = sketch(text) + (names(text) if analyst.same_event else [])
     with ctx.transaction() as tx:
@@ -165,7 +165,7 @@ def candidates(
 
 
 def ask_later(ctx: Context[Any], analyst: Analyst, story_id: UUID, others: Sequence[UUID]) -> None:
-    """Send the job that asks a model, if there is one, for the story's event. Call this function in a transaction."""
+    """If there is a model, send the job that asks it for the story's event. Call this function in a transaction."""
     if others and analyst.same_event:
         told = {"story_id": str(story_id), "trigger": "alone", "others": list(map(str, others))}
         try:
@@ -191,7 +191,7 @@ def join(
 ) -> int:
     """Put a story into its event, and score the event's stories and the story's highlights again.
 
-    Returns how many stories have another score, for all or for a team.
+    Returns the number of stories with a new score, or 1 if only a team's score is new.
     """
     clusters.unite(tx, [story.id, *found])  # this also locks the event against other changes and scoring
     scored, sources = overlays.of_event(tx, story.id)

@@ -1,4 +1,4 @@
-"""Runs extract-highlights, which finds the highlights of a story and their places in the text."""
+"""Runs extract-highlights, which finds the highlights of a story and their positions in the text."""
 
 import hashlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""Selects the highlights of a document: the best candidates of each kind, without repetition. Finds those in code."""
+"""Selects the highlights of a document: the best candidates of each kind, without repetition. Also finds code."""
 
 from collections.abc import Sequence
 
@@ -76,7 +76,7 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
 def _without_repetition(
     candidates: Sequence[Candidate], threshold: float, limit: int, told: str = ""
 ) -> list[Candidate]:
-    """Return the first ``limit`` candidates that repeat no earlier candidate and not ``told``. Code repeats only equal code."""
+    """Return the first ``limit`` candidates that repeat neither another nor ``told``. Code repeats only equal code."""
     kept: list[Candidate] = []
     said = [keys(told)]
     for each in candidates:

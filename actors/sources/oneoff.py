@@ -25,7 +25,7 @@ class OneoffSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[str, Any]:
-    """Add the page to the manual source of its site, and queue the page, even if an earlier fetch failed. A stored page stays.
+    """Add a page to its site's manual source, and queue it, even if an earlier fetch failed. Leave a stored page alone.
 
     Raises:
         Reject: the address is not valid.

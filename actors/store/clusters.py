@@ -40,7 +40,7 @@ def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
 
 
 def sources(conn: Connection, story_id: UUID) -> int:
-    """Return the number of sources that report a story's event, or have a copy of it. The number is at least 1."""
+    """Return the number of sources (at least 1) that report a story's event. A source with a copy of a story counts."""
     return max(1, int(SQL.value(conn, "event_sources", story_id=story_id)))
 
 

@@ -1,4 +1,4 @@
-"""Checks that each sentence of a model's text may be shown, and that the story has its numbers, dates, names and quotations."""
+"""Checks a model's text: each sentence has a good form, and the story has its numbers, dates, names and quotations."""
 
 import unicodedata
 
@@ -48,7 +48,7 @@ def figures(sentence: str, story: Evidence) -> str | None:
 
 
 def _words(sentence: str, story: Evidence) -> str | None:
-    # Use only the words that the story lacks, because most of a sentence may be foreign names of the story.
+    # Find the script by the words that the story lacks, because most other words may be foreign names of the story.
     new = " ".join(word for word in tokens(sentence) if key(word) not in story.keys)
     if not is_unspaced(story.text) and script(new) not in {"", story.script}:
         return "it is not in the story's language"

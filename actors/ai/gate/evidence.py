@@ -31,7 +31,7 @@ _ENDING = re.compile(r"(?:ings?|ed|es|s|e)$")
 
 @dataclass(frozen=True)
 class Evidence:
-    """Holds a story's sentences, with headline and source, as evidence, and apart from them its instructions to a model."""
+    """Holds a story's headline, source and sentences as evidence, and separately its instructions to a model."""
 
     sentences: tuple[str, ...]
     orders: str

@@ -15,7 +15,7 @@ _ONE = re.compile(r"\b(?:an?|one|eine?[mnrs]?|une?|una?|per|je) ([^\W\d_]+)\b", 
 
 
 def known_numbers(sentences: Sequence[str]) -> list[Number]:
-    """Return the numbers of a story. The words "a week" are one week."""
+    """Return the numbers of a story. The words "a week" count as one week."""
     found: list[Number] = []
     for sentence in sentences:
         mine = numbers(sentence, is_known=True)
@@ -63,7 +63,7 @@ def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
 
 
 def _computed(found: Sequence[Number]) -> Iterator[Number]:
-    """Yield what a reader may compute: a share's rest to 100 %, and the difference and ratio of a unit's only two amounts."""
+    """Yield numbers that follow: 100 % minus a share, and the difference and ratio of a unit's only two amounts."""
     of: defaultdict[str, list[Reading]] = defaultdict(list)
     for one in found:
         of[one.readings[0][1]].append(one.readings[0])

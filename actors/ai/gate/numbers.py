@@ -62,7 +62,7 @@ _ADJECTIVE = 4  # minimum number of letters in a unit that follows an adjective
 
 
 def unit_of(word: str) -> tuple[str, float]:
-    """Return a unit's kind and its factor, such as ``("s", 60.0)`` for a minute. The kind of another word is empty."""
+    """Return a unit's kind and its factor, such as ``("s", 60.0)`` for a minute. Without a unit, the kind is empty."""
     return UNITS.get(word.lower().rstrip(".²³"), ("", 1.0))
 
 
@@ -111,7 +111,7 @@ def _phrases(text: str, words: AbstractSet[str]) -> Iterator[Number]:
         is_half_unit = half_unit is not None and unit_of(half_unit.group(1))[0] not in {"", "%"}
         if is_half_unit or text[: match.start()].endswith("and a "):
             continue
-        # A word such as "third" means a part ("a third of"), or a place ("the third").
+        # A word such as "third" is a share ("a third of"), or a rank ("the third").
         is_part = _FORMS["part_of"].match(text, match.end()) and _FORMS["article"].search(
             text, max(0, match.start() - _SHORT), match.start()
         )

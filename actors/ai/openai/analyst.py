@@ -80,10 +80,10 @@ class OpenAIAnalyst(Analyst):
         return self._embedder.embed_many(stories, ledger)
 
     def _same_event(self, story: Story, others: Sequence[Story], ledger: Ledger) -> Story | None:
-        """Ask which of the ``others`` tells the story's event, by titles and leads. The answer must quote both stories.
+        """Ask a model which of the ``others`` reports the same event, by title and lead. The answer must quote both.
 
         Raises:
-            Unfounded: the answer has a number or a quotation that there is not.
+            Unfounded: the answer has a number of no story, or a quotation that is not in its story.
         """
         settings = self._settings.asking(self._settings.same_event, self._settings.output_tokens)
         one, *rest = (replace(each, document=opening(each)) for each in (story, *others))
@@ -94,10 +94,10 @@ class OpenAIAnalyst(Analyst):
     def _ask(
         self, operation: str, form: type[Form], story: Story, books: Ledger | None, local: Callable[[Story], Any]
     ) -> tuple[Form, Provenance]:
-        """Return a model's answer that passes the gate, with its verified statements. If the answer has a fault, ask once more.
+        """Return a model's answer that passes the checks, without unverified statements. If it has a fault, ask again.
 
         Raises:
-            Unfounded: the second answer does not pass the gate. The exception has the text of ``local``.
+            Unfounded: the second answer does not pass the checks. The exception has the text of ``local``.
         """
         assert books is not None, "a provider that costs money needs a ledger"
         settings = self._settings
@@ -146,7 +146,7 @@ class OpenAIAnalyst(Analyst):
 
         Returns the model's name and its answer.
 
-        If ``is_first``, and there is nothing ``again``, a stored answer to an equal question may be used, and the question
+        If ``is_first``, and ``again`` is empty, a stored answer to an equal question may be used, and the question
         may go into a batch.
 
         Raises:

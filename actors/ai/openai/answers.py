@@ -96,7 +96,7 @@ def read(form: type[Form], *texts: str) -> Form:
     """Return the first answer in ``texts``. An answer is a JSON object: alone, in prose, in a fence or after reasoning.
 
     Raises:
-        ValueError: no text has an answer of this form; the message names the place of the fault.
+        ValueError: no text has an answer of this form; the message names the field with the fault.
     """
     fault = ValueError("no JSON object")
     for text in texts:
@@ -113,7 +113,7 @@ def read(form: type[Form], *texts: str) -> Form:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects in a text, from a limited number of places."""
+    """Yield the JSON objects in a text. The search tries a limited number of opening braces."""
     at = text.find("{")
     for _ in range(_TRIES):
         if at < 0:

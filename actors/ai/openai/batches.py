@@ -25,7 +25,7 @@ _REASONS = ("message", "error", "data", "code", "type")
 
 
 class Batches:
-    """Asks for batches in OpenAI's form: a file of questions, then one of answers and one of errors. Raises CallFailed."""
+    """Uses OpenAI's batches: a file of questions, a file of answers and a file of errors. Methods raise CallFailed."""
 
     _path, _after, _status = "/batches", "after", "status"
     _ends = frozenset({"completed", "failed", "expired", "cancelled"})
@@ -38,7 +38,7 @@ class Batches:
     def create(self, job: str, questions: Mapping[str, Any], since: str = "", known: Collection[str] = ()) -> str:
         """Make a job's batch, and return the batch's id. The keys of ``questions`` are the ids of their calls.
 
-        If an earlier attempt of the job began at ``since`` (UTC), look for its batch first, except among the ``known`` batches.
+        If an earlier attempt of the job began at ``since`` (UTC), first look for its batch, which is none of ``known``.
 
         Raises:
             Defer: an open batch may be the batch of this job, but only an ended batch shows this.
@@ -116,7 +116,7 @@ class Batches:
 
 
 class AnthropicBatches(Batches):
-    """Asks for batches in Anthropic's form, with one request for each batch. Only its questions' ids identify an ended batch."""
+    """Uses Anthropic's batches, with one request for each batch. An ended batch is recognised by its questions' ids."""
 
     _path, _after, _status, _ends = "/messages/batches", "after_id", "processing_status", frozenset({"ended"})
 

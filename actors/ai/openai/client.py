@@ -50,7 +50,7 @@ class CallFailed(Exception):
         return str(self.verdict)
 
     def end(self, model: str, known: CallEnd) -> CallEnd:
-        """Return the end of a failed call of ``model``, added to the facts in ``known``."""
+        """Return the ``known`` facts of a call of ``model``, with this failure as the call's end."""
         rests = None if self.rests is None else (model, self.rests)
         return replace(known, outcome=self.outcome, detail=str(self), is_charged=self.is_charged, rests=rests)
 
@@ -94,7 +94,7 @@ class Client:
         self._fetcher = Fetcher("zeke-jobs", EVERYWHERE)
 
     def post(self, path: str, payload: bytes, kind: str = "application/json", *, is_file: bool = False) -> Reply:
-        """Return the JSON object that answers a body of a media type, within the timeout, or within ten minutes for a file."""
+        """Send a body of the media type ``kind``, and return the JSON answer. A file may take ten minutes."""
         started = time.monotonic()
         body = self._answer(path, self._of_files if is_file else self._limits, payload, kind)
         return Reply(_object(body), round((time.monotonic() - started) * 1000))

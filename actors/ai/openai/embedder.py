@@ -53,7 +53,7 @@ class Embedder:
         return [one for _, one in sorted(made.items())]
 
     def _vectors(self, wanted: Mapping[int, str], books: Ledger) -> dict[int, Embedding | Exception]:
-        """Return texts' vectors by index. One request asks for all that are not stored. Its cost is divided by text."""
+        """Return the texts' vectors by index. One request asks for all vectors not stored. The texts share its cost."""
         model, settings = self._model, self._settings
         keys = {at: key_of("embed", self._version, text) for at, text in wanted.items()}
         most = {at: settings.cost(model, len(text.encode()) + OVERHEAD, 0) for at, text in wanted.items()}
@@ -106,7 +106,7 @@ class Embedder:
         return Embedding((*vector, *[0.0] * (DIMENSIONS - len(vector))), self._version)
 
     def _checked(self, data: Any) -> dict[int, array[float] | CallFailed]:
-        """Return, by the place of each text, its vector if it has the right length and only finite numbers, or its fault."""
+        """Return the vectors by the indexes of the texts. A vector with a wrong length or number becomes a failure."""
         if not isinstance(data, list):
             raise invalid(Retry(reason="the embedding answer has no vectors"))
         found: dict[int, array[float] | CallFailed] = {}

@@ -68,7 +68,7 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
         return self.max_output_tokens or (_THINKING if self.reasoning_effort else TEXT)
 
     def asking(self, model: bool | str, output_tokens: int) -> Self:  # noqa: FBT001 (the value of a setting)
-        """Return the settings for a question to a chosen model, or with True to the usual one, with so long an answer."""
+        """Return the settings for a question to ``model`` (True: the usual model), with this limit of output tokens."""
         named = {"model": model} if isinstance(model, str) else {}
         return self.model_copy(update={**named, "max_output_tokens": output_tokens})
 

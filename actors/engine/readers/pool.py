@@ -74,7 +74,7 @@ class Readers:
         raise EngineError("unreadable", f"{about} cannot be read: {why}")
 
     def _once(self, question: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
-        """Return the answer and how the reader ``died``: by a signal (negative), with an exit status, or not known (None)."""
+        """Return the answer. For a reader that ``died``, it has the signal (negative), the exit status, or None."""
         reader, is_kept = self._reader(is_fresh=is_fresh), False
         try:
             reader.send_bytes(question)
