@@ -92,7 +92,7 @@ def _is_borne_out(text: str, story: Story) -> bool:
 
 
 def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, str | None]:
-    """Return the two-sentence text and the elevator pitch, made of the best sentences. A text may be None (too few)."""
+    """Return a two-sentence text and an elevator pitch of the best sentences, each None if sentences are too few."""
     adding = [each for each in told if adds_to(title, each[1])]
     two = _joined_of(adding, (2,), TWO_LINER) or _joined_of(told, (2,), TWO_LINER)
     return two, _joined_of(told, (4, 3), _ELEVATOR)
@@ -106,7 +106,7 @@ def adds_to(title: str, text: str) -> bool:
 
 
 def names_more(title: str, text: str) -> bool:
-    """Return whether a sentence has a name or a number that the headline lacks. The first word has a capital anyway."""
+    """Return whether a sentence has a name or a number that the headline lacks. The first capital does not count."""
     known = keys(title)
     first, *rest = tokens(text) or ("",)
     marked = [first] * (first[:1].isdigit() or not (first[1:] or "a").islower())
@@ -136,7 +136,7 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
 
 
 def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
-    """Return the sentences as one text, or None if it is longer than ``limit``, or would be split differently."""
+    """Return the sentences as one text, or None if it is over the ``limit``, or would not split into them again."""
     text = ("" if is_dense(parts[0]) else " ").join(parts)
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
 

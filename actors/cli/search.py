@@ -110,7 +110,7 @@ def _of_text(conn: Connection, text: str) -> embeddings.Written:
 
 
 def parse(arguments: list[str], now: datetime) -> Query:
-    """Parse the arguments. One of several is a phrase if it has a space, because the shell removed its quotes."""
+    """Parse the arguments. Among several, one with a space is a phrase, whose quotes the shell removed."""
     spaced = (each for each in arguments if " " in each and '"' not in each and not each.startswith(_NO_PHRASE))
     phrases = set(spaced) if len(arguments) > 1 else set()
     text = " ".join(f'"{each}"' if each in phrases else each for each in arguments)

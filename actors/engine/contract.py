@@ -1,4 +1,4 @@
-"""Defines requests to an Engine, which fetches pages and feeds, and its answers. The product's Engine sends fewer."""
+"""Defines the contract with an Engine, which fetches pages and feeds. The product's Engine omits some fields."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
     """Describes the rule for one site.
 
     Attributes:
-        headers: Headers for requests to exactly this host, by https or to the rule's port; ``cookies`` are sent alike.
+        headers: Headers for requests to exactly this host, by https or to the rule's port; likewise ``cookies``.
         text: A selector of the elements with the text of a page; ``remove`` selects elements to leave out.
         feed_is_enough: Do not fetch a page if the feed has its text.
         engine: Another Engine for this site; settings that are not given here have the value of the default Engine.

@@ -24,7 +24,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
 
     The embedding is committed first, so that another story of the same event finds this story. All other results are
     committed together. If a provider makes the embeddings and no person waits for the job, the task embed-story finds
-    the event. If the embedding finds none, a job with the trigger ``alone`` asks a model about similar stories.
+    the event. If no event is found, a job with the trigger ``alone`` asks a model about similar stories.
 
     Raises:
         Reject: the story does not exist, or it has no text.

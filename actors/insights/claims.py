@@ -105,7 +105,7 @@ def _figures(text: str) -> int:
 
 
 def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
-    """Return the three best sentences with two facts. For a list or a guide, return at most one, with a figure.
+    """Return the three best sentences with two facts or more. For a list or a guide, return at most one, with a figure.
 
     A sentence with speech is left out, because it seldom says what happened.
     """

@@ -1,4 +1,4 @@
-"""Selects the highlights of a document: the best candidates of each kind, without repetition. Also finds code."""
+"""Selects the highlights of a document: the best candidates of each kind, without repetition. Finds code blocks."""
 
 from collections.abc import Sequence
 

@@ -49,7 +49,7 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
     filters: tuple[Rule, ...] = ()
 
     def wait(self, attempts: int, asked: float | None) -> timedelta:
-        """Return the wait after failed fetches. ``asked`` is the number of seconds that the site asked for."""
+        """Return the wait after this number of failed fetches. ``asked`` has the seconds that the site asked for."""
         return grown(attempts, self.first_wait, self.longest_wait, asked, self.longest_wait)
 
 

@@ -116,6 +116,6 @@ def send_fetches(
 
 
 def open_batch(ctx: Context[Any], tx: Connection, kind: str, period: Period) -> Any:
-    """Open a batch for this job's stories. At the end of the batch, today's digest is written."""
+    """Open a batch for this job's stories. When all jobs of the batch have ended, today's digest is written."""
     then = ("generate-brief", {"period": period, "ends_on": SQL.value(tx, "digest_today").isoformat()})
     return ctx.batch(f"{kind}/{ctx.job_id}", then=then)

@@ -54,7 +54,7 @@ class Ledger:
     ) -> Begun:
         """Open a call. If ``recalls``, first look for an answer stored under the ``key``.
 
-        A new ``question`` may go into the next batch. If ``may_wait``, the question may be in an earlier batch already.
+        With ``may_wait``, a ``question`` may go into the next batch, or may be in an earlier batch already.
 
         Raises:
             Defer: calls of the model are paused.
@@ -131,7 +131,7 @@ def batch_end(batch: str, *, is_late: bool = False) -> str:
 
 
 def open_batches(conn: Connection) -> dict[str, str]:
-    """Return the events of open batches for which jobs wait, each with the batch's id."""
+    """Return the names of the events of open batches that jobs wait for, each with the batch's id."""
     return {row["event"]: row["event"].split("/")[1] for row in SQL.all(conn, "ai_batches_awaited")}
 
 

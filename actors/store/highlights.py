@@ -37,7 +37,7 @@ def score(conn: Connection, scores: Mapping[UUID, Mapping[str, Any]]) -> int:
 
 
 def withdraw(conn: Connection, known: Sequence[Row], team_id: UUID | None, text_hash: str, kept: Sequence[UUID]) -> int:
-    """Withdraw ``known`` highlights of an earlier text, except ``kept``. Returns the number of withdrawn highlights."""
+    """Mark the ``known`` highlights of an earlier text as withdrawn, except ``kept``. Returns the number of them."""
     old = [
         one.id
         for one in known

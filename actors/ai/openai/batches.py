@@ -38,7 +38,7 @@ class Batches:
     def create(self, job: str, questions: Mapping[str, Any], since: str = "", known: Collection[str] = ()) -> str:
         """Make a job's batch, and return the batch's id. The keys of ``questions`` are the ids of their calls.
 
-        If an earlier attempt of the job began at ``since`` (UTC), first look for its batch, which is none of ``known``.
+        If an earlier attempt of the job began at ``since`` (UTC), first look for its batch, which is not in ``known``.
 
         Raises:
             Defer: an open batch may be the batch of this job, but only an ended batch shows this.

@@ -4,7 +4,7 @@
    length of the page's long paragraphs, ± 10 %. Otherwise readability reads the page too. If trafilatura's text has
    less than half of the length of the long paragraphs, trafilatura reads the page again with all its fallbacks.
 2. Trafilatura's text is taken, with two exceptions. Readability's text is taken if trafilatura's contains it and has a
-   tenth more words, which may be from outside the article; or if trafilatura's is short and readability's much longer.
+   tenth more words, perhaps from around the article; or if it is three times as long as a short text of trafilatura.
 3. The chosen text looks cut off if another text contains most of it, and has 1.8 times its words, or 1.15 times its
    words and 300 further words. Then the other text is taken. It may be the text in the page's structured data.
 4. If no text has 200 characters, the longest text is taken.

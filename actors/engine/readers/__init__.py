@@ -1,1 +1,1 @@
-"""Parses untrusted bytes in separate processes, the readers: it has their pool in the worker, and the server that forks them."""
+"""Parses untrusted bytes in separate processes, the readers. A server forks readers; a pool in a worker uses them."""

@@ -74,7 +74,7 @@ class Readers:
         raise EngineError("unreadable", f"{about} cannot be read: {why}")
 
     def _once(self, question: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
-        """Return the answer. For a reader that ``died``, it has the signal (negative), the exit status, or None."""
+        """Return the answer. If the reader died, ``died`` in it is a negative signal, an exit status, or None."""
         reader, is_kept = self._reader(is_fresh=is_fresh), False
         try:
             reader.send_bytes(question)
@@ -124,7 +124,7 @@ class Readers:
         if self._control is None:
             ours, theirs = socket.socketpair()
             with theirs:
-                # The environment has no addresses, keys or tokens. Threads of numpy would use limited address space.
+                # Readers get no keys, tokens or addresses. numpy's threads would use up a reader's address space.
                 kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
                 paths = map(os.path.abspath, sys.path)
                 served = ("actors.engine.readers.server", self._module, json.dumps(self._limits))
