@@ -159,8 +159,8 @@ class Context(Payload):
     """The context of a highlight, as plain text.
 
     Attributes:
-        headings: The nearest headings above it, the outermost first, without headings that repeat the title or the highlight.
-        before: The sentence before it in its paragraph or item, or the last sentence of the paragraph before.
+        headings: The nearest headings above the highlight, outermost first, without any that repeats it or the title.
+        before: The sentence before the highlight in its paragraph or item, or the last one of the paragraph before.
     """
 
     headings: list[str] = Field(default_factory=list)

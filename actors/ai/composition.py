@@ -142,7 +142,7 @@ def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """Return one of ``sizes`` of the best sentences, in order, as a text. The first refers to no sentence before it."""
+    """Join some of the best sentences, in order. ``sizes`` has the allowed numbers. The first needs none before it."""
     for size in sizes:
         for chosen in map(sorted, combinations(told, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):
@@ -163,7 +163,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def enforce(brief: Brief) -> Brief:
-    """Return a brief within its limits. A text that is too long loses words or sentences; one that is too short becomes None."""
+    """Return a brief within its limits. A text that is too long is cut; a text with too few sentences becomes None."""
     parts = _parts(brief.elevator or "")[:4]
     elevator = joined(parts) or joined(parts[:3]) if len(parts) >= 3 else None
     one = shorten(brief.one_liner or "", ONE_LINER) or None

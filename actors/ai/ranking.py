@@ -61,7 +61,7 @@ def _is_statement(text: str) -> bool:
 def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
     """Return the first 200 sentences of the document's paragraphs, in order, with their scores. The result is cached.
 
-    A sentence's score depends on the words that it shares with others, and, by ``lead`` (0 to 1), on its position.
+    A sentence's score depends on the words that it shares with others and, weighted by ``lead`` (0 to 1), its position.
     """
     every, shares = _placed(document)
     places = [1 / (1 + at) for at in range(len(every))]

@@ -54,7 +54,7 @@ def addresses_reader(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def leans(text: str) -> bool:
-    """Return whether a sentence refers to the sentence before."""
+    """Return whether a sentence refers to the sentence before it."""
     if any(SAYS[name].search(text) for name in ("linked", "of_it", "elsewhere")):
         return True
     if any(SAYS[name].match(text) for name in ("subjectless", "also", "role", "participle", "pointed")):

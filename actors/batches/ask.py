@@ -16,7 +16,7 @@ _HOUR = timedelta(hours=1)  # the time for a cancelled batch to end, and the lar
 
 
 def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
-    """Ask questions in one batch. A waiting job gets its answer. Without one, it gets the reason and asks directly.
+    """Ask questions in one batch. A waiting job gets its answer. Without one, it gets the reason, and asks the model.
 
     After a crash no question is asked twice, because the questions belong to this job, and a step stores the batch's id.
     """

@@ -55,7 +55,7 @@ def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, lim
 def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the entries with their ``topic`` and ``said``.
 
-    ``topic`` is None if no other entry shares the topic. ``said`` has up to two sentences.
+    ``topic`` is None if no other entry shares the topic. ``said`` is two sentences from one-liner, reason, highlights.
     """
     near = {
         frozenset((str(row["one"]), str(row["other"]))): row["cosine"]

@@ -71,5 +71,5 @@ def short(identity: object) -> str:
 
 
 def chili(value: float | None) -> str:
-    """Return a chili score, or a dash before the analysis."""
+    """Return a chili score as text, or a dash if the story is not analysed yet."""
     return "-" if value is None else f"{value:g}"

@@ -64,8 +64,8 @@ class Fetched:
 class Fetcher:
     """Sends GET requests to sites, and POST requests to webhooks, Engines and models.
 
-    The fetcher checks addresses when it connects, also after each redirect, ignores proxies from the environment, and
-    limits the time and the decompressed size of an answer.
+    The fetcher checks the address of each connection, also after a redirect. It ignores proxies from the environment,
+    and limits the time and the decompressed size of an answer.
     """
 
     user_agent: str

@@ -132,7 +132,7 @@ def _missing(tx: Connection, item: Item, missing: Missing) -> str:
 
 
 def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules: Rules) -> str:
-    """Send the item again in its own job, or give up. Use the feed's text until the item's page is fetched."""
+    """Send the item again in a job of its own, or give up. Until the page is fetched, the story has the feed's text."""
     if refused := refusal(rules, item):
         return _end(ctx, item, refused)
     settings = ctx.settings

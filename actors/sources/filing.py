@@ -65,7 +65,7 @@ class _Filing:
         claims = _keys("canonical", self.item.url, text.url)
         claims += _keys("url", text.canonical)  # stories at the declared address,
         claims += _keys("canonical", text.canonical)  # and stories that also declare this address
-        # Lock out other workers that file a similar text, before stories are locked.
+        # Before stories are locked, make other workers wait that file a similar text.
         SQL.one(tx, "story_filing_hold", keys=[*certain, *believed, *claims], bands=self.bands)
         rivals = SQL.named(tx, "story_by_keys", certain=certain, claims=claims)
         story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
@@ -121,7 +121,7 @@ class _Filing:
         return other.text is None or jaccard(self.shingles, shingles(other.text)) >= self.least
 
     def _certain(self) -> list[str]:
-        """Return the keys that identify a story: each belongs to one story only."""
+        """Return the keys that identify a story. Each key belongs to only one story."""
         return [f"text:{self.hash}", *_keys("url", self.item.url, self.text.url)]
 
     def _canonical(self) -> str | None:

@@ -22,7 +22,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         shortest: The shortest time between two polls, for a busy source; ``longest`` is the time for a quiet source.
         longest_wait: The longest wait that a server may ask for.
         first_backoff: The wait after the first failure; it doubles with each further failure, up to ``longest``.
-        gone_after: Number of consecutive 410 answers that switch a source off.
+        gone_after: After this number of consecutive 410 answers, the source is switched off.
         moved_after: Number of polls, over at least ``moved_over``, that must see a permanent redirect to move the source.
     """
 

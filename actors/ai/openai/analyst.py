@@ -33,7 +33,7 @@ _AGAIN = (
 
 
 class OpenAIAnalyst(Analyst):
-    """Analyses stories by a model. If no person waits for a job, its questions may go ``in_batches``."""
+    """Analyses stories with a model. If no person waits for a job, the job's questions may be sent ``in_batches``."""
 
     def __init__(self, settings: OpenAISettings, local: Analyst, *, in_batches: bool = False) -> None:
         self._local = local

@@ -78,7 +78,7 @@ _UNSUPPORTED = frozenset(
 
 @cache
 def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
-    """Return the form's JSON Schema for strict mode: every key is required, and no value has bounds. Do not change it."""
+    """Return the form's JSON Schema for strict mode: all keys required, no bounds. Do not change the cached result."""
 
     def bare(schema: Any) -> Any:
         if isinstance(schema, list):
@@ -93,7 +93,7 @@ def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
 
 
 def read(form: type[Form], *texts: str) -> Form:
-    """Return the first answer in ``texts``. An answer is a JSON object: alone, in prose, in a fence or after reasoning.
+    """Return the first answer in ``texts``. It is a JSON object, alone, in prose, in a code fence or after reasoning.
 
     Raises:
         ValueError: no text has an answer of this form; the message names the field with the fault.

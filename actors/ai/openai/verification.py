@@ -53,7 +53,7 @@ def verified(asked: Sequence[str], answer: VerifyAnswer, story: Story, *, is_tra
 
 
 def without_others(answer: Form, kept: Collection[str]) -> Form:
-    """Return the answer without statements that are not in ``kept``, and without statements that depend on those."""
+    """Return the answer without statements that are not in ``kept``, and without sentences that refer to them."""
     made = {}
     for name, value in answer:
         if isinstance(value, str):

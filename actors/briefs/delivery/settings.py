@@ -40,7 +40,7 @@ class Address(BaseModel, extra="forbid", frozen=True):
     """Describes a receiver of HTTP POST requests.
 
     Attributes:
-        url: Its address, which passes the same checks as addresses for fetching.
+        url: Its address, which must pass the same checks as the addresses of pages.
         allow_networks: Networks that are allowed although they are not public.
         timeout: The longest time from the first connection to the end of the answer.
     """

@@ -103,7 +103,7 @@ def _read(texts: Iterable[str]) -> list[datetime]:
 
 
 def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Sequence[Line], site: str) -> str:
-    """Return the names of the authors on one line. The address of a profile is not returned as a name."""
+    """Return the names of the authors on one line. A link to a profile does not count as a name."""
     said = article.get("author")
     people = said[:_MOST_AUTHORS] if isinstance(said, list) else [said]
     own = [text_of(one.get("name") if isinstance(one, dict) else one) for one in people]

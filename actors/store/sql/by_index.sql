@@ -1,4 +1,4 @@
--- Prefer indexes: a wrong estimate of the planner would scan large tables for a few rows.
+-- Prefer indexes, because with a wrong estimate the planner would scan large tables for a few rows.
 SELECT
   set_config('enable_seqscan', 'off', true),
   set_config('enable_hashjoin', 'off', true),
