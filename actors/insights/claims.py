@@ -42,7 +42,7 @@ _FACTS = 2  # a sentence with fewer names of several words and numbers is mostly
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
-    """Return the candidates for highlights in a text with code. A sentence gets the first kind of highlight that fits.
+    """Return the candidates for highlights in a text that contains code. A sentence gets the first kind of highlight that fits.
 
     A sentence that refers to the sentence before is quoted with that sentence.
     """

@@ -98,7 +98,7 @@ def rate(moments: Sequence[float], phase: Interval, parts: int = 3) -> float:
 
 
 def recovery(moments: Sequence[float], since: float, rate_before: float, until: float) -> float | None:
-    """Return the seconds from ``since`` until half of the earlier rate was reached for a second, or None."""
+    """Return the seconds from ``since`` to the first second with at least half of the earlier rate, or None if there is none."""
     later = [since, *(at for at in moments if since <= at < until)]
     for at in later:
         if at + 1.0 <= until and sum(at <= other < at + 1.0 for other in later) - (at == since) >= rate_before / 2:

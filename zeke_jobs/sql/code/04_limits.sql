@@ -141,7 +141,7 @@ BEGIN
   WHERE b.name = g.name AND b.unit = g.unit;
 END $$;
 
--- Count claimed jobs in their locked limits. A rate counts starts. A limit of units counts estimates: from the send, else recent jobs, else jobs.yaml.
+-- Add claimed jobs to the counts of their limits, whose rows the caller has locked. A rate counts starts. A limit of units counts estimates: from the send, else recent jobs, else jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_task text, p_limits text[], p_places tid[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -272,7 +272,7 @@ LANGUAGE sql STABLE AS $$
   SELECT p.key FROM present AS p WHERE p.n > 0 AND p.key IS NOT NULL ORDER BY p.n $$;
 
 -- Lock up to p_most due jobs of one task and priority by fair shares: from where the last claim stopped, each key in turn gets as many jobs as its
--- weight. If a hundred keys in a row have no due job, lock the oldest jobs instead. p_from is the time at which the first job became due.
+-- weight. If a hundred keys in a row have no due job, lock the oldest jobs instead. p_from is the time at which the oldest of these jobs became due.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_in_turn(p_queue text, p_task text, p_share jsonb, p_priority integer,
   p_from timestamptz, p_most integer, p_now timestamptz) RETURNS tid[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -6,9 +6,9 @@
 --   failed, cancelled, expired: the job has ended, without an output.
 --   retry, deferred: the job is queued again, and becomes due at p_change.run_at.
 --   returned: the job is handed back to the queue; the attempt does not count.
---   died, quarantined: the job's process was lost; the job is queued again without using up a retry, or has failed.
+--   died: the job's process was lost, and the job is queued again without using up a retry. quarantined: such a job has failed for good.
 --   again: a person retried the job, with a fresh limit of retries.
--- p_after and p_took are the seconds from the claim to the start (NULL if the handler has not started) and to the end of the handler. p_change may
+-- p_after are the seconds from the claim to the handler's start (NULL if it has not started), p_took those from the claim to its end. p_change may
 -- have the keys run_at, reason, by, error, revision, units and breaks.
 CREATE OR REPLACE FUNCTION zeke_jobs.move(
   p_ids uuid[], p_to text, p_change jsonb DEFAULT '{}', p_worker uuid DEFAULT NULL, p_claims bigint[] DEFAULT NULL,
@@ -102,8 +102,8 @@ BEGIN
   RETURN v_moved.ids;
 END $$;
 
--- After a move, update limits, breakers and batches, and notify processes. In the queues p_queues, a job may start now. Breakers count the attempts as failures
--- if p_breaks is true, as other ends if false, not at all if NULL. If p_claims_next is true, the caller claims right after this call, then wakes others.
+-- After a move, update limits, breakers and batches, and notify processes. p_queues has the queues in which the move let a job start. p_breaks tells the breakers
+-- whether the attempts failed; NULL: they do not count. If p_claims_next is true, the caller claims right after this call, then wakes others.
 CREATE OR REPLACE FUNCTION zeke_jobs.after_move(p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[],
   p_has_extra boolean, p_worker uuid, p_units text, p_breaks boolean, p_claims_next boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
