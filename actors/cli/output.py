@@ -55,7 +55,8 @@ def answer(value: Any, *said: str, is_json: bool) -> None:
     """Print ``value`` as JSON if ``is_json``, and otherwise print each text on a line."""
     if is_json:
         print_json(value)
-    for text in () if is_json else said:
+        return
+    for text in said:
         tell(text)
 
 

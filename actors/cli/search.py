@@ -89,7 +89,7 @@ def _by_meaning(conn: Connection, like: str | None, meaning: str, **asked: Any) 
     if asked["words"]:
         news.check_words(conn, asked["words"])
     story = news.find_story(conn, like) if like else None
-    known = SQL.one(conn, "embedding_get", story_id=story)
+    known = SQL.one(conn, "embedding_get", story_id=story) if story else None
     if story is not None and known is None:
         raise NotFound(f"expected a story with an embedding, got {like!r}: analyze-story makes it")
     near = embeddings.written(known["model_version"], known["vector"]) if known else _of_text(conn, meaning)

@@ -68,11 +68,11 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
 def _grow(payload: AnalyzeStory, ctx: Context[EventSettings], analyst: Analyst) -> dict[str, Any]:
     """Ask a model which of the payload's other stories, if any, reports the same event, and score the event again."""
     text = texts.needed(ctx.db, payload.story_id)
-    known = texts.read_all(ctx.db, payload.others)
-    others = [known[each] for each in payload.others if each in known]
     told = None
-    if analyst.same_event and others:
-        told = analyst.same_event(text, others, ledger(ctx, text.id, is_awaited=False))
+    if analyst.same_event and payload.others:
+        known = texts.read_all(ctx.db, payload.others)
+        if others := [known[each] for each in payload.others if each in known]:
+            told = analyst.same_event(text, others, ledger(ctx, text.id, is_awaited=False))
     with ctx.transaction() as tx:
         changed = events.join(ctx, tx, text, [told.id] if told else [], analyst, ctx.settings.interests)
         output = {"outcome": "rescored" if changed else "unchanged", "stories": changed}

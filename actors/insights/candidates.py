@@ -56,16 +56,17 @@ def in_context(found: Sequence[Candidate], blocks: Sequence[Block], title: str) 
     starts, above, known = [block.start for block in blocks], _above(blocks), keys(title)
     for each in found:
         at = bisect_right(starts, each.start) - 1
-        headings = [
-            one
-            for one in above[at]
-            if len(one) <= _LONGEST_HEADING
-            and form.fault(one) is None
-            and not ((words := keys(one)) and len(words & known) >= _KNOWN * len(words))
-        ]
+        headings = [one for one in above[at] if _says_more(one, known)]
         before = _before(blocks[max(0, at - 1) : at + 1], each.start)
         is_told = any(before in other.summary for other in found)
         yield replace(each, context=Context(headings=headings[-_HEADINGS:], before=None if is_told else before))
+
+
+def _says_more(heading: str, known: frozenset[str]) -> bool:
+    """Return whether a heading may be shown and has enough words that the title, with the words ``known``, lacks."""
+    words = keys(heading)
+    is_known = bool(words) and len(words & known) >= _KNOWN * len(words)
+    return len(heading) <= _LONGEST_HEADING and form.fault(heading) is None and not is_known
 
 
 def _before(nearest: Sequence[Block], start: int) -> str:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from actors import alerts
 from actors.ai.gate.evidence import script, tokens
 from actors.ai.local import Analyst, lead
-from actors.ai.protocol import Embedding, Story
+from actors.ai.protocol import Embedding
 from actors.ai.words import SMALL, content_words, is_unspaced
 from actors.calendar_names import CALENDAR
 from actors.insights import interests, relevance
@@ -58,12 +58,6 @@ class EventSettings(BaseModel, frozen=True, extra="forbid"):
 def of_model(model_version: str) -> tuple[float, float, frozenset[str]]:
     """Return the row of the table ``_MODELS`` for a model."""
     return next((least, doubt, scripts) for model, least, doubt, scripts in _MODELS if model_version.startswith(model))
-
-
-def _names_differ(one: Story, other: Story) -> bool:
-    """Return whether both stories have names, and none in common."""
-    mine, its = (set(names(lead(each))) for each in (one, other))
-    return bool(mine and its) and mine.isdisjoint(its)
 
 
 def sketch(text: str) -> list[int]:
@@ -133,18 +127,22 @@ def like(
     while left:
         events = {one["story_id"]: one["cluster_id"] or one["story_id"] for one in left[:_BATCH]}
         near = embeddings.near(conn, embedding, events, _PLAUSIBLE * least)
-        hits = [
-            story
-            for story, cosine in near.items()
-            if cosine >= least + doubt
-            or (cosine >= least and (other := texts.read(conn, story)) and not _names_differ(text, other))
-        ]
+        doubtful = [story for story, cosine in near.items() if least <= cosine < least + doubt]
+        strangers = _strangers(conn, text, doubtful) if doubtful else set()
+        hits = [story for story, cosine in near.items() if cosine >= least and story not in strangers]
         if not hits:
             return found, [] if found else _nearest(near, events)
         found += hits
         joined = {events[story] for story in hits}
         left = [one for one in left[_BATCH:] if one["cluster_id"] not in joined]
     return found, []
+
+
+def _strangers(conn: Connection, text: StoryText, stories: Sequence[UUID]) -> set[UUID]:
+    """Return the stories that are gone, or that have names, but no name in common with ``text``."""
+    mine = set(names(lead(text)))
+    theirs = {story: set(names(lead(other))) for story, other in texts.read_all(conn, stories).items()}
+    return {one for one in stories if one not in theirs or (mine and theirs[one] and mine.isdisjoint(theirs[one]))}
 
 
 def _nearest(near: Mapping[UUID, float], events: Mapping[UUID, UUID]) -> list[UUID]:

@@ -66,8 +66,8 @@ class Embedder:
         if not asked:
             return found
         try:
-            text = list(asked.values())
-            body: dict[str, Any] = {"model": model, "input": text if len(text) > 1 else text[0]}
+            texts = list(asked.values())
+            body: dict[str, Any] = {"model": model, "input": texts if len(texts) > 1 else texts[0]}
             body |= {"encoding_format": "float"}
             if settings.send_dimensions:
                 body["dimensions"] = settings.embedding_dimensions
