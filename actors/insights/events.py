@@ -33,9 +33,9 @@ _NEWEST = 256  # maximum number of stories read for each term; among 100,000 sto
 _MOST = 256
 _FEW = 16  # a story with fewer terms needs one shared term; others need two, because one may be shared by chance
 
-# A row has the beginning of a model's version; the lowest cosine of two stories of one event, tuned on half of the
-# judged headlines; what is added to this cosine if the stories have no name in common; and the scripts that the model
-# knows, if not all.
+# Each row is for models whose version begins with this text. Two stories of one event have at least the first number as
+# their cosine, chosen on half of the judged headlines; the second number is added if the stories share no name. The set
+# has the scripts that the model knows; an empty set means all scripts.
 _MODELS: list[tuple[str, float, float, frozenset[str]]] = [
     ("hashed-words", 0.6, 0.1, frozenset()),
     ("wordllama", 0.8, 0.0, frozenset({"LATIN", ""})),

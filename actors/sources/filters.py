@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from actors.engine.text import text_language
 from actors.outcomes import Outcome
-from actors.sources.filing import words
+from actors.sources.likeness import words
 from actors.sources.obtain import Missing
 from actors.sources.rules import Conditions, Rule, fits, folded, has_words
 from actors.store import SQL

@@ -11,7 +11,7 @@ from actors.engine.reading import html_to_text, text_language
 from actors.engine.settings import rule_of
 from actors.engine.text import clean, one_line
 from actors.outcomes import Outcome
-from actors.sources.filing import words
+from actors.sources.likeness import words
 from actors.store.items import Item, Text
 from actors.store.sources import NEWSLETTER
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from psycopg2.errors import LockNotAvailable
 
-from actors.sources.filing import bands, jaccard, shingles
+from actors.sources.likeness import bands, jaccard, shingles
 from actors.store import items
 from tests.actors.scripted_site import Answer, Asked, Site, page, paragraphs
 from tests.actors.sources.conftest import Pipeline, at_once
