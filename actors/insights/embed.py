@@ -23,6 +23,8 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
     analyst: Analyst = ctx.service("ai")
     given = ctx.jobs[0].settings_of("analyze-story")
     settings = given if isinstance(given, EventSettings) else EventSettings()  # the task may have another handler
+    by_example = any(one.like or one.unlike for one in settings.interests.teams.values())
+    teams = settings.interests if by_example else None  # the analysis has scored the words already
     found = texts.read_all(ctx.jobs[0].db, [payload.story_id for payload in payloads])
     known = {
         place: text
@@ -37,7 +39,7 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
             if isinstance(one, Embedding):
                 same_event, others = events.found(job, known[place], one, settings, analyst)
                 with job.transaction() as tx:
-                    events.join(job, tx, known[place], same_event, analyst, settings.interests)
+                    events.join(job, tx, known[place], same_event, analyst, teams)
                     events.ask_later(job, analyst, payload.story_id, others)
                     told = {"outcome": "embedded", "model": one.model_version, "same_event": len(same_event)}
                     job.complete(told)

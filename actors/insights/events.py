@@ -185,16 +185,21 @@ def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sou
 
 
 def join(
-    ctx: Context[Any], tx: Connection, story: StoryText, found: Sequence[UUID], analyst: Analyst, teams: Interests
+    ctx: Context[Any],
+    tx: Connection,
+    story: StoryText,
+    found: Sequence[UUID],
+    analyst: Analyst,
+    teams: Interests | None,
 ) -> int:
-    """Put a story into its event, and score the event's stories and the story's highlights again.
+    """Put a story into its event, and score the event's stories again, and by ``teams``, if given, the story for teams.
 
     Returns the number of stories with a new score, or 1 if only a team's score is new.
     """
     clusters.unite(tx, [story.id, *found])  # this also locks the event against other changes and scoring
     scored, sources = overlays.of_event(tx, story.id)
     changed = rescore(tx, scored, analyst, sources)
-    if is_shifted := interests.apply(tx, story, teams):
+    if is_shifted := teams is not None and interests.apply(tx, story, teams):
         relevance.score(tx, story.id, ctx.settings_of("score-relevance"))
     alerts.raise_for(ctx, tx, story.id)
     return max(changed, int(is_shifted))
