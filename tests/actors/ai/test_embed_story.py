@@ -15,6 +15,9 @@ import zeke_jobs
 from actors import waiting
 from actors.ai import Settings
 from actors.insights.embed import embed_story
+from actors.insights.events import EventSettings
+from actors.insights.interests import Interest, Interests
+from actors.insights.relevance import RelevanceSettings
 from actors.insights.selection import Selection
 from actors.schema import EmbedStory
 from actors.store import SQL
@@ -124,6 +127,19 @@ def test_a_text_that_spoils_a_request_is_found_by_halves(embed: Embedding) -> No
 def test_settings_of_somebodys_own_handler_in_place_of_analyze_story_stop_no_embedding(embed: Embedding) -> None:
     ctx = embed(embed.stories(1), partial(FakeChunk, others={"analyze-story": Selection()}))
     assert ctx.jobs[0].completed
+
+
+def test_an_example_that_the_embedding_resembles_raises_the_score_and_words_are_left_to_the_analysis(
+    embed: Embedding,
+) -> None:
+    example, story = embed.stories(2)
+    embed([example])
+    shifts = []
+    for interest in (Interest(more=("story",)), Interest(like=(uuid.UUID(example),))):
+        others = {"analyze-story": EventSettings(interests=Interests(teams={"all": interest}))}
+        embed([story], partial(FakeChunk, others={**others, "score-relevance": RelevanceSettings()}))
+        shifts.append(embed.rows("SELECT shift::float FROM team_scores WHERE story_id = %s", story))
+    assert shifts == [[], [(1.0,)]]
 
 
 class Cancelled(FakeChunk):
