@@ -1,5 +1,3 @@
 """This module cannot be imported, because a library is missing."""
 
-from __future__ import annotations
-
 import library_that_is_not_installed  # type: ignore[import-not-found]  # noqa: F401

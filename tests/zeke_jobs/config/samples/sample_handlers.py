@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from dramatiq import Middleware
+from pydantic import BaseModel, Field, field_serializer, field_validator
 from sample_payloads import Welcome  # type: ignore[import-not-found]
 
 from zeke_jobs import ChunkContext, Context, FailedJob, Payload
 from zeke_jobs.core.context import Context as Ctx
 
 if TYPE_CHECKING:
-    from nothing_of_this_name import Ghost  # type: ignore[import-not-found]
+    from nothing_of_this_name import Ghost  # type: ignore[import-not-found]  # noqa: TC004 (it is missing at run time)
 
 
 class Greet(Payload):
@@ -49,6 +50,49 @@ class Required(BaseModel):
     address: str = Field(description="Where it is.")
 
 
+class Late(Payload):
+    name: str
+    when: list[Ghost]
+
+
+class Call(Payload):
+    back: Callable[[int], int]
+
+
+class Calls(Payload):
+    calls: dict[str, list[Call]]
+
+
+class Thing: ...
+
+
+class Arbitrary(Payload, arbitrary_types_allowed=True):
+    thing: Thing
+
+
+class Nan(Payload):
+    share: float = float("nan")
+
+
+class Unwritable(Payload):
+    name: str = ""
+
+    @field_serializer("name")
+    def _write(self, value: str) -> str:
+        raise LookupError(value)
+
+
+class Untyped(BaseModel):
+    when: Ghost | None = None
+
+    def open(self) -> None: ...
+
+
+class Raises(Middleware):  # type: ignore[misc] # dramatiq has no types
+    def __init__(self) -> None:
+        raise RuntimeError("the port is taken")
+
+
 def greet(payload: Greet, ctx: Context) -> None: ...
 def told(payload: FailedJob, ctx: Context) -> None: ...
 def tick(payload: Nothing, ctx: Ctx[None]) -> None: ...
@@ -64,6 +108,12 @@ def wrong_payload(payload: dict[str, Any], ctx: Context) -> None: ...
 def wrong_context(payload: Nothing, ctx: Settings) -> None: ...
 def wrong_settings(payload: Nothing, ctx: Context[int]) -> None: ...
 def haunted(payload: Ghost, ctx: Context) -> None: ...
+def late(payload: Late, ctx: Context) -> None: ...
+def calls(payload: Calls, ctx: Context) -> None: ...
+def arbitrary(payload: Arbitrary, ctx: Context) -> None: ...
+def nan(payload: Nan, ctx: Context) -> None: ...
+def unwritable(payload: Unwritable, ctx: Context) -> None: ...
+def untyped(payload: Nothing, ctx: Context[Untyped]) -> None: ...
 
 
 def yielding(payload: Nothing, ctx: Context) -> Iterator[None]:

@@ -1,7 +1,5 @@
 """The files under test name these valid and invalid services."""
 
-from __future__ import annotations
-
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
