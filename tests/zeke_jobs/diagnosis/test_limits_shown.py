@@ -10,7 +10,7 @@ import pytest
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.diagnosis.test_doctor import found
-from tests.zeke_jobs.metrics.exported import samples
+from tests.zeke_jobs.metrics.conftest import samples
 from zeke_jobs.top import panes
 
 TOP = """

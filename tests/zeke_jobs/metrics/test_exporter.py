@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -12,14 +11,13 @@ from unittest.mock import Mock
 import pytest
 import yaml
 from prometheus_client.samples import Sample
-from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
 from tests.each import each
 from tests.zeke_jobs.cli.test_every_command import tree
 from tests.zeke_jobs.commands import Cli, NewDatabase, Patch
 from tests.zeke_jobs.diagnosis.conftest import Scene
-from tests.zeke_jobs.metrics.exported import ALL, samples
+from tests.zeke_jobs.metrics.conftest import ALL, samples
 from tests.zeke_jobs.postgres.members import as_member, sign_up
 from zeke_jobs.control import actions
 from zeke_jobs.metrics import exposition
@@ -160,19 +158,29 @@ def test_the_table_is_what_there_is_and_the_page_names_no_other_metric() -> None
     assert named - {family.name for family in ALL} <= {"zeke_jobs_reader"}
 
 
-ALERTING = """
-  quick: {handler: 'H:echo', max_wait: 2m, retry: {limit: 0}}
-  calm: {handler: 'H:echo', cron: '0 * * * *', retry: {limit: 0}}
-"""
 RULES = Path(__file__).parents[3] / "docker" / "prometheus" / "alerts.yaml"
 LABELS = {family.name: family.labels for family in ALL}
 ALERTS = {rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
 needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-PHASE = 40  # Each scrape is repeated for PHASE minutes.
-BEAT = "UPDATE zeke_jobs.schedule_beat SET beat_on = zeke_jobs.now()"
-HEARTBEAT = "UPDATE zeke_jobs.worker SET heartbeat_on = zeke_jobs.now()"
-STOPPING = "UPDATE zeke_jobs.worker SET stopping = {}"
-NEXT = "UPDATE zeke_jobs.schedule_state SET next_tick = zeke_jobs.now() + interval '{}'"
+PHASE = 40  # Each phase takes PHASE minutes.
+#: With these figures in three phases, an alert fires in the second one; None is a phase without a figure.
+TROUBLES: list[tuple[str, dict[str, tuple[float | None, ...]]]] = [
+    ("ZekeJobsExporterDown", {'up{job="zeke-jobs"}': (1, 0, 1)}),
+    ("ZekeJobsDatabaseDown", {"zeke_jobs_up": (1, 0, 1)}),
+    ("ZekeJobsTaskUnserved", {"zeke_jobs_serving_processes": (1, 0, 1)}),
+    ("ZekeJobsNoScheduler", {"zeke_jobs_scheduler_silence_seconds": (20, 200, 20)}),
+    # No scheduler has ever run; where no task has a schedule, none is needed.
+    ("ZekeJobsNoScheduler", {"zeke_jobs_scheduler_silence_seconds": (None, None, 20), "zeke_jobs_schedule_lag_seconds": (None, 0, 0)}),
+    ("ZekeJobsScheduleLags", {"zeke_jobs_schedule_lag_seconds": (0, 240, 0)}),
+    ("ZekeJobsMaxWaitBreached", {"zeke_jobs_max_wait_breached": (0, 1, 0)}),
+    # What is paused may wait, and a task with max_wait has an alert of its own.
+    ("ZekeJobsWaitsLong", {"zeke_jobs_oldest_wait_seconds": (0, 3601, 3601), "zeke_jobs_paused": (0, 0, 1)}),
+    ("ZekeJobsWaitsLong", {"zeke_jobs_oldest_wait_seconds": (0, 3601, 3601), "zeke_jobs_max_wait_seconds": (None, None, 7200)}),
+    ("ZekeJobsFailing", {"zeke_jobs_failed_last_hour": (9, 12, 12), "zeke_jobs_failed_per_minute": (2, 2, 2), "zeke_jobs_completed_per_minute": (2, 2, 3)}),
+    ("ZekeJobsBacklogGrows", {"zeke_jobs_queued": (900, 1100, 1200), "zeke_jobs_paused": (0, 0, 0)}),
+    ("ZekeJobsProcessesLost", {'zeke_jobs_processes{kind="worker",state="lost"}': (0, 1, 0)}),
+    ("ZekeJobsThreadsLost", {"zeke_jobs_threads_lost": (0, 1, 0)}),
+]  # fmt: skip
 
 
 def promtool(*arguments: object) -> None:
@@ -180,110 +188,31 @@ def promtool(*arguments: object) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def series(scrapes: Sequence[Iterable[Sample] | None]) -> dict[str, str]:
-    """Write the samples of successive scrapes as promtool's series; None stands for a time without a successful scrape."""
-    found: dict[str, list[str]] = {}
-    for number, scrape in enumerate(scrapes):
-        values = {'up{job="zeke-jobs"}': 0.0 if scrape is None else 1.0}
-        for sample in scrape or ():
-            labels = ",".join(f'{key}="{value}"' for key, value in sample.labels.items())
-            values[f"{sample.name}{{{labels}}}"] = sample.value
-        for name in found.keys() | values.keys():
-            so_far = found.setdefault(name, [f"_x{PHASE}"] * number)
-            so_far.append(f"{values[name]}x{PHASE - 1}" if name in values else f"_x{PHASE}")
-    return {name: " ".join(values) for name, values in found.items()}
+def series(name: str, values: tuple[float | None, ...]) -> dict[str, str]:
+    """Write the figures of a metric in all phases as promtool's series."""
+    labels = "" if "{" in name else ",".join(f'{label}="one"' for label in LABELS[name])
+    phases = (f"_x{PHASE}" if value is None else f"{value}x{PHASE - 1}" for value in values)
+    return {"series": f"{name}{{{labels}}}" if labels else name, "values": " ".join(phases)}
 
 
-def fire_in_the_second_phase_alone(folder: Path, scrapes: Mapping[str, Sequence[Iterable[Sample] | None]]) -> None:
-    """Check with promtool that each alert fires in the second of its three phases, and only then."""
+@needs_promtool
+def test_each_alert_fires_while_its_trouble_is_there_and_only_then(tmp_path: Path) -> None:
+    assert {alert for alert, _ in TROUBLES} == ALERTS.keys()
     expr = 'count(ALERTS{{alertname="{}", alertstate="firing"}}) > bool 0'
     times = [(f"{n * PHASE + PHASE // 2}m", [{"labels": "{}", "value": 1}] if n == 1 else []) for n in range(3)]
     tests = [
         {
             "interval": "1m",
-            "input_series": [{"series": name, "values": values} for name, values in series(phases).items()],
+            "input_series": [series(name, values) for name, values in figures.items()],
             "promql_expr_test": [
                 {"expr": expr.format(alert), "eval_time": time, "exp_samples": fires} for time, fires in times
             ],
         }
-        for alert, phases in scrapes.items()
+        for alert, figures in TROUBLES
     ]
-    path = folder / "rules_test.yaml"
+    path = tmp_path / "rules_test.yaml"
     path.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests}))
     promtool("test", "rules", path)
-
-
-class World(Scene):
-    """A healthy installation at noon has a live worker, a live scheduler, a punctual schedule and no waiting job."""
-
-    def __init__(self, conn: Connection) -> None:
-        super().__init__(conn)
-        self.at()
-        self.use(ALERTING)
-        self.worked_by = self.serve()
-        self.rows(BEATEN)
-        self.rows(DECIDED.format("1 day"))
-
-    def end_all(self) -> None:
-        for claim in self.claim(self.worked_by, 100):
-            self.finish(self.worked_by, claim, "failed")
-
-    def wait(self, task: str, seconds: float) -> None:
-        """Let a job wait while both processes send heartbeats."""
-        self.add(task)
-        self.later(seconds)
-        self.rows(f"{BEAT}; {HEARTBEAT}")
-
-    def fail(self) -> None:
-        self.add("quick", 12)
-        self.end_all()
-
-
-@pytest.fixture
-def world(conn: Connection) -> World:
-    return World(conn)
-
-
-Step = str | Callable[[World], Any]
-#: Each alert has the cause and the end of its trouble.
-TROUBLES: dict[str, tuple[Step, Step]] = {
-    "ZekeJobsTaskUnserved": (STOPPING.format(True), STOPPING.format(False)),
-    "ZekeJobsNoScheduler": (lambda world: world.later(200), BEAT),
-    "ZekeJobsScheduleLags": (NEXT.format("-4 minutes"), NEXT.format("1 hour")),
-    "ZekeJobsMaxWaitBreached": (lambda world: world.wait("quick", 121), World.end_all),
-    "ZekeJobsWaitsLong": (lambda world: world.wait("calm", 3601), World.end_all),
-    "ZekeJobsFailing": (World.fail, lambda world: world.wait("calm", 3700)),
-    "ZekeJobsBacklogGrows": (lambda world: world.add("calm", 1001), "DELETE FROM zeke_jobs.queue"),
-    "ZekeJobsProcessesLost": (lambda world: world.later(30), HEARTBEAT),
-}
-
-
-@needs_promtool
-def test_each_alert_fires_while_its_trouble_is_there(world: World, database: str, tmp_path: Path) -> None:
-    scrapes: dict[str, list[Any]] = {}
-    for alert, steps in TROUBLES.items():
-        scrapes[alert] = [samples(database)]
-        for step in steps:
-            _ = world.rows(step) if isinstance(step, str) else step(world)
-            scrapes[alert].append(samples(database))
-    up, down = samples(database), samples("postgresql://nobody@127.0.0.1:1/none")
-    scrapes["ZekeJobsDatabaseDown"] = [up, down, up]
-    scrapes["ZekeJobsExporterDown"] = [up, None, up]
-    scrapes["ZekeJobsThreadsLost"] = [[Sample("zeke_jobs_threads_lost", {}, lost)] for lost in (0, 1, 0)]
-    assert scrapes.keys() == ALERTS.keys()
-    fire_in_the_second_phase_alone(tmp_path, scrapes)
-
-
-@needs_promtool
-def test_no_scheduler_ever_is_none_and_what_is_paused_may_wait(world: World, database: str, tmp_path: Path) -> None:
-    beaten = samples(database)
-    world.rows("DELETE FROM zeke_jobs.schedule_beat")
-    scrapes: dict[str, list[Any]] = {"ZekeJobsNoScheduler": [[], samples(database), beaten]}
-    world.wait("calm", 3601)
-    waiting = samples(database)
-    world.rows("INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/calm', 'ann')")
-    scrapes["ZekeJobsWaitsLong"] = [[], waiting, samples(database)]
-    fire_in_the_second_phase_alone(tmp_path, scrapes)
 
 
 @needs_promtool
