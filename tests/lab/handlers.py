@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,12 +30,10 @@ class Work(Payload):
     child: bool = False
     plain: bool = False
     kills: bool = False
-    cost: float = 0.0
     sends: tuple[float, ...] = ()
 
 
-def no_op(payload: Work, ctx: Context) -> None:
-    """Do nothing."""
+def no_op(payload: Work, ctx: Context) -> None: ...
 
 
 def talk(payload: Work, ctx: Context) -> None:
@@ -51,10 +48,8 @@ def nap(payload: Work, ctx: Context) -> float:
 
 
 def sleep(payload: Work, ctx: Context) -> None:
-    """Sleep, and add a cost; then fail, or send a job for each length in ``sends``."""
+    """Sleep; then fail, or send a job for each length in ``sends``."""
     time.sleep(payload.seconds)
-    if payload.cost:
-        ctx.add_cost(Decimal(str(payload.cost)))
     _fault(payload, ctx)
     for seconds in payload.sends:
         ctx.send("child", {"seconds": seconds})

@@ -140,7 +140,6 @@ def test_a_limit_that_was_exceeded_is_seen_also_by_runs_that_died(tmp_path: Path
     found = proof.peaks(ran, {}, {"limited": "pool"})
     assert found == {"limited": 3, "limited/-": 3, "pool": 3, "other": 0, "other/k": 0}
     assert proof.peaks(ran, {1: [(0.5, 9.0)]}, {})["limited"] == 1, "what was killed did not run on"
-    assert proof.repeats([*ran, ran[0]]) == 1
 
 
 def test_rates_are_medians_and_recovery_is_when_half_is_back() -> None:
@@ -154,14 +153,11 @@ def test_rates_are_medians_and_recovery_is_when_half_is_back() -> None:
 def test_a_promise_that_was_not_kept_is_in_the_table_and_in_the_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    figures = ("10 → — → 9", "", "", "", "")
-    monkeypatch.setitem(SCENARIOS, "stall", lambda **_: Outcome("much. Required: NOT: all.", ["nothing lost"], figures))
+    monkeypatch.setitem(SCENARIOS, "stall", lambda **_: Outcome("much. Required: NOT: all", ["nothing lost"]))
     monkeypatch.setattr(server, "end_with_us", lambda: None)
     assert chaos_main(["stall", "--quick"]) == 1
     said, errors = capsys.readouterr()
-    assert "| `stall` | 10 → — → 9 |" in said
-    assert "BROKEN" in said
-    assert "- `stall`: much. Required: NOT: all." in said
+    assert "| `stall` | BROKEN | much. Required: NOT: all |" in said
     assert "NOT: nothing lost" in errors
 
 
@@ -213,12 +209,11 @@ def test_the_same_seed_publishes_the_same_news_whose_texts_all_differ() -> None:
 INTERRUPTED = """
 import sys, time
 from pathlib import Path
-from tests.fleet import fleet, free_port
+from tests.fleet import fleet
 from tests.lab.server import end_with_us
-from tests.lab.soak.__main__ import engine
 end_with_us()
 with fleet(Path(sys.argv[1]), "") as beside:
-    print(engine(beside, free_port(), 1, 0.0).pid, flush=True)
+    print(beside.run("python", "-c", "import time; time.sleep(300)").pid, flush=True)
     time.sleep(60)
 """
 

@@ -29,13 +29,8 @@ from zeke_jobs.config import edited
 from zeke_jobs.revisions import overrides
 
 _PROCESSES, _THREADS = 2, 4
-#: Jobs of _WITH_BUDGET wait until the next day once the budget is used up, so only their starts are predicted.
-_WITH_BUDGET = "costly"
 _H = "handler: tests.lab.handlers:sleep"
-#: The budget's time zone has noon at the start, so that no day ends during a run.
-_NOON_IN = f"Etc/GMT{time.gmtime().tm_hour - 12:+d}"
 _TODAY = f"""version: 1
-timezone: {_NOON_IN}
 limits:
   pool: {{concurrency: 3}}
   ai: {{tokens: {{rate: 600/s}}}}
@@ -47,7 +42,6 @@ tasks:
   rated: {{{_H}, rate: 3/s}}
   weighted: {{{_H}, uses: [ai], units: {{tokens: 200}}}}
   polite: {{{_H}, rate: {{per_key: 1/s}}}}
-  costly: {{{_H}, budget: 1.00 USD/d, units: {{USD: 0.05}}}}
   single: {{{_H}, concurrency: 1}}
   parent: {{{_H}}}
   child: {{{_H}, concurrency: 2}}
@@ -59,7 +53,6 @@ _CHANGES = {
     "rated.rate": "4/s",
     "limits.ai.tokens.rate": "800/s",
     "polite.rate.per_key": "2/s",
-    "costly.budget": "1.50 USD/d",
     "single.priority": "5",
     "child.concurrency": "1",
     "front.concurrency": "1",
@@ -73,7 +66,6 @@ _LOAD = {
     "rated": (2.2, 0.05, 0.15),
     "weighted": (1.8, 0.05, 0.15),
     "polite": (0.9, 0.05, 0.15),
-    "costly": (1.5, 0.05, 0.15),
     "single": (1.8, 0.1, 0.5),
     "parent": (0.5, 0.1, 0.3),
     "flaky": (0.5, 0.2, 0.6),
@@ -86,12 +78,10 @@ _SEEDS = 10
 _HEADS = ("task", "figure", "predicted", "real runs", "error", "spread", "holds")
 #: Each figure of a task is computed from the waits of its started jobs; times are in milliseconds.
 _FIGURES: dict[str, Callable[[Sequence[float]], float]] = {
-    "started": len,
     "mean": lambda waits: fmean(waits) * 1000,
     "p95": lambda waits: (percentile(sorted(waits), 0.95) or 0.0) * 1000,
 }
-_UNFINISHED = f"""
-SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed' OR state = 'queued' AND task <> '{_WITH_BUDGET}'"""
+_UNFINISHED = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 #: The query returns the seconds from a job's first due time to its first start.
 _WAITS = """
 SELECT q.task, extract(epoch FROM coalesce((q.attempts #>> '{0,started_on}')::timestamptz, q.started_on) - q.created_on)::float
@@ -109,8 +99,6 @@ def sends(seconds: float, seed: int = 7) -> list[Send]:
             times = next(times for until, times in _VARIES if at / seconds <= until)
             at += chance.expovariate(rate * times)
             payload: dict[str, Any] = {"seconds": round(chance.uniform(least, most), 3)}
-            if task == "costly":
-                payload["cost"] = round(chance.uniform(0.01, 0.05), 3)
             if task == "flaky":
                 payload["fails"] = int(chance.random() < 0.3)
             if task == "parent":
@@ -181,11 +169,10 @@ def _compare(predicted: Sequence[Figures], runs: Sequence[dict[str, list[float]]
     rows: list[tuple[str, ...]] = []
     for task in runs[0]:
         told = [one.tasks[task].waits[: len(one.tasks[task].waits) - one.tasks[task].unstarted] for one in predicted]
-        for name in ("started",) if task == _WITH_BUDGET else ("mean", "p95"):
-            expected, real = fmean(map(_FIGURES[name], told)), [_FIGURES[name](waits[task]) for waits in runs]
+        for name, figure in _FIGURES.items():
+            expected, real = fmean(map(figure, told)), [figure(waits[task]) for waits in runs]
             error, spread = expected / fmean(real) - 1, (max(real) - min(real)) / fmean(real)
-            shown = "{:.0f}" if name == "started" else "{:,.0f} ms"
-            cells = (task, name, shown.format(expected), ", ".join(map(shown.format, real)), f"{error:+.0%}")
+            cells = (task, name, f"{expected:,.0f} ms", ", ".join(f"{one:,.0f} ms" for one in real), f"{error:+.0%}")
             rows.append((*cells, f"{spread:.0%}", "yes" if abs(error) <= max(_ALLOWED, spread) else "no"))
     return rows
 

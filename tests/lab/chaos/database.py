@@ -23,9 +23,9 @@ _CUT_ALL = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 
 
 def restart_database(*, quick: bool) -> Outcome:
-    """The server is stopped as by a crash, and started ten seconds later."""
     with World(quick=quick) as here:
-        here.begin(schedulers=1)
+        here.scheduler()
+        here.begin()
         with here.fault():
             here.stop_server("immediate")
             time.sleep(3 if quick else 10)
@@ -42,7 +42,6 @@ def restart_database(*, quick: bool) -> Outcome:
 
 
 def use_up_connections(*, quick: bool) -> Outcome:
-    """Other clients take every connection of the server, also those of the workers, and release them later."""
     seconds = 6 if quick else 15
     with World(quick=quick, settings={"max_connections": "40"}) as here:
         here.begin()
@@ -64,7 +63,6 @@ def use_up_connections(*, quick: bool) -> Outcome:
 
 
 def fill_disk(*, quick: bool) -> Outcome:
-    """The database's disk becomes full, and later has space again."""
     seconds = 5 if quick else 15
     settings = {"min_wal_size": "32MB", "max_wal_size": "64MB"}
     if os.geteuid() != 0 or shutil.which("mount") is None:
@@ -138,7 +136,6 @@ class Pair(World):
 
 
 def fail_over(*, quick: bool) -> Outcome:
-    """The primary dies under load, the standby is promoted three seconds later, and clients reconnect to it."""
     with Pair(quick=quick) as here:
         here.begin()
         with here.fault():

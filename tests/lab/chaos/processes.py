@@ -45,9 +45,9 @@ _ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE task = %s AND state = 'con
 
 
 def kill_workers(*, quick: bool, **options: Any) -> Outcome:
-    """Two worker commands are killed in turns, one every five seconds."""
     with World(quick=quick, **options) as here:
-        both = here.begin(schedulers=1)
+        here.scheduler()
+        both = here.begin()
         strikes = 3 if quick else 12
         with here.fault():
             for strike in range(strikes):
@@ -118,7 +118,6 @@ def stall(*, quick: bool) -> Outcome:
 
 
 def wrong_clock(*, quick: bool) -> Outcome:
-    """A worker and the scheduler have a clock that is an hour ahead."""
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
     if not found:
         raise Impossible("libfaketime is not installed: apt-get install libfaketime")
@@ -137,27 +136,6 @@ def wrong_clock(*, quick: bool) -> Outcome:
             here.promise("the scheduler says whose clock it follows", "not the database's" in scheduler.command.text())
             _promise_ticks(here)
         return here.outcome("the clocks of a worker and of the scheduler are an hour ahead (libfaketime)")
-
-
-def kill_schedulers(*, quick: bool) -> Outcome:
-    """Both schedulers are killed at the start of a minute, when they send; one restarts after the next minute."""
-    with World(quick=quick) as here:
-        here.begin(schedulers=2)  # A single worker would fall behind.
-        here.measure("before")
-        wait = 60 - here.look("SELECT extract(second FROM clock_timestamp())::float8")
-        time.sleep(wait + random.uniform(0, 0.15))
-        with here.phase("during"):
-            for scheduler in here.schedulers:
-                scheduler.release().kill()
-            if not quick:
-                time.sleep(61)
-        here.scheduler()
-        over = here.look("SELECT clock_timestamp()")
-        here.until(lambda: here.look("SELECT max(scheduled_for) > %s FROM zeke_jobs.queue", over), 70, "a tick")
-        here.drain()
-        _promise_ticks(here)
-        said = "SIGKILL both schedulers at the start of a minute, in mid-beat, one is started after the next minute"
-        return here.outcome(said, after_share=None)
 
 
 def _promise_ticks(here: World) -> None:
@@ -238,7 +216,6 @@ def strike(*, quick: bool) -> Outcome:
 
 
 def async_blocked(*, quick: bool) -> Outcome:
-    """A handler without an await blocks the event loop for 50 other handlers."""
     with World(quick=quick, tasks=_ASYNC_TASKS, kinds={}) as here:
         (kept,) = here.begin(1)
         os.environ["DATABASE_URL"] = here.url

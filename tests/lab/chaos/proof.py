@@ -62,11 +62,10 @@ class Impossible(Exception):
 
 
 class Outcome(NamedTuple):
-    said: str  # ``said`` has the fault, and what is required.
+    said: str  # ``said`` has the fault, the figures, and what is required.
     broken: Sequence[str] = ()  # Each entry has a promise that does not hold.
-    figures: Sequence[str] = ()  # The figures of a scenario that could not run are missing.
     account: Account = Account()
-    server: str = ""
+    server: str = ""  # A scenario that could not run has no server.
 
 
 def account(conn: Connection, ledger: Iterable[str]) -> Account:
@@ -128,12 +127,6 @@ def runs(trace: Path) -> list[Run]:
         elif ran:
             ran[-1] = replace(ran[-1], end=float(at))
     return sorted((run for ran in found.values() for run in ran), key=lambda run: run.begin)
-
-
-def repeats(found: Iterable[Run]) -> int:
-    """Count repeated runs of jobs, without the jobs that must fail."""
-    jobs = [run.job for run in found if run.task != "failing"]
-    return len(jobs) - len(set(jobs))
 
 
 def present(found: Iterable[Run], gone: Mapping[int, Sequence[Interval]]) -> list[Run]:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,10 +28,6 @@ PHASE = {True: (2.0, 3.0), False: (2.0, 9.0)}
 OPEN = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
 NO_DEATH = "SELECT max(deaths) = 0 FROM zeke_jobs.queue"
 _DONE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done'"
-_STUCK = """
-  SELECT q.message_id::text, (to_jsonb(q) - 'message')::text || coalesce((SELECT ' of ' || to_jsonb(w)::text FROM zeke_jobs.worker AS w
-    WHERE w.id = q.worker), ' of nobody') || ' at ' || clock_timestamp()
-  FROM zeke_jobs.queue AS q WHERE q.state IN ('queued', 'consumed') ORDER BY q.seq LIMIT 5"""
 _IN_FLOW = 30  # At most _IN_FLOW jobs wait or run while the workers keep up.
 
 
@@ -137,13 +132,11 @@ class World:
     def joined(self, kind: str = "worker") -> int:
         return int(self.look("SELECT count(*) FROM zeke_jobs.worker WHERE kind = %s", kind))
 
-    def begin(self, workers: int = 2, schedulers: int = 0, first: Mapping[str, str] = {}) -> list[Kept]:
-        """Start workers and schedulers, and wait until jobs flow; ``first`` adds to the first worker's environment."""
+    def begin(self, workers: int = 2, first: Mapping[str, str] = {}) -> list[Kept]:
+        """Start workers, and wait until jobs flow; ``first`` adds to the first worker's environment."""
         started = [self.keep(self.fleet.workers, threads=THREADS, **({} if n else dict(first))) for n in range(workers)]
-        while len(self.schedulers) < schedulers:
-            self.scheduler()
         self.until(lambda: self.joined() >= workers, 90, "workers")
-        self.until(lambda: self.joined("scheduler") >= schedulers, 90, "schedulers")
+        self.until(lambda: self.joined("scheduler") >= len(self.schedulers), 90, "schedulers")
         self.traffic.start()
         if self.kinds:
             self.until(lambda: self.look(_DONE) >= 100, 60, "a flow of jobs")
@@ -240,14 +233,8 @@ class World:
         """Stop the sender and the schedulers, and wait until all sent jobs have ended."""
         self.traffic.stop()
         for scheduler in self.schedulers:
-            if scheduler.is_wanted:
-                scheduler.release().stop(30)
+            scheduler.release().stop(30)
         self.drained = self.comes(lambda: self.look(OPEN) == 0, 120)
-        if not self.drained:
-            rows = self.rows(_STUCK)
-            logs = "\n".join(command.text() for command in self.fleet.commands)
-            said = [line for job, _ in rows for line in logs.splitlines() if job in line]
-            print("stuck:", *(text for _, text in rows), *said[-50:], sep="\n    ", file=sys.stderr)
 
     def outcome(
         self,
@@ -265,8 +252,7 @@ class World:
         with closing(connect(self.url)) as conn:
             found = proof.account(conn, self.traffic.ledger)
             moments = proof.completions(conn)
-        ran = proof.runs(self.trace)
-        peaks = proof.peaks(ran, self.gone, SHARED)
+        peaks = proof.peaks(proof.runs(self.trace), self.gone, SHARED)
         rates = {name: proof.rate(moments, phase) for name, phase in self.phases.items()}
         if stays:
             self.promise("no command line ended", all(kept.starts == 1 for kept in self.kept))
@@ -283,14 +269,10 @@ class World:
         if after_share is not None and {"before", "after"} <= rates.keys():
             is_back = rates["after"] >= after_share * rates["before"] > 0
             self.promise(f"throughput after ≥ {after_share * 100:.0f} %", is_back)
-        figures = (
-            " → ".join(f"{rates[one]:,.0f}" if one in rates else "—" for one in ("before", "during", "after")),
-            "" if recovery is None else f"{recovery:.1f} s",
-            f"{found.sent:,} = {found.finished:,} + {found.stated:,}",
-            str(found.lost),
-            f"{found.duplicated} ({proof.repeats(ran):,} run again)",
-        )
+        figures = [f"{name} {rate:,.0f} jobs/s" for name, rate in rates.items()]
+        figures += [] if recovery is None else [f"recovery {recovery:.1f} s"]
+        figures.append(f"{found.sent:,} sent, {found.finished:,} completed, {found.stated:,} ended with a reason")
+        figures += [note] if note else []
         broken = [text for text, held in self.promises if not held]
         required = "; ".join(f"NOT: {text}" for text in broken) or "; ".join(text for text, _ in self.promises)
-        said = f"{broke}. Required: {required}. {note}"
-        return Outcome(said, broken, figures, found, self.about)
+        return Outcome(f"{broke}. {', '.join(figures)}. Required: {required}", broken, found, self.about)

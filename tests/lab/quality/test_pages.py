@@ -26,7 +26,6 @@ from actors.engine.contract import ContentItem, EngineError
 from actors.engine.metadata import read
 from actors.engine.pages import parse_page, read_page
 from actors.engine.text import decode
-from tests.actors.engine.wall_pages import WALLS
 from tests.figures import Figure
 from tests.lab.quality import corpora
 from tests.lab.quality.corpora import CORPUS, WHOLE, Half, Page, agreement, both_halves, f1, needs_corpora
@@ -161,11 +160,6 @@ def test_no_true_article_is_taken_for_a_wall(half: Half, shown: Callable[..., No
     refused = sum(bool(one.why) for one in (*benchmark(half), *of_wcxb(half), *foreign().values()))
     # One page of the choosing half is the teaser of a paid article, and says so.
     shown("articles taken for walls", refused, most=1 if half == "choosing" else 0)
-
-
-def test_walls_end_in_an_outcome(figure: Figure) -> None:
-    stored = sum(not _read(Page(html.encode(), "https://news.example/a", "")).why for _, html in WALLS.values())
-    figure("walls that are stored, of 16", stored, most=0, before=15)
 
 
 def test_the_language_is_that_of_the_text(figure: Figure) -> None:

@@ -3,7 +3,6 @@
 Feeds, single addresses and uploads go through real workers, which are killed now and then.
 """
 
-import json
 import os
 import random
 import sys
@@ -20,17 +19,16 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from actors.store import sources
-from tests.fleet import ROOT, Command, Fleet, eventually, fleet, free_port, query
+from tests.fleet import ROOT, Fleet, fleet, query
 from tests.lab import server
 from tests.lab.soak.checks import complaints
 from tests.lab.soak.news import News
-from tests.lab.soak.servers import EMBEDDING, MODEL, PRICES, Model, Sites
+from tests.lab.soak.servers import EMBEDDING, MODEL, PRICES, Model, Sites, engine
 from zeke_jobs import config
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect, transaction
 from zeke_jobs.revisions.applying import sync
 
-ENGINE = "tests.lab.soak.engine"
 _COUNTS = """SELECT
     (SELECT count(*) FROM item_outcomes WHERE outcome NOT IN ('queued', 'retrying')),
     (SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')),
@@ -67,33 +65,25 @@ class Found:
 
 def soak(url: str, folder: Path, plan: Plan, server_cpu: Callable[[], float] = lambda: 0.0) -> Found:
     """Run a soak on a migrated database without a configuration; ``DATABASE_URL`` must name the database too."""
-    spent, here, size = server_cpu(), time.process_time(), (plan.sources, plan.items, plan.seed)
+    spent, here = server_cpu(), time.process_time()
     with (
         closing(connect(url)) as conn,
-        Sites(plan.share, *size) as sites,
-        Sites(0.0, *size) as faultless,
+        Sites(plan.share, plan.sources, plan.items, plan.seed) as sites,
         Model(plan.share, plan.seed) as model,
-        fleet(folder / "servers", url) as beside,
+        engine(plan.share, plan.seed) as engine_url,
         fleet(folder, url) as workers,
     ):
-        news, port = sites.news, free_port()
-        (folder / "jobs.yaml").write_text(_jobs_yaml(port, model.url, plan))
+        news = sites.news
+        (folder / "jobs.yaml").write_text(_jobs_yaml(engine_url, model.url, plan))
         sync(conn, config.load(folder / "jobs.yaml"))
-        started = engine(beside, port, plan.seed, plan.share)
         began = time.monotonic()
-        # The program without workers (``bare``) runs beside the workers, so that both have the same load.
-        pages = [item.url for item in faultless.news.items.values() if item.url]
-        (folder / "addresses.json").write_text(json.dumps([list(faultless.news.feeds), pages]))
-        bare = beside.run("python", "-m", ENGINE, "bare", str(folder / "addresses.json"))
         workers.workers(processes=plan.processes, threads=plan.threads)
         kills, cuts = _drive(conn, news, workers, plan)
         wall, worker_cpu = time.monotonic() - began, workers.cpu()
         workers.stop()
-        bare.wait(plan.seconds)
         outcomes = Counter(dict(query(conn, "SELECT outcome, count(*) FROM item_outcomes GROUP BY 1")))
-        bare_cpu = float(bare.text().split()[-1])
-        costs = {"workers": worker_cpu, "bare work": bare_cpu, "Engine": started.cpu()}
-        costs |= {"sites and model": time.process_time() - here, "Postgres": server_cpu() - spent}
+        costs = {"workers": worker_cpu, "Postgres": server_cpu() - spent}
+        costs["sites, model, and the Engine without its readers"] = time.process_time() - here
         figures = {
             "items that ended": f"{outcomes.total()}: {', '.join(f'{name} {n}' for name, n in outcomes.most_common())}",
             "stories": str(query(conn, "SELECT count(*) FROM stories")[0][0]),
@@ -102,16 +92,15 @@ def soak(url: str, folder: Path, plan: Plan, server_cpu: Callable[[], float] = l
             "connections cut": str(cuts),
             "faulty answers": f"sites {sites.faults}, model {model.faults}",
             **{f"CPU of {one}": f"{s:.1f} s, {s / outcomes.total() * 1e3:.1f} ms an item" for one, s in costs.items()},
-            "CPU of workers, of bare fetching, parsing and extracting": f"{worker_cpu / bare_cpu:.2f} (aimed at: 1.25 or less)",
         }
         said = complaints(conn, news, model.asked) + [f"the model refused the schema {name}" for name in model.wrong]
         return Found(said, news, kills, sites.faults + model.faults, figures)
 
 
-def _jobs_yaml(engine_port: int, model_url: str, plan: Plan) -> str:
+def _jobs_yaml(engine_url: str, model_url: str, plan: Plan) -> str:
     """Change the shipped jobs.yaml: other addresses of Engine and model, all items of a feed, and waits of seconds."""
     text: dict[str, Any] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
-    text["services"]["engine"] |= {"kind": "http", "url": f"http://127.0.0.1:{engine_port}"}
+    text["services"]["engine"] |= {"kind": "http", "url": engine_url}
     openai = {"base_url": f"{model_url}/v1", "model": MODEL, "embedding_model": EMBEDDING, "prices": PRICES}
     text["services"]["ai"] |= {"provider": "openai", "openai": openai}
     text["limits"]["ai"]["budget"] = "1000 USD/d"
@@ -122,12 +111,6 @@ def _jobs_yaml(engine_port: int, model_url: str, plan: Plan) -> str:
     for name in ("ingest-source", "fetch-content", "analyze-story", "generate-brief", "story-summarize"):
         tasks[name]["retry"] |= {"delay": "500ms", "limit": 8}
     return yaml.safe_dump(text, sort_keys=False)
-
-
-def engine(beside: Fleet, port: int, seed: int, share: float) -> Command:
-    started = beside.run("python", "-m", ENGINE, str(port), str(seed), str(share))
-    eventually(lambda: "ready" in started.text(), fleet=beside)
-    return started
 
 
 def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan) -> tuple[int, int]:

@@ -2,13 +2,13 @@
 
 import random
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from html import escape
 from itertools import count
 from typing import Any
 
 from actors.engine.canonical import canonical_url
+from tests.actors.scripted_site import page, rss
 
 STORY = "a story"  # The first item of a text is stored as a story, and all others are duplicates.
 _ENDS = {"empty": "no_url", "missing": "not_found", "removed": "gone", "wall": "paywall", "short": "too_short"}
@@ -19,7 +19,6 @@ _ENDINGS = ("a", "e", "i", "o", "u", "ai", "or", "en")
 _SYLLABLES = [a + b for a in _STARTS for b in _ENDINGS]
 _SMALL = ("the", "of", "and", "to", "in", "a", "is", "that", "for", "it", "with", "as", "was", "on", "by", "at", "from", "this")  # fmt: skip
 _TRADE = ("Postgres", "latency", "security", "API", "model", "benchmark", "release", "Python", "vector", "migration")
-_BEGAN = datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -120,37 +119,12 @@ class News:
         return "\n\n".join([title(number), *self.text(number)])
 
     def feed(self, url: str) -> str:
-        entries = "".join(
-            f"<item><guid isPermaLink='false'>{item.external_id}</guid><title>{escape(title(item.text))}</title>"
-            f"<link>{escape(item.url or '')}</link><description>Report {item.external_id}.</description>"
-            f"<pubDate>{_BEGAN - timedelta(minutes=10 * n):%a, %d %b %Y %H:%M:%S +0000}</pubDate></item>"
-            for n, item in enumerate(self.feeds[url])
-        )
-        return (
-            f'<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel><title>Feed of {url}</title>'
-            f"<link>{url}</link><description>A feed of the soak</description>{entries}</channel></rss>"
-        )
+        entries = ((item.external_id, escape(title(item.text)), escape(item.url or "")) for item in self.feeds[url])
+        return rss(*entries, link=url)
 
     def page(self, item: Item) -> str:
-        """Return a good page's HTML, with the usual parts around the article."""
         body = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in self.text(item.text))
-        chance, head = random.Random(item.text), escape(title(item.text))
-        links = "".join(
-            f'<li class="menu-item level-{n % 3}"><a href="/section/{n}" class="link">Section {n}</a><span></span></li>'
-            for n in range(120)
-        )
-        cards = "".join(
-            f'<div class="card"><div class="thumb"><img src="/i/{n}.jpg" alt=""></div><div class="text"><a href="/more/{n}">'
-            f"<h4>{' '.join(_words(chance, 5))}</h4></a><span class=date>{n} hours ago</span></div></div>"
-            for n in range(60)
-        )
-        script = f"<script>window.data = {{{','.join(f'k{n}: {n * 7919}' for n in range(3000))}}};</script>"
-        return (
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{head}</title>'
-            f'<meta property="og:title" content="{head}"><meta name="author" content="A. Writer">{script}</head><body>'
-            f"<header><nav><ul>{links}</ul></nav></header><main><article><h1>{head}</h1>{body}</article>"
-            f'<aside class="related">{cards}</aside></main><footer><ul>{links}</ul><p>Imprint and contact</p></footer></body></html>'
-        )
+        return page(escape(title(item.text)), body)
 
 
 @lru_cache(maxsize=64)

@@ -1,15 +1,19 @@
-"""The sites and the model of a soak answer on loopback, and a share of their answers fails."""
+"""The sites, the Engine and the model of a soak answer on loopback, and a share of their answers fails."""
 
 import hashlib
 import json
 import random
-import time
-from collections.abc import Sequence
-from threading import Lock
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock, Thread
 from typing import Any
 
+from actors.engine import Settings
+from actors.engine.contract import EngineError
+from actors.engine.local import LocalEngine
+from actors.engine.server import EngineServer
 from tests.actors.ai.provider import checks_of
-from tests.actors.scripted_site import Answer, Asked, Loopback, page
+from tests.actors.scripted_site import Answer, Asked, Loopback, as_json, page
 from tests.lab.soak.news import Item, News
 
 _LATER = {"Retry-After": "1"}
@@ -56,7 +60,7 @@ class Faulty(Loopback):
 
 
 class Sites(Faulty):
-    """Each feed is on its own host, which has the latency of a machine in the same building."""
+    """Each feed is on its own host."""
 
     host = "0.0.0.0"  # Each feed has another address below 127.1.
 
@@ -65,10 +69,6 @@ class Sites(Faulty):
         port = self.url.rpartition(":")[2]
         hosts = [f"http://127.1.{n // 250}.{n % 250 + 1}:{port}" for n in range(count)]
         self.news = News(hosts, per_feed, seed)
-
-    def respond(self, asked: Asked) -> Answer | None:
-        time.sleep(0.002)
-        return super().respond(asked)
 
     def answer(self, asked: Asked) -> Answer:
         url = f"http://{asked.headers['host']}{asked.path}".partition("?")[0]
@@ -81,22 +81,44 @@ class Sites(Faulty):
         return Answer(status=302, headers={"Location": url}) if item.kind == "loop" else _BAD_PAGES[item.kind]
 
 
+class FaultyEngine:
+    """The Engine fails at random: with a reason, or by closing the connection without an answer."""
+
+    def __init__(self, share: float, seed: int) -> None:
+        settings = Settings.model_validate({"allow_networks": ["127.0.0.0/8"], "contact": "https://soak.example"})
+        self._engine, self._share, self._chance = LocalEngine(settings), share, random.Random(seed)
+
+    def __getattr__(self, name: str) -> Any:
+        lot = self._chance.random()
+        if lot < self._share / 2:
+            raise EngineError("engine_failed", "the Engine has a bad moment")
+        if lot < self._share:
+            raise ConnectionAbortedError("the Engine broke off")
+        return getattr(self._engine, name)
+
+
+@contextmanager
+def engine(share: float, seed: int) -> Iterator[str]:
+    """Serve the Engine in the block, and yield its address."""
+    faulty: Any = FaultyEngine(share, seed)
+    with EngineServer(faulty, port=0) as serving:
+        Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_port}"
+        serving.shutdown()
+
+
 MODEL, EMBEDDING = "model-1", "embedding-1"
 PRICES = {MODEL: {"input": 0.4, "output": 1.6}, EMBEDDING: {"input": 0.02}}
 
 
-def _json(found: object, status: int = 200, **headers: str) -> Answer:
-    return Answer(json.dumps(found), status, "application/json", headers)
-
-
 def _error(status: int, **headers: str) -> Answer:
-    return _json({"error": {"message": "not now"}}, status, **headers)
+    return as_json({"error": {"message": "not now"}}, status, **headers)
 
 
 def _completion(content: str, reason: str = "stop", tokens: int = 1) -> Answer:
     choices = [{"message": {"content": content}, "finish_reason": reason}]
     usage = {"prompt_tokens": tokens, "completion_tokens": len(content) // 4}
-    return _json({"model": f"{MODEL}-2026", "choices": choices, "usage": usage})
+    return as_json({"model": f"{MODEL}-2026", "choices": choices, "usage": usage})
 
 
 _MODEL_FAULTS = (
@@ -158,4 +180,4 @@ def _embeddings(asked: str | list[str]) -> Answer:
     chances = [random.Random(hashlib.sha256(text[:400].encode()).digest()) for text in texts]
     vectors = [[round(chance.uniform(-1, 1), 6) for _ in range(1536)] for chance in chances]
     data = [{"index": index, "embedding": vector} for index, vector in enumerate(vectors)]
-    return _json({"model": EMBEDDING, "data": data, "usage": {"prompt_tokens": 200 * len(texts)}})
+    return as_json({"model": EMBEDDING, "data": data, "usage": {"prompt_tokens": 200 * len(texts)}})
