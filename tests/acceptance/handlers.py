@@ -1,7 +1,5 @@
 """The acceptance tests run these handlers in real worker processes."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
@@ -11,14 +9,14 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from pydantic import BaseModel, SecretStr
 
 from tests.zeke_jobs.sql import rows
-from zeke_jobs import ChunkContext, Context, Payload, Reject, Throttled
+from zeke_jobs import Context, Payload, Reject, Throttled
 
 #: Handlers write one effect per job, and a trace of every start.
 TABLES = """
@@ -73,11 +71,6 @@ def fragile(payload: Work, ctx: Context) -> None:
     die("after the commit")
 
 
-def together(payloads: list[Work], ctx: ChunkContext) -> list[int]:
-    time.sleep(payloads[0].seconds)
-    return [one.n for one in payloads]
-
-
 def poison(payload: Work, ctx: Context) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -85,18 +78,7 @@ def poison(payload: Work, ctx: Context) -> None:
 def query(payload: Work, ctx: Context) -> None:
     """Wait inside the database until the statement is cancelled."""
     trace(ctx, "start")
-    rows(ctx.db, "SELECT pg_sleep(30)")
-
-
-def dawdle(payload: Work, ctx: Context) -> None:
-    """Sleep in short steps, so that a cancellation can interrupt the handler."""
-    end = time.monotonic() + payload.seconds
-    while time.monotonic() < end:
-        time.sleep(0.05)
-
-
-def fail(payload: Work, ctx: Context) -> None:
-    raise ValueError("no luck")
+    rows(ctx.db, "SELECT pg_sleep(300)")
 
 
 def family(payload: Work, ctx: Context) -> None:
@@ -122,7 +104,7 @@ class Service(BaseModel):
     url: str = ""
     token: str = ""
 
-    def open(self) -> Service:
+    def open(self) -> Self:
         return self
 
 

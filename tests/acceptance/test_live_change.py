@@ -62,7 +62,7 @@ def test_each_setting_is_seen_in_the_next_job(fleet: Fleet, effects: Connection)
           web: {use: "H:Service", url: http://old}
         tasks:
           slow: {handler: "H:query", timeout: 5m, retry: {limit: 0}}
-          failing: {handler: "H:fail", retry: {limit: 1, delay: 10ms}}
+          failing: {handler: "H:grumble", retry: {limit: 1, delay: 10ms}}
           asking: {handler: "H:ask"}
           score: {handler: "H:list_words", settings: {words: [one, two]}}
           morning: {handler: "H:work", cron: {at: "0 9 * * *", timezone: UTC}}

@@ -20,9 +20,9 @@ pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is no
 JOBS = """
     version: 1
     tasks:
-      analyze-story: {handler: "H:dawdle", concurrency: 1, timeout: 5m}
+      analyze-story: {handler: "H:query", concurrency: 1, timeout: 5m}
       extract-highlights: {handler: "H:work", cron: "0 6 * * *"}
-      fetch-content: {handler: "H:fail", retry: {limit: 0}}
+      fetch-content: {handler: "H:grumble", retry: {limit: 0}}
     """
 #: The script runs ``top``, and prints its status and whether the terminal is unchanged.
 AROUND = """trap : INT; before=$(stty -g); "$0" top; status=$?
@@ -60,9 +60,9 @@ class Terminal:
         self.run("kill-server")
 
 
-def test_keys_pause_a_task_open_a_job_and_cancel_one(fleet: Fleet, conn: Connection) -> None:
-    fleet.serve(JOBS, conn)
-    running = zeke_jobs.send("analyze-story", {"seconds": 240}).id
+def test_keys_pause_a_task_open_a_job_and_cancel_one(fleet: Fleet, effects: Connection) -> None:
+    fleet.serve(JOBS, effects)
+    running = zeke_jobs.send("analyze-story").id
     waiting = zeke_jobs.send("analyze-story").id
     eventually(lambda: zeke_jobs.status(running).status == "active", 60, fleet)
     with Terminal(fleet) as top:
@@ -75,7 +75,7 @@ def test_keys_pause_a_task_open_a_job_and_cancel_one(fleet: Fleet, conn: Connect
             if keys:
                 top.run("send-keys", *keys)
             top.wait_for(words)
-        assert scalar(conn, "SELECT target FROM zeke_jobs.pause") == "task/analyze-story"
+        assert scalar(effects, "SELECT target FROM zeke_jobs.pause") == "task/analyze-story"
         eventually(lambda: zeke_jobs.status(running).status == "cancelled", 60, fleet)
         top.run("send-keys", "q")
         top.wait_for("ended 0 as it was")

@@ -221,7 +221,7 @@ def test_closed_or_full_output_is_quiet(tmp_path: Path, monkeypatch: Patch, line
 
 def test_others_ask_for_migrate(cli: Cli, monkeypatch: Patch, new_database: NewDatabase, tmp_path: Path) -> None:
     file = tmp_path / "jobs.yaml"
-    file.write_text("version: 1\ntasks: {a: {handler: 'tests.zeke_jobs.revisions.world:work'}}\n")
+    file.write_text("version: 1\ntasks: {a: {handler: 'tests.acceptance.handlers:work'}}\n")
     monkeypatch.setenv("ZEKE_JOBS_CONFIG", str(file))
     monkeypatch.setenv("DATABASE_URL", new_database())
     words: dict[str, object] = dict.fromkeys(("QUEUED", "FAILED", "ACTIVE"), uuid.uuid4()) | {"FILE": file}

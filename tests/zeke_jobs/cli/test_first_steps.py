@@ -16,10 +16,7 @@ from tests.each import each
 from tests.zeke_jobs.commands import Cli, NewDatabase, Patch
 from zeke_jobs import config
 from zeke_jobs.cli.configuration import check
-from zeke_jobs.cli.database import choose
 from zeke_jobs.cli.output import listing, print_json
-from zeke_jobs.errors import ConfigurationError
-from zeke_jobs.postgres.own_server import server_folder
 
 BROKEN = "version: 1\ntasks:\n  greet:\n    handler: nothing_there:greet\n    timeot: 5m\n"
 
@@ -97,19 +94,6 @@ def test_fires_have_their_zone_pipes_break_no_cell_and_json_is_plain(capsys: pyt
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [["task", "queue"], [name, "default"]]
     print_json({"took": timedelta(milliseconds=1500), "cost": Decimal("0.10"), "carries": float("inf")})
     assert json.loads(capsys.readouterr().out) == {"took": 1.5, "cost": "0.10", "carries": None}
-
-
-def test_an_address_or_a_start_is_asked_for_and_a_stopped_server_is_named(tmp_path: Path, monkeypatch: Patch) -> None:
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("ZEKE_JOBS_DATA", str(tmp_path / ".zeke"))
-    never = r"address in DATABASE_URL, got nothing\n  help: start `zeke-jobs up` in this folder, or "
-    with pytest.raises(ConfigurationError, match=never):
-        choose()
-    server_folder(tmp_path / ".zeke").mkdir(parents=True)
-    with pytest.raises(ConfigurationError, match=r"one that is stopped\n  help: zeke-jobs up starts it again"):
-        choose()
 
 
 def test_migrate_applies_as_check_says(cli: Cli, here: Path, monkeypatch: Patch, new_database: NewDatabase) -> None:

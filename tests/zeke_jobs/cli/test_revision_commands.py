@@ -15,9 +15,9 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.fleet import query
+from tests.fleet import HANDLERS, query
 from tests.zeke_jobs.commands import Cli, Patch
-from tests.zeke_jobs.revisions.world import BASE, latest, load, text
+from tests.zeke_jobs.revisions.conftest import BASE, latest, load, text
 from tests.zeke_jobs.sql import change
 from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs import config
@@ -82,7 +82,7 @@ def test_a_plan_has_status_0_without_and_4_with_changes_and_2_for_a_broken_file(
 
 def test_apply_refuses_to_strand_jobs_and_obeys_an_order(cli: Cli, file: Path) -> None:
     zeke_jobs.send("score")
-    edit(file, BASE.splitlines()[3].replace("H:", "tests.zeke_jobs.revisions.world:"), "")
+    edit(file, BASE.splitlines()[3].replace("H:", f"{HANDLERS}:"), "")
     cli("apply").says("score: 1 queued", "--drain score", status=2)
     assert cli("apply", "--cancel", "score", "-m", "gone").status == 0
     assert cli("apply", "--rename", "score").status == 2

@@ -68,7 +68,7 @@ class Kept(zeke_jobs.Payload):
     pin: int = 0
 
 
-SERVICES = f"services: {{mail: {{use: 'tests.zeke_jobs.revisions.world:Address', url: {SECRET}}}}}"
+SERVICES = f"services: {{mail: {{use: 'tests.acceptance.handlers:Service', url: {SECRET}}}}}"
 
 
 def keep(payload: Kept, ctx: zeke_jobs.Context) -> None: ...

@@ -11,9 +11,9 @@ from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.each import cases, each
-from tests.fleet import query
+from tests.fleet import HANDLERS, query
 from tests.zeke_jobs.commands import Cli, Patch
-from tests.zeke_jobs.revisions.world import BASE, TOP, apply, latest, load, planned
+from tests.zeke_jobs.revisions.conftest import BASE, TOP, apply, latest, load, planned
 from zeke_jobs.cli.configuration.plan import change_lines
 from zeke_jobs.config import Config, Schedule
 from zeke_jobs.config.limits import Concurrency
@@ -52,19 +52,19 @@ def said(config: Config, conn: Connection, **options: Any) -> list[str]:
     ("  score:", "  extra: {handler: 'H:work'}\n  score:", ["added task extra"]),
     ("  pull: {", "  fetch: {aliases: [pull], ", ["renamed task fetch"]),
     ("  analyze: {", "  analyse: {aliases: [analyze], ", ["renamed task analyse", "renamed analyse 3+1"]),
-    ('analyze: {handler: "H:work"', 'analyze: {handler: "H:strict"', ["changed task analyze handler H:work → H:strict", "unfit analyze 3+0"]),
+    ('analyze: {handler: "H:work"', 'analyze: {handler: "H:fork"', ["changed task analyze handler H:work → H:fork", "unfit analyze 3+0"]),
     ('  pull: {handler: "H:work", concurrency: 2, cron: "*/5 * * * *"}\n', "", ["removed task pull"]),
     ('  analyze: {handler: "H:work", concurrency: 5, uses: [ai], retry: {limit: 3}}\n', "", ["removed task analyze", "stranded analyze 3+1"]),
     ('  analyze: {handler: "H:work", concurrency: 5, uses: [ai], retry: {limit: 3}}\n  score: {', "  score: {aliases: [analyze], ", ["removed task analyze", "changed task score aliases None → ['analyze']", "renamed score 3+1"]),
     ("  score:", "  # a remark\n  score:", []),
     (TOP, "limits: {ai: {concurrency: 8}, hosts: {rate: 2/s}}", ["added limit hosts"]),
-    (TOP, TOP + "\nservices: {web: {use: 'H:Address', url: http://a}}", ["added service web"]),
+    (TOP, TOP + "\nservices: {web: {use: 'H:Service', url: http://a}}", ["added service web"]),
     (TOP, TOP + "\ndefaults: {timeout: 1m}", [f"changed task {name} timeout 5m → 1m" for name in ("analyze", "pull", "score")]),
 )  # fmt: skip
 def test_a_plan_says_edits_and_jobs(base: Config, conn: Connection, old: str, new: str, expected: list[str]) -> None:
     assert old in BASE + TOP
     found = said(load(BASE.replace(old, new, 1), TOP.replace(old, new)), conn)
-    found = [one.replace("tests.zeke_jobs.revisions.world:", "H:") for one in found]
+    found = [one.replace(f"{HANDLERS}:", "H:") for one in found]
     assert sorted(found) == sorted(expected)
 
 
@@ -74,7 +74,7 @@ def test_a_plan_changes_nothing_and_says_what_needs_a_restart(base: Config, conn
     assert not planned(conn, base).is_pending
     assert not apply(conn, base).is_new
     assert before == (query(conn, "SELECT * FROM zeke_jobs.task"), query(conn, "SELECT * FROM zeke_jobs.revision"))
-    plan = planned(conn, load(BASE + "  extra: {handler: 'H:strict', queue: slow}\n"))
+    plan = planned(conn, load(BASE + "  extra: {handler: 'H:fork', queue: slow}\n"))
     assert [one.partition(":")[0] for one in plan.restarts] == ["queue slow", "extra"]
     # A worker has already loaded the code of the handler.
     assert planned(conn, load(BASE + "  extra: {handler: 'H:work'}\n")).restarts == ()
@@ -174,12 +174,12 @@ def test_a_restart_puts_a_first_file_in_force_and_no_changed_one(conn: Connectio
     assert (older.revision, older.is_file, older.file_revision) == (2, False, 1)
 
 
-SCORE = "  score: {{handler: 'H:say'{}}}\n"
+SCORE = "  score: {{handler: 'H:list_words'{}}}\n"
 #: The values of a mapping stand in these places of a file of tasks and a file of other keys, under these names.
 PLACES = {
-    "settings.": "  score: {{handler: 'H:say', settings: {{{}}}}}\n",
+    "settings.": "  score: {{handler: 'H:list_words', settings: {{{}}}}}\n",
     "cron.payload.": "  pull: {{handler: 'H:work', cron: {{at: '0 9 * * *', payload: {{{}}}}}}}\n",
-    "": "services: {{web: {{use: 'H:Address', {}}}}}",
+    "": "services: {{web: {{use: 'H:Service', {}}}}}",
 }
 
 
@@ -335,7 +335,7 @@ CONCURRENCY = override("tasks.analyze.concurrency", 3)
 
 def test_a_name_means_a_place_of_the_file_where_a_value_goes_also_inside_a_short_form() -> None:
     tasks = BASE + "  dotted: {handler: 'H:work', aliases: [old.name]}\n"
-    file = load(tasks, TOP + "\nservices: {web: {use: 'H:Address'}}")
+    file = load(tasks, TOP + "\nservices: {web: {use: 'H:Service'}}")
     same = ["tasks.analyze.retry.limit", "limits.ai.rate", "services.web.url", "defaults.retry.limit", "timezone"]
     places = dict(zip(same, same, strict=True))
     places |= {"analyze.concurrency": "tasks.analyze.concurrency", "old.name.timeout": "tasks.dotted.timeout"}

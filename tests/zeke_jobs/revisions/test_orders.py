@@ -1,6 +1,6 @@
 """A task with jobs leaves jobs.yaml by --cancel, --drain or --rename; a renamed one keeps its limits and pauses."""
 
-import select
+from collections.abc import Callable
 from contextlib import closing
 from uuid import UUID
 
@@ -12,7 +12,7 @@ import zeke_jobs
 from tests.each import each
 from tests.fleet import query, scalar
 from tests.zeke_jobs.postgres.members import as_member, sign_up
-from tests.zeke_jobs.revisions.world import BASE, TOP, apply, latest, load, planned
+from tests.zeke_jobs.revisions.conftest import BASE, TOP, apply, latest, load, planned
 from tests.zeke_jobs.worker.conftest import Jobs, load as load_echo
 from zeke_jobs.config import Config
 from zeke_jobs.control import actions
@@ -187,16 +187,14 @@ def test_a_limit_counts_what_still_runs_under_the_old_name(jobs: Jobs, top: str,
         assert [one["message_id"] for one in jobs.claim(jobs.worker(), 5)] == [first]
 
 
-def test_an_end_under_the_old_name_wakes_who_waits_for_the_limit(jobs: Jobs, other_conn: Connection) -> None:
+def test_an_end_under_the_old_name_wakes_who_waits_for_the_limit(jobs: Jobs, woken: Callable[[], list[str]]) -> None:
     job = renamed(jobs)
     jobs.add("new")
     waiting = jobs.worker()
     SQL.run(jobs.conn, "worker/waits", worker=waiting, idle=["default"], limited=["task/new"])
-    query(other_conn, 'LISTEN "zeke_jobs.wake"')
+    woken()
     jobs.complete(WORKER, [jobs.row(job)])
-    select.select([other_conn], [], [], 2)
-    other_conn.poll()
-    assert [notify.payload.split() for notify in other_conn.notifies] == [[str(waiting), "default"]]
+    assert [payload.split() for payload in woken()] == [[str(waiting), "default"]]
 
 
 def test_what_is_shown_of_limits_and_tasks_has_the_old_name_in_it(jobs: Jobs) -> None:
