@@ -25,7 +25,10 @@ from zeke_jobs.postgres.pool import connect
 
 # Examples of Hypothesis have no deadline, because their duration depends on other work on the machine.
 hypothesis.settings.register_profile(
-    "untimed", deadline=None, max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 50
+    "untimed",
+    deadline=None,
+    max_examples=1000 if os.environ.get("ZEKE_TEST_DEEP") else 50,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 hypothesis.settings.load_profile("untimed")
 

@@ -5,11 +5,10 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 from psycopg2.extensions import connection as Connection
 
+from tests.each import each
 from tests.zeke_jobs.backtest.witness import CLOCK, witnessed
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, load
 from zeke_jobs.backtest.workload import Attempt, Ending, Fleet, Job, Workload
@@ -99,17 +98,7 @@ def sql(conn: Connection) -> Jobs:
 
 
 @pytest.mark.timeout(7200 if DEEP else 300)
-@settings(
-    max_examples=1000 if DEEP else 8,
-    deadline=None,
-    database=None,
-    derandomize=not DEEP,
-    print_blob=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    phases=[Phase.generate, *([Phase.shrink] if DEEP else [])],
-)
-@given(seed=st.integers(0, 2**32))
+@each("seed", range(1000 if DEEP else 8))
 def test_the_database_starts_the_jobs_that_the_rules_say(sql: Jobs, seed: int) -> None:
-    # Hypothesis draws only a seed, because the small histories that Hypothesis drew hardly ever reached a limit.
     chance = Random(seed)
     witnessed(sql, history(chance), load(TASKS, TOP), Fleet(1, chance.randint(1, 8)), seed=seed)
