@@ -42,11 +42,6 @@ def test_a_limit_holds_over_two_commands_and_every_job_runs_once(fleet: Fleet, e
     assert query(effects, starts) == [(500, 500)]
     query(effects, "DELETE FROM trace t USING zeke_jobs.queue q WHERE q.message_id = t.job AND q.task <> 'work'")
     assert scalar(effects, OVERLAP) == 3
-    times = """CREATE TEMP TABLE trace AS
-      SELECT started_on AS at, 'start' AS what FROM zeke_jobs.queue WHERE task = 'work'
-      UNION ALL SELECT completed_on, 'end' FROM zeke_jobs.queue WHERE task = 'work'"""
-    query(effects, times)
-    assert scalar(effects, OVERLAP) == 3, "by the times of the jobs, too"
     assert scheduler.process.poll() is None
 
 
@@ -61,20 +56,6 @@ def test_jobs_of_a_killed_command_complete_elsewhere_with_one_effect(fleet: Flee
     assert (scalar(effects, DONE), scalar(effects, "SELECT count(*) FROM effect")) == (100, 100)
     assert scalar(effects, "SELECT count(*) FROM zeke_jobs.queue WHERE deaths > 0") > 0
     assert scalar(effects, "SELECT count(*) FROM trace WHERE what = 'start'") > 100
-
-
-def test_each_job_of_a_chunk_whose_command_is_killed_counts_a_death_and_completes(
-    fleet: Fleet, effects: Connection
-) -> None:
-    worker = fleet.serve("chunk: {handler: 'H:together', chunk: {size: 10, wait: 5s}, retry: {delay: 10ms}}", effects)
-    zeke_jobs.send_many("chunk", [{"n": n, "seconds": 3.0} for n in range(10)])
-    started = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed' AND started_on IS NOT NULL"
-    eventually(lambda: scalar(effects, started) == 10, fleet=fleet)
-    worker.kill()
-    fleet.workers()
-    eventually(lambda: scalar(effects, OPEN) == 0, 60, fleet)
-    ends = "SELECT result, (message #>> '{kwargs,n}')::integer, state::text, deaths FROM zeke_jobs.queue"
-    assert {(result == n, state, deaths) for result, n, state, deaths in query(effects, ends)} == {(True, "done", 1)}
 
 
 @pytest.mark.parametrize(

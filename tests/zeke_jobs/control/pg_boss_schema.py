@@ -27,53 +27,53 @@ _TIMES["later 12"] = (
 )
 
 
-def install(conn: Connection, version: str, *queues: str, schema: str = "pgboss") -> None:
+def install(conn: Connection, version: str, *queues: str) -> None:
     """Make the tables of a version, with some queues."""
     with conn.cursor() as cursor:
         cursor.execute(f"""
-            CREATE SCHEMA {schema};
-            CREATE TYPE {schema}.job_state AS ENUM ('created', 'retry', 'active', 'completed', 'cancelled', 'failed');
-            CREATE TABLE {schema}.version (version integer PRIMARY KEY, cron_on timestamptz);
-            INSERT INTO {schema}.version VALUES ({VERSIONS[version]});
-            CREATE TABLE {schema}.queue (name text PRIMARY KEY, policy text, dead_letter text REFERENCES {schema}.queue (name));
-            CREATE TABLE {schema}.schedule (
-              name text REFERENCES {schema}.queue ON DELETE CASCADE, {"" if version == "10" else "key text NOT NULL DEFAULT '',"}
+            CREATE SCHEMA pgboss;
+            CREATE TYPE pgboss.job_state AS ENUM ('created', 'retry', 'active', 'completed', 'cancelled', 'failed');
+            CREATE TABLE pgboss.version (version integer PRIMARY KEY, cron_on timestamptz);
+            INSERT INTO pgboss.version VALUES ({VERSIONS[version]});
+            CREATE TABLE pgboss.queue (name text PRIMARY KEY, policy text, dead_letter text REFERENCES pgboss.queue (name));
+            CREATE TABLE pgboss.schedule (
+              name text REFERENCES pgboss.queue ON DELETE CASCADE, {"" if version == "10" else "key text NOT NULL DEFAULT '',"}
               cron text NOT NULL, timezone text, data jsonb, options jsonb,
               created_on timestamptz NOT NULL DEFAULT now(), updated_on timestamptz NOT NULL DEFAULT now(),
               PRIMARY KEY (name{"" if version == "10" else ", key"}));
-            CREATE TABLE {schema}.job (
+            CREATE TABLE pgboss.job (
               id uuid NOT NULL DEFAULT gen_random_uuid(), name text NOT NULL, priority integer NOT NULL DEFAULT 0, data jsonb,
-              state {schema}.job_state NOT NULL DEFAULT 'created', retry_limit integer NOT NULL DEFAULT 2,
+              state pgboss.job_state NOT NULL DEFAULT 'created', retry_limit integer NOT NULL DEFAULT 2,
               retry_count integer NOT NULL DEFAULT 0, retry_delay integer NOT NULL DEFAULT 0,
               retry_backoff boolean NOT NULL DEFAULT false, start_after timestamptz NOT NULL DEFAULT now(), started_on timestamptz,
               singleton_key text, singleton_on timestamp, created_on timestamptz NOT NULL DEFAULT now(), completed_on timestamptz,
               keep_until timestamptz NOT NULL DEFAULT now() + interval '14 days', output jsonb, dead_letter text, policy text,
               {_TIMES[version]}
             ) PARTITION BY LIST (name);
-            ALTER TABLE {schema}.job ADD PRIMARY KEY (name, id);
+            ALTER TABLE pgboss.job ADD PRIMARY KEY (name, id);
         """)
         if version != "10":
-            cursor.execute(f"CREATE TABLE {schema}.job_common PARTITION OF {schema}.job DEFAULT")
+            cursor.execute("CREATE TABLE pgboss.job_common PARTITION OF pgboss.job DEFAULT")
         for at, queue in enumerate(queues):
-            cursor.execute(f"INSERT INTO {schema}.queue (name, policy) VALUES (%s, 'standard')", (queue,))
+            cursor.execute("INSERT INTO pgboss.queue (name, policy) VALUES (%s, 'standard')", (queue,))
             if version == "10":
-                cursor.execute(f"CREATE TABLE {schema}.j{at} PARTITION OF {schema}.job FOR VALUES IN (%s)", (queue,))
+                cursor.execute(f"CREATE TABLE pgboss.j{at} PARTITION OF pgboss.job FOR VALUES IN (%s)", (queue,))
 
 
-def put(conn: Connection, name: str, data: Any = None, *, schema: str = "pgboss", **columns: Any) -> uuid.UUID:
+def put(conn: Connection, name: str, data: Any = None, **columns: Any) -> uuid.UUID:
     row = {"id": str(uuid.uuid4()), "name": name, "data": None if data is None else json.dumps(data), **columns}
     places = ", ".join(["%s"] * len(row))
-    query(conn, f"INSERT INTO {schema}.job ({', '.join(row)}) VALUES ({places})", *row.values())
+    query(conn, f"INSERT INTO pgboss.job ({', '.join(row)}) VALUES ({places})", *row.values())
     return uuid.UUID(row["id"])
 
 
-def fetch(conn: Connection, name: str, *, schema: str = "pgboss") -> list[uuid.UUID]:
+def fetch(conn: Connection, name: str) -> list[uuid.UUID]:
     """Take the due jobs, as a worker of pg-boss does."""
-    sql = f"""
+    sql = """
         WITH next AS (
-          SELECT id FROM {schema}.job WHERE name = %s AND state < 'active' AND start_after < now()
+          SELECT id FROM pgboss.job WHERE name = %s AND state < 'active' AND start_after < now()
           ORDER BY priority DESC, created_on, id FOR UPDATE SKIP LOCKED)
-        UPDATE {schema}.job AS j
+        UPDATE pgboss.job AS j
         SET state = 'active', started_on = now(), retry_count = CASE WHEN started_on IS NOT NULL THEN retry_count + 1 ELSE retry_count END
         FROM next WHERE j.name = %s AND j.id = next.id
         RETURNING j.id"""

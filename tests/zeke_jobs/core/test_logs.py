@@ -96,11 +96,12 @@ def test_the_password_of_an_address_is_masked_in_its_place(address: str) -> None
 def test_an_odd_password_is_masked_as_it_was_written_and_that_of_an_example_stays() -> None:
     said = "export DATABASE_URL=postgresql://user:password@host/name; and postgresql://user:password1@host/name"
     assert redact(said) == said.replace("password1", "***")
-    for password in ("a b", "a'b", 'a"b', "p@ss", "1?2#3"):
+    for password in ("a b", "a'b", 'a"b', "p@ss", "1?2#3", "pl@nted-1234"):
         text = f"postgresql://me:{password}@box/news"
         libpq(text)
         for said in (text, repr(text), json.dumps(text)):
             assert "me:***@box/news" in redact(said), said
+    assert redact("pl%40nted-1234, no host pl@nted-1234 or nted-1234@box") == "***, no host *** or ***@box"
     written = r"host=box password='a\'b c' user=me"
     libpq(written)
     assert redact(f"{written}.") == "host=box password=*** user=me."

@@ -1,6 +1,6 @@
-"""``due_jobs`` counts due jobs for an autoscaler, ``is_idle`` shows that a run is over, and ``max_wait`` finds late jobs."""
+"""``due_jobs`` counts due jobs for an autoscaler, and ``max_wait`` finds late jobs."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,9 +8,7 @@ from structlog.testing import capture_logs
 
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.sql import value
-from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import actions
-from zeke_jobs.diagnosis import fleet
 from zeke_jobs.scheduler import beat
 
 TASKS = """
@@ -76,34 +74,6 @@ def test_of_jobs_in_strict_order_the_first_of_each_key_counts_unless_it_failed_o
     assert due(scene, "lines") == 2
     scene.finish(worker, claim, "failed")
     assert due(scene, "lines") == 1
-
-
-def test_a_run_is_over_when_its_own_retries_are_and_not_before(scene: Scene) -> None:
-    def over(since: datetime = NOON) -> bool:
-        return fleet.is_idle(scene.conn, ["default"], since)
-
-    assert over()
-    scene.add("slow")
-    scene.add("plain", options='{"delay": 600}')
-    assert over()
-    scene.add("plain")
-    assert not over()
-    (claim,) = scene.claim(worker := scene.serve(), 1)
-    assert not over()
-    scene.later(1)
-    scene.finish(worker, claim, "retry", delay=60.0)
-    assert not over()
-    assert over(NOON + timedelta(seconds=1))  # A run that begins a second later does not wait for the job.
-    actions.pause(scene.conn, "task/plain", by="me")
-    assert over()
-    actions.resume(scene.conn, "task/plain")
-    scene.later(61)
-    (claim,) = scene.claim(worker, 1)
-    scene.finish(worker, claim, "failed", error='{"type": "E", "message": "m"}')
-    assert over()
-    assert fleet.failed_jobs(scene.conn, ["default"], NOON) == [f"failed: plain {claim['message_id']}: E: m"]
-    assert fleet.failed_jobs(scene.conn, ["default"], NOON + timedelta(seconds=120)) == []
-    assert fleet.failed_jobs(scene.conn, ["slow"], NOON) == []
 
 
 def test_the_oldest_due_job_decides_whether_its_task_is_late_whatever_it_waits_for(scene: Scene) -> None:

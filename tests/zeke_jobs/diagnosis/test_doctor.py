@@ -29,6 +29,7 @@ from zeke_jobs.scheduler import dispatch
 from zeke_jobs.testing import release_clock
 
 PLAIN = "  plain: {handler: 'H:echo'}\n"
+MORE = PLAIN + "  more: {handler: 'H:echo', queue: more}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -115,9 +116,16 @@ TROUBLES: dict[str, tuple[str, Step, str, Step]] = {
     ),
     "drift": (
         PLAIN,
-        lambda scene: scene.use(PLAIN + "  more: {handler: 'H:echo', queue: more}\n"),
+        lambda scene: scene.use(MORE),
         "warning the worker box:1: runs by revision 1",
         "UPDATE zeke_jobs.worker SET revision = 2, file_revision = 2, queues = '{default,more}'",
+    ),
+    "unserved": (
+        PLAIN,
+        # A worker that stops serves no task.
+        lambda scene: [scene.use(MORE), scene.beat(scene.serve(pid=2), stopping=True), scene.add("more")],
+        "critical no live worker runs more of queue more; 1 job queued",
+        lambda scene: scene.serve(pid=3),
     ),
     "unknown-task": (
         PLAIN,
@@ -237,21 +245,6 @@ def test_a_user_that_sees_only_its_own_sessions_is_told_so(scene: Scene) -> None
         assert list(check.faults(scene.conn)) == []
     finally:
         scene.rows(f"RESET ROLE; DROP ROLE {role}")
-
-
-def test_a_task_that_no_worker_has_is_found(scene: Scene) -> None:
-    scene.use(PLAIN + "  other: {handler: 'H:echo', queue: ai}\n")
-    scene.serve(tasks=["plain"])
-    one = the(scene.conn, "unserved")
-    words = "no live worker runs other of queue ai" in one.sentence
-    assert (one.severity, one.subject, words) == ("warning", "queue/ai", True)
-    scene.add("other")
-    one = the(scene.conn, "unserved")
-    assert (one.severity, "1 job queued" in one.sentence) == ("critical", True)
-    other = scene.serve()
-    assert found(scene.conn, "unserved") == []
-    scene.beat(other, stopping=True)
-    assert found(scene.conn, "unserved")
 
 
 def test_a_queue_that_a_job_which_runs_alone_keeps_is_warned_of_after_a_minute_and_why_says_so(scene: Scene) -> None:

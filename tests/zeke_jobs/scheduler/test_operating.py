@@ -97,13 +97,6 @@ def test_a_pause_is_kept_with_its_author_and_what_it_skipped_is_not_made_up_for(
     assert world.beat(NINE + 16 * MINUTE) == ["09:15 sent"]
 
 
-def test_a_run_now_sends_the_payload_for_no_tick_even_while_paused(world: World) -> None:
-    actions.pause(world.conn, "schedule/pull", by="ann@here")
-    job = actions.run_now(world.conn, "pull")
-    [row] = world.rows("SELECT message_id::text AS id, message, scheduled_for FROM zeke_jobs.queue")
-    assert (row["id"], row["message"]["kwargs"], row["scheduled_for"]) == (str(job), {"reason": "schedule"}, None)
-
-
 def test_a_backfill_sends_each_tick_that_has_no_job(world: World) -> None:
     world.beat(NINE + 5 * MINUTE)
     world.beat(NINE + 10 * MINUTE)  # The tick is skipped because the job of the tick before still runs.

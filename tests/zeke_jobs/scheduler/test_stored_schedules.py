@@ -83,6 +83,7 @@ def test_operators_pause_run_and_backfill_it_by_its_name(jobs: Jobs) -> None:
     beat(jobs, hours=1)
     assert sent(jobs) == []
     assert zeke_jobs.status(actions.run_now(jobs.conn, "plain/one")).data == {"n": 9}
+    assert sent(jobs) == [], "a run by hand is for no tick"
     assert actions.resume(jobs.conn, "schedule/plain/one")
     actions.backfill(jobs.conn, "plain/one", MIDNIGHT + timedelta(minutes=30), MIDNIGHT + timedelta(hours=1))
     assert ("plain/one", "01:00") in sent(jobs)
