@@ -117,9 +117,24 @@ def test_a_job_with_a_limit_waits_for_a_thread_no_longer_than_a_look_takes(monke
     now[0] += 0.001
     held.end(first)
     held.accept([(a_claim(uuid4()), True)])
-    assert [held.room(took) for took in (0.01, 0.001, 0.0)] == [(1, 20), (1, 2), (1, 0)]
+    assert [held.room(took) for took in (0.01, 0.001, 0.0)] == [(1, 10), (1, 1), (1, 0)]
     held.accept([(a_claim(uuid4(), task="unknown"), True)])
     assert held.room(0.01) == (0, 0)
+
+
+def test_jobs_that_wait_go_back_only_while_no_thread_starts_a_job(monkeypatch: Patch) -> None:
+    now = [time.monotonic() + 1.0]
+    monkeypatch.setattr("zeke_jobs.worker.claim.held_jobs.time.monotonic", lambda: now[0])
+    held, claims = HeldJobs(2), [a_claim(uuid4()) for _ in range(4)]
+    held.accept([(claim, True) for claim in claims])
+    held.start(claims[0])
+    held.start(claims[1])
+    now[0] += 1.0  # One thread runs a long job, the other short ones.
+    held.end(claims[1])
+    held.start(claims[2])
+    assert held.behind_long_job() == []
+    now[0] += 1.0
+    assert held.behind_long_job() == claims[3:]
 
 
 def test_whatever_fails_beside_it_a_heartbeat_proves_life(conn: Connection, monkeypatch: Patch) -> None:

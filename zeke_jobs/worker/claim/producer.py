@@ -25,7 +25,6 @@ _SOONEST = 0.005  # seconds; the minimum wait for the time at which a limit lets
 _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify this process
 _LATER = 0.1  # seconds before a claim that probably finds no job: another process was first, or a limit was full
 _CHECK = 0.2  # seconds; the maximum pause while a queue has no free thread
-_LONGEST_LOOK = 0.01  # seconds; a longer claim counts as this time, so that few jobs of a limit wait for a thread
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is unreachable
 _AFTER_FAULT = 3.0  # seconds between attempts after an unexpected error
 _NOTHING: tuple[int, set[str], set[str]] = (0, set(), set())
@@ -81,9 +80,9 @@ class Producer:
         return [queue for queue in self._queues if self.process.runtime.ids[queue.is_async]]
 
     def _want(self, queue: ServedQueue) -> int:
-        process = self.process
+        process, is_async = self.process, queue.is_async
         rests = process.stopping or not process.is_alive() or (self._apart is not None and len(self._held))
-        return 0 if rests or (queue.is_async and process.loop.is_blocked) else self._held.want(is_async=queue.is_async)
+        return 0 if rests or (is_async and process.loop.is_blocked) else self._held.want(queue.took, is_async=is_async)
 
     def _look(self, queue: ServedQueue, want: int) -> None:
         """Claim jobs, and write completed jobs in the same round trip."""
@@ -95,7 +94,7 @@ class Producer:
                 room, runtime = self._held.room(queue.took, is_async=queue.is_async), process.runtime
                 asking = conn, process.id, runtime.ids[queue.is_async], queue.name, want, room
                 answer = ask(*asking, is_empty=is_empty, revision=runtime.revision, completions=completions)
-                queue.took = min(_LONGEST_LOOK, clock() - asked)
+                queue.took = clock() - asked
                 if completions:
                     process.completer.flush_soon(completions, answer.lost)
                     ended, completions = {claim.task for claim, _ in completions}, []
