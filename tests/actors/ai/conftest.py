@@ -66,13 +66,14 @@ class ModelServer(Loopback):
     """The server gives scripted answers and records each request.
 
     Each callable in ``script`` gets a request and returns (status, headers, body). With an empty ``script`` the server
-    gives a valid answer.
+    gives the answer in ``says`` to the operation of the request, or a valid one; a function makes an answer of a question.
     """
 
     root = "/v1"
 
     def __init__(self) -> None:
         self.script: deque[Scripted] = deque()
+        self.says: dict[str, Any] = {}
         self.asked: list[dict[str, Any]] = []
         self.faults: list[str] = []
         self.slow = threading.Event()
@@ -101,7 +102,8 @@ class ModelServer(Loopback):
         if fault:
             self.faults.append(fault)
             return 400, {}, {"error": {"message": fault, "code": "invalid_schema"}}
-        return 200, {}, completion(GOOD[operation_of(body)])
+        said = {**GOOD, **self.says}[operation_of(body)]
+        return 200, {}, completion(said(str(body["messages"][1]["content"])) if callable(said) else said)
 
     @staticmethod
     def _schema_fault(body: dict[str, Any]) -> str | None:

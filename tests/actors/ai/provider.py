@@ -3,13 +3,19 @@
 import json
 import re
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import yaml
+from psycopg2.extensions import connection as Connection
+
+from tests.actors.database import add_story
 from tests.actors.scripted_site import Answer, Asked, Loopback
+from tests.fleet import ROOT
 
 _SIGNED = "The registry now signs every package of series {number} that a maintainer uploads."
 _STOLEN = "A stolen token alone is not enough any more."
@@ -44,15 +50,6 @@ def checks_of(asked: str, judge: Callable[[str], tuple[bool, list[str]]]) -> dic
     return {"checks": [{"statement": at, "follows": follows, "sentences": told} for at, follows, told in judged]}
 
 
-def title(number: int) -> str:
-    return f"Story {number}"
-
-
-def is_left_out(number: int) -> bool:
-    """Say whether a provider with ``leaves_out`` omits the vector of this story."""
-    return number % 97 == 0
-
-
 class Gone(Exception):
     """The provider drops the connection without an answer."""
 
@@ -66,7 +63,7 @@ class Provider(Loopback):
         self.calls: Counter[str] = Counter()  # requests by path
         self.texts: Counter[int] = Counter()  # vectors sent, by story
         self.refuses: Callable[[int], bool] = lambda _: False  # by its number, whether a request for vectors gets 503
-        self.leaves_out = False  # the vectors of some stories are missing
+        self.leaves_out = False  # the vectors of stories 97, 194 and so on are missing
         self.spoils = 0  # requests with the text of this story get 400
         self.paid: Counter[tuple[str, int]] = Counter()  # charged answers, by operation and story
         self.halves: Counter[tuple[str, int]] = Counter()  # charged answers of batches
@@ -197,7 +194,7 @@ class Provider(Loopback):
         data = list[dict[str, Any]]()
         for index, text in enumerate(texts):
             number = number_of(text)
-            if self.leaves_out and is_left_out(number):
+            if self.leaves_out and number % 97 == 0:
                 continue
             with self.lock:
                 self.texts[number] += 1
@@ -241,3 +238,26 @@ def completion(asked: dict[str, Any]) -> dict[str, Any]:
     else:
         answer = {"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}
     return {"model": asked["model"], **answer, "usage": {"prompt_tokens": 1000, "completion_tokens": 100}}
+
+
+UNFINISHED = "SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')"
+PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}
+
+
+def jobs_yaml(url: str, tasks: dict[str, dict[str, Any]], **ai: Any) -> str:
+    """Change the shipped jobs.yaml: use the provider at ``url``, drop crons, change ``tasks`` and the service ``ai``."""
+    text: dict[str, Any] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
+    openai = {"base_url": url, "model": "m", "embedding_dimensions": 16, "prices": PRICES, **ai.pop("openai")}
+    text["services"]["ai"] |= {"provider": "openai", "openai": openai, **ai}
+    for name, task in text["tasks"].items():
+        task.pop("cron", None)
+        task.update(tasks.get(name, {}))
+    return json.dumps(text)  # JSON is YAML without anchors.
+
+
+def add_stories(conn: Connection, count: int) -> list[str]:
+    """Add stories with the titles that the provider expects, ten days apart; return their ids by number."""
+    source = uuid.uuid4()
+    texts = [TEXT.format(number=7919 * number) for number in range(1, count + 1)]
+    stories = enumerate(texts, 1)
+    return [str(add_story(conn, one, source=source, title=f"Story {at}", days_old=10 * at)) for at, one in stories]

@@ -22,8 +22,7 @@ from actors.insights.selection import Selection
 from actors.schema import EmbedStory
 from actors.store import SQL
 from tests.actors.ai.conftest import ModelServer, answer
-from tests.actors.ai.provider import Provider, title, vector
-from tests.actors.ai.stories import PRICES, UNFINISHED, add_stories, jobs_yaml
+from tests.actors.ai.provider import PRICES, UNFINISHED, Provider, add_stories, jobs_yaml, vector
 from tests.actors.database import execute
 from tests.fleet import eventually, fleet, scalar
 from zeke_jobs import Defer, Retry
@@ -38,14 +37,9 @@ class Embedding:
         self.conn, self.provider = conn, provider
 
     def analyst(self, **openai: Any) -> Any:
-        options = {
-            "base_url": self.provider.url,
-            "model": "m",
-            "embedding_model": "e",
-            "embedding_dimensions": 16,
-            **openai,
-        }
-        return Settings.model_validate({"provider": "openai", "openai": {"prices": PRICES, **options}}).open()
+        models = {"model": "m", "embedding_model": "e", "embedding_dimensions": 16, "prices": PRICES}
+        given = {"base_url": self.provider.url, **models, **openai}
+        return Settings.model_validate({"provider": "openai", "openai": given}).open()
 
     def __call__(self, stories: list[str], chunk: Any = FakeChunk, **openai: Any) -> FakeChunk:
         ctx: FakeChunk = chunk(len(stories), db=self.conn, services={"ai": self.analyst(**openai)})
@@ -82,7 +76,7 @@ def test_one_request_embeds_all_and_each_job_is_told_its_share_of_the_cost(embed
     stored = (
         "SELECT s.title, (e.embedding::real[])[1:16] FROM story_embeddings AS e JOIN stories AS s ON s.id = e.story_id"
     )
-    assert dict(embed.rows(stored)) == {title(at): vector(at) for at in range(1, 13)}
+    assert dict(embed.rows(stored)) == {f"Story {at}": vector(at) for at in range(1, 13)}
     embed(stories)
     assert embed.provider.calls == {"/embeddings": 1}, "remembered"
 
@@ -124,14 +118,7 @@ def test_a_text_that_spoils_a_request_is_found_by_halves(embed: Embedding) -> No
     assert scalar(embed.conn, "SELECT count(*) FROM ai_calls WHERE settled_at IS NULL") == 0
 
 
-def test_settings_of_somebodys_own_handler_in_place_of_analyze_story_stop_no_embedding(embed: Embedding) -> None:
-    ctx = embed(embed.stories(1), partial(FakeChunk, others={"analyze-story": Selection()}))
-    assert ctx.jobs[0].completed
-
-
-def test_an_example_that_the_embedding_resembles_raises_the_score_and_words_are_left_to_the_analysis(
-    embed: Embedding,
-) -> None:
+def test_an_example_raises_the_score_and_words_are_left_to_the_analysis(embed: Embedding) -> None:
     example, story = embed.stories(2)
     embed([example])
     shifts = []
@@ -140,6 +127,8 @@ def test_an_example_that_the_embedding_resembles_raises_the_score_and_words_are_
         embed([story], partial(FakeChunk, others={**others, "score-relevance": RelevanceSettings()}))
         shifts.append(embed.rows("SELECT shift::float FROM team_scores WHERE story_id = %s", story))
     assert shifts == [[], [(1.0,)]]
+    ctx = embed([story], partial(FakeChunk, others={"analyze-story": Selection()}))
+    assert ctx.jobs[0].completed, "settings of somebody's own handler stop no embedding"
 
 
 class Cancelled(FakeChunk):
@@ -150,25 +139,25 @@ class Cancelled(FakeChunk):
         raise ClaimLost("job 1 is no longer ours")
 
 
-@pytest.mark.parametrize("is_kept", [True, False])
-def test_a_job_cancelled_during_the_request_leaves_the_others_their_embeddings(embed: Embedding, is_kept: bool) -> None:
+def test_a_cancelled_job_leaves_the_others_their_embeddings_and_the_model_its_rest(
+    embed: Embedding, model_server: ModelServer
+) -> None:
     stories = embed.stories(3)
-    ctx = embed(stories, Cancelled, cache=is_kept)
-    assert (ctx.jobs[0].completed, ctx.jobs[2].completed) == (True, True)
-    assert {stories[0], stories[2]} <= embed.embedded()
-
-
-def test_a_model_that_asks_to_wait_rests_if_a_job_is_cancelled_too(embed: Embedding, model_server: ModelServer) -> None:
+    for is_kept in (True, False):
+        ctx = embed(stories, Cancelled, cache=is_kept)
+        assert (ctx.jobs[0].completed, ctx.jobs[2].completed) == (True, True)
+        assert {stories[0], stories[2]} <= embed.embedded()
+        embed.rows("DELETE FROM story_embeddings")
     model_server.script.append(answer(429, {"Retry-After": "600"}, {}))
     with pytest.raises(Defer):
-        embed(embed.stories(2), Cancelled, base_url=model_server.url)
+        embed(stories, Cancelled, base_url=model_server.url, cache=False)
     assert scalar(embed.conn, "SELECT count(*) FROM rests") == 1
 
 
 @pytest.mark.parametrize(
     ("status", "outcome", "cost"), [(503, "failed", 0), (200, "invalid", None)], ids=["refused", "without vectors"]
 )
-def test_a_reply_to_the_request_is_the_verdict_on_all(
+def test_a_reply_is_the_verdict_on_all(
     embed: Embedding, model_server: ModelServer, status: int, outcome: str, cost: float | None
 ) -> None:
     model_server.script.append(answer(status, content="I think that it matters."))

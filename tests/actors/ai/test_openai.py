@@ -60,8 +60,8 @@ def ask(add_story: Any, handler_context: Any, rows: Any, model_server: ModelServ
     return Asking(add_story, handler_context, rows, model_server)
 
 
-def test_a_models_analysis_is_stored_with_origin_and_verified_quotes(ask: Asking) -> None:
-    assert ask()["state"] == "completed"
+def test_a_models_analysis_is_stored_with_origin_quotes_tokens_and_a_cost_that_the_job_is_told(ask: Asking) -> None:
+    assert ask(embedding_model="e", trigger="manual")["state"] == "completed"
     assert ask.server.faults == []
     (overlay,) = ask.overlays
     assert overlay["why_it_matters"] == "A stolen token alone no longer publishes a package."
@@ -70,10 +70,6 @@ def test_a_models_analysis_is_stored_with_origin_and_verified_quotes(ask: Asking
     assert (note["provider"], note["model"], note["prompt"]) == ("openai", "model-1-2026", "analyze/2")
     (quote,) = overlay["citations"]["quotes"]
     assert ARTICLE[quote["start"] : quote["end"]] == "a stolen token  alone\nis not enough"
-
-
-def test_every_call_is_recorded_with_tokens_and_a_cost_that_the_job_is_told(ask: Asking) -> None:
-    ask(embedding_model="e", trigger="manual")
     embed, analyze = ask.calls
     assert (analyze["operation"], analyze["model_asked"], analyze["model_answered"]) == ("analyze", "m", "model-1-2026")
     assert (analyze["prompt"], analyze["outcome"], analyze["story_id"]) == ("analyze/2", "ok", str(ask.story))
@@ -120,7 +116,7 @@ def test_an_equal_question_is_remembered_and_a_manual_one_is_asked_anew(ask: Ask
         *((status, {}, "", Retry, "failed") for status in (500, 502, 504, 520)),
     ],
 )
-def test_each_refusal_has_one_meaning_and_retries_do_not_nest(
+def test_each_refusal_has_a_meaning(
     ask: Asking, status: int, headers: Any, code: str, verdict: Any, outcome: str
 ) -> None:
     ask.answers(answer(status, headers, {"error": {"message": "no", "code": code}}))
@@ -151,9 +147,7 @@ def test_each_refusal_has_one_meaning_and_retries_do_not_nest(
         ({"body": b"[1]"}, Retry, "invalid", "no JSON object"),
     ],
 )
-def test_a_bad_answer_is_a_visible_failure_and_is_paid_for(
-    ask: Asking, scripted: Any, verdict: Any, outcome: str, message: str
-) -> None:
+def test_a_bad_answer_fails_and_is_paid(ask: Asking, scripted: Any, verdict: Any, outcome: str, message: str) -> None:
     ask.answers(answer(**scripted))
     with pytest.raises(verdict, match=message):
         ask()

@@ -3,28 +3,23 @@
 import hashlib
 import json
 import math
-import statistics
 import uuid
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import example, given, strategies as st
 
 from actors.ai import Settings
-from actors.ai.hashing import DIMENSIONS, embed, wordllama
+from actors.ai.hashing import DIMENSIONS, embed
 from actors.ai.prompting import VERSIONS, fenced, material, prompt, visible
 from actors.ai.protocol import Story, Unfounded
 from tests.actors.ai import conftest
 from tests.actors.ai.conftest import GOOD, Books, ModelServer, completion
 from tests.actors.hostile import VALUES, relaxed
-from tests.figures import Figure
-from tests.lab.quality.corpora import CORPUS, cosine, needs_corpora
 from zeke_jobs import Defer, Reject, Retry
 from zeke_jobs.errors import ConfigurationError
 
-HEADLINES = CORPUS / "headlines"
 FINGERPRINTS = {"analyze/2": "160d4c9222c6b4ab", "brief/1": "f3aa1dbb89e93245"}
 FINGERPRINTS |= {"same_event/1": "3d7382a8d09c6eac", "summarize/1": "005ae185aea9cb1e", "verify/1": "15448ab6c9b092e4"}
 
@@ -42,13 +37,9 @@ def test_a_prompts_text_never_changes_under_its_version_and_a_long_story_is_cut_
 
 
 @given(st.text(max_size=300), st.text(alphabet="0123456789abcdef", min_size=16, max_size=16))
-def test_a_story_cannot_leave_its_fence(text: str, nonce: str) -> None:
+def test_a_story_cannot_leave_its_fence_and_what_a_reader_cannot_see_is_left_out(text: str, nonce: str) -> None:
     lines = fenced(text + nonce + text, nonce).split("\n")
     assert [index for index, line in enumerate(lines) if nonce in line] == [0, len(lines) - 1]
-
-
-@given(st.text(max_size=300))
-def test_what_a_reader_cannot_see_does_not_reach_the_model(text: str) -> None:
     assert visible(visible(text)) == visible(text)
     assert not {"\u200b", "\u202e", "\ufeff", "\x00", "\x1b"} & set(visible(text))
 
@@ -74,24 +65,6 @@ def test_a_vector_has_1536_numbers_and_length_one() -> None:
     assert embed("") == [0.0] * DIMENSIONS
     same_on_every_machine = [150, 198, 225, 747, 823, 1033, 1078]
     assert [index for index, value in enumerate(embed("Postgres")) if value] == same_on_every_machine
-
-
-@needs_corpora
-@pytest.mark.quality
-@pytest.mark.parametrize(("name", "least"), [("hashed words", 0.74), ("wordllama", 0.75)])
-def test_headlines_agree_with_people(name: str, least: float, figure: Figure) -> None:
-    if name == "wordllama":
-        pytest.importorskip("wordllama", reason="the extra `local` is not installed")
-    way = wordllama()[0] if name == "wordllama" else embed
-    years = [(HEADLINES / f"{year}.tsv").read_text(encoding="utf-8") for year in (2013, 2014, 2015)]
-    pairs = [
-        parts
-        for year in years
-        for line in year.splitlines()
-        if len(parts := line.split("\t")) >= 3 and parts[0].strip()
-    ]
-    people, ours = zip(*((float(score), cosine(way(one), way(other))) for score, one, other, *_ in pairs), strict=True)
-    figure(f"headlines of three years, {name}, Pearson", statistics.correlation(people, ours), least)
 
 
 ARTICLE = "Signed packages are here: a stolen token alone is not enough to publish one."
@@ -130,34 +103,27 @@ def server() -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="module")
-def analyst(server: ModelServer) -> Any:
-    prices = {name: {"input": 1.0, "output": 1.0} for name in ("m", "e")}
-    return conftest.analyst(server.url, embedding_model="e", prices=prices)
-
-
-@pytest.fixture(scope="module")
-def ask(analyst: Any, server: ModelServer) -> Callable[..., Any]:
-    return partial(_ask, analyst, server)
-
-
-def _ask(analyst: Any, server: ModelServer, answer: Any, document: str = ARTICLE, **how: Any) -> Any:
+def ask(server: ModelServer) -> Callable[..., Any]:
     """Return the client's result or exception for one answer, and check that the ledger has settled the call."""
-    status, operation = how.get("status", 200), how.get("operation", "analyze")
-    server.script.clear()
-    # The client asks again if an answer is unfounded, so the server gives the same answer twice.
-    server.script.extend([lambda _: (status, {}, answer)] * 2)
-    books = Books()
-    found: Any
-    try:
-        story = Story(uuid.uuid4(), "Title", document, source="Feed")
-        others = ([story],) if operation == "same_event" else ()
-        found = getattr(analyst, operation)(story, *others, books)
-    except (Retry, Defer, Reject) as verdict:
-        found = verdict
-    assert not books.open
-    assert len(books.ended) == (2 if isinstance(found, Unfounded) else 1)
-    assert (books.ended[0].cost or 0) >= 0
-    return found
+    prices = {name: {"input": 1.0, "output": 1.0} for name in ("m", "e")}
+    analyst = conftest.analyst(server.url, embedding_model="e", prices=prices)
+
+    def go(answer: Any, document: str = ARTICLE, status: int = 200, operation: str = "analyze") -> Any:
+        server.script.clear()
+        # The client asks again if an answer is unfounded, so the server gives the same answer twice.
+        server.script.extend([lambda _: (status, {}, answer)] * 2)
+        books, story = Books(), Story(uuid.uuid4(), "Title", document, source="Feed")
+        found: Any
+        try:
+            found = getattr(analyst, operation)(story, *([(story,)] if operation == "same_event" else []), books)
+        except (Retry, Defer, Reject) as verdict:
+            found = verdict
+        assert not books.open
+        assert len(books.ended) == (2 if isinstance(found, Unfounded) else 1)
+        assert (books.ended[0].cost or 0) >= 0
+        return found
+
+    return go
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -193,8 +159,13 @@ ANYWHERE = st.fixed_dictionaries(
 )
 
 
-@relaxed(40)
-@given(body=ANYWHERE, operation=st.sampled_from([*GOOD, "embed"]))
+CONTENT = st.text(max_size=80) | st.dictionaries(st.sampled_from([*GOOD["analyze"]]), VALUES)
+
+
+@relaxed(60)
+@given(body=ANYWHERE | CONTENT.map(completion), operation=st.sampled_from([*GOOD, "embed"]))
+@example(body=completion("[" * 100_000), operation="analyze")
+@example(body=completion('{"a":' * 50_000), operation="analyze")
 @example(body={**completion(GOOD["analyze"]), "usage": ODD_USAGE}, operation="analyze")
 @example(body={"choices": [{"message": "x"}]}, operation="brief")
 @example(body={**completion(GOOD["analyze"]), "model": "m\x00" * 1000}, operation="analyze")
@@ -204,14 +175,6 @@ ANYWHERE = st.fixed_dictionaries(
 @example(body={"data": [{"embedding": [0.5] * 1536, "index": []}]}, operation="embed")
 def test_any_answer_of_a_model_ends_in_a_value_or_a_verdict(ask: Any, body: dict[str, Any], operation: str) -> None:
     ask(body, operation=operation)
-
-
-@relaxed(40)
-@given(content=st.text(max_size=80) | st.dictionaries(st.sampled_from([*GOOD["analyze"]]), VALUES).map(json.dumps))
-@example(content="[" * 100_000)
-@example(content='{"a":' * 50_000)
-def test_any_content_of_an_answer_ends_in_a_value_or_a_verdict(ask: Any, content: str) -> None:
-    ask(completion(content))
 
 
 def test_any_bytes_of_a_provider_end_in_a_verdict_without_a_character_that_nobody_can_store(ask: Any) -> None:

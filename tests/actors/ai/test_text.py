@@ -1,6 +1,7 @@
 import re
 import time
 import uuid
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from actors.ai.markdown import blocks, plain, prose
 from actors.ai.protocol import Brief, Provenance, Story
 from actors.ai.ranking import best, ranked
 from actors.ai.sentences import is_whole, sentences
+from actors.ai.standing import is_scrap, is_told_to_reader, leans
 
 
 @given(st.text(max_size=400), st.integers(0, 1000))
@@ -160,3 +162,17 @@ def test_two_lines_are_two_sentences_an_elevator_pitch_three_or_four_and_no_word
         assert (None if elevator is None else len(sentences(elevator))) == kept
     assert shorten("a" * 200, 140) == ""
     assert enforce(Brief("a" * 200, None, None, WHO)).one_liner is None
+
+
+PARTS = Path(__file__).with_name("standing.txt").read_text(encoding="utf-8").split("\n\n")
+LEANS, NAMES, SCRAPS, SPEECH = (part.splitlines()[1:] for part in PARTS)
+
+
+def test_a_sentence_that_needs_the_one_before_it_leans_and_one_that_names_what_it_tells_of_does_not() -> None:
+    assert [sentence for sentence in LEANS + NAMES if leans(sentence)] == LEANS
+
+
+def test_a_scrap_and_a_speech_without_the_name_of_its_speaker_are_not_shown() -> None:
+    assert [sentence for sentence in SCRAPS + SPEECH + NAMES if is_scrap(sentence)] == SCRAPS
+    assert is_told_to_reader("Your to-do list will shrink to 25% of its size.")
+    assert not is_told_to_reader("Young people read 25% less.")

@@ -14,8 +14,7 @@ from actors.insights.analyze import analyze_story
 from actors.insights.events import EventSettings, sketch
 from actors.schema import AnalyzeStory
 from actors.store import clusters
-from tests.actors.ai.conftest import ModelServer, analyst, completion
-from tests.actors.ai.provider import operation_of
+from tests.actors.ai.conftest import ModelServer, analyst
 from tests.actors.database import execute
 from tests.actors.insights.conftest import EVENTS
 from zeke_jobs import Retry
@@ -37,29 +36,22 @@ def says(number: int, quote: str = first(AGROUND), other: str = first(ASHORE)) -
     return {"quote": quote, "other": number, "other_quote": other}
 
 
-class Model(ModelServer):
-    """The model answers with ``said``, or else correctly: only AGROUND and ASHORE report the same event."""
-
-    said: Any = None
-
-    def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, str], Any]:
-        if operation_of(body) != "same_event":
-            return super().answer(path, body)
-        assert self._schema_fault(body) is None
-        story, *others = re.findall(r"Source: .*\n\n(.*)\n===", body["messages"][1]["content"])
-        same = [other for other in others if {story, other} == {AGROUND, ASHORE}]
-        good = says(others.index(same[0]) + 1, first(story), first(same[0])) if same else says(0, first(story), "")
-        return 200, {}, completion(self.said or good)
+def right(asked: str) -> Any:
+    """Answer correctly: only AGROUND and ASHORE report the same event."""
+    story, *others = re.findall(r"Source: .*\n\n(.*)\n===", asked)
+    same = [other for other in others if {story, other} == {AGROUND, ASHORE}]
+    return says(others.index(same[0]) + 1, first(story), first(same[0])) if same else says(0, first(story), "")
 
 
 @pytest.fixture
-def model() -> Iterator[Model]:
-    with Model() as running:
+def model() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        running.says["same_event"] = right
         yield running
 
 
 @pytest.fixture
-def tell(add_story: Any, analyse: Any, model: Model) -> Callable[..., tuple[UUID, list[Any]]]:
+def tell(add_story: Any, analyse: Any, model: ModelServer) -> Callable[..., tuple[UUID, list[Any]]]:
     """Add a story and analyse it locally; return its id, and the payloads of the jobs that ask for its event."""
 
     def go(text: str, **openai: Any) -> tuple[UUID, list[Any]]:
@@ -71,7 +63,7 @@ def tell(add_story: Any, analyse: Any, model: Model) -> Callable[..., tuple[UUID
 
 
 @pytest.fixture
-def ask(handler_context: Any, model: Model) -> Callable[..., Any]:
+def ask(handler_context: Any, model: ModelServer) -> Callable[..., Any]:
     """Run a job that asks for an event, and return its context."""
 
     def go(payload: Any, *, fails: bool = False, **openai: Any) -> Any:
@@ -107,10 +99,8 @@ NOTHING = {
 
 
 @pytest.mark.parametrize(("said", "ends"), NOTHING.values(), ids=NOTHING)
-def test_an_answer_that_names_or_shows_no_other_story_joins_nothing(
-    tell: Any, ask: Any, rows: Any, model: Model, said: Any, ends: Any
-) -> None:
-    model.said = said
+def test_an_answer_of_no_story_joins_nothing(tell: Any, ask: Any, rows: Any, model: Any, said: Any, ends: Any) -> None:
+    model.says["same_event"] = said
     tell(ASHORE)
     _, (payload,) = tell(AGROUND)
     with ends:
@@ -118,7 +108,7 @@ def test_an_answer_that_names_or_shows_no_other_story_joins_nothing(
     assert rows(EVENTS) == []
 
 
-def test_a_retry_does_not_pay_again_for_an_answer(tell: Any, ask: Any, rows: Any, model: Model) -> None:
+def test_a_retry_does_not_pay_again_for_an_answer(tell: Any, ask: Any, rows: Any, model: ModelServer) -> None:
     tell(AGROUND)
     _, (payload,) = tell(ASHORE)
     with pytest.raises(ConnectionError):
@@ -141,9 +131,7 @@ def test_a_setting_names_a_cheaper_model_or_switches_the_question_off(tell: Any,
     assert [row["model_asked"] for row in rows(CALLS)] == ["small"]
 
 
-def test_five_stories_of_different_events_that_are_not_gone_are_asked_about(
-    tell: Any, ask: Any, conn: Any, model: Model
-) -> None:
+def test_five_stories_of_different_events_are_asked_about(tell: Any, ask: Any, conn: Any, model: ModelServer) -> None:
     stories = [tell(f"{ELECTRIC} Report {number} of {number}x.")[0] for number in range(7)]
     execute(conn, "DELETE FROM story_clusters")
     ashore, (payload,) = tell(ASHORE)
@@ -157,7 +145,7 @@ def test_five_stories_of_different_events_that_are_not_gone_are_asked_about(
     assert model.asked == []
 
 
-def test_an_analysis_is_kept_while_a_worker_with_older_code_refuses_the_question(
+def test_an_analysis_stays_if_old_code_refuses_the_question(
     tell: Any, monkeypatch: pytest.MonkeyPatch, rows: Any
 ) -> None:
     def send(_: Any, task: str, *__: Any, **___: Any) -> None:

@@ -152,20 +152,17 @@ def test_a_translation_is_held_to_numbers_dates_and_money() -> None:
     assert "language" in (gate.fault("Машины стоят дорого.", story) or "")
 
 
-@pytest.mark.parametrize("document", ["a *b* “c” — d", "A link [to it](https://x.example/a_b) here.", "\uff57ide “x”"])
-def test_a_quotation_is_found_whatever_its_marks(document: str) -> None:
-    span = place(document, normal(document))
-    assert span is not None
-    assert normal(document[slice(*span)]).strip(".") == normal(document).strip(".")
-
-
 @given(st.text(max_size=100), st.text(min_size=1, max_size=50), st.text(max_size=100))
 def test_a_verbatim_quotation_is_always_found(before: str, quote: str, after: str) -> None:
     span = place(before + quote + after, quote)
     assert span is not None or not normal(quote).strip(" .,;:")
 
 
-def test_a_quotation_may_differ_in_spaces_marks_and_capitals_only() -> None:
+def test_a_quotation_may_differ_in_spaces_marks_and_capitals() -> None:
+    for document in ("a *b* “c” — d", "A link [to it](https://x.example/a_b) here.", "\uff57ide “x”"):
+        span = place(document, normal(document))
+        assert span is not None
+        assert normal(document[slice(*span)]).strip(".") == normal(document).strip(".")
     found, others = ["is not  enough", "is\nnot enough", "IS NOT", "“is not”"], ["isnot", "is not quite", " "]
     assert [quote for quote in found + others if place("A token is **not** enough.", quote)] == found
 
@@ -190,10 +187,6 @@ def test_a_frozen_file_is_as_it_was_before_the_rules_were_written(half: str, kno
     assert hashlib.sha256((FOLDER / f"{half}.txt").read_bytes()).hexdigest() == known
 
 
-#: BEFORE has the shares at commit ed24dd87, measured on the held-out stories alone.
-BEFORE = {"quote": 18 / 18, "number": 25 / 28, "name": 24 / 30, "date": 10 / 17, "honest": 135 / 150, "stories": 18}
-
-
 @pytest.mark.quality
 @pytest.mark.parametrize(
     ("half", "honest"),
@@ -204,7 +197,6 @@ BEFORE = {"quote": 18 / 18, "number": 25 / 28, "name": 24 / 30, "date": 10 / 17,
     ],
 )
 def test_the_rules_refuse_what_a_story_has_not_and_keep_honesty(half: str, honest: float, figure: Figure) -> None:
-    before = BEFORE if half == "held-out" else {}
     refused: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     whole = 0
@@ -218,14 +210,12 @@ def test_the_rules_refuse_what_a_story_has_not_and_keep_honesty(half: str, hones
             refused[kind] += fault is not None
             print(f"  {'refused' if fault else 'kept':7} {kind:13} {text}  {(fault or '').rpartition('”: ')[2]}")
         whole += refused["honest"] == known
-    print(f"{half}: " + ", ".join(f"{kind} {refused[kind]} of {count} refused" for kind, count in asked.items()))
     by_rule = [kind for kind in asked if kind in BY_RULE]
     if by_rule:
         share = sum(refused[kind] for kind in by_rule) / sum(asked[kind] for kind in by_rule)
         figure(f"forged numbers, dates, names and quotations, {half}, refused", share, 0.97)
-    for kind in before.keys() & by_rule:
-        figure(f"forged {kind}, {half}, refused by the rules", refused[kind] / asked[kind], 0.97, before=before[kind])
     kept = 1 - refused["honest"] / asked["honest"]
-    figure(f"honest answers, {half}, kept by the rules", kept, honest, before=before.get("honest"))
-    said = f"stories with all honest answers kept, {half}, of {len(told_of)}"
-    figure(said, whole, 27 if before else None, before=before.get("stories"))
+    figure(f"honest answers, {half}, kept by the rules", kept, honest)
+    figure(
+        f"stories with all honest answers kept, {half}, of {len(told_of)}", whole, 27 if half == "held-out" else None
+    )
