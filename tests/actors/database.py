@@ -12,13 +12,18 @@ T = TypeVar("T")
 _READ = """SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
   WHERE schemaname = 'public' AND relname = ANY (%s)"""
 
-_SOURCE = """INSERT INTO sources (id, type, name, url, authority_score) VALUES (%s, 'rss', 'Feed', 'https://a.example/', %s)
-  ON CONFLICT (id) DO NOTHING"""
-_CONTENT = """INSERT INTO contents (id, raw_item_id, text_body, content_hash, duration_seconds, language_code)
-  VALUES (%s, %s, %s, %s, %s, 'en')"""
-_DETAILS = "INSERT INTO content_details (content_id, markdown, text_origin) VALUES (%s, %s, 'page')"
-_STORY = """INSERT INTO stories (id, content_id, primary_source_id, title, kind, summary, primary_url, published_at)
-  VALUES (%s, %s, %s, %s, %s, %s, %s, zeke_jobs.now() - make_interval(secs => %s))"""
+_STORY = """
+INSERT INTO sources (id, type, name, url, authority_score)
+VALUES (%(source)s, 'rss', 'Feed', 'https://a.example/', %(authority)s) ON CONFLICT (id) DO NOTHING;
+INSERT INTO raw_items (id, source_id, external_id, url) VALUES (%(item)s, %(source)s, %(item)s, %(url)s);
+INSERT INTO contents (id, raw_item_id, text_body, content_hash, duration_seconds, language_code)
+VALUES (%(content)s, %(item)s, %(document)s, %(content)s, %(duration)s, 'en');
+INSERT INTO content_details (content_id, markdown, text_origin) VALUES (%(content)s, %(document)s, 'page');
+INSERT INTO stories (id, content_id, primary_source_id, title, kind, summary, primary_url, published_at)
+VALUES (%(story)s, %(content)s, %(source)s, %(title)s, %(kind)s, %(summary)s, %(url)s,
+  zeke_jobs.now() - make_interval(secs => %(days_old)s * 86400))"""
+#: These are the columns of a story that a test does not give.
+_USUAL = {"title": "A title", "authority": None, "days_old": 0, "kind": "article", "duration": None, "summary": None}
 
 
 def execute(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
@@ -44,31 +49,13 @@ def rows_read(conn: Connection, tables: Sequence[str], look: Callable[[], T]) ->
 
 
 def add_story(
-    conn: Connection,
-    document: str,
-    *,
-    title: str = "A title",
-    authority: float | None = None,
-    days_old: float = 0,
-    source: uuid.UUID | None = None,
-    kind: str = "article",
-    duration: int | None = None,
-    summary: str | None = None,
-    url: str = "",
+    conn: Connection, document: str, *, source: uuid.UUID | None = None, url: str = "", **known: Any
 ) -> uuid.UUID:
-    """Add a story that has not been analysed yet."""
-    source_id, item, content, story = source or uuid.uuid4(), uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
-    execute(conn, _SOURCE, source_id, authority)
-    address = url or f"https://a.example/{story}"
-    execute(
-        conn,
-        "INSERT INTO raw_items (id, source_id, external_id, url) VALUES (%s, %s, %s, %s)",
-        item,
-        source_id,
-        str(item),
-        address,
-    )
-    execute(conn, _CONTENT, content, item, document, str(content), duration)
-    execute(conn, _DETAILS, content, document)
-    execute(conn, _STORY, story, content, source_id, title, kind, summary, address, days_old * 86400)
+    """Add a story that has not been analysed yet; ``known`` replaces what is usual."""
+    assert known.keys() <= _USUAL.keys(), known
+    story, item, content = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
+    ids = {"story": story, "item": item, "content": content, "source": source or uuid.uuid4()}
+    given = {**_USUAL, **known, "document": document, "url": url or f"https://a.example/{story}"}
+    with conn.cursor() as cursor:
+        cursor.execute(_STORY, {**given, **{name: str(value) for name, value in ids.items()}})
     return story

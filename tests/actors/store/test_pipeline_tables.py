@@ -1,16 +1,12 @@
-import itertools
 from collections.abc import Callable
 from contextlib import closing
 from importlib.resources import files
-from pathlib import Path
 
-import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from tests.actors.database import execute
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
-from zeke_jobs.postgres.queries import Queries
 
 FIRST = "0001_pipeline_tables.sql"
 
@@ -51,31 +47,3 @@ def test_tables_that_exist_stay_as_they_are(new_database: Callable[..., str]) ->
         columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'sources' ORDER BY 1"
         assert [row[0] for row in execute(conn, columns)] == ["id", "name", "theirs", "type", "url"]
         assert type_of_embedding(conn) == "_float4"
-
-
-def test_each_statement_fits_the_schema(conn: Connection) -> None:
-    queries = Queries("actors.store", "sql")
-    faults = {}
-    for name in sorted(path.stem for path in Path(str(queries._root)).glob("*.sql")):
-        text = queries.text(name)
-        if not text.startswith("-- "):
-            faults[name] = "does not say what for"
-        with conn.cursor() as cursor:
-            try:
-                cursor.execute(f"PREPARE {name} AS {_prepared(text)}")
-            except psycopg2.errors.IndeterminateDatatype:
-                pass  # A parameter has no context, but all names in the statement exist.
-            except psycopg2.Error as error:
-                faults[name] = str(error)
-    assert faults == {}
-
-
-def _prepared(text: str) -> str:
-    """Replace each placeholder by $1, $2 and so on, because psycopg2 fills in each placeholder separately."""
-    numbers = itertools.count(1)
-
-    class Numbered(dict[str, str]):
-        def __missing__(self, key: str) -> str:
-            return f"${next(numbers)}"
-
-    return text % Numbered()
