@@ -16,7 +16,7 @@ from tests.actors.database import execute
 from zeke_jobs import Defer
 
 
-def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(handler_context: Any, conn: Any) -> None:
+def test_who_asks_for_patience_is_asked_by_no_job_until_then(handler_context: Any, conn: Any) -> None:
     call, story = CallStart("analyze", "large-1", "analyze-3", 0.01), uuid.uuid4()
     books = ledger(handler_context(), story)
     refused = books.begin(call, "a question")
@@ -28,14 +28,19 @@ def test_a_model_that_asks_for_patience_is_asked_by_no_job_until_then(handler_co
     execute(conn, "UPDATE rests SET until = zeke_jobs.now()")
     books.begin(call, "a question")
     assert execute(conn, "SELECT count(*) FROM ai_calls") == [(3,)]
+    execute(conn, "DELETE FROM rests")
+    for seconds in (30 * 86_400, 60):
+        waiting.rest(handler_context(), "host/a.example", seconds, "busy")
+        ((who, until, why),) = [row.values() for row in waiting.now(conn)]
+        assert (who, why) == ("host/a.example", "busy")
+        assert timedelta(hours=23) < until - datetime.now(UTC) < timedelta(hours=25)
+    assert waiting.now(conn, ["host/b.example"]) == []
 
 
-@pytest.mark.parametrize(
-    ("failures", "asked", "hours"), [(1, None, 1), (2, None, 2), (9, None, 6), (2, 10_800, 3), (2, 999_999, 24)]
-)
-def test_a_delay_doubles_up_to_the_longest_or_is_what_was_asked(failures: int, asked: float | None, hours: int) -> None:
+def test_a_delay_doubles_up_to_the_longest_or_is_what_was_asked() -> None:
     hour = timedelta(hours=1)
-    assert waiting.grown(failures, hour, 6 * hour, asked) == hours * hour
+    for failures, asked, hours in ((1, None, 1), (2, None, 2), (9, None, 6), (2, 10_800, 3), (2, 999_999, 24)):
+        assert waiting.grown(failures, hour, 6 * hour, asked) == hours * hour
 
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)

@@ -13,8 +13,8 @@ from tests.actors.sources.conftest import Pipeline
 
 FULL = {"content": paragraphs("what the feed says in full")}
 FAILS, ITSELF = Answer(status=500), Answer(page("A", paragraphs("the page itself")))
-STATE = """SELECT o.outcome, d.text_origin FROM item_outcomes o JOIN contents c USING (raw_item_id)
-    JOIN content_details d ON d.content_id = c.id JOIN stories s ON s.content_id = c.id AND s.id = o.story_id"""
+STATE = """SELECT o.outcome, d.text_origin FROM item_outcomes o JOIN stories s ON s.id = o.story_id
+    JOIN content_details d USING (content_id)"""
 
 
 @pytest.fixture
@@ -53,13 +53,14 @@ def test_a_feeds_article_is_a_story_until_the_page_replaces_it(pipeline: Pipelin
     assert pipeline.query(STATE) == [("retrying", "page")], "a text of the page is not replaced by the feed's"
 
 
-def test_a_page_with_the_feeds_text_is_no_news(pipeline: Pipeline, fetch: Any) -> None:
-    assert fetch(FAILS, Answer(page("A", FULL["content"]))) == [("stored", "page")]
+@pytest.mark.parametrize(
+    ("then", "ended"),
+    [(Answer(page("A", FULL["content"])), ("stored", "page")), (Answer(status=404), ("retracted", "feed"))],
+    ids=["with the feed's text", "withdrawn"],
+)
+def test_a_page_without_news_changes_no_text(pipeline: Pipeline, fetch: Any, then: Answer, ended: Any) -> None:
+    assert fetch(FAILS, then) == [ended]
     assert pipeline.tasks_sent() == ["analyze-story"]
-
-
-def test_a_withdrawn_page_is_not_replaced_by_its_feed(fetch: Any) -> None:
-    assert fetch(FAILS, Answer(status=404)) == [("retracted", "feed")]
 
 
 @pytest.mark.parametrize(
@@ -123,17 +124,25 @@ def episode(pipeline: Pipeline, extra: str = "") -> None:
     ("tag", "answer", "text"),
     [
         ('<podcast:transcript url="/1.srt" type="application/srt"/>', Answer(SRT, content_type="application/octet-stream"), TEXT),
-        ('<podcast:transcript url="/1.vtt" type="text/vtt"/>', Answer(VTT, content_type="text/vtt"), f"Ada Lovelace: {TEXT}"),
         ('<podcast:transcript url="/t" type="application/json"/>', Answer(JSON, content_type="application/json"), f"Ada: {TEXT}"),
         ('<media:subTitle href="/1.srt" type="application/srt" lang="en"/>', Answer(SRT, content_type="text/plain"), TEXT),
         ('<podcast:transcript url="/t.html" type="text/html"/>', Answer(page("T", f"<p>{TEXT}</p>")), TEXT),
+        ('<podcast:transcript url="/t.pdf" type="application/pdf"/>', Answer("%PDF", content_type="application/pdf"), ""),
     ],
 )  # fmt: skip
-def test_an_episode_is_a_story_in_its_own_words(pipeline: Pipeline, tag: str, answer: Answer, text: str) -> None:
+def test_an_episode_is_a_story_in_its_own_words_or_its_notes(
+    pipeline: Pipeline, tag: str, answer: Answer, text: str
+) -> None:
     episode(pipeline, tag)
     pipeline.serve(tag.split('"')[1], answer)
     pipeline.bring(pipeline.add_source("/feed", "podcast"))
-    assert pipeline.query(TOLD) == [("stored", "transcript", text, pipeline.at("/1"))]
+    ((outcome, origin, told, url),) = pipeline.query(TOLD)
+    ((choice,),) = pipeline.query("SELECT text_choice FROM content_details")
+    assert (outcome, url) == ("stored", pipeline.at("/1"))
+    if text:
+        assert (origin, told) == ("transcript", text)
+    else:
+        assert choice.startswith("description: the transcript is unavailable (unsupported_type: ")
 
 
 def test_a_transcript_that_comes_later_replaces_the_notes_and_one_that_is_away_is_awaited(pipeline: Pipeline) -> None:
@@ -155,15 +164,6 @@ def test_a_transcript_that_comes_later_replaces_the_notes_and_one_that_is_away_i
     pipeline.serve("/1.srt", Answer(SRT, content_type="application/srt"))
     pipeline.drain()
     assert poll() == [("stored", "transcript")]
-
-
-def test_without_a_transcript_the_notes_count_with_the_reason(pipeline: Pipeline) -> None:
-    episode(pipeline, '<podcast:transcript url="/1.pdf" type="application/pdf"/>')
-    pipeline.serve("/1.pdf", Answer("%PDF", content_type="application/pdf"))
-    pipeline.bring(pipeline.add_source("/feed", "podcast"))
-    ((origin, choice),) = pipeline.query("SELECT text_origin, text_choice FROM content_details")
-    assert origin == "description"
-    assert choice.startswith("description: the transcript is unavailable (unsupported_type: ")
 
 
 def test_a_video_on_a_page_is_read_by_its_captions(pipeline: Pipeline) -> None:

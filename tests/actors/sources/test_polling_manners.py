@@ -1,17 +1,22 @@
-"""The pipeline polls a source no more often than the source allows, and a fault of one feed or item delays no other."""
+"""The pipeline asks a source and a host no more than they allow, and a fault of one feed or item delays no other."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg2 import DataError
 
 from actors.cli.app import run
+from actors.engine import Settings
 from actors.engine.contract import ContentSource
 from tests.actors.database import execute
-from tests.actors.scripted_site import Answer, Asked, atom
+from tests.actors.raw_server import nobody
+from tests.actors.scripted_site import Answer, Asked, Site, atom, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
-from zeke_jobs.testing import set_clock
+from zeke_jobs import Defer
+from zeke_jobs.testing import FakeContext, set_clock
 
 
 def test_a_feed_is_asked_conditionally_with_what_it_sent_unless_that_could_not_be_read(pipeline: Pipeline) -> None:
@@ -37,9 +42,7 @@ def test_a_feed_is_asked_conditionally_with_what_it_sent_unless_that_could_not_b
     ("status", "outcome", "health"),
     [(404, "not_found", "error"), (500, "fetch_failed", "warn"), (429, "rate_limited", "warn")],
 )
-def test_a_feed_that_cannot_be_read_is_an_outcome_and_backs_off(
-    pipeline: Pipeline, status: int, outcome: str, health: str
-) -> None:
+def test_a_feed_that_cannot_be_read_backs_off(pipeline: Pipeline, status: int, outcome: str, health: str) -> None:
     pipeline.serve("/feed", Answer(status=status))
     waits = [pipeline.poll()["next_check_in_s"] // 3600 for _ in range(7)]
     assert waits == [1, 2, 4, 8, 16, 24, 24]
@@ -56,7 +59,7 @@ def test_a_feed_that_cannot_be_read_is_an_outcome_and_backs_off(
     assert pipeline.query(seen) == [("ok", None, True, True)]
 
 
-def test_a_job_without_work_leaves_its_source_free(pipeline: Pipeline) -> None:
+def test_a_job_without_work_leaves_its_source_free_and_one_gone_twice_is_off(pipeline: Pipeline) -> None:
     source, queued = pipeline.source, "SELECT count(queued_at) FROM source_polling"
     pipeline.run("ingest-pull")
     pipeline.query("UPDATE source_polling SET next_check_at = zeke_jobs.now() + interval '1 minute'")
@@ -67,9 +70,7 @@ def test_a_job_without_work_leaves_its_source_free(pipeline: Pipeline) -> None:
     pipeline.query("UPDATE sources SET is_active = false")
     assert pipeline.poll(reason="schedule") == {"outcome": "inactive"}
     assert pipeline.query(queued) == [(0,)]
-
-
-def test_a_source_that_is_gone_twice_is_switched_off(pipeline: Pipeline) -> None:
+    pipeline.query("UPDATE sources SET is_active = true")
     pipeline.serve("/feed", Answer(status=410))
     assert pipeline.poll(reason="schedule") == {"outcome": "gone", "switched_off": False}
     assert pipeline.poll() == {"outcome": "gone", "switched_off": True}
@@ -78,7 +79,7 @@ def test_a_source_that_is_gone_twice_is_switched_off(pipeline: Pipeline) -> None
     assert pipeline.poll() == {"outcome": "inactive"}
 
 
-def test_a_source_moves_after_a_redirect_was_seen_for_long(pipeline: Pipeline) -> None:
+def test_a_source_moves_after_a_redirect_was_seen_for_long_and_a_handle_is_looked_up_once(pipeline: Pipeline) -> None:
     pipeline.source = pipeline.add_source("/old")
     pipeline.serve("/old", Answer(status=301, headers={"Location": "/feed"}))
     pipeline.serve_feed(1)
@@ -91,23 +92,7 @@ def test_a_source_moves_after_a_redirect_was_seen_for_long(pipeline: Pipeline) -
     before = pipeline.snapshot()
     pipeline.poll()
     assert pipeline.snapshot() == before
-
-
-def test_a_source_is_asked_as_often_as_it_publishes_or_as_rarely_as_it_wishes(
-    pipeline: Pipeline,
-) -> None:
-    body = pipeline.serve_feed(14, date=datetime.now(UTC) - timedelta(days=1))
-    pipeline.serve("/feed", Answer(body, headers={"Cache-Control": "public, max-age=60"}))
-    pipeline.poll()
-    assert pipeline.query("SELECT interval_seconds FROM source_polling") == [(12 * 3600,)]
-    wait = "SELECT extract(epoch FROM next_check_at - zeke_jobs.now())::int / 60 FROM source_polling"
-    assert pipeline.query(wait)[0][0] >= 60
-    pipeline.serve("/feed", Answer(pipeline.serve_feed(200), headers={"Cache-Control": "max-age=18000"}))
-    pipeline.poll()
-    assert pipeline.query(wait)[0][0] in {299, 300}
-
-
-def test_a_handle_is_looked_up_once(pipeline: Pipeline) -> None:
+    # A handle is looked up once.
     channel = f"https://www.youtube.com/feeds/videos.xml?channel_id=UC{'a' * 22}"
     asked: list[str] = []
 
@@ -123,12 +108,22 @@ def test_a_handle_is_looked_up_once(pipeline: Pipeline) -> None:
     assert asked == ["https://www.youtube.com/@name", channel]
 
 
+def test_a_source_is_asked_as_often_as_it_publishes_or_as_rarely_as_it_wishes(pipeline: Pipeline) -> None:
+    body = pipeline.serve_feed(14, date=datetime.now(UTC) - timedelta(days=1))
+    pipeline.serve("/feed", Answer(body, headers={"Cache-Control": "public, max-age=60"}))
+    pipeline.poll()
+    assert pipeline.query("SELECT interval_seconds FROM source_polling") == [(12 * 3600,)]
+    wait = "SELECT extract(epoch FROM next_check_at - zeke_jobs.now())::int / 60 FROM source_polling"
+    assert pipeline.query(wait)[0][0] >= 60
+    pipeline.serve("/feed", Answer(pipeline.serve_feed(200), headers={"Cache-Control": "max-age=18000"}))
+    pipeline.poll()
+    assert pipeline.query(wait)[0][0] in {299, 300}
+
+
 TEXT = "A text that is long enough to be a story, with a number of its own: {0}. " * 10
 
 
-def test_a_source_that_fails_in_a_way_nobody_foresaw_is_unhealthy_and_backs_off(
-    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_source_that_fails_unforeseen_backs_off(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
     pipeline.engine = object()  # The method that reads a source is missing.
     with pytest.raises(AttributeError):
         pipeline.poll(reason="schedule")
@@ -167,11 +162,8 @@ def test_an_update_in_the_future_is_no_edit_until_then(pipeline: Pipeline, shift
     assert poll(3 * hour, began + 5 * hour) == 0
     assert poll(6 * hour, began + 5 * hour) == 1, "it has come, and is another one than when the text was read"
     assert poll(7 * hour, began + 5 * hour) == 0
-
-
-def test_a_far_future_that_was_mended_is_one_edit(pipeline: Pipeline) -> None:
-    found = [edited(pipeline, f"{year}-01-01T00:00:00Z") for year in (2099, 2099, 2026, 2026)]
-    assert found == [0, 0, 1, 0]
+    # A far future that was mended is one edit.
+    assert [poll(8 * hour, began + many * hour) for many in (999_999, 999_999, 7, 7)] == [0, 0, 1, 0]
 
 
 def test_an_item_that_cannot_be_stored_holds_up_no_other(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,3 +193,113 @@ def test_an_identity_or_address_of_any_length_is_brought_in_once(pipeline: Pipel
     first, again = (pipeline.run("ingest-oneoff", url=f"https://a.example/page?signature={long}") for _ in range(2))
     assert first["outcome"] == "queued"
     assert again["raw_item_id"] == first["raw_item_id"]
+
+
+@pytest.fixture
+def pages(pipeline: Pipeline) -> Pipeline:
+    """Serve a feed with three pages."""
+    for n in range(3):
+        pipeline.serve(f"/{n}", f"the queue of {n}")
+    pipeline.serve_feed(3)
+    return pipeline
+
+
+def test_a_feed_and_pages_of_its_host_are_asked_under_one_lease_and_robots_txt_is_not(pages: Pipeline) -> None:
+    pages.bring()
+    assert [context.leased for context in pages.contexts] == [[f"host/{pages.host}"]] * 2
+    assert pages.outcomes() == {"stored": 3}
+    assert {asked.path for asked in pages.site.asked} == {"/feed", "/0", "/1", "/2"}
+    docs = " ".join((Path(__file__).parents[3] / "docs" / "engine.md").read_text().split())
+    assert "robots.txt is not read" in docs
+
+
+def test_a_host_that_another_job_asks_is_left_alone_until_that_has_ended(pages: Pipeline) -> None:
+    item = pages.add_item("/0")
+    pages.taken_leases = [f"host/{pages.host}"]
+    for task, payload in (("ingest-source", {"source_id": pages.source}), ("fetch-content", {"raw_item_ids": [item]})):
+        with pytest.raises(Defer):
+            pages.run(task, **payload)
+    assert pages.site.asked == []
+    assert pages.outcomes() == {"queued": 1}, "no attempt is counted"
+    text = "What was uploaded is not fetched, whoever asks the host of its address at this moment. " * 4
+    assert pages.fetch(pages.add_item("/1", metadata={"text": text})) == {"stored": 1}
+    pages.taken_leases = []
+    assert pages.fetch(item) == {"stored": 1}
+
+
+@pytest.mark.parametrize("first", ["ingest-source", "fetch-content"])
+def test_a_host_that_asks_for_less_is_asked_by_no_other_job_until_then(pages: Pipeline, first: str) -> None:
+    for path in ("/feed", "/a"):
+        pages.serve(path, Answer(status=503, headers={"Retry-After": "900"}))
+    jobs: dict[str, dict[str, Any]] = {
+        "ingest-source": {"source_id": pages.source, "reason": "manual"},
+        "fetch-content": {"raw_item_ids": [pages.add_item("/a")]},
+    }
+    with Site() as elsewhere:
+        elsewhere.pages["/c"] = Answer(page("C", paragraphs("another site")))
+        waits, other = pages.add_item("/0"), pages.add_item(f"{elsewhere.url}/c")
+        pages.run(first, **jobs.pop(first))
+        for task, asked in (*jobs.items(), ("fetch-content", {"raw_item_ids": [waits]})):
+            with pytest.raises(Defer, match=r"is left alone until .* answers 503") as caught:
+                pages.run(task, **asked)
+            assert isinstance(caught.value.until, datetime)
+            assert timedelta(minutes=14) < caught.value.until - datetime.now(UTC) < timedelta(minutes=16)
+        assert len(pages.site.asked) == 1
+        assert pages.fetch(other) == {"stored": 1}
+    pages.query("UPDATE rests SET until = zeke_jobs.now()")
+    assert pages.fetch(waits) == {"stored": 1}
+
+
+def test_an_unreachable_host_is_asked_once(pages: Pipeline) -> None:
+    dead = nobody()
+    assert pages.fetch(*(pages.add_item(f"{dead}/{n}") for n in range(3))) == {"retrying": 3}
+    tried = "SELECT count(*) FROM item_outcomes WHERE attempts = 1 AND detail LIKE '%%no connection%%'"
+    assert pages.query(tried) == [(3,)]
+    with pytest.raises(Defer, match=r"is left alone until .* no connection"):
+        pages.poll(pages.add_source(f"{dead}/feed"))
+
+
+def rule(pipeline: Pipeline, **given: Any) -> None:
+    settings = {"allow_networks": ["127.0.0.0/8"], "sites": {pipeline.host: given}}
+    pipeline.engine = Settings.model_validate(settings).open()
+
+
+def test_no_page_is_fetched_where_the_feed_is_enough(pages: Pipeline) -> None:
+    rule(pages, feed_is_enough=True)
+    pages.serve_feed(1, extra=f"<description><![CDATA[{paragraphs('the whole article', 2)}]]></description>")
+    pages.bring()
+    assert pages.site.times("/0") == 0
+    ((origin, choice),) = pages.query("SELECT text_origin, text_choice FROM content_details")
+    assert (origin, choice) == ("description", "description: the rule of its site says that it is enough")
+    pages.fetch(pages.add_item("/0", metadata={"description": "Too short."}))
+    assert pages.site.times("/0") == 1
+
+
+def test_a_host_with_a_pause_is_asked_again_only_after_it(pages: Pipeline) -> None:
+    rule(pages, pause="1h")
+    ids = [pages.add_item(f"/{n}") for n in range(3)]
+    for asked in (1, 2, 3):
+        with pytest.raises(Defer, match="its rule has a pause") if asked < 3 else nullcontext():
+            pages.fetch(*ids)
+        assert len(pages.site.asked) == asked
+        pages.query("UPDATE rests SET until = zeke_jobs.now()")
+    assert pages.outcomes() == {"stored": 3}
+    assert pages.query("SELECT DISTINCT attempts FROM item_outcomes") == [(0,)]
+
+
+def test_a_host_that_may_be_asked_more_has_more_leases(pages: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    leases: list[tuple[Any, ...]] = []
+    lease = FakeContext.lease
+
+    def record(ctx: FakeContext, *given: Any) -> Any:
+        leases.append(given)
+        return lease(ctx, *given)
+
+    monkeypatch.setattr(FakeContext, "lease", record)
+    rule(pages, at_once=3)
+    pages.serve_feed(7)
+    pages.poll(reason="schedule")
+    sent = [(options["key"], len(payload["raw_item_ids"])) for _, payload, options in pages.sent]
+    assert sent == [(pages.host, 3), (f"{pages.host}#1", 3), (f"{pages.host}#2", 1)]
+    pages.drain()
+    assert leases == [(f"host/{pages.host}", 3)] * 4

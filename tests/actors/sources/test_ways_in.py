@@ -1,6 +1,5 @@
 """The pipeline fetches no private address from a payload, feed, item, redirect, canonical link or Engine server."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,8 +7,6 @@ import pytest
 
 from actors.engine import Settings
 from actors.engine.client import HttpEngine
-from actors.engine.contract import Engine
-from actors.engine.local import LocalEngine
 from actors.store import uploads
 from tests.actors.engine.conftest import failure
 from tests.actors.engine.test_http_engine import serving
@@ -23,54 +20,33 @@ HOSTS = [
     "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "user@127.0.0.1", "①②⑦.⓪.⓪.①",
     "[::]", "[::1]", "[::ffff:10.0.0.1]", "[::ffff:a00:1]", "[64:ff9b::a00:1]", "[2002:a00:1::]", "[fc00::1]", "[fe80::1]", "[ff02::1]",
 ]  # fmt: skip
-REFUSED = {"blocked_address", "invalid_url"}
 
 
-@pytest.fixture
-def stranger() -> LocalEngine:
-    """Make an engine with production settings, which may fetch public addresses only."""
-    return LocalEngine(Settings())
+def test_an_address_that_is_not_public_is_refused_as_page_and_as_feed_also_by_a_server() -> None:
+    engine = Settings().open()  # Production settings allow public addresses only.
+    with serving(engine) as url:
+        for host, asked in (*((host, engine) for host in HOSTS), ("127.1", HttpEngine(url))):
+            for fetch in (asked.fetch_item, asked.fetch_source):
+                error = failure(fetch, f"http://{host}:81/latest/meta-data")
+                assert (error.code in {"blocked_address", "invalid_url"}, error.transient) == (True, False), host
 
 
-@pytest.fixture
-def remote(stranger: LocalEngine) -> Iterator[HttpEngine]:
-    """Serve the production engine over HTTP, and make a client of it."""
-    with serving(stranger) as url:
-        yield HttpEngine(url)
-
-
-@pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("way", ["local", "server"])
-def test_an_address_that_is_not_public_is_refused_as_page_and_as_feed(
-    stranger: LocalEngine, remote: HttpEngine, host: str, way: str
-) -> None:
-    engine: Engine = stranger if way == "local" else remote
-    for fetch in (engine.fetch_item, engine.fetch_source):
-        error = failure(fetch, f"http://{host}:81/latest/meta-data")
-        assert error.code in REFUSED
-        assert not error.transient
-
-
-def test_the_items_of_a_feed_are_refused_one_by_one(pipeline: Pipeline) -> None:
+def test_the_items_of_a_feed_are_refused_one_by_one_and_a_canonical_link_is_not_fetched(pipeline: Pipeline) -> None:
     hosts = ("10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]", "[fd00::1]")
     pipeline.serve("/good", "the good one")
     bad = [(host, "bad", f"http://{host}/admin") for host in hosts]
     pipeline.serve("/feed", Answer(rss(*bad, ("b", "good", pipeline.at("/good")))))
     pipeline.bring()
     assert pipeline.outcomes() == {"blocked_address": 4, "stored": 1}
-
-
-def test_a_canonical_link_is_never_fetched(pipeline: Pipeline) -> None:
+    # A canonical link is never fetched.
     links = '<link rel="canonical" href="{url}/secret"><meta property="og:url" content="{url}/secret">'
     for path, url in (("/a", pipeline.site.url), ("/b", "http://169.254.169.254")):
         pipeline.fetched(path, f"page {path}", links.format(url=url))
-    assert pipeline.outcomes() == {"stored": 2}
-    assert [asked.path for asked in pipeline.site.asked] == ["/a", "/b"]
+    assert pipeline.outcomes() == {"blocked_address": 4, "stored": 3}
+    assert [asked.path for asked in pipeline.site.asked] == ["/feed", "/good", "/a", "/b"]
 
 
-def test_a_page_becomes_an_item_of_its_sites_manual_source_and_its_priority_goes_on(
-    pipeline: Pipeline,
-) -> None:
+def test_a_page_becomes_an_item_of_its_sites_manual_source_and_its_priority_goes_on(pipeline: Pipeline) -> None:
     for url in ("https://www.a.example/1", "https://a.example/2", "https://b.example/1"):
         pipeline.run("ingest-oneoff", url=url, requestedBy="ada")
     assert pipeline.query("SELECT type, url, name FROM sources ORDER BY url") == [
