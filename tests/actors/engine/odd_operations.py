@@ -15,15 +15,12 @@ from actors.engine.contract import EngineError
 _KEPT: list[bytearray] = []
 
 
-def _noted(body: bytes) -> None:
-    """Add a line with the id of this process to the file that ``body`` names."""
-    with Path(body.decode()).open("a") as file:
-        file.write(f"{os.getpid()}\n")
-
-
 def _noting(then: Callable[..., Any]) -> Callable[..., Any]:
+    """First add a line with the id of this process to the file that ``body`` names."""
+
     def operation(body: bytes, **arguments: Any) -> Any:
-        _noted(body)
+        with Path(body.decode()).open("a") as file:
+            file.write(f"{os.getpid()}\n")
         return then(body, **arguments)
 
     return operation

@@ -25,14 +25,14 @@ LIMITS = Limits(body_bytes=200_000, raw_bytes=400_000, seconds=1.0)
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
 
-def test_a_page_comes_with_its_headers_and_is_asked_for_politely(site: Site, fetcher: Fetcher) -> None:
+def test_a_page_is_asked_for_politely(site: Site, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    for proxy in ("http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")
     site.pages["/a?b=1"] = Answer("hello", headers={"ETag": '"x"'})
     answer = fetcher.get(f"{site.url}/a?b=1#part", LIMITS, {"Accept": "text/html", "User-Agent": "forged"})
     assert (answer.body, answer.headers["etag"], answer.media_type) == (b"hello", '"x"', "text/html")
-    asked = site.asked[0].headers
-    assert asked["user-agent"] == "tests/1"
-    assert asked["accept-encoding"] == "gzip"
-    assert asked["accept"] == "text/html"
+    wanted = {"user-agent": "tests/1", "accept-encoding": "gzip", "accept": "text/html"}
+    assert site.asked[0].headers.items() >= wanted.items()
 
 
 @pytest.mark.parametrize("answers", [[["93.184.215.14", "10.0.0.7"]], [["10.0.0.7"], ["127.0.0.1"]], [["127.0.0.1"]]])
@@ -89,17 +89,10 @@ def test_each_status_has_its_reason(site: Site, fetcher: Fetcher, status: int, c
     assert error.retry_after == (120 if transient else None)
 
 
-def test_a_name_that_does_not_resolve_and_a_port_where_nobody_listens_may_pass(fetcher: Fetcher) -> None:
+def test_without_a_name_or_a_listener_it_may_pass(fetcher: Fetcher) -> None:
     for address in ("http://no-such-host.invalid", nobody()):
         error = failure(fetcher.get, address, LIMITS)
         assert (error.code, error.transient) == ("fetch_failed", True)
-
-
-def test_proxies_of_the_environment_are_not_used(site: Site, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    site.pages["/"] = Answer("direct")
-    assert fetcher.get(site.url, LIMITS).body == b"direct"
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
@@ -127,9 +120,7 @@ def peak_below(most: int) -> Iterator[None]:
     ],
     ids=["gzip", "deflate", "not asked for", "ends in the middle", "many members"],
 )
-def test_an_encoding_is_undone_or_refused(
-    site: Site, fetcher: Fetcher, encoding: str, body: bytes, ended: bytes | tuple[str, bool]
-) -> None:
+def test_an_encoding_is_undone(site: Site, fetcher: Fetcher, encoding: str, body: bytes, ended: Any) -> None:
     site.pages["/"] = Answer(body, headers={"Content-Encoding": encoding})
     if isinstance(ended, bytes):
         assert fetcher.get(site.url, LIMITS).body == ended
@@ -158,9 +149,7 @@ def test_a_small_body_that_inflates_to_100_mb_costs_bounded_memory(site: Site, f
         pytest.param([b"HTTP/1.1 103 Early Hints\r\n\r\n"], 0.05, "timeout", id="hints"),
     ],
 )
-def test_a_server_that_sends_for_ever_is_left_at_the_limit_or_the_deadline_in_bounded_memory(
-    fetcher: Fetcher, pieces: list[bytes], pause: float, code: str
-) -> None:
+def test_an_endless_server_is_left_in_time(fetcher: Fetcher, pieces: list[bytes], pause: float, code: str) -> None:
     # The timeouts of an earlier version covered the headers only.
     started = time.monotonic()
     with peak_below(3 * LIMITS.body_bytes + 2_000_000), raw_server(*pieces, pause=pause) as port:
@@ -187,7 +176,7 @@ def test_tls_is_spoken_with_the_name_though_the_address_is_connected_to_until_th
 ONE = rss(("g", "t", "https://a.example/1"))
 
 
-def test_a_page_is_fetched_and_read_unless_it_is_none(site: Site, engine: LocalEngine) -> None:
+def test_a_page_is_fetched_and_read_unless_it_is_none_and_a_feed_of_any_type(site: Site, engine: LocalEngine) -> None:
     site.pages |= {
         "/old": Answer(status=302, headers={"Location": "/a"}),
         "/a": Answer(page("A", paragraphs("the queue"))),
@@ -200,6 +189,9 @@ def test_a_page_is_fetched_and_read_unless_it_is_none(site: Site, engine: LocalE
     assert "https://news.example/bot" in site.asked[0].headers["user-agent"]
     for path, code in (("304", "fetch_failed"), ("large", "too_large")):
         assert failure(engine.fetch_item, f"{site.url}/{path}").code == code
+    for kind in ("application/rss+xml", "text/xml", "text/html", "application/octet-stream", ""):
+        site.pages["/feed"] = Answer(ONE, content_type=kind)
+        assert len(engine.fetch_source(f"{site.url}/feed").items or []) == 1, "a feed is read whatever it is served as"
 
 
 @pytest.mark.parametrize(
@@ -211,7 +203,7 @@ def test_a_page_is_fetched_and_read_unless_it_is_none(site: Site, engine: LocalE
         ({"Expires": "in three hours"}, "", 10_800), ({"Cache-Control": "max-age=600", "Expires": "in three hours"}, "", 600),
     ],
 )  # fmt: skip
-def test_the_servers_wish_is_the_longest_that_it_names(
+def test_the_longest_wish_of_a_server_counts(
     site: Site, engine: LocalEngine, headers: dict[str, str], extra: str, seconds: int | None
 ) -> None:
     if "in three hours" in headers.values():
@@ -223,12 +215,6 @@ def test_the_servers_wish_is_the_longest_that_it_names(
     else:
         assert wish is not None
         assert (wish - datetime.now(UTC)).total_seconds() == pytest.approx(seconds, abs=5)
-
-
-@pytest.mark.parametrize("kind", ["application/rss+xml", "text/xml", "text/html", "application/octet-stream", ""])
-def test_a_feed_is_read_whatever_text_it_is_served_as(site: Site, engine: LocalEngine, kind: str) -> None:
-    site.pages["/feed"] = Answer(ONE, content_type=kind)
-    assert len(engine.fetch_source(f"{site.url}/feed").items or []) == 1
 
 
 @pytest.mark.parametrize(

@@ -21,55 +21,40 @@ from tests.actors.scripted_site import page, paragraphs
 URL = "https://news.example/a-story"
 ARTICLE = " ".join(f"Sentence {n} of the article says something of its own." for n in range(40))
 BYLINE = "By Ada Lovelace and Alan Turing, correspondents, in Hallin on Monday, 30 November 2026"
+WAYS: tuple[Way, ...] = ("trafilatura", "readability", "structured")
 TEASERS = " ".join(f"Another story, number {n}, is only told of here." for n in range(40))
 
 
-def reading(way: Way, text: str) -> Reading:
-    return Reading(way, text, lambda: text)
+LINES = [f"Sentence {n} says {n} things of {n} parts in {n} words." for n in range(130)]
+START, WHOLE = ARTICLE[: len(ARTICLE) // 3], " ".join(LINES)
 
 
-def chosen(*found: Reading) -> tuple[Way, str]:
-    taken, reason = choose(list(found))
-    return taken.way, reason
-
-
-@pytest.mark.parametrize("whole", ["readability", "structured"])
-def test_a_reading_that_looks_cut_is_never_taken(whole: Way) -> None:
-    start = ARTICLE[: len(ARTICLE) // 3]
-    ways: tuple[Way, ...] = ("trafilatura", "readability")
-    cut = [reading(way, start) for way in ways if way != whole]
-    way, reason = chosen(*cut, reading(whole, ARTICLE))
-    assert way == whole
-    assert reason == f"{cut[0].way} looks cut: {whole} has 3.0 times the words and holds it"
-
-
-@pytest.mark.parametrize(("lacking", "way"), [(25, "trafilatura"), (45, "readability")])
-def test_a_reading_that_lacks_sections_looks_cut_and_one_that_lacks_lines_does_not(lacking: int, way: Way) -> None:
-    whole = [f"Sentence {n} says {n} things of {n} parts in {n} words." for n in range(130)]
-    cut = " ".join([*whole[:40], *whole[40 + lacking :]])
-    assert chosen(reading("trafilatura", cut), reading("readability", " ".join(whole)))[0] == way
-
-
-@pytest.mark.parametrize("text", [f"{TEASERS[:400]} {ARTICLE}", f"{ARTICLE[:900]} {TEASERS[:150]}", TEASERS[:700]])
-def test_readability_is_taken_where_trafilatura_has_more_around_an_article_or_only_its_neighbours(text: str) -> None:
-    is_part = text.startswith(ARTICLE[:900])
-    way, _ = chosen(reading("trafilatura", text), reading("readability", ARTICLE[:900] if is_part else ARTICLE))
-    assert way == "readability"
-
-
-def test_the_longest_of_short_readings_is_taken() -> None:
-    byline, teaser = reading("trafilatura", BYLINE), reading("readability", ARTICLE[: SHORT - 1])
-    assert chosen(byline, teaser)[0] == "readability"
-    assert chosen(reading("trafilatura", ""), reading("readability", "")) == ("trafilatura", "no reading has a text")
+@pytest.mark.parametrize(
+    ("found", "way", "reason"),
+    [
+        pytest.param([START, ARTICLE], "readability", "has 3.0 times the words and holds it", id="cut"),
+        pytest.param([START, START, ARTICLE], "structured", "has 3.0 times the words and holds it", id="both cut"),
+        pytest.param([" ".join(LINES[:40] + LINES[65:]), WHOLE], "trafilatura", "no other", id="without a few lines"),
+        pytest.param([" ".join(LINES[:40] + LINES[85:]), WHOLE], "readability", "looks cut", id="without sections"),
+        pytest.param([f"{TEASERS[:400]} {ARTICLE}", ARTICLE], "readability", "has more around it", id="more around it"),
+        pytest.param([f"{ARTICLE[:900]} {TEASERS[:150]}", ARTICLE[:900]], "readability", "has more around it", id="more below"),
+        pytest.param([TEASERS[:700], ARTICLE], "readability", "words outside", id="the neighbours alone"),
+        pytest.param([BYLINE, ARTICLE[: SHORT - 1]], "readability", "the longest of short readings", id="short ones"),
+        pytest.param(["", ""], "trafilatura", "no reading has a text", id="none"),
+    ],
+)  # fmt: skip
+def test_the_reading_with_the_whole_article_and_nothing_else_is_taken(found: list[str], way: Way, reason: str) -> None:
+    taken, said = choose([Reading(one, text, str) for one, text in zip(WAYS, found, strict=False)])
+    assert taken.way == way
+    assert reason in said
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(5, 40), st.booleans()), min_size=1, max_size=3))
 def test_whatever_the_readings_are_none_looks_cut_beside_another(pieces: list[tuple[int, int, bool]]) -> None:
     sentences, others = ARTICLE.split(". "), TEASERS.split(". ")
-    ways: tuple[Way, ...] = ("trafilatura", "readability", "structured")
     found = [
-        reading(way, ". ".join([*sentences[start : start + size], *(others[:size] if more else [])]))
-        for way, (start, size, more) in zip(ways, pieces, strict=False)
+        Reading(way, ". ".join([*sentences[start : start + size], *(others[:size] if more else [])]), str)
+        for way, (start, size, more) in zip(WAYS, pieces, strict=False)
     ]
     taken, _ = choose(found)
     assert not any(looks_cut(taken.said, one.said) for one in found if len(one.text) >= SHORT)
@@ -83,12 +68,13 @@ def test_no_page_is_cut_to_less_than_half_while_a_reading_has_it(entry: Any) -> 
     assert Said(read_page(html, URL).text or "").holds(truth) > 0.75
 
 
-def test_the_pages_own_data_stand_in_where_its_markup_shows_the_beginning_alone() -> None:
+def test_the_pages_own_data_stand_in_where_its_markup_shows_the_beginning_alone_or_nothing() -> None:
     lines = [f"<p>Paragraph {n} has a sentence of its own, and it is about topic {n * 7}.</p>" for n in range(30)]
     data = json.dumps({"@type": "NewsArticle", "articleBody": html_to_text("\n".join(lines))[0]})
-    html = page("t", "".join(lines[:8]), f'<script type="application/ld+json">{data}</script>')
-    item = read_page(html.encode(), URL)
-    assert (item.text_origin, "Paragraph 29 has" in (item.text or "")) == ("structured", True)
+    for shown in ("".join(lines[:8]), '<div id="app"></div>'):
+        html = page("t", shown, f'<script type="application/ld+json">{data}</script>')
+        item = read_page(html.encode(), URL)
+        assert (item.text_origin, "Paragraph 29 has" in (item.text or "")) == ("structured", True)
 
 
 def test_html_that_is_all_content_becomes_markdown_with_nothing_left_out() -> None:
@@ -121,9 +107,7 @@ def test_what_stands_above_and_below_an_article_is_left_out(more: str) -> None:
     text = more.format(title="Velm closes its bridge", story=STORY)
     links = {letters("Fire in the town hall"), letters("A new school for Velm")}
     assert without_furniture(text, {letters("Velm closes its bridge")}, links, 20) == STORY
-
-
-def test_a_line_that_leads_to_another_article_is_left_out_but_no_more_than_a_story_needs() -> None:
+    # A line that leads to another article is left out, but no more than a story needs.
     told = STORY.replace("\n\nNobody", "\n\nRelated: A new school for Velm\n\nNobody")
     assert without_furniture(told, set(), set(), 20) == told.replace("Related: A new school for Velm\n", "")
     text = f"{STORY}\n\nSign up for the course, and follow us on the way."

@@ -49,7 +49,7 @@ def ends_well(engine: HttpEngine) -> None:
 @given(changes=FIELDS, status=STATUSES, wrapped=st.booleans())
 @example(changes={"publishedAt": "9999-99-99T99:99:99Z"}, status=200, wrapped=True)
 @example(changes={"items": [{}] * 5, "code": "\0", "retryAfter": 1e400}, status=500, wrapped=False)
-def test_any_engine_answer_of_the_right_shape_and_wrong_content(
+def test_any_answer_of_an_engine(
     answering: Site, asking: HttpEngine, changes: dict[str, Any], status: int, wrapped: bool
 ) -> None:
     for path, base in (("/ingest", ITEM), ("/source", SOURCE)):
@@ -121,7 +121,7 @@ def test_an_engine_says_no_more_than_is_kept() -> None:
     assert len(str(EngineError("no_text", LONG))) == 1000
 
 
-def test_what_no_database_stores_is_dropped_wherever_an_engine_says_it() -> None:
+def test_what_no_database_stores_is_dropped_wherever_an_engine_says_it_and_so_is_such_metadata() -> None:
     odd = "a\x00\ud800b"
     author = {"id": odd, "name": odd, "url": odd}
     said = {**dict.fromkeys(TEXTS, odd), "author": author, "metadata": {odd: [{odd: odd}, 1]}}
@@ -130,9 +130,6 @@ def test_what_no_database_stores_is_dropped_wherever_an_engine_says_it() -> None
     assert item.metadata == {"ab": [{"ab": "ab"}, 1]}
     source = ContentSource.model_validate({"id": odd, "name": odd, "etag": odd, "lastModified": odd, "movedTo": odd})
     assert {source.id, source.name, source.etag, source.last_modified, source.moved_to} == {"ab"}
-
-
-def test_metadata_that_cannot_be_stored_is_none() -> None:
     deep: dict[str, Any] = {}
     for _ in range(50_000):
         deep = {"a": deep}
@@ -140,7 +137,7 @@ def test_metadata_that_cannot_be_stored_is_none() -> None:
         assert ContentItem(id="i", metadata=given_).metadata == kept
 
 
-def test_no_more_tags_and_items_are_taken_than_are_kept(site: Site) -> None:
+def test_tags_items_addresses_articles_and_headers_have_an_end(site: Site, engine: LocalEngine) -> None:
     body = rss(*((str(n), f"t{n}", f"https://a.example/{n}") for n in range(50)))
     assert len(read_feed(body.encode(), "https://a.example/", max_entries=20).items or []) == 20
     told = entry("".join(f"<category>c{n}</category>" for n in range(30)))
@@ -148,9 +145,6 @@ def test_no_more_tags_and_items_are_taken_than_are_kept(site: Site) -> None:
     site.pages["/source"] = as_json({"id": "s", "items": [{"id": str(n), "title": "t"} for n in range(50)]})
     source = HttpEngine(site.url, max_entries=20).fetch_source("https://a.example/")
     assert [item.id for item in source.items or []] == [str(n) for n in range(20)]
-
-
-def test_an_address_an_article_and_a_header_have_an_end(site: Site, engine: LocalEngine) -> None:
     with pytest.raises(EngineError, match="9018 characters") as caught:
         parse(ADDRESS)
     assert (caught.value.code, len(str(caught.value)) < 500) == ("invalid_url", True)

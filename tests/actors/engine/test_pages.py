@@ -60,9 +60,7 @@ def test_the_name_of_the_site_is_not_the_title_of_a_page(head: str, heading: str
     assert read_page(html.encode(), URL).title == "Cranes closed in Hallin"
     html = f"<html><head>{SITE}<title>The Daily News</title></head><body><article>{BODY}</article></body></html>"
     assert read_page(html.encode(), URL).title == "The Daily News", "it has no other title"
-
-
-def test_a_title_that_is_escaped_twice_is_unescaped() -> None:
+    # A title that is escaped twice is unescaped.
     for heading in ("", "<h1>Jack&amp;#8217;s AT&amp;amp;T deal</h1>"):
         html = f"<title>Jack&amp;#8217;s AT&amp;amp;T deal | News</title><article>{heading}{BODY}</article>"
         assert read_page(html.encode(), URL).title == "Jack\u2019s AT&T deal"
@@ -105,14 +103,6 @@ def test_a_time_element_that_tells_of_a_change_is_no_date_of_publication() -> No
     found = read_page(page("A title", f"<h1>A title</h1>{times}{BODY}").encode(), URL).published_at
     assert found is not None
     assert found.date().isoformat() == "2026-11-03"
-
-
-def test_the_structured_body_stands_in_for_a_page_that_is_drawn_by_scripts() -> None:
-    data = {"@type": "Article", "articleBody": "All of the text stands in the structured data. " * 10}
-    html = f'<html><head><script type="application/ld+json">{json.dumps(data)}</script></head><body><div id="app"></div></body></html>'
-    item = read_page(html.encode(), URL)
-    assert item.text_origin == "structured"
-    assert (item.text or "").startswith("All of the text")
 
 
 @pytest.mark.parametrize(

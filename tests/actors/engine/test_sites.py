@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
@@ -58,19 +59,11 @@ def test_the_rule_that_names_most_of_the_host_counts(url: str, rule: str) -> Non
     assert settings.rule_for(url)[0] == rule
 
 
-def test_secrets_go_by_https_or_to_the_port_that_the_rule_names(site: Site) -> None:
-    import httpx
-
+def test_secrets_go_by_https_or_to_the_port_that_the_rule_names() -> None:
     rule = {"cookies": {"a": SECRET}}
     sent = Settings.model_validate({"sites": {"a.example": rule, "*.b.example:80": rule}}).credentials
-    urls = (
-        "https://a.example/",
-        "http://x.b.example/",
-        "http://a.example/",
-        "https://sub.a.example/",
-        "https://a.example:444/",
-    )
-    assert [url for url in urls if sent(httpx.URL(url))] == list(urls[:2])
+    good, others = ["https://a.example/", "http://x.b.example/"], ["http://a.example/", "https://sub.a.example/"]
+    assert [url for url in (*good, *others, "https://a.example:444/") if sent(httpx.URL(url))] == good
 
 
 @pytest.mark.parametrize(
@@ -108,16 +101,11 @@ def test_a_selector_finds_what_a_browser_finds(selector: str, found: list[str]) 
     assert [one.tag for one in select(PAGE, selector)] == found
 
 
-@pytest.mark.parametrize(
-    "selector",
-    [
-        *("", ",", "a >", "h2 >> a", "a::before", "a:hover(", "//a", "1a", "[1x]", "[x='a\"b'", "a\x00"),
-        *("p" * 1001, "h2:not(" * 300),
-    ],
-)
-def test_what_is_no_selector_is_refused(selector: str) -> None:
-    with pytest.raises(ValidationError, match=r"expected a (CSS )?selector"):
-        Settings.model_validate({"sites": {"a.example": {"text": selector}}})
+def test_what_is_no_selector_is_refused() -> None:
+    wrong = ("", ",", "a >", "h2 >> a", "a::before", "a:hover(", "//a", "1a", "[1x]", "[x='a\"b'", "a\x00")
+    for selector in (*wrong, "p" * 1001, "h2:not(" * 300):
+        with pytest.raises(ValidationError, match=r"expected a (CSS )?selector"):
+            Settings.model_validate({"sites": {"a.example": {"text": selector}}})
 
 
 def read(site: Site, body: str, head: str = "", **rule: Any) -> tuple[str, str]:
@@ -144,9 +132,7 @@ def test_selectors_say_which_elements_are_the_text_and_which_go_also_of_thousand
     assert choice == "rule: 'div p, div div p, body div p' finds 8000"
     assert text.startswith("Line 0 of many.")
     assert text.endswith("Line 7999 of many.")
-
-
-def test_a_rule_takes_no_wall_down(site: Site) -> None:
+    # A rule takes no wall down.
     wall = "<div class=wall><p>Subscribe now to continue reading this article.</p></div>"
     for rule in ({}, {"remove": ".wall"}, {"text": "p"}):
         assert failure(read, site, paragraphs("the teaser", 1) + wall, **rule).code == "paywall"
