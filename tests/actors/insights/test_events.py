@@ -1,12 +1,26 @@
-from collections.abc import Callable
+"""An event's stories have one score; parallel analyses end as if run one after the other, and wait for no other event."""
+
+import random
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from itertools import permutations
 from typing import Any
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
+from actors.ai import Settings
+from actors.insights.analyze import analyze_story
+from actors.insights.events import EventSettings
+from actors.schema import AnalyzeStory
 from actors.store import clusters
 from tests.actors.database import execute
 from tests.actors.insights.conftest import DEAL, EVENTS, model
+from zeke_jobs.postgres.pool import connect, transaction
+from zeke_jobs.testing import FakeContext
 
 SCORES = (
     "SELECT story_id, citations -> 'chili' AS chili, citations -> 'breakdown' AS parts FROM story_overlays ORDER BY 1"
@@ -19,9 +33,7 @@ def parts(rows: Any) -> Callable[[], set[float]]:
     return lambda: {row["parts"]["cluster"] for row in rows(SCORES)}
 
 
-def test_in_whatever_order_the_stories_of_an_event_are_analysed_their_chili_is_the_same(
-    deals: Any, analyse: Any, rows: Any, conn: Any
-) -> None:
+def test_in_any_order_of_analyses_the_chili_is_the_same(deals: Any, analyse: Any, rows: Any, conn: Any) -> None:
     found = []
     for order in permutations(deals(3)):
         for forget in ("DELETE FROM story_overlays", "DELETE FROM story_embeddings", "DELETE FROM story_clusters"):
@@ -33,26 +45,17 @@ def test_in_whatever_order_the_stories_of_an_event_are_analysed_their_chili_is_t
     assert all(each == found[0] for each in found)
 
 
-def test_of_two_near_duplicates_the_first_is_scored_anew_when_the_second_is_analysed(
-    deals: Any, analyse: Any, parts: Any, conn: Any
-) -> None:
-    first, second = deals(2)
-    analyse(first)
-    assert parts() == {0.0}
-    clusters.unite(conn, [first, second])  # Filing the second story unites the events in the same way.
-    analyse(second)
-    assert parts() == {0.333}
-
-
-def test_a_copy_from_one_more_source_makes_the_whole_event_hotter_and_nothing_else(
-    deals: Any, analyse: Any, rows: Any, parts: Any, add_copy: Any
+def test_a_copy_from_one_more_source_makes_the_event_hotter(
+    deals: Any, analyse: Any, rows: Any, parts: Any, add_copy: Any, conn: Any
 ) -> None:
     first, second = deals(2)
     analyse(first)
     add_copy(first)
     assert analyse(first, "grown").output["outcome"] == "rescored", "without a cluster"
     assert parts() == {0.333}
+    clusters.unite(conn, [first, second])  # Filing the second story unites near-duplicates in the same way.
     analyse(second)
+    assert parts() == {0.667}, "the first is scored anew"
     analysed = "SELECT why_it_matters, analyzed_at FROM story_overlays ORDER BY story_id"
     before = rows(analysed)
     add_copy(first)
@@ -73,9 +76,7 @@ def test_a_score_that_a_person_or_a_model_gave_stays(deals: Any, analyse: Any, r
     assert (scores[str(by_person)], scores[str(by_model)]) == (0, 1)
 
 
-def test_every_story_near_enough_joins_not_the_ten_nearest(
-    deals: Any, add_story: Any, analyse: Any, rows: Any, conn: Any
-) -> None:
+def test_every_story_near_enough_joins(deals: Any, add_story: Any, analyse: Any, rows: Any, conn: Any) -> None:
     stranger = add_story(f"{DEAL} More follows.", title="Acme to buy Initech in $2bn deal")
     *many, last = deals(13)
     for story in (*many, stranger):
@@ -90,3 +91,107 @@ def test_a_story_of_the_end_of_all_time_is_analysed(add_story: Any, analyse: Any
     story = add_story(DEAL)
     execute(conn, "UPDATE stories SET published_at = %s", moment)
     assert analyse(story).output["outcome"] == "analyzed"
+
+
+RAIN = "Rain will fall over the whole coast until the weekend, and rivers may rise in the north. Ferries stay in port."
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+@pytest.fixture
+def analyse_beside(database: str) -> Callable[..., None]:
+    """Analyse a story on a new connection; ``meanwhile`` is called just before the last transaction commits."""
+
+    def run(story: uuid.UUID, meanwhile: Callable[[], object] = lambda: None) -> None:
+        class Watched(FakeContext):
+            def complete(self, output: Any = None) -> None:
+                meanwhile()
+                super().complete(output)
+
+        with closing(connect(database)) as conn:
+            ctx = Watched(conn, settings=EventSettings(), services={"ai": Settings().open()})
+            analyze_story(AnalyzeStory(story_id=story), ctx)
+
+    return run
+
+
+@contextmanager
+def another(database: str) -> Iterator[Connection]:
+    """Open a transaction on another connection, with a lock timeout of two seconds."""
+    with closing(connect(database)) as conn, transaction(conn):
+        execute(conn, "SET LOCAL lock_timeout = '2s'")
+        yield conn
+
+
+def waiting(conn: Connection, work: Callable[..., object], *args: Any) -> threading.Thread:
+    """Start work in a thread, and return the thread when it waits for a lock."""
+    thread = threading.Thread(target=work, args=args)
+    thread.start()
+    while thread.is_alive() and not execute(conn, WAITING):
+        thread.join(0.01)
+    assert thread.is_alive(), "expected it to wait for a lock"
+    return thread
+
+
+def test_an_analysis_does_not_wait_for_another_event(
+    deals: Any, add_story: Any, analyse: Any, analyse_beside: Any, rows: Any
+) -> None:
+    *first, last = deals(3)
+    *rains, rain = (add_story(RAIN, title="Rain on the coast") for _ in range(3))
+    for story in (*first, *rains):
+        analyse(story)
+
+    def an_unrelated_one() -> None:
+        thread = threading.Thread(target=analyse_beside, args=(rain,))
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive(), "it waits for a lock of another event"
+
+    analyse_beside(last, an_unrelated_one)
+    assert [row["metrics"]["stories"] for row in rows(EVENTS)] == [3, 3]
+
+
+def test_an_analysis_waits_for_one_of_its_event(deals: Any, analyse_beside: Any, conn: Connection, rows: Any) -> None:
+    first, second = deals(2)
+    threads: list[threading.Thread] = []
+    analyse_beside(first, lambda: threads.append(waiting(conn, analyse_beside, second)))
+    threads[0].join(20)
+    assert rows(EVENTS) == [{"metrics": {"stories": 2, "sources": 2}}]
+    chili = "SELECT DISTINCT citations -> 'breakdown' -> 'cluster' AS part FROM story_overlays"
+    assert rows(chili) == [{"part": 0.333}]
+
+
+def test_two_events_that_are_one_at_once_become_one(deals: Any, database: str, conn: Connection, rows: Any) -> None:
+    a, b, c, d = deals(4)
+    clusters.unite(conn, [a, b])
+    clusters.unite(conn, [c, d])
+
+    def unite(*stories: uuid.UUID) -> None:
+        with another(database) as tx:
+            clusters.unite(tx, stories)
+
+    with another(database) as tx:
+        clusters.unite(tx, [a, d])
+        thread = waiting(conn, unite, b, c)
+    thread.join(10)
+    assert rows(EVENTS) == [{"metrics": {"stories": 4, "sources": 4}}]
+    assert len(rows("SELECT DISTINCT cluster_id FROM stories")) == 1
+    # A story whose cluster is gone is held all the same.
+    execute(conn, "ALTER TABLE stories DROP CONSTRAINT stories_cluster_id_fkey; SET statement_timeout = '5s'")
+    execute(conn, "UPDATE stories SET cluster_id = gen_random_uuid()")
+    assert len(clusters.hold(conn, [a])) == 1
+
+
+def test_workers_that_unite_stories_do_not_lock_each_other(deals: Any, database: str, rows: Any) -> None:
+    stories = deals(24)
+
+    def work(seed: int) -> None:
+        chance = random.Random(seed)
+        with closing(connect(database)) as conn:
+            for _ in range(40):
+                with transaction(conn):
+                    clusters.unite(conn, chance.sample(stories, 3))
+
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(work, seed) for seed in range(6)]:
+            done.result(60)
+    assert [row["metrics"]["stories"] for row in rows(EVENTS)] == [24]

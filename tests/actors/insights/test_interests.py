@@ -79,9 +79,7 @@ def test_a_team_sees_its_own_chili_and_others_that_of_all(add_story: Any, judge:
     assert "Signed" in chilis(min_chili=base["Signed"] + 1)
 
 
-def test_interests_that_change_are_applied_when_a_story_is_scored_again_and_then_change_nothing(
-    add_story: Any, judge: Any, rows: Any
-) -> None:
+def test_changed_interests_apply_when_a_story_is_scored_again_once(add_story: Any, judge: Any, rows: Any) -> None:
     story, more = add_story(TEXT, title="Signed"), {"all": {"more": ["Postgres"]}}
     judge(story)
     assert rows("SELECT FROM team_scores") == []
