@@ -23,10 +23,8 @@ class MailServer(LineServer):
 
     answers: dict[str, list[str]] = field(default_factory=dict)
     mails: list[Received] = field(default_factory=list)
-    connections: int = 0
 
     def serve(self, talk: Talk) -> None:
-        self.connections += 1
         user, sender, to = "", "", list[str]()
         said = ["220 mail.example ESMTP"]
         while True:

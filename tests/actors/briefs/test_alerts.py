@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from psycopg2.extensions import connection as Connection
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 
 import zeke_jobs
 from actors.briefs.alert import deliver_alert
-from actors.briefs.delivery.settings import AlertSettings, Quiet, _quiet
+from actors.briefs.delivery.settings import AlertSettings, Receiver
 from actors.cli.app import run as news_app
 from actors.schema import DeliverAlert
 from actors.store import SQL
@@ -204,7 +203,7 @@ def test_what_does_not_fit_is_not_sent_and_why_says_so(alerts: Alerts, news: New
     assert others == [f"alert {name} to team: not sent: {reason}" for name, reason in unfit]
 
 
-def test_one_event_is_one_message_of_two_alerts_and_after_its_merger(team: Alerts, why: Any) -> None:
+def test_one_event_is_one_message_of_two_alerts_and_after_a_merger(team: Alerts, why: Any) -> None:
     team.add("team", name="budgets", query="budget")
     first, again = team.story("walnut"), team.story("walnut", source=uuid.uuid4())
     counts = team.rows("SELECT count(DISTINCT cluster_id), count(cluster_id) FROM stories")
@@ -218,9 +217,8 @@ def test_one_event_is_one_message_of_two_alerts_and_after_its_merger(team: Alert
     for story in (first, again, other):
         team.analyse(story, "manual")
     assert len(team.titles) == 2
-
-
-def test_events_that_become_one_while_they_wait_are_one_message(team: Alerts, why: Any) -> None:
+    # Events that become one while they wait are one message.
+    team.rows("DELETE FROM stories")
     team.answers(503)
     first = team.story("walnut")
     team.move(seconds=1)
@@ -230,7 +228,7 @@ def test_events_that_become_one_while_they_wait_are_one_message(team: Alerts, wh
     team.answers(200)
     team.later(hours=1)
     assert team.titles[-1] == "queues: Release of walnut"
-    assert why(second) == ["alert queues to team: story 1 is about the same event: sent ago"]
+    assert re.fullmatch(r"alert queues to team: story \d is about the same event: sent ago", why(second)[0])
 
 
 def test_a_story_is_sent_when_more_sources_make_it_hot(alerts: Alerts, news: News, add_copy: Any) -> None:
@@ -244,8 +242,11 @@ def test_a_story_is_sent_when_more_sources_make_it_hot(alerts: Alerts, news: New
     assert alerts.titles == ["hot: Release of walnut"]
 
 
-@pytest.mark.parametrize("status", [503, 404])
-def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(team: Alerts, why: Any, status: int) -> None:
+@pytest.mark.parametrize(("status", "most"), [(503, 50), (404, 3)])
+def test_nothing_is_lost_while_a_receiver_is_away_for_a_day_and_a_long_list_comes_in_several(
+    team: Alerts, why: Any, status: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.briefs.alert._MOST", most)
     team.answers(status)
     stories = []
     for word in WORDS[:4]:
@@ -254,17 +255,17 @@ def test_nothing_is_lost_while_a_receiver_is_away_for_a_day(team: Alerts, why: A
     again = rf"answers {status}.*; tried again at 2026-11-28 \d\d:\d\d:\d\d UTC"
     assert re.search(again, why(stories[0])[0])
     team.answers(200)
-    (job,) = team.later(minutes=40)
-    assert job.output == {"outcome": "sent", "stories": 4}
-    assert team.titles[-1] == "queues: 4 events"
-    assert len(set(team.ids[-2:])) == 1, "the same message has the same id at each attempt"
+    assert sum((job.output or {})["stories"] for job in team.later(minutes=40)) == 4
+    if most < 4:
+        assert [len(json.loads(asked.body)["entries"]) for asked in team.site.asked[-2:]] == [3, 1]
+    else:
+        assert team.titles[-1] == "queues: 4 events"
+        assert len(set(team.ids[-2:])) == 1, "the same message has the same id at each attempt"
     assert team.site.times("/hook") < 60
 
 
 @pytest.mark.parametrize(("status", "headers"), [(307, {"Location": "/elsewhere"}), (410, {})])
-def test_a_receiver_that_refuses_fails_the_job_and_gets_all_with_the_next_story(
-    team: Alerts, why: Any, status: int, headers: dict[str, str]
-) -> None:
+def test_a_receiver_that_refuses_gets_all_later(team: Alerts, why: Any, status: int, headers: dict[str, str]) -> None:
     team.answers(status, headers)
     story, job = team.refused()
     assert (job.status, f"answers {status}" in str(job.error)) == ("failed", True)
@@ -353,16 +354,6 @@ def test_a_story_found_as_the_job_begins_is_not_lost(team: Alerts, other_conn: C
     assert outputs == [{"outcome": "sent", "stories": 1}]
 
 
-def test_a_long_list_comes_in_several(team: Alerts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actors.briefs.alert._MOST", 2)
-    team.answers(503)
-    for word in WORDS[:5]:
-        team.story(word)
-    team.answers(200, anew=True)
-    team.later(hours=1)
-    assert sorted(len(json.loads(asked.body)["entries"]) for asked in team.site.asked) == [1, 2, 2]
-
-
 def test_what_strangers_write_stays_text_and_within_the_bound_of_ntfy(alerts: Alerts, mail_server: MailServer) -> None:
     alerts.add("me", "phone")
     story = alerts.story(analysed=False)
@@ -381,14 +372,12 @@ def test_what_strangers_write_stays_text_and_within_the_bound_of_ntfy(alerts: Al
 @pytest.mark.parametrize(
     ("hours", "now", "until"),
     [
-        *(("22:00-07:00 Europe/Berlin", now, None) for now in ("2026-11-27T20:59Z", "2026-11-28T06:00Z")),
-        *(
-            ("22:00-07:00 Europe/Berlin", now, "2026-11-28T06:00Z")
-            for now in ("2026-11-27T21:00Z", "2026-11-28T05:59Z")
-        ),
+        ("22:00-07:00 Europe/Berlin", "2026-11-27T20:59Z", None),
+        ("22:00-07:00 Europe/Berlin", "2026-11-27T21:00Z", "2026-11-28T06:00Z"),
+        ("22:00-07:00 Europe/Berlin", "2026-11-28T05:59Z", "2026-11-28T06:00Z"),
+        ("22:00-07:00 Europe/Berlin", "2026-11-28T06:00Z", None),
         ("22:00-07:00 Europe/Berlin", "2026-07-27T20:30Z", "2026-07-28T05:00Z"),
         ("12:00-13:30 Asia/Kolkata", "2026-11-27T06:30Z", "2026-11-27T08:00Z"),
-        ("12:00-13:30 Asia/Kolkata", "2026-11-27T08:00Z", None),
         # In Berlin, 02:30 happens twice on 2026-10-25, and does not happen on 2026-03-29.
         ("22:00-02:30 Europe/Berlin", "2026-10-25T00:15Z", "2026-10-25T00:30Z"),
         ("22:00-02:30 Europe/Berlin", "2026-10-25T01:15Z", "2026-10-25T01:30Z"),
@@ -397,11 +386,10 @@ def test_what_strangers_write_stays_text_and_within_the_bound_of_ntfy(alerts: Al
     ],
 )
 def test_quiet_hours_are_those_of_their_zone(hours: str, now: str, until: str | None) -> None:
-    quiet = _quiet(hours)
-    assert isinstance(quiet, Quiet)
+    quiet = Receiver.model_validate({"command": ["a"], "quiet": hours}).quiet
+    assert quiet is not None
     found = quiet.until(datetime.fromisoformat(now))
     assert (found and found.astimezone(UTC)) == (until and datetime.fromisoformat(until))
-    assert isinstance(quiet.zone, ZoneInfo)
 
 
 HOURS = "expected hours and their time zone"
@@ -444,7 +432,7 @@ def test_an_alert_without_sense_is_refused(alerts: Alerts, news: News) -> None:
     assert "expected the name of an alert" in news("alert", "remove", "cats", status=1)
 
 
-def test_a_receiver_that_went_from_jobs_yaml_is_told(alerts: Alerts, why: Any) -> None:
+def test_a_receiver_or_the_task_that_went_from_jobs_yaml_is_told_and_nothing_is_lost(alerts: Alerts, why: Any) -> None:
     alerts.add("me")
     alerts.put({"team": alerts.receivers["team"]})
     story, job = alerts.refused()
@@ -454,15 +442,12 @@ def test_a_receiver_that_went_from_jobs_yaml_is_told(alerts: Alerts, why: Any) -
     zeke_jobs.retry(job.id)
     alerts.run()
     assert why(story) == ["alert queues to me: sent ago"]
-
-
-def test_without_the_task_analyses_go_on_and_nothing_is_lost(team: Alerts, why: Any) -> None:
-    team.put(team.receivers, "another-name")
-    story = team.story()
-    assert why(story) == ["alert queues to team: its job has not run yet"]
-    team.change("team", {"hourly": 9})
-    team.story("granite")
-    assert team.titles == ["queues: 2 events"]
+    alerts.add("team", name="others")
+    alerts.put(alerts.receivers, "another-name")
+    assert "alert others to team: its job has not run yet" in why(alerts.story("kettle"))
+    alerts.change("team", {"hourly": 9})
+    alerts.story("granite")
+    assert alerts.titles == ["others: 2 events"]
 
 
 def test_a_removed_alert_neither_tells_again_nor_takes_what_another_found(team: Alerts, news: News, why: Any) -> None:
@@ -502,9 +487,7 @@ def test_a_removal_and_a_delivery_wait_in_order(alerts: Alerts, news: News, othe
     assert alerts.rows("SELECT a.name FROM alert_stories JOIN alerts AS a ON a.id = alert_id") == [("budgets",)]
 
 
-def test_two_jobs_send_a_message_once_and_after_a_death_it_is_sent_again_as_it_was(
-    team: Alerts,
-) -> None:
+def test_two_jobs_send_a_message_once_and_after_a_death_it_is_sent_again_as_it_was(team: Alerts) -> None:
     team.answers(307)
     team.refused("walnut")
 

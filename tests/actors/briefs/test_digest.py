@@ -22,14 +22,14 @@ TEAM = uuid.UUID(int=7)
 
 
 @pytest.fixture
-def digest(run_task: Any, rows: Any) -> Callable[..., tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """Write a digest; return the job's output and the stored entries."""
+def digest(run_task: Any, rows: Any) -> Callable[..., tuple[dict[str, Any], dict[str, Any]]]:
+    """Write a digest; return the job's output and the stored digest."""
 
-    def write(entries: int = 10, **payload: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def write(entries: int = 10, **payload: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         ctx = run_task("generate-brief", {"period": "day", **payload}, {"digest_entries": entries})
         assert (ctx.completed, ctx.sent) == (True, [])
-        stored = rows("SELECT entries FROM digests WHERE team_id IS NOT DISTINCT FROM %s", payload.get("teamId"))
-        return ctx.result, stored[0]["entries"]
+        stored = rows("SELECT * FROM digests WHERE team_id IS NOT DISTINCT FROM %s", payload.get("teamId"))
+        return ctx.result, stored[0]
 
     return write
 
@@ -39,42 +39,37 @@ def test_a_digest_names_the_top_events_of_yesterday_with_their_one_liners(told: 
     told("Hot", 5, one="Hot in one line.")
     told("Of today", 5, days_old=0.1)
     told("Of last week", 5, days_old=6)
-    output, entries = digest()
+    output, made = digest()
     assert output == {"outcome": "written", "period": "day", "ends_on": "2026-11-24", "entries": 2}
-    assert [entry["one_liner"] for entry in entries] == ["Hot in one line.", "Cool in one line."]
+    assert [entry["one_liner"] for entry in made["entries"]] == ["Hot in one line.", "Cool in one line."]
 
 
 def test_without_a_one_liner_a_digest_shows_the_next_sentences_that_add(told: Any, digest: Any, conn: Any) -> None:
     two, none = told("With two", 4), told("With none", 3)
     execute(conn, "UPDATE story_overlays SET brief_one_liner = NULL, brief_generated_at = zeke_jobs.now()")
     execute(conn, "UPDATE story_overlays SET brief_two_liner = 'It adds. It tells.' WHERE story_id = %s", two)
-    told_by = {entry["title"]: entry["one_liner"] for entry in digest()[1]}
+    told_by = {entry["title"]: entry["one_liner"] for entry in digest()[1]["entries"]}
     assert told_by == {"With two": "It adds. It tells.", "With none": None}
     execute(conn, "UPDATE story_overlays SET brief_generated_at = NULL WHERE story_id = %s", none)
-    assert len(digest()[1]) == 1
+    assert len(digest()[1]["entries"]) == 1
 
 
-def test_one_event_is_named_once_by_its_leading_story_and_before_equals(told: Any, digest: Any, conn: Any) -> None:
+def test_one_event_is_named_once_by_its_leading_story(told: Any, digest: Any, conn: Any, add_copy: Any) -> None:
     told("Alone", 3, days_old=0.5)
+    copied = told("Copied", 3, days_old=0.7)
+    for _ in range(2):
+        add_copy(copied)
+    end_items(conn, "retracted", told("Taken back", 5))
     later, first = told("Later", 3, days_old=0.6), told("First", 3, days_old=0.9)
     clusters.unite(conn, [later, first])
-    _, entries = digest()
-    assert [(entry["title"], entry["sources"]) for entry in entries] == [("First", 2), ("Alone", 1)]
-
-
-def test_copies_count_as_sources_and_a_retracted_story_never(told: Any, digest: Any, conn: Any, add_copy: Any) -> None:
-    told("By one", 3)
-    two = told("By two", 3)
-    for _ in range(2):
-        add_copy(two)
-    end_items(conn, "retracted", told("Taken back", 5))
-    assert [(entry["title"], entry["sources"]) for entry in digest()[1]] == [("By two", 2), ("By one", 1)]
+    sources = {entry["title"]: entry["sources"] for entry in digest()[1]["entries"]}
+    assert list(sources.items()) == [("Copied", 2), ("First", 2), ("Alone", 1)]
 
 
 def test_a_week_ends_on_the_day_that_is_asked_for_and_is_as_long_as_configured(told: Any, digest: Any) -> None:
     for title, days in (("Old", 6), ("Older", 9)):
         told(title, days_old=days)
-    assert [entry["title"] for entry in digest(period="week", endsOn="2026-11-24")[1]] == ["Old"]
+    assert [entry["title"] for entry in digest(period="week", endsOn="2026-11-24")[1]["entries"]] == ["Old"]
     for number in range(3):
         told(f"Story {number}")
     assert digest(entries=3, period="week", endsOn="2026-11-24")[0]["entries"] == 3
@@ -87,12 +82,12 @@ def test_a_teams_digest_has_what_it_follows_and_did_not_archive(told: Any, diges
     told("Elsewhere")
     put = "INSERT INTO team_story_states (team_id, story_id, state) VALUES (%s, %s, 'archived')"
     execute(conn, put, TEAM, archived)
-    assert [entry["title"] for entry in digest(teamId=TEAM)[1]] == ["Followed"]
-    assert len(digest()[1]) == 3
+    assert [entry["title"] for entry in digest(teamId=TEAM)[1]["entries"]] == ["Followed"]
+    assert len(digest()[1]["entries"]) == 3
 
 
-def test_writing_it_twice_changes_nothing_and_news_changes_it(told: Any, digest: Any, rows: Any) -> None:
-    told("One")
+def test_writing_it_twice_changes_nothing_and_news_changes_it(told: Any, digest: Any, rows: Any, conn: Any) -> None:
+    told("One", days_old=0.38)
     digest()
     before = rows("SELECT * FROM digests")
     assert digest()[0]["outcome"] == "unchanged"
@@ -100,6 +95,10 @@ def test_writing_it_twice_changes_nothing_and_news_changes_it(told: Any, digest:
     told("Two")
     assert digest()[0]["outcome"] == "written"
     assert len(rows("SELECT id FROM digests")) == 1
+    # By default it is the last whole day.
+    set_clock(conn, NOW + timedelta(days=1))
+    output, _ = digest()
+    assert (output["ends_on"], output["entries"]) == ("2026-11-25", 0)
 
 
 def test_a_payload_names_either_a_story_or_a_period() -> None:
@@ -107,14 +106,6 @@ def test_a_payload_names_either_a_story_or_a_period() -> None:
     for payload in payloads:
         with pytest.raises(ValueError, match="period"):
             GenerateBrief.model_validate(payload)
-
-
-def test_the_default_day_is_the_last_whole_one(told: Any, digest: Any, conn: Any) -> None:
-    told("Late", days_old=0.38)
-    assert digest()[0]["entries"] == 1
-    set_clock(conn, NOW + timedelta(days=1))
-    output, _ = digest()
-    assert (output["ends_on"], output["entries"]) == ("2026-11-25", 0)
 
 
 OVERLAY = "SELECT * FROM story_overlays"
@@ -151,12 +142,17 @@ def test_a_story_gets_a_brief_of_its_own_sentences_within_the_limits(add_story: 
     assert overlay["citations"]["brief"]["provider"] == "local"
     run(podcast)
     assert 3500 < max(row["time_saved_seconds"] for row in rows(OVERLAY)) < 3600, "a podcast saves its length"
+    # A text of one sentence has no elevator pitch, and none is invented.
+    sentence = "The registry now signs every package that a maintainer uploads to PyPI."
+    output = run(short := add_story(sentence, title="The registry"))
+    (overlay,) = rows(f"{OVERLAY} WHERE story_id = %s", str(short))
+    assert output["missing"] == ["two_liner", "elevator"]
+    assert overlay["brief_one_liner"] == sentence
+    assert (overlay["brief_two_liner"], overlay["brief_elevator"]) == (None, None)
 
 
 @pytest.mark.parametrize("reason", ["new_story", "manual", "regenerate"])
-def test_a_brief_that_a_person_edits_stays_also_while_the_model_writes(
-    add_story: Any, run: Any, rows: Any, other_conn: Any, reason: str
-) -> None:
+def test_a_brief_stays_as_a_person_edits_it(add_story: Any, run: Any, rows: Any, other_conn: Any, reason: str) -> None:
     story = add_story(ARTICLE)
     run(story)
 
@@ -172,15 +168,6 @@ def test_a_brief_that_a_person_edits_stays_also_while_the_model_writes(
     assert rows(OVERLAY) == before
 
 
-def test_a_text_of_one_sentence_has_no_elevator_pitch_and_none_is_invented(add_story: Any, run: Any, rows: Any) -> None:
-    sentence = "The registry now signs every package that a maintainer uploads to PyPI."
-    output = run(add_story(sentence, title="The registry"))
-    (overlay,) = rows(OVERLAY)
-    assert output["missing"] == ["two_liner", "elevator"]
-    assert overlay["brief_one_liner"] == sentence
-    assert (overlay["brief_two_liner"], overlay["brief_elevator"]) == (None, None)
-
-
 STORIES = {
     "Postgres 19: “Vacuum” speeds up": "The vacuum of Postgres reads large tables in parallel, and dead rows go sooner.",
     "A cat stops a train": "A cat sat on the rails of a small railway for two hours before a child led it away.",
@@ -190,20 +177,10 @@ STORIES = {
 }
 
 
-@pytest.fixture
-def written(run_task: Any, rows: Callable[..., Any]) -> Callable[[], dict[str, Any]]:
-    def write() -> dict[str, Any]:
-        run_task("generate-brief", {"period": "day"})
-        stored: dict[str, Any] = rows("SELECT period, ends_on, entries FROM digests")[0]
-        return stored
-
-    return write
-
-
-def test_stories_that_are_alike_and_share_a_word_are_one_topic_named_by_it(told: Any, written: Any) -> None:
+def test_stories_that_are_alike_and_share_a_word_are_one_topic_named_by_it(told: Any, digest: Any) -> None:
     for chili, (title, text) in zip((5, 4, 3, 2, 1), STORIES.items(), strict=True):
         told(title, chili, text)
-    made = written()
+    _, made = digest()
     first, cat, second, notes, ghent = STORIES
     assert {entry["title"] for entry in made["entries"] if entry["topic"] == "Postgres, Vacuum"} == {first, second}
     assert [entry["title"] for entry in made["entries"]] == list(STORIES)
@@ -229,8 +206,8 @@ READS, TOOK = "Vacuum reads in parallel.", "It took 40 minutes before and takes 
         (None, None, [TOOK]),
     ],
 )  # fmt: skip
-def test_two_sentences_come_from_the_brief_the_reason_and_highlights_that_stand(
-    told: Any, written: Any, conn: Any, one: str | None, why: str | None, said: list[str]
+def test_two_sentences_come_from_brief_reason_and_highlights(
+    told: Any, digest: Any, conn: Any, one: str | None, why: str | None, said: list[str]
 ) -> None:
     title, text = next(iter(STORIES.items()))
     story = told(title, 3, text, one, why)
@@ -244,8 +221,9 @@ def test_two_sentences_come_from_the_brief_the_reason_and_highlights_that_stand(
     put = "INSERT INTO highlights (story_id, team_id, created_by, origin, summary, metadata) VALUES (%s, %s, 'x', %s, %s, %s)"
     for summary, team, origin, metadata in facts:
         execute(conn, put, story, team, origin, summary, json.dumps(metadata))
-    (entry,) = written()["entries"]
-    assert "==" not in rendering.text(written()), "a digest without topics has no headings"
+    _, made = digest()
+    (entry,) = made["entries"]
+    assert "==" not in rendering.text(made), "a digest without topics has no headings"
     assert entry["said"] == said
     assert "highlights" not in entry
-    assert all(sentence in " ".join(rendering.text(written()).split()) for sentence in said)
+    assert all(sentence in " ".join(rendering.text(made).split()) for sentence in said)
