@@ -87,7 +87,9 @@ def test_words_and_examples_are_proposed_and_what_is_accepted_is_in_force(news: 
     assert teams(conn)["teams"][str(TEAM)] == {"more": ["postgres"], "like": [1], "less": ["bitcoin"], "unlike": [5]}
 
 
-def test_two_people_who_accept_at_once_lose_no_word(news: News, conn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_people_who_accept_at_once_lose_no_word_and_what_is_no_interest_is_refused(
+    news: News, conn: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     set_by_hand = applying.set_by_hand
 
     def after_another(*given: Any, **named: Any) -> Any:
@@ -98,6 +100,10 @@ def test_two_people_who_accept_at_once_lose_no_word(news: News, conn: Any, monke
     monkeypatch.setattr(applying, "set_by_hand", after_another)
     news("interests", "suggest", "--accept", "more:ada")
     assert teams(conn) == {"teams": {"all": {"more": ["bob", "ada"]}}}
+    for accepted in ("Postgres", "most:Postgres", "like:postgres"):
+        said = news("interests", "suggest", "--accept", accepted, status=2)
+        assert "expected more:WORD, less:WORD, like:STORY or unlike:STORY" in said
+    assert teams(conn) == {"teams": {"all": {"more": ["bob", "ada"]}}}
 
 
 def test_an_example_is_like_more_liked_stories_than_archived_ones(news: News, marked: None, add: Any) -> None:
@@ -107,10 +113,3 @@ def test_an_example_is_like_more_liked_stories_than_archived_ones(news: News, ma
     made = proposals(news)
     assert "like:1" in made
     assert [name for name in made if name in {"like:14", "like:16", "like:18"}] == [], "three are archived, two liked"
-
-
-def test_what_is_no_interest_is_refused(news: News, conn: Any) -> None:
-    for accepted in ("Postgres", "most:Postgres", "like:postgres"):
-        said = news("interests", "suggest", "--accept", accepted, status=2)
-        assert "expected more:WORD, less:WORD, like:STORY or unlike:STORY" in said
-    assert teams(conn) is None

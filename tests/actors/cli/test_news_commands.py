@@ -141,7 +141,7 @@ def test_stories_are_filtered(news: News, finished: uuid.UUID) -> None:
         assert [row["id"] for row in rows] == [str(finished)] * (filters in found), filters
 
 
-def test_a_story_is_shown_in_full_also_without_the_weights_and_words_of_its_scores(
+def test_a_story_is_shown_in_full_also_without_weights(
     news: News, finished: uuid.UUID, conn: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -174,9 +174,7 @@ def test_a_story_is_shown_in_full_also_without_the_weights_and_words_of_its_scor
     assert [one for one in others if one not in told] == []
 
 
-def test_why_follows_an_article_by_any_form_of_its_address(
-    news: News, finished: uuid.UUID, conn: Any, rows: Callable[..., Any]
-) -> None:
+def test_why_follows_an_article_or_letter_by_any_address(news: News, finished: uuid.UUID, conn: Any, rows: Any) -> None:
     end_items(conn, "stored")
     execute(conn, "INSERT INTO raw_items (source_id, external_id) SELECT id, '1' FROM sources")
     execute(conn, "UPDATE stories SET summary = NULL")
@@ -189,10 +187,8 @@ def test_why_follows_an_article_by_any_form_of_its_address(
     news("why", "https://a.example/news/sign", status=1)
     for name in (str(row := rows("SELECT number FROM story_index")[0]["number"]), f"#{row}", str(finished)[:8]):
         assert [one["url"] for one in news.json("why", name)["items"]] == [URL], name
-
-
-def test_why_knows_a_letter_by_its_folder_or_message_id(news: News, add_story: Any, conn: Any) -> None:
-    add_story(ARTICLE, title="A letter")
+    # A letter is known by its folder or message id.
+    execute(conn, "DELETE FROM raw_items WHERE url IS NULL")
     execute(conn, "UPDATE raw_items SET url = NULL, title = 'A letter', external_id = '<1@a.example>'")
     execute(conn, "UPDATE sources SET type = 'newsletter', url = 'imap://mine/News'")
     for name in ("imap://mine/News", "<1@a.example>"):
@@ -201,22 +197,18 @@ def test_why_knows_a_letter_by_its_folder_or_message_id(news: News, add_story: A
     assert ("its site has a source" in said, "ingest-oneoff" in said) == (True, False)
 
 
-@pytest.mark.parametrize(
-    ("task", "payload", "step"),
-    [
+def test_why_names_the_job_that_is_waited_for(news: News, finished: uuid.UUID, conn: Any) -> None:
+    end_items(conn, "stored")
+    jobs: list[tuple[str, dict[str, str], str]] = [
         ("analyze-story", {}, "analysis  "),
         ("embed-story", {}, "event     "),
-        ("analyze-story", {"trigger": "alone"}, "event     "),
-    ],
-)
-def test_why_names_the_job_that_is_waited_for(
-    news: News, finished: uuid.UUID, conn: Any, task: str, payload: dict[str, str], step: str
-) -> None:
-    end_items(conn, "stored")
-    told = {"story_id": str(finished), **payload}
-    execute(conn, PUT, "queued", json.dumps({"actor_name": task, "kwargs": told}))
-    said = news("why", URL)
-    assert (f"{step} waiting  {task} is created" in said, said.count(" waiting ")) == (True, 1)
+    ]
+    for task, payload, step in (*jobs, ("analyze-story", {"trigger": "alone"}, "event     ")):
+        execute(conn, "DELETE FROM zeke_jobs.queue")
+        kwargs = {"story_id": str(finished), **payload}
+        execute(conn, PUT, "queued", json.dumps({"actor_name": task, "kwargs": kwargs}))
+        said = news("why", URL)
+        assert (f"{step} waiting  {task} is created" in said, said.count(" waiting ")) == (True, 1)
 
 
 def test_why_helps_where_nothing_is_known_and_says_what_is_wrong_with_an_address(news: News, conn: Any) -> None:
@@ -278,9 +270,7 @@ WATCH = "https://www.youtube.com/watch"
         ("https://bücher.example/x", "https://xn--bcher-kva.example/x", "https://b.example/x?{n}"),
     ],
 )
-def test_why_finds_an_article_among_many_that_differ_only_in_their_query(
-    add_story: Any, conn: Any, stored: str, asked: str, others: str
-) -> None:
+def test_why_finds_an_article_by_its_query(add_story: Any, conn: Any, stored: str, asked: str, others: str) -> None:
     add_story("A text.", url=stored)
     execute(conn, "UPDATE raw_items SET created_at = now() - interval '1 day'")
     urls = [others.format(n=n) for n in range(1_000, 1_300)]

@@ -37,7 +37,7 @@ def titles(news: News, *words: str) -> list[str]:
     return [row["title"] for row in news.json("search", *words)]
 
 
-def test_the_nearest_story_is_first_among_words_sources_and_a_time(news: News, library: None) -> None:
+def test_the_nearest_story_is_first_among_words_sources_and_a_time(news: News, library: None, add_story: Any) -> None:
     assert titles(news, "--like", "1")[0] == "Budgets"
     assert titles(news, "--meaning", "a cat on a mat")[0] == "Cats"
     (first, *_) = news.json("search", "--like", "1", "--limit", "1")
@@ -49,11 +49,20 @@ def test_the_nearest_story_is_first_among_words_sources_and_a_time(news: News, l
     assert titles(news, "--meaning", "retries", "source:Moon") == ["Moon"]
     assert titles(news, "--meaning", "retries at night", "source:Cats", "moon") == ["Cats"]
     assert titles(news, "--like", "1", "since:36h") == ["Budgets"]
+    # A search without sense or without an embedding is told.
+    for arguments, status, words in (
+        (["--like", "1", "--meaning", "x"], 2, "expected --like or --meaning, got both"),
+        (["--like", "99"], 1, "expected the number or id of a story, got '99'"),
+        (["--like", "1", "-moon"], 1, "expected words to look for"),
+        ([], 2, "expected words in addition to source: and since:, got none"),
+    ):
+        assert words in news("search", *arguments, status=status)
+    add_story("A text.")
+    said = "expected a story with an embedding, got '5': analyze-story makes it"
+    assert said in news("search", "--like", "5", status=1)
 
 
-def test_each_story_has_its_vectors_signs_and_another_models_are_not_compared(
-    library: None, conn: Any, news: News
-) -> None:
+def test_each_story_has_its_vectors_signs_for_its_model_alone(library: None, conn: Any, news: News) -> None:
     signed = "SELECT embedding::real[], signs::text FROM story_embeddings JOIN story_signs USING (story_id)"
     stored = execute(conn, signed)
     assert [embeddings.written("m", vector).signs == signs for vector, signs in stored] == [True] * len(TEXTS)
@@ -73,22 +82,7 @@ def test_the_nearest_is_found_by_its_signs_among_many(news: News, library: None,
     assert titles(news, "--meaning", "a cat on a mat looked at the moon", "--limit", "1") == ["Cats"]
 
 
-def test_a_search_without_sense_or_without_an_embedding_is_told(news: News, library: None, add_story: Any) -> None:
-    for arguments, status, words in (
-        (["--like", "1", "--meaning", "x"], 2, "expected --like or --meaning, got both"),
-        (["--like", "99"], 1, "expected the number or id of a story, got '99'"),
-        (["--like", "1", "-moon"], 1, "expected words to look for"),
-        ([], 2, "expected words in addition to source: and since:, got none"),
-    ):
-        assert words in news("search", *arguments, status=status)
-    add_story("A text.")
-    said = "expected a story with an embedding, got '5': analyze-story makes it"
-    assert said in news("search", "--like", "5", status=1)
-
-
-def test_a_provider_embeds_at_a_kept_cost(
-    news: News, in_force: Any, rows: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_provider_embeds_at_a_cost(news: News, in_force: Any, rows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY", "k")
     service = "{use: actors.ai:Settings, provider: openai, openai: {base_url: 'http://127.0.0.1:9/v1', api_key: '${KEY}', model: m, embedding_model: e, embedding_dimensions: 4}}"
     in_force(JOBS.replace("{use: actors.ai:Settings, provider: local}", service))
