@@ -93,12 +93,9 @@ def test_each_setting_in_jobs_yaml_is_its_default_but_the_digest(task: str, path
     assert model.model_validate({**given, "digest": None} if "digest" in given else given) == model()
 
 
-def test_each_field_of_the_contract_is_named() -> None:
+def test_each_field_of_the_contract_and_each_setting_of_an_ai_provider_is_explained() -> None:
     names = [str(field.alias) for model in (ContentItem, ContentSource) for field in model.model_fields.values()]
     assert [name for name in names if f"`{name}`" not in ENGINE] == []
-
-
-def test_each_setting_of_an_ai_provider_is_explained() -> None:
     assert [name for name in OpenAISettings.model_fields if f"| `{name}` |" not in AI] == []
     assert [name for name in (*Chili.model_fields, *AISettings.model_fields) if f"`{name}`" not in AI] == []
 
@@ -112,13 +109,10 @@ def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 ALL = list(commands(typer.main.get_command(app())))
 
 
-def test_every_command_and_option_is_documented() -> None:
+def test_every_command_and_option_is_documented_and_listed_with_a_whole_sentence_that_fits_the_line() -> None:
     options = [(path, option) for path, each in ALL for one in each.params for option in one.opts]
     there = [(path, option) for path, option in options if option.startswith("--") and option != "--help"]
     assert [path for path, _ in ALL if f"`{path}" not in NEWS] == []
     assert [one for one in there if one[1] not in NEWS] == []
-
-
-def test_a_command_is_listed_with_a_whole_sentence_that_fits_the_line() -> None:
     assert len(ALL) > 20
     assert [path for path, one in ALL if not re.fullmatch(r".{,58}[^.]\.", one.get_short_help_str(61))] == []

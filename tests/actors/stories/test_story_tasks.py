@@ -49,7 +49,7 @@ def test_a_summary_has_the_storys_own_sentences_or_is_kept(add_story: Any, summa
 
 @pytest.mark.parametrize("mode", ["auto", "force"])
 @pytest.mark.parametrize("edited", ["before", "while the model writes"])
-def test_a_persons_summary_stays(
+def test_a_summary_of_a_person_stays(
     add_story: Any, summarize: Any, summary: Any, conn: Any, mode: str, edited: str
 ) -> None:
     def edit() -> None:
@@ -97,7 +97,7 @@ def test_a_team_gets_the_state_and_the_star_that_it_asks_for(add_story: Any, mov
     assert rows("SELECT state, pinned FROM team_story_states") == [{"state": "read", "pinned": True}]
 
 
-def test_without_a_team_every_follower_of_the_source_moves(add_story: Any, move: Any, states: Any, conn: Any) -> None:
+def test_without_a_team_every_follower_moves_forward(add_story: Any, move: Any, states: Any, conn: Any) -> None:
     source = uuid.uuid4()
     first, second, other = add_story(ARTICLE, source=source), add_story(ARTICLE, source=source), add_story(ARTICLE)
     move(first, "read", ANN)
@@ -107,10 +107,7 @@ def test_without_a_team_every_follower_of_the_source_moves(add_story: Any, move:
     assert move(second, "unread") == {"outcome": "updated", "teams": 2, "changed": 2}
     assert states(second) == {ANN: "unread", BOB: "unread"}
     assert move(second, "unread")["outcome"] == "unchanged"
-
-
-def test_what_is_archived_never_goes_back_by_itself(add_story: Any, move: Any, states: Any) -> None:
-    story = add_story(ARTICLE)
+    story = add_story(ARTICLE)  # What is archived never goes back by itself.
     assert move(story, "unread") == {"outcome": "no_followers", "teams": 0, "changed": 0}
     for state, team in (("archived", ANN), ("read", BOB), ("unread", CAT)):
         move(story, state, team)
