@@ -60,6 +60,12 @@ def test_what_a_fact_check_calls_a_claim_is_not_told_as_a_fact() -> None:
         assert "Claim:" not in (text or "")
 
 
+def test_a_one_liner_never_says_what_the_headline_says() -> None:
+    for sentence in ("The dam at Orrin breaks in the night.", "At Orrin the dam breaks."):
+        brief = Settings().open().brief(story(f"{sentence} {RAIN}", title="Dam at Orrin breaks in the night"))
+        assert (brief.one_liner, brief.two_liner) == (RAIN.partition(".")[0] + ".", RAIN)
+
+
 @pytest.mark.parametrize(
     ("title", "document"),
     [

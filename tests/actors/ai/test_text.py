@@ -12,7 +12,8 @@ from actors.ai.markdown import blocks, plain, prose
 from actors.ai.protocol import Brief, Provenance, Story
 from actors.ai.ranking import best, ranked
 from actors.ai.sentences import is_whole, sentences
-from actors.ai.standing import is_scrap, is_told_to_reader, leans
+from actors.ai.standing import is_scrap, is_told_to_reader, leans, stands_alone
+from actors.patterns import _grouped
 
 
 @given(st.text(max_size=400), st.integers(0, 1000))
@@ -176,3 +177,57 @@ def test_a_scrap_and_a_speech_without_the_name_of_its_speaker_are_not_shown() ->
     assert [sentence for sentence in SCRAPS + SPEECH + NAMES if is_scrap(sentence)] == SCRAPS
     assert is_told_to_reader("Your to-do list will shrink to 25% of its size.")
     assert not is_told_to_reader("Young people read 25% less.")
+
+
+TITLE = "Mill of Velm burns"
+DOCUMENT = (
+    "The mill of Velm burned on Monday. Mara Lind runs the mill, and sells flour in Orrin. The new version of its wheel turns fast. "
+    "A company owns it. Nobody likes the company. Nobody knows the company."
+)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "stands"),
+    [
+        pytest.param("The new version grinds 40 sacks of flour an hour for Orrin.", False, id="a subject told before"),
+        pytest.param("The mill of Velm burned before Lind came home.", False, id="a last name"),
+        pytest.param("In the autumn of that year, the company closed two of its shops in Orrin.", False, id="after an introduction"),
+        pytest.param("On Monday, people from all over the valley came to Orrin.", False, id="a day is no name"),
+        pytest.param("The mill of Velm burned before we came home.", False, id="its author speaks"),
+        pytest.param("The 40 shops in the valley have closed since the war.", False, id="a number told before"),
+        pytest.param("Bakers in Orrin know these mills from the days of the war.", False, id="pointing"),
+        ("The mill grinds 40 sacks of flour an hour for the valley.", True),
+        ("The wheel of Mara Lind turned for the last time in the autumn.", True),
+        ("Mara Lind added that the river is too low in summer.", True),
+        ("In the autumn of 2019, Mara Lind closed two of her shops.", True),
+        ("About 40 shops in the valley have closed since the war.", True),
+        ("A mill of Velm, built in 1890, grinds sacks of flour for all of Orrin.", True),
+    ],
+)  # fmt: skip
+def test_a_sentence_stands_alone_if_it_names_its_subject_and_leans_on_no_other(sentence: str, stands: bool) -> None:
+    assert stands_alone(sentence, TITLE, f"{DOCUMENT} {sentence}") is stands
+
+
+def test_where_nouns_have_capitals_a_noun_is_no_name() -> None:
+    document = "Die Mühle von Velm ist am Montag mit dem Rad und dem Haus verbrannt. Bäcker aus der Stadt holten das Mehl im Tal."
+    assert stands_alone("Die Mühle hatte 40 Räder und ein Haus am Fluss.", "Mühle in Velm verbrannt", document)
+    leaning = "Die Räder liefen im Herbst nur noch langsam im Fluss."
+    assert not stands_alone(leaning, "Mühle in Velm verbrannt", document)
+
+
+@pytest.mark.parametrize("flags", [0, re.IGNORECASE])
+def test_grouped_alternatives_find_what_they_find_side_by_side(flags: int) -> None:
+    lines = [
+        r"\b(?:sign|log) (?:up|in)\b|^x|bar",
+        r"\bi\w+|\bs?kip|\bs\w*",
+        r"\be?tat|\u00ab?foo",
+        r"[]|)]end|(?:b|c)(['c])c\1?|\u0131l",
+    ]
+    plain, grouped = (re.compile("|".join(one), flags) for one in (lines, _grouped(lines, flags)))
+    for text in (
+        "Skip it, sign up or LOG IN",
+        "\u017fkip kip \u0130stanbul \u0131l",
+        "tat etat \u00abfoo foo, x bar",
+        "|end )end b'c' ccc",
+    ):
+        assert [one.span() for one in grouped.finditer(text)] == [one.span() for one in plain.finditer(text)]
