@@ -1,13 +1,9 @@
 """This module makes a table of jobs with a backlog of months, and counts the reads of each statement."""
 
 import os
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import UUID
-
-import psycopg2
 
 from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.postgres.pool import transaction
@@ -76,27 +72,25 @@ FEW = """
 
 #: A server, a database or a role may have the settings in ODD, which all slow down the statements.
 ODD = {
-    "jit_above_cost": "0", "jit_inline_above_cost": "0", "jit_optimize_above_cost": "0", "enable_indexscan": "off", "enable_indexonlyscan": "off",
-    "enable_nestloop": "off", "enable_sort": "off", "plan_cache_mode": "force_custom_plan", "random_page_cost": "1000", "parallel_setup_cost": "0",
+    "enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_nestloop": "off", "enable_sort": "off",
+    "plan_cache_mode": "force_custom_plan", "random_page_cost": "1000", "parallel_setup_cost": "0",
     "parallel_tuple_cost": "0", "min_parallel_table_scan_size": "0", "min_parallel_index_scan_size": "0",
 }  # fmt: skip
 
 
 class Reads(NamedTuple):
-    """The counts are reads of ``zeke_jobs.queue`` in one transaction; ``compiled`` has logged plans that used JIT."""
+    """The counts are reads of ``zeke_jobs.queue`` in one transaction."""
 
     seq_scans: int
     entries: int
     indexes: set[str]
-    compiled: list[str]
 
 
 class BigTable:
     """A migrated database has a backlog; every call is measured and rolled back."""
 
-    def __init__(self, jobs: Jobs, situation: str = "") -> None:
+    def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
-        self.situation = situation
         self._known: dict[str, list[dict[str, Any]]] = {}
         jobs.rows("ALTER TABLE zeke_jobs.queue SET (autovacuum_enabled = false)")
         jobs.use(TASKS, TOP)
@@ -131,16 +125,9 @@ class BigTable:
         return self._known[where]
 
     def claim(self, *tasks: str) -> None:
-        """Claim 64 jobs of these tasks, or of all; JIT may compile the function's statements, but not this call."""
+        """Claim 64 jobs of these tasks, or of all."""
         served = list(tasks) or [row["id"] for row in self.jobs.rows("SELECT id FROM zeke_jobs.task")]
         self.jobs.rows("SELECT * FROM zeke_jobs.claim(%s::uuid, 'default', %s::text[], 64)", WORKER, served)
-
-    def explain_all(self) -> None:
-        """Log the plan of each later statement, also inside functions, if the server has auto_explain."""
-        with suppress(psycopg2.errors.UndefinedFile):
-            self.jobs.rows("LOAD 'auto_explain'")
-            for setting in ("min_duration = 0", "nested_statements = on", "level = notice"):
-                self.jobs.rows(f"SET auto_explain.log_{setting}")
 
     def measure(self, call: Callable[[], Any]) -> Reads:
         """Run the call, count its reads, and roll back."""
@@ -148,16 +135,14 @@ class BigTable:
             cursor.execute("BEGIN")
             try:
                 before = self._counters()
-                self.jobs.conn.notices = deque()  # type: ignore[assignment] # a list keeps 50 notices only
                 call()
-                compiled = [plan for plan in self.jobs.conn.notices if "JIT:" in plan]
                 after = self._counters()
             finally:
                 cursor.execute("ROLLBACK")
         read = {name: (after[name][0] - before[name][0], after[name][1] - before[name][1]) for name in after}
         table = read.pop("queue")
         entries = table[1] + sum(entries for _, entries in read.values())
-        return Reads(table[0], entries, {name for name, (scans, _) in read.items() if scans}, compiled)
+        return Reads(table[0], entries, {name for name, (scans, _) in read.items() if scans})
 
     def _counters(self) -> dict[str, tuple[int, int]]:
         sql = """
