@@ -64,18 +64,33 @@ TASKS = """
 """
 
 
-def test_a_row_that_cannot_be_read_fails_alone_and_says_why(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
+def verify_commands(cli: Cli, planted: list[UUID]) -> None:
+    """Check that each command that reads jobs works, and shows these jobs."""
+    commands = [("jobs",), ("jobs", "--json"), ("top", "--once"), ("tasks",), ("limits",), ("metrics",)]
+    commands += [command for job in planted for command in (("status", str(job)), ("why", str(job), "--json"))]
+    for command in commands:
+        ran = cli(*command)
+        assert (ran.status, "error:" in ran.err) == (0, False), (command, ran)
+        if command[0] in ("jobs", "status", "why"):
+            assert str(planted[0] if command[0] == "jobs" else command[1]) in ran.out, command
+    cli("doctor").says("no live worker runs echo", status=1)
+
+
+def test_a_row_that_cannot_be_read_fails_alone_and_says_why(
+    running: Running, jobs: Jobs, cli: Cli, monkeypatch: Patch
+) -> None:
     # Without the extra claims of an idle process, the producer asks immediately when the next job is due.
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", ())
     jobs.use(TASKS)
-    innocent = jobs.add("echo", 5)
-    planted = [(plant(jobs.conn, "echo", **how), words) for how, words in UNREADABLE]
+    innocent = jobs.add("echo", 5) + jobs.add("limited", 5)
+    planted = [plant(jobs.conn, "echo", **how) for how, _ in UNREADABLE]
+    innocent += jobs.add("echo", 5)
     far = plant(jobs.conn, "echo", **FAR)
-    innocent += jobs.add("echo", 5) + jobs.add("limited", 5)
+    verify_commands(cli, [*planted[::-1], far])
     with capture_logs() as lines, running(TASKS) as broker:
         for job in innocent:
             assert zeke_jobs.wait(job, timeout=20)["attempt"] == 1
-        for job, words in planted:
+        for job, (_, words) in zip(planted, UNREADABLE, strict=True):
             failed = ended(job)
             error = failed.error or {}
             assert (failed.status, error["type"]) == ("failed", "InvalidPayload")
@@ -86,29 +101,11 @@ def test_a_row_that_cannot_be_read_fails_alone_and_says_why(running: Running, jo
             eventually(jobs.idle)
             zeke_jobs.wait(zeke_jobs.send("echo", {"n": 1}).id, timeout=20)
     assert [line for line in lines if "a claim failed" in line["event"]] == []
-    assert jobs.rows("SELECT state FROM zeke_jobs.queue WHERE message_id = %s", far)[0]["state"] == "queued"
-
-
-@pytest.mark.parametrize("how", ["queued", "failed"])
-def test_all_that_reads_rows_works_beside_unreadable_ones(running: Running, jobs: Jobs, how: str, cli: Cli) -> None:
-    jobs.use(TASKS)
-    planted = [plant(jobs.conn, "echo", **way) for way, _ in UNREADABLE]
-    if how == "failed":
-        with running(TASKS):
-            assert {ended(job).status for job in planted} == {"failed"}
+    assert jobs.rows("SELECT state FROM zeke_jobs.queue WHERE message_id = %s", far) == [{"state": "queued"}]
     deep = plant(jobs.conn, "echo", f'{{"x": {json.dumps(nested(900))}}}')
     old = dict.fromkeys(("created_on", "scheduled_for", "run_at"), "0044-03-15 BC")
     ancient = plant(jobs.conn, "echo", **old, expires_on="infinity")
-    planted += [plant(jobs.conn, "echo", **FAR), deep, ancient]
-    commands = [("jobs",), ("jobs", "--json"), ("top", "--once"), ("tasks",), ("limits",), ("metrics",)]
-    commands += [command for job in planted for command in (("status", str(job)), ("why", str(job), "--json"))]
-    for command in commands:
-        ran = cli(*command)
-        assert (ran.status, "error:" in ran.err) == (0, False), (command, ran)
-        if command[0] in ("jobs", "status", "why"):
-            assert str(planted[0] if command[0] == "jobs" else command[1]) in ran.out, command
-    looked = cli("doctor")
-    assert (looked.status, "no live worker runs echo" in looked.out) == (1, True)
+    verify_commands(cli, [deep, ancient, far, *planted])
     shown = {job.id: job for job in zeke_jobs.jobs(limit=100)}
     assert "Exceeds the limit (4300 digits)" in shown[planted[5]].data["unreadable"]
     assert shown[deep].data == {"unreadable": "more than 100 lists and objects inside each other"}
