@@ -15,9 +15,10 @@ import pytest
 from structlog.testing import capture_logs
 
 import zeke_jobs
+from tests.each import cases
 from tests.waiting import eventually
 from tests.zeke_jobs.sql import change
-from tests.zeke_jobs.worker.conftest import NOON, Jobs, Patch, Running, ended
+from tests.zeke_jobs.worker.conftest import NOON, Jobs, Patch, Running, ended, one_worker
 from tests.zeke_jobs.worker.handlers import CALLS, GATE
 from zeke_jobs import ChunkContext, Payload
 from zeke_jobs.errors import ClaimLost
@@ -28,8 +29,16 @@ HERE = "tests.zeke_jobs.worker.test_chunks"
 RETRY = "retry: {limit: 1, delay: 1ms}"
 
 
-def task(handler: str, chunk: str = "{size: 5, wait: 300ms}", more: str = RETRY) -> str:
-    return f"  many: {{handler: '{HERE}:{handler}', chunk: {chunk}, {more}}}\n  echo: {{handler: 'H:echo'}}"
+def task(handler: str, chunk: str = "{size: 5, wait: 300ms}", more: str = RETRY, name: str = "many") -> str:
+    return f"  {name}: {{handler: '{HERE}:{handler}', chunk: {chunk}, {more}}}\n"
+
+
+ECHO = "  echo: {handler: 'H:echo'}\n"
+ONCE = "timeout: 300ms, retry: {limit: 0}"
+worker = one_worker(
+    f"{ECHO}{task('each')}{task('each_async', name='awaited')}"
+    f"{task('each', more=ONCE, name='once')}{task('gated', more=ONCE, name='slow')}"
+)
 
 
 class Part(Payload):
@@ -76,8 +85,8 @@ def gated(payloads: list[Part], ctx: ChunkContext) -> list[Any]:
     return [one.n for one in payloads]
 
 
-def sent(payloads: Sequence[dict[str, Any]], **options: Any) -> list[UUID]:
-    return [one.id for one in zeke_jobs.send_many("many", payloads, **options)]
+def sent(payloads: Sequence[dict[str, Any]], name: str = "many", **options: Any) -> list[UUID]:
+    return [one.id for one in zeke_jobs.send_many(name, payloads, **options)]
 
 
 async def each_async(payloads: list[Part], ctx: ChunkContext) -> list[Any]:
@@ -95,10 +104,10 @@ def all_ended(ids: Sequence[UUID]) -> list[zeke_jobs.Job]:
     return [ended(one) for one in ids]
 
 
-@pytest.mark.parametrize("handler", ["each", "each_async"])
-def test_each_job_has_its_own_outcome_attempts_and_cost(running: Running, handler: str) -> None:
-    with running(task(handler)):
-        jobs = all_ended(sent([{"n": 1}, {"n": 2, "do": "fail"}, {"n": 3, "do": "retry"}, {"n": 4}]))
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("name", ["many", "awaited"])
+def test_each_job_has_its_own_outcome_attempts_and_cost(name: str) -> None:
+    jobs = all_ended(sent([{"n": 1}, {"n": 2, "do": "fail"}, {"n": 3, "do": "retry"}, {"n": 4}], name))
     assert [one.status for one in jobs] == ["completed", "failed", "completed", "completed"]
     assert [one.output for one in jobs] == [[1, 1], None, [3, 2], [4, 1]]
     assert [one.cost for one in jobs] == [1, 2, 6, 4]
@@ -107,10 +116,10 @@ def test_each_job_has_its_own_outcome_attempts_and_cost(running: Running, handle
 
 
 def test_a_payload_or_an_output_that_does_not_fit_fails_its_own_job_only(running: Running, jobs: Jobs) -> None:
-    jobs.use(task("each"))
+    jobs.use(ECHO + task("each"))
     ids = sent([{"n": 1}, {"n": 2, "do": "unfit"}, {"n": 3, "do": "complete"}, {"n": 4}, {"n": 5}])
     change(jobs.conn, ids[3], """message = jsonb_set(message, '{kwargs,n}', '"x"')""")
-    with running(task("each")):
+    with running(ECHO + task("each")):
         found = all_ended(ids)
     assert [one.status for one in found] == ["completed", "failed", "completed", "failed", "completed"]
     assert CALLS == [[1, 2, 3, 5]]
@@ -131,19 +140,17 @@ def test_an_exception_counts_for_all_each_by_its_own_policy_and_is_logged_once(r
     assert sum("ConnectionError" in line.get("exception", "") for line in lines) == 1
 
 
-@pytest.mark.parametrize(
-    ("handler", "do", "words"),
-    [
-        ("each", "misplace", "expected the place of a job from 0 to 1, got -1"),
-        ("each", "leave out", "expected a list of 2 outputs, or None, got a list of 1"),
-        ("each", "nest", "expected one open transaction in a chunk at a time"),
-        ("gated", "", "it ran longer than its timeout of 0.3 s"),
-    ],
+@pytest.mark.usefixtures("worker")
+@cases(
+    "name do words",
+    ("once", "misplace", "expected the place of a job from 0 to 1, got -1"),
+    ("once", "leave out", "expected a list of 2 outputs, or None, got a list of 1"),
+    ("once", "nest", "expected one open transaction in a chunk at a time"),
+    ("slow", "return", "it ran longer than its timeout of 0.3 s"),
 )
-def test_a_mistake_and_a_timeout_fail_all(running: Running, handler: str, do: str, words: str) -> None:
-    with running(task(handler, more="timeout: 300ms, retry: {limit: 0}")):
-        jobs = all_ended(sent([{"n": 1}, {"n": 2, "do": do}]))
-    costs = [1, 2] if do else [None, None]
+def test_a_mistake_and_a_timeout_fail_all(name: str, do: str, words: str) -> None:
+    jobs = all_ended(sent([{"n": 1}, {"n": 2, "do": do}], name))
+    costs = [None, None] if name == "slow" else [1, 2]
     assert [(one.status, one.cost) for one in jobs] == [("failed", cost) for cost in costs]
     assert all(words in json.dumps(one.attempts) for one in jobs)
 
@@ -155,7 +162,7 @@ def test_a_chunk_has_one_thread_and_stops_with_its_last_job(running: Running, jo
         looks.extend([one] if threading.get_ident() == me else [])  # The heartbeat's thread does not count.
         return False
 
-    with running(task("gated", "{size: 3, wait: 0s}"), threads=2) as broker:
+    with running(ECHO + task("gated", "{size: 3, wait: 0s}"), threads=2) as broker:
         held = broker.process.held
         ids = sent([{"n": n} for n in range(3)])
         eventually(lambda: CALLS == ["started"])

@@ -155,25 +155,13 @@ def test_a_machine_that_was_suspended_starts_nothing_before_its_next_heartbeat(m
     assert not proof.is_fresh()
 
 
-def test_a_heartbeat_waits_for_no_change_of_the_revision(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
-    with running("  echo: {handler: 'H:echo'}") as broker:
-        use, used = broker.process.use, list[bool]()
+def test_a_heartbeat_waits_for_no_change_of_the_revision_and_a_worker_says_that_its_code_does_not_fit_one(
+    running: Running, jobs: Jobs, monkeypatch: Patch
+) -> None:
+    def long_change(*args: Any) -> None:
+        used.append(handlers.GATE.wait(20))
+        use(*args)
 
-        def long_change(*args: Any) -> None:
-            used.append(handlers.GATE.wait(20))
-            use(*args)
-
-        monkeypatch.setattr(broker.process, "use", long_change)
-        jobs.use("  echo: {handler: 'H:echo', priority: 1}")
-        for _ in range(2):  # At the second check the process is still applying the revision.
-            broker.lifecycle.heartbeat.check_revision(jobs.conn)
-        assert used == []
-        handlers.GATE.set()
-        eventually(lambda: broker.process.runtime.revision == 2)
-    assert used == [True]
-
-
-def test_a_worker_says_that_its_code_does_not_fit_a_revision(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     def follows(revision: int, refusal: str | None) -> bool:
         (row,) = jobs.rows("SELECT revision, substring(refusal, 'got .gone.') AS refusal FROM zeke_jobs.worker")
         return row == {"revision": revision, "refusal": refusal}
@@ -181,12 +169,21 @@ def test_a_worker_says_that_its_code_does_not_fit_a_revision(running: Running, j
     monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
     newer = "version: 1\ntasks:\n  echo: {handler: 'tests.zeke_jobs.worker.handlers:gone'}"
     columns = "(number, digest, source, applied_by) OVERRIDING SYSTEM VALUE"
-    with running("  echo: {handler: 'H:echo'}"):
-        jobs.rows(f"INSERT INTO zeke_jobs.revision {columns} VALUES (2, 'd', %s, 'me')", newer)
-        eventually(lambda: follows(1, "got 'gone'"))
-        assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 7}).id, 10)["n"] == 7
+    with running("  echo: {handler: 'H:echo'}") as broker:
+        use, used = broker.process.use, list[bool]()
+        monkeypatch.setattr(broker.process, "use", long_change)
         jobs.use("  echo: {handler: 'H:echo', priority: 1}")
-        eventually(lambda: follows(3, None))
+        for _ in range(2):  # At the second check the process is still applying the revision.
+            broker.lifecycle.heartbeat.check_revision(jobs.conn)
+        assert used == []
+        handlers.GATE.set()
+        eventually(lambda: follows(2, None))
+        assert used == [True]
+        jobs.rows(f"INSERT INTO zeke_jobs.revision {columns} VALUES (3, 'd', %s, 'me')", newer)
+        eventually(lambda: follows(2, "got 'gone'"))
+        assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 7}).id, 10)["n"] == 7
+        jobs.use("  echo: {handler: 'H:echo', priority: 2}")
+        eventually(lambda: follows(4, None))
 
 
 def test_a_worker_that_was_taken_for_dead_stops_its_handlers_and_goes_on(running: Running, jobs: Jobs) -> None:

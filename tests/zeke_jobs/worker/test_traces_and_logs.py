@@ -37,6 +37,7 @@ TASKS = """
   echo-async: {handler: 'H:echo_async'}
   fail: {handler: 'H:fail', retry: {limit: 1, delay: 1ms}}
   chain: {handler: 'H:chain'}
+  forward: {handler: 'H:forward'}
 """
 worker = one_worker(TASKS)
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -69,18 +70,17 @@ def is_child(child: ReadableSpan, parent: ReadableSpan) -> bool:
     return above is not None and (above.trace_id, above.span_id) == (parent.context.trace_id, parent.context.span_id)
 
 
-@pytest.mark.parametrize("handler", ["H:chain", "H:forward"])
-def test_one_trace_from_the_caller_to_the_follow_up(running: Running, traces: Traces, jobs: Jobs, handler: str) -> None:
-    with running(TASKS.replace("H:chain", handler)):
-        with traces.tracer.start_as_current_span("POST /stories"):
-            job = zeke_jobs.send("chain", {"n": 1})
-        zeke_jobs.wait(job.id, timeout=30)
-        [sent] = jobs.rows("SELECT message_id FROM zeke_jobs.queue WHERE parent = %s", job.id)
-        zeke_jobs.wait(sent["message_id"], timeout=30)
-    names = ["POST /stories", "send chain", "process chain", "send echo", "process echo"]
+@pytest.mark.parametrize("task", ["chain", "forward"])
+def test_one_trace_from_the_caller_to_the_follow_up(traces: Traces, table: Jobs, task: str) -> None:
+    with traces.tracer.start_as_current_span("POST /stories"):
+        job = zeke_jobs.send(task, {"n": 1})
+    zeke_jobs.wait(job.id, timeout=30)
+    [sent] = table.rows("SELECT message_id FROM zeke_jobs.queue WHERE parent = %s", job.id)
+    zeke_jobs.wait(sent["message_id"], timeout=30)
+    names = ["POST /stories", f"send {task}", f"process {task}", "send echo", "process echo"]
     chain = [traces.span(name) for name in names]
     assert all(is_child(child, parent) for parent, child in pairwise(chain))
-    attributes = dict(traces.span("process chain").attributes or {})
+    attributes = dict(traces.span(f"process {task}").attributes or {})
     assert attributes["messaging.message.id"] == str(job.id)
     assert (attributes["zeke_jobs.attempt"], attributes["zeke_jobs.outcome"]) == (1, "completed")
 
@@ -147,38 +147,26 @@ def test_a_caller_in_sql_passes_its_context_and_nonsense_begins_one(table: Jobs,
     assert found == (CALLER if said == CALLER else None)
 
 
-TASK = "  talk: {{handler: 'H:talk', retry: {{limit: 1, delay: 1ms}}, log_lines: 3{more}}}"
-
-
 def kept(conn: Connection, job: Any) -> list[dict[str, Any]]:
     return SQL.all(conn, "job/log", id=job)
 
 
-def test_an_attempt_that_fails_has_its_last_lines(running: Running, conn: Connection, log: io.StringIO) -> None:
-    with running(TASK.format(more="")):
-        job = zeke_jobs.send("talk").id
-        eventually(lambda: zeke_jobs.status(job).retry_count == 1)
-        (first,) = kept(conn, job)  # The lines are stored no later than the outcome.
-        zeke_jobs.wait(job, timeout=20)
-    # Only the first attempt failed, so only the log lines of the first attempt are kept.
-    assert [one["attempt"] for one in kept(conn, job)] == [1]
-    lines = first["lines"].split("\n")
-    assert [line.partition("] ")[2] for line in lines] == ["step number=9", "step number=10", "half done"]
-    assert first["dropped"] == 9
-    assert "Traceback" in log.getvalue()
-    assert "in talk" in log.getvalue()
-
-
-@pytest.mark.usefixtures("log")
-def test_all_attempts_have_theirs_or_none_where_the_task_wants_that(running: Running, conn: Connection) -> None:
-    tasks = TASK.format(more=", log: always") + "\n  complete: {handler: 'H:ends', log: always}"
+def test_an_attempt_that_fails_has_its_last_lines_and_all_or_none_have_theirs_where_the_task_wants_that(
+    running: Running, conn: Connection, log: io.StringIO
+) -> None:
+    talks = "handler: 'H:talk', retry: {limit: 1, delay: 1ms}, log_lines: 3"
+    tasks = f"  usual: {{{talks}}}\n  talk: {{{talks}, log: always}}\n  complete: {{handler: 'H:ends', log: always}}"
     tasks += "\n  chunk: {handler: 'tests.zeke_jobs.worker.test_chunks:each', chunk: {size: 2, wait: 5s}, log: always}"
     tasks += "\n  whisper: {handler: 'H:whisper', sensitive: [word], log: always}"
     tasks += "\n  never: {handler: 'H:talk', retry: {limit: 0}, log: never}\n  wait: {handler: 'H:gated'}"
     with running(tasks) as broker:
+        usual = zeke_jobs.send("usual").id
+        eventually(lambda: zeke_jobs.status(usual).retry_count == 1)
+        (first,) = kept(conn, usual)  # The lines are stored no later than the outcome.
         talk, never = zeke_jobs.send("talk").id, zeke_jobs.send("never").id
         complete = zeke_jobs.send("complete", {"story_id": "complete"}).id
-        zeke_jobs.wait(talk, timeout=20)
+        for job in (usual, talk):
+            zeke_jobs.wait(job, timeout=20)
         eventually(lambda: zeke_jobs.status(never).has_ended)
         eventually(lambda: len(kept(conn, talk)) == 2 and len(kept(conn, complete)) == 1)
         whispered = zeke_jobs.send("whisper", {"word": "sesame-123"}).id
@@ -192,6 +180,13 @@ def test_all_attempts_have_theirs_or_none_where_the_task_wants_that(running: Run
         broker.process.settle(claim, Outcome("returned"), gives_up=True)  # as a worker that stops does
         (left,) = eventually(lambda: kept(conn, late))
         GATE.set()
+    # Only the first attempt failed, so by default only the log lines of the first attempt are kept.
+    assert [one["attempt"] for one in kept(conn, usual)] == [1]
+    lines = first["lines"].split("\n")
+    assert [line.partition("] ")[2] for line in lines] == ["step number=9", "step number=10", "half done"]
+    assert first["dropped"] == 9
+    assert "Traceback" in log.getvalue()
+    assert "in talk" in log.getvalue()
     assert "at the gate" in left["lines"], "the handler ends after its job"
     assert [one["attempt"] for one in kept(conn, talk)] == [1, 2]
     assert kept(conn, never) == []
