@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, suppress
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from types import SimpleNamespace
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID, uuid4
@@ -307,3 +307,25 @@ def stock(database: str) -> Stock:
         return dramatiq.actor(lambda **_: None, actor_name=name, broker=broker, queue_name="default")
 
     return actor
+
+
+@pytest.fixture
+def sentry(monkeypatch: Patch) -> Iterator[list[dict[str, Any]]]:
+    """Collect a program's events for Sentry. Without integrations for other packages, whose imports take three seconds."""
+    import sentry_sdk
+    from sentry_sdk.transport import Transport
+
+    events: list[dict[str, Any]] = []
+
+    class Kept(Transport):
+        def capture_envelope(self, envelope: Any) -> None:
+            found = [event for item in envelope.items if (event := item.get_event()) is not None]
+            events.extend(json.loads(json.dumps(event, default=str)) for event in found)
+
+    monkeypatch.setenv("SENTRY_DSN", "http://key@127.0.0.1:1/1")
+    init = partial(sentry_sdk.init, transport=Kept(), auto_enabling_integrations=False)
+    monkeypatch.setattr(sentry_sdk, "init", init)
+    yield events
+    # sentry-sdk's integrations would change the environment of other tests' processes.
+    sentry_sdk.get_client().close()
+    sentry_sdk.get_global_scope().set_client(None)

@@ -2,15 +2,14 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import sentry_sdk
 from sentry_sdk.integrations.dramatiq import DramatiqIntegration
-from sentry_sdk.transport import Transport
 
 import zeke_jobs
+from tests.each import cases
 from tests.waiting import eventually
 from tests.zeke_jobs.worker.conftest import Jobs, Running, ended, failure, one_worker, outcome
 from tests.zeke_jobs.worker.middleware import HEARD
@@ -22,6 +21,7 @@ TASKS = """
   fail: {handler: 'H:fail', retry: {limit: 1, delay: 0s}}
   chain: {handler: 'H:chain'}
   ends: {handler: 'H:ends', retry: {limit: 2, delay: 5m}}
+  fail-async: {handler: 'H:fail_async', retry: {limit: 0}}
   slow: {handler: 'H:spin', timeout: 100ms, retry: {limit: 0}}
   signup: {handler: 'H:sign_up', retry: {limit: 0}, sensitive: [email]}
 """
@@ -68,13 +68,12 @@ def test_it_is_told_of_ends_and_no_log_has_a_payload(caplog: pytest.LogCaptureFi
     assert not any("ada@example.org" in line or "unhandled exception" in line for line in ours)
 
 
-def test_what_a_handler_says_to_the_engine_is_no_error(running: Running) -> None:
-    with running(TASKS, RECORDER):
-        for count, end in enumerate(("defer", "reject", "retry"), 1):
-            zeke_jobs.send("ends", {"story_id": end})
-            settled("is", count=count)
-    assert heard("is")[0] == "expected"
-    assert "error" not in heard("is")
+@pytest.mark.usefixtures("worker")
+def test_what_a_handler_says_to_the_engine_is_no_error() -> None:
+    for end in ("defer", "reject", "retry"):
+        ended(zeke_jobs.send("ends", {"story_id": end}).id)
+    told = settled("is", count=5)
+    assert (told[0], "error" in told) == ("expected", False)
 
 
 def test_what_it_skips_is_completed_without_a_start_unless_it_fails_it_too(running: Running) -> None:
@@ -95,19 +94,20 @@ def test_a_message_that_it_fails_afterwards_is_a_failed_job(running: Running) ->
 
 
 HOOKS = [f"{when}_{what}" for what in ("process_message", "ack", "nack") for when in ("before", "after")]
-RAISED = [*((hook, "error") for hook in HOOKS), *(("before_process_message", what) for what in ("exit", "middleware"))]
 
 
-@pytest.mark.parametrize(("hook", "what"), RAISED)
-def test_what_it_raises_strands_none(running: Running, hook: str, what: str, caplog: pytest.LogCaptureFixture) -> None:
+@cases("hooks what", (HOOKS, "error"), (HOOKS[1:], "exit"), (HOOKS[:1], "exit"), (HOOKS[:1], "middleware"))
+def test_what_it_raises_strands_none(
+    running: Running, hooks: list[str], what: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.CRITICAL)
     tasks = "\n  echo: {handler: 'H:echo', retry: {limit: 0}}\n  fail: {handler: 'H:fail', retry: {limit: 0}}"
-    with running(tasks, f"middleware: [{{use: '{M}:Raises', hook: {hook}, what: {what}}}]", threads=1) as broker:
+    raising = ", ".join(f"{{use: '{M}:Raises', hook: {hook}, what: {what}}}" for hook in hooks)
+    with running(tasks, f"middleware: [{raising}]", threads=1) as broker:
         for _ in range(2):  # The worker has one thread, so the second job needs the thread of the first.
             sent = [ended(zeke_jobs.send(task).id) for task in ("echo", "fail")]
         eventually(lambda: not broker.process.held.all())
-    before = hook == "before_process_message" and what != "error"
-    assert [job.status for job in sent] == ["failed" if before else "completed", "failed"]
+    assert [job.status for job in sent] == ["failed" if hooks == HOOKS[:1] else "completed", "failed"]
 
 
 def test_options_of_a_message_that_a_middleware_declares_go_with_it(running: Running) -> None:
@@ -131,65 +131,18 @@ def test_a_rate_limiter_of_dramatiqs_lets_a_job_wait_without_a_retry(running: Ru
     assert {zeke_jobs.status(job).retry_count for job in ids} == {0}
 
 
-class Kept(Transport):
-    def __init__(self) -> None:
-        super().__init__()
-        self.events: list[dict[str, Any]] = []
-
-    def capture_envelope(self, envelope: Any) -> None:
-        for item in envelope.items:
-            if (event := item.get_event()) is not None:
-                self.events.append(json.loads(json.dumps(event, default=str)))
-
-
-@pytest.fixture
-def sentry() -> Iterator[Callable[..., Kept]]:
-    def start(**options: Any) -> Kept:
-        kept = Kept()
-        sentry_sdk.init(dsn="http://key@127.0.0.1:1/1", integrations=[DramatiqIntegration()], transport=kept, **options)
-        return kept
-
-    yield start
-    end()
-
-
-def end() -> None:
-    """Shut sentry-sdk down, because its integrations would change the environment of other tests' processes."""
-    sentry_sdk.get_client().close()
-    sentry_sdk.get_global_scope().set_client(None)
-
-
-@pytest.mark.parametrize("handler", ["fail", "fail_async"])
-def test_each_failed_attempt_is_one_event(running: Running, sentry: Callable[..., Kept], handler: str) -> None:
-    kept = sentry()
-    with running(TASKS.replace("H:fail'", f"H:{handler}'")):
-        outcome("echo")
-        job = failure("fail", {"n": 3})
-        eventually(lambda: len(kept.events) >= 2)
-    last = kept.events[-1]
-    assert [event["tags"]["attempt"] for event in kept.events] == ["1", "2"]
-    assert [event["tags"]["outcome"] for event in kept.events] == ["retry", "failed"]
-    assert {(event["tags"]["task"], event["tags"]["job_id"]) for event in kept.events} == {("fail", str(job.id))}
-    [error] = last["exception"]["values"]
-    assert (error["type"], error["value"]) == ("ValueError", "no luck with 3")
-    frame = error["stacktrace"]["frames"][-1]
-    assert (frame["function"], frame["module"]) == (handler, "tests.zeke_jobs.worker.handlers")
-    assert "raise ValueError" in frame["context_line"]
-    assert "payload" in frame["vars"]
-    assert last["contexts"]["dramatiq"]["data"]["kwargs"] == {"n": 3}
-    assert last["transaction"] == "fail"
-
-
-def test_a_timeout_is_an_event_and_sensitive_fields_are_not_sent(running: Running, sentry: Callable[..., Kept]) -> None:
-    kept = sentry(max_request_body_size="always")
+def test_a_timeout_is_an_event_and_sensitive_fields_are_not_sent(running: Running, sentry: list[Any]) -> None:
+    sentry_sdk.init(integrations=[DramatiqIntegration()], max_request_body_size="always")
     with running(TASKS, threads=1):
         failure("slow")
         sentry_sdk.capture_message("between jobs")
+        failure("fail-async")
         failure("signup", {"email": "ada.lovelace@example.org", "pin": 4711})
-        eventually(lambda: len(kept.events) == 3)
-    late, between, event = kept.events
-    [error] = late["exception"]["values"]
-    assert (error["type"], error["stacktrace"]["frames"][-1]["function"]) == ("TimedOut", "spin")
+        eventually(lambda: len(sentry) == 4)
+    late, between, awaited, event = sentry
+    for failed, kind, handler in ((late, "TimedOut", "spin"), (awaited, "ValueError", "fail_async")):
+        [error] = failed["exception"]["values"]
+        assert (error["type"], error["stacktrace"]["frames"][-1]["function"]) == (kind, handler)
     assert "task" not in (between.get("tags") or {})
     assert "ada.lovelace@example.org" not in json.dumps(event)
     assert event["contexts"]["dramatiq"]["data"]["kwargs"] == {"email": "***", "pin": 4711}

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import httpx
 import pytest
-import sentry_sdk
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
@@ -19,7 +18,6 @@ from tests.actors.scripted_site import Answer, Asked, Loopback
 from tests.waiting import eventually
 from tests.zeke_jobs.sql import rows, value
 from tests.zeke_jobs.worker.conftest import Patch
-from tests.zeke_jobs.worker.test_middleware import Kept, end
 from tests.zeke_jobs.working import program, working
 from zeke_jobs.client import reading
 from zeke_jobs.config import Config
@@ -166,19 +164,9 @@ def test_the_page_has_one_client_and_pool(conn: Connection, database: str, tmp_p
 FIRST, ONLY_LAST, SHOP = range(3)
 
 
-@pytest.fixture
-def sent(monkeypatch: Patch) -> Iterator[Kept]:
-    """Collect the events that the page's programs send to Sentry, by another transport for ``sentry_sdk.init``."""
-    kept, init = Kept(), sentry_sdk.init
-    monkeypatch.setenv("SENTRY_DSN", "http://key@127.0.0.1:1/1")
-    monkeypatch.setattr(sentry_sdk, "init", lambda **options: init(**options, transport=kept))
-    yield kept
-    end()
-
-
 @pytest.mark.parametrize("outcomes", [["retry", "failed"], ["failed"]])
 def test_three_lines_connect_sentry(
-    outcomes: list[str], tmp_path: Path, database: str, sent: Kept, caplog: pytest.LogCaptureFixture
+    outcomes: list[str], tmp_path: Path, database: str, sentry: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     parts = (FIRST, SHOP) if "retry" in outcomes else (FIRST, ONLY_LAST, SHOP)
     files = program(TRACKERS, tmp_path, "shop.py", "tracker.py", "jobs.yaml", parts=parts)
@@ -189,9 +177,14 @@ def test_three_lines_connect_sentry(
         (child,) = zeke_jobs.jobs(parent=job.id)
         said = "ConnectionError: the mail server is unreachable, with {'to': 'ada@example.org'}"
         assert zeke_jobs.wait(child.id, timeout=30) == f"send-mail {job.id}: {said}"
-        eventually(lambda: len(sent.events) >= len(outcomes))
-    assert [event["tags"]["outcome"] for event in sent.events] == outcomes
-    frame = sent.events[-1]["exception"]["values"][-1]["stacktrace"]["frames"][-1]
+        eventually(lambda: len(sentry) >= len(outcomes))
+    assert [event["tags"]["outcome"] for event in sentry] == outcomes
+    last = sentry[-1]
+    tags = [last["tags"][name] for name in ("task", "job_id", "attempt")]
+    assert tags == ["send-mail", str(job.id), "2"]
+    assert last["contexts"]["dramatiq"]["data"]["kwargs"] == {"to": "ada@example.org"}
+    frame = last["exception"]["values"][-1]["stacktrace"]["frames"][-1]
     assert (frame["function"], frame["context_line"].split("(")[0].strip()) == ("send_mail", "raise ConnectionError")
+    assert "payload" in frame["vars"]
     lines = [record.getMessage() for record in caplog.records if record.name == "tracker"]
     assert lines == [f"send-mail({job.id})"]
