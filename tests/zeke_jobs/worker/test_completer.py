@@ -16,14 +16,11 @@ from hypothesis import example, given, strategies as st
 from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
-import zeke_jobs
 from tests.waiting import eventually
-from tests.zeke_jobs.postgres.members import as_member, sign_up
-from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, a_claim, ended
+from tests.zeke_jobs.sql import change, rows
+from tests.zeke_jobs.worker.conftest import Jobs, Patch, a_claim
 from zeke_jobs.config.models import Retry as Policy
 from zeke_jobs.errors import Defer, Reject, Retry
-from zeke_jobs.postgres import roles
 from zeke_jobs.postgres.pool import Pool, connect
 from zeke_jobs.postgres.queries import SQL
 from zeke_jobs.worker.claim.claims import Claim
@@ -91,16 +88,21 @@ def scene(jobs: Jobs, database: str) -> Iterator[Scene]:
     scene.pool.close()
 
 
-def test_a_completion_that_a_crash_undid_is_written_again(scene: Scene) -> None:
-    kept, undone = claims = scene.claim(2)
-    scene.complete_without_flush(claims)
-    undo = "UPDATE zeke_jobs.queue SET state = 'consumed', worker = %s, completed_on = NULL WHERE message_id = %s"
-    scene.jobs.rows(undo, scene.worker, undone.id)
+def test_a_completion_that_a_crash_undid_is_written_again_and_one_of_a_job_that_others_have_is_lost(
+    scene: Scene,
+) -> None:
+    kept, undone, lost = claims = scene.claim(3)
+    scene.complete_without_flush([kept, undone])
+    change(scene.jobs.conn, undone.id, f"state = 'consumed', worker = '{scene.worker}', completed_on = NULL")
+    change(scene.jobs.conn, lost.id, "worker = gen_random_uuid(), claim = claim + 1")
+    scene.completer.put(lost, Outcome("completed"))
     scene.pool.failures = 1
     with capture_logs() as lines:
         scene.settle()
-    assert scene.states([kept, undone]) == ["done", "done"]
-    assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["outcomes wait for the database"]
+    assert scene.states(claims) == ["done", "done", "consumed"]
+    warned = [line["event"] for line in lines if line["log_level"] == "warning"]
+    assert "outcomes wait for the database" in warned
+    assert [line["outcome"] for line in lines if "no longer ours" in line["event"]] == ["completed"]
 
 
 def test_a_completion_is_forgotten_only_when_it_is_on_disk(scene: Scene) -> None:
@@ -109,16 +111,6 @@ def test_a_completion_is_forgotten_only_when_it_is_on_disk(scene: Scene) -> None
     [written] = scene.jobs.rows("SELECT pg_current_wal_insert_lsn() AS at")
     scene.settle()
     assert scene.jobs.rows("SELECT 1 WHERE pg_current_wal_flush_lsn() >= %s", written["at"])
-
-
-def test_a_completion_of_a_job_that_others_have_by_now_is_said_to_be_lost(scene: Scene) -> None:
-    (claim,) = scene.claim()
-    scene.jobs.rows("UPDATE zeke_jobs.queue SET worker = gen_random_uuid(), claim = claim + 1")
-    scene.completer.put(claim, Outcome("completed"))
-    with capture_logs() as lines:
-        scene.settle()
-    assert [line["outcome"] for line in lines if "no longer ours" in line["event"]] == ["completed"]
-    assert scene.states([claim]) == ["consumed"]
 
 
 def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job(scene: Scene, monkeypatch: Patch) -> None:
@@ -133,20 +125,25 @@ def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job(scene: Scene, 
     assert scene.jobs.row(claim.id)["attempts"][-1]["error"]["message"] == "row is too big"
 
 
-def test_an_end_whose_row_is_locked_is_told_once_and_written_later(scene: Scene, database: str) -> None:
-    locked, free = claims = scene.claim(2)
+def test_an_end_whose_row_is_locked_is_told_once_and_written_later(
+    scene: Scene, database: str, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.worker.finish.completer._HELD_UP", 0.1)
+    locked, failed, free = claims = scene.claim(3)
     with capture_logs() as lines, closing(connect(database)) as other:
-        other.cursor().execute("BEGIN; SELECT 1 FROM zeke_jobs.queue WHERE message_id = %s FOR UPDATE", (locked.id,))
+        rows(other, "BEGIN")
+        rows(other, "SELECT FROM zeke_jobs.queue WHERE message_id <> %s FOR UPDATE", free.id)
         for claim in claims:
-            scene.completer.put(claim, Outcome("completed"))
+            scene.completer.put(claim, Outcome("failed" if claim is failed else "completed"))
         scene.completer.thread.start()
-        eventually(lambda: scene.states(claims) == ["consumed", "done"], 10)
+        eventually(lambda: scene.states(claims) == ["consumed", "consumed", "done"], 10)
         assert scene.held.find(locked.id) is locked
-        time.sleep(2.5)  # The completer tries several times.
-        other.cursor().execute("ROLLBACK")
+        time.sleep(0.5)  # The completer tries several times.
+        rows(other, "ROLLBACK")
         scene.completer.close(30.0)
-    assert scene.states([locked, free]) == ["done", "done"]
-    assert [line["job_id"] for line in lines if "written later" in line["event"]] == [str(locked.id)]
+    assert scene.states(claims) == ["done", "rejected", "done"]
+    told = [line["job_id"] for line in lines if "written later" in line["event"]]
+    assert sorted(told) == sorted([str(locked.id), str(failed.id)])
 
 
 def test_many_that_are_handed_back_go_back_together_started_or_not_but_for_the_cancelled(scene: Scene) -> None:
@@ -197,42 +194,6 @@ def test_a_connection_that_breaks_between_two_ends_hides_none(scene: Scene, monk
     scene.settle()
     assert scene.states(claims) == ["rejected", "rejected"]
     assert told == [{"a"}, {"a"}]
-
-
-OPEN = """
-  honest: {handler: 'H:echo'}
-  gated: {handler: 'H:gated', retry: {limit: 0}}
-"""
-#: Each entry has a role, and the statements of its open transaction; %(jobs)s are running jobs of %(batch)s.
-HELD = {
-    "send-into-batch": (roles.CLIENT, "SET CONSTRAINTS ALL IMMEDIATE; SELECT zeke_jobs.send('honest', '{}', jsonb_build_object('batch', %(batch)s::text))"),
-    "close-batch": (roles.CLIENT, "SET CONSTRAINTS ALL IMMEDIATE; SELECT zeke_jobs.close_batch(%(batch)s)"),
-    "cancel": (roles.OPERATOR, "SELECT zeke_jobs.change_jobs('cancel', jsonb_build_object('id', j)) FROM unnest(%(jobs)s::uuid[]) AS j"),
-    "cancel-batch": (roles.OPERATOR, "SET CONSTRAINTS ALL IMMEDIATE; SELECT zeke_jobs.cancel_batch(%(batch)s, '', '')"),
-    "change-jobs": (roles.OPERATOR, "SELECT zeke_jobs.change_jobs('cancel', '{\"status\": \"active\"}')"),
-}  # fmt: skip
-
-
-def test_an_open_transaction_delays_the_ends_that_need_its_locks_and_nothing_else(
-    database: str, conn: Connection, running: Running
-) -> None:
-    sign_up(conn)
-    with running(OPEN, threads=8):
-        for name, (role, statement) in HELD.items():
-            handlers.GATE.clear()
-            handlers.CALLS.clear()
-            conn.cursor().execute("SELECT zeke_jobs.open_batch(%s)", (name,))
-            sent = [zeke_jobs.send("gated", {"story_id": how}, batch=name).id for how in ("", "", "fail", "fail")]
-            eventually(lambda: len(handlers.CALLS) == 4)
-            with closing(psycopg2.connect(as_member(database, role))) as other, other.cursor() as cursor:
-                cursor.execute(statement, {"jobs": [str(one) for one in sent], "batch": name})
-                handlers.GATE.set()
-                begun = time.monotonic()
-                for number in range(10):
-                    assert zeke_jobs.wait(zeke_jobs.send("honest", {"n": number}).id, timeout=5)["n"] == number
-                assert time.monotonic() - begun < 8, name  # No job waits two seconds for the lock.
-                other.rollback()
-            assert {ended(job).status for job in sent} <= {"completed", "failed"}
 
 
 POLICY = Policy(limit=2, delay=timedelta(seconds=1), factor=2.0, max_delay=timedelta(minutes=1), jitter=0.1)
