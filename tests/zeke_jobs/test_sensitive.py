@@ -10,7 +10,7 @@ from pydantic import Field
 
 import zeke_jobs
 from tests.each import each
-from tests.zeke_jobs.commands import Cli, MakeTask, Patch
+from tests.zeke_jobs.commands import MakeTask
 from tests.zeke_jobs.sql import dicts, value
 from zeke_jobs.core import redaction
 from zeke_jobs.payload.schema import PayloadSchema
@@ -120,22 +120,6 @@ def test_a_field_that_becomes_sensitive_is_masked_everywhere(conn: Connection, m
     if name != "order":
         dicts(conn, "DELETE FROM zeke_jobs.task WHERE id <> 'order'")
     assert leaks(seen(conn)["zeke_jobs.job"]) == []
-
-
-@pytest.mark.parametrize("state", ["rejected", "done"])
-def test_no_command_shows_anything_of_it(conn: Connection, job: str, state: str, cli: Cli, monkeypatch: Patch) -> None:
-    monkeypatch.setenv("COLUMNS", "400")
-    dicts(conn, "UPDATE zeke_jobs.task SET sensitive = '{}'")
-    other, third = (str(zeke_jobs.send("order", PAYLOAD, key=PHONE).id) for _ in range(2))
-    dicts(conn, "UPDATE zeke_jobs.queue SET sensitive = %s", FIELDS)
-    for one in (other, third):
-        plant(conn, one)
-    dicts(conn, "UPDATE zeke_jobs.queue SET state = 'consumed', started_on = now() WHERE message_id = %s", other)
-    dicts(conn, "UPDATE zeke_jobs.queue SET state = %s, completed_on = now() WHERE message_id = %s", state, job)
-    ids = [f"{verb} {one}" for verb in ("status", "why") for one in (job, f"{job} --json", other, third)]
-    ran = [cli(*command.split()) for command in (*ids, "jobs", "jobs --json", "top --once")]
-    assert [(one.status, leaks(one.out + one.err)) for one in ran] == [(0, [])] * len(ran)
-    assert all(part in "".join(one.out for one in ran) for part in ("Berlin", "***"))
 
 
 def test_what_is_left_after_the_purge_shows_no_key_that_quotes_it(conn: Connection, job: str) -> None:

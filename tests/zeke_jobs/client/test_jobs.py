@@ -2,7 +2,6 @@
 
 import threading
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.each import cases, each
+from tests.each import each
 from tests.zeke_jobs.commands import Patch
 from tests.zeke_jobs.sql import change, rows, value
 from tests.zeke_jobs.worker.conftest import Jobs
@@ -22,8 +21,6 @@ from zeke_jobs import cancel, prioritise, retry
 from zeke_jobs.client import batches, drivers, many, reading
 from zeke_jobs.postgres.pool import connect
 
-ROUTE = {"type": "OSError", "message": "no route"}
-CANCELLED = "state = 'rejected', cancelled_on = now(), extra = '{\"cancel_reason\": \"too late\"}'"
 ERROR = """'[{"attempt": 1, "outcome": "retry", "error": {"type": "OSError", "message": "no route"}}]'"""
 LATER = datetime(2090, 1, 1, tzinfo=UTC)
 
@@ -44,6 +41,10 @@ def test_the_status_of_a_new_job_has_everything_and_an_unknown_id_is_told_from_a
     assert (job.attempt, job.worker) == (0, None)
     assert abs(job.created_on - datetime.now(UTC)) < timedelta(minutes=1)
     assert (job.started_on, job.completed_on, job.key, job.has_ended) == (None, None, "k", False)
+    route = {"type": "OSError", "message": "no route"}
+    for changes, error in (("attempt = 1", route), ("state = 'consumed'", None), ("state = 'done'", None)):
+        change(conn, sent.id, f"{changes}, attempts = {ERROR}")
+        assert zeke_jobs.status(sent.id).error == error
     gone = uuid.uuid4()
     columns = "id, name, state, queue, priority, attempt, deaths, run_at, created_on, completed_on"
     purged = f"'{gone}', 'anything', 'failed', 'default', 0, 4, 0, now(), now(), '2026-01-02 03:04Z'"
@@ -55,23 +56,6 @@ def test_the_status_of_a_new_job_has_everything_and_an_unknown_id_is_told_from_a
     assert not isinstance(unknown.value, zeke_jobs.errors.JobPurged)
     with pytest.raises(ValueError, match="expected id as a UUID"):
         zeke_jobs.status("42")
-
-
-@cases(
-    "changes status retries error",
-    ('attempt = 0, extra = \'{"waiting_for": "budget"}\'', "created", 0, None),
-    (f"attempt = 1, attempts = {ERROR}", "retry", 0, ROUTE),
-    ("state = 'consumed', attempt = 1", "active", 0, None),
-    (f"state = 'consumed', attempt = 2, attempts = {ERROR}", "active", 1, None),
-    (f"state = 'done', attempt = 2, attempts = {ERROR}", "completed", 1, None),
-    (f"state = 'rejected', attempt = 4, attempts = {ERROR}", "failed", 3, ROUTE),
-    (CANCELLED, "cancelled", 0, {"type": "Cancelled", "message": "too late"}),
-)
-def test_each_row_has_its_status(conn: Connection, changes: str, status: str, retries: int, error: Any) -> None:
-    sent = zeke_jobs.send("anything")
-    change(conn, sent.id, changes)
-    job = zeke_jobs.status(sent.id)
-    assert (job.status, job.retry_count, job.error) == (status, retries, error)
 
 
 def test_jobs_are_filtered_by_all_that_a_filter_may_say(conn: Connection) -> None:
@@ -91,6 +75,13 @@ def test_jobs_are_filtered_by_all_that_a_filter_may_say(conn: Connection) -> Non
     assert ids(key="a") == ids(error="NO route") == [second]
     assert ids(status=["completed", "created"], task="other") == ids(queue="second") == ids(limit=1) == [third]
     assert ids(parent=first) == ids(newer=timedelta(days=1)) == [third, second]
+    for said, words in (
+        ({"status": "finished"}, "a status"),
+        ({"limit": -1}, "limit of at least 0, got -1"),
+        ({"newer": timedelta.max}, "newer of at most 100 years"),
+    ):
+        with pytest.raises(ValueError, match=f"expected {words}"):
+            ids(**said)
 
 
 @pytest.mark.parametrize("timeout", [60, float("inf"), 1e300, timedelta.max])
@@ -113,17 +104,6 @@ def test_a_wait_ends_soon_and_outlives_a_loss(conn: Connection, timeout: float |
         assert waiting.result(20) == "output"
 
 
-@cases(
-    "said words",
-    ({"status": "finished"}, "a status"),
-    ({"limit": -1}, "limit of at least 0, got -1"),
-    ({"newer": timedelta.max}, "newer of at most 100 years"),
-)
-def test_a_bound_that_makes_no_sense_is_refused_in_words(said: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=f"expected {words}"):
-        zeke_jobs.jobs(**said)
-
-
 @each(
     "verb changes status note",
     (cancel, "state = 'done'", "completed", "ended already as completed; nothing was changed"),
@@ -141,6 +121,7 @@ def test_other_jobs_are_left_alone(conn: Connection, verb: Any, changes: str, st
     assert zeke_jobs.status(sent.id).cancelled_on is None
     with pytest.raises(zeke_jobs.errors.JobNotFound):
         verb(uuid.uuid4())
+    assert rows(conn, "SELECT action FROM zeke_jobs.audit") == [], "what did not happen is not written down"
 
 
 def fail(conn: Connection, job_id: object, message: str = "no route") -> None:
@@ -204,17 +185,6 @@ def test_a_queued_job_gets_another_priority_and_another_time() -> None:
     assert zeke_jobs.status(sent.id).run_at < datetime.now(UTC) + timedelta(minutes=1)
     # A job that is already due keeps its place in the queue.
     assert not zeke_jobs.reschedule(sent.id, delay=0).changed
-
-
-@pytest.mark.parametrize("make_due", [zeke_jobs.retry, lambda job: zeke_jobs.reschedule(job, delay=0)])
-def test_a_due_job_notifies_its_queue(make_due: Callable[..., object], conn: Connection, heard: Any) -> None:
-    sent = zeke_jobs.send("anything", delay=3600)
-    if make_due is zeke_jobs.retry:
-        fail(conn, sent.id)
-    rows(conn, "INSERT INTO zeke_jobs.worker (id, kind, host, pid, version, queues, idle) VALUES (gen_random_uuid(), 'worker', 'h', 1, '0', '{default}', '{default}')")  # fmt: skip
-    heard()
-    make_due(sent.id)
-    assert heard() == ["default"]
 
 
 def test_many_are_changed_in_parts_on_record_and_later_jobs_are_left(conn: Connection, monkeypatch: Patch) -> None:

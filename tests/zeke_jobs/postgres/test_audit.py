@@ -5,13 +5,12 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import psycopg2
 import pytest
 from psycopg2.errors import InsufficientPrivilege, InvalidParameterValue
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.zeke_jobs.commands import Cli, MakeTask, Patch
+from tests.zeke_jobs.commands import Cli, Patch
 from tests.zeke_jobs.postgres.members import MEMBERS, TASKS, as_member, sign_up
 from tests.zeke_jobs.sql import rows, value
 from tests.zeke_jobs.worker.conftest import load
@@ -130,20 +129,6 @@ def test_not_even_the_owner_rewrites_it_before_its_time_by_a_slip(conn: Connecti
     rows(conn, "SET client_min_messages = log")  # The server's log says who took it away.
     uninstall.uninstall(conn, uninstall.plan(conn, ()))
     assert any("zeke-jobs uninstall: postgres removed the schema zeke_jobs of " in note for note in conn.notices)
-
-
-def test_what_did_not_happen_is_not_written_down(conn: Connection, make_task: MakeTask) -> None:
-    make_task("echo", None)
-    job = zeke_jobs.send("echo").id
-    conn.cursor().execute("UPDATE zeke_jobs.queue SET state = 'done'")
-    assert not zeke_jobs.cancel(job).changed
-    assert not zeke_jobs.retry(job).changed
-    assert zeke_jobs.retry(task="echo") == []
-    assert not actions.resume(conn, "task/echo")
-    rows(conn, "UPDATE zeke_jobs.queue SET state = 'queued'")
-    with closing(psycopg2.connect(conn.dsn)) as theirs:
-        zeke_jobs.cancel(job, connection=theirs)
-    assert listed(conn) == []
 
 
 def test_an_operator_stops_no_schedule_by_the_schedulers_functions(conn: Connection, zeke: Callable[..., str]) -> None:

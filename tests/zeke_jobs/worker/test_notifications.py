@@ -1,13 +1,14 @@
 """Sends, ends of jobs and ends of pauses notify the right processes; a paused task, queue or limit starts no job."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 from uuid import UUID
 
 import pytest
 
 import zeke_jobs
-from tests.each import each
+from tests.each import cases, each
 from tests.zeke_jobs.worker.conftest import Jobs
 from zeke_jobs.control import actions
 from zeke_jobs.errors import UnknownTask
@@ -54,8 +55,12 @@ def test_a_job_that_is_due_before_the_next_look_is_told(jobs: Jobs, heard: Heard
     zeke_jobs.send("a", {}, delay=2, connection=jobs.conn)
     zeke_jobs.send_many("a", [{}], delay=2, connection=jobs.conn)
     assert heard() == ["default", "default"]
-    zeke_jobs.send("a", {}, delay=60, connection=jobs.conn)
+    later = zeke_jobs.send("a", {}, delay=60, connection=jobs.conn).id
     assert heard() == []
+    for make_due in (partial(zeke_jobs.reschedule, delay=0), zeke_jobs.retry):
+        make_due(later)
+        assert heard() == ["default"]
+        zeke_jobs.cancel(later)
     jobs.add("a")
     for outcome, delay, told in (("retry", 0.001, ["default"]), ("deferred", 60, [])):
         (claimed,) = jobs.claim(jobs.me, 1)
@@ -88,16 +93,14 @@ SHARED = """
 BOTH = {"default", "slow"}
 
 
-@pytest.mark.parametrize(
-    ("how", "limited", "ended", "notified"),
-    [
-        *((how, ("limit/few",), "a", BOTH) for how in ("fence", "retry", "failed", "returned", "handed back")),
-        ("complete", ("limit/few",), "a", BOTH),
-        ("complete", ("limit/few",), "b", BOTH),
-        ("complete", ("task/c",), "a", set()),
-        ("complete", ("task/c", "task/keyed"), "keyed", {"default"}),
-        ("complete", (), "a", set()),
-    ],
+@cases(
+    "how limited ended notified",
+    *((how, ("limit/few",), "a", BOTH) for how in ("fence", "retry", "failed", "returned", "handed back")),
+    ("complete", ("limit/few",), "a", BOTH),
+    ("complete", ("limit/few",), "b", BOTH),
+    ("complete", ("task/c",), "a", set()),
+    ("complete", ("task/c", "task/keyed"), "keyed", {"default"}),
+    ("complete", (), "a", set()),
 )
 def test_each_end_notifies_whom_its_limits_held_back(
     jobs: Jobs, heard: Heard, how: str, limited: tuple[str, ...], ended: str, notified: set[str]
@@ -170,14 +173,12 @@ def test_a_pause_by_the_file_is_listed_too_and_no_resume_ends_it(jobs: Jobs) -> 
     assert claimed(jobs) == 0
 
 
-@pytest.mark.parametrize(
+@cases(
     "tasks",
-    [
-        "  other: {handler: 'H:echo'}",
-        "  pull: {handler: 'H:echo'}",
-        "  fetch: {handler: 'H:echo', aliases: [pull]}",
-        "  fetch: {handler: 'H:echo', aliases: [pull], cron: '0 9 * * *'}",
-    ],
+    "  other: {handler: 'H:echo'}",
+    "  pull: {handler: 'H:echo'}",
+    "  fetch: {handler: 'H:echo', aliases: [pull]}",
+    "  fetch: {handler: 'H:echo', aliases: [pull], cron: '0 9 * * *'}",
 )
 def test_the_pause_of_a_schedule_that_left_the_file_can_be_ended(jobs: Jobs, tasks: str) -> None:
     jobs.use(PAUSABLE, AI)
@@ -189,13 +190,11 @@ def test_the_pause_of_a_schedule_that_left_the_file_can_be_ended(jobs: Jobs, tas
 
 
 @each(
-    ("target", "nearest"),
-    [
-        ("task/analize", "task/analyze"),
-        ("analyze", "task/analyze"),
-        ("limit/ia", "limit/ai"),
-        ("queue/defualt", "queue/default"),
-    ],
+    "target nearest",
+    ("task/analize", "task/analyze"),
+    ("analyze", "task/analyze"),
+    ("limit/ia", "limit/ai"),
+    ("queue/defualt", "queue/default"),
 )
 def test_an_unknown_target_is_refused_and_the_nearest_is_named(jobs: Jobs, target: str, nearest: str) -> None:
     jobs.use(PAUSABLE, AI)
