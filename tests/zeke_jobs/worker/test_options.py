@@ -133,17 +133,6 @@ def test_a_send_keeps_its_job_for_longer_or_shorter_however_it_ends(jobs: Jobs) 
     assert (states[failed], states[short]) == ("failed", "completed")
 
 
-def test_a_unique_key_of_the_callers_own_holds_while_queued_or_active(jobs: Jobs) -> None:
-    first = zeke_jobs.send("a", {"n": 1}, unique_key="tenant 7")
-    again = zeke_jobs.send("a", {"n": 2}, unique_key="tenant 7")
-    assert (again.id, again.duplicate) == (first.id, True)
-    assert not zeke_jobs.send("bounded", unique_key="tenant 7").duplicate  # Another task may use the same unique key.
-    claims = jobs.claim(jobs.me, 1, ["a"])
-    assert zeke_jobs.send("a", unique_key="tenant 7").duplicate
-    jobs.complete(jobs.me, claims)
-    assert not zeke_jobs.send("a", unique_key="tenant 7").duplicate
-
-
 @each("option", [{"retry": 6}, {"retry": {"limit": 6}}, {"timeout": 11}, {"keep": timedelta(days=3)}])
 def test_a_task_bounds_what_its_sends_may_ask(jobs: Jobs, option: Any) -> None:
     for send in (lambda: zeke_jobs.send("bounded", **option), lambda: zeke_jobs.send_many("bounded", [{}], **option)):
@@ -153,12 +142,3 @@ def test_a_task_bounds_what_its_sends_may_ask(jobs: Jobs, option: Any) -> None:
     with pytest.raises(psycopg2.errors.InvalidParameterValue, match="per_send of bounded"):
         jobs.add("bounded", options='{"retry": 6}')
     assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue")) == 1
-
-
-def test_sql_takes_intervals(jobs: Jobs) -> None:
-    said = '{"retry": {"limit": 7, "delay": "2 minutes"}, "timeout": "1 hour", "keep": "90 days"}'
-    (job,) = jobs.add("a", options=said)
-    row = jobs.row(job)
-    assert row["message"]["options"] == {"retry": {"limit": 7, "delay": 120}, "timeout": 3600}
-    assert row["keep"] == "90 days"
-    assert jobs.rows("SELECT retry_limit FROM zeke_jobs.job WHERE id = %s", job) == [{"retry_limit": 7}]
