@@ -119,7 +119,6 @@ ENDS: dict[str, Callable[[Context], object]] = {
     "odd rejection": lambda _: Reject("no \x00 \ud800 thanks", {"when": object()}),
     "mute": lambda _: Mute(),
     "beyond time": lambda _: Defer(timedelta(days=300_000_000), "when hell freezes over"),
-    "for millennia": lambda _: Defer(251606667985.9, "as the site asked"),
     "past the checks": lambda _: OneDay(),
     "busy": lambda _: Busy("example.org"),
 }
@@ -166,14 +165,19 @@ async def wait_async(payload: Number, ctx: Context) -> None:
     await asyncio.sleep(30)
 
 
-def swallow(payload: Number, ctx: Context) -> str:
-    CALLS.append("started")
+def hang(seconds: float) -> None:
+    """Hang in one call and then in many short ones, and swallow each exception."""
     try:
-        time.sleep(0.5)
+        GATE.wait(seconds)
         for _ in range(1000):
             time.sleep(0.01)
     except BaseException:  # noqa: BLE001
         CALLS.append("swallowed")
+
+
+def swallow(payload: Number, ctx: Context) -> str:
+    CALLS.append("started")
+    hang(0.5)
     with ctx.transaction() as db, db.cursor() as cursor:
         cursor.execute("CREATE TABLE committed_after_cancel ()")
     return "done"
@@ -191,12 +195,7 @@ async def swallow_async(payload: Number, ctx: Context) -> str:
 def complete_and_wait(payload: Number, ctx: Context) -> None:
     ctx.complete("done")
     CALLS.append("completed")
-    try:
-        GATE.wait(10)
-        for _ in range(1000):
-            time.sleep(0.01)
-    except BaseException:  # noqa: BLE001
-        CALLS.append("swallowed")
+    hang(10)
 
 
 def spin(payload: Number, ctx: Context) -> None:
@@ -336,44 +335,6 @@ def gather(payload: Number, ctx: Context) -> None:
         batch.send_many("a", [{"n": n} for n in range(payload.n)])
         batch.send("spread", {"n": 1})
         ctx.complete()
-
-
-def note_step(name: str) -> str:
-    CALLS.append(name)
-    return name
-
-
-def stepwise(payload: Number, ctx: Context) -> dict[str, Any]:
-    """Run two steps, and fail after each step until attempt ``n``."""
-
-    def first(n: int) -> tuple[int, int]:
-        note_step("first")
-        return 1, n
-
-    def second() -> str:
-        note_step("second")
-        return "done"
-
-    begun = ctx.step("first", first, payload.n)
-    if ctx.attempt < payload.n - 1:
-        raise ValueError("after the first")
-    ended = ctx.step("second", second)
-    if ctx.attempt < payload.n:
-        raise ValueError("after the second")
-    return {"first": begun, "second": ended, "attempt": ctx.attempt}
-
-
-async def stepwise_async(payload: Number, ctx: Context) -> dict[str, Any]:
-    async def first(*, n: int) -> tuple[int, int]:
-        await asyncio.sleep(0)
-        note_step("first")
-        return 1, n
-
-    begun = await ctx.step("first", first, n=payload.n)
-    ended = await ctx.step("second", asyncio.to_thread, lambda: note_step("second") and "done")
-    if ctx.attempt < payload.n:
-        raise ValueError("after both")
-    return {"first": begun, "second": ended, "attempt": ctx.attempt}
 
 
 def throttled_once(payload: Number, ctx: Context) -> None:

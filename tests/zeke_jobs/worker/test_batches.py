@@ -428,7 +428,7 @@ def test_names_data_and_timeouts_are_checked_and_data_may_be_as_large_as_an_outp
             call()
     job = zeke_jobs.send("await", {"n": 1}).id
     life.drain()
-    many = "[" + ",".join(["10"] * 349_000) + "]"  # The text has 1,047,001 bytes, and jsonb adds half as many spaces.
+    many = json.dumps(["x" * 101] * 10_060, separators=(",", ":"))  # jsonb adds 10,059 spaces to 1,046,241 bytes.
     jobs.rows("SELECT zeke_jobs.emit('callback/1', %s)", many)
     life.drain()
     assert outcome(job)[1]["data"] == json.loads(many)

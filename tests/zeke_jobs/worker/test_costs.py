@@ -52,15 +52,13 @@ def ran(task: str, **payload: Any) -> zeke_jobs.Job:
 
 @pytest.mark.usefixtures("worker")
 @each(
-    ("amounts", "fail", "status", "said"),
-    [
-        (["0.1", "0.2", "0.00000001"], "", "completed", "0.30000001 USD"),
-        (["0"], "", "completed", "0 USD"),
-        ([], "", "completed", "None None"),
-        (["0.2"], "once", "completed", "0.4 USD"),
-        (["0.2"], "rejected", "failed", "0.2 USD"),
-        (["3"], "mixed", "failed", "6 USD"),
-    ],
+    "amounts fail status said",
+    (["0.1", "0.2", "0.00000001"], "", "completed", "0.30000001 USD"),
+    (["0"], "", "completed", "0 USD"),
+    ([], "", "completed", "None None"),
+    (["0.2"], "once", "completed", "0.4 USD"),
+    (["0.2"], "rejected", "failed", "0.2 USD"),
+    (["3"], "mixed", "failed", "6 USD"),
 )
 def test_amounts_add_up_and_stay_spent_when_a_transaction_is_taken_back(
     amounts: list[str], fail: str, status: str, said: str
@@ -91,17 +89,15 @@ def test_status_lists_and_compare_show_the_cost(running: Running, cli: Cli) -> N
     assert (first["jobs"], first["with_cost"], first["cost"]) == (4, 3, {"EUR": "2", "USD": "0.3"})
 
 
-@pytest.mark.parametrize(
-    ("amount", "currency", "said"),
-    [
-        (0.5, "USD", r"expected a cost as Decimal or int, got float 0.5; Decimal\(str\(amount\)\) makes one"),
-        (True, "USD", "expected a cost as Decimal or int, got bool"),
-        (-1, "USD", "expected a cost of at least 0, got -1"),
-        (Decimal("NaN"), "USD", "expected a cost of at least 0, got NaN"),
-        (Decimal("inf"), "USD", "expected a cost of at least 0, got Infinity"),
-        (1, "usd", "expected a currency as three capital letters"),
-        (1, "EUR", "expected a cost in USD, as this job's before, got EUR"),
-    ],
+@each(
+    "amount currency said",
+    (0.5, "USD", r"expected a cost as Decimal or int, got float 0.5; Decimal\(str\(amount\)\) makes one"),
+    (True, "USD", "expected a cost as Decimal or int, got bool"),
+    (-1, "USD", "expected a cost of at least 0, got -1"),
+    (Decimal("NaN"), "USD", "expected a cost of at least 0, got NaN"),
+    (Decimal("inf"), "USD", "expected a cost of at least 0, got Infinity"),
+    (1, "usd", "expected a currency as three capital letters"),
+    (1, "EUR", "expected a cost in USD, as this job's before, got EUR"),
 )
 def test_what_is_no_cost_is_refused_in_words(amount: Any, currency: str, said: str) -> None:
     ctx = FakeContext()

@@ -8,6 +8,7 @@ import psycopg2
 import pytest
 from psycopg2.extras import Json
 
+from tests.each import cases
 from tests.zeke_jobs.backtest.witness import CLOCK
 from tests.zeke_jobs.worker.conftest import NOON, Jobs
 
@@ -180,14 +181,6 @@ def test_a_job_handed_back_unstarted_gives_its_start_back_unless_others_started_
     assert day.claim(11.3) == [], "a started job keeps its start"
 
 
-def test_new_keys_start_past_thousands_of_jobs_whose_key_waits(jobs: Jobs) -> None:
-    day = Day(jobs, "  a: {handler: 'H:echo', rate: {per_key: 1/h}}")
-    jobs.add("a", 1000, options='{"key": "k"}')
-    jobs.add("a", options='{"key": "late"}')
-    found = [jobs.row(claim["message_id"])["key"] for _ in range(4) for claim in day.claim(1)]
-    assert sorted(found) == ["k", "late"]
-
-
 def test_another_rate_goes_on_from_the_last_start(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', rate: 3/s}", a=9)
     day.end(day.claim(0))
@@ -244,13 +237,11 @@ def taken(jobs: Jobs, claim: dict[str, Any]) -> float:
     return float(jobs.rows("SELECT taken FROM zeke_jobs.unit_use WHERE job = %s", claim["message_id"])[0]["taken"])
 
 
-@pytest.mark.parametrize(
-    ("units", "words"),
-    [
-        ('{"tokens": 1001}', "expected at most the 1000 tokens that a limit of a allows, got 1001"),
-        ('{"tokns": 1}', "expected a unit that a limit of a counts, got tokns"),
-        ('{"tokens": -1}', "expected units of at least 0, got tokens=-1"),
-    ],
+@cases(
+    "units words",
+    ('{"tokens": 1001}', "expected at most the 1000 tokens that a limit of a allows, got 1001"),
+    ('{"tokns": 1}', "expected a unit that a limit of a counts, got tokns"),
+    ('{"tokens": -1}', "expected units of at least 0, got tokens=-1"),
 )
 def test_a_job_that_could_never_start_is_refused_at_the_send(jobs: Jobs, units: str, words: str) -> None:
     jobs.use("  a: {handler: 'H:echo', uses: [ai], units: {tokens: 400}}", TOKENS)
@@ -258,18 +249,16 @@ def test_a_job_that_could_never_start_is_refused_at_the_send(jobs: Jobs, units: 
         jobs.add("a", options=f'{{"units": {units}}}')
 
 
-@pytest.mark.parametrize(
-    ("zone", "noon", "hours"),
-    [
-        ("Europe/Paris", "2026-03-28T12:00+01:00", 12),
-        ("Europe/Paris", "2026-03-29T00:30+01:00", 22.5),  # 29 March has 23 hours in Paris.
-        ("Europe/Paris", "2026-10-25T00:30+02:00", 24.5),  # 25 October has 25 hours in Paris.
-        ("Africa/Cairo", "2026-04-23T12:00+02:00", 12),  # The next day begins at 01:00.
-        ("Africa/Cairo", "2026-04-24T01:30+03:00", 22.5),
-        ("America/Havana", "2026-10-31T12:00-04:00", 12),  # Midnight happens twice, and the first one counts.
-        ("America/Scoresbysund", "2026-03-28T12:00-02:00", 11),  # The hour before midnight does not happen.
-        ("Pacific/Kiritimati", "2026-03-10T12:00+14:00", 12),
-    ],
+@cases(
+    "zone noon hours",
+    ("Europe/Paris", "2026-03-28T12:00+01:00", 12),
+    ("Europe/Paris", "2026-03-29T00:30+01:00", 22.5),  # 29 March has 23 hours in Paris.
+    ("Europe/Paris", "2026-10-25T00:30+02:00", 24.5),  # 25 October has 25 hours in Paris.
+    ("Africa/Cairo", "2026-04-23T12:00+02:00", 12),  # The next day begins at 01:00.
+    ("Africa/Cairo", "2026-04-24T01:30+03:00", 22.5),
+    ("America/Havana", "2026-10-31T12:00-04:00", 12),  # Midnight happens twice, and the first one counts.
+    ("America/Scoresbysund", "2026-03-28T12:00-02:00", 11),  # The hour before midnight does not happen.
+    ("Pacific/Kiritimati", "2026-03-10T12:00+14:00", 12),
 )
 def test_a_budgets_day_ends_at_the_zones_midnight(jobs: Jobs, zone: str, noon: str, hours: float) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', budget: 1 USD/d, units: {USD: 1}}", f"timezone: {zone}", a=9)

@@ -46,7 +46,6 @@ ODD = {
     "odd rejection": "no \N{SYMBOL FOR NULL} \\ud800 thanks",
     "mute": "Mute, whose text cannot be read (RuntimeError)",
     "beyond time": "expected the delay of Defer as at most 100 years, got ",
-    "for millennia": "expected the delay of Defer as at most 100 years, got 251606667985.9",
     "past the checks": "expected until from 1970-01-01 to 9000-01-01, got 9999-12-31",
     "deep value": "the output cannot be stored: expected at most 100 lists and objects inside each other",
     "busy": "Busy does not decide about the job: AttributeError: ",
@@ -63,18 +62,16 @@ LARGE = "é".join(map(str, range(3_000)))  # The text remains long when Postgres
 
 
 @each(
-    ("task", "payload", "output"),
-    [
-        ("echo", {"n": 3}, {"n": 3, "attempt": 1, "task": "echo"}),
-        ("echo-async", {"n": 4}, 4),
-        ("ends", {"story_id": LARGE}, LARGE),
-        ("greet", {}, "good morning"),
-        ("ends", {"story_id": "settings"}, ["good morning", None, None]),
-        ("fail-once", {}, 2),
-        ("ends", {"story_id": "retry"}, 2),
-        ("ends", {"story_id": "defer"}, 1),
-        ("chain", {"story_id": "after"}, {"sent": 1}),
-    ],
+    "task payload output",
+    ("echo", {"n": 3}, {"n": 3, "attempt": 1, "task": "echo"}),
+    ("echo-async", {"n": 4}, 4),
+    ("ends", {"story_id": LARGE}, LARGE),
+    ("greet", {}, "good morning"),
+    ("ends", {"story_id": "settings"}, ["good morning", None, None]),
+    ("fail-once", {}, 2),
+    ("ends", {"story_id": "retry"}, 2),
+    ("ends", {"story_id": "defer"}, 1),
+    ("chain", {"story_id": "after"}, {"sent": 1}),
 )
 def test_the_return_value_of_the_attempt_that_gets_through_is_the_output(task: str, payload: Any, output: Any) -> None:
     assert outcome(task, payload) == output
@@ -211,14 +208,15 @@ async def keep_async(payload: handlers.Number, ctx: Context) -> None:
     keep(payload, ctx)
 
 
-@pytest.mark.parametrize("handler", ["keep", "keep_async"])
-def test_what_a_failed_handler_had_waits_for_no_garbage_collection(running: Running, handler: str) -> None:
-    lines = f"  keep: {{handler: '{__name__}:{handler}', retry: {{limit: 0}}}}\n  echo: {{handler: 'H:echo'}}"
-    with running(lines, threads=1):
+def test_what_a_failed_handler_had_waits_for_no_garbage_collection(running: Running) -> None:
+    names = ("keep", "keep_async")
+    lines = "".join(f"  {task(name)}: {{handler: '{__name__}:{name}', retry: {{limit: 0}}}}\n" for name in names)
+    with running(f"{lines}  echo: {{handler: 'H:echo'}}", threads=1):
         gc.disable()
         try:
-            failure("keep")
-            outcome("echo", {"n": 1})
-            eventually(lambda: handlers.CALLS[-1]() is None)
+            for name in names:
+                failure(task(name))
+                outcome("echo", {"n": 1})
+                eventually(lambda: handlers.CALLS[-1]() is None)
         finally:
             gc.enable()
