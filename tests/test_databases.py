@@ -1,31 +1,17 @@
 """No test's data reaches another test's database."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-import psycopg2
 import pytest
 
 from tests.conftest import databases, superuser
+from tests.each import cases
 from tests.fleet import query
 from tests.recycling import Recycled
-from zeke_jobs.postgres.pool import AddressError, connect
+from zeke_jobs.postgres.pool import connect
 from zeke_jobs.testing import set_clock
-
-
-def test_a_database_ends_with_its_test_and_so_do_the_sessions_in_it(server_url: str, template: str) -> None:
-    with databases(server_url) as make:
-        url = make(template)
-        left = connect(url)
-        left.cursor().execute("BEGIN; LOCK TABLE zeke_jobs.queue; SELECT pg_advisory_lock(1)")
-    with pytest.raises(psycopg2.OperationalError):
-        left.cursor().execute("SELECT 1")
-    with pytest.raises(AddressError):
-        connect(url)
-    with databases(server_url) as make, closing(connect(make(template))) as conn:
-        assert query(conn, "SELECT pg_try_advisory_lock(1), (SELECT count(*) FROM zeke_jobs.queue)") == [(True, 0)]
 
 
 @pytest.fixture
@@ -74,35 +60,22 @@ def test_a_test_finds_nothing_of_the_one_that_used_its_database_before(used: Rec
         assert used.clean(superuser(server_url))
 
 
-@pytest.mark.parametrize(
+@cases(
     "change",
-    [
-        "CREATE TABLE public.other ()",
-        "CREATE TEMP TABLE other ()",
-        "DROP TRIGGER queue_adopt_insert ON zeke_jobs.queue",
-        "ALTER TABLE zeke_jobs.queue ALTER key SET DEFAULT 'x'",
-        "ALTER TABLE zeke_jobs.queue SET (autovacuum_enabled = false)",
-        "CREATE FUNCTION public.other() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
-        "DROP FUNCTION zeke_jobs.held_back(text, text, text, timestamptz, timestamptz)",
-        "CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void LANGUAGE sql AS ''",
-        "GRANT SELECT ON zeke_jobs.queue TO PUBLIC",
-        "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/a', 'b'); ANALYZE zeke_jobs.pause",
-        "DELETE FROM zeke_jobs.installation",
-        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET jit = on', current_database()); END $$",
-        "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO PUBLIC', current_database()); END $$",
-    ],
+    "CREATE TABLE public.other ()",
+    "CREATE TEMP TABLE other ()",
+    "DROP TRIGGER queue_adopt_insert ON zeke_jobs.queue",
+    "ALTER TABLE zeke_jobs.queue ALTER key SET DEFAULT 'x'",
+    "ALTER TABLE zeke_jobs.queue SET (autovacuum_enabled = false)",
+    "CREATE FUNCTION public.other() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "DROP FUNCTION zeke_jobs.held_back(text, text, text, timestamptz, timestamptz)",
+    "CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void LANGUAGE sql AS ''",
+    "GRANT SELECT ON zeke_jobs.queue TO PUBLIC",
+    "INSERT INTO zeke_jobs.pause (target, paused_by) VALUES ('task/a', 'b'); ANALYZE zeke_jobs.pause",
+    "DELETE FROM zeke_jobs.installation",
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET jit = on', current_database()); END $$",
+    "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO PUBLIC', current_database()); END $$",
 )
 def test_a_database_that_a_test_has_changed_is_not_used_again(used: Recycled, server_url: str, change: str) -> None:
     used.connection().cursor().execute(change)
     assert not used.clean(superuser(server_url))
-
-
-def test_a_connection_that_a_test_has_closed_or_changed_is_not_used_again(used: Recycled, server_url: str) -> None:
-    for is_closed in (True, False):
-        conn = used.connection()
-        if is_closed:
-            conn.close()
-        else:
-            conn.autocommit = False
-        assert used.clean(superuser(server_url))
-        assert used.connection() is not conn
