@@ -202,13 +202,11 @@ def test_if_the_api_fails_the_feed_is_read(site: Site, engine: LocalEngine, monk
     assert engine.fetch_source(f"{site.url}{path}").name == "Keyless"
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("PT45S", 45), ("P1DT1S", 86401), ("P0D", 0), ("PT", None), ("", None), (f"PT{'9' * 5_000}S", None)],
-)
-def test_lengths_are_read(site: Site, engine: LocalEngine, text: str, seconds: float | None) -> None:
-    site.pages[VIDEOS] = video(text)
-    assert engine.fetch_item("https://youtu.be/abcdefghijk").duration == seconds
+def test_lengths_are_read(site: Site, engine: LocalEngine) -> None:
+    texts = {"PT45S": 45, "P1DT1S": 86401, "P0D": 0, "PT": None, "": None, f"PT{'9' * 5_000}S": None}
+    for text, seconds in texts.items():
+        site.pages[VIDEOS] = video(text)
+        assert engine.fetch_item("https://youtu.be/abcdefghijk").duration == seconds
 
 
 def test_an_answer_of_another_shape_has_no_videos_and_no_redirect_the_key(site: Site, engine: LocalEngine) -> None:
