@@ -1,11 +1,11 @@
 """A batch costs half the price; each of its questions is asked once and paid once, whatever happens to the batch."""
 
-import json
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -237,14 +237,11 @@ def test_a_batch_whose_creation_nobody_recorded_is_found_again(batches: Batches,
 
 
 def foreign(provider: Provider, kind: str) -> None:
-    """Create a batch of another program with the same account."""
-    question = {"system": "chili", "messages": [{"role": "user", "content": "Title: Story 77"}], "model": "x"}
-    given: dict[str, Any] = {"requests": [{"custom_id": "a", "params": question}]}
-    if kind == "chat":
-        line = json.dumps({"custom_id": "a", "url": "/v1/chat/completions", "body": question})
-        _, file = provider.answer("/files", {}, f"\r\n\r\n\r\n\r\n{line}\r\n--".encode())
-        given = {"input_file_id": file["id"], "endpoint": "/v1/chat/completions", "metadata": {"zeke_job": "another"}}
-    provider.answer("/batches" if kind == "chat" else "/messages/batches", {}, json.dumps(given).encode())
+    """Add an ended batch of another program with the same account."""
+    provider._files["batch_theirs"] = b'{"custom_id": "a", "response": null, "result": {"type": "expired"}}'
+    of_openai = {"status": "completed", "metadata": {"zeke_job": "another"}, "output_file_id": "batch_theirs"}
+    of_anthropic = {"processing_status": "ended", "created_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"}
+    provider.batches.insert(0, {"id": "batch_theirs", **(of_openai if kind == "chat" else of_anthropic)})
 
 
 def test_a_batch_that_never_ends_is_cancelled_and_its_questions_are_asked_alone(batches: Batches) -> None:

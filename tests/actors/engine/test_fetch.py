@@ -217,11 +217,9 @@ def test_the_longest_wish_of_a_server_counts(
         assert (wish - datetime.now(UTC)).total_seconds() == pytest.approx(seconds, abs=5)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"kind": "http"}, {"kind": "ftp"}, {"alow_networks": []}, {"page_timeout": 5}, {"allow_networks": ["loopback"]}],
-)
-def test_wrong_settings_are_refused_and_a_token_is_not_shown(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        Settings.model_validate(wrong)
+def test_wrong_settings_are_refused_and_a_token_is_not_shown() -> None:
+    wrong: list[dict[str, Any]] = [{"kind": "http"}, {"kind": "ftp"}, {"alow_networks": []}, {"page_timeout": 5}]
+    for given in (*wrong, {"allow_networks": ["loopback"]}):
+        with pytest.raises(ValidationError):
+            Settings.model_validate(given)
     assert "s3cret" not in repr(Settings(token="s3cret"))

@@ -10,11 +10,10 @@ import pytest
 
 from actors.ai import Settings
 from actors.ai.protocol import Unfounded
-from actors.insights.analyze import analyze_story
-from actors.insights.events import EventSettings, sketch
-from actors.schema import AnalyzeStory
+from actors.insights.events import sketch
 from actors.store import clusters
 from tests.actors.ai.conftest import ModelServer, analyst
+from tests.actors.conftest import StrictContext
 from tests.actors.database import execute
 from tests.actors.insights.conftest import EVENTS
 from zeke_jobs import Retry
@@ -63,16 +62,9 @@ def tell(add_story: Any, analyse: Any, model: ModelServer) -> Callable[..., tupl
 
 
 @pytest.fixture
-def ask(handler_context: Any, model: ModelServer) -> Callable[..., Any]:
+def ask(run_task: Any, model: ModelServer) -> Callable[..., Any]:
     """Run a job that asks for an event, and return its context."""
-
-    def go(payload: Any, *, fails: bool = False, **openai: Any) -> Any:
-        ctx = handler_context(EventSettings(), ai=analyst(model.url, prices=PRICES, **openai))
-        ctx.fail_at_commit = fails
-        analyze_story(AnalyzeStory.model_validate(payload), ctx)
-        return ctx
-
-    return go
+    return lambda payload, **openai: run_task("analyze-story", payload, ai=analyst(model.url, prices=PRICES, **openai))
 
 
 def test_a_model_finds_the_event_that_a_story_tells_in_other_words(tell: Any, ask: Any, rows: Any) -> None:
@@ -111,8 +103,9 @@ def test_an_answer_of_no_story_joins_nothing(tell: Any, ask: Any, rows: Any, mod
 def test_a_retry_does_not_pay_again_for_an_answer(tell: Any, ask: Any, rows: Any, model: ModelServer) -> None:
     tell(AGROUND)
     _, (payload,) = tell(ASHORE)
-    with pytest.raises(ConnectionError):
-        ask(payload, fails=True)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(ConnectionError):
+        patch.setattr(StrictContext, "fail_at_commit", True)
+        ask(payload)
     tell(ELECTRIC)
     ask(payload)
     assert (len(model.asked), len(rows(EVENTS))) == (1, 1)

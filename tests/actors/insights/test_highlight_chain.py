@@ -87,15 +87,15 @@ def test_an_edited_article_withdraws_what_it_no_longer_says(add_story: Any, chai
 
 
 def test_two_jobs_never_write_highlights_of_one_story_at_once(
-    add_story: Any, chain: Any, conn: Any, database: str
+    add_story: Any, run_task: Any, conn: Any, database: str
 ) -> None:
     story, other = add_story(ARTICLE), add_story("Another text.")
     with closing(connect(database)) as beside, transaction(beside):
         texts.hold(beside, story)
         execute(conn, "SET lock_timeout = '50ms'")
         with pytest.raises(LockNotAvailable):
-            chain(story)
-        chain(other)
+            run_task("extract-highlights", {"storyId": story})
+        run_task("extract-highlights", {"storyId": other})
 
 
 def test_a_persons_highlight_is_never_touched(add_story: Any, chain: Any, rows: Any, conn: Any) -> None:
