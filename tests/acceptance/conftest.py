@@ -38,8 +38,6 @@ def effects(conn: Connection) -> Connection:
 
 
 class OwnServer:
-    """The test can stop and restart this server."""
-
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.url = self.start()
@@ -53,7 +51,6 @@ class OwnServer:
 
 @pytest.fixture
 def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnServer]:
-    """Start a server for the test, and set ``DATABASE_URL``."""
     with open_folder("server") as folder:
         server = OwnServer(folder)
         monkeypatch.setenv("DATABASE_URL", server.url)

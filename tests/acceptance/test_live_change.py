@@ -1,33 +1,18 @@
 """Changes are applied from the command line while real workers run under load and follow the revisions."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
 from tests.acceptance.test_workers import DONE, OPEN
-from tests.fleet import Fleet, eventually, scalar
+from tests.fleet import Fleet, eventually, query, scalar
 
 ACTIVE = "SELECT count(*) FROM zeke_jobs.queue WHERE state = 'consumed'"
 #: The query returns the seconds since the last revision.
 AGE = "SELECT extract(epoch FROM clock_timestamp() - max(applied_on))::float FROM zeke_jobs.revision"
-#: The query returns, for each revision, the most jobs that were active when a job was claimed, by recorded times.
-MOST = """
-  WITH ran AS (
-    SELECT claimed_on AS begun, completed_on AS ended FROM zeke_jobs.queue WHERE task = 'work' AND state = 'done'
-  ),
-  bound AS (
-    SELECT number, applied_on AS begun, lead(applied_on, 1, 'infinity') OVER (ORDER BY number) AS ended
-    FROM zeke_jobs.revision
-  ),
-  most AS (
-    SELECT b.number, max((SELECT count(*) FROM ran AS o WHERE o.begun <= r.begun AND o.ended > r.begun)) AS active
-    FROM ran AS r JOIN bound AS b ON r.begun >= b.begun AND r.begun < b.ended
-    GROUP BY b.number
-  )
-  SELECT array_agg(active ORDER BY number) FROM most
-"""
 
 
 def work(concurrency: int) -> str:
@@ -50,7 +35,11 @@ def test_the_active_count_follows_and_never_exceeds_the_limit_in_force(fleet: Fl
     applied(fleet, work(8))
     eventually(lambda: scalar(effects, OPEN) == 0, 60, fleet)
     assert (scalar(effects, DONE), scalar(effects, "SELECT count(*) FROM trace WHERE what = 'start'")) == (200, 200)
-    assert scalar(effects, MOST) == [2, 6, 1, 8]
+    ran = query(effects, "SELECT claimed_on, completed_on FROM zeke_jobs.queue")
+    active = {at: sum(claimed <= at < completed for claimed, completed in ran) for at, _ in ran}
+    applied_on = [at for (at,) in query(effects, "SELECT applied_on FROM zeke_jobs.revision ORDER BY number")]
+    periods = zip(applied_on, [*applied_on[1:], max(active) + timedelta(1)], strict=True)
+    assert [max(active[at] for at in active if begin <= at < end) for begin, end in periods] == [2, 6, 1, 8]
     assert [command.process.poll() for command in fleet.commands] == [None, None]
     assert scalar(effects, "SELECT array_agg(DISTINCT revision) FROM zeke_jobs.worker") == [4]
 

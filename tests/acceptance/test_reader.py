@@ -45,7 +45,6 @@ def feed(url: str, name: str, *, days: float, items: int, extra: str = "") -> st
 
 @contextmanager
 def up_with(changes: dict[str, str], **env: str) -> Iterator[Up]:
-    """Start the shipped jobs.yaml with some texts replaced."""
     text = (ROOT / "jobs.yaml").read_text()
     for old, new in changes.items():
         text = text.replace(old, new, 1)

@@ -97,7 +97,6 @@ def at(database: str, *, user: str = "postgres", password: str = "", name: str =
 
 @pytest.fixture
 def role(conn: Connection) -> Iterator[str]:
-    """Make a user who must give a password to the server."""
     rules = FOLDER / "data" / "pg_hba.conf"
     with (FOLDER / "rules.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # The run's other processes share the server.

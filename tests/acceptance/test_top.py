@@ -46,7 +46,6 @@ class Terminal:
         return done.stdout
 
     def wait_for(self, words: str) -> list[str]:
-        """Wait until the screen shows these words; return the screen."""
         eventually(lambda: words in self.logs(), 60, self, every=0.1)
         return self.logs().split("\n")
 

@@ -18,15 +18,14 @@ from tests.lab.bench import ours
 from tests.lab.bench.bench import working
 from tests.lab.server import Server
 
-_HEADS = ("minute", "ended a second", "not ended", "rows", "table MB", "indexes MB", "dead rows", "vacuums")
+_HEADS = ("minute", "ended a second", "not ended", "rows", "table MB", "indexes MB")
 _TICK = 0.05  # A batch of jobs is sent every _TICK seconds.
 #: The query returns the time, and the fields of a ``Minute`` in order.
 _LOOK = """
 SELECT now(),
   (SELECT count(*) FROM zeke_jobs.queue WHERE state = 'done' AND completed_on >= coalesce(%s, now()))::float8,
   (SELECT count(*) FROM zeke_jobs.queue WHERE state IN ('queued', 'consumed')),
-  (SELECT count(*) FROM zeke_jobs.queue), pg_table_size(s.relid), pg_indexes_size(s.relid), s.n_dead_tup, s.autovacuum_count
-FROM pg_stat_user_tables AS s WHERE s.relid = 'zeke_jobs.queue'::regclass
+  (SELECT count(*) FROM zeke_jobs.queue), pg_table_size('zeke_jobs.queue'), pg_indexes_size('zeke_jobs.queue')
 """
 
 
@@ -47,8 +46,6 @@ class Minute:
     rows: int
     table: int
     indexes: int
-    dead: int  # ``dead`` counts rows that no vacuum has removed yet.
-    vacuums: int  # ``vacuums`` counts the runs of autovacuum.
 
 
 def endure(started: Server, plan: Plan, say: Callable[[Minute], None]) -> list[Minute]:
@@ -118,8 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def say(minute: Minute) -> None:
         sizes = (f"{size / 1e6:,.0f}" for size in (minute.table, minute.indexes))
-        cells = (f"{minute.done:,.0f}", f"{minute.behind:,}", f"{minute.rows:,}", *sizes, f"{minute.dead:,}")
-        print(f"| {next(numbers)} | {' | '.join(cells)} | {minute.vacuums} |", flush=True)
+        cells = (f"{minute.done:,.0f}", f"{minute.behind:,}", f"{minute.rows:,}", *sizes)
+        print(f"| {next(numbers)} | {' | '.join(cells)} |", flush=True)
 
     print(server.table(_HEADS, []), flush=True)
     with server.start(bin_dir) as started:

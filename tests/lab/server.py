@@ -159,7 +159,6 @@ def middle(what: str, rounds: Sequence[float], others: Sequence[float] | None = 
 
 
 def figures(found: Mapping[str, Iterable[Row]], about: str) -> str:
-    """Format the rows of each part as one table."""
     rows = [cells for name, part in found.items() for cells in ((f"`{name}`",), *(row.cells() for row in part))]
     return f"{about}\n\n{table(('what', 'figure', 'ratio', 'target', 'note'), rows)}"
 

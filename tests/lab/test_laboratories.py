@@ -28,8 +28,6 @@ from tests.lab.soak.news import STORY, News
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect
 
-# ── bench
-
 
 def test_a_rate_leaves_out_the_slow_start_and_the_slow_end() -> None:
     steady = [float(n) for n in range(1, 101)]
@@ -83,8 +81,6 @@ def test_without_a_name_all_parts_of_a_laboratory_run(monkeypatch: pytest.Monkey
     monkeypatch.setattr(server, "end_with_us", lambda: None)
     assert server.command("bench", "", [], MEASURES).parts == [*MEASURES]
 
-
-# ── chaos
 
 #: A busy machine may break promises that contain a text of _OF_TIME.
 _OF_TIME = ("throughput", "recovery", "return in")
@@ -161,9 +157,7 @@ def test_a_promise_that_was_not_kept_is_in_the_table_and_in_the_status(
     assert "NOT: nothing lost" in errors
 
 
-# ── endure
-
-STEADY = Minute(500, 3, 120_000, 60_000_000, 40_000_000, 100, 2)
+STEADY = Minute(500, 3, 120_000, 60_000_000, 40_000_000)
 PLAN = Plan(minutes=15)
 
 
@@ -193,9 +187,6 @@ def test_a_short_run_sees_each_second_what_was_sent() -> None:
     assert all(minute.rows >= minute.done * 2 for minute in found)
     assert found[-1].rows - found[0].rows == pytest.approx(3 * 2 * 20, abs=20)
     assert found[-1].behind <= 20
-
-
-# ── soak
 
 
 def test_the_same_seed_publishes_the_same_news_whose_texts_all_differ() -> None:

@@ -132,7 +132,6 @@ def _run(started: Server, name: str, text: str, load: Sequence[Send]) -> tuple[d
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return 0 if every prediction holds, else 1."""
     chosen = server.command("validate", __doc__, arguments, seconds=45.0, runs=5)
     load = sends(chosen.seconds)
     today = config.load_text(_TODAY, "jobs.yaml", handlers=False)

@@ -69,7 +69,6 @@ class Outcome(NamedTuple):
 
 
 def account(conn: Connection, ledger: Iterable[str]) -> Account:
-    """Compare the sender's record with the database."""
     sent, finished, stated = query(conn, _COUNTS)[0]
     missing: int = query(conn, _MISSING, list(ledger))[0][0]
     lost, twice, left = (

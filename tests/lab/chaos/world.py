@@ -70,8 +70,6 @@ class Kept:
 
 @dataclass
 class World:
-    """A scenario causes faults in the world, which is a running system."""
-
     quick: bool
     heartbeat: float = 1.0
     settings: dict[str, str] = field(default_factory=dict)  # ``settings`` are for the server.
@@ -83,8 +81,6 @@ class World:
     promises: list[tuple[str, bool]] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     schedulers: list[Kept] = field(default_factory=list)
-
-    # ── start and end
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -119,8 +115,6 @@ class World:
         with suppress(FileNotFoundError):
             embedded.stop(self.server, mode=mode)
 
-    # ── commands
-
     def keep(self, start: Callable[..., Command], **environment: Any) -> Kept:
         self.kept.append(Kept(lambda: start(**environment)))
         return self.kept[-1]
@@ -154,7 +148,6 @@ class World:
         self.note_gone(pids, time.monotonic(), float("inf"))
 
     def note_gone(self, pids: list[int], begin: float, end: float) -> None:
-        """Remember that processes did not run from ``begin`` to ``end`` (monotonic)."""
         for pid in pids:
             self.gone.setdefault(pid, []).append((begin, end))
 
@@ -165,8 +158,6 @@ class World:
         yield
         self.note_gone(pids, begin, time.monotonic())
         os.killpg(group, signal.SIGCONT)
-
-    # ── observations
 
     def look(self, sql: str, *params: Any) -> Any:
         return next((first for first, *_ in self.rows(sql, *params)), None)
@@ -187,7 +178,6 @@ class World:
             time.sleep(0.05)
 
     def until(self, condition: Callable[[], Any], patience: float, what: str) -> None:
-        """Wait for a condition, and raise RuntimeError after ``patience`` seconds."""
         if not self.comes(condition, patience):
             raise RuntimeError(f"{what}: not in {patience:g} s\n{self.fleet.logs()}")
 
@@ -219,8 +209,6 @@ class World:
 
     def promise(self, text: str, held: object) -> None:
         self.promises.append((text, bool(held)))
-
-    # ── proofs
 
     def calm(self, *, workers: int = 0) -> None:
         """Wait for the workers after the fault, measure, and drain."""

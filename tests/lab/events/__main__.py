@@ -108,7 +108,6 @@ def measure(url: str, world: World) -> Found:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and return 0 even for a low figure."""
     chosen = server.command("events", __doc__, arguments, stories=100_000)
     tables: dict[str, Iterable[Row]] = {}
     first = 0.0

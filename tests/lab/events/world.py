@@ -121,7 +121,6 @@ class World:
 
     @classmethod
     def made(cls, known: int, arriving: int) -> World:
-        """Make a world, which takes about three milliseconds per story."""
         told = stories(known + arriving, seed=11)
         with ProcessPoolExecutor() as pool:
             found = list(pool.map(vector_and_terms, told, chunksize=500))

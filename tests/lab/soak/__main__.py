@@ -54,8 +54,6 @@ class Plan:
 
 @dataclass(frozen=True)
 class Found:
-    """The results of a soak are complaints, counts, and ``figures`` in words."""
-
     complaints: list[str]
     news: News
     kills: int

@@ -60,8 +60,6 @@ class Faulty(Loopback):
 
 
 class Sites(Faulty):
-    """Each feed is on its own host."""
-
     host = "0.0.0.0"  # Each feed has another address below 127.1.
 
     def __init__(self, share: float, count: int, per_feed: int, seed: int) -> None:

@@ -30,7 +30,6 @@ class Story(Jobs):
         return self.config
 
     def sent(self, at: float, task: str, options: str = "{}") -> UUID:
-        """Send a job ``at`` seconds after noon."""
         self.at(at)
         return self.add(task, options=options)[0]
 

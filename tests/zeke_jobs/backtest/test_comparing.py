@@ -164,7 +164,6 @@ def day() -> Workload:
 
 
 def reached(workload: Workload) -> dict[str, list[Job]]:
-    """Return all jobs that would be sent, by task."""
     return {task: [job for job in workload.jobs() if job.task == task] for task in "abc"}
 
 
@@ -260,8 +259,6 @@ def test_each_fault_is_told_with_its_place(text: str, said: str) -> None:
 
 
 class Day:
-    """A test writes this workload line by line."""
-
     def __init__(self, *jobs: tuple[str, float, float], end: float = 1000.0) -> None:
         """Each job is (task, time of the send, duration)."""
         self.workload = Workload(end=end)

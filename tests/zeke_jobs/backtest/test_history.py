@@ -25,7 +25,6 @@ def read(story: Story, begin: float = 0, end: float = 3600) -> Workload:
 
 
 def jobs(story: Story) -> list[Job]:
-    """Read the recorded jobs in the order of their sends."""
     return sorted(read(story).jobs(), key=lambda job: job.sent)
 
 

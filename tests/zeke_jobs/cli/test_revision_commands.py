@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ pytestmark = pytest.mark.usefixtures("file")
 
 @pytest.fixture
 def file(tmp_path: Path, database: str, monkeypatch: Patch, cli: Cli) -> Path:
-    """Put a jobs.yaml in force."""
     path = tmp_path / "jobs.yaml"
     path.write_text(text())
     monkeypatch.chdir(tmp_path)
@@ -221,19 +220,6 @@ def test_reload_checks_first_and_only_then_signals_and_no_stranger(cli: Cli, fil
         assert (cli("reload", "pid").status, process.wait(10)) == (0, 0)
     for stranger in ("nothing.pid", "1", os.getpid()):
         cli("reload", stranger).says("expected", status=2)
-
-
-def test_limits_shows_what_is_active_under_each_and_who_shares_it(cli: Cli, conn: Connection) -> None:
-    cli("set", "limits.ai.rate=30/m", "-m", "provider counts")
-    zeke_jobs.send_many("analyze", [{"n": n} for n in range(3)])
-    worker(conn)
-    query(conn, "SELECT zeke_jobs.claim((SELECT id FROM zeke_jobs.worker), 'default', '{analyze}', 2)")
-    shared = {"name": "ai", "concurrency": 8, "concurrency_now": 8, "tasks": ["analyze"], "active": 1, "rate": "30/m"}
-    shared |= {"paused": False, "units": [], **dict.fromkeys(("closed_by", "closed_until", "closed_why", "closed"))}
-    (found,) = cli("limits", "--json").json
-    assert datetime.fromisoformat(found.pop("next_on")) <= datetime.now(UTC) + timedelta(seconds=2.1)
-    assert found == shared
-    assert cli("limits").out.splitlines()[1].split() == ["ai", "1", "8", "30/m", "analyze"]
 
 
 @pytest.mark.parametrize("keys", [["analyze.timeout=9m", "-m", "slow"], ["--clear", "analyze.concurrency"]])

@@ -28,7 +28,6 @@ HEAD = "version: 1\ntasks: {t: {handler: 'sample_handlers:tuned', settings: "
 
 
 def loaded(stanza: str = "", head: str = "") -> Config:
-    """Load a file with one task that has the lines of ``stanza``."""
     lines = "".join(f"    {line}\n" for line in stanza.splitlines())
     return config.load_text(SMALL.replace("tasks:", f"{head}tasks:") + lines, "jobs.yaml")
 

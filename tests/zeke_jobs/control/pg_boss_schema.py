@@ -28,7 +28,6 @@ _TIMES["later 12"] = (
 
 
 def install(conn: Connection, version: str, *queues: str) -> None:
-    """Make the tables of a version, with some queues."""
     with conn.cursor() as cursor:
         cursor.execute(f"""
             CREATE SCHEMA pgboss;

@@ -39,7 +39,6 @@ class Scene(Jobs):
         return why(self.conn, job)
 
     def reasons(self, job: UUID) -> dict[str, str]:
-        """Return the reasons why the job waits, as sentences by kind."""
         return {reason.kind: reason.sentence for reason in self.why(job).reasons}
 
     def history(self, job: UUID) -> list[str]:

@@ -53,7 +53,6 @@ class Shown:
         return " ".join(self.cli("limits").out.split())
 
     def row(self, name: str) -> list[str]:
-        """Return the row of ``top`` for a limit."""
         pane, read = panes.PANES["limits"], panes.read(self.scene.conn)
         (one,) = (one for one in pane.rows(read) if one.name == name)
         return [column.cell(one, read) for column in pane.columns]
@@ -103,6 +102,10 @@ def test_the_rate_of_a_key_and_a_budget(shown: Shown) -> None:
 
 def test_units(shown: Shown) -> None:
     (first,) = shown.claim("ask", 1)
+    limit = {"name": "ai", "tasks": ["ask", "free"], "active": 1, "concurrency": 8, "concurrency_now": 8, "rate": None}
+    found = shown.limits()["ai"]
+    assert {name: found[name] for name in limit} == limit
+    assert shown.cli("limits").out.splitlines()[1].split()[:3] == ["ai", "1", "8"]
     job = shown.waits("ask")
     words = "the shared limit ai has used up its tokens, 30,000 of 90,000 within 1m; the next may start 2026-03-10 12:00:20 UTC (in 20s)"
     assert shown.scene.reasons(job) == {"units-used": words}

@@ -28,7 +28,6 @@ AT = "2026-03-10 12:00:00 UTC"
 
 
 def plain(scene: Scene, **worker: Any) -> tuple[UUID, UUID]:
-    """Register a worker that serves the task ``plain``, and add a job."""
     scene.use(PLAIN)
     return scene.serve(**worker), scene.add("plain")[0]
 

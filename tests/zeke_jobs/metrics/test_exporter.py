@@ -189,7 +189,6 @@ def promtool(*arguments: object) -> None:
 
 
 def series(name: str, values: tuple[float | None, ...]) -> dict[str, str]:
-    """Write the figures of a metric in all phases as promtool's series."""
     labels = "" if "{" in name else ",".join(f'{label}="one"' for label in LABELS[name])
     phases = (f"_x{PHASE}" if value is None else f"{value}x{PHASE - 1}" for value in values)
     return {"series": f"{name}{{{labels}}}" if labels else name, "values": " ".join(phases)}

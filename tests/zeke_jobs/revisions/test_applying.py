@@ -188,7 +188,6 @@ def loaded(tasks: str, top: str = "") -> Config:
 
 
 def lines(before: Config, after: Config) -> list[str]:
-    """Return the changed values as text lines."""
     found = [line.strip() for line in change_lines(diff.changes(before, after)) if line.startswith("    ")]
     return [line.replace("\\[", "[") for line in found]
 
@@ -375,7 +374,6 @@ def test_what_the_file_says_sets_nothing_and_a_booting_file_in_force_turns_back_
 
 
 def over(conn: Connection, key: str, value: Any) -> None:
-    """Put an override in force that has already ended."""
     applying.sync(conn, load())
     apply(conn, load(), by="me", message="slow", origin="set", overrides=[override(key, value, until=-24 * 999)])
 

@@ -167,7 +167,6 @@ def jobs(conn: Connection) -> Jobs:
 
 
 def renamed(jobs: Jobs, stanza: str = "concurrency: 1", top: str = "") -> UUID:
-    """Claim a job, and then rename its task."""
     jobs.use(f"  old: {{handler: 'H:echo', {stanza}}}", top)
     (job,) = jobs.add("old", options=KEYED)
     assert len(jobs.claim(WORKER, 1)) == 1

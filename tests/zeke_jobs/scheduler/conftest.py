@@ -51,7 +51,6 @@ class World:
         return [f"{row['scheduled_for']:%H:%M}" for row in self.rows(sent, task)]
 
     def end_jobs(self, state: str = "done") -> None:
-        """Set the state of all queued and active jobs."""
         self.rows("UPDATE zeke_jobs.queue SET state = %s WHERE state IN ('queued', 'consumed')", state)
 
     def ticks(self, task: str = "pull") -> list[dict[str, Any]]:

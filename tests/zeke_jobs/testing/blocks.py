@@ -8,7 +8,6 @@ from pathlib import Path
 
 
 def blocks(page: Path, title: str) -> list[str]:
-    """Return the code blocks with a title, in order."""
     pattern = rf'^```\w+ title="{re.escape(title)}"\n(.*?)^```'
     return re.findall(pattern, page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
