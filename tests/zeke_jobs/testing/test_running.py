@@ -1,7 +1,6 @@
 """``run_jobs`` runs jobs without a worker, and the tests in docs/testing.md run."""
 
 import asyncio
-import re
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -154,14 +153,6 @@ def test_the_tests_of_django_pass(program: Path, server_url: str) -> None:
     (program / "test_views.py").write_text(blocks(PAGE, "test_views.py")[0])
     done = run(program, "-p", "pytest_django.plugin", "--ds", "settings", DATABASE_URL=server_url)
     assert "2 passed" in done.stdout, done.stdout + done.stderr
-
-
-def test_a_plugin_is_loaded_by_name_alone_and_the_tests_of_the_page_have_five_and_ten_lines(program: Path) -> None:
-    for block, most in zip(blocks(PAGE, "test_api.py"), (5, 10), strict=True):
-        [body] = re.findall(r"^def test.*\Z", block, re.MULTILINE | re.DOTALL)
-        assert len(body.strip().splitlines()) <= most
-    (program / "conftest.py").unlink()
-    assert "fixture 'run_jobs' not found" in run(program, "test_shop.py", "-p", "no:django").stdout
 
 
 WRONG = """

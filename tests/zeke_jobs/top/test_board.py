@@ -8,13 +8,14 @@ import pytest
 
 from tests.waiting import eventually
 from tests.zeke_jobs.commands import Cli, Patch
-from tests.zeke_jobs.diagnosis.conftest import Scene
+from tests.zeke_jobs.diagnosis.conftest import Scene, scene
 from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import actions
 from zeke_jobs.postgres.queries import Row
 from zeke_jobs.top import app as top_app, panes
 from zeke_jobs.top.screen import Command
 
+__all__ = ["scene"]
 TOP = "limits: {ai: {concurrency: 3, rate: {limit: 60/m, burst: 10}}}"
 TASKS = """
   limited: {handler: 'H:echo', concurrency: 2, max_wait: 1m}
