@@ -1,6 +1,6 @@
 -- These functions mask secrets in views. A function that views call has a fixed search path, because a reader could set another search path.
 
--- Return all texts and numbers at or below a path of a JSON value. If the path meets a list, the path continues in each item.
+-- Return all strings and numbers at or below a path of a JSON value. If the path meets a list, the path continues in each item.
 CREATE OR REPLACE FUNCTION zeke_jobs.leaves(p_value jsonb, p_path text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
@@ -40,7 +40,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp 
   RETURN CASE WHEN p_text IS NULL OR p_fields IS NULL THEN p_text ELSE zeke_jobs.mask_all(p_text, zeke_jobs.secrets_in(p_payload, p_fields)) END;
 END $$;
 
--- Return the JSON value with *** in place of each secret in its texts, numbers and names of fields.
+-- Return the JSON value with *** in place of each secret in its strings, numbers and keys.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_texts(p_value jsonb, p_secrets text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
@@ -79,7 +79,7 @@ BEGIN
   RETURN p_value;
 END $$;
 
--- Return the JSON value with the fields p_fields (names or paths such as user.email) masked. If p_payload is given, also mask its secrets in texts.
+-- Return the JSON value with the fields p_fields (names or paths such as user.email) masked. If p_payload is given, also mask its secrets everywhere.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask(p_value jsonb, p_fields text[], p_payload jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE

@@ -10,7 +10,7 @@ BEGIN
   IF v_size < 200 THEN
     RETURN NULL; -- a hundred levels take at least two hundred brackets
   ELSIF v_size > 1048576 AND v_size < 2097152 THEN
-    -- From 2 MiB on, the size need not be exact: compact JSON is at most a third shorter than jsonb's text, and so has more than 1 MiB, too.
+    -- From 2 MiB on, the size need not be exact: compact JSON is at most a third shorter than jsonb's text, so it also exceeds 1 MiB.
     v_size := octet_length(regexp_replace(v_text, E'("(?:[^"\\\\]|\\\\.)*")|([,:]) ', E'\\1\\2', 'g'));
   END IF;
   RETURN CASE
@@ -186,8 +186,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
   SELECT 'expected ' || concat_ws(' ', nullif(p_refusal ->> 'field', ''), nullif(p_refusal ->> 'accepted', ''))
     || ', got ' || coalesce(p_refusal ->> 'got', p_options #>> string_to_array(p_refusal ->> 'field', '.'), 'NULL') $$;
 
--- Return the rule that makes a send unique, from its options or its task; key is NULL if the send is not unique. A job holds its key while queued, while queued
--- or active, or for a period after its send. on_duplicate: ignore the send, replace the queued holder, or postpone the holder by up to at_most.
+-- Return the rule that makes a send unique, from its options or its task; key is NULL if the send is not unique. held_while: a job holds its key while it
+-- is queued, until it ends (active), or for a period after its send. on_duplicate: ignore the send, replace the queued holder or postpone it by up to at_most.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
 LANGUAGE plpgsql STABLE AS $$
@@ -223,7 +223,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
      FROM unnest(p_fields) AS f),
     p_payload)::text, 'UTF8')), 'hex'), 32) $$;
 
--- Return the options of a job's Dramatiq message: the sender's middleware options (carried), trace context, batch, retries, and timeout in seconds.
+-- Return the options of a job's Dramatiq message: the sender's middleware options ("carried"), trace context, batch, retries, and timeout in seconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -469,9 +469,9 @@ DECLARE
   v_waits text; -- the queue, if an idle process waits for jobs of the queue
 BEGIN
   IF p_options <> '{}' THEN v_options := p_options; END IF;
-  -- Most sends need only this INSERT. Python can read every payload of less than 200 bytes (zeke_jobs.unfit_json).
+  -- Most sends need only this INSERT. A payload of less than 200 bytes needs no check by zeke_jobs.unfit_json.
   IF p_payload LIKE '{%' AND (octet_length(p_payload::jsonb::text) < 200 OR zeke_jobs.unfit_json(p_payload::jsonb) IS NULL)
-    -- True if the options are valid and among the six below. Types are checked first, because a jsonpath comparison of two types is unknown.
+    -- True if the options are valid and among the six below. Types are checked first, because jsonpath returns unknown if it compares different types.
     AND (v_options @? '$.keyvalue() ? (!(
       @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
         || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$" || @.key == "batch")
@@ -507,7 +507,7 @@ BEGIN
     FROM zeke_jobs.put(p_task, p_revision::integer, p_payload::jsonb, coalesce(v_options, '{}') || jsonb_build_object('id', p_id)) AS p));
 END $$;
 
--- Send many jobs of one task, or none if one is refused. Return NULL if all were created, else one error, or the other jobs' results with their indexes n.
+-- Send many jobs of one task, or none if one is refused. Return NULL if all were created, else one error, or the results of the jobs sent one by one (n: the index).
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE

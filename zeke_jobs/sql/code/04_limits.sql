@@ -1,6 +1,6 @@
 -- These functions compute how many jobs a limit lets start now. A rate is a token bucket in one row, by the generic cell rate algorithm: the next job may start
--- from next_at on, and each start adds step to next_at. If next_at is earlier than now minus slack, it counts as now minus slack. Within
--- any one period, at most `amount` jobs start, or `amount` units and one job more. allowance and catch_up lengthen the period, as handlers start after claims.
+-- from next_at on, and each start adds step to next_at. If next_at is earlier than now minus slack, it counts as now minus slack. Within any one
+-- period, at most `amount` jobs start, or jobs of `amount` units plus one job. allowance and catch_up lengthen the period, because handlers start after claims.
 
 -- Return how many seconds after a job's claim the handler may start without a correction of the rate.
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision
@@ -16,7 +16,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
     / greatest(p_amount - p_burst, 1)::double precision $$;
 
--- Make the stored limits equal to those of jobs.yaml. The lock on the table blocks all claims, so this function never waits for a row that a sender locks.
+-- Make the stored limits equal to those of jobs.yaml. The lock on the table blocks all claims, so this function never waits for a locked row of the table.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -81,7 +81,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN (p_bucket).ceiling IS NULL THEN (p_bucket).concurrency ELSE least((p_bucket).concurrency, (p_bucket).ceiling + floor(greatest(
     0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END $$;
 
--- Return how many jobs each of these limits lets start now: one row for each bucket that has a bound, for its tightest bound. opens_on is NULL if the end of a
+-- Return how many jobs each of these limits lets start now: for each bucket that has a bound, one row with its tightest bound. opens_on is NULL if the end of a
 -- job opens the limit. A claim must lock the buckets in an earlier statement, because a statement's snapshot is older than the locks that it takes.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz) RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2 AS $$
@@ -209,8 +209,8 @@ BEGIN
   SELECT n.name, n.unit, n.reported - n.taken FROM use AS n WHERE n.reported > n.taken;
 END $$;
 
--- Add an amount to the cost of a job that the worker holds, unless earlier amounts are in another currency. Return the currency of the cost and, as
--- missed, the currency of a budget that cannot count the amount, because the amount is in another currency.
+-- Add an amount to the cost of a job that the worker holds, unless earlier amounts are in another currency. Return the currency of the cost and, in
+-- "missed", the currency of a budget that cannot count the amount, because the two currencies differ.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric,
   p_currency text, OUT currency text, OUT missed text) LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
@@ -227,13 +227,13 @@ BEGIN
   END IF;
 END $$;
 
--- Replace the estimates of ended attempts by the units that the jobs reported. If a job reported none, its estimate counts if the attempt completed,
--- raised an error or was cut off, but not if it was deferred or returned, or raised an error under a budget (an outage must not use up the budget).
+-- Replace the estimates of ended attempts by the units that the jobs reported. If a job reported none, its estimate counts, unless the attempt was
+-- deferred, was returned before it started, or raised an error under a budget (an outage must not use up the budget).
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF p_how = 'returned' THEN
-    -- The rate gets back the step of the start, less the time since the claim, because other jobs may have started in that time.
+    -- The rate gets back the step of this start minus the time since the claim, because other jobs may have started in that time.
     INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
     SELECT b.name, 'jobs', r.key, -greatest(0, r.step - extract(epoch FROM zeke_jobs.now() - q.claimed_on))
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task AND t.on_time IS NOT NULL
@@ -255,7 +255,7 @@ BEGIN
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
 END $$;
 
--- Open and close the breakers of locked buckets. A breaker opens at a number of failures, or at a share of failures (at least ten failures). After the pause,
+-- Open and close the breakers of locked buckets. A breaker opens at a configured number or share of failures (a share needs ten failures). After the pause,
 -- one job at a time probes: its outcome closes the breaker or starts another pause. Each change of a breaker raises a warning, which workers log.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$

@@ -12,7 +12,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on ti
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
 -- Return the first queued job of each priority of each task in p_tasks, at most a thousand jobs of a task, with one search of the index for each job. A
--- caller that has found the queue's first job passes it as p_task to p_seq, so that dead index entries before it are not read again.
+-- caller that knows the queue's first job passes its columns (p_task, ..., p_seq), so that dead index entries before this job are not read again.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text, p_tasks text[], p_task text DEFAULT '',
   p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL,
   p_seq bigint DEFAULT NULL) RETURNS SETOF zeke_jobs.first_job LANGUAGE sql STABLE AS $$
@@ -49,7 +49,7 @@ LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN (
 -- a job that must run alone. p_free is the number of free threads, negative if claimed jobs wait for threads. Of a task with limits, claim at most
 -- p_free + p_ahead jobs, because other processes may have free threads. Return a row of kind job for each claimed job; its reason is chunk if it runs
 -- in a chunk. Return a row of kind held for each cause that holds due jobs back, with the seconds until the cause ends, or NULL if it ends when a job
--- ends. Leave out long messages: the limits would stay locked while a slow process reads them.
+-- ends. Long messages are left out, because a slow process would read them while it locks the limits.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL, p_ahead integer DEFAULT 0)
@@ -167,8 +167,8 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the first due job of each task and priority, the highest rank first, and the limits of these tasks. Leave out paused tasks. Return in held the
--- tasks whose concurrency is used up: a claim need not lock their limits, because the end of a job wakes this process.
+-- Return the first due job of each task and priority, the highest rank first, and the limits of these tasks. Leave out paused tasks. "held" has
+-- the tasks whose concurrency is used up: a claim need not lock their limits, because the end of a job wakes this process.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(p_queue text, p_tasks text[], p_first zeke_jobs.first_job,
   p_now timestamptz, OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean,
   OUT held zeke_jobs.claimed[]) LANGUAGE plpgsql STABLE AS $$
@@ -203,7 +203,7 @@ LANGUAGE sql STABLE AS $$
   SELECT ROW('held', NULL, NULL, p_task, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed $$;
 
--- Return the tasks whose suspects (jobs with two deaths) another live process of this queue runs. If p_is_empty is true, leave out processes that still run other jobs.
+-- Return the tasks whose jobs with two deaths are left to another live process of this queue. If p_is_empty is true, leave out processes that still run other jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.alone_elsewhere(p_worker uuid, p_queue text, p_is_empty boolean, p_now timestamptz) RETURNS text[]
 LANGUAGE plpgsql VOLATILE AS $$ -- a VOLATILE function sees what another process has just written
 BEGIN
@@ -214,7 +214,7 @@ BEGIN
 END $$;
 
 -- Find a due job that must run alone. For each task, only one process at a time runs such jobs: the chosen one (worker.alone). must_empty is true if the caller
--- is the chosen one, but must first finish other jobs. place is the job's row if the caller holds no job, and is the chosen one or can start no other job.
+-- is the chosen one, but must first finish other jobs. place is the job's row if the caller holds no job and either is the chosen one or can start no other job.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean,
   p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -344,7 +344,7 @@ BEGIN
 END $$;
 
 -- Lock up to p_most due jobs of one task and priority that the limits of their keys let start. Try first the keys of the oldest jobs, in random order,
--- then hundreds of other keys, from the key at which the last claim stopped. reason is key if more jobs are due.
+-- then hundreds of other keys, from the key at which the last claim stopped. reason is 'key' if due jobs are left.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_names text[], p_per_key integer,
   p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz, OUT places tid[], OUT reason text,
   OUT opens_on timestamptz) LANGUAGE plpgsql VOLATILE AS $$

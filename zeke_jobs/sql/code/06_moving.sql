@@ -6,10 +6,10 @@
 --   failed, cancelled, expired: the job has ended, without an output.
 --   retry, deferred: the job is queued again, and becomes due at p_change.run_at.
 --   returned: the job is handed back to the queue; the attempt does not count.
---   died: the job's process was lost, and the job is queued again without using up a retry. quarantined: such a job has failed for good.
+--   died: the job's process was lost, and the job is queued again without using up a retry. quarantined: the process was lost, and the job has failed.
 --   again: a person retried the job, with a fresh limit of retries.
--- p_after are the seconds from the claim to the handler's start (NULL if it has not started), p_took those from the claim to its end. p_change may
--- have the keys run_at, reason, by, error, revision, units and breaks.
+-- p_after has the seconds from the claim to the handler's start (NULL if the handler has not started), p_took the seconds from the claim to its end.
+-- p_change may have the keys run_at, reason, by, error, revision, units and breaks.
 CREATE OR REPLACE FUNCTION zeke_jobs.move(
   p_ids uuid[], p_to text, p_change jsonb DEFAULT '{}', p_worker uuid DEFAULT NULL, p_claims bigint[] DEFAULT NULL,
   p_after double precision[] DEFAULT NULL, p_took double precision[] DEFAULT NULL, p_results text[] DEFAULT NULL) RETURNS uuid[]
@@ -118,7 +118,7 @@ BEGIN
   INTO v_has_units, v_has_breaker, v_is_waited_for;
   IF v_has_units OR p_units = 'returned' THEN PERFORM zeke_jobs.settle_units(p_ids, p_units); END IF;
   IF v_has_breaker AND p_breaks IS NOT NULL THEN
-    -- An end that is no failure is recorded only if the breaker opens at a share of failures, or if the job is the breaker's probe.
+    -- An attempt that did not fail is recorded only if the breaker opens at a share of failures, or if the job is the breaker's probe.
     INSERT INTO zeke_jobs.breaker_end (name, ended_on, failed, job)
     SELECT b.name, zeke_jobs.now(), p_breaks, q.message_id
     FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)
@@ -249,7 +249,7 @@ BEGIN
 END $$;
 
 -- Tell a dramatiq-pg producer, which may wait in get_result(block=True), that its job has ended. A notification holds less than 8,000 bytes. In place
--- of a longer result, send a sentence that is no JSON, so that the producer gets an error at once instead of a timeout.
+-- of a longer result, send text that is not JSON, so that the producer gets an error at once instead of a timeout.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_producer(p_job zeke_jobs.queue) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -1,14 +1,14 @@
 -- These functions rescue the jobs of lost processes, and find the maintenance work (chores) that is due.
 
--- Return the processes whose last heartbeat is older than their lost_after. If workers are live, one of the live workers must have sent heartbeats
--- for all that time; without this rule, all processes would count as lost after an outage of the database.
+-- Return the processes whose last heartbeat is older than their lost_after. If there are live workers, one of them must have sent heartbeats
+-- throughout this time. Otherwise, all processes would count as lost after an outage of the database.
 CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker
 LANGUAGE sql STABLE AS $$
   SELECT w.* FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < p_now - w.lost_after AND coalesce((
     SELECT min(o.beating_since) FROM zeke_jobs.worker AS o WHERE o.kind = 'worker' AND o.heartbeat_on >= p_now - o.lost_after
   ) <= p_now - w.lost_after, true) $$;
 
--- Put the jobs of lost processes back into the queue. The lost attempt uses up no retry, but a job without retries fails. If two processes died while
+-- Put the jobs of lost processes back into the queue. The lost attempt uses up no retry, but a job with the retry limit 0 fails. If two processes died while
 -- they ran a job, the job must run alone; after a third death the job fails (quarantine). Locked jobs are left to a later call.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
@@ -52,14 +52,14 @@ BEGIN
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
 END $$;
 
--- Return the names of the chores that are due (see worker/life/chores.py). If p_thorough is true, also find chores whose search may read many jobs.
+-- Return the names of the chores that are due (see worker/life/chores.py). If p_thorough is true, also make the checks that may read many jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.chores(p_thorough boolean DEFAULT false) RETURNS text[]
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
   IF p_thorough THEN
-    -- If the server's clock was set back, correct the limits: a rate lets a job start now, and a closed limit stays closed only as long as planned.
+    -- If the server's clock was set back, correct the limits: the next start under a rate becomes now, and a closed limit opens after the planned time.
     UPDATE zeke_jobs.bucket AS b
     SET next_at = CASE WHEN b.next_at > v_now + 2 * b.period + interval '1 minute' THEN v_now ELSE b.next_at END,
       closed_until = b.closed_until - greatest(interval '0', greatest(b.lowered_on, b.tripped_on) - v_now),

@@ -12,7 +12,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   )
   SELECT p.queue, p.task FROM present AS p $$;
 
--- Adapt queued jobs to the new name, queue or order of their task, also jobs sent or retried during the change. Locked jobs are left to the next call.
+-- Adapt queued jobs to the new name, queue or order_hold of their task, also if sent or retried during the change. Locked jobs are left to the next call.
 CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$

@@ -1,7 +1,7 @@
 -- These functions move finished jobs to the history when their retention time is over.
 
--- Return for each task and status the time before which a job must have ended to be purged; this time is at least the task's unique period ago. Jobs
--- of a removed task stay for 30 days. A row without a task stands for the jobs that were sent with the option keep.
+-- Return for each task and status the time before which a job must have ended to be purged. A job stays for at least the unique period of its
+-- task. Jobs of a removed task stay for 30 days. A row without a task stands for the jobs that were sent with the option keep.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (task) AS (
@@ -24,7 +24,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   UNION ALL
   SELECT NULL, NULL, zeke_jobs.now() WHERE EXISTS (SELECT 1 FROM zeke_jobs.purge_due AS p WHERE p.purge_on < zeke_jobs.now()) $$;
 
--- Return whether a failed job blocks the end of its batch or the next job of its key. A retry or a cancel of the failed job ends the block.
+-- Return whether a failed job blocks the end of its batch or the next job of its key. Retrying or cancelling the failed job ends the block.
 CREATE OR REPLACE FUNCTION zeke_jobs.holds_up(p_job zeke_jobs.queue) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -33,7 +33,7 @@ BEGIN
 END $$;
 
 -- Move to the history up to p_limit jobs of a task and status that ended between p_after and p_before. If p_task is NULL, move jobs whose own keep time
--- (an option of the send) is over. A failed job stays while it blocks other jobs. The caller passes reached as p_after to the next call.
+-- (an option of the send) is over. A failed job stays while it blocks other jobs. The caller passes "reached" as p_after to the next call.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(p_task text, p_status zeke_jobs.job_status, p_after timestamptz,
   p_before timestamptz, p_limit integer, OUT purged integer, OUT reached timestamptz)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET random_page_cost = 4 SET plan_cache_mode = force_custom_plan AS $$

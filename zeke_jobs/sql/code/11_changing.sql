@@ -144,11 +144,11 @@ BEGIN
     FOR UPDATE SKIP LOCKED));
 END $$;
 
--- Lock the catalogue until the transaction ends, so that only one process at a time can put a revision of jobs.yaml in force.
+-- Lock the catalogue until the transaction ends, so that only one process at a time can apply a revision of jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_catalogue() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ SELECT zeke_jobs.take_lock('catalogue') $$;
 
--- Put a jobs.yaml in force, and change limits, tasks and jobs accordingly. p_cancel names removed tasks, whose jobs are cancelled. p_priorities gives
+-- Apply a jobs.yaml, and change limits, tasks and jobs accordingly. p_cancel names removed tasks, whose jobs are cancelled. p_priorities gives
 -- the queued jobs of some tasks a new priority. Return the number of the new revision. The numbers of revisions have no gaps.
 CREATE OR REPLACE FUNCTION zeke_jobs.put_in_force(p_revision jsonb, p_buckets jsonb, p_tasks jsonb, p_cancel text[],
   p_priorities jsonb) RETURNS integer LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$

@@ -76,7 +76,7 @@ SELECT h.id, h.name, h.priority, NULL::jsonb AS data, h.state::text::job_state A
 FROM zeke_jobs.history AS h LEFT JOIN zeke_jobs.task AS t ON t.id = h.name;
 COMMENT ON VIEW archive IS 'Jobs whose rows were removed. data and output are NULL, because they were removed with the rows.';
 
--- A queue of pg-boss is a task of zeke_jobs. The counts are exact: each count reads an index entry for each job.
+-- A queue of pg-boss is a task of zeke_jobs. The counts are exact, so each count reads an index entry for each job.
 CREATE OR REPLACE VIEW queue AS
 SELECT t.id AS name, 'standard'::text AS policy, t.retry_limit, t.retry_delay, t.retry_backoff, t.retry_delay_max, t.expire_seconds,
   NULL::integer AS retention_seconds, t.deletion_seconds, NULL::text AS dead_letter, false AS partition, 'job'::text AS table_name,

@@ -1,8 +1,8 @@
--- Each change of a job's state inserts a row into zeke_jobs.batch_change, and so need not lock the batch's row. When the end of a job commits, a
--- deferred trigger adds these rows to the counters of the batch. If no job of the batch is unfinished, the trigger sends the job that follows the
--- batch. A send locks no counters, because the batch cannot end meanwhile: it is open, or its own unfinished job sends.
+-- Each change of a job's state inserts a row into zeke_jobs.batch_change, and so need not lock the batch's row. When a transaction that ends a job
+-- commits, a deferred trigger adds these rows to the counters of the batch. If no job of the batch is unfinished, the trigger sends the job that follows
+-- the batch. A send locks no counters, because the batch cannot end meanwhile: it is open, or the sender is an unfinished job of the batch.
 
--- Count jobs in their batches. p_sign is 1 to add the jobs, -1 to subtract the jobs, or 0 to replace the state unfinished by the jobs' new states.
+-- Count jobs in their batches. p_sign is 1 to add the jobs, -1 to subtract the jobs, or 0 to move the jobs from unfinished to their new states.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
@@ -75,7 +75,7 @@ BEGIN
   BEGIN
     -- This job is sent even if its task has max_queued jobs already, because the job was promised when the batch was made.
     SELECT e.outcome, e.job_id INTO v_sent FROM (
-      -- In the payload, a value such as {"$batch": "failed"} is replaced by the id of the batch or by a number of its jobs.
+      -- In the payload, a value such as {"$batch": "failed"} is replaced by the id of the batch or by one of its job counts.
       SELECT coalesce(jsonb_object_agg(f.name, CASE
         WHEN jsonb_typeof(f.value) = 'object' AND f.value ? '$batch' THEN coalesce(to_jsonb(s) -> (f.value ->> '$batch'), 'null')
         ELSE f.value END), '{}') AS payload

@@ -51,7 +51,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Return p_moment, or raise an error if an operator decides a tick in the future, because this decision could silently stop a schedule.
+-- Return p_moment, the time of ticks to record. If an operator gives a time in the future, raise an error, because this time could silently stop a schedule.
 CREATE OR REPLACE FUNCTION zeke_jobs.decidable(p_moment timestamptz, p_schedule text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE AS $$
 BEGIN

@@ -63,7 +63,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.changeable(p_change text, p_filter jsonb, p
         AND strpos(lower(concat_ws(': ', j.error ->> 'type', j.error ->> 'message')), lower(p_filter ->> 'error')) > 0))
     AND (p_after IS NULL OR q.message_id > p_after) $$;
 
--- Return how many jobs (at most "most") a change would affect, by task and status. "until" is the time of the count; a filter with it leaves out newer jobs.
+-- Return how many jobs (at most "most") a change would affect, by task and status. "until" is the time of the count; in a filter, it leaves out newer jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}', most integer DEFAULT NULL)
 RETURNS TABLE (task text, status text, jobs bigint, until timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET plan_cache_mode = force_custom_plan AS $$
@@ -113,7 +113,7 @@ BEGIN
       SET priority = coalesce((v_given.value -> 'priority')::integer, q.priority),
         run_at = coalesce((v_given.value ->> 'run_at')::timestamptz, q.run_at), mtime = v_now
       WHERE q.message_id = ANY (v_held);
-      -- Idle processes are woken, because a changed job may be due soon, or may now come after other jobs, which need fewer units and can start.
+      -- Idle processes are woken, because a changed job may be due soon, or may no longer come before jobs that need fewer units and can start.
       PERFORM zeke_jobs.notify_idle(r.queue_name)
       FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
   END CASE;

@@ -10,7 +10,7 @@ arrived AS (
 span AS (
   SELECT CASE
     WHEN count(*) = %(most)s THEN greatest(0.001, extract(epoch FROM zeke_jobs.now() - min(n.created_on)))
-    -- If older jobs exist, "newest" has all jobs that arrived in the whole period.
+    -- If jobs from before the period exist, "newest" covers the whole period.
     WHEN EXISTS (SELECT 1 FROM zeke_jobs.queue AS q
                  WHERE q.created_on <= zeke_jobs.now() - make_interval(secs => %(window)s::double precision))
       THEN %(window)s

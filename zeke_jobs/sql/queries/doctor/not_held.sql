@@ -1,4 +1,4 @@
--- Count the active jobs that each worker does not hold. A live worker marks jobs as started within a second, and reports how many jobs it holds.
+-- Count the active jobs of each worker that the worker itself does not hold. A live worker marks jobs as started within a second, and reports how many jobs it holds.
 SELECT
   w.host, w.pid, l.lives,
   CASE WHEN l.lives THEN greatest(count(*) FILTER (WHERE q.started_on IS NULL), count(*) - w.busy) ELSE count(*) END AS jobs,

@@ -1,4 +1,4 @@
--- Return the session whose transaction is the oldest that locks a table or, if "relation" is given, writes to that table (or to that index's table).
+-- Return the session with the oldest transaction that locks any table or, if "relation" (a table or an index) is given, writes to its table.
 SELECT a.pid, a.usename AS login, a.application_name AS program, extract(epoch FROM clock_timestamp() - a.xact_start) AS seconds
 FROM pg_locks AS l
 JOIN pg_class AS c ON c.oid = l.relation

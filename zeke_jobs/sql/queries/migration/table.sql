@@ -14,7 +14,7 @@ BEGIN
         applied_on timestamptz NOT NULL DEFAULT clock_timestamp(),
         -- The migration made these objects outside the schema zeke_jobs; an uninstall may remove only these objects.
         made text[] NOT NULL DEFAULT '{}',
-        -- This version of zeke-jobs applied the migration; a release that is too old for the database names this version.
+        -- This version of zeke-jobs applied the migration; if a release is too old for the database, its error names this version.
         version text,
         CONSTRAINT migration_pkey PRIMARY KEY (package, name)
       );

@@ -1,3 +1,3 @@
--- Move one batch of finished jobs to the history.
+-- Move up to "limit" finished jobs to the history.
 SELECT p.purged, p.reached
 FROM zeke_jobs.purge(%(task)s, %(status)s::zeke_jobs.job_status, %(after)s::timestamptz, %(before)s::timestamptz, %(limit)s) AS p
