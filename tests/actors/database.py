@@ -11,7 +11,6 @@ from zeke_jobs.postgres.pool import transaction
 T = TypeVar("T")
 _READ = """SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
   WHERE schemaname = 'public' AND relname = ANY (%s)"""
-
 _STORY = """
 INSERT INTO sources (id, type, name, url, authority_score)
 VALUES (%(source)s, 'rss', 'Feed', 'https://a.example/', %(authority)s) ON CONFLICT (id) DO NOTHING;

@@ -22,7 +22,6 @@ from actors.insights.selection import Selection, highlights
 from tests.actors.engine.conftest import entry
 
 T = TypeVar("T")
-
 LINEAR = 8
 """Work on four times as much takes four times as long where it is linear, and sixteen times where it is quadratic."""
 
@@ -46,7 +45,6 @@ def _seconds(work: Callable[[T], object], material: T) -> float:
 
 
 MANY = 500_000
-
 pytestmark = pytest.mark.timeout(20)
 
 
@@ -101,6 +99,6 @@ def test_work_grows_with_the_size_alone(make: Callable[[int], Any], work: Callab
     assert growth(make, work, size) < LINEAR
 
 
-@pytest.mark.parametrize("name", CODECS)
-def test_a_page_in_an_encoding_that_is_none_of_the_web_is_read_as_it_is(name: str) -> None:
-    assert decode(b"+ADw-a\\x41 b", f"text/html; charset={name}") == "+ADw-a\\x41 b"
+def test_a_page_in_an_encoding_that_is_none_of_the_web_is_read_as_it_is() -> None:
+    read = {decode(b"+ADw-a\\x41 b", f"text/html; charset={name}") for name in CODECS}
+    assert read == {"+ADw-a\\x41 b"}

@@ -44,8 +44,6 @@ def test_a_delay_doubles_up_to_the_longest_or_is_what_was_asked() -> None:
 
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
-
-
 ASKED = {"120": 120, " 1.5 ": 1.5, "soon": None, "-1": None, "": None, "\u0661\u0662": None}
 DATES = {"12:01:00 GMT": 60, "13:01:00 +0100": 60, "11:00:00 GMT": 0}
 FAR = ["86401", "999999999", "9" * 99, "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -1200"]

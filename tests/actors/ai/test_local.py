@@ -13,8 +13,6 @@ DOCUMENT = (
     "maintainer's own pipeline, so that a stolen token alone is not enough. Old versions stay as they are.\n\n"
     "## What to do\n\nNobody needs to act before June. Is that soon? Mirrors check the signature before they copy a file."
 )
-
-
 RAIN = "Rain of the whole night filled the valley of Velm. People slept in schools and in the old town hall."
 
 

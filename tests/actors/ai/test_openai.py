@@ -1,6 +1,4 @@
 import json
-import socket
-import threading
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -153,30 +151,26 @@ def test_a_bad_answer_fails_and_is_paid(ask: Asking, scripted: Any, verdict: Any
 
 
 @pytest.mark.parametrize("why", ["it is slow", "it hangs up", "nobody is there"])
-def test_a_question_without_an_answer_counts_as_paid_unless_nobody_was_reached(ask: Asking, why: str) -> None:
+def test_a_question_without_an_answer_counts_as_paid_unless_nobody_was_reached(
+    ask: Asking, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def hang(_: Any) -> tuple[int, dict[str, str], Any]:
         ask.server.slow.wait(10)
         return 200, {}, {}
 
-    def hear_and_hang_up(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        if why == "it is slow":
-            ask.answers(hang)
-            with pytest.raises(Retry, match=r"longer than 0\.2 s"):
-                ask(timeout="200ms")
-        elif why == "it hangs up":
-            threading.Thread(target=hear_and_hang_up, args=(listener,)).start()
-            with pytest.raises(Retry, match="gave no answer"):
-                ask(url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
-        else:
-            nowhere = nobody()
-            for words in ("cannot be reached", r"model/\S+ is left alone until .*cannot be reached"):
-                with pytest.raises(Defer, match=words):
-                    ask(url=f"{nowhere}/v1")
+    if why == "it is slow":
+        ask.answers(hang)
+        with pytest.raises(Retry, match=r"longer than 0\.2 s"):
+            ask(timeout="200ms")
+    elif why == "it hangs up":
+        monkeypatch.setattr(ask.server, "respond", lambda _: None)
+        with pytest.raises(Retry, match="gave no answer"):
+            ask()
+    else:
+        nowhere = nobody()
+        for words in ("cannot be reached", r"model/\S+ is left alone until .*cannot be reached"):
+            with pytest.raises(Defer, match=words):
+                ask(url=f"{nowhere}/v1")
     (call,) = ask.calls
     assert call["cost_usd"] == (0 if why == "nobody is there" else call["reserved_usd"])
     assert call["reserved_usd"] > 0

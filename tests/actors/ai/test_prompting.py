@@ -157,8 +157,6 @@ ANYWHERE = st.fixed_dictionaries(
         "data": VALUES | st.lists(st.fixed_dictionaries({"embedding": VALUES}, optional={"index": VALUES}), max_size=2),
     },
 )
-
-
 CONTENT = st.text(max_size=80) | st.dictionaries(st.sampled_from([*GOOD["analyze"]]), VALUES)
 
 

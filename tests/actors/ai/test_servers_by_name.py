@@ -161,8 +161,6 @@ SPENT = error("Too much.", type="rate_limit_error", details={"error_code": "enfo
 BUSY = error("Overloaded", type="overloaded_error")
 AFTER_7 = {"retry-after": "7"}
 CUT = {"reason": "max_output_tokens"}
-
-
 TEXT = "The registry now signs every package. A stolen token is not enough."
 SIGNED = Story(uuid.UUID(int=1), "Signed packages", TEXT)
 SUMMARY = "The registry signs every package now."
@@ -236,6 +234,12 @@ def test_responses_are_asked_and_read(ask: Callable[..., Any]) -> None:
     assert body["text"]["format"]["type"] == "json_schema"
     assert "story begins" in body["input"][0]["content"]
     assert (books.ended[0].input_tokens, books.ended[0].output_tokens) == (12, 7)
+    # A model that thinks gets room, and extra_body leaves alone what a call costs.
+    _, asked, _ = ask(completion(ANSWER), reasoning_effort="high", extra_body={"service_tier": "flex"})
+    body = asked["body"]
+    assert (body["reasoning_effort"], body["max_completion_tokens"], body["service_tier"]) == ("high", 8000, "flex")
+    with pytest.raises(ValueError, match="expected no 'max_tokens' in extra_body"):
+        ask(completion(ANSWER), extra_body={"max_tokens": 9})
 
 
 def test_azure_is_reached_by_its_address_key_and_version(ask: Callable[..., Any], model_server: Any) -> None:
@@ -248,14 +252,6 @@ def test_azure_is_reached_by_its_address_key_and_version(ask: Callable[..., Any]
         assert asked["headers"]["api-key"] == "az-secret"
     settings = Settings.model_validate({"provider": "openai", "openai": {"model": "m", **options}})
     assert "az-secret" not in repr(settings)
-
-
-def test_a_model_that_thinks_gets_room_and_extra_body_leaves_alone_what_a_call_costs(ask: Callable[..., Any]) -> None:
-    _, asked, _ = ask(completion(ANSWER), reasoning_effort="high", extra_body={"service_tier": "flex"})
-    body = asked["body"]
-    assert (body["reasoning_effort"], body["max_completion_tokens"], body["service_tier"]) == ("high", 8000, "flex")
-    with pytest.raises(ValueError, match="expected no 'max_tokens' in extra_body"):
-        ask(completion(ANSWER), extra_body={"max_tokens": 9})
 
 
 @pytest.mark.parametrize(

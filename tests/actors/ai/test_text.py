@@ -117,7 +117,6 @@ def test_a_page_of_nothing_but_marks_takes_no_longer_than_another(piece: str) ->
 
 
 WHO = Provenance("openai", "m", "brief/1")
-
 SHORT = st.sampled_from(["3.5", "U.S.", "e.g.", "No.", "70 ms."])
 WORDS = st.text(alphabet="abcdefgäß", min_size=1, max_size=12) | SHORT
 SENTENCES = st.lists(WORDS, min_size=1, max_size=40).map(lambda words: " ".join(["Orrin", *words]) + ".")

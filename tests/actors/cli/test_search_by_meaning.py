@@ -15,7 +15,6 @@ from tests.actors.database import execute
 from tests.lab.quality.corpora import cosine
 
 pytestmark = pytest.mark.usefixtures("in_force")
-
 TEXTS = {
     "Retries": "A retry budget bounds the retries of a service, so that a storm of retries ends.",
     "Budgets": "Services with a budget of retries survive storms; retries without one make them worse.",

@@ -63,8 +63,6 @@ SAME = [
     "https://www.google.com/amp/s/example.org/news/a-title?id=7",
     "https://example-org.cdn.ampproject.org/c/s/example.org/news/a-title?id=7",
 ]
-
-
 OTHERS = [
     "https://example.org/news/a-title?id=8",
     "https://example.org/news/A-title?id=7",

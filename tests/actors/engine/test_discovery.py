@@ -74,7 +74,6 @@ PROFILE = page("Ada (@ada)", "<noscript>JavaScript</noscript>", link("https://so
 APPLE = json.dumps({"resultCount": 1, "results": [{"kind": "podcast", "feedUrl": "https://cast.example/rss"}]})
 AUDIO = '<enclosure url="https://cast.example/1.mp3" type="audio/mpeg" length="9"/>'
 PODCAST = rss(("1", "First", "https://cast.example/1"), ("2", "Second", "https://cast.example/2"), extra=AUDIO)
-
 YOUTUBE, APPLES = "www.youtube.com", "itunes.apple.com/lookup?entity=podcast&id=1234567"
 CANONICAL = f'<html><link rel="canonical" href="https://{YOUTUBE}/channel/{CHANNEL}"></html>'
 TWO_FORMS = page("T", "x", link("feed.atom", kind=ATOM) + link("feed.rss"))

@@ -79,6 +79,11 @@ def test_identity_is_the_guid_else_the_link_else_title_and_date_and_stays_where_
     assert items[0].url == "https://feeds.example/1"
     elsewhere = read_feed(body.encode(), "https://elsewhere.example/feed", now=NOW).items or []
     assert [item.id for item in elsewhere] == ids
+    # Episodes without a guid are told apart by their recordings.
+    for link, title in (("", "One"), ("", "One, corrected"), ("<link>https://a.example/</link>", "t")):
+        show = f"<title>{title}</title>{link}<enclosure url='https://a.example/{{}}.mp3' type='audio/mpeg'/>"
+        ids = [item.id for item in read_feed(podcast(*map(show.format, (1, 2))).encode(), URL, now=NOW).items or []]
+        assert ids == ["https://a.example/1.mp3", "https://a.example/2.mp3"]
 
 
 def test_an_entry_stays_the_same_while_a_fault_makes_the_feed_no_xml() -> None:
@@ -103,8 +108,6 @@ def test_an_atom_entry_with_several_links_gives_the_page_and_a_feed_its_own_wish
 
 
 DAILY = '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>'
-
-
 NOWHERE = ["&#xD83D;", "&#57000;", "&#x110000;", "&#99999999999;", "&#0;", f"&#{'9' * 5000};", "\0", "&#xFFFF;", "&#8;"]
 PLACES: list[Callable[[str], ContentItem]] = [
     lambda text: entry(guid=f"g{text}"),
@@ -258,13 +261,6 @@ def test_a_recording_without_a_type_is_known_by_its_extension(path: str, kind: s
     for other in ("one.pdf'", f"{path}' type='video/mp4'"):
         item = only(podcast(f"<title>One</title><enclosure url='https://a.example/{other}/>"))
         assert item.content_type == "article"
-
-
-def test_episodes_without_a_guid_are_told_apart_by_their_recordings_whatever_their_titles_are() -> None:
-    for link, title in (("", "One"), ("", "One, corrected"), ("<link>https://a.example/</link>", "t")):
-        show = f"<title>{title}</title>{link}<enclosure url='https://a.example/{{}}.mp3' type='audio/mpeg'/>"
-        ids = [item.id for item in read_feed(podcast(*map(show.format, (1, 2))).encode(), URL, now=NOW).items or []]
-        assert ids == ["https://a.example/1.mp3", "https://a.example/2.mp3"]
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,6 @@ ARTICLE = " ".join(f"Sentence {n} of the article says something of its own." for
 BYLINE = "By Ada Lovelace and Alan Turing, correspondents, in Hallin on Monday, 30 November 2026"
 WAYS: tuple[Way, ...] = ("trafilatura", "readability", "structured")
 TEASERS = " ".join(f"Another story, number {n}, is only told of here." for n in range(40))
-
-
 LINES = [f"Sentence {n} says {n} things of {n} parts in {n} words." for n in range(130)]
 START, WHOLE = ARTICLE[: len(ARTICLE) // 3], " ".join(LINES)
 

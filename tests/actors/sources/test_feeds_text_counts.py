@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from actors.engine.article.transcript import spoken
-from tests.actors.raw_server import nobody
 from tests.actors.scripted_site import Answer, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
 
@@ -72,13 +71,6 @@ def test_a_page_that_never_comes_leaves_the_feeds(pipeline: Pipeline, fetch: Any
     assert fetch(FAILS, FAILS) == [("stored", origin)]
     assert pipeline.tasks_sent() == ["analyze-story"]
     assert pipeline.query("SELECT status FROM raw_items") == [("completed",)]
-
-
-def test_of_a_host_that_cannot_be_reached_all_articles_of_the_feed_count(pipeline: Pipeline) -> None:
-    dead, texts = nobody(), [paragraphs(f"what the feed says of number {n * 7919}") for n in range(3)]
-    told = [(f"{dead}/{n}", {"content": text}) for n, text in enumerate(texts)]
-    pipeline.fetch(*(pipeline.add_item(url, title=url, metadata=one) for url, one in told))
-    assert pipeline.query(STATE) == [("retrying", "feed")] * 3
 
 
 WORDS = [f"Guest {n} says that release {n} of the queue was measured at {n * 7} milliseconds." for n in range(1, 7)]

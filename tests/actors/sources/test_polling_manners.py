@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -209,8 +208,6 @@ def test_a_feed_and_pages_of_its_host_are_asked_under_one_lease_and_robots_txt_i
     assert [context.leased for context in pages.contexts] == [[f"host/{pages.host}"]] * 2
     assert pages.outcomes() == {"stored": 3}
     assert {asked.path for asked in pages.site.asked} == {"/feed", "/0", "/1", "/2"}
-    docs = " ".join((Path(__file__).parents[3] / "docs" / "engine.md").read_text().split())
-    assert "robots.txt is not read" in docs
 
 
 def test_a_host_that_another_job_asks_is_left_alone_until_that_has_ended(pages: Pipeline) -> None:
@@ -250,9 +247,12 @@ def test_a_host_that_asks_for_less_is_asked_by_no_other_job_until_then(pages: Pi
     assert pages.fetch(waits) == {"stored": 1}
 
 
-def test_an_unreachable_host_is_asked_once(pages: Pipeline) -> None:
+def test_an_unreachable_host_is_asked_once_and_all_articles_of_its_feed_count(pages: Pipeline) -> None:
     dead = nobody()
-    assert pages.fetch(*(pages.add_item(f"{dead}/{n}") for n in range(3))) == {"retrying": 3}
+    told = [{"content": paragraphs(f"what the feed says of number {n * 7919}")} for n in range(3)]
+    ids = [pages.add_item(f"{dead}/{n}", title=f"T{n}", metadata=one) for n, one in enumerate(told)]
+    assert pages.fetch(*ids) == {"retrying": 3}
+    assert pages.query("SELECT text_origin FROM content_details") == [("feed",)] * 3
     tried = "SELECT count(*) FROM item_outcomes WHERE attempts = 1 AND detail LIKE '%%no connection%%'"
     assert pages.query(tried) == [(3,)]
     with pytest.raises(Defer, match=r"is left alone until .* no connection"):

@@ -31,7 +31,6 @@ WORDS, TEXTS, LENGTH, SOURCES, VECTORS = 60_000, 20_000, 100, 500, 500
 STEP = 50_000
 NEAR = embeddings.written("hashed-words-1", hashing.embed("w1 w2 w300 w400 w5000"))
 STOCK = {"jit": "on", "shared_buffers": "128MB", "max_connections": "100"}
-
 SIGNS = " || ".join(f"md5({k} || 'v' || n)" for k in range(8))
 FILL = f"""
 INSERT INTO raw_items (id, source_id, external_id)
