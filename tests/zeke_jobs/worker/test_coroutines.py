@@ -44,7 +44,9 @@ def places(monkeypatch: Patch) -> None:
     monkeypatch.setenv("ZEKE_JOBS_ASYNC", "12")
 
 
-def test_they_run_side_by_side_up_to_the_places_of_the_process_and_leave_its_threads_alone(running: Running) -> None:
+def test_they_run_side_by_side_beside_the_threads_and_log_and_doctor_name_one_that_blocks_the_loop(
+    running: Running, log: io.StringIO
+) -> None:
     with running(f"{TASKS}  wide: {{handler: 'H:gated_async', concurrency: 20}}\n", threads=1) as broker:
         held = broker.process.held
         found = {one.id: one.sentence for one in doctor.examine(broker.process.url or "").findings}
@@ -57,6 +59,15 @@ def test_they_run_side_by_side_up_to_the_places_of_the_process_and_leave_its_thr
         handlers.GATE.set()
         assert {zeke_jobs.wait(job, timeout=20) for job in sent} == {"event loop"}
         eventually(lambda: (held.free(is_async=True), len(held)) == (12, 0))
+        job = zeke_jobs.send("sleeps", {"n": 2}).id
+        eventually(lambda: "blocks the event loop" in log.getvalue(), 2.0)
+        assert held.want(is_async=True) > 0
+        zeke_jobs.wait(job, timeout=10)
+        eventually(lambda: "the event loop goes on" in log.getvalue())
+        _, line = log.getvalue().split("blocks the event loop")
+        assert (str(job) in line, "time.sleep(payload.n)" in line) == (True, True)
+        [blocked] = [one for one in doctor.examine(broker.process.url or "").findings if one.id == "blocked-loop"]
+        assert (str(job) in blocked.sentence, "time.sleep(payload.n)" in blocked.help) == (True, True)
 
 
 LATE, GONE = "it ran longer than its timeout of 0.3 s", "the job runs elsewhere"
@@ -152,21 +163,6 @@ def test_the_awaitable_forms_do_what_the_blocking_ones_do_which_are_refused(tabl
 def test_a_handler_that_ends_its_python_ends_only_its_job(how: int) -> None:
     assert failure("exits", {"n": how}).attempts[-1]["error"]["type"] == "SystemExit"
     assert outcome("marked", {"n": 1}) == ""
-
-
-def test_log_and_doctor_name_a_handler_that_blocks_the_loop(running: Running, jobs: Jobs, log: io.StringIO) -> None:
-    with running(TASKS) as broker:
-        job = zeke_jobs.send("sleeps", {"n": 2}).id
-        eventually(lambda: "blocks the event loop" in log.getvalue(), 2.0)
-        assert broker.process.held.want(is_async=True) > 0
-        zeke_jobs.wait(job, timeout=10)
-        eventually(lambda: "the event loop goes on" in log.getvalue())
-        _, line = log.getvalue().split("blocks the event loop")
-        assert str(job) in line
-        assert "time.sleep(payload.n)" in line
-        [found] = [one for one in doctor.examine(broker.process.url or "").findings if one.id == "blocked-loop"]
-        assert str(job) in found.sentence
-        assert "time.sleep(payload.n)" in found.help
 
 
 def test_a_handler_that_blocks_the_loop_is_logged_while_the_database_is_unreachable(log: io.StringIO) -> None:

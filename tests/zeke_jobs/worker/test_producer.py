@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
 import zeke_jobs
@@ -13,6 +14,7 @@ from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, ended, load, outcome
 from tests.zeke_jobs.working import working
+from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.worker.claim.answer import ask
 from zeke_jobs.worker.claim.claims import JobMessage
 from zeke_jobs.worker.claim.producer import Producer
@@ -20,13 +22,6 @@ from zeke_jobs.worker.life.heartbeat import Heartbeat
 
 TASKS = "  echo: {handler: 'H:echo'}"
 GATED = "  gated: {handler: 'H:first_gated'}"
-
-
-@pytest.fixture
-def never_polls(monkeypatch: Patch) -> None:
-    """Make workers claim only after a wake-up or at a known time."""
-    monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
-    monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", (3600.0, 3600.0))
 
 
 @pytest.fixture
@@ -44,19 +39,9 @@ def before_accepting(monkeypatch: Patch) -> Callable[[Callable[[list[JobMessage]
     return happen
 
 
-@pytest.mark.usefixtures("never_polls")
-def test_an_idle_worker_is_woken_also_after_it_was_taken_for_dead(running: Running, jobs: Jobs) -> None:
-    with running(TASKS) as broker:
-        for n in range(3):
-            eventually(jobs.idle)
-            assert outcome("echo", {"n": n})["n"] == n
-        jobs.rows("DELETE FROM zeke_jobs.worker")  # A rescue deletes the rows of lost workers.
-        broker.lifecycle.heartbeat.beat(jobs.conn)
-        eventually(jobs.idle)
-        assert outcome("echo", {"n": 7})["n"] == 7
-
-
-def test_a_job_that_becomes_due_during_a_look_needs_no_poll(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
+def test_an_idle_worker_needs_no_poll_also_after_it_was_taken_for_dead_or_for_a_job_that_becomes_due_during_a_look(
+    running: Running, jobs: Jobs, monkeypatch: Patch
+) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", ())
 
@@ -67,6 +52,13 @@ def test_a_job_that_becomes_due_during_a_look_needs_no_poll(running: Running, jo
         return answer
 
     with running(TASKS) as broker:
+        for n in range(3):
+            eventually(jobs.idle)
+            assert outcome("echo", {"n": n})["n"] == n
+        jobs.rows("DELETE FROM zeke_jobs.worker")  # A rescue deletes the rows of lost workers.
+        broker.lifecycle.heartbeat.beat(jobs.conn)
+        eventually(jobs.idle)
+        assert outcome("echo", {"n": 7})["n"] == 7
         eventually(jobs.idle)
         job = zeke_jobs.send("echo", {"n": 1}, delay=3600).id
         monkeypatch.setattr("zeke_jobs.worker.claim.producer.ask", then_due)
@@ -80,8 +72,11 @@ def due(jobs: Jobs, where: str, deaths: str = "deaths") -> None:
     jobs.rows(sql.format(deaths, where))
 
 
-@pytest.mark.usefixtures("never_polls")
-def test_a_process_empties_itself_for_jobs_that_must_run_alone_one_after_another(running: Running, jobs: Jobs) -> None:
+def test_a_process_empties_itself_for_jobs_that_must_run_alone_one_after_another(
+    running: Running, jobs: Jobs, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", (3600.0, 3600.0))
     with running(f"{TASKS}\n  slowly: {{handler: 'H:slowly', queue: other}}", threads=1) as broker:
         eventually(lambda: jobs.idle("default,other"))
         alone = [zeke_jobs.send("echo", {"n": n}, delay=3600).id for n in range(6)]
@@ -200,6 +195,19 @@ def test_a_job_whose_claim_was_lost_goes_back_without_a_count(running: Running, 
         assert zeke_jobs.wait(job, timeout=10)["n"] == 5
     row = jobs.row(job)
     assert (row["claim"], row["attempt"], row["attempts"]) == (2, 1, [])
+
+
+def test_a_job_whose_end_waits_for_a_lock_delays_no_other(running: Running, jobs: Jobs, other_conn: Connection) -> None:
+    with running(f"{TASKS}\n{GATED}"):
+        job = zeke_jobs.send("gated", {"n": 1}).id
+        eventually(lambda: handlers.CALLS)
+        with transaction(other_conn):
+            Jobs(other_conn).rows("SELECT 1 FROM zeke_jobs.queue FOR UPDATE")
+            handlers.GATE.set()
+            for n in range(10):
+                assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": n}).id, timeout=5)["n"] == n
+            assert jobs.row(job)["state"] == "consumed"
+        zeke_jobs.wait(job, timeout=20)
 
 
 def test_cancelling_a_claimed_job_ends_it_before_it_starts(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
