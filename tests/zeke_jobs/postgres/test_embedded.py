@@ -79,7 +79,13 @@ def test_what_a_killed_server_left_working_ends_before_another_starts(folder: Pa
     assert answers(url)
 
 
-def test_no_odd_pid_file_is_an_obstacle_and_a_start_can_be_interrupted(folder: Path, monkeypatch: Patch) -> None:
+def test_no_odd_pid_file_is_an_obstacle_and_a_start_can_be_interrupted_or_come_while_the_earlier_server_stops(
+    folder: Path, monkeypatch: Patch
+) -> None:
+    def start_the_next(_: float) -> None:
+        monkeypatch.undo()
+        embedded.ensure(folder)
+
     with subprocess.Popen(["sleep", "60"]) as stranger:
         for left in ("12345", "garbage", f"{stranger.pid}\n{folder / 'data'}\n"):
             (folder / "data" / "postmaster.pid").write_text(left)
@@ -93,13 +99,6 @@ def test_no_odd_pid_file_is_an_obstacle_and_a_start_can_be_interrupted(folder: P
             embedded.ensure(folder)
     embedded.stop(folder)
     assert (embedded.running(folder), (folder / "data" / "postmaster.pid").exists()) == (None, False)
-
-
-def test_a_server_that_starts_while_the_earlier_one_is_being_stopped_stays(folder: Path, monkeypatch: Patch) -> None:
-    def start_the_next(_: float) -> None:
-        monkeypatch.undo()
-        embedded.ensure(folder)
-
     embedded.ensure(folder)
     monkeypatch.setattr(time, "sleep", start_the_next)
     embedded.stop(folder)
