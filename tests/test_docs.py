@@ -44,9 +44,6 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf'^```{language}(?: title="[^"]+")?\n(.*?)^```', PAGES[page], re.MULTILINE | re.DOTALL)
 
 
-# ── the architecture
-
-
 def section(heading: str) -> str:
     return PAGES["architecture"].split(f"\n## {heading}\n")[1].split("\n## ")[0]
 
@@ -79,9 +76,6 @@ def test_no_module_reaches_itself_by_its_imports_not_even_for_types() -> None:
     TopologicalSorter(imported).prepare()  # A CycleError names the circle.
 
 
-# ── guarantees and their proofs
-
-
 def test_the_tests_that_a_page_names_exist_and_each_promise_of_a_table_has_a_proof() -> None:
     for page, least in (("reliability", 20), ("limits", 15), ("stability", 8)):
         named = PROOF.findall(PAGES[page])
@@ -99,9 +93,6 @@ def test_each_file_that_the_page_of_security_names_exists() -> None:
     named = re.findall(r"`((?:zeke_jobs|actors|tests)/[\w./]+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
     assert len(named) >= 30
     assert [name for name in named if not (ROOT / name).exists()] == []
-
-
-# ── public names
 
 
 def test_each_public_name_exists_and_has_a_docstring() -> None:
@@ -125,9 +116,6 @@ def test_the_fixtures_of_the_plugin_are_those_of_the_page() -> None:
     assert {name for name in fixtures if name not in PAGES["testing"]} == {"zeke_config"}
 
 
-# ── guides
-
-
 def test_the_policy_means_what_the_page_says() -> None:
     assert "`retry: {limit: 5, delay: 10s}` tries again after about 10, 20, 40, 80 and 160 s" in PAGES["handlers"]
     text = 'version: 1\ntasks: {fetch: {handler: "pages:fetch", retry: {limit: 5, delay: 10s}}}'
@@ -147,9 +135,6 @@ def test_each_command_exists_and_the_first_page_has_few_lines_of_code() -> None:
     assert sum(1 for block in code for line in block.splitlines() if line.strip()) <= 10
 
 
-# ── the guide for users of pg-boss: it names an equivalent for every export of pg-boss, and its example runs
-
-
 def test_each_export_has_an_equivalent_and_the_example_of_pg_boss_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     there = [line.split(" | ")[0] for line in PAGES["from-pg-boss"].splitlines() if line.startswith("| ")]
     for name in EXPORTS:
@@ -165,9 +150,6 @@ def test_each_export_has_an_equivalent_and_the_example_of_pg_boss_runs(monkeypat
     item = moved.Item.model_validate({"itemId": "7a1c2b7e-9f43-4c80-8a3f-1d6f2f3f5a10"})
     assert moved.tag_item(item, ctx) == {"tagged": True}
     assert [(call.task, call.payload) for call in ctx.sent] == [("index-item", {"item_id": str(item.item_id)})]
-
-
-# ── limits and variables
 
 
 def test_the_examples_of_limits_are_accepted_and_close_their_limit() -> None:
