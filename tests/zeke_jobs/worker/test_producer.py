@@ -197,17 +197,18 @@ def test_a_job_whose_claim_was_lost_goes_back_without_a_count(running: Running, 
     assert (row["claim"], row["attempt"], row["attempts"]) == (2, 1, [])
 
 
-def test_a_job_whose_end_waits_for_a_lock_delays_no_other(running: Running, jobs: Jobs, other_conn: Connection) -> None:
-    with running(f"{TASKS}\n{GATED}"):
-        job = zeke_jobs.send("gated", {"n": 1}).id
-        eventually(lambda: handlers.CALLS)
+def test_jobs_whose_ends_wait_for_a_lock_delay_no_other(running: Running, jobs: Jobs, other_conn: Connection) -> None:
+    with running(f"{TASKS}\n  gated: {{handler: 'H:gated'}}", threads=20):
+        sent = [one.id for one in zeke_jobs.send_many("gated", [{}] * 16)]
+        eventually(lambda: len(handlers.CALLS) == 16)
         with transaction(other_conn):
             Jobs(other_conn).rows("SELECT 1 FROM zeke_jobs.queue FOR UPDATE")
             handlers.GATE.set()
             for n in range(10):
                 assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": n}).id, timeout=5)["n"] == n
-            assert jobs.row(job)["state"] == "consumed"
-        zeke_jobs.wait(job, timeout=20)
+            assert {jobs.row(job)["state"] for job in sent} == {"consumed"}
+        for job in sent:
+            zeke_jobs.wait(job, timeout=20)
 
 
 def test_cancelling_a_claimed_job_ends_it_before_it_starts(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
