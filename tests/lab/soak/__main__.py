@@ -1,6 +1,6 @@
 """``nox -s soak`` reads two hundred feeds with occasional faults, prints the results, and fails if a check fails.
 
-Feeds, single addresses and uploads go through real workers, which are killed now and then.
+Feeds and single addresses go through real workers, which are killed now and then.
 """
 
 import os
@@ -40,7 +40,7 @@ _CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 
 @dataclass(frozen=True)
 class Plan:
-    # Each feed is on its own host; half as many single addresses and a tenth as many uploads are added.
+    # Each feed is on its own host; as many single addresses are added.
     sources: int = 200
     items: int = 20  # Each feed has ``items`` items.
     seed: int = 1
@@ -116,10 +116,7 @@ def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan) -> tuple[in
     with transaction(conn):
         for feed in news.feeds:
             sources.add(conn, "rss", feed)
-        manual = sources.add(conn, "manual", "https://uploads.example")[0]
         zeke_jobs.send_many("ingest-oneoff", [{"url": item.url} for item in news.oneoffs], connection=conn)
-        for upload in news.uploads:
-            zeke_jobs.send("ingest-from-upload", {"sourceId": str(manual), "items": upload}, connection=conn)
     chance = random.Random(plan.seed)
     kills, cuts, pulled, said = 0, 0, 0.0, time.monotonic()
     end = time.monotonic() + plan.seconds

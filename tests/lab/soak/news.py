@@ -1,19 +1,18 @@
-"""A seed determines a soak's feeds, pages, single addresses and uploads, and the required end of each item."""
+"""A seed determines a soak's feeds, pages and single addresses, and the required end of each item."""
 
 import random
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 from itertools import count
-from typing import Any
 
 from actors.engine.canonical import canonical_url
 from tests.actors.scripted_site import page, rss
 
 STORY = "a story"  # The first item of a text is stored as a story, and all others are duplicates.
-_ENDS = {"empty": "no_url", "missing": "not_found", "removed": "gone", "wall": "paywall", "short": "too_short"}
+_ENDS = {"missing": "not_found", "removed": "gone", "wall": "paywall", "short": "too_short"}
 _ENDS |= {"image": "unsupported_type", "loop": "too_many_redirects"}
-_BAD_PAGES = [kind for kind in _ENDS if kind != "empty"]
+_BAD_PAGES = [*_ENDS]
 _STARTS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", "ch", "st", "tr", "pl")
 _ENDINGS = ("a", "e", "i", "o", "u", "ai", "or", "en")
 _SYLLABLES = [a + b for a in _STARTS for b in _ENDINGS]
@@ -23,10 +22,10 @@ _TRADE = ("Postgres", "latency", "security", "API", "model", "benchmark", "relea
 
 @dataclass(frozen=True)
 class Item:
-    """An item has its id, its address or text, its kind, and the outcome with which the item must end."""
+    """An item has its id, its address, its kind, and the outcome with which the item must end."""
 
     external_id: str  # The pipeline identifies the item by ``external_id``.
-    url: str | None  # The page's address is None for an upload with its text.
+    url: str
     kind: str = "good"  # The kind is ``good`` or a key of ``_ENDS``.
     text: int = 0  # The text has a number, and items with one text make one story.
     twin: int | None = None  # The item's text is an edited copy of the text with the number ``twin``.
@@ -51,12 +50,11 @@ class News:
             for f, host in enumerate(self.hosts)
         }
         self.oneoffs = [self._oneoff(n, host) for n, host in enumerate(self.hosts)]
-        self._uploads = [self._upload(u) for u in range(max(1, len(self.hosts) // 10))]
-        lists = [*self.feeds.values(), self.oneoffs, *self._uploads]
+        lists = [*self.feeds.values(), self.oneoffs]
         # A page in two of these lists is one item.
         self.items = {item.external_id: item for each in lists for item in each}
         #: The item at each address without query; of several, the first.
-        self.pages = {item.url.partition("?")[0]: item for item in reversed(self.items.values()) if item.url}
+        self.pages = {item.url.partition("?")[0]: item for item in reversed(self.items.values())}
         #: Edited copies of texts, with their originals.
         self.twins = {item.text: item.twin for item in self.items.values() if item.twin is not None}
         #: The numbers of all texts that become a story.
@@ -90,22 +88,6 @@ class News:
             return Item(canonical_url(url), url, self._chance.choice(_BAD_PAGES))
         return Item(canonical_url(url), url, text=next(self._numbers))
 
-    def _upload(self, u: int) -> list[Item]:
-        """Make an upload: two new texts, a text known from a page, an address, and an item without text and address."""
-        texts = [next(self._numbers), next(self._numbers), self._chance.choice(self._good).text]
-        given = [Item(f"u-{u}-{n}", None, text=text) for n, text in enumerate(texts)]
-        linked = Item(f"u-{u}-3", f"{self.hosts[u]}/upload/{u}", text=next(self._numbers))
-        return [*given, linked, Item(f"u-{u}-4", None, "empty")]
-
-    @property
-    def uploads(self) -> list[list[dict[str, Any]]]:
-        def given(item: Item) -> dict[str, Any]:
-            if item.url:
-                return {"url": item.url}
-            return {"title": title(item.text), "text": self.plain(item.text)} if item.text else {}
-
-        return [[{"externalId": item.external_id, **given(item)} for item in upload] for upload in self._uploads]
-
     def text(self, number: int) -> list[str]:
         twin = self.twins.get(number)
         if twin is None:
@@ -114,12 +96,8 @@ class News:
         edited[1] = paragraphs(self.seed, number)[1]
         return edited
 
-    def plain(self, number: int) -> str:
-        """Return a text as somebody would copy it from its page, with the headline."""
-        return "\n\n".join([title(number), *self.text(number)])
-
     def feed(self, url: str) -> str:
-        entries = ((item.external_id, escape(title(item.text)), escape(item.url or "")) for item in self.feeds[url])
+        entries = ((item.external_id, escape(title(item.text)), escape(item.url)) for item in self.feeds[url])
         return rss(*entries, link=url)
 
     def page(self, item: Item) -> str:

@@ -73,7 +73,7 @@ class Sites(Faulty):
         if url in self.news.feeds:
             headers = {"ETag": f'"{self.news.seed}"'}
             return Answer(self.news.feed(url), content_type="application/rss+xml", headers=headers)
-        item = self.news.pages.get(url, Item("", None, "missing"))
+        item = self.news.pages.get(url, Item("", url, "missing"))
         if item.kind == "good":
             return Answer(self.news.page(item))
         return Answer(status=302, headers={"Location": url}) if item.kind == "loop" else _BAD_PAGES[item.kind]
