@@ -5,9 +5,8 @@ import json
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,9 @@ import pytest
 from tests.each import each
 from tests.zeke_jobs.commands import Cli, NewDatabase, Patch
 from zeke_jobs import config
-from zeke_jobs.cli.configuration import check
-from zeke_jobs.cli.output import listing, print_json
+from zeke_jobs.cli.output import print_json
 
+LONG = "stories" + 12 * "-update"
 BROKEN = "version: 1\ntasks:\n  greet:\n    handler: nothing_there:greet\n    timeot: 5m\n"
 
 
@@ -71,11 +70,13 @@ def test_handlers_are_found_beside_the_file_and_faults_are_on_stderr(here: Path,
     stanza = "handler: 'handlers_beside_the_file:run', rate"
     (here / "jobs.yaml").write_text(
         f"version: 1\ntasks:\n  run-it: {{{stanza}: 2/s, concurrency: {{limit: 5, per_key: 1}}, cron: '@hourly'}}\n"
-        f"  at-a-pace: {{{stanza}: 60/m}}\n"
+        f"  {LONG}: {{{stanza}: 60/m, cron: {{at: '@daily', paused: true}}}}\n"
     )
-    shown = cli("check").says("jobs.yaml is fine: 2 tasks, 1 schedule, 0 shared limits, 0 services")
+    shown = cli("check").says("fine: 2 tasks, 2 schedules, 0 shared", f"\n{LONG}: its schedule is paused\n")
+    assert re.search(r"\nrun-it: next at (\w{3} [\d-]{10} [\d:]{5},? ){3}\(UTC\)\n", shown)
     rows = [re.split(r"\s{2,}", line.strip()) for line in shown.splitlines()[:3]]
     assert [*(row[2] for row in rows), rows[1][-1]] == ["limit", "5, 1 per key, 2/s", "60/m", "@hourly (UTC)"]
+    assert rows[2][0] == LONG, "no cell is broken where the output is no terminal"
     path = here / "jobs.yaml"
     path.write_text(BROKEN)
     parts = (f"{path}:4:14: error: ", f"{path}:5:5: error: ", f"2 errors in {path}\n")
@@ -84,14 +85,7 @@ def test_handlers_are_found_beside_the_file_and_faults_are_on_stderr(here: Path,
     cli("check").says(f"error: expected a jobs.yaml at {here / 'other.yaml'}, got no such file\n", status=2)
 
 
-def test_fires_have_their_zone_pipes_break_no_cell_and_json_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
-    schedule = config.Schedule(at="0 9 * * *", timezone="Asia/Kathmandu")
-    shown = check.fires(schedule, datetime(2026, 3, 1, 12, tzinfo=UTC))
-    assert shown == "next at Mon 2026-03-02 09:00, Tue 2026-03-03 09:00, Wed 2026-03-04 09:00 (Asia/Kathmandu)"
-    assert check.fires(schedule.model_copy(update={"paused": True}), datetime.now(UTC)) == "its schedule is paused"
-    name = "stories-" + "-".join(["update"] * 12)
-    listing([(name, "default")], {"task": itemgetter(0), "queue": itemgetter(1)})
-    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [["task", "queue"], [name, "default"]]
+def test_json_has_seconds_amounts_as_text_and_no_infinite_number(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"took": timedelta(milliseconds=1500), "cost": Decimal("0.10"), "carries": float("inf")})
     assert json.loads(capsys.readouterr().out) == {"took": 1.5, "cost": "0.10", "carries": None}
 

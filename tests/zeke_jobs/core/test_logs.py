@@ -171,18 +171,14 @@ def test_a_log_that_cannot_be_written_complains_once_and_in_no_circle() -> None:
     assert stderr.getvalue().count("OSError: no space left") == 1
 
 
-@pytest.fixture
-def stream() -> io.StringIO:
-    return configured(is_json=True)
-
-
 def configured(*, is_json: bool) -> io.StringIO:
     stream = io.StringIO()
     logs.configure(stream, json=is_json)
     return stream
 
 
-def test_a_line_is_one_json_object_with_what_was_bound_and_commands_no_terminal(stream: io.StringIO) -> None:
+def test_a_line_is_one_json_object_with_what_was_bound_and_commands_no_terminal() -> None:
+    stream = configured(is_json=True)
     logs.get_logger(task="fetch-content", job_id="42").info("fetched", bytes=10)
     said = {"task": "fetch-content", "job_id": "42", "event": "fetched", "bytes": 10, "level": "info"}
     assert said.items() <= json.loads(stream.getvalue()).items()
@@ -199,7 +195,8 @@ def test_a_line_is_one_json_object_with_what_was_bound_and_commands_no_terminal(
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["Scheduling failed"]
 
 
-def test_what_a_handler_prints_becomes_masked_lines_of_the_log_with_their_job(stream: io.StringIO) -> None:
+def test_what_a_handler_prints_becomes_masked_lines_of_the_log_with_their_job() -> None:
+    stream = configured(is_json=True)
     printed: Any = logs.Printed(io.StringIO())
     with structlog.contextvars.bound_contextvars(job_id="42"), logs.capturing(10) as captured:
         print("half a", end=" ", file=printed)
