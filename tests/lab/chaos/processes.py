@@ -134,16 +134,10 @@ def wrong_clock(*, quick: bool) -> Outcome:
         here.promise("neither worker is taken for dead", here.joined() == 2 and here.look(NO_DEATH))
         if not quick:
             here.promise("the scheduler says whose clock it follows", "not the database's" in scheduler.command.text())
-            _promise_ticks(here)
+            [(minutes, written, jobs, distinct)] = here.rows(_TICKS)
+            is_each_once = jobs > 0 and jobs == distinct == written and minutes - 1 <= jobs <= minutes
+            here.promise(f"every tick once ({jobs} in {minutes} minutes)", is_each_once)
         return here.outcome("the clocks of a worker and of the scheduler are an hour ahead (libfaketime)")
-
-
-def _promise_ticks(here: World) -> None:
-    [(minutes, written, jobs, distinct)] = here.rows(_TICKS)
-    here.promise(
-        f"every tick once ({jobs} in {minutes} minutes)",
-        jobs > 0 and jobs == distinct == written and minutes - 1 <= jobs <= minutes,
-    )
 
 
 def killer(*, quick: bool) -> Outcome:

@@ -104,7 +104,6 @@ def test_one_picture_needs_no_terminal_and_keys_run_commands(scene: Scene, cli: 
     scene.add("plain", 2)
     assert "1 tasks" in cli("top", "--once").out
     cli("top").says("expected a terminal, got none", status=2)
-    scene.use(TASKS, TOP)
     (job,) = scene.add("plain")
     assert top_app.perform(database, Command("pause", "task/plain")) == "task/plain is paused"
     (pause,) = actions.paused(scene.conn)
