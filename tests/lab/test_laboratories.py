@@ -2,18 +2,16 @@
 
 import os
 import signal
-import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 import yaml
 from psycopg2.extensions import connection as Connection
 
-from tests.fleet import ROOT, query, scalar
+from tests.fleet import ROOT, eventually, is_at_work, launch, query, scalar
 from tests.lab import server
 from tests.lab.bench import bench, ours
 from tests.lab.bench.__main__ import MEASURES, main as bench_main
@@ -206,16 +204,11 @@ with fleet(Path(sys.argv[1]), "") as beside:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_interrupted_leaves_no_server_behind(number: signal.Signals, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as soaking:
-        assert soaking.stdout is not None
-        server = int(soaking.stdout.readline())
-        os.killpg(soaking.pid, number)  # Ctrl-C sends the signal to the whole process group.
-        soaking.wait(20)
-    left = psutil.pid_exists(server)
-    if left:
-        os.kill(server, signal.SIGKILL)
-    assert not left
+    soaking = launch(tmp_path / "log", sys.executable, "-c", INTERRUPTED, str(tmp_path), cwd=ROOT)
+    server = int(eventually(lambda: soaking.text().endswith("\n") and soaking.text()))
+    os.killpg(soaking.pid, number)  # Ctrl-C sends the signal to the whole process group.
+    soaking.wait(20)
+    eventually(lambda: not is_at_work(server), 10)
 
 
 @pytest.mark.acceptance
