@@ -61,6 +61,14 @@ class Found:
     hits: int = 0  # ``hits`` counts the stories that were found; ``wrong`` those of another event.
     wrong: int = 0
 
+    @property
+    def recall(self) -> float:
+        return self.together / max(self.pairs, 1)
+
+    @property
+    def precision(self) -> float:
+        return 1 - self.wrong / max(self.hits, 1)
+
 
 def measure(url: str, world: World) -> Found:
     """Analyse the arriving stories one after another, and compare their clusters with a comparison of all stories."""
@@ -113,14 +121,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 world.load(conn)
             found = measure(url, world)
             started.drop(url)
-            cost, recall = median(found.joining), found.together / max(found.pairs, 1)
-            first, precision = first or cost, 1 - found.wrong / max(found.hits, 1)
+            cost = median(found.joining)
+            first = first or cost
             tables[f"{count:,} stories"] = [
                 Row("a story that joins an event", cost, "ms", note=f"of {len(found.joining)}, median"),
                 Row("a story that stays alone", median(found.alone), "ms", note=f"of {len(found.alone)}, median"),
                 Row("CPU of the server a story", found.server, "ms"),
-                Row("recall", recall, "", note=f"aimed at .98; {found.pairs} pairs by comparison of all"),
-                Row("precision", precision, "", note=f"aimed at 1; {found.hits} pairs found"),
+                Row("recall", found.recall, "", note=f"aimed at .98; {found.pairs} pairs by comparison of all"),
+                Row("precision", found.precision, "", note=f"aimed at 1; {found.hits} pairs found"),
                 Row("joining, times the least stories'", cost / first, "", most=5),
             ]
     words = "sentences of real news" if CORPUS.is_dir() else "invented words: the corpora are not beside the checkout"
