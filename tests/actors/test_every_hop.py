@@ -111,9 +111,7 @@ def test_running_twice_changes_nothing(task: str, payload_of: Any, run_task: Any
     states = []
     for _ in range(2):
         ctx = run_task(task, payload, engine=Engine(conn))
-        assert ctx.completed or task in {"fetch-content", "ingest-from-upload"}, (
-            "with its writes, unless it has several"
-        )
+        assert ctx.completed or task in {"fetch-content", "ingest-from-upload"}, "with its writes, unless of several"
         rows = "SELECT string_agg(t::text, ' ' ORDER BY t::text) FROM {} AS t"
         states.append({table: execute(conn, rows.format(table)) for (table,) in execute(conn, TABLES)})
     assert states[0] == states[1]

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,13 +29,9 @@ LEANS = "Then nobody was hurt without a helmet."
 
 
 @pytest.fixture
-def judge(model_server: ModelServer) -> Callable[[Callable[[str], tuple[bool, list[str]]]], None]:
+def judge(model_server: ModelServer) -> Callable[..., None]:
     """Let the model verify by a function that maps a statement to (follows, sentences)."""
-
-    def by(judge: Callable[[str], tuple[bool, list[str]]]) -> None:
-        model_server.says["verify"] = lambda asked: checks_of(asked, judge)
-
-    return by
+    return lambda judge: model_server.says.update(verify=partial(checks_of, judge=judge))
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def week(conn: Any) -> None:
     execute(conn, "UPDATE raw_items SET created_at = now() - interval '8 days' WHERE title = 'Old crypto'")
 
 
-def test_a_rule_is_tried_on_a_week(news: News, week: None, conn: Any, in_force: Any, jobs_yaml: Path) -> None:
+def test_a_rule_is_tried_on_the_last_week(news: News, week: None, conn: Any, in_force: Any, jobs_yaml: Path) -> None:
     out = news("filter", "test", "drop", "--words", "crypto")
     tried = ["     2  it: drop words crypto", "        Paper: Crypto is down", "        Weblog: Crypto is up"]
     assert out.splitlines() == ["2 of 3 items of the last 7 days would have been dropped", *tried]

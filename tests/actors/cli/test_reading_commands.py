@@ -126,7 +126,7 @@ def test_words_are_found_in_the_language_of_each_story_the_best_first(news: News
     assert [row["title"] for row in news.json("search", "llamas")] == ["Llamas", "Talk", "Talk again"]
 
 
-def test_a_hit_has_its_place(news: News, library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hit_is_shown_in_its_place(news: News, library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = news("search", "verify")
     assert "Signed packages" in out
     assert "Running servers verify them" in " ".join(out.split())

@@ -122,6 +122,5 @@ def test_the_earliest_leads_an_event(add_story: Any, analyse: Any, rows: Any, co
     stories = [add_story(ARTICLE, title=f"From {rate}", authority=rate) for rate in (0.3, 0.9, None, 0.6)]
     execute(conn, "UPDATE stories SET published_at = '2026-11-01T12:00Z'")
     clusters.unite(conn, stories)
-    assert {"label": "From 0.9"} in rows("SELECT label FROM story_clusters"), (
-        "of one moment the more authoritative leads"
-    )
+    # Of stories of one moment the more authoritative leads.
+    assert {"label": "From 0.9"} in rows("SELECT label FROM story_clusters")
