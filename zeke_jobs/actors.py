@@ -1,4 +1,4 @@
-"""Is the entry point of ``dramatiq zeke_jobs.actors`` and ``periodiq zeke_jobs.actors``: a broker and an actor per task."""
+"""Is the entry point of ``dramatiq zeke_jobs.actors`` and ``periodiq zeke_jobs.actors``: a broker, and an actor per task."""
 
 import os
 import signal

@@ -143,7 +143,7 @@ class WaitFor(ZekeJobsError):
 class Throttled(Defer):
     """Defers the job for the given ``reason``, because a service answered 429. No attempt is counted.
 
-    The limit that jobs.yaml names ``limit`` lets no job start for ``retry_after`` (a timedelta or seconds).
+    ``limit`` names a limit of jobs.yaml, which lets no job start for ``retry_after`` (a timedelta or seconds).
     """
 
     def __init__(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:

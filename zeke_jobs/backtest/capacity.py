@@ -19,22 +19,22 @@ DAY = 86_400.0
 
 @dataclass(frozen=True)
 class Bound:
-    """Describes a supply that jobs can use up, such as threads or a budget."""
+    """Describes a resource that jobs can use up, such as threads or a budget."""
 
     name: str  # threads, budget, database, task/ID or limit/NAME; the last two also followed by rate, budget or a unit
     kind: Kind
-    has: float  # size of the supply: jobs at once, or starts, units, money or jobs a second
+    has: float  # size of the resource: jobs at once, or starts, units, money or jobs a second
     needs: float  # the average need of the tasks
-    carries: float  # the multiple of the recorded load that the supply can carry, if the load is spread evenly
-    tasks: tuple[str, ...]  # tasks that need the supply, the greatest need first
+    carries: float  # the multiple of the recorded load that the resource can carry, if the load is spread evenly
+    tasks: tuple[str, ...]  # tasks that need the resource, the greatest need first
 
 
 def capacity(
     workload: Workload, config: Config, fleet: Fleet, *, budget: float | None = None, database: float | None = None
 ) -> tuple[dict[str, float], list[Bound]]:
-    """Return the number of jobs of each task a day, and the supplies of ``config``, the scarcest first.
+    """Return how many jobs of each task the workload has a day, and the resources of ``config``, the scarcest first.
 
-    ``budget`` is the money that the jobs may cost a day. ``database`` is the maximum number of jobs a second.
+    ``budget`` is the money that the jobs may cost a day. ``database`` is how many jobs a second the database can run.
     """
     supplies: list[_Supply] = [("threads", "threads", fleet.slots, config.tasks, ("held",))]
     supplies += _limits(config, workload.currency)
@@ -69,9 +69,9 @@ def _limits(config: Config, currency: str | None) -> Iterator[_Supply]:
 
 
 def _needs(workload: Workload, config: Config) -> defaultdict[tuple[str, str], float]:
-    """Return each task's needs, summed over its jobs: seconds of threads (held), starts, units, money (cost), and jobs.
+    """Return each task's needs, summed over its jobs: thread seconds (``held``), starts, units, money (``cost``), and jobs.
 
-    Units are counted by the estimates of jobs.yaml. Money is estimated too if a job has no cost in that currency.
+    Units are counted by the estimates of jobs.yaml. Money is estimated too if no cost of the job was recorded.
     """
     sums = defaultdict[tuple[str, str], float](float)
     for job in workload.counted():

@@ -107,7 +107,7 @@ def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str
 
 
 def fleet_of(workload: Workload) -> tuple[Fleet, str]:
-    """Return the workers to simulate, and the source of their number. The jobs' short waits give the workers' wake-up time."""
+    """Return the workers to simulate, and where their number comes from. Their wake-up time is the jobs' median short wait."""
     waits = (job.waited - job.start for job in workload.jobs() if job.waited is not None)
     wake_up = median([wait for wait in waits if 0 <= wait < _AT_ONCE] or [_USUAL_WAKE_UP])
     facts = workload.facts

@@ -14,7 +14,7 @@ _DUST = 1e-6  # the resolution of times in Postgres; the rounding error of sums 
 
 
 class Rate:
-    """Is a rate limit by the generic cell rate algorithm (see 04_limits.sql). ``period`` is a text such as ``60 seconds``."""
+    """Is a rate limit by the generic cell rate algorithm (see 04_limits.sql). ``period`` is a string such as ``60 seconds``."""
 
     __slots__ = ("next_at", "slack", "step")
 
@@ -57,7 +57,7 @@ class Bucket:
         self._average: dict[str, float] = {}
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """Return how many jobs may start now, the cause that allows no more, and when more may start (NEVER: when a job ends)."""
+        """Return how many jobs may start now, what holds more jobs back, and when more may start (NEVER: once a job ends)."""
         found = (NEVER if self.slots is None else self.slots - self.active, self.name, NEVER)
         if self.rate is not None and (ready := self.rate.ready(now)) <= found[0]:
             found = (ready if self.unit == "jobs" else min(1, ready), self.cause, self.rate.next_at)

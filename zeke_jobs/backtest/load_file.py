@@ -72,7 +72,7 @@ class SentStanza(Keys):
 
 
 class LoadStanza(Keys):
-    """Describes the whole file of a load."""
+    """Describes a whole load file."""
 
     called = "the file"
     required = ("version", "tasks")

@@ -3,7 +3,7 @@
 1. A claim goes through the due jobs by priority. Tasks with jobs of one priority take turns in random order.
 2. A task starts as many jobs as its tightest limit allows now, its oldest due jobs first.
 3. With a limit or a rate per key, each key in its turn starts as many jobs as the key's limit and rate allow.
-4. In strict order, only a key's oldest unfinished job may start; with ``after_failure: hold`` a failed job blocks it.
+4. In strict order, only a key's oldest unfinished job may start; with ``after_failure: hold`` a failed job blocks its key.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Live:
 
 
 class Lane:
-    """Holds the queued jobs of one task. ``figures`` record how long each cause held jobs back from 0 to ``end``."""
+    """Holds the queued jobs of one task. ``figures`` record for how long, until ``end``, each cause held jobs back."""
 
     def __init__(self, task: Task, limits: list[Bucket], key_rate: Rate | None, end: float, *, paused: bool) -> None:
         self.task, self.paused, self._end = task, paused, end
@@ -269,6 +269,6 @@ class Board:
         return sorted(lanes, key=lambda _: self._random())
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
-        """Yield in turn the keys whose jobs may start. A key's turn comes when the key before may start no more jobs."""
+        """Yield in turn the keys whose jobs may start. A key's turn ends when it may start no more jobs."""
         while lane.open.get(priority):
             yield next(iter(lane.open[priority]))

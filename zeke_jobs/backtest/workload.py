@@ -29,7 +29,7 @@ class Attempt(NamedTuple):
 
     @property
     def costs(self) -> bool:
-        """Return whether the attempt ran to its end, because only such attempts share the job's cost."""
+        """Return whether the attempt has a share of the job's cost. Only attempts that ran to their end have one."""
         return self.how not in ("deferred", "died")
 
 
@@ -88,9 +88,9 @@ class Fleet:
 
 @dataclass
 class Workload:
-    """Holds the jobs of a period. Times are seconds from the period's begin. Jobs from before the period only fill the queue."""
+    """Holds the jobs of a period. Times are seconds from the period's start. Jobs from before the period only fill the queue."""
 
-    origin: float = 0.0  # the begin of the period as Unix time
+    origin: float = 0.0  # the start of the period as Unix time
     end: float = 0.0  # the last moment at which a job is sent
     currency: str | None = None  # the currency of costs; None if no cost is known
     roots: list[Job] = field(default_factory=list)  # jobs that no other job sends, by the time of sending
@@ -99,7 +99,7 @@ class Workload:
 
     @property
     def period(self) -> tuple[datetime, datetime]:
-        """Return the begin and end of the period."""
+        """Return the start and end of the period."""
         return datetime.fromtimestamp(self.origin, UTC), datetime.fromtimestamp(self.origin + self.end, UTC)
 
     def jobs(self) -> Iterator[Job]:
@@ -120,7 +120,7 @@ def vary(
 ) -> tuple[Workload, list[str]]:
     """Copy a workload, but with the schedules of configuration ``after`` and ``load`` times as many jobs.
 
-    The ticks of a changed schedule send copies of recorded jobs. Returns also the scheduled tasks without recorded jobs.
+    The ticks of a changed schedule send copies of recorded jobs. Also returns the scheduled tasks without recorded jobs.
     """
     chance = Random(seed)  # noqa: S311 (chance, no secrets)
     changed = {one.id: _active(one) for one in after.tasks.values() if _timing(one) != _timing(before.task(one.id))}
@@ -146,7 +146,7 @@ def vary(
 
 
 def _copy(job: Job, sent: float, number: int = 0) -> Job:
-    """Copy a job and the jobs that it sends. ``number`` renames the keys, because more load has more keys (hosts, customers)."""
+    """Copy a job and the jobs that it sends. ``number`` makes other keys, because a higher load has more hosts or customers."""
 
     def one(of: Job) -> Job:
         key = of.key if of.key is None or not number else f"{of.key} #{number + 1}"

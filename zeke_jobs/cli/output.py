@@ -91,13 +91,13 @@ def counter(*, shows: bool = True) -> Iterator[Callable[[str], None]]:
 
 
 def named(columns: str) -> dict[str, Any]:
-    """Return columns for ``listing`` from a text such as ``"task, since=applied_on"``: titles, and attributes if they differ."""
+    """Return columns for ``listing`` from a string such as ``"task, since=applied_on"`` (``title`` or ``title=attribute``)."""
     pairs = (one.partition("=") for one in columns.split(", "))
     return {title: name or title for title, _, name in pairs}
 
 
 def picked(one: object, names: str) -> dict[str, Any]:
-    """Return some attributes of an object by name, for JSON or ``facts``. ``names`` is a text as for ``named``."""
+    """Return some attributes of an object by name, for JSON or ``facts``. ``names`` is a string as for ``named``."""
     return {title: getattr(one, name) for title, name in named(names).items()}
 
 
@@ -170,12 +170,12 @@ def plain(value: Any) -> Any:
 
 
 def tick(moment: datetime | None, zone: tzinfo | None = None) -> str:
-    """Return the time of a schedule's tick as text, in ``zone`` or this machine's time zone; an empty text for None."""
+    """Return the time of a schedule's tick as text, in ``zone`` or this machine's time zone; an empty string for None."""
     return "" if moment is None else f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
 
 
 def bounds(limit: object, per_key: object, rate: object, budget: object) -> str:
-    """Return the limits of a task on one line, or an empty text without limits."""
+    """Return the limits of a task on one line, or an empty string if it has none."""
     parts = (limit, per_key and f"{per_key} per key", rate, budget)
     return ", ".join(str(part) for part in parts if part)
 

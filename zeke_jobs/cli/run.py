@@ -120,7 +120,7 @@ def _run(app: Callable[[Sequence[str]], typer.Typer], name: str, words: list[str
 
 
 def _not_migrated() -> str:
-    """Return a text about the migrations that the database lacks, or an empty text if the error has another cause."""
+    """Return a text about missing migrations, or an empty string if the command's error has another cause."""
     from zeke_jobs.cli import database
 
     with suppress(Error, ConfigurationError):  # only the first error is shown

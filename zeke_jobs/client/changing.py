@@ -62,8 +62,8 @@ def cancel(id: None = None, reason: str | None = None, **filters: Unpack[ManyOpt
 def cancel(id: UUID | str | None = None, reason: str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Cancel a job: a queued job at once, a running job within moments. A finished job does not change.
 
-    If the job's handler has not started, it does not start. With filters, ``cancel`` cancels all matching unfinished jobs, in
-    parts with a transaction each, and returns their ids; with ``status="failed"``, failed jobs that block others.
+    If the job's handler has not started, it does not start. With filters, ``cancel`` cancels all matching unfinished jobs (with
+    ``status="failed"``: failed jobs that block others), in parts with a transaction each, and returns their ids.
 
     Args:
         id: The job's id. With an id, the result is a ``Changed``.

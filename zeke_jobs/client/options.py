@@ -108,7 +108,7 @@ class JobFilter(TypedDict, total=False):
     """Names the filters of jobs. A job matches if all given filters match.
 
     ``task`` is an id or alias. ``newer`` and ``older`` compare the time since the send; a change of ended jobs compares
-    the time since the end. ``error`` is a part of the last error's type or message, in upper or lower case.
+    the time since the end. ``error`` is a part of the last error's type or message; case does not matter.
     """
 
     task: str | None

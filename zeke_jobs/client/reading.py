@@ -69,8 +69,8 @@ async def missing(database: Database, job_id: UUID) -> JobNotFound:
 def jobs(*, limit: int | None = None, connection: Any = None, **filters: Unpack[JobFilter]) -> Iterator[Job]:
     """Return all jobs that match every filter, the newest first, read page by page while the caller iterates.
 
-    Each page is a statement of its own, so reading millions of jobs may take hours. A job's state is as it was when its page was
-    read. Jobs that are sent during the iteration are left out.
+    Each page is a statement of its own, so no query stays open even if the iteration takes hours. A job's state is as it was
+    when its page was read. Jobs that are sent during the iteration are left out.
 
     Args:
         limit: The maximum number of jobs to return.

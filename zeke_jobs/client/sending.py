@@ -39,12 +39,12 @@ def send(
         run_at: The earliest start, a time with a zone.
         priority: -100 to 100; jobs with a higher number run first; by default the task's priority.
         key: All jobs with the same key count together in the task's limits per key.
-        unique: Make no second job with the same values of these payload fields while the first is queued: a name, several
-            names, ``True`` for the task's own fields (by default the whole payload), ``False`` for no field; or a mapping of
-            ``fields`` with ``while`` (``queued``; ``active``: queued or running) or ``period`` (a timedelta, or seconds, from
-            the first send). By default, a running job may send an equal job. With ``on_duplicate: replace``, a later send
-            changes the queued job's payload and run time. ``postpone`` does the same, but never makes the run time
-            earlier. Neither moves the run time beyond ``at_most`` after the first send.
+        unique: Make no second job with the same values of these payload fields while the first is queued. One or several
+            names; ``True`` for the task's own fields (by default the whole payload); ``False`` for none; or a mapping of
+            ``fields`` and either ``while`` (``queued``, or ``active``: queued or running) or ``period`` (a timedelta, or
+            seconds, from the first send). By default, a running job prevents no second job. With ``on_duplicate:
+            replace``, a later send changes the queued job's payload and run time. ``postpone`` does the same, but never
+            makes the run time earlier. Neither moves the run time beyond ``at_most`` after the first send.
         unique_key: Make no second job with this text while the first is queued or running, or for as long as ``unique`` says.
         retry: A number of retries that replaces the task's number, or a mapping of ``limit``, ``delay`` and ``max_delay``.
         timeout: The maximum time of an attempt, which replaces the task's ``timeout``; a timedelta, or seconds.
@@ -207,7 +207,7 @@ def statement(
         payload: The job's fields.
         style: How the driver writes parameters: ``numeric`` (``$1``; params is a tuple), ``named`` (``:name``) or ``pyformat``
             (``%(name)s``), the last two with a mapping.
-        options: The options.
+        options: As for ``send``, without ``connection``.
     """
     refuse_unknown(options)
     chosen = encode(stored(options))

@@ -43,7 +43,7 @@ class Shape:
     expected: str
 
     def check(self, text: str) -> str:
-        """Return the text. Raises EntryError if the text has another form or is too long."""
+        """Return the text. Raises EntryError if the text does not match the pattern or is too long."""
         if self._fits(text):
             if len(text) > _LONGEST_NAME:
                 raise EntryError(f"expected at most {_LONGEST_NAME} characters, got {len(text)}", "")
@@ -141,7 +141,7 @@ SHOWN = object()
 
 
 def key(default: Any, meaning: str, example: str = "", **more: Any) -> Any:
-    """Declare a key of a mapping: its default, its meaning for people, and an example line."""
+    """Declare a key of a mapping: its default, its description, and an example line."""
     if isinstance(default, timedelta):
         more["json_schema_extra"] = {"default": format_duration(default)}
     return Field(default, description=meaning, examples=[example] if example else None, **more)

@@ -156,7 +156,7 @@ class Throttle(Keys):
 
 
 class Breaker(Keys):
-    """Sets when failures pause the limit."""
+    """Sets when failures stop the jobs under the limit."""
 
     required = ("failures",)
 

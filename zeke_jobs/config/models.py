@@ -55,7 +55,7 @@ class PerSend(Keys):
 
 
 class Unique(Keys):
-    """Sets when a send makes no second, equal job."""
+    """Sets when a send makes no duplicate of a job."""
 
     short_form = ("fields", list, "a list of payload fields")
 
@@ -169,7 +169,7 @@ class Task(TaskKeys):
 
     @property
     def schedules(self) -> dict[str, Schedule]:
-        """Return the task's schedules, by the names of their ticks."""
+        """Return the task's schedules, by name: ``task/name``, or the task's id for the only schedule of a task."""
         if isinstance(self.cron, tuple):
             return {f"{self.id}/{one.name}": one for one in self.cron}
         return {} if self.cron is None else {self.id: self.cron}

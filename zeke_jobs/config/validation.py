@@ -98,7 +98,7 @@ def _is_model(annotation: Any) -> bool:
 
 @dataclass(frozen=True)
 class Subject:
-    """Describes the validated mapping: its model, its path in the file, and its name for people."""
+    """Describes the validated mapping: its model, its path in the file, and its name in messages."""
 
     model: type[BaseModel]
     base: Path

@@ -62,7 +62,7 @@ def find(conn: Connection, name: str) -> Timetable:
 
 
 def next_ticks(conn: Connection, name: str, count: int) -> list[datetime]:
-    """Return the next ``count`` ticks from now, in UTC. Near Python's last year, there are fewer ticks."""
+    """Return the next ``count`` ticks from now, in UTC. There are fewer if the year 10000 comes first."""
     timetable = find(conn, name)
     return list(islice(timetable.cron.after(dispatch.clock(conn), timetable.zone), count))
 

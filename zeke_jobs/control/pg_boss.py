@@ -99,7 +99,7 @@ class Import:
 
     @contextmanager
     def _there(self) -> Iterator[None]:
-        """Run a transaction with pg-boss's search_path. In a pooler, a session's setting would also affect other clients."""
+        """Run a transaction with pg-boss's search_path. Behind a pooler, a session's setting would also affect other clients."""
         with transaction(self.conn):
             if SQL.one(self.conn, "import/schema", schema=self.schema) is None:
                 raise self._missing()

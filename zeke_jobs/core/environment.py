@@ -1,4 +1,4 @@
-"""Reads environment variables. Only the module probes, which must be quick, reads variables itself. An empty variable is unset.
+"""Reads environment variables. Only ``probes.py``, which must be quick, reads variables itself. An empty variable is unset.
 
 If a variable has a wrong value, each function raises a ConfigurationError with the accepted values. The database's
 address may have the form of libpq, SQLAlchemy, Django or Prisma; the function ``libpq`` returns it in libpq's form.

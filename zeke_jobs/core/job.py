@@ -97,7 +97,7 @@ class Job:
         return f"{self.task_id} {self.id} {self.status}" + (f" ({why})" if why else "")
 
     def error_line(self) -> str:
-        """Return type and message of the job's error, or an empty text if no error says more than the status."""
+        """Return type and message of the job's error, or an empty string if they only repeat the status."""
         error = self.error or {}
         parts = [str(error[part]) for part in ("type", "message") if error.get(part)]
         return "" if {part.lower() for part in parts} == {self.status} else ": ".join(parts)

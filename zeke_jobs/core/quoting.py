@@ -40,7 +40,7 @@ def suggest(name: str, accepted: Iterable[str], *, what: str = "accepted") -> st
 
 
 def nearest(name: str, accepted: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """Return the ``accepted`` name that is spelled most like ``name``, or None if no name is near. Case matters least."""
+    """Return the ``accepted`` name that is spelled most like ``name``, or None if no name is near. Equal case is preferred."""
     names = list(accepted)
     by_lower = {one.lower(): one for one in reversed(names)}
     same_case = get_close_matches(name, names, n=1, cutoff=likeness)

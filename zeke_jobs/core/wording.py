@@ -18,7 +18,7 @@ UNITS = {
 }
 """The length of each unit, the largest first."""
 
-#: This matches a duration, or an empty text.
+#: This matches a duration, or an empty string.
 PATTERN = r"(?:\d+w)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?:\d+ms)?"
 _PART = re.compile(r"(\d+)(ms|[wdhms])", re.ASCII)
 _WHOLE = re.compile(PATTERN, re.ASCII)
@@ -52,7 +52,7 @@ _LONGEST = 300
 
 
 def when(moment: datetime | None) -> str:
-    """Return a moment in UTC, to the second, or an empty text for None."""
+    """Return a time in UTC, to the second, or an empty string for None."""
     return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -66,14 +66,14 @@ def span(length: timedelta) -> str:
 
 
 def took(seconds: float | None) -> str:
-    """Return a measured length of time: ``4ms``, ``1.4s``, ``3m20s``, or an empty text for None."""
+    """Return a measured duration: ``4ms``, ``1.4s``, ``3m20s``, or an empty string for None."""
     if seconds is None:
         return ""
     return f"{seconds:.1f}s" if 1 <= seconds < 10 else span(timedelta(seconds=seconds))
 
 
 def passed(moment: datetime | None, now: datetime | None = None) -> str:
-    """Return the age of a moment, by this machine's clock unless ``now`` is given, or an empty text for None."""
+    """Return the time since a moment, by this machine's clock unless ``now`` is given, or an empty string for None."""
     return "" if moment is None else span(max(timedelta(0), (now or datetime.now(UTC)) - moment))
 
 

@@ -1,4 +1,4 @@
-"""Reads cron lines strictly, and computes fire times by cronsim, to which it adds the effects of clock changes."""
+"""Reads cron lines strictly, and computes fire times with cronsim, to which it adds the effects of clock changes."""
 
 from __future__ import annotations
 
@@ -136,8 +136,8 @@ class Cron:
     """Holds the values of a valid cron line. All times have a time zone. Returned times are in UTC.
 
     A line whose hour field covers the whole day fires at each minute of real time at which the local clock shows a
-    matching time. Any other line names times of day: a time that a clock change skips fires once, at the first instant
-    after the gap (all times of one gap together); a time that occurs twice fires the first time.
+    matching time. Any other line names times of day. The times that a clock change skips fire together, once, at the
+    first instant after the gap. A time that occurs twice fires only at its first occurrence.
 
     Weekdays are 0 (Sunday) to 6. As in cron, day and weekday must ``both`` match if one of these two fields starts with
     ``*``; otherwise one match is enough.

@@ -78,7 +78,7 @@ def _drift(one: Row, number: int, newest: str) -> list[str]:
 
 
 def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[bool, str]:
-    """Return whether this host has workers (or schedulers), each with a recent heartbeat in the database, and a sentence."""
+    """Return whether this host has workers (or schedulers) that all have recent heartbeats, and a sentence about them."""
     host = host or socket.gethostname()
     try:
         with closing(connect(url, application_name="zeke-jobs health")) as conn:

@@ -102,7 +102,7 @@ def _search(value: Any, path: str, depth: int = 1) -> None:
 
 
 def _unfit(value: str | float | None) -> str:
-    """Return the reason why JSON or jsonb cannot store a value, or an empty text if both can store the value."""
+    """Return the reason why JSON or jsonb cannot store a value, or an empty string if both can store the value."""
     if isinstance(value, str):
         if "\0" in value:
             return "expected text without NUL characters, which Postgres cannot store"

@@ -34,7 +34,7 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
     Several processes may call this function at the same time, also after a crash.
 
     Args:
-        folder: The folder of the server's data, log and, if the path suits, socket. If missing, it is made with mode 0700.
+        folder: The folder of the server's data, log and, if its path suits libpq, socket. If missing, it is made with mode 0700.
         bin_dir: The folder of another PostgreSQL's programs, which then run with their own defaults.
         settings: Further server settings.
 

@@ -59,7 +59,7 @@ def server_folder(data_dir: Path) -> Path:
 
 
 def why_elsewhere(data_dir: Path) -> str:
-    """Return the reason why a server cannot run in ``data_dir``, or an empty text if it can."""
+    """Return the reason why a server cannot run in ``data_dir``, or an empty string if it can."""
     asked = data_dir.absolute()
     above = next(one for one in (asked, *asked.parents) if server_programs.is_there(one))
     # A ``data_dir`` that exists without write access causes an error later, not a fall-back to another folder.

@@ -31,7 +31,7 @@ _SAVEPOINT = ("SAVEPOINT zeke_jobs", "ROLLBACK TO SAVEPOINT zeke_jobs", "RELEASE
 _LOOK = 0.5  # seconds between checks whether to go on waiting for a connection
 
 # libpq, PostgreSQL and PgBouncer use these messages for a wrong address; without a connection there is no SQLSTATE.
-# "Temporary failure in name resolution" is left out, because that failure passes.
+# "Temporary failure in name resolution" is left out, because it is transient.
 _WRONG_ADDRESS = {
     # If the address names several hosts, another host may exist but be unreachable for now.
     "the name of a host that exists": "(?s)^(?!.*connection to server)"
@@ -77,7 +77,7 @@ def connect(
 ) -> Connection:
     """Open a connection in autocommit mode, READ COMMITTED and UTC. ``transaction`` groups statements.
 
-    The set ``opening`` contains the connection while its settings are made, so that another thread can end the connection.
+    The set ``opening`` contains the connection while its settings are applied, so that another thread can end it.
 
     Raises:
         ConfigurationError: the address is missing or wrong, or a pooler prevents setting the isolation level.
@@ -214,7 +214,7 @@ class Pool:
 
     def resize(self, max_size: int) -> None:
         """Set the maximum number of connections, before the pool is used."""
-        # Use a semaphore: with a queue, the interrupt of a waiting thread would make the pool smaller by one.
+        # Use a semaphore: with a queue, interrupting a waiting thread would make the pool smaller by one.
         self._places = threading.BoundedSemaphore(max_size)
 
     def cut_opening(self) -> None:

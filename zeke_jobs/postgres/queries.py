@@ -100,7 +100,7 @@ class Queries:
             tolerate(cursor)
             self.execute(cursor, name, params)
             found = cursor.fetchall()
-            # Make the dictionaries here, because psycopg2 takes as long to make dictionaries as for a round trip.
+            # Make the dictionaries here, because making them in psycopg2 takes as long as a round trip.
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found]
 
@@ -142,14 +142,14 @@ class Queries:
                 if prepare and conn.prepares(key, prepare):
                     return cursor.execute(execute, params)
             except (FeatureNotSupported, InvalidSqlStatementName):
-                # These errors come if a migration changed the columns, or a handler discarded the session's prepared statements.
+                # These errors occur if a migration changed the columns, or a handler discarded the session's prepared statements.
                 conn.statements[key] = False
                 if conn.info.transaction_status != TRANSACTION_STATUS_IDLE:
                     raise
         return cursor.execute(self.text(name), params)
 
     def _write_prepared(self, name: str) -> tuple[str, str]:
-        """Return the PREPARE and the EXECUTE of a statement, or two empty texts if the statement cannot be prepared."""
+        """Return the PREPARE and the EXECUTE of a statement, or two empty strings if the statement cannot be prepared."""
         text, places = self.text(name), _Places()
         if _CANNOT_BE_PREPARED.match(text):
             return "", ""

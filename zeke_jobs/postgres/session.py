@@ -24,9 +24,9 @@ KEEPALIVE: dict[str, Any] = {
     "tcp_user_timeout": 10_000,  # milliseconds; a stalled network must not hold a thread for minutes
 }
 
-# A statement makes the session's settings, because PgBouncer refuses start-up options that it does not know. PgBouncer keeps only
-# the time zone and IntervalStyle for each client. Other settings would apply to another program's transactions, so behind a
-# pooler each SQL function of zeke_jobs makes its own settings. The statements of zeke_jobs are tested with the
+# A statement applies the session's settings, because PgBouncer refuses start-up options that it does not know. PgBouncer keeps
+# only the time zone and IntervalStyle for each client. Other settings would apply to another program's transactions, so behind a
+# pooler each SQL function of zeke_jobs has its own settings. The statements of zeke_jobs are tested with the
 # planner's defaults and without JIT. JIT and the timeout are set first, because with JIT the second statement could
 # take too long. Settings are read by name, because a scan of pg_settings takes as long as opening the session.
 _GREETING = """
@@ -132,7 +132,7 @@ class Session(connection):
     def cancel(self) -> None:
         """Cancel the statement that another thread runs on this connection. If the server does not answer, end the connection."""
 
-        # psycopg2's own cancellation holds the GIL until the server answers, so a silent server would stop the process.
+        # psycopg2's own cancellation holds the GIL until the server answers, so a silent server would freeze the process.
         def ask() -> None:
             _LIBPQ.PQcancel(self._cancellation, ctypes.create_string_buffer(256), 256)
 

@@ -149,7 +149,7 @@ class Plan:
 
 
 def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
-    """Return the differences of two configurations. A task whose id became an alias is renamed. Sensitive fields are masked."""
+    """Return the differences of two configurations. An id that became an alias counts as renamed. Sensitive fields are masked."""
     before = before or Config()
     new_names = renames(before, after)
     found = [Change("renamed", "task", new, before=old, after=new) for old, new in new_names.items()]
@@ -176,7 +176,7 @@ def successors(before: Config, after: Config) -> dict[str, str]:
 
 
 def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:
-    """Return the next fire times of each schedule that a new jobs.yaml adds, removes or moves. Merged tasks lose theirs."""
+    """Return the next fire times of each schedule that a new jobs.yaml adds, removes (also by a merge of tasks) or moves."""
     before = before or Config()
     former = {new: old for old, new in renames(before, after).items()}
     new_names = {old: new for new, old in former.items()}

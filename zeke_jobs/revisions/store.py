@@ -79,7 +79,7 @@ class Override:
 
 @dataclass(frozen=True)
 class Revision:
-    """Describes a jobs.yaml that was in force. Lists leave ``source`` empty. Later overrides replace earlier overrides."""
+    """Describes a jobs.yaml that was in force. In lists, ``source`` is empty. Later overrides replace earlier overrides."""
 
     number: int
     digest: str

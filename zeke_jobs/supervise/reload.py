@@ -86,7 +86,7 @@ def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str
 
 
 class Watch:
-    """Finds changed files: files in ``roots`` and, in its folders, Python files and packages' text files, except tests."""
+    """Finds changes of the files in ``roots``, and of Python files and packages' text files in its folders, except tests."""
 
     def __init__(self, roots: Iterable[Path]) -> None:
         self._roots = tuple(roots)

@@ -61,10 +61,10 @@ class Supervisor:
     """Runs ``commands`` until ``stop``.
 
     If a child process dies, its process group is ended, and the child is started again after ``pause``. If a command
-    refuses its configuration at the first start, all commands end; later, the command is tried again. On ``stop`` the
-    main process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The whole group gets no SIGTERM,
-    because Dramatiq's main process passes SIGTERM on to its workers, which stop at once on a second SIGTERM. If ``run``
-    itself fails, all children are killed. If the supervisor is killed, ``guardian`` ends the children.
+    refuses its configuration at its first start, all commands end; at a later start, the command is tried again. On
+    ``stop`` the main process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The whole group gets no
+    SIGTERM, because Dramatiq's main process passes SIGTERM on to its workers, which stop at once on a second SIGTERM.
+    If ``run`` itself fails, all children are killed. If the supervisor is killed, ``guardian`` ends the children.
     """
 
     commands: Sequence[Command]
@@ -86,7 +86,7 @@ class Supervisor:
         self._log = get_logger("zeke_jobs.supervisor")
 
     def run(self) -> int:
-        """Run the commands until ``stop``, or until a first start fails by a wrong configuration. Returns the exit status."""
+        """Run the commands until ``stop``, or until a configuration is wrong at the first start. Returns the exit status."""
         try:
             while self.step():
                 time.sleep(_TICK)
@@ -118,7 +118,7 @@ class Supervisor:
         return not self._stopping or bool(self._leftovers or self.pids)
 
     def stop(self) -> None:
-        """Ask all children to end. A second call, a moment later, kills all children. A signal handler may call this method."""
+        """Ask all children to end. The second call kills them; calls within 0.5 s are one. A signal handler may call this."""
         now = self.clock()
         if now - self._stopped >= _ONE_SIGNAL:
             self.stops += 1

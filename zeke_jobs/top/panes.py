@@ -219,7 +219,7 @@ PANES = {pane.name: pane for pane in (
 
 
 def number(value: float | None) -> str:
-    """Return a number as ``7``, ``0.5`` or ``1,234``, or an empty text for None and 0."""
+    """Return a number as ``7``, ``0.5`` or ``1,234``, or an empty string for None and 0."""
     if not value:
         return ""
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"

@@ -67,7 +67,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             super().emit_before(signal, *args, **kwargs)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Do the same as dramatiq's method, but do not let a middleware's ``SystemExit`` after a job end the worker's thread."""
+        """Do the same as dramatiq's method, but keep the thread alive if a middleware raises ``SystemExit`` after a job."""
         if signal in ("process_message", "skip_message", "ack", "nack"):
             self._emit(reversed(self.middleware), f"after_{signal}", *args, **kwargs)
         else:

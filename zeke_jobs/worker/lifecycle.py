@@ -207,5 +207,5 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _leave(self) -> None:
         process = self._process
         if not len(process.held):
-            # First return jobs whose claims never reached this process: a process that rescued the jobs would count a death.
+            # First return jobs whose claims never reached this process: a rescue of these jobs would count as a death.
             beat.leave(process.url, process.id, lambda conn: process.disown(conn, older=0.0))

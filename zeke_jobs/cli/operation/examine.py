@@ -33,7 +33,7 @@ def doctor(as_json: Json = False) -> int:
 
 
 def fleet(as_json: Json = False) -> None:
-    """List workers and schedulers: host, version, revisions that they use and have as a file, heartbeat, load, queues, drift."""
+    """List workers and schedulers: host, version, revision in use, revision of their file, heartbeat, load, queues, drift."""
     with database.connection("fleet") as conn:
         found = members.look(conn)
         differs = members.unapplied(conn)

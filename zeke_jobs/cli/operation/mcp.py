@@ -83,7 +83,7 @@ def _ask(*words: str, given: str = "") -> str:
 
 
 def output(main: str, *words: str, given: str = "") -> str:
-    """Run a command that only reads, by Python code in a new process, and return its output. Raises ToolError if it fails."""
+    """Run a read-only command by the Python code ``main`` in a new process, and return its output, or raise ToolError."""
     from mcp.server.mcpserver.exceptions import ToolError
 
     run = partial(subprocess.run, capture_output=True, text=True, timeout=_LONGEST, check=False)

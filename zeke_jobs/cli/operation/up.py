@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs up``, which runs all on one machine, and ``reload``, which restarts workers after a check of jobs.yaml."""
+"""Runs ``zeke-jobs up`` (everything on one machine) and ``reload``, which restarts workers after a check of jobs.yaml."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queue
 
 
 def _announcing(ready: threading.Event) -> Callable[[str, str], None]:
-    """Return ``write_line``, which also sets ``ready`` and prints the next steps when the first worker is ready."""
+    """Return a ``write_line`` that also sets ``ready`` and prints the next steps when the first worker is ready."""
 
     def announce(name: str, line: str) -> None:
         write_line(name, line)

@@ -44,7 +44,7 @@ def cancel(
 
 @_changing
 def retry(asked: dict[str, Any]) -> int:
-    """Run failed or cancelled jobs again, by id or by filter. The jobs keep their history, and get a new limit of retries.
+    """Run failed or cancelled jobs again, by id or by filter. The jobs keep their history, and their retries count anew.
 
     Exit 1 when there was nothing to retry.
     """
@@ -117,7 +117,7 @@ def _parts(change: Change, total: int, *, as_json: bool) -> list[UUID]:
                 changed += part
                 told(f"{len(changed):,} of {total:,}")
     except BaseException:
-        # Each part of the jobs is changed in a transaction, so earlier parts stay changed. The last part's result may be lost.
+        # The jobs are changed in parts, each in its transaction, so earlier parts stay changed. The last result may be lost.
         jobs = count(len(changed), "job")
         say(f"at least {jobs} changed before it was interrupted; run it again for the rest", is_trouble=True)
         raise

@@ -20,7 +20,7 @@ _names = lru_cache(maxsize=16)(array)
 
 @dataclass(eq=False)
 class ServedQueue:
-    """Holds the state of a queue's jobs with async handlers, or of its other jobs. Times are monotonic seconds."""
+    """Holds the state of a queue for its jobs with async handlers, or for its other jobs. Times are monotonic seconds."""
 
     name: str
     is_async: bool
@@ -62,8 +62,8 @@ def ask(
 ) -> Answer:
     """Write completed jobs, and claim at most ``want`` due jobs of these tasks, on an autocommit connection.
 
-    ``room`` is the number of the worker's free threads (negative: of jobs that wait for a thread), and the maximum number of jobs
-    with limits that may wait for a thread. ``is_empty``: the worker holds no job, and may claim one that must run alone.
+    ``room`` is a pair: the worker's free threads minus the jobs that wait for a thread, and the maximum number of jobs with
+    limits that may wait for a thread. ``is_empty``: the worker holds no job, and may claim one that must run alone.
     """
     asked = {"worker": worker, "queue": queue, "tasks": _names(tuple(tasks)), "want": want, "revision": revision}
     asked |= {"is_empty": is_empty, "free": room[0], "ahead": room[1], **(columns(completions) if completions else {})}

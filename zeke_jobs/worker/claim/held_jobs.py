@@ -164,7 +164,7 @@ class HeldJobs:
         return max(0, min(_MOST_AHEAD, math.ceil(self._pace * seconds * flowing / max(1, self.threads))))
 
     def behind_long_job(self) -> list[Claim]:
-        """Return jobs that waited too long since a thread last started a job, and note the tasks of jobs that run long."""
+        """Return jobs that have waited too long while no thread started a job, and note the tasks of jobs that run long."""
         now = time.monotonic()
         with self.changed:
             for claim in self._claims.values():

@@ -214,7 +214,7 @@ class Producer:
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
-        """Claim from queues with full limits, because jobs of ``tasks`` ended. Returns whether a claim soon writes their ends."""
+        """Claim from queues with full limits, because jobs of ``tasks`` ended. Returns whether a claim soon completes them."""
         limits = [self.process.runtime.frees.get(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()

@@ -1,1 +1,1 @@
-"""Decides how an attempt ended, and writes the outcome to the database, and again after a failed write."""
+"""Decides how an attempt ended, and writes the outcome to the database. A failed write is repeated."""

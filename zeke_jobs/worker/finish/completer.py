@@ -85,7 +85,7 @@ class Completer:
                 self._wake_by(0.0)
 
     def wait_for_room(self) -> None:
-        """Block a worker thread while too many outcomes wait, such as when the database is unreachable. A stop ends the block."""
+        """Block a worker thread while too many outcomes wait, such as when the database is unreachable. A stop ends the wait."""
         if len(self._waiting) < _MOST_WAITING:
             return
         with self._condition:

@@ -124,7 +124,7 @@ def failed_by_middleware(outcome: Outcome | None) -> Outcome | None:
 
 
 def limit_of(error: BaseException, policy: Retry) -> int:
-    """Return the number of retries for a job whose handler raised ``error``."""
+    """Return the retry limit for a job whose handler raised ``error``."""
     limit = getattr(error, "limit", None) if isinstance(error, RetryRequested) else None
     return limit if isinstance(limit, int) else policy.limit
 

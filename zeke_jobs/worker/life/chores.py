@@ -50,8 +50,8 @@ def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: 
 def do(conn: Connection, names: Collection[str]) -> None:
     """Do the named chores. If several processes try a chore at the same time, only the first does the chore.
 
-    ``rescue`` returns the jobs of lost processes. ``expire`` cancels jobs whose start deadline is over. ``revert`` ends values
-    set by hand whose time is over. ``gather`` moves jobs to their task's new name or queue, and cancels jobs of removed tasks.
+    ``rescue`` returns the jobs of lost processes. ``expire`` cancels jobs whose start deadline is over. ``revert`` removes
+    expired values set by hand. ``gather`` moves jobs to their task's new name or queue, and cancels jobs of removed tasks.
     """
     log = get_logger("zeke_jobs.chores")
     if "rescue" in names:

@@ -173,7 +173,7 @@ class Heartbeat:
             log.exception("failed")
 
     def check_revision(self, conn: Connection) -> None:
-        """Let a separate thread follow a new revision of jobs.yaml, because importing handlers may take any time."""
+        """Let a separate thread follow a new revision of jobs.yaml, because importing handlers may be slow."""
         number = store.latest_number(conn)
         if number > self._process.runtime.revision and number != self._refused:
             self._begin("revision", self.follow)

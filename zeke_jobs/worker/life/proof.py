@@ -1,4 +1,4 @@
-"""Decides whether other processes may have taken a process's jobs, and whether it may hold claims that it does not know."""
+"""Decides whether other processes may have taken this process's jobs, and whether this process may hold unknown claims."""
 
 from zeke_jobs.worker.claim.claims import Claim, clock
 
@@ -28,7 +28,7 @@ class ProofOfLife:
         return clock() - self._proved < self.lost_after
 
     def holds(self, claim: Claim) -> bool:
-        """Return whether this process still holds the claim: no process can have taken its jobs since it asked for the claim."""
+        """Return whether this process still holds the claim: no other process can have taken its jobs since it asked for them."""
         return self.is_fresh() and claim.asked >= self._alive_since
 
     def answer_lost(self) -> None:
