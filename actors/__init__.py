@@ -1,1 +1,1 @@
-"""Is the news pipeline: it makes stories of the entries in feeds, and gives each story an analysis, highlights and a brief."""
+"""Is the news pipeline: it turns entries of feeds into stories, and gives each story an analysis, highlights and a brief."""

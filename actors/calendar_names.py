@@ -1,4 +1,4 @@
-"""Has the names of months and days of the week, from ``calendar.txt``, which explains its tables."""
+"""Reads the names of months and weekdays from ``calendar.txt``, which explains its tables."""
 
 from importlib.resources import files
 

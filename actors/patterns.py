@@ -34,7 +34,7 @@ def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:
     r"""Yield the alternatives in groups. A group begins with a condition that fails fast at most positions in a text.
 
     The condition is ``\b``, ``^``, or a letter beyond ASCII. If case is ignored, a group's alternatives are sorted by
-    first letter, because Python rejects an alternative fast only by a letter whose case counts.
+    first letter, and the letter is written in both cases: Python rejects an alternative fast only if case counts.
     """
     groups: dict[str, list[str]] = {}
     for each in (part for line in alternatives for part in _opened(f"(?:{line})")):

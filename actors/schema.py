@@ -34,7 +34,7 @@ class IngestOneoff(Payload):
 
 
 class IngestSource(Payload):
-    """ingest-source: read one source's feed and queue its new items, and ``backfill`` items that were left out at first."""
+    """ingest-source: read a source's feed, and queue its new items and up to ``backfill`` older ones, left out at first."""
 
     source_id: UUID
     reason: Literal["schedule", "manual", "retry"] = "schedule"
@@ -78,7 +78,7 @@ class FetchContent(Payload):
 class AnalyzeStory(Payload):
     """analyze-story: say why a story matters; or (``grown``) score it again, because one more source reports it.
 
-    With ``alone``, ask a model which of the ``others`` tells the story's event, if any.
+    With ``alone``, ask a model which of the ``others`` reports the same event, if any.
     """
 
     story_id: UUID
@@ -136,7 +136,7 @@ class DeliverDigest(Payload):
 
 
 class DeliverAlert(Payload):
-    """deliver-alert: send a receiver of the settings all stories that its alerts have found."""
+    """deliver-alert: send all stories that a receiver's alerts have found; the settings have the receiver."""
 
     receiver: str = Field(min_length=1, max_length=100)
 
@@ -159,7 +159,7 @@ class Context(Payload):
     """The context of a highlight, as plain text.
 
     Attributes:
-        headings: The nearest headings above the highlight, outermost first, without any that repeats it or the title.
+        headings: The nearest headings above the highlight, outermost first, except headings that repeat the highlight or title.
         before: The sentence before the highlight in its paragraph or item, or the last one of the paragraph before.
     """
 

@@ -1,4 +1,4 @@
-"""Has the AI step: tools for texts, AI providers, the interface that the tasks use, and the settings of the service ``ai``."""
+"""Provides the AI step: text tools, AI providers, the interface that the tasks use, and the settings of the service ``ai``."""
 
 from typing import TYPE_CHECKING, Literal, Self
 

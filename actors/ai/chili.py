@@ -1,4 +1,4 @@
-"""Computes a story's chili score, 0 to 5, which says how hot the story is, by a fixed formula, partly from keywords."""
+"""Computes a story's chili score (how hot it is, from 0 to 5) by a fixed formula, partly from keywords."""
 
 import re
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
         return self._of({name: round(part, 3) for name, part in parts.items()}, found)
 
     def rescore(self, chili: object, breakdown: Mapping[str, Any], sources: int) -> tuple[int, dict[str, Any]] | None:
-        """Return the score of stored parts for this number of sources, or None if a model or a person gave the score."""
+        """Return the score from stored parts and this number of sources, or None if a model or a person gave the score."""
         parts = {name: breakdown.get(name) for name in self.weights.model_dump()}
         value = breakdown.get("value")
         if not all(isinstance(part, int | float) for part in (*parts.values(), value)) or chili != _rounded(value):
@@ -69,7 +69,7 @@ def _rounded(value: Any) -> int:
 
 
 def hits(text: str, keywords: tuple[str, ...]) -> list[str]:
-    """Return the ``keywords`` in ``text`` as whole words, in any case. "RAG pipelines" has ``rag``, but "storage" does not."""
+    """Return the ``keywords`` in ``text`` as whole words, ignoring case. "RAG pipelines" has ``rag``, but "storage" does not."""
     lower = text.lower()
     # First look for the keyword's first word, because this is cheap, and makes most searches by pattern unnecessary.
     return [one for one in keywords if one.split() and one.lower().split()[0] in lower and _pattern(one).search(text)]

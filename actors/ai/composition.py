@@ -106,7 +106,7 @@ def adds_to(title: str, text: str) -> bool:
 
 
 def names_more(title: str, text: str) -> bool:
-    """Return whether a sentence has a name or a number that the headline lacks. The first capital does not count."""
+    """Return whether a sentence has a name or a number that the headline lacks. The first word's capital does not count."""
     known = keys(title)
     first, *rest = tokens(text) or ("",)
     marked = [first] * (first[:1].isdigit() or not (first[1:] or "a").islower())
@@ -136,13 +136,13 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
 
 
 def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
-    """Return the sentences as one text, or None if it is over the ``limit``, or would not split into them again."""
+    """Return the sentences as one text, or None if the text exceeds ``limit`` or would split into more or fewer sentences."""
     text = ("" if is_dense(parts[0]) else " ").join(parts)
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """Join some of the best sentences, in order. ``sizes`` has the allowed numbers. The first needs none before it."""
+    """Join some of the best sentences, in order. ``sizes`` has their allowed numbers. The first must stand alone."""
     for size in sizes:
         for chosen in map(sorted, combinations(told, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):
@@ -151,7 +151,7 @@ def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str 
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return the first whole words of ``text`` with an ellipsis, at most ``limit`` characters, or an empty text if none fits."""
+    """Return the first whole words of ``text`` with an ellipsis, at most ``limit`` characters; an empty string if none fits."""
     text = " ".join(text.split())
     if len(text) <= limit:
         return text

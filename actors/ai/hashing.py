@@ -48,7 +48,7 @@ def embed(text: str) -> list[float]:
 
 
 def wordllama() -> tuple[Callable[[str], list[float]], str]:
-    """Return wordllama's function from text to 1536 numbers (256, then zeros), and its name. Raises ConfigurationError."""
+    """Return wordllama's embedding function (256 numbers, padded to 1536), and its name. Raises ConfigurationError."""
     try:
         import wordllama
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Does the AI step without a model: it takes sentences from the story itself, and labels the texts as extractive."""
+"""Runs the AI step without a model: it takes sentences from the story itself, and labels the texts as extractive."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Analyst:
     """
 
     embeds_together = False  # a provider makes the embeddings of many stories in one request
-    # With a model, this is a function that returns which of other stories reports the same event, or None.
+    # With a model, this function returns which of the other stories reports the same event, or None.
     same_event: Callable[[Story, Sequence[Story], Ledger], Story | None] | None = None
     batches: Any = None  # the provider's Batches, if there is a provider
 
@@ -44,7 +44,7 @@ class Analyst:
         self._model_version = model_version
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:  # noqa: ARG002
-        """Return the chili score, a brief and a summary, without why the story matters, which only a model can say."""
+        """Return the chili score, a brief and a summary, but not why the story matters, which only a model can say."""
         chili, breakdown = self._chili.score(story)
         brief, summary = self.brief(story), self.summarize(story)
         return Analysis(None, chili, "extractive", MADE_BY, breakdown=breakdown, brief=brief, summary=summary)

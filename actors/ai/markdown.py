@@ -108,7 +108,7 @@ def article(document: str) -> list[Block]:
 
 
 def is_prose(block: Block) -> bool:
-    """Return whether a block belongs to the article. A text that is cut off is a teaser of another article."""
+    """Return whether a block belongs to the article. A text that is cut off counts as a teaser of another article."""
     return block.kind in {"paragraph", "item"} and not block.text.rstrip(" *_").endswith(_CUT_OFF)
 
 

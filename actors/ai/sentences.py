@@ -9,7 +9,7 @@ from actors.ai.words import SMALL, count
 from actors.calendar_names import MONTHS
 from actors.patterns import patterns
 
-# The full stop of an abbreviation ends no sentence: for one kind always, for the others before a name or a number.
+# The full stop of these abbreviations ends no sentence: _ALWAYS, or only before a name or a number.
 _ALWAYS, _BEFORE_NAMES, _BEFORE_NUMBERS = (
     frozenset(line.split()) for line in (files("actors.ai") / "abbreviations.txt").read_text("utf-8").splitlines()[1:]
 )

@@ -122,14 +122,14 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
 
 @lru_cache(maxsize=16)
 def _last_names(document: str) -> frozenset[str]:
-    """Return the last word of each name in a document that has several words."""
+    """Return the last word of each name of several words in a document."""
     told = (one.text for line in prose(document).split("\n") for one in sentences(line))
     return frozenset(run[-1] for text in islice(told, _MOST_SENTENCES) for run in names_in(text) if len(run) > 1)
 
 
 @lru_cache(maxsize=512)
 def names_in(text: str) -> list[list[str]]:
-    """Return the names in a text, which are runs of words with a capital. A run ends after ``'s``. Weekdays are no names."""
+    """Return the names in a text, which are runs of words with a capital. A run ends after ``'s``. Weekdays do not count."""
     runs: list[list[str]] = []
     end = len(text)
     for match in SAYS["name"].finditer(text):
@@ -150,7 +150,7 @@ def _is_name(word: str) -> bool:
 
 
 def _names_subject(text: str, title: frozenset[str]) -> bool:
-    """Return whether a sentence's opening has a headline's word, a whole name, a word in capitals, or a number without "the"."""
+    """Return whether a sentence's opening has a headline word, a full name, a word in capitals, or a number without "the"."""
     if is_unspaced(text):
         return bool(title & keys(SAYS["topic"].split(text[:_DENSE_OPENING])[0]))
     words = tokens(text) or ("",)
@@ -171,7 +171,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
 
 
 def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
-    """Return whether a sentence has only the last word of a name that is in full elsewhere, but not in the headline."""
+    """Return whether a sentence has only the last name of somebody whose full name is elsewhere, but not in the headline."""
     runs = names_in(text)
     whole = {run[-1] for run in runs if len(run) > 1}
     return any(len(run) == 1 and run[0] in _last_names(document) - whole and key(run[0]) not in title for run in runs)

@@ -182,7 +182,7 @@ def _type_of(feed: ContentSource, kind: str = "") -> str:
 
 
 def _checked(url: str, selector: str) -> tuple[str, str]:
-    """Return the source's address, and the given address without its fragment, unless the fragment is a selector."""
+    """Return the source's address, and the given address. If the latter's fragment is no selector, remove the fragment."""
     url = url if selector_of(url) else url.partition("#")[0]
     try:
         url = with_selector(url, selector) if selector else url

@@ -32,7 +32,7 @@ def add(
     to: Annotated[list[str] | None, option("A receiver of deliver-alert in jobs.yaml.", "RECEIVER")] = None,
     is_json: Json = False,
 ) -> None:
-    """Send each new story that fits, once, to receivers of deliver-alert in jobs.yaml."""
+    """Send each new matching story, once, to receivers of deliver-alert in jobs.yaml."""
     wanted = search.parse([query], datetime.now(UTC))
     if wanted.since is not None:
         raise UsageError("expected a query without since:, got one; an alert sends what is found from now on")

@@ -31,7 +31,7 @@ def refresh(
     source: Annotated[str, argument("One source; by default all that are switched on.", "SOURCE")] = "",
     is_json: Json = False,
 ) -> None:
-    """Read sources now, due or not, and wait for the end."""
+    """Read sources now, due or not, and wait for the results."""
     with database() as conn:
         wanted = [_readable(conn, source)] if source else [row for row in _all(conn) if row["is_active"]]
         read = _read(conn, wanted)

@@ -21,7 +21,7 @@ Which = Annotated[str, Field(description="Its number, or its id; the beginning i
 
 
 def mcp() -> None:
-    """Answer questions of an agent about stories on standard input and output, until it ends. Only reads."""
+    """Answer an agent's questions about stories on standard input and output, until the input ends. Only reads."""
     serve("zeke-news", (stories, story, search, digest, why), _NOTE)
 
 
@@ -35,7 +35,7 @@ def stories(
     limit: Limit = 20,
     skip: Skip = 0,
 ) -> str:
-    """List stories, the newest first: of a source, by a part of its name; of the last hours or days; hot ones; one an event."""
+    """List stories, newest first: of a source, by a part of its name; of the last hours or days; hot ones; one of each event."""
     marked = {only: True} if only else {}
     return _ask("stories", skip, source=source, since=since, min_chili=min_chili, limit=limit, **marked)
 
@@ -51,7 +51,7 @@ def search(
     limit: Limit = 20,
     skip: Skip = 0,
 ) -> str:
-    """Find stories by words, the best first: a "phrase", or, -without, source:NAME, since:7d."""
+    """Find stories by words, the best first. A query may have "a phrase", this or that, -without, source:NAME, since:7d."""
     return _ask("search", skip, *([query] if query else []), like=like, limit=limit)
 
 

@@ -61,7 +61,7 @@ def answer(value: Any, *said: str, is_json: bool) -> None:
 
 
 def ago(moment: datetime | None) -> str:
-    """Return how long ago or how far ahead a moment is: ``5m``, ``3h10m``, ``in 4m``, or an empty text for None."""
+    """Return how long ago or how far ahead a moment is: ``5m``, ``3h10m``, ``in 4m``, or an empty string for None."""
     passed = None if moment is None else datetime.now(UTC) - moment
     return "" if passed is None else f"{'in ' if passed < timedelta(0) else ''}{span(passed)}"
 

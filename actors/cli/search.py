@@ -49,7 +49,7 @@ def search(
 ) -> None:
     """List stories with these words in title or text, the best first.
 
-    With --like or --meaning the most similar first, by the embeddings; then a query is optional, and only filters.
+    With --like or --meaning, list the most similar first, by the embeddings; a query is then optional, and only filters.
     """
     if options := [word for word in query or () if word.startswith("--")]:
         raise typer.BadParameter(f"no such option: {options[0]}")
@@ -110,7 +110,7 @@ def _of_text(conn: Connection, text: str) -> embeddings.Written:
 
 
 def parse(arguments: list[str], now: datetime) -> Query:
-    """Parse the arguments. Among several, one with a space is a phrase, whose quotes the shell removed."""
+    """Parse the arguments. If there are several, an argument with a space is a phrase whose quotes the shell removed."""
     spaced = (each for each in arguments if " " in each and '"' not in each and not each.startswith(_NO_PHRASE))
     phrases = set(spaced) if len(arguments) > 1 else set()
     text = " ".join(f'"{each}"' if each in phrases else each for each in arguments)

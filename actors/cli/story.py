@@ -130,7 +130,7 @@ def _print_highlights(out: Console, highlights: list[Mapping[str, Any]], team: U
 
 
 def context_line(metadata: Mapping[str, Any]) -> str:
-    """Return a highlight's context as ``[heading > heading] sentence``, or an empty text if its metadata have another form."""
+    """Return a highlight's context as ``[heading > heading] sentence``, or an empty string if its metadata have another form."""
     match metadata.get("context"):
         case {"headings": [*headings], "before": str() | None as before} if {*map(type, headings)} <= {str}:
             return " ".join(filter(None, (f"[{' > '.join(headings)}]" if headings else "", before)))

@@ -10,7 +10,7 @@ __all__ = ["Settings"]
 
 
 class SiteEngines:
-    """Sends each request to the Engine that the site's rule names. The default Engine has the empty text as its key."""
+    """Sends each request to the Engine that the site's rule names. The default Engine's key is the empty string."""
 
     def __init__(self, settings: SiteSettings, engines: Mapping[str, Finder]) -> None:
         self._settings = settings

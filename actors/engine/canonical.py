@@ -69,13 +69,13 @@ def is_web(url: str) -> bool:
 
 
 def site_of(url: str) -> str:
-    """Return the site of ``url``: its host without a prefix such as ``www.``. Without a host, the result is an empty text."""
+    """Return the site of ``url``: its host without a prefix such as ``www.``. Without a host, return an empty string."""
     parts = split(canonical_url(url))
     return parts.netloc.lower() if len(parts.hostname or "") <= LONGEST_HOST else ""
 
 
 def joined(base: str, href: str, *, with_fragment: bool = False) -> str:
-    """Return a link's absolute web address, or an empty text if the link is no web address."""
+    """Return a link's absolute web address, or an empty string if the link is no web address."""
     try:
         address = urljoin(base, href.strip()) if href.strip() else ""
     except ValueError:

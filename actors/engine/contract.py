@@ -1,4 +1,4 @@
-"""Defines the contract with an Engine, which fetches pages and feeds. The product's Engine omits some fields."""
+"""Defines the contract with an Engine, which fetches pages and feeds. An Engine on another server may omit some fields."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _FORMS = [form for name, form in patterns("actors.engine", "dates.txt").items() 
 def read_date(text: str) -> datetime | None:
     """Return the time in UTC that a text names. The text must contain only a date. A date without a zone counts as UTC.
 
-    The result is None if the text is not a date, may mean two days (as 3/4/2020), or names an unknown time zone.
+    The result is None if the text is not a date, is ambiguous (such as 3/4/2020), or names an unknown time zone.
     """
     text = _plain(text)
     found = (match.groupdict() for form in _FORMS if (match := form.fullmatch(text)) is not None)

@@ -56,7 +56,7 @@ class Fetched:
 
     @property
     def media_type(self) -> str:
-        """Return the media type, such as ``text/html``, or an empty text if the server gives none."""
+        """Return the media type, such as ``text/html``, or an empty string if the server gives none."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

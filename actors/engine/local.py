@@ -1,4 +1,4 @@
-"""Is the Engine in this process: it fetches pages and feeds safely, reads them, and discovers feeds."""
+"""Is the Engine that runs in this process: it fetches pages and feeds safely, reads them, and discovers feeds."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ NONE = Site()
 
 
 def _site(key: str) -> str:
-    """Return the host that is a rule's key, in ASCII (Punycode), as ``_names`` spells hosts."""
+    """Return the host of a rule's key, in ASCII (Punycode), as ``_names`` spells hosts."""
     try:
         host = key.lower() if key.isascii() else key.encode("idna").decode()
     except UnicodeError:

@@ -85,12 +85,12 @@ def clean(text: str) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Return a value from untrusted data if the value is text, and otherwise an empty text."""
+    """Return a value from untrusted data if the value is text, and otherwise an empty string."""
     return value if isinstance(value, str) else ""
 
 
 def text_at(data: Any, key: str) -> str:
-    """Return the text under a key of an untrusted mapping, or an empty text if the key has no text."""
+    """Return the text under a key of an untrusted mapping, or an empty string if the key has no text."""
     return text_of(data.get(key)) if isinstance(data, dict) else ""
 
 

@@ -94,7 +94,7 @@ def channel_of(feed_url: str) -> str | None:
 
 
 class DataApi:
-    """Asks YouTube's Data API at the address ``base`` by the function ``get``, which sends the API's key."""
+    """Calls YouTube's Data API at the address ``base`` with the function ``get``, which sends the API's key."""
 
     def __init__(self, get: Get, base: str) -> None:
         self._get = get

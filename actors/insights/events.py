@@ -33,8 +33,8 @@ _NEWEST = 256  # maximum number of stories read for each term; among 100,000 sto
 _MOST = 256
 _FEW = 16  # a story with fewer terms needs one shared term; others need two, because one may be shared by chance
 
-# Each row is for models whose version begins with this text. Two stories of one event have at least the first number as
-# their cosine, chosen on half of the judged headlines; the second number is added if the stories share no name. The set
+# Each row is for models whose version begins with this text. The first number is the least cosine of two stories of one
+# event, chosen on half of the judged headlines. The second number is added to it if the stories share no name. The set
 # has the scripts that the model knows; an empty set means all scripts.
 _MODELS: list[tuple[str, float, float, frozenset[str]]] = [
     ("hashed-words", 0.6, 0.1, frozenset()),
@@ -192,7 +192,7 @@ def join(
     analyst: Analyst,
     teams: Interests | None,
 ) -> int:
-    """Put a story into its event, and score the event's stories again, and by ``teams``, if given, the story for teams.
+    """Put a story into its event, and score the event's stories again. With ``teams``, also score the story for each team.
 
     Returns the number of stories with a new score, or 1 if only a team's score is new.
     """

@@ -17,7 +17,7 @@ _Example = Annotated[int, Field(ge=1)] | UUID
 
 
 class Interest(BaseModel, frozen=True, extra="forbid"):
-    """Describes the interests of one team. Words are searched as whole words, in any case."""
+    """Describes the interests of one team. Words are searched as whole words, ignoring case."""
 
     more: tuple[str, ...] = ()  # words that raise a story's chili
     less: tuple[str, ...] = ()  # words that lower it

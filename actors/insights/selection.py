@@ -76,7 +76,7 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
 def _without_repetition(
     candidates: Sequence[Candidate], threshold: float, limit: int, told: str = ""
 ) -> list[Candidate]:
-    """Return the first ``limit`` candidates that repeat neither another nor ``told``. Code repeats only equal code."""
+    """Return the first ``limit`` candidates that repeat neither another nor ``told``. Only equal code counts as repeated."""
     kept: list[Candidate] = []
     said = [keys(told)]
     for each in candidates:
@@ -91,7 +91,7 @@ def _without_repetition(
 
 
 def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> list[Candidate]:
-    """Return code blocks of at least ``min_lines`` lines, or with a change, cut after a line to at most ``max_chars``."""
+    """Return code blocks that have at least ``min_lines`` lines or show a change, cut after a line to at most ``max_chars``."""
     found: list[Candidate] = []
     for index, block in enumerate(blocks):
         if block.kind != "code" or block.language in _OUTPUT:
@@ -135,7 +135,7 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
 
 
 def _introduction(blocks: Sequence[Block], index: int) -> str:
-    """Return the sentence directly before a block, or an empty text."""
+    """Return the sentence directly before a block, or an empty string."""
     if index == 0 or blocks[index - 1].kind not in {"paragraph", "item"}:
         return ""
     parts = sentences(marker(blocks[index - 1]))
@@ -143,7 +143,7 @@ def _introduction(blocks: Sequence[Block], index: int) -> str:
 
 
 def _said_about(block: Block, introduction: str) -> str:
-    """Return the sentence before a block of code if it can be read alone, or else a text with the heading, or an empty text."""
+    """Return the sentence before a block of code if it can be read alone, or else a text with the heading, or an empty string."""
     if (
         len(introduction.split()) >= _MIN_WORDS
         and is_independent(introduction)

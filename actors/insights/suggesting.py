@@ -27,7 +27,8 @@ def propose(
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Return proposals of each kind, the strongest first, and how many stories are liked, archived and recent.
 
-    A proposal has the name for ``--accept``, the numbers of fitting stories, and the week's stories whose score it ``moved``.
+    A proposal has the name for ``--accept``, how many ``liked`` and ``archived`` stories it fits, and the week's stories
+    whose score it ``moved``.
     """
     with by_index(conn):
         rows = SQL.all(conn, "interest_stories", team=team)

@@ -57,7 +57,7 @@ class _Filing:
         claims = _keys("canonical", self.item.url, text.url)
         claims += _keys("url", text.canonical)  # stories at the declared address,
         claims += _keys("canonical", text.canonical)  # and stories that also declare this address
-        # Before stories are locked, make other workers wait that file a similar text.
+        # Before stories are locked, make workers that file a similar text wait.
         SQL.one(tx, "story_filing_hold", keys=[*certain, *believed, *claims], bands=self.bands)
         rivals = SQL.named(tx, "story_by_keys", certain=certain, claims=claims)
         story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
@@ -109,7 +109,7 @@ class _Filing:
             clusters.unite(self.tx, [story_id, *near])
 
     def _resembles(self, other: Row) -> bool:
-        """Return whether the texts are alike. A row without a text always is: a key of ``_certain`` found it."""
+        """Return whether the texts are alike. A row without a text counts as alike: a key of ``_certain`` found it."""
         return other.text is None or jaccard(self.shingles, shingles(other.text)) >= self.least
 
     def _certain(self) -> list[str]:

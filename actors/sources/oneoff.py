@@ -19,7 +19,7 @@ from zeke_jobs import Context, Reject
 
 
 class OneoffSettings(BaseModel, extra="forbid", frozen=True):
-    """Defines the settings of ingest-oneoff: the priority of the jobs for a request with priority high."""
+    """Defines the settings of ingest-oneoff: the jobs' priority if a request has the priority ``high``."""
 
     high_priority: int = 20
 

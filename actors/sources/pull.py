@@ -19,7 +19,7 @@ class PullSettings(BaseModel, extra="forbid", frozen=True):
 
     Attributes:
         most: The maximum number of sources in one pull; the next pull begins with the rest.
-        burst: Up to this number of jobs are sent without a delay; a larger number is spread evenly over ``spread``, by seconds.
+        burst: Up to this number of jobs are sent without a delay; more are spread evenly over the seconds of ``spread``.
         lost_after: A source or item queued longer ago than this, without an unfinished job, is queued again.
         most_items: The maximum number of lost items that one pull queues again.
         most_times: An item that was lost this number of times is given up (``abandoned``).

@@ -51,7 +51,7 @@ def checked_words(words: str) -> str:
 
 
 def has_words(words: str, text: str) -> bool:
-    """Return whether a ``folded`` text has a word or phrase, as whole words, in any case."""
+    """Return whether a ``folded`` text has a word or phrase, as whole words, ignoring case."""
     small, (parts, whole) = _small(text), _whole(words)
     return all(part in small for part in parts) and whole.search(text) is not None
 
@@ -109,8 +109,8 @@ class Conditions(BaseModel, extra="forbid", frozen=True):
     """Holds the conditions of a rule. An item must meet all conditions. If a condition is a list, one matching entry is enough.
 
     Attributes:
-        words: Words and phrases, found as whole words, in any case, in the title, the feed's text and its tags.
-        regex: Regular expressions of RE2, searched in the same places; in any case, unless they begin with ``(?-i)``.
+        words: Words and phrases, found as whole words, ignoring case, in the title, the feed's text and its tags.
+        regex: Regular expressions of RE2, searched in the same places; ignoring case, unless they begin with ``(?-i)``.
         only_title: Search words and expressions in the title only.
         author: Names, found as whole words in the author's name.
         language: Codes of languages, such as ``de``.

@@ -1,4 +1,4 @@
-"""Has the migrations of the pipeline's tables, and ``SQL``, the only code that runs statements on these tables."""
+"""Holds the migrations of the pipeline's tables, and ``SQL``, which alone runs statements on these tables."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext

@@ -25,7 +25,7 @@ _HEXADECIMAL = re.compile(r"[0-9a-f]{1,32}")
 
 
 class NotFound(ZekeJobsError):
-    """No stored object has this name, or more than one."""
+    """No stored object has this name, or several objects have it."""
 
 
 NOBODY = UUID(int=0)
@@ -52,7 +52,7 @@ def stories(
 
 
 def _few(conn: Connection, team: UUID, state: str | None, *, starred: bool, least: float | None) -> list[UUID] | None:
-    """Return the ids of the stories that pass a filter by mark or chili, or None if no filter leaves few stories."""
+    """Return the ids of the stories that pass a filter by mark or chili, or None without such a filter, or if many pass."""
     if starred or state in {"read", "archived"}:
         marked = None if state == "unread" else state
         rows = SQL.all(conn, "news_marked", team=team, state=marked, starred=starred)

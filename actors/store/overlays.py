@@ -27,7 +27,7 @@ def mark(*texts: str | None) -> str:
 
 
 def kept(author: Author, *, is_asked_for: bool) -> str | None:
-    """Return the outcome if a text stays, or None. A person's text stays, and one of unknown origin unless asked."""
+    """Return the outcome if a text stays, or None. A person's text stays; a text of unknown origin stays unless asked for."""
     if author == "person":
         return "kept_edited"
     return "kept_existing" if author == "unknown" and not is_asked_for else None

@@ -128,7 +128,7 @@ def keys(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _fact(word: str) -> str:
-    """Return the key of a word if the word carries a fact, or else an empty text."""
+    """Return the key of a word if the word carries a fact, or else an empty string."""
     return key(word) if word.lower() not in SMALL and (len(word) > 1 or word.isdigit()) else ""
 
 
@@ -147,7 +147,7 @@ def is_unspaced(text: str) -> bool:
 
 
 def script(text: str) -> str:
-    """Return the script of most letters in a text, such as LATIN, CYRILLIC or CJK, or an empty text if there are no letters."""
+    """Return the script of most letters in a text, such as LATIN, CYRILLIC or CJK, or an empty string if there are no letters."""
     counted = Counter[str]()
     for char, times in Counter(filter(str.isalpha, text[:2000])).items():
         name = "LATIN" if char.isascii() else unicodedata.name(char, "").split(" ")[0]

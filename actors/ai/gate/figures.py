@@ -63,7 +63,7 @@ def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
 
 
 def _computed(found: Sequence[Number]) -> Iterator[Number]:
-    """Yield what can be computed: 100 % minus a share, and the difference and ratio of a unit's only two amounts."""
+    """Yield what can be computed: 100 % minus a share, and, if a unit has just two amounts, their difference and ratio."""
     of: defaultdict[str, list[Reading]] = defaultdict(list)
     for one in found:
         of[one.readings[0][1]].append(one.readings[0])

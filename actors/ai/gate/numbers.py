@@ -91,7 +91,7 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
 
 
 def _phrases(text: str, words: AbstractSet[str]) -> Iterator[Number]:
-    """Yield the numbers that are shares and halves, such as a third of, three in five, half an hour, a day and a half."""
+    """Yield the numbers written as shares or halves, such as a third of, three in five, half an hour, a day and a half."""
     has_half = "half" in words
     for match in _FORMS["and_a_half"].finditer(text) if has_half else ():
         count, *names = match.groups()

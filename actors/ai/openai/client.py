@@ -23,7 +23,7 @@ from zeke_jobs import Defer, Reject, Retry, Throttled
 _MAX_BYTES = 4 * 1024 * 1024
 _MAX_FILE = 64 * 1024 * 1024
 _FILE_SECONDS = 600.0
-# Anthropic sends the last of these codes, also with status 429.
+# Anthropic sends the last of these codes, and sends it with status 429, too.
 _SPENT_CODES = frozenset(
     ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "enforced_spend_limit_reached")
 )
@@ -50,7 +50,7 @@ class CallFailed(Exception):
         return str(self.verdict)
 
     def end(self, model: str, known: CallEnd) -> CallEnd:
-        """Return the ``known`` facts of a call of ``model``, with this failure as the call's end."""
+        """Return ``known``, the facts of a call to ``model``, with this failure as the call's end."""
         rests = None if self.rests is None else (model, self.rests)
         return replace(known, outcome=self.outcome, detail=str(self), is_charged=self.is_charged, rests=rests)
 

@@ -106,7 +106,7 @@ class Embedder:
         return Embedding((*vector, *[0.0] * (DIMENSIONS - len(vector))), self._version)
 
     def _checked(self, data: Any) -> dict[int, array[float] | CallFailed]:
-        """Return the vectors by the indexes of the texts. A vector with a wrong length or number becomes a failure."""
+        """Return the vectors by the indexes of the texts. A vector of a wrong length, or with a NaN, becomes a failure."""
         if not isinstance(data, list):
             raise invalid(Retry(reason="the embedding answer has no vectors"))
         found: dict[int, array[float] | CallFailed] = {}

@@ -119,7 +119,7 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
 
 
 def _near(lines: Sequence[Line]) -> dict[str, str]:
-    """Return the first name by each kind of hint. Far from the heading, a name must follow "written by" or the like."""
+    """Return the first name that each kind of hint gives. Far from the heading, a name must follow "written by" or the like."""
     found: dict[str, str] = {}
     for place, element, text in lines:
         said, marks, kind = _SAYS["by"].fullmatch(text), element.get("class") or "", ""

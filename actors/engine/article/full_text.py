@@ -1,12 +1,12 @@
 """Extracts the article of a page, with a second extractor if the first result is doubtful, and chooses one result.
 
-1. Trafilatura reads the page with ``favor_recall``. Its text is certain if it has at least 1,500 characters and the
-   length of the page's long paragraphs, ± 10 %. Otherwise readability reads the page too. If trafilatura's text has
-   less than half of the length of the long paragraphs, trafilatura reads the page again with all its fallbacks.
+1. Trafilatura reads the page with ``favor_recall``. Its text is certain if it has at least 1,500 characters, and its
+   length differs by at most 10 % from that of the page's long paragraphs. Otherwise readability reads the page too. If
+   trafilatura's text has less than half of that length, trafilatura reads the page again with all its fallbacks.
 2. Trafilatura's text is taken, with two exceptions. Readability's text is taken if trafilatura's contains it and has a
-   tenth more words, perhaps from around the article; or if it is three times as long as a short text of trafilatura.
-3. The chosen text looks cut off if another text contains most of it, and has 1.8 times its words, or 1.15 times its
-   words and 300 further words. Then the other text is taken. It may be the text in the page's structured data.
+   tenth more words, perhaps from around the article; or if trafilatura's is short and readability's three times as long.
+3. The chosen text looks cut off if another text contains most of it, and has either 1.8 times its words, or both 1.15
+   times its words and 300 more. Then the other text is taken. It may be the text in the page's structured data.
 4. If no text has 200 characters, the longest text is taken.
 5. The title above the text, links to other articles, and the lines that follow every article of a site are left out.
 """

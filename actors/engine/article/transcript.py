@@ -32,7 +32,7 @@ def spoken(text: str) -> str | None:
 
 
 def _cues(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the speaker (or an empty text) and the words of each line. A repeated line is skipped."""
+    """Yield the speaker (or an empty string) and the words of each line. A repeated line is skipped."""
     last = ""
     for block in re.split(r"\n\s*\n", text):
         timing, _, lines = block.partition("-->")

@@ -55,7 +55,7 @@ def of_known_site(url: str) -> list[str]:
 
 
 def of_directory(url: str) -> str | None:
-    """Return the address to ask a podcast directory for the feed of its page ``url``, or None for another page."""
+    """Return the address of a podcast directory's API for the feed of its page ``url``, or None for another page."""
     parts = split(url)
     if parts.hostname not in {"podcasts.apple.com", "itunes.apple.com"}:
         return None

@@ -63,7 +63,7 @@ def with_selector(url: str, selector: str) -> str:
 
 
 def selector_of(url: str) -> str:
-    """Return the CSS selector in an address, or an empty text if the address has no selector."""
+    """Return the CSS selector in an address, or an empty string if the address has no selector."""
     return unquote(url.partition(_MARK)[2])
 
 

@@ -1,4 +1,4 @@
-"""Reads a folder of a mailbox by IMAP, like a feed. A reading changes nothing in the mailbox. Each message is read once.
+"""Reads a folder of a mailbox by IMAP, like a feed. Reading changes nothing in the mailbox. Each message is read once.
 
 The address of the folder is ``imap://NAME/FOLDER``, with a name in ``services.engine.mailboxes``; ``?from=`` chooses
 the mails of one sender.
@@ -29,8 +29,8 @@ _LARGEST = 2_000_000  # bytes of a message; the text comes before the attachment
 def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
     """Return the messages after ``mark``, the ``etag`` of the last reading. Without a valid mark, return the newest messages.
 
-    A mark is not valid if the mail server renumbered the folder. A reading stops after half of its time, and the next
-    reading goes on from there. A message that is read again makes no new item, because the item's id is its Message-ID.
+    A mark is not valid if the mail server renumbered the folder. Reading stops after half of the timeout, and the next
+    reading continues from there. A message that is read again makes no new item, because the item's id is its Message-ID.
     """
     parts = split(url)
     folder, sender = unquote(parts.path.strip("/")) or "INBOX", parse_qs(parts.query).get("from", [""])[0]
@@ -142,7 +142,7 @@ class _Folder(imaplib.IMAP4):
         return validity.decode() if validity and validity.isdigit() else "0"
 
     def after(self, last: int, sender: str) -> list[int]:
-        """Return the UIDs of the messages after ``last``, in order. With a ``sender``, only messages from it."""
+        """Return the UIDs of the messages after ``last``, in order. With a ``sender``, return only this sender's messages."""
         who = ("FROM", _quoted(sender)) if sender else ()
         found = self.uid("SEARCH", "UNDELETED", *who, "UID", f"{last + 1}:*")[1]
         uids = {int(one) for part in found if part for one in part.split() if one.isdigit()}

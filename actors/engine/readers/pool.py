@@ -40,7 +40,7 @@ class Readers:
     def _begin(self) -> None:
         self._changed = threading.Condition()
         self._idle: list[Connection] = []
-        # The set has weak references, so that a lost reader does not count among ``most``.
+        # The set has weak references, so that a lost reader does not count towards ``most``.
         self._all: WeakSet[Connection] = WeakSet()
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -74,7 +74,7 @@ class Readers:
         raise EngineError("unreadable", f"{about} cannot be read: {why}")
 
     def _once(self, question: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
-        """Return the answer. If the reader died, ``died`` in it is a negative signal, an exit status, or None."""
+        """Return the answer. If the reader died, its ``died`` is minus the signal, the exit status, or None (unknown)."""
         reader, is_kept = self._reader(is_fresh=is_fresh), False
         try:
             reader.send_bytes(question)
