@@ -121,7 +121,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @cache
 def superuser(server_url: str) -> Connection:
-    """Open the connection by which this process of the tests makes, cleans and drops databases."""
+    """Open the connection with which this test process makes, cleans and drops databases."""
     return connect(server_url)
 
 

@@ -1,4 +1,4 @@
-"""Tests and laboratories start, kill and await the real command lines as processes, and read their logs."""
+"""Tests and laboratories run, kill and await the real commands as processes, and read their logs."""
 
 import importlib
 import io

@@ -1,4 +1,4 @@
-"""Tests use one migrated database one after another; each test's changes are removed before the next test.
+"""Tests use one migrated database in turn; each test's changes are removed before the next test.
 
 A new database with its first statements takes 0.1 s of CPU, and a recycled database takes 0.01 s. A database
 is discarded if a test has changed its schema or settings.

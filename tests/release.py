@@ -29,7 +29,7 @@ class Unfit(Exception):
 
 
 def versions() -> str:
-    """Return the version of both distributions; raise Unfit if the places of the version differ."""
+    """Return the version of both distributions; raise Unfit if files state different versions."""
     import zeke_jobs
 
     jobs, news = project("zeke-jobs"), project("zeke-news")
@@ -97,7 +97,7 @@ def check(name: str, built: Path) -> None:
 
 
 def smoke(wheels: dict[str, Path], folder: Path) -> None:
-    """Install the wheels, and run a user's first minute with them."""
+    """Install the wheels, and run the commands of a new user's first minute."""
     from tests.acceptance.running import Place, first_minute
 
     venv = folder / "venv"

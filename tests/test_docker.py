@@ -1,4 +1,4 @@
-"""No test needs Docker: the files in docker/ name existing things, and the programs that read them accept them."""
+"""The files in docker/ name things that exist, and the programs that read the files accept them. No test needs Docker."""
 
 import functools
 import io

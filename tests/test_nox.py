@@ -1,4 +1,4 @@
-"""nox prints progress while a developer waits for its first run."""
+"""nox prints progress during its first run, for which a developer waits."""
 
 import subprocess
 import sys

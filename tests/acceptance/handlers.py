@@ -142,7 +142,7 @@ def fork(payload: Fork, ctx: Context) -> str:
             command = ["/bin/sh", "-c", '"$0" -c "$1" & wait', sys.executable, _SLEEP.format(how, "")]
             subprocess.run(command, check=False)
         case "thread":
-            # Python waits at its end for a thread that is no daemon.
+            # At exit, Python waits for a thread that is not a daemon.
             threading.Thread(target=_stay, args=(how,)).start()
             time.sleep(300)
     return "over"

@@ -115,7 +115,7 @@ def provider() -> Iterator[Provider]:
 
 def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, conn: Connection, provider: Provider) -> None:
     chance = random.Random(3)
-    # A job's units may go beyond the limit, for which a rate per minute leaves no room in a short run of ten seconds.
+    # One job's units may exceed the limit. In a short run of ten seconds, a rate per minute leaves no room for that.
     rate = "90000/m" if DEEP else "1500/s"
     # One task estimates twice the tokens that a job uses, and the other task estimates half of them.
     tasks = f"""

@@ -96,7 +96,7 @@ with psycopg2.connect(os.environ["DATABASE_URL"]) as conn, conn.cursor() as curs
 
 @pytest.fixture
 def imap(site: Site) -> Iterator[ImapServer]:
-    """Serve three letters: one has a link to the web, one has no link, and one is from a sender whom a filter drops."""
+    """Serve three mails: one has a link to the web, one has no link, and one is from a sender that a filter drops."""
     with ImapServer(password=SECRET) as running:
         view = f'<a href="{site.url}/letter">View in browser</a>'
         bodies = {1: {"link": view}, 2: {"body": paragraphs("the letter")}, 3: {"sender": "Eve <eve@e.example>"}}

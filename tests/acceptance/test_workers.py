@@ -1,4 +1,4 @@
-"""The real command lines run on a real Postgres."""
+"""The real commands run on a real Postgres."""
 
 import time
 from contextlib import closing
@@ -46,7 +46,7 @@ def test_a_limit_holds_over_two_commands_and_every_job_runs_once(fleet: Fleet, e
 
 
 def test_jobs_of_a_killed_command_complete_elsewhere_with_one_effect(fleet: Fleet, effects: Connection) -> None:
-    # The name of the queue is longer than the name of a channel of Postgres may be.
+    # The queue's name is longer than the name of a channel in Postgres may be.
     tasks = f"effect: {{handler: 'H:effect', queue: {'q' * 100}, retry: {{delay: 10ms}}}}"
     doomed = fleet.serve(tasks, effects, commands=2)
     zeke_jobs.send_many("effect", [{"n": n, "seconds": 0.1} for n in range(100)])

@@ -76,7 +76,7 @@ def command(
 ) -> Namespace:
     """Read the command line of a laboratory, and let signals end all processes that it starts.
 
-    The user may choose among ``parts``; ``quick`` is the help of ``--quick``; ``options`` have their defaults.
+    The user may choose among ``parts``. ``quick`` is the help of ``--quick``. ``options`` has each option's default.
     """
     parser, names = ArgumentParser(prog=f"nox -s {name} --", description=about), list(parts)
     if names:

@@ -66,7 +66,7 @@ class ModelServer(Loopback):
     """The server gives scripted answers and records each request.
 
     Each callable in ``script`` gets a request and returns (status, headers, body). With an empty ``script`` the server
-    gives the answer in ``says`` to the operation of the request, or a valid one; a function makes an answer of a question.
+    gives the answer in ``says`` for the operation of the request, or a valid one. A function in ``says`` gets the question.
     """
 
     root = "/v1"

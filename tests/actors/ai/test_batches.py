@@ -1,4 +1,4 @@
-"""A batch costs half the price; each of its questions is asked once and paid once, whatever happens to the batch."""
+"""A batch costs half the price; each of its questions is asked and paid for once, whatever happens to the batch."""
 
 import sys
 import threading

@@ -88,7 +88,7 @@ class NamedServer(ModelServer):
         return 200, {}, made | {"usage": used | {"total_tokens": 1100 + kind.thoughts}}
 
     def _filled(self, body: dict[str, Any]) -> str:
-        """Answer as a model would to which the server gives the schema of a request; without a schema, answer in prose."""
+        """Answer as a model does if its server gives it the schema of a request; without a schema, answer in prose."""
         form = body.get("output_config", {}).get("format") or body.get("response_format", {}).get("json_schema", {})
         schema = form.get("schema")
         if self._name == "Anthropic by chat completions":  # It ignores response_format.

@@ -1,4 +1,4 @@
-"""Briefs of stories, and digests of the top events by topic, consist of stored sentences without a change."""
+"""Briefs of stories, and digests of the top events by topic, consist of unchanged stored sentences."""
 
 import json
 import uuid

@@ -187,7 +187,7 @@ def test_why_follows_an_article_or_letter_by_any_address(news: News, finished: u
     news("why", "https://a.example/news/sign", status=1)
     for name in (str(row := rows("SELECT number FROM story_index")[0]["number"]), f"#{row}", str(finished)[:8]):
         assert [one["url"] for one in news.json("why", name)["items"]] == [URL], name
-    # A letter is known by its folder or message id.
+    # A mail is found by its folder or message id.
     execute(conn, "DELETE FROM raw_items WHERE url IS NULL")
     execute(conn, "UPDATE raw_items SET url = NULL, title = 'A letter', external_id = '<1@a.example>'")
     execute(conn, "UPDATE sources SET type = 'newsletter', url = 'imap://mine/News'")

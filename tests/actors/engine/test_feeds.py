@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 (dates in their own scripts)
-"""The feed reader handles each form of feed, title and date, and is harmed by none."""
+"""The feed reader handles each form of feed, title and date, and no feed can harm it."""
 
 import gzip
 import json

@@ -105,7 +105,7 @@ def test_what_stands_above_and_below_an_article_is_left_out(more: str) -> None:
     text = more.format(title="Velm closes its bridge", story=STORY)
     links = {letters("Fire in the town hall"), letters("A new school for Velm")}
     assert without_furniture(text, {letters("Velm closes its bridge")}, links, 20) == STORY
-    # A line that leads to another article is left out, but no more than a story needs.
+    # A line that leads to another article is left out, unless the rest would be too short for a story.
     told = STORY.replace("\n\nNobody", "\n\nRelated: A new school for Velm\n\nNobody")
     assert without_furniture(told, set(), set(), 20) == told.replace("Related: A new school for Velm\n", "")
     text = f"{STORY}\n\nSign up for the course, and follow us on the way."
@@ -185,7 +185,7 @@ def test_how_much_a_page_shows_and_where_tells_a_wall_from_an_article(body: str,
 
 
 def outcome(html: str) -> str:
-    """Return the outcome of a refused page, or an empty text if the page is accepted."""
+    """Return the outcome of a refused page, or an empty string if the page is accepted."""
     try:
         read_page(html.encode(), URL, "text/html; charset=utf-8")
     except EngineError as error:

@@ -1,4 +1,4 @@
-"""The fixture ``pipeline`` runs tasks of the pipeline's first half as a worker does, and reads a site on loopback."""
+"""The fixture ``pipeline`` runs the tasks ingest-… and fetch-… as a worker does, and reads a site on loopback."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from zeke_jobs.testing import FakeContext
 class Pipeline:
     """Tasks run one after another on one connection, and ``sent`` lists the queued jobs in order.
 
-    ``run`` runs one task; ``drain`` runs all queued jobs of the first half, and ignores their delays. An address that
+    ``run`` runs one task; ``drain`` runs all queued jobs of these tasks, and ignores their delays. An address that
     begins with ``/`` is on ``site``, and ``source`` is the source of ``/feed``.
     """
 

@@ -72,7 +72,7 @@ def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_named_
     pipeline.run("ingest-oneoff", url=pipeline.at("/queue"))
     pipeline.drain()
     assert pipeline.outcomes() == {"stored": 2}
-    # The page alone tells language and length.
+    # Language and length are known only from the page.
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"shorter": 100}}, {"keep": {"language": "en"}}]}
     pipeline.sent.clear()
     pipeline.fetched("/long", paragraphs("the pipeline"), title="A")

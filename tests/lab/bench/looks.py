@@ -75,7 +75,7 @@ class Session:
 
 
 def server_cost(bench: Bench) -> list[Row]:
-    """Measure some hundred milliseconds of CPU for each figure, because Linux counts CPU time in ticks of 10 ms."""
+    """Measure several hundred milliseconds of CPU for each figure, because Linux counts CPU time in ticks of 10 ms."""
     installation = bench.installation({})
     times = 600 if bench.quick else 3_000
     found: dict[str, list[float]] = {}

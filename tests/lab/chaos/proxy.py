@@ -1,4 +1,4 @@
-"""A TCP proxy before the server's socket can stop forwarding, like a stalled network."""
+"""A TCP proxy in front of the server's socket can stop forwarding, like a stalled network."""
 
 import socket
 import threading

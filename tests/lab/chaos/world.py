@@ -32,7 +32,7 @@ _IN_FLOW = 30  # At most _IN_FLOW jobs wait or run while the workers keep up.
 
 
 class Kept:
-    """The command line is restarted as soon as it has ended, as systemd does with Restart=always."""
+    """The command is restarted as soon as it has ended, as systemd does with Restart=always."""
 
     _lock = threading.Lock()  # A fleet starts one command at a time.
 
@@ -235,7 +235,7 @@ class World:
     ) -> Outcome:
         """Prove the promises of every scenario; ``after_share`` of the earlier rate must be reached after the fault.
 
-        With ``stays`` no command line may have ended.
+        With ``stays`` no command may have ended.
         """
         with closing(connect(self.url)) as conn:
             found = proof.account(conn, self.traffic.ledger)

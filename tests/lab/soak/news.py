@@ -1,4 +1,4 @@
-"""A seed determines a soak's feeds, pages and single addresses, and the required end of each item."""
+"""A seed determines a soak's feeds, pages and single addresses, and the expected outcome of each item."""
 
 import random
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A workload is recorded, described or written by hand; figures, capacities and confidence equal calculated numbers."""
+"""A workload is recorded, described or written by hand; figures, capacities and confidence equal numbers calculated by hand."""
 
 import re
 from collections import Counter
@@ -337,7 +337,7 @@ def test_a_claim_follows_the_wake_up_a_long_wait_is_a_breach_and_limits_tell_how
     for sent in (0, 20, 40):
         day.job("a", sent, 10, cost=5.0)
     assert list(day.of_a("budget: 1.00 USD/d, units: {USD: 0.5}").starts) == [0, 20, 1000]
-    # The job of a fills the limit for 10 s, and then the job of c keeps the only thread until 30 s.
+    # The job of task a fills the limit for 10 s; then the job of task c keeps the only thread until 30 s.
     day = Day(("a", 0, 10), ("b", 0, 5), end=100)
     day.job("c", 5, 20, priority=1)
     tasks = echoes(a="uses: [pool], priority: 9", b="uses: [pool]", c="")

@@ -161,7 +161,7 @@ def test_alembic_leaves_our_schemas_alone(conn: Connection, stored: ModuleType) 
 
     options: dict[str, Any] = {}
     names = {**stored.__dict__, "context": SimpleNamespace(configure=options.update), "connection": None}
-    # The example needs an empty schema public, which has the tables of zeke-news until now.
+    # The example needs an empty schema public, which still has the tables of zeke-news.
     conn.cursor().execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     stored.Base.metadata.create_all(stored.engine)
     (text,) = titled(DOCS / "sending.md", "env.py")

@@ -11,7 +11,7 @@ from zeke_jobs.diagnosis.why import Explanation, why
 
 
 class Scene(Jobs):
-    """A database at noon has jobs, and workers that serve all tasks in force; ``why`` explains a job."""
+    """The clock of a database stands at noon. It has jobs, and workers for all tasks in force; ``why`` explains a job."""
 
     def serve(self, pid: int = 1, **columns: Any) -> UUID:
         """Register a worker process that serves the tasks, by default all, and their queues."""
@@ -19,7 +19,7 @@ class Scene(Jobs):
         return self.worker(**{"pid": pid, "host": "box", "queues": sorted(queues), **columns})
 
     def run_alone(self, worker: UUID, queue: str) -> dict[str, Any]:
-        """Let an idle worker claim and start a suspect, which is a job that two workers did not survive."""
+        """Let an idle worker claim and start a suspect, which is a job with two deaths."""
         (claim,) = self.claim(worker, 8, queue=queue)
         self.start(worker, [claim])
         return claim
@@ -29,7 +29,7 @@ class Scene(Jobs):
         assert not self.claim(worker, 8, queue=queue, is_empty=False)
 
     def suspect(self, task: str, deaths: int = 2) -> UUID:
-        """Add a due job that ``deaths`` workers did not survive."""
+        """Add a due job during which ``deaths`` workers died."""
         (job,) = self.add(task)
         change = "UPDATE zeke_jobs.queue SET deaths = %s, attempt = %s, mtime = zeke_jobs.now() WHERE message_id = %s"
         self.rows(change, deaths, deaths, job)

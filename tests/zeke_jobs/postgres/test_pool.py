@@ -1,4 +1,4 @@
-"""Connections and their pool survive silent servers, interrupts and failures, and plan alike under any settings."""
+"""Connections and their pool survive silent servers, interrupts and failures, and have the same plans under any settings."""
 
 import socket
 import threading

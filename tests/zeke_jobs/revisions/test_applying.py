@@ -1,4 +1,4 @@
-"""jobs.yaml changes on a database with jobs: plans, refusals, effects, overrides; a timed one hides a permanent one."""
+"""jobs.yaml changes on a database with jobs: plans, refusals, effects; a timed override hides a permanent one."""
 
 import select
 import threading

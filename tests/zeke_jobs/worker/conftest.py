@@ -300,7 +300,7 @@ def log() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 def stock(database: str) -> Stock:
-    """Make actors of an unmodified dramatiq-pg; this must be before a JobBroker replaces dramatiq-pg's queries."""
+    """Make actors of an unmodified dramatiq-pg. Use this before a JobBroker replaces dramatiq-pg's queries."""
 
     def actor(name: str, *, results: bool = False) -> Actor:
         broker = dramatiq_pg.PostgresBroker(url=database, schema="zeke_jobs", prefix="", results=results)
@@ -311,7 +311,7 @@ def stock(database: str) -> Stock:
 
 @pytest.fixture
 def sentry(monkeypatch: Patch) -> Iterator[list[dict[str, Any]]]:
-    """Collect a program's events for Sentry. Without integrations for other packages, whose imports take three seconds."""
+    """Collect a program's events for Sentry. Leave out integrations for other packages, which take three seconds to import."""
     import sentry_sdk
     from sentry_sdk.transport import Transport
 

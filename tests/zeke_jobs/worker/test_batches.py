@@ -63,7 +63,7 @@ class Life:
         jobs.at()
 
     def drain(self) -> None:
-        """Run jobs until none is due, waits for a retry, or is still claimed by a lost worker."""
+        """Run jobs until none is due, none waits for a retry, and none is still claimed by a lost worker."""
         left = """SELECT 1 FROM zeke_jobs.queue
           WHERE state = 'consumed' OR state = 'queued' AND attempt > 0 AND extra ->> 'waiting_for' IS NULL LIMIT 1"""
         for _ in range(50):

@@ -174,8 +174,8 @@ OURS = [
     Case("status", "queue_pkey", by_id("job/list", QUEUED, **NO_FILTER)),
     Case("cancel", "queue_pkey", change("cancel", 1, QUEUED)),
     Case("retry", "queue_pkey", change("retry", 1, FAILED)),
-    # A retry of many jobs has parts: each takes the task's failed jobs in the order of their ids, and starts behind the
-    # last id of the part before.
+    # A retry of many jobs runs in parts. Each part takes the task's failed jobs in the order of their ids, and starts
+    # after the last id of the previous part.
     Case("retry of what failed", "queue_ended", change("retry", 100, task="bulk", status=["failed"]), 8000),
     Case("the newest jobs", "queue_created", run("job/list", **NO_FILTER)),
     Case("how long each task waits", "queue_ready", run("schedule/late")),

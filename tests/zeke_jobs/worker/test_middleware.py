@@ -1,4 +1,4 @@
-"""Dramatiq's middleware works with jobs, and so does sentry-sdk's unmodified integration; its failures block no job."""
+"""Dramatiq's middleware works with jobs, and so does sentry-sdk's unmodified integration; failures of middleware block no job."""
 
 import json
 import logging

@@ -267,7 +267,7 @@ class World(RuleBasedStateMachine):
     @rule()
     def rescue(self) -> None:
         lost = {worker for worker, at in self.beats.items() if at < self.now - LOST_AFTER}
-        # No process counts as lost before another one lived for LOST_AFTER, because the database may have been down.
+        # No process counts as lost until another one has lived for LOST_AFTER, because the database may have been down.
         watched = [self.beating_since[worker] for worker in self.beats if worker not in lost]
         if watched and min(watched) > self.now - LOST_AFTER:
             lost = set()
@@ -349,7 +349,7 @@ class World(RuleBasedStateMachine):
                     assert order == sorted(order), (job, left)
 
     def is_the_one(self, worker: UUID, *, is_empty: bool) -> bool:
-        """Say whether a worker may claim jobs that two workers did not survive; an idle worker replaces a busy one."""
+        """Say whether a worker may claim jobs with two deaths; an idle worker replaces a busy one."""
         if worker in self.alone:
             return True
         busy = {held for held, id_, _ in self.held() if self.jobs[id_].deaths < 2}

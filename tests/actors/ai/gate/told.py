@@ -1,7 +1,7 @@
 """The files contain invented stories with honest and forged answers.
 
 Authors of rules look at ``open.txt`` and ``mixed-open.txt``. ``frozen.txt``, ``mixed-frozen.txt`` and ``held-out.txt``
-were written before the rules, and ``later.txt`` after the rules; these four files only measure.
+were written before the rules, and ``later.txt`` after the rules; these four files are only for measurements.
 
 A line ``# `` begins a story and has its headline. After the text, ``+ `` begins an honest sentence, ``- kind: `` a
 forged one, and ``~ kind: `` a forged one that combines facts of the story wrongly, so that each single fact is in the
