@@ -27,8 +27,7 @@ def propose(
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Return proposals of each kind, the strongest first, and how many stories are liked, archived and recent.
 
-    A proposal has the name for ``--accept``, how many ``liked`` and ``archived`` stories it fits, and the week's stories
-    whose score it ``moved``.
+    A proposal has the name for ``--accept``, how many stories it fits, and the week's stories whose score it ``moved``.
     """
     with by_index(conn):
         rows = SQL.all(conn, "interest_stories", team=team)

@@ -17,8 +17,7 @@ _KNOWN, *_ALIASES = (frozenset(line.split()) for line in _SETS)
 def unknown(sentence: str, story: Evidence) -> str | None:
     """Return the first name in ``sentence`` that the story does not have.
 
-    A sentence's first word is a name only if it has a capital inside. In German, where all nouns have a capital, a word
-    counts as a name only after another noun.
+    A sentence's first word is a name only if it has a capital inside. In German (nouns have capitals), a name follows a noun.
     """
     if is_unspaced(story.text):
         return next((run for run in _KATAKANA.findall(sentence) if run.lower() not in story.normal), None)
