@@ -94,13 +94,9 @@ def test_a_read_only_checkout_in_a_bare_environment(user: Place) -> None:
 
 
 @needs_root
-def test_a_user_without_a_name_is_told_so(place: Place) -> None:
-    error = other(place, NAMELESS).refusal("up")
-    assert f"the user {NAMELESS} to have a name" in error
-
-
-@needs_root
-def test_a_folder_that_root_made_is_refused_to_a_user(place: Place) -> None:
+def test_a_folder_that_root_made_is_refused_to_a_user_and_one_without_a_name_is_told_so(place: Place) -> None:
+    assert f"the user {NAMELESS} to have a name" in other(place, NAMELESS).refusal("up")
+    place.user = None
     assert visit(place) == 1
     error = other(place).refusal("up")
     assert f"to be able to write to {place.folder / '.zeke'}, got: Permission denied" in error

@@ -216,21 +216,12 @@ def test_pause_paused_and_resume_say_what_they_did(cli: Cli, make_task: MakeTask
     assert "stays paused: jobs.yaml says so" in cli("resume", "task/analyze-story").out
 
 
-@pytest.fixture
-def two(tasks: None) -> None:
+def test_a_part_of_an_id_is_enough_and_a_job_is_shown_with_tracebacks_and_logs(cli: Cli, conn: Connection) -> None:
     for job in (ONE, OTHER):
         zeke_jobs.send("pull", id=job)
-
-
-@each("part", [str(ONE), "01a21ebc-c8", "2d06086d", "2D06086D", "…58022d06086d", "0b-58022d06086d"])
-@pytest.mark.usefixtures("two")
-def test_a_part_of_an_id_is_enough(cli: Cli, part: str) -> None:
-    for command in ("status", "why"):
-        assert cli(command, part).says().startswith(str(ONE))
-
-
-@pytest.mark.usefixtures("two")
-def test_of_several_jobs_none_is_touched_and_one_is_shown_with_tracebacks_and_logs(cli: Cli, conn: Connection) -> None:
+    for part in (ONE, "01a21ebc-c8", "2d06086d", "2D06086D", "…58022d06086d", "0b-58022d06086d"):
+        for command in ("status", "why"):
+            assert cli(command, part).says().startswith(str(ONE))
     said = [f"{job}  pull, created, sent " for job in (ONE, OTHER)]
     said.append("expected more of the id, got '01a21ebc', which fits several jobs:")
     cli("cancel", "2d06086d", "01a21ebc").says(*said, status=2)
