@@ -29,8 +29,7 @@ from zeke_jobs.revisions import applying
 from zeke_jobs.top import panes
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
-needs_pgbouncer = pytest.mark.skipif(PROGRAM is None, reason="it is not installed: apt-get install pgbouncer")
-pytestmark = needs_pgbouncer
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="it is not installed: apt-get install pgbouncer")
 TASKS = """
   version: 1
   tasks:

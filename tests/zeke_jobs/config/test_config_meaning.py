@@ -63,13 +63,10 @@ def test_a_short_form_means_what_its_mapping_does(key: str, written: str, meant:
     assert getattr(task, key) == meant
 
 
-@each(("written", "count", "period"), [("10/s", 10, 1), ("60/m", 60, 60), ("7/h", 7, 3600), ("1000/d", 1000, 86400)])
-def test_a_rate_is_a_count_in_a_time(written: str, count: int, period: int) -> None:
-    rate: Any = loaded(f"rate: {written}").tasks["greet"].rate
-    assert (rate.limit, rate.beside, str(rate)) == (Rate(count=count, period=timedelta(seconds=period)), 0, written)
-
-
-def test_a_burst_is_at_most_half_of_the_rate_and_a_limit_counts_units_by_their_own_names() -> None:
+def test_a_rate_is_a_count_in_a_time_its_burst_at_most_half_and_a_limit_counts_units_by_their_own_names() -> None:
+    for written, count, period in (("10/s", 10, 1), ("60/m", 60, 60), ("7/h", 7, 3600), ("1000/d", 1000, 86400)):
+        rate: Any = loaded(f"rate: {written}").tasks["greet"].rate
+        assert (rate.limit, rate.beside, str(rate)) == (Rate(count=count, period=timedelta(seconds=period)), 0, written)
     for written in ("{limit: 20/m, burst: 10}", "{limit: 1/s, burst: 1}", "{limit: 3/d, burst: 1}"):
         assert loaded(f"rate: {written}").tasks["greet"].rate is not None
     limits = "limits: {ai: {tokens: {rate: 90/m, burst: 45}, pages: {rate: 10/s}}}\n"

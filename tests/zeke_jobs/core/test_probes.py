@@ -16,7 +16,6 @@ import pytest
 from tests.zeke_jobs.commands import Patch
 from zeke_jobs.cli import main
 from zeke_jobs.core import probes
-from zeke_jobs.errors import ConfigurationError
 
 
 @pytest.fixture
@@ -66,13 +65,9 @@ def test_each_process_in_the_folder_must_be_fine_and_asking_imports_next_to_noth
     assert probes.ask("ready", folder) == (False, f"scheduler-{os.getpid()} is ready; {me} waits for the database")
 
 
-def test_no_folder_for_sockets_is_refused(tmp_path: Path, monkeypatch: Patch, capsys: Any) -> None:
+def test_no_folder_for_sockets_is_refused(monkeypatch: Patch, capsys: Any) -> None:
     monkeypatch.delenv("ZEKE_JOBS_RUN", raising=False)
     for option in ("--live", "--ready"):
         with pytest.raises(SystemExit, match="2"):
             main(["health", option])
         assert "in ZEKE_JOBS_RUN, got nothing" in capsys.readouterr().err
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("ZEKE_JOBS_RUN", str(tmp_path / "file"))
-    with pytest.raises(ConfigurationError, match="expected a folder for sockets in ZEKE_JOBS_RUN"):
-        probes.answer("worker", lambda: ("", ""))
