@@ -81,7 +81,10 @@ def play(up: Up, blocks: Iterator[tuple[str, str | None, str]]) -> int:
     return starts
 
 
-def test_the_tutorial_does_what_it_says() -> None:
+def test_the_tutorial_does_what_it_says_and_names_the_database_before_the_program_that_needs_it() -> None:
+    blocks = [(language, body) for language, _, body in part(of_operators=False)]
+    program = next(place for place, (_, body) in enumerate(blocks) if "zeke_jobs.send" in body)
+    assert blocks[program - 1] == ("sh", "export DATABASE_URL=…\n")
     with up_in_a_folder() as up:
         assert play(up, part(of_operators=False)) > 1
         retried = "next(job.id for job in zeke_jobs.jobs(task='greet') if job.data == {'name': 'nobody'})"
@@ -93,12 +96,6 @@ def test_an_operator_turns_the_pipeline_as_the_tutorial_says() -> None:
         shutil.copy(ROOT / "jobs.yaml", up.folder)
         assert play(up, part(of_operators=True)) == 1
         assert (up.folder / "jobs.yaml").read_text() == (ROOT / "jobs.yaml").read_text()
-
-
-def test_the_page_names_the_database_before_the_program_that_needs_it() -> None:
-    blocks = [(language, body) for language, _, body in part(of_operators=False)]
-    program = next(place for place, (_, body) in enumerate(blocks) if "zeke_jobs.send" in body)
-    assert blocks[program - 1] == ("sh", "export DATABASE_URL=…\n")
 
 
 NEW_DATABASE = """if True:

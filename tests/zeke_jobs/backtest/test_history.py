@@ -28,11 +28,6 @@ def jobs(story: Story) -> list[Job]:
     return sorted(read(story).jobs(), key=lambda job: job.sent)
 
 
-def purge(story: Story) -> None:
-    day = timedelta(days=1)
-    SQL.run(story.conn, "retention/purge", task="a", status="completed", after=NOON - day, before=NOON + day, limit=999)
-
-
 @pytest.mark.parametrize("is_purged", [False, True], ids=["in the table", "in the history"])
 def test_a_job_is_sent_waits_and_ends_each_attempt_as_it_did(story: Story, *, is_purged: bool) -> None:
     story.use("  a: {handler: 'H:echo', retry: {limit: 3, delay: 30s}}")
@@ -45,7 +40,8 @@ def test_a_job_is_sent_waits_and_ends_each_attempt_as_it_did(story: Story, *, is
     story.ran("a", 1301, 1303, "retry", delay=600.0)  # The handler asked for the delay.
     story.ran("a", 2000, 2001)
     if is_purged:
-        purge(story)
+        all_times = {"after": NOON - timedelta(days=1), "before": NOON + timedelta(days=1)}
+        SQL.run(story.conn, "retention/purge", task="a", status="completed", limit=999, **all_times)
     found, once, asked = read(story).roots
     assert (found.sent, once.sent, once.waited, once.attempts) == (10.0, 1200.0, 5.0, (Attempt(12.0),))
     assert found.attempts == (Attempt(2.0, "retry"), Attempt(1.0, "deferred", 100.0), Attempt(5.0))

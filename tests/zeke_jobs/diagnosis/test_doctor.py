@@ -81,11 +81,6 @@ def test_a_healthy_system_has_no_findings_and_an_empty_one_says_so(
     assert report.fine == tuple(check.name for check in CHECKS)
 
 
-def late(scene: Scene) -> None:
-    scene.add("plain")
-    scene.later(130)
-
-
 Step = Callable[[Scene], Any] | str
 #: Each finding has tasks, a cause, the expected words, and an end; cause and end are SQL or a function.
 TROUBLES: dict[str, tuple[str, Step, str, Step]] = {
@@ -135,7 +130,7 @@ TROUBLES: dict[str, tuple[str, Step, str, Step]] = {
     ),
     "max-wait": (
         "  plain: {handler: 'H:echo', max_wait: 2m}\n",
-        late,
+        lambda scene: [scene.add("plain"), scene.later(130)],
         "warning the oldest due job of plain waits 2m10s; its max_wait is 2m",
         lambda scene: scene.claim(scene.serve(), 1),
     ),
