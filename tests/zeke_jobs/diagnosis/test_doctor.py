@@ -130,7 +130,7 @@ TROUBLES: dict[str, tuple[str, Step, str, Step]] = {
     ),
     "max-wait": (
         "  plain: {handler: 'H:echo', max_wait: 2m}\n",
-        lambda scene: [scene.add("plain"), scene.later(130)],
+        "SELECT zeke_jobs.send('plain'); UPDATE zeke_jobs.queue SET run_at = run_at - interval '130 s'",
         "warning the oldest due job of plain waits 2m10s; its max_wait is 2m",
         lambda scene: scene.claim(scene.serve(), 1),
     ),
