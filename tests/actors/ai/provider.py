@@ -245,10 +245,12 @@ PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}
 
 
 def jobs_yaml(url: str, tasks: dict[str, dict[str, Any]], **ai: Any) -> str:
-    """Change the shipped jobs.yaml: use the provider at ``url``, drop crons, change ``tasks`` and the service ``ai``."""
+    """Change the shipped jobs.yaml: keep what follows an analysis, without crons; change ``tasks`` and the service ``ai``."""
     text: dict[str, Any] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
     openai = {"base_url": url, "model": "m", "embedding_dimensions": 16, "prices": PRICES, **ai.pop("openai")}
     text["services"]["ai"] |= {"provider": "openai", "openai": openai, **ai}
+    left_out = ("ingest-", "fetch-", "deliver-digest", "score-", "dedupe-", "stories-")
+    text["tasks"] = {name: task for name, task in text["tasks"].items() if not name.startswith(left_out)}
     for name, task in text["tasks"].items():
         task.pop("cron", None)
         task.update(tasks.get(name, {}))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from psycopg2.extensions import connection as Connection
 from pydantic import ValidationError
 
@@ -23,13 +24,15 @@ from tests.actors.conftest import News
 from tests.actors.database import execute
 from tests.actors.mail_server import MailServer
 from tests.actors.scripted_site import Answer, Site
+from tests.actors.tasks import ROOT
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import applying
 from zeke_jobs.testing import FakeContext, JobRunner
 from zeke_jobs.testing.running import release_clock, set_clock
 
-ROOT = Path(__file__).parents[3]
+SHIPPED = yaml.safe_load((ROOT / "jobs.yaml").read_text(encoding="utf-8"))
+AFTER_ANALYSIS = ("analyze-story", "extract-highlights", "generate-brief", "story-summarize")
 NOW = datetime(2026, 11, 27, 20, tzinfo=UTC)
 TEXT = (
     "The {0} team put a retry budget before its Postgres queue, because latency of {0} had doubled to {1} milliseconds. "
@@ -39,7 +42,7 @@ WORDS = ("walnut", "granite", "lantern", "harbour", "meadow", "copper", "saffron
 
 
 class Alerts:
-    """The tasks of the shipped jobs.yaml run in this thread; the receiver ``team`` is ``/hook`` of the test's site."""
+    """An analysis and its alerts run in this thread as in the shipped jobs.yaml; the receiver ``team`` is ``/hook`` of the test's site."""
 
     def __init__(self, conn: Connection, database: str, add_story: Any, site: Site, receivers: dict[str, Any]) -> None:
         self.conn, self._database, self._add, self.site = conn, database, add_story, site
@@ -48,11 +51,10 @@ class Alerts:
         self.put(receivers)
 
     def put(self, receivers: dict[str, Any], name: str = "deliver-alert") -> None:
-        """Put the shipped jobs.yaml in force, with these receivers and with another name for the task deliver-alert."""
-        text = (ROOT / "jobs.yaml").read_text().replace("deliver-alert:", f"{name}:")
-        said = f"    settings: {json.dumps({'receivers': receivers})}\n"
-        text = text.replace("    # settings:\n    #   receivers:", f"{said}    # receivers:", 1)
-        chosen = config.load_text(text, "jobs.yaml")
+        """Put a jobs.yaml in force, with these receivers and with another name for the task deliver-alert."""
+        tasks = {one: {**SHIPPED["tasks"][one], "paused": one != "analyze-story"} for one in AFTER_ANALYSIS}
+        tasks[name] = {**SHIPPED["tasks"]["deliver-alert"], "settings": {"receivers": receivers}}
+        chosen = config.load_text(json.dumps({**SHIPPED, "tasks": tasks}), "jobs.yaml")
         applying.sync(self.conn, chosen)
         self.run = JobRunner(chosen, self._database)
         self._runners.append(self.run)
