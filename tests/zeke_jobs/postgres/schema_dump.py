@@ -2,10 +2,10 @@
 
 import re
 import subprocess
-import tempfile
 from contextlib import closing
 from pathlib import Path
 
+from tests.fleet import open_folder
 from zeke_jobs.postgres import embedded, migrate, server_programs
 from zeke_jobs.postgres.pool import connect
 
@@ -53,10 +53,8 @@ def main() -> None:
     """Write the files; the schema comes from a temporary server."""
     EDITION.write_text(edition(), encoding="utf-8")
     FROZEN.write_text(frozen(), encoding="utf-8")
-    with tempfile.TemporaryDirectory(prefix="zeke-schema-") as above:
-        # The unprivileged user of the server must be able to enter the temporary folder.
-        Path(above).chmod(0o755)
-        folder = Path(above) / "server"
+    with open_folder("schema") as above:
+        folder = above / "server"
         url = embedded.ensure(folder, settings={"fsync": "off"})
         try:
             with closing(connect(url)) as conn:

@@ -4,18 +4,17 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import psutil
 import psycopg2
 import pytest
 from psycopg2.extras import wait_select
 
+from tests.fleet import is_at_work, open_folder
 from tests.zeke_jobs.commands import Patch
 from tests.zeke_jobs.sql import value
 from zeke_jobs.errors import ZekeJobsError
@@ -26,18 +25,10 @@ from zeke_jobs.postgres.pool import connect
 START = "import sys, pathlib; from zeke_jobs.postgres import embedded as e; print(e.ensure(pathlib.Path(sys.argv[1])))"
 
 
-@contextmanager
-def open_folder() -> Iterator[Path]:
-    # The server's unprivileged user could not enter pytest's tmp_path when the tests run as root.
-    with tempfile.TemporaryDirectory(prefix="zeke-embedded-") as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
-
-
 @pytest.fixture(scope="module")
 def used() -> Iterator[Path]:
     """Make a folder whose server has run and stopped."""
-    with open_folder() as path:
+    with open_folder("embedded") as path:
         embedded.ensure(path / "used")
         embedded.stop(path / "used")
         yield path / "used"
@@ -46,7 +37,7 @@ def used() -> Iterator[Path]:
 @pytest.fixture
 def folder(used: Path) -> Iterator[Path]:
     """Copy the folder of a stopped server."""
-    with open_folder() as path:
+    with open_folder("embedded") as path:
         subprocess.run(["cp", "-a", used, path / "here"], check=True)
         yield path / "here"
         embedded.stop(path / "here", mode="immediate")
@@ -54,10 +45,6 @@ def folder(used: Path) -> Iterator[Path]:
 
 def pid_of(folder: Path) -> int:
     return int((folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
-
-
-def works(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def answers(url: str) -> bool:
@@ -73,9 +60,9 @@ def test_what_a_killed_server_left_working_ends_before_another_starts(folder: Pa
         backend = conn.info.backend_pid
         conn.cursor().execute(spin)
         os.kill(pid_of(folder), signal.SIGKILL)
-        assert works(backend)
+        assert is_at_work(backend)
         assert embedded.ensure(folder) == url
-    assert not works(backend)
+    assert not is_at_work(backend)
     assert answers(url)
 
 
@@ -106,7 +93,7 @@ def test_no_odd_pid_file_is_an_obstacle_and_a_start_can_be_interrupted_or_come_w
 
 
 def test_a_start_waits_for_the_initdb_of_one_that_was_killed_and_three_at_once_give_one_server() -> None:
-    with open_folder() as above:
+    with open_folder("embedded") as above:
         start = [sys.executable, "-c", START, str(above / "here")]
         with subprocess.Popen(start) as starting:
             while not (above / "here" / "half" / "PG_VERSION").exists():
@@ -124,7 +111,7 @@ def test_a_start_waits_for_the_initdb_of_one_that_was_killed_and_three_at_once_g
 
 def test_any_path_will_do_and_the_socket_is_private_all_the_same() -> None:
     name = 'it\'s "$(touch x)`", Ängström, 日本, back\\slash, percent%20' + "x" * 50
-    with open_folder() as above:
+    with open_folder("embedded") as above:
         try:
             url = embedded.ensure(above / name)
             assert answers(url)
