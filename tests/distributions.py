@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from contextlib import chdir
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,12 @@ def project(name: str) -> dict[str, Any]:
 
 def build(folder: Path, into: Path, kind: str = "wheel") -> Path:
     """Build the wheel or the ``sdist`` of a folder's pyproject.toml without a download."""
-    code = f"from hatchling.build import build_{kind} as build; print(build({str(into.absolute())!r}))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True)
-    return into / done.stdout.split()[-1]
+    from hatchling import build as hatchling
+
+    target = str(into.absolute())
+    with chdir(folder):
+        name: str = getattr(hatchling, f"build_{kind}")(target)
+    return into / name
 
 
 def needed(*wanted: str) -> dict[str, str]:

@@ -155,7 +155,7 @@ def reader(conn: Connection, database: str, make_task: MakeTask) -> Iterator[Con
 
 
 def test_an_open_read_stops_no_send(conn: Connection, database: str, reader: Connection, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(lock_waits, "PATIENCE", 2.5)
+    monkeypatch.setattr(lock_waits, "PATIENCE", 1.2)
     with ThreadPoolExecutor(1) as threads, closing(connect(database)) as other:
         done = threads.submit(migrate.migrate, other)
         sent = 0

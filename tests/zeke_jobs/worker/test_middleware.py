@@ -110,8 +110,9 @@ def test_what_it_raises_strands_none(
     assert [job.status for job in sent] == ["failed" if hooks == HOOKS[:1] else "completed", "failed"]
 
 
-def test_options_of_a_message_that_a_middleware_declares_go_with_it(running: Running) -> None:
+def test_options_of_a_message_that_a_middleware_declares_go_with_it(running: Running, jobs: Jobs) -> None:
     with running(TASKS, "middleware: ['dramatiq.middleware:AgeLimit']") as broker:
+        eventually(jobs.idle)
         echo = broker.get_actor("echo")
         stale = echo.send_with_options(kwargs={"n": 1}, delay=300, max_age=1)
         fresh = echo.send_with_options(kwargs={"n": 2}, max_age=60_000, retry=0)

@@ -80,12 +80,12 @@ def test_a_process_empties_itself_for_jobs_that_must_run_alone_one_after_another
     with running(f"{TASKS}\n  slowly: {{handler: 'H:slowly', queue: other}}", threads=1) as broker:
         eventually(lambda: jobs.idle("default,other"))
         alone = [zeke_jobs.send("echo", {"n": n}, delay=3600).id for n in range(6)]
-        others = zeke_jobs.send_many("slowly", [{}] * 9)
+        others = zeke_jobs.send_many("slowly", [{}] * 6)
         eventually(lambda: jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state = 'done'"))
         due(jobs, "task = 'echo'", deaths="2")
         broker.producer.wake()
         assert [zeke_jobs.wait(job, timeout=20)["n"] for job in alone] == list(range(6))
-        assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state = 'done'")) < 6 + 7
+        assert len(jobs.rows("SELECT 1 FROM zeke_jobs.queue WHERE state = 'done'")) < 6 + 5
         zeke_jobs.wait(others[-1].id, timeout=20)
     rows = jobs.rows("SELECT task FROM zeke_jobs.queue ORDER BY started_on")
     order = "".join(row["task"][0] for row in rows)
@@ -197,14 +197,17 @@ def test_a_job_whose_claim_was_lost_goes_back_without_a_count(running: Running, 
     assert (row["claim"], row["attempt"], row["attempts"]) == (2, 1, [])
 
 
-def test_jobs_whose_ends_wait_for_a_lock_delay_no_other(running: Running, jobs: Jobs, other_conn: Connection) -> None:
+def test_jobs_whose_ends_wait_for_a_lock_delay_no_other(
+    running: Running, jobs: Jobs, other_conn: Connection, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.worker.finish.completer._HELD_UP", 0.1)
     with running(f"{TASKS}\n  gated: {{handler: 'H:gated'}}", threads=20):
         sent = [one.id for one in zeke_jobs.send_many("gated", [{}] * 16)]
         eventually(lambda: len(handlers.CALLS) == 16)
         with transaction(other_conn):
             Jobs(other_conn).rows("SELECT 1 FROM zeke_jobs.queue FOR UPDATE")
             handlers.GATE.set()
-            for n in range(10):
+            for n in range(5):
                 assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": n}).id, timeout=5)["n"] == n
             assert {jobs.row(job)["state"] for job in sent} == {"consumed"}
         for job in sent:
