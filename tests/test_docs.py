@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -21,6 +21,7 @@ import typer.main
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.each import each
 from tests.fleet import ROOT, query, scalar
 from zeke_jobs import config, testing
 from zeke_jobs.cli.root import app
@@ -125,6 +126,27 @@ def test_the_policy_means_what_the_page_says() -> None:
     assert retry.jitter == 0.1
 
 
+def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    for name, sub in getattr(command, "commands", {}).items():
+        yield from options(sub, f"{path} {name}".strip())
+    opts = [option for param in command.params for option in param.opts]
+    yield from ((path, one) for one in ["", *opts] if not one or (one.startswith("--") and one != "--help"))
+
+
+#: ELSEWHERE maps commands to the pages that document the options.
+ELSEWHERE = dict.fromkeys(["plan", "apply", "rollback", "set", "history", "diff", "reload"], "changing")
+ELSEWHERE |= {"backtest": "backtest", "capacity": "backtest", "import pg-boss": "from-pg-boss", "audit": "operations"}
+
+
+def test_every_command_and_option_is_documented() -> None:
+    there = [one for one in options(typer.main.get_command(app())) if not one[0].startswith("schedule")]
+    assert [path for path, _ in there if f"`{path}" not in PAGES["command-line"]] == []
+    place = {
+        one: "command-line" if one[1] in {"--json", "--yes"} else ELSEWHERE.get(one[0], "command-line") for one in there
+    }
+    assert [one for one in there if one[1] not in PAGES[place[one]]] == []
+
+
 def test_each_command_exists_and_the_first_page_has_few_lines_of_code() -> None:
     commands = getattr(typer.main.get_command(app()), "commands")  # noqa: B009 (typer does not export click's group)
     for name in GUIDES:
@@ -173,13 +195,11 @@ def test_every_variable_has_its_line() -> None:
     assert set(re.findall(r"ZEKE_JOBS_\w+", PAGES["operations"])) <= set(VARIABLES), "the page names no other one"
 
 
-@pytest.mark.parametrize(
-    ("variable", "read"),
-    [
-        ("CONFIG", environment.config_path), ("ENVIRONMENT", environment.installation), ("DATA", environment.data_dir),
-        ("LOG_FORMAT", environment.log_format), ("LOG_LEVEL", environment.log_level), ("ASYNC", environment.async_places),
-        ("HEARTBEAT", environment.heartbeat), ("LISTEN", environment.listen), ("REASON", environment.reason),
-    ],
+@each(
+    "variable read",
+    ("CONFIG", environment.config_path), ("ENVIRONMENT", environment.installation), ("DATA", environment.data_dir),
+    ("LOG_FORMAT", environment.log_format), ("LOG_LEVEL", environment.log_level), ("ASYNC", environment.async_places),
+    ("HEARTBEAT", environment.heartbeat), ("LISTEN", environment.listen), ("REASON", environment.reason),
 )  # fmt: skip
 def test_a_variable_that_is_not_set_has_the_default_of_its_line(
     variable: str, read: Callable[[], object], monkeypatch: pytest.MonkeyPatch

@@ -1,9 +1,8 @@
-"""The examples of docs/sending.md and docs/sql.md run, and each command and option is documented."""
+"""The examples of docs/sending.md and docs/sql.md run."""
 
 import asyncio
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-import typer.main
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
@@ -21,7 +19,6 @@ from tests.zeke_jobs.sql import rows
 from tests.zeke_jobs.testing.blocks import blocks as titled
 from tests.zeke_jobs.working import working
 from zeke_jobs import config
-from zeke_jobs.cli.root import app
 
 DOCS = Path(__file__).parents[3] / "docs"
 SUBMISSIONS = "CREATE TABLE submission (url text PRIMARY KEY, note text NOT NULL CHECK (note <> 'bad'))"
@@ -98,28 +95,6 @@ async def test_the_example_on_a_loop_sends_and_waits(conn: Connection, database:
 @each("statement", [s for block in blocks("sql.md", "sql") for s in block.split(";") if s.strip()])
 def test_the_sql_examples_run(conn: Connection, statement: str) -> None:
     rows(conn, statement)
-
-
-def options(command: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    for name, sub in getattr(command, "commands", {}).items():
-        yield from options(sub, f"{path} {name}".strip())
-    opts = [option for param in command.params for option in param.opts]
-    yield from ((path, one) for one in ["", *opts] if not one or (one.startswith("--") and one != "--help"))
-
-
-#: ELSEWHERE maps commands to the pages that document the options.
-ELSEWHERE = dict.fromkeys(["plan", "apply", "rollback", "set", "history", "diff", "reload"], "changing")
-ELSEWHERE |= {"backtest": "backtest", "capacity": "backtest", "import pg-boss": "from-pg-boss", "audit": "operations"}
-
-
-def test_every_command_and_option_is_documented() -> None:
-    names = ("command-line", *ELSEWHERE.values())
-    pages = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in names}
-    there = [one for one in options(typer.main.get_command(app())) if not one[0].startswith("schedule")]
-    assert [path for path, _ in there if f"`{path}" not in pages["command-line"]] == []
-    general = {"--json", "--yes"}
-    place = {one: "command-line" if one[1] in general else ELSEWHERE.get(one[0], "command-line") for one in there}
-    assert [one for one in there if one[1] not in pages[place[one]]] == []
 
 
 @pytest.fixture
