@@ -9,7 +9,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
-from tests.each import each
+from tests.each import cases, each
 from tests.zeke_jobs.commands import Cli, MakeTask, NewDatabase, Patch
 from tests.zeke_jobs.sql import rows, value
 from tests.zeke_jobs.worker.conftest import Jobs
@@ -224,14 +224,11 @@ def test_an_uninstall_leaves_the_database_as_it_was_and_tables_of_a_package_unle
     assert "schema zeke_jobs" not in objects(fresh)
 
 
-@pytest.mark.parametrize(
-    ("foreign", "named"),
-    [
-        ("CREATE VIEW public.mine AS SELECT id FROM zeke_jobs.job", "view mine"),
-        ("CREATE TABLE public.mine (state zeke_jobs.state)", "table column public.mine.state"),
-        ("CREATE FUNCTION public.mine(zeke_jobs.job_status) RETURNS int LANGUAGE sql AS 'SELECT 1'", "function public.mine"),
-    ],
-    ids=["view", "column", "function"],
+@cases(
+    "foreign named",
+    ("CREATE VIEW public.mine AS SELECT id FROM zeke_jobs.job", "view mine"),
+    ("CREATE TABLE public.mine (state zeke_jobs.state)", "table column public.mine.state"),
+    ("CREATE FUNCTION public.mine(zeke_jobs.job_status) RETURNS int LANGUAGE sql AS 'SELECT 1'", "function public.mine"),
 )  # fmt: skip
 def test_what_others_built_on_us_is_named_and_holds_everything_up(conn: Connection, foreign: str, named: str) -> None:
     rows(conn, foreign)

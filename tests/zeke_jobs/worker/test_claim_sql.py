@@ -7,6 +7,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
+from tests.each import cases
 from tests.zeke_jobs.worker.big_table import WORKER, BigTable
 from tests.zeke_jobs.worker.conftest import NOON, Jobs, at_once
 from zeke_jobs.postgres.pool import transaction
@@ -107,14 +108,11 @@ def test_a_search_that_began_in_the_middle_of_the_keys_soon_goes_on_with_the_fir
     assert (held["reason"], held["wait"]) == ("key", None), "all keys were looked at"
 
 
-@pytest.mark.parametrize(
-    ("tasks", "top"),
-    [
-        ("  a: {handler: 'H:echo', concurrency: 5}", ""),
-        ("  a: {handler: 'H:echo', uses: [p]}\n  b: {handler: 'H:echo', uses: [p]}", "limits: {p: {concurrency: 5}}"),
-        ("  a: {handler: 'H:echo', concurrency: {per_key: 5}}", ""),
-    ],
-    ids=["task", "pool", "key"],
+@cases(
+    "tasks top",
+    ("  a: {handler: 'H:echo', concurrency: 5}", ""),
+    ("  a: {handler: 'H:echo', uses: [p]}\n  b: {handler: 'H:echo', uses: [p]}", "limits: {p: {concurrency: 5}}"),
+    ("  a: {handler: 'H:echo', concurrency: {per_key: 5}}", ""),
 )
 def test_claims_at_the_same_moment_never_exceed_a_limit_and_the_recorded_times_show_it(
     database: str, jobs: Jobs, tasks: str, top: str
