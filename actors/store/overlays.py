@@ -34,7 +34,7 @@ def kept(author: Author, *, is_asked_for: bool) -> str | None:
 
 
 class Written(NamedTuple):
-    """Holds the new texts of an overlay's part, and how they were made."""
+    """Holds the new texts of one part of an overlay (analysis, brief or summary), and how they were made."""
 
     made_by: Provenance
     texts: tuple[str | None, ...]

@@ -1,4 +1,4 @@
-"""Chooses the database of a command."""
+"""Chooses the database that a command uses."""
 
 import os
 from collections.abc import Iterator

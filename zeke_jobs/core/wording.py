@@ -98,7 +98,7 @@ def up_to_most(number: int, noun: str) -> str:
 
 
 def listed(words: Iterable[str]) -> str:
-    """Join words to a list: ``a``, ``a and b``, ``a, b and c``."""
+    """Join words into a list: ``a``, ``a and b``, ``a, b and c``."""
     *most, last = list(words) or [""]
     return f"{', '.join(most)} and {last}" if most else last
 

@@ -94,7 +94,7 @@ def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     Other processes that migrate at the same time wait, and then have nothing to do.
 
     Raises:
-        MigrationError: an applied file was edited, a file failed or got no locks; the files before it stay applied.
+        MigrationError: an applied file was edited, or a file failed or could not lock a table; earlier files stay applied.
         ConfigurationError: the database belongs to another installation or is not supported; nothing was applied.
     """
     installation.verify_server(conn)

@@ -269,7 +269,7 @@ def test_what_is_accepted_comes_back_from_postgres_as_it_was(conn: Connection, v
 
 
 def same(stored: Any, value: Any) -> bool:
-    """Compare values; a float may have become an integer with the same digits, which reads as an equal float."""
+    """Compare values; an integer equals the float with the same value."""
     if isinstance(value, list):
         return len(stored) == len(value) and all(map(same, stored, value))
     if isinstance(value, dict):

@@ -15,7 +15,7 @@ BEGIN
 END $$;
 
 -- After jobs of p_tasks ended, notify other processes that wait for a limit of these tasks, unless the limit is still full. p_full names limits that
--- are known to be full. If p_looks is true, the caller claims first, and the other processes claim a moment later.
+-- are known to be full. If p_looks is true, tell them to wait a moment, because the caller claims first.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean, p_full text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE

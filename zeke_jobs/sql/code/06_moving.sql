@@ -103,7 +103,7 @@ BEGIN
 END $$;
 
 -- After a move, update limits, breakers and batches, and notify processes. p_queues has the queues in which the move let a job start. p_breaks tells the breakers
--- whether the attempts failed; NULL: they do not count. If p_claims_next is true, the caller claims right after this call, then wakes others.
+-- whether the attempts failed; NULL: they do not count. If p_claims_next is true, do not notify for full limits: the caller claims next, and then notifies.
 CREATE OR REPLACE FUNCTION zeke_jobs.after_move(p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[],
   p_has_extra boolean, p_worker uuid, p_units text, p_breaks boolean, p_claims_next boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
@@ -118,7 +118,7 @@ BEGIN
   INTO v_has_units, v_has_breaker, v_is_waited_for;
   IF v_has_units OR p_units = 'returned' THEN PERFORM zeke_jobs.settle_units(p_ids, p_units); END IF;
   IF v_has_breaker AND p_breaks IS NOT NULL THEN
-    -- An attempt that did not fail is recorded only if the breaker opens at a share of failures, or if the job is the breaker's probe.
+    -- An attempt that did not fail is recorded only if the breaker opens at a failure rate, or if the job is the breaker's probe.
     INSERT INTO zeke_jobs.breaker_end (name, ended_on, failed, job)
     SELECT b.name, zeke_jobs.now(), p_breaks, q.message_id
     FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)

@@ -132,7 +132,7 @@ class HeldJobs:
             return True
 
     def forget(self, claims: Iterable[Claim]) -> None:
-        """Forget claims whose ends are in the database, or that this process no longer holds."""
+        """Forget claims whose outcomes are stored, or that this process no longer holds."""
         with self.changed:
             for claim in claims:
                 if self._claims.get(claim.id) is claim:

@@ -1,4 +1,4 @@
--- Return for the metrics the units and the money that limits have counted, and the maximum of each limit.
+-- Return the units and costs that each limit has counted, and the limit's maximum, for the metrics.
 SELECT
   l.name AS "limit",
   u.value ->> 'unit' AS unit,
