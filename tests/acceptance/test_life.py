@@ -99,15 +99,16 @@ def test_a_stop_ends_the_command_and_all_that_a_handler_started(fleet: Fleet, ef
     assert scalar(effects, "SELECT count(*) FROM zeke_jobs.worker") == 0
 
 
-@pytest.mark.parametrize("silent", [False, True], ids=["a lock", "a silent server"])
-def test_a_stop_waits_for_nothing_that_a_claim_waits_for(fleet: Fleet, conn: Connection, silent: bool) -> None:
-    with Proxy(fleet.database) as proxy:
-        fleet.database = proxy.url
-        worker = fleet.serve(ONE, conn, "--worker-shutdown-timeout", "60000")
-        if silent:
-            proxy.stalled.set()
-        else:
-            query(conn, "BEGIN; LOCK TABLE zeke_jobs.queue IN ACCESS EXCLUSIVE MODE")
-        time.sleep(3)  # The worker's next claim waits now.
-        assert took(worker) < 25
+def test_a_stop_waits_for_nothing_that_a_claim_waits_for(fleet: Fleet, conn: Connection) -> None:
+    fleet.configure(ONE)
+    with Proxy(fleet.database) as silent:
+        for url in (fleet.database, silent.url):
+            fleet.workers("--worker-shutdown-timeout", "60000", DATABASE_URL=url)
+        fleet.ready(conn, 2)
+        silent.stalled.set()
+        query(conn, "BEGIN; LOCK TABLE zeke_jobs.queue IN ACCESS EXCLUSIVE MODE")
+        time.sleep(3)  # The next claims wait now, for a lock and for a silent server.
+        for worker in fleet.commands:
+            worker.process.terminate()
+        assert [worker.wait(25) for worker in fleet.commands] == [0, 0], fleet.logs()
         query(conn, "ROLLBACK")
