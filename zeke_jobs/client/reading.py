@@ -111,7 +111,7 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
         timeout: A timedelta, or seconds; None and infinity wait for ever.
 
     Raises:
-        JobFailed: the job failed or was cancelled; ``error.job`` is its status.
+        JobFailed: the job failed or was cancelled; ``error.job`` is what ``status`` returns.
         WaitTimeout: the job did not end in time. It goes on.
         JobNotFound: no job has this id; JobPurged if a purged job had this id.
     """

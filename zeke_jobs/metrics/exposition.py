@@ -1,4 +1,4 @@
-"""Declares the metrics (name, kind, labels, meaning), and serves the metrics of the workers that one command runs."""
+"""Declares the metrics (name, kind, labels, meaning), and serves the metrics of the worker processes of one command."""
 
 import os
 import shutil

@@ -1,6 +1,7 @@
 -- This script makes four roles. Each role has only the rights that its work needs. Run the script again after each upgrade. Grant the roles to logins:
 --   GRANT zeke_jobs_client TO api; GRANT zeke_jobs_worker TO workers;
--- Run the script with a login that owns the schema zeke_jobs and may create roles. The script is one transaction.
+-- Run the script with a login that owns the schema zeke_jobs and may create roles. The script is one transaction. With -v ON_ERROR_STOP=1, psql exits with
+-- a status other than 0 if the script fails.
 BEGIN;
 
 DO $$

@@ -42,7 +42,7 @@ def _spin(_: bytes) -> bytes:
 
 
 def _time_left(_: bytes) -> bytes:
-    """Return the seconds of CPU time left before the timer ends this process, then use up a quarter of a second."""
+    """Use up a quarter of a second of CPU time, and return the seconds left before the timer ends this process."""
     left = signal.getitimer(signal.ITIMER_PROF)[0]
     end = time.process_time() + 0.25
     while time.process_time() < end:

@@ -29,7 +29,7 @@ SCORES = (
 
 @pytest.fixture
 def parts(rows: Any) -> Callable[[], set[float]]:
-    """Return which part of each story's score comes from the number of sources."""
+    """Return the points in each story's score that come from the number of sources."""
     return lambda: {row["parts"]["cluster"] for row in rows(SCORES)}
 
 

@@ -1,4 +1,4 @@
--- Return how many jobs of each task arrived in the last "window" seconds, how long they took, and how many units a job uses. At most "most" jobs are read.
+-- Return how many jobs of each task arrived in the last "window" seconds, how long they took, and how many units a job uses. The parameter "most" limits the number of jobs that are read.
 WITH newest AS MATERIALIZED (
   SELECT q.task, q.created_on
   FROM zeke_jobs.queue AS q WHERE q.created_on > zeke_jobs.now() - make_interval(secs => %(window)s::double precision)

@@ -1,4 +1,4 @@
--- Return whether the worker holds the job and the job is not cancelled, and lock the row for at most 15 s. If there is a result, complete the job.
+-- Lock the job, and return whether the worker holds it and it is not cancelled. If there is a result, complete the job. An idle transaction ends after 15 s.
 SELECT f.ours
 FROM (
   SELECT
