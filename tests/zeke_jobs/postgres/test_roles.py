@@ -91,8 +91,10 @@ def test_no_answer_to_a_reader_shows_a_secret(log_in: LogIn, conn: Connection, c
         url = log_in(role)
         plans.append(cli("plan", "--json", path))
         assert (plans[-1].status, SECRET in plans[-1].out) == (4, False)
-        for command in (f"why {job}", "schedule", "limits", "doctor", f"status {job}", "jobs", "paused", "fleet"):
-            ran = cli(*command.split(), "--json")
+        shown = [f"{one} {job} --json" for one in ("why", "status")]
+        shown += [f"{one} --json" for one in ("schedule", "limits", "doctor", "jobs", "paused", "fleet")]
+        for command in (*shown, "top --once"):
+            ran = cli(*command.split())
             assert (ran.status in (0, 1), "permission denied" in ran.err, SECRET in ran.out) == (True, False, False)
     changed = [[(one["key"], one["before"], one["after"]) for one in plan.json["changes"]] for plan in plans]
     keys = [f"cron.{name}payload.{key}" for name in ("", "payload.") for key in ("word", "n")]

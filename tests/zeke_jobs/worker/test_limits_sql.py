@@ -181,6 +181,14 @@ def test_a_job_handed_back_unstarted_gives_its_start_back_unless_others_started_
     assert day.claim(11.3) == [], "a started job keeps its start"
 
 
+def test_new_keys_start_past_thousands_of_jobs_whose_key_waits(jobs: Jobs) -> None:
+    day = Day(jobs, "  a: {handler: 'H:echo', rate: {per_key: 1/h}}")
+    jobs.add("a", 1000, options='{"key": "k"}')
+    jobs.add("a", options='{"key": "late"}')
+    found = [jobs.row(claim["message_id"])["key"] for _ in range(4) for claim in day.claim(1)]
+    assert sorted(found) == ["k", "late"]
+
+
 def test_another_rate_goes_on_from_the_last_start(jobs: Jobs) -> None:
     day = Day(jobs, "  a: {handler: 'H:echo', rate: 3/s}", a=9)
     day.end(day.claim(0))
