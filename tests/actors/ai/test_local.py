@@ -69,11 +69,12 @@ def test_a_one_liner_never_says_what_the_headline_says() -> None:
     [
         ("10 mills of Velm", "{}"),
         ("The best mills of Velm", "## One\n\n{}\n\n## Two\n\nA mill has stones.\n\n## Three\n\nIt turns."),
+        ("Flood stops mills of Velm", "## One\n\n## Two\n\n## Three\n\n{}" + "\n\nThe council met in May." * 9),
         ("Flood stops mills of Velm", "- One mill.\n- Another mill.\n- A third mill.\n\n{}"),
         ("Flood stops mills of Velm", "{} You should see your mill. You can buy it. You get yours now at the shop."),
         ("Flood stops mills of Velm", "Price: 3\n\nSize: 4\n\nColour: red\n\n{}"),
     ],
-    ids=["a list by its headline", "several things", "items", "an advert", "labels"],
+    ids=["a list by its headline", "several things", "many headings", "items", "an advert", "labels"],
 )
 def test_a_list_a_guide_a_review_of_several_things_or_an_advert_has_no_one_liner(title: str, document: str) -> None:
     told = "The mills of Velm stood still in May 1990, and bread was short in the whole valley of Orrin."

@@ -80,7 +80,8 @@ class NamedServer(ModelServer):
         if path != kind.chat:
             return 404, {}, {"error": {"message": f"{path} is not here"}}
         said, made = self._filled(body), completion("")
-        used = made["usage"] | {"completion_tokens": 100 if kind.limit in {"", *body} else 30_000}
+        is_bounded = not kind.limit or 1000 <= body.get(kind.limit, 0) <= 8000
+        used = made["usage"] | {"completion_tokens": 100 if is_bounded else 30_000}
         if self._name == "Anthropic":
             used = {"input_tokens": used["prompt_tokens"], "output_tokens": used["completion_tokens"]}
             return 200, {}, {"content": [{"type": "text", "text": said}], "stop_reason": "end_turn", "usage": used}

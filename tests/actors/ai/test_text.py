@@ -190,6 +190,7 @@ DOCUMENT = (
     [
         pytest.param("The new version grinds 40 sacks of flour an hour for Orrin.", False, id="a subject told before"),
         pytest.param("In the autumn of that year, the company closed two of its shops in Orrin.", False, id="after an introduction"),
+        pytest.param("The mill of Velm burned before we came home.", False, id="its author speaks"),
         pytest.param("The 40 shops in the valley have closed since the war.", False, id="a number told before"),
         pytest.param("Bakers in Orrin know these mills from the days of the war.", False, id="pointing"),
         ("The wheel of Mara Lind turned for the last time in the autumn.", True),
@@ -214,8 +215,8 @@ def test_grouped_alternatives_find_what_they_find_side_by_side(flags: int) -> No
     lines = [
         r"\b(?:sign|log) (?:up|in)\b|^x|bar",
         r"\bi\w+|\bs?kip|\bs\w*",
-        r"\be?tat|\u00ab?foo",
-        r"[]|)]end|(?:b|c)(['c])c\1?|\u0131l",
+        r"\be?tat|\u00ab?foo|[]|)]end|[^])]x",
+        r"(?:b|c)(['c])c\1?|\u0131l",
     ]
     plain, grouped = (re.compile("|".join(one), flags) for one in (lines, _grouped(lines, flags)))
     for text in (

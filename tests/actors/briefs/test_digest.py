@@ -71,6 +71,9 @@ def test_one_event_is_named_once_by_its_leading_story(told: Any, digest: Any, co
     clusters.unite(conn, [later, first])
     sources = {entry["title"]: entry["sources"] for entry in digest()[1]["entries"]}
     assert list(sources.items()) == [("Copied", 2), ("First", 2), ("Alone", 1)]
+    put = "INSERT INTO highlights (story_id, created_by, origin, summary, metadata) VALUES (%s, 'x', 'system', 'x', %s)"
+    execute(conn, put, first, '{"relevance": {"score": 0.1}}')
+    assert [entry["title"] for entry in digest()[1]["entries"]] == ["First", "Copied", "Alone"]
 
 
 def test_a_teams_digest_has_what_it_follows_and_did_not_archive(told: Any, digest: Any, conn: Any) -> None:

@@ -87,8 +87,8 @@ def test_an_item_of_an_unfinished_job_is_waiting(pipeline: Pipeline, state: str,
     lost = pipeline.add_item("https://b.example/1")
     pipeline.query(LOST)
     pipeline.sent.clear()
-    pipeline.settings["ingest-pull"] = {"most_items": 1 + again}
-    assert pipeline.run("ingest-pull")["queued_again"] == 1 + again, "what is held takes no place of what was lost"
+    pipeline.settings["ingest-pull"] = {"most_items": 1}
+    assert [pipeline.run("ingest-pull")["queued_again"] for _ in range(3)] == [1, again, 0], "but nothing held"
     assert str(lost) in [one for ids in pipeline.fetches() for one in ids]
 
 
