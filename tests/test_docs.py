@@ -59,9 +59,7 @@ def test_the_page_names_each_folder_and_no_folder_has_more_modules_than_a_reader
         assert len({*folder.glob("*.py")} - {folder / "__init__.py"}) <= MOST, folder
 
 
-@pytest.mark.parametrize(
-    ("heading", "package", "least"), [("Where is it?", PACKAGE, 30), ("The news pipeline", NEWS, 10)]
-)
+@each("heading package least", ("Where is it?", PACKAGE, 30), ("The news pipeline", NEWS, 10))
 def test_each_answer_is_in_at_most_three_files_that_exist(heading: str, package: Path, least: int) -> None:
     rows = [line for line in section(heading).splitlines() if line.startswith("| ") and "?" in line]
     answers = [re.findall(r"`([^`]+)`", line) for line in rows]

@@ -15,7 +15,6 @@ from tests.fleet import ROOT
 
 @pytest.fixture(scope="module")
 def noxfile(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Load noxfile.py as a module with a temporary cache."""
     module = ModuleType("noxfile")
     exec((ROOT / "noxfile.py").read_text(), module.__dict__)
     module.__dict__["CACHE"] = tmp_path_factory.mktemp("cache")

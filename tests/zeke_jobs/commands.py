@@ -8,8 +8,6 @@ import pytest
 
 
 class Ran(NamedTuple):
-    """Each run has an exit status and the printed text."""
-
     status: int
     out: str
     err: str

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import psycopg
 import psycopg2
@@ -25,9 +25,6 @@ from tests.zeke_jobs.sql import change, rows, value
 from zeke_jobs.client import drivers
 from zeke_jobs.core.batch import UniqueRule
 from zeke_jobs.errors import InvalidPayload, MigrationError, QueueFull, UnknownTask
-
-if TYPE_CHECKING:
-    import sqlalchemy
 
 
 class Analyze(zeke_jobs.Payload):
@@ -152,7 +149,7 @@ def test_a_send_is_repeated_without_a_second_job_when_its_answer_was_lost(conn: 
     assert count(conn) == 3
 
 
-def engine(url: str, driver: str) -> sqlalchemy.Engine:
+def engine(url: str, driver: str) -> Any:
     import sqlalchemy  # The import takes half a second, so only the process that needs it pays.
 
     address = url.replace("postgresql://", f"postgresql+{driver}://")

@@ -363,15 +363,9 @@ def talk(payload: Payload, ctx: Context) -> None:
         raise ValueError("no luck")
 
 
-class Word(Payload):
-    """The word is a sensitive field."""
-
-    word: str
-
-
-def whisper(payload: Word, ctx: Context) -> None:
-    ctx.logger.info(payload.word)
-    logging.getLogger("library").info("%s", payload.word)
+def whisper(payload: Number, ctx: Context) -> None:
+    ctx.logger.info(payload.story_id)
+    logging.getLogger("library").info("%s", payload.story_id)
 
 
 def await_event(payload: Number, ctx: Context) -> dict[str, Any]:

@@ -34,7 +34,6 @@ class Purse(Payload):
 
 
 def spend(payload: Purse, ctx: Context) -> None:
-    """Add costs inside a transaction, and roll back if the payload says so."""
     with ctx.transaction():
         for amount in payload.amounts:
             ctx.add_cost(Decimal(amount), payload.currency)

@@ -143,8 +143,6 @@ jobs = jobs_of("  a: {handler: 'H:echo', retry: {limit: 5}}", at_noon=False)
 
 
 class Held:
-    """A worker has claimed jobs, and the jobs take leases."""
-
     def __init__(self, jobs: Jobs, count: int) -> None:
         self.jobs, self.worker = jobs, jobs.worker()
         jobs.add("a", count)

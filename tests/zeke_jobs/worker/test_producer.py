@@ -10,6 +10,7 @@ from psycopg2.extensions import connection as Connection
 from structlog.testing import capture_logs
 
 import zeke_jobs
+from tests.each import cases
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, ended, load, outcome
@@ -285,9 +286,7 @@ def test_a_job_not_to_be_started_is_claimed_again_and_a_late_start_under_a_rate_
     assert sum(change["delay"] for change in changes) >= 0.3 * is_late
 
 
-@pytest.mark.parametrize(
-    ("claim", "runs"), [("claim", 2), ("0", 1)], ids=["rescued", "undone by a crash of the server"]
-)
+@cases("claim runs", ("claim", 2), ("0", 1))  # It was rescued, or a crash of the server undid its claim.
 def test_no_job_runs_beside_itself(running: Running, jobs: Jobs, monkeypatch: Patch, claim: str, runs: int) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 0.1)
     with running(GATED) as broker:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import zeke_jobs
-from tests.each import each
+from tests.each import cases, each
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
 from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, ended, failure, one_worker, outcome, run_of
@@ -97,13 +97,10 @@ def test_an_end_that_could_not_be_stored_as_it_is_still_ends_the_job_and_no_othe
     assert outcome("echo-async", {"n": 4}) == 4
 
 
-@pytest.mark.parametrize(
-    ("payload", "outcomes", "words"),
-    [
-        ('{"n": "many"}', ["failed"], "payload does not fit fail: n: "),
-        ('{"self": 1}', ["retry", "retry", "failed"], "TypeError"),
-    ],
-    ids=["of another model", "that dramatiq cannot pass on"],
+@cases(
+    "payload outcomes words",
+    ('{"n": "many"}', ["failed"], "payload does not fit fail: n: "),
+    ('{"self": 1}', ["retry", "retry", "failed"], "TypeError"),
 )
 def test_another_programs_payload_that_does_not_fit_fails(
     worker: JobBroker, table: Jobs, payload: str, outcomes: list[str], words: str

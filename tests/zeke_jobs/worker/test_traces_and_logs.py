@@ -157,7 +157,7 @@ def test_an_attempt_that_fails_has_its_last_lines_and_all_or_none_have_theirs_wh
     talks = "handler: 'H:talk', retry: {limit: 1, delay: 1ms}, log_lines: 3"
     tasks = f"  usual: {{{talks}}}\n  talk: {{{talks}, log: always}}\n  complete: {{handler: 'H:ends', log: always}}"
     tasks += "\n  chunk: {handler: 'tests.zeke_jobs.worker.test_chunks:each', chunk: {size: 2, wait: 5s}, log: always}"
-    tasks += "\n  whisper: {handler: 'H:whisper', sensitive: [word], log: always}"
+    tasks += "\n  whisper: {handler: 'H:whisper', sensitive: [story_id], log: always}"
     tasks += "\n  never: {handler: 'H:talk', retry: {limit: 0}, log: never}\n  wait: {handler: 'H:gated'}"
     with running(tasks) as broker:
         usual = zeke_jobs.send("usual").id
@@ -169,7 +169,7 @@ def test_an_attempt_that_fails_has_its_last_lines_and_all_or_none_have_theirs_wh
             zeke_jobs.wait(job, timeout=20)
         eventually(lambda: zeke_jobs.status(never).has_ended)
         eventually(lambda: len(kept(conn, talk)) == 2 and len(kept(conn, complete)) == 1)
-        whispered = zeke_jobs.send("whisper", {"word": "sesame-123"}).id
+        whispered = zeke_jobs.send("whisper", {"story_id": "sesame-123"}).id
         (found,) = eventually(lambda: kept(conn, whispered))
         for sent in zeke_jobs.send_many("chunk", [{"n": 1}, {"n": 2}]):
             eventually(partial(kept, conn, sent.id))
