@@ -1,7 +1,5 @@
 """The database accepts exactly the rows that a worker can read; Python and SQL have the same bounds."""
 
-from __future__ import annotations
-
 import json
 import os
 import uuid

@@ -1,7 +1,5 @@
 """These tests cover the rows that ``send`` and ``send_many`` write, the sends that are refused, and repeated sends."""
 
-from __future__ import annotations
-
 import re
 import threading
 import uuid

@@ -1,7 +1,5 @@
 """Each role has exactly the listed rights, which suffice for its programs; other users cannot take our locks."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable
 from contextlib import closing
