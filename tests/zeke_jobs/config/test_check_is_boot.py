@@ -76,6 +76,12 @@ def with_task(stanza: dict[str, Any], **more: Any) -> str:
     return yaml.safe_dump({"version": 1, **more, "tasks": {"one": stanza}})
 
 
+def test_a_middleware_that_cannot_be_made_is_refused_by_both(refusals: Callable[[str], tuple[str, str]]) -> None:
+    checked, booted = refusals(with_task({"handler": "sample_handlers:tick"}, middleware=["sample_handlers:Raises"]))
+    assert checked == "expected sample_handlers:Raises to be made with its settings, got RuntimeError: port is taken"
+    assert booted == checked
+
+
 COUNTS = [0, 1, 1000, 1001, 10**6, 10**6 + 1, 2**31]
 DURATIONS = ["0s", "1ms", "36525d", "36526d"]
 RATES = ["0/s", "1/s", "999999999/d"]

@@ -202,17 +202,19 @@ def test_jobs_whose_ends_wait_for_a_lock_delay_no_other(
     running: Running, jobs: Jobs, other_conn: Connection, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr("zeke_jobs.worker.finish.completer._HELD_UP", 0.1)
-    with running(f"{TASKS}\n  gated: {{handler: 'H:gated'}}", threads=20):
-        sent = [one.id for one in zeke_jobs.send_many("gated", [{}] * 16)]
+    with running(f"{TASKS}\n  gated: {{handler: 'H:gated', retry: {{limit: 0}}}}", threads=20):
+        payloads = [{"story_id": how} for how in ("", "fail") * 4]
+        sent = [one.id for batch in ({}, {"batch": "b"}) for one in zeke_jobs.send_many("gated", payloads, **batch)]
         eventually(lambda: len(handlers.CALLS) == 16)
         with transaction(other_conn):
-            Jobs(other_conn).rows("SELECT 1 FROM zeke_jobs.queue FOR UPDATE")
+            # Jobs of a batch also wait, at their commit, for whoever counts in the batch's row.
+            Jobs(other_conn).rows("SELECT 1 FROM zeke_jobs.queue WHERE extra ->> 'batch' IS NULL FOR UPDATE")
+            Jobs(other_conn).rows("SELECT 1 FROM zeke_jobs.batch FOR UPDATE")
             handlers.GATE.set()
             for n in range(5):
                 assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": n}).id, timeout=5)["n"] == n
             assert {jobs.row(job)["state"] for job in sent} == {"consumed"}
-        for job in sent:
-            zeke_jobs.wait(job, timeout=20)
+        assert [ended(job).status for job in sent] == ["completed", "failed"] * 8
 
 
 def test_cancelling_a_claimed_job_ends_it_before_it_starts(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:

@@ -84,7 +84,7 @@ class Untyped(BaseModel):
 
 class Raises(Middleware):  # type: ignore[misc] # dramatiq has no types
     def __init__(self) -> None:
-        raise RuntimeError("the port is taken")
+        raise RuntimeError("port is taken")
 
 
 def greet(payload: Greet, ctx: Context) -> None: ...
