@@ -57,11 +57,14 @@ def test_the_effect_is_that_of_pythons_send(conn: Connection) -> None:
     payload = {"storyId": STORY, "mainPart": part, "all_parts": [part], "byName": {"aB": part}}
     payload["metaData"] = {"aB": [{"cD": 1}]}
     options: Any = {"delay": 60, "priority": 5, "key": "k", "parent": STORY, "idempotency_key": "once"}
-    intervals = {"unique": {"period": "1 hour"}, "retry": {"delay": "2 minutes"}, "timeout": "1 hour"}
+    intervals = {"unique": {"period": "1 hour"}, "timeout": "1 hour"}
+    intervals["retry"] = {"limit": 7, "delay": "2 minutes", "max_delay": "1 hour"}
     written = columns(conn, call(conn, "an-alias", payload, {**options, **intervals, "keep": "90 days"}))
-    assert rows(conn, "SELECT extra ->> 'keep' FROM zeke_jobs.queue") == [("90 days",)]
+    found = "SELECT extra ->> 'keep', retry_limit FROM zeke_jobs.queue JOIN zeke_jobs.job ON id = message_id"
+    assert rows(conn, found) == [("90 days", 7)]
     conn.cursor().execute("DELETE FROM zeke_jobs.queue")
-    options |= {"unique": {"period": 3600}, "retry": {"delay": 120}, "timeout": timedelta(hours=1)}
+    options |= {"unique": {"period": 3600}, "retry": {"limit": 7, "delay": 120, "max_delay": 3600}}
+    options["timeout"] = timedelta(hours=1)
     assert columns(conn, zeke_jobs.send("an-alias", payload, **options).id) == written
     assert (written["row"][1], written["row"][3]) == (timedelta(seconds=60), "once")
     part = {"source_url": "u", "sub_parts": [{"source_url": "v", "sub_parts": []}]}
@@ -76,6 +79,7 @@ def test_the_effect_is_that_of_pythons_send(conn: Connection) -> None:
     (("a-task", {}), "payload of a-task: expected field story_id, got none"),
     (("a-task", {"storyId": "x", "nope": 1}), "got nope"),
     (("anything", None), "expected a JSON object, got NULL"),
+    (("anything", [1]), "expected a JSON object, got array"),
     (("a-task", {"storyId": "x", "story_id": "x"}), "one in both snake_case and camelCase"),
     (("anything", {}, {"dealy": 1}), "expected options among batch, delay, expires"),
     (("anything", {}, {"unique": 3}), "expected unique as a field"),

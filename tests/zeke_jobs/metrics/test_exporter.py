@@ -13,6 +13,7 @@ import yaml
 from prometheus_client.samples import Sample
 from structlog.testing import capture_logs
 
+import zeke_jobs
 from tests.each import each
 from tests.zeke_jobs.cli.test_every_command import tree
 from tests.zeke_jobs.commands import Cli, NewDatabase, Patch
@@ -77,6 +78,7 @@ def test_ends_and_durations_are_those_of_late_and_costs_those_of_a_day_also_of_p
     scene.finish(worker, failed, "failed")
     costs = "INSERT INTO zeke_jobs.cost (job, task, cost, currency) SELECT message_id, task, 0.25, 'USD'"
     scene.rows(f"{costs} FROM zeke_jobs.queue")
+    zeke_jobs.cancel(scene.add("quick")[0])
     cost = ("cost_last_day", "quick", "USD")
     now = values()
     assert (now["completed_per_minute", *QUICK], now["failed_per_minute", *QUICK], now[cost]) == (1, 1, 0.5)
@@ -99,7 +101,8 @@ def test_processes_live_stopping_or_lost_pauses_limits_rates_and_lags_of_schedul
     assert (now["serving_processes", *QUICK], now["serving_threads", *QUICK]) == (1, 3)
     assert now["serving_processes", *CALM] == 0
     scene.later(21)
-    assert values()["processes", "worker", "lost"] == 2
+    now = values()
+    assert (now["processes", "worker", "lost"], now["serving_processes", *QUICK]) == (2, 0)
     scene.add("calm", 2)
     scene.claim(scene.serve(), 2, queue="slow")
     actions.pause(scene.conn, "limit/ai", by="ann")
@@ -118,6 +121,8 @@ def test_processes_live_stopping_or_lost_pauses_limits_rates_and_lags_of_schedul
     assert (now[lag], now[("scheduler_silence_seconds",)]) == (100, 3700)
     actions.pause(scene.conn, "schedule/calm", by="ann")
     assert values()[lag] == 0
+    scene.use(TASKS.replace(", cron: '0 * * * *'", ""), TOP)
+    assert ("scheduler_silence_seconds",) not in values(), "without schedules nobody misses a scheduler"
 
 
 @pytest.mark.usefixtures("scene")

@@ -13,7 +13,7 @@ import zeke_jobs
 from tests.each import cases
 from tests.waiting import eventually
 from tests.zeke_jobs.worker import handlers
-from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, ended, load, outcome
+from tests.zeke_jobs.worker.conftest import Jobs, Patch, Running, ended, failure, load, outcome
 from tests.zeke_jobs.working import working
 from zeke_jobs.postgres.pool import transaction
 from zeke_jobs.worker.claim.answer import ask
@@ -213,6 +213,7 @@ def test_jobs_whose_ends_wait_for_a_lock_delay_no_other(
             handlers.GATE.set()
             for n in range(5):
                 assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": n}).id, timeout=5)["n"] == n
+            failure("gated", {"story_id": "fail"})  # No claim writes this end.
             assert {jobs.row(job)["state"] for job in sent} == {"consumed"}
         assert [ended(job).status for job in sent] == ["completed", "failed"] * 8
 
