@@ -16,6 +16,7 @@ from zeke_jobs.top import panes
 TOP = """
 limits:
   ai: {concurrency: 8, tokens: {rate: 90000/m}, budget: 5.00 USD/d}
+  calls: {rate: 30/m}
   site: {breaker: {failures: 1, within: 1m, pause: 10s}}
 """
 TASKS = """
@@ -23,6 +24,7 @@ TASKS = """
   free: {handler: 'H:echo', uses: [ai], units: {tokens: 1}}
   polite: {handler: 'H:echo', rate: {per_key: 2/m}}
   dear: {handler: 'H:echo', budget: 2.00 USD/d, units: {USD: 0.75}}
+  call: {handler: 'H:echo', uses: [calls]}
   frail: {handler: 'H:echo', uses: [site]}
 """
 
@@ -105,7 +107,14 @@ def test_units(shown: Shown) -> None:
     limit = {"name": "ai", "tasks": ["ask", "free"], "active": 1, "concurrency": 8, "concurrency_now": 8, "rate": None}
     found = shown.limits()["ai"]
     assert {name: found[name] for name in limit} == limit
-    assert shown.cli("limits").out.splitlines()[1].split()[:3] == ["ai", "1", "8"]
+    shown.claim("call", 1)
+    calls = shown.limits()["calls"]
+    assert calls.pop("next_on")[:19] == "2026-03-10T12:00:01"
+    unset = dict.fromkeys(("concurrency", "concurrency_now", "closed_by", "closed_until", "closed_why", "closed"))
+    limit = {"name": "calls", "tasks": ["call"], "active": 1, "rate": "30/m", "paused": False, "units": []}
+    assert calls == limit | unset
+    _, ai, calls, _ = shown.cli("limits").out.splitlines()[:4]
+    assert (ai.split()[:3], calls.split()) == (["ai", "1", "8"], ["calls", "1", "30/m", "call"])
     job = shown.waits("ask")
     words = "the shared limit ai has used up its tokens, 30,000 of 90,000 within 1m; the next may start 2026-03-10 12:00:20 UTC (in 20s)"
     assert shown.scene.reasons(job) == {"units-used": words}

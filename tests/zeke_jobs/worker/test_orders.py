@@ -205,6 +205,11 @@ def test_a_failed_job_holds_its_key_until_it_is_retried_or_cancelled_as_why_says
     found = claimed(jobs)
     assert set(found) == ({first} if release is zeke_jobs.retry else {second})
     assert zeke_jobs.status(first).status == ("active" if release is zeke_jobs.retry else "cancelled")
+    first, second = in_line("hold", "b", "b", delay=60)
+    jobs.rows("UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now() WHERE message_id = %s", second)
+    heard()
+    zeke_jobs.cancel(first)
+    assert (set(heard()), set(claimed(jobs))) == ({"default"}, {second})
 
 
 def test_a_suspect_that_is_not_the_oldest_waits_its_turn(jobs: Jobs) -> None:
