@@ -113,8 +113,8 @@ def test_units(shown: Shown) -> None:
     unset = dict.fromkeys(("concurrency", "concurrency_now", "closed_by", "closed_until", "closed_why", "closed"))
     limit = {"name": "calls", "tasks": ["call"], "active": 1, "rate": "30/m", "paused": False, "units": []}
     assert calls == limit | unset
-    _, ai, calls, _ = shown.cli("limits").out.splitlines()[:4]
-    assert (ai.split()[:3], calls.split()) == (["ai", "1", "8"], ["calls", "1", "30/m", "call"])
+    lines = [line.split() for line in shown.cli("limits").out.splitlines()]
+    assert (lines[1][:3], lines[2]) == (["ai", "1", "8"], ["calls", "1", "30/m", "call"])
     job = shown.waits("ask")
     words = "the shared limit ai has used up its tokens, 30,000 of 90,000 within 1m; the next may start 2026-03-10 12:00:20 UTC (in 20s)"
     assert shown.scene.reasons(job) == {"units-used": words}

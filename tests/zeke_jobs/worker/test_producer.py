@@ -204,7 +204,7 @@ def test_jobs_whose_ends_wait_for_a_lock_delay_no_other(
     monkeypatch.setattr("zeke_jobs.worker.finish.completer._HELD_UP", 0.1)
     with running(f"{TASKS}\n  gated: {{handler: 'H:gated', retry: {{limit: 0}}}}", threads=20):
         payloads = [{"story_id": how} for how in ("", "fail") * 4]
-        sent = [one.id for batch in ({}, {"batch": "b"}) for one in zeke_jobs.send_many("gated", payloads, **batch)]
+        sent = [one.id for batch in (None, "b") for one in zeke_jobs.send_many("gated", payloads, batch=batch)]
         eventually(lambda: len(handlers.CALLS) == 16)
         with transaction(other_conn):
             # Jobs of a batch also wait, at their commit, for whoever counts in the batch's row.
