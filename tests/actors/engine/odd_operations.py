@@ -42,7 +42,7 @@ def _spin(_: bytes) -> bytes:
 
 
 def _time_left(_: bytes) -> bytes:
-    """Use up a quarter of a second of CPU time, and return the seconds left before the timer ends this process."""
+    """Return the CPU time left until the timer ends this process, in seconds; a quarter of a second is then used up."""
     left = signal.getitimer(signal.ITIMER_PROF)[0]
     end = time.process_time() + 0.25
     while time.process_time() < end:
