@@ -131,6 +131,18 @@ def test_a_job_whose_limit_is_known_to_be_full_causes_no_look(running: Running, 
             zeke_jobs.wait(job, timeout=20)
 
 
+def test_a_delayed_job_sent_with_another_job_starts_when_it_is_due(
+    running: Running, jobs: Jobs, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
+    with running(TASKS):
+        for _ in range(4):  # The worker has been idle several times, so it does not claim twice soon after each job.
+            outcome("echo")
+        with transaction(jobs.conn):
+            sent = [zeke_jobs.send("echo", delay=delay, connection=jobs.conn) for delay in (0, 0.5)]
+        zeke_jobs.wait(sent[1].id, timeout=10)
+
+
 def test_queues_take_turns_and_jobs_start_when_they_are_due(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     rest = "retry: {limit: 0}, queue"

@@ -154,10 +154,10 @@ class Producer:
             tasks, since = self.process.runtime.ids[queue.is_async], 2 * (clock() - asked)
             due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=tasks, since=since)
             queue.due_on = math.inf if due is None else now + due
-        # Without notifications, poll each queue every second, so that new jobs are noticed in time.
+        # Without notifications, poll each queue every second. After a claim that found jobs, ask soon when others are due.
         spread = min(len(self._served()), _MOST_POLLS) * random.uniform(0.8, 1.2)  # noqa: S311
         poll = _POLL * spread if self.notifications_arrive else _POLL_ALONE
-        soon = (0.0, *_SOON)[queue.looks] if queue.looks <= len(_SOON) else poll
+        soon = (0.0, *_SOON, _SOON[-1] if answer.jobs else poll)[min(queue.looks, len(_SOON) + 1)]
         self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
 
     def _report(self, conn: Connection) -> bool:
