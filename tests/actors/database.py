@@ -2,13 +2,12 @@
 
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
 from zeke_jobs.postgres.pool import transaction
 
-T = TypeVar("T")
 _READ = """SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
   WHERE schemaname = 'public' AND relname = ANY (%s)"""
 _STORY = """
@@ -38,7 +37,7 @@ def end_items(conn: Connection, outcome: str, story: uuid.UUID | None = None) ->
     execute(conn, put, outcome, story)
 
 
-def rows_read(conn: Connection, tables: Sequence[str], look: Callable[[], T]) -> tuple[T, dict[str, int]]:
+def rows_read(conn: Connection, tables: Sequence[str], look: Callable[[], Any]) -> tuple[Any, dict[str, int]]:
     """Return the result of ``look``, and the number of rows that it reads in each table."""
     with transaction(conn):
         before = dict(execute(conn, _READ, list(tables)))

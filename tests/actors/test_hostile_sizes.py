@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -21,12 +21,11 @@ from actors.engine.text import decode
 from actors.insights.selection import Selection, highlights
 from tests.actors.engine.conftest import entry
 
-T = TypeVar("T")
 LINEAR = 8
 """Work on four times as much takes four times as long where it is linear, and sixteen times where it is quadratic."""
 
 
-def growth(make: Callable[[int], T], work: Callable[[T], object], size: int) -> float:
+def growth(make: Callable[[int], Any], work: Callable[[Any], object], size: int) -> float:
     """Return how many times longer ``work`` takes for an input of four times ``size``."""
     small, large = make(size), make(4 * size)
 
@@ -38,7 +37,7 @@ def growth(make: Callable[[int], T], work: Callable[[T], object], size: int) -> 
     return first if first < LINEAR else min(first, ratio(), ratio())
 
 
-def _seconds(work: Callable[[T], object], material: T) -> float:
+def _seconds(work: Callable[[Any], object], material: Any) -> float:
     start = time.thread_time()
     work(material)
     return time.thread_time() - start

@@ -112,10 +112,7 @@ def check_answers(conn: Connection, provider: Provider, count: int, kills: int) 
 def test_each_story_is_analysed_once_and_paid_once_when_workers_are_killed_at_each_step(
     database: str, conn: Connection, tmp_path: Path, kind: str
 ) -> None:
-    count, processes = (
-        20,
-        2 if kind == "chat" else 1,
-    )  # One kind has one process, because each start takes seconds of CPU.
+    count, processes = 20, 2 if kind == "chat" else 1  # each start of a process takes seconds of CPU
     with Provider() as provider, fleet(tmp_path, database) as workers:
         provider.fate, provider.looks = fate, None
         workers.configure(jobs_yaml(provider.url, TASKS, batch=True, openai={"kind": kind}))

@@ -160,8 +160,6 @@ DELAY = [{"violations": []}, {"@type": "type.googleapis.com/google.rpc.RetryInfo
 GEMINIS = [error("You exceeded it.", code=429, status="RESOURCE_EXHAUSTED", details=DELAY)]
 SPENT = error("Too much.", type="rate_limit_error", details={"error_code": "enforced_spend_limit_reached"})
 BUSY = error("Overloaded", type="overloaded_error")
-AFTER_7 = {"retry-after": "7"}
-CUT = {"reason": "max_output_tokens"}
 TEXT = "The registry now signs every package. A stolen token is not enough."
 SIGNED = Story(uuid.UUID(int=1), "Signed packages", TEXT)
 SUMMARY = "The registry signs every package now."
@@ -202,12 +200,12 @@ def ask(model_server: Any) -> Callable[..., tuple[Any, dict[str, Any], Books]]:
         ("chat", 200, {}, chat("MAX_TOKENS"), Retry, True, "cut off"),
         ("anthropic", 429, {}, SPENT, Reject, False, "enforced_spend_limit_reached"),
         ("anthropic", 529, {}, BUSY, Retry, False, "overloaded_error: Overloaded"),
-        ("anthropic", 529, AFTER_7, BUSY, 7, False, "overloaded_error"),
+        ("anthropic", 529, {"retry-after": "7"}, BUSY, 7, False, "overloaded_error"),
         ("anthropic", 200, {}, stopped("model_context_window_exceeded"), Retry, True, "cut off"),
         ("anthropic", 200, {}, stopped("refusal"), Reject, True, "refused"),
         ("anthropic", 200, {}, {"type": "message"}, Retry, True, "not one of kind anthropic"),
         ("responses", 200, {}, responses([{"type": "refusal", "refusal": "I can not."}]), Reject, True, "I can not"),
-        ("responses", 200, {}, responses([], status="incomplete", incomplete_details=CUT), Retry, True, "cut off"),
+        ("responses", 200, {}, responses([], status="incomplete", incomplete_details={"reason": "max_output_tokens"}), Retry, True, "cut off"),
         ("responses", 200, {}, {"error": {"message": "x"}, "output": None}, Retry, True, "not one of kind responses"),
     ],
 )  # fmt: skip

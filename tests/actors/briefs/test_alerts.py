@@ -244,7 +244,7 @@ def test_a_story_is_sent_when_more_sources_make_it_hot(alerts: Alerts, news: New
     assert alerts.titles == ["hot: Release of walnut"]
 
 
-@pytest.mark.parametrize(("status", "most"), [(503, 50), (404, 3)])
+@pytest.mark.parametrize(("status", "most"), [(503, 50), (404, 50), (503, 3)])
 def test_nothing_is_lost_while_a_receiver_is_away_for_a_day_and_a_long_list_comes_in_several(
     team: Alerts, why: Any, status: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

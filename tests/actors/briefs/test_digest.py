@@ -89,7 +89,7 @@ def test_a_teams_digest_has_what_it_follows_and_did_not_archive(told: Any, diges
 
 def test_writing_it_twice_changes_nothing_and_news_changes_it(told: Any, digest: Any, rows: Any, conn: Any) -> None:
     told("One", days_old=0.38)
-    digest()
+    assert digest()[0]["entries"] == 1, "the day is whole"
     before = rows("SELECT * FROM digests")
     assert digest()[0]["outcome"] == "unchanged"
     assert rows("SELECT * FROM digests") == before

@@ -86,7 +86,8 @@ def test_every_story_near_enough_joins(deals: Any, add_story: Any, analyse: Any,
     assert len(rows("SELECT FROM stories WHERE cluster_id IS NOT NULL")) == 14
     for moment in ("0001-01-01", "9999-12-31"):
         execute(conn, "UPDATE stories SET published_at = %s WHERE id = %s", moment, last)
-        assert analyse(last, "manual").output["outcome"] != "kept_edited", "a story of the end of all time is analysed"
+        output = analyse(last, "manual").output
+        assert output["outcome"] in {"analyzed", "unchanged"}, "a story of the end of all time is analysed"
 
 
 RAIN = "Rain will fall over the whole coast until the weekend, and rivers may rise in the north. Ferries stay in port."

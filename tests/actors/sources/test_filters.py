@@ -18,7 +18,6 @@ NOW = datetime(2026, 11, 27, 6, tzinfo=UTC)
 
 
 def item(title: str = "A title", kind: str = "article", days: float | None = 1, **metadata: Any) -> Item:
-    published = None if days is None else NOW - timedelta(days=days)
     return Item(
         id=UUID(int=1),
         source_id=UUID("8c7d2c52-3f6f-4f6b-8f5e-0b5a5a5f2d11"),
@@ -30,7 +29,7 @@ def item(title: str = "A title", kind: str = "article", days: float | None = 1, 
         kind=kind,
         title=title,
         url="https://ada.example/1",
-        published_at=published,
+        published_at=None if days is None else NOW - timedelta(days=days),
         metadata=metadata,
         found_at=NOW,
         outcome=None,

@@ -205,6 +205,8 @@ def test_the_rules_refuse_what_a_story_has_not_and_keep_honesty(half: str, hones
     if by_rule:
         share = sum(refused[kind] for kind in by_rule) / sum(asked[kind] for kind in by_rule)
         figure(f"forged numbers, dates, names and quotations, {half}, refused", share, 0.97)
+    for kind in by_rule if half == "held-out" else ():
+        figure(f"forged {kind}, {half}, refused by the rules", refused[kind] / asked[kind], 0.97)
     kept = 1 - refused["honest"] / asked["honest"]
     figure(f"honest answers, {half}, kept by the rules", kept, honest)
     figure(
