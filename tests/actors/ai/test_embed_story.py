@@ -136,6 +136,7 @@ class Cancelled(FakeChunk):
 
     def add_costs(self, *args: Any) -> None:
         super().add_costs(*args)
+        self.jobs[1].transaction = mock.Mock(side_effect=ClaimLost("job 1 is no longer ours"))  # type: ignore[method-assign]
         raise ClaimLost("job 1 is no longer ours")
 
 

@@ -103,9 +103,9 @@ def test_an_equal_question_is_remembered_and_a_manual_one_is_asked_anew(ask: Ask
         (429, {**LEFT, "x-ratelimit-reset-tokens": "2"}, "", 2, "rate_limited"),
         (429, {}, "", Retry, "rate_limited"),
         (429, {"Retry-After": "7"}, "insufficient_quota", Reject, "failed"),
-        (503, {}, "", Retry, "failed"),
+        *((status, {}, "", Retry, "failed") for status in (408, 409, 503)),
         (503, {"Retry-After": "30"}, "", 30, "rate_limited"),
-        *((status, {}, "bad", Reject, "failed") for status in (400, 401, 404)),
+        *((status, {}, "bad", Reject, "failed") for status in (400, 401, 403, 404)),
         (302, {"Location": "http://127.0.0.1/"}, "", Reject, "failed"),
         # The model may already have worked on the request when the server answers with one of these errors.
         *((status, {}, "", Retry, "failed") for status in (500, 502, 504, 520)),

@@ -70,8 +70,12 @@ def test_a_job_without_work_leaves_its_source_free_and_one_gone_twice_is_off(pip
     assert pipeline.poll(reason="schedule") == {"outcome": "inactive"}
     assert pipeline.query(queued) == [(0,)]
     pipeline.query("UPDATE sources SET is_active = true")
-    pipeline.serve("/feed", Answer(status=410))
-    assert pipeline.poll(reason="schedule") == {"outcome": "gone", "switched_off": False}
+    for reason in ("schedule", "manual"):
+        pipeline.serve("/feed", Answer(status=500))  # Another failure begins the count anew.
+        assert pipeline.poll()["outcome"] == "fetch_failed"
+        pipeline.query("UPDATE source_polling SET next_check_at = zeke_jobs.now()")
+        pipeline.serve("/feed", Answer(status=410))
+        assert pipeline.poll(reason=reason) == {"outcome": "gone", "switched_off": False}
     assert pipeline.poll() == {"outcome": "gone", "switched_off": True}
     assert pipeline.query("SELECT is_active FROM sources") == [(False,)]
     assert "switched off" in pipeline.query("SELECT message FROM source_health")[0][0]
