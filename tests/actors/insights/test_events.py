@@ -167,7 +167,8 @@ def test_two_events_that_are_one_at_once_become_one(deals: Any, database: str, c
             clusters.unite(tx, stories)
 
     with another(database) as tx:
-        clusters.unite(tx, [a, d])
+        cluster = clusters.unite(tx, [a, d])
+        assert execute(tx, "SELECT count(*) FROM stories WHERE cluster_id = %s", cluster) == [(4,)], "all"
         thread = waiting(conn, unite, b, c)
     thread.join(10)
     assert rows(EVENTS) == [{"metrics": {"stories": 4, "sources": 4}}]
@@ -176,6 +177,22 @@ def test_two_events_that_are_one_at_once_become_one(deals: Any, database: str, c
     execute(conn, "ALTER TABLE stories DROP CONSTRAINT stories_cluster_id_fkey; SET statement_timeout = '5s'")
     execute(conn, "UPDATE stories SET cluster_id = gen_random_uuid()")
     assert len(clusters.hold(conn, [a])) == 1
+
+
+def test_who_waited_for_a_story_holds_its_cluster_of_now(deals: Any, database: str, conn: Connection) -> None:
+    first, second = deals(2)
+    held: list[Any] = []
+
+    def hold() -> None:
+        with another(database) as tx:
+            held.extend(row["cluster_id"] for row in clusters.hold(tx, [first]))
+            held.append(execute(conn, "SELECT id FROM story_clusters FOR NO KEY UPDATE SKIP LOCKED"))
+
+    with another(database) as tx:
+        cluster = clusters.unite(tx, [first, second])
+        thread = waiting(conn, hold)
+    thread.join(10)
+    assert held == [cluster, []]
 
 
 def test_workers_that_unite_stories_do_not_lock_each_other(deals: Any, database: str, rows: Any) -> None:

@@ -124,7 +124,7 @@ def test_an_absent_engine_is_asked_later(pipeline: Pipeline, more: dict[str, int
     with pytest.raises(Defer, match="busy") as caught:
         pipeline.poll(reason="schedule")
     assert caught.value.until == timedelta(seconds=wait)
-    with pytest.raises(Defer, match="engine is left alone until .* busy"):
+    with pytest.raises(Defer, match=r"engine is left alone until .* busy"):
         pipeline.poll(pipeline.add_source("https://b.example/feed"))
     assert len(pipeline.site.asked) == 1
     assert pipeline.query("SELECT count(*) FROM source_health") == [(0,)]
