@@ -1,4 +1,4 @@
-"""``due_jobs`` counts due jobs for an autoscaler, and ``max_wait`` finds late jobs."""
+"""``due_jobs`` counts due jobs for an autoscaler, ``is_idle`` those of a run's queues, and ``max_wait`` finds late jobs."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,9 @@ from structlog.testing import capture_logs
 
 from tests.zeke_jobs.diagnosis.conftest import Scene
 from tests.zeke_jobs.sql import value
+from tests.zeke_jobs.worker.conftest import NOON
 from zeke_jobs.control import actions
+from zeke_jobs.diagnosis import fleet
 from zeke_jobs.scheduler import beat
 
 TASKS = """
@@ -74,6 +76,24 @@ def test_of_jobs_in_strict_order_the_first_of_each_key_counts_unless_it_failed_o
     assert due(scene, "lines") == 2
     scene.finish(worker, claim, "failed")
     assert due(scene, "lines") == 1
+
+
+def test_a_run_of_one_queue_waits_for_no_job_of_another_and_names_none_that_failed_there(scene: Scene) -> None:
+    def idle() -> list[bool]:
+        return [fleet.is_idle(scene.conn, [queue], NOON) for queue in ("default", "slow")]
+
+    assert idle() == [True, True]
+    scene.add("slow")
+    (claim,) = scene.claim(worker := scene.serve(), 1, queue="slow")
+    assert idle() == [True, False]
+    scene.finish(worker, claim, "retry", delay=60.0)
+    assert idle() == [True, False]
+    scene.later(61)
+    (claim,) = scene.claim(worker, 1, queue="slow")
+    scene.finish(worker, claim, "failed", error='{"type": "E", "message": "m"}')
+    assert idle() == [True, True]
+    failed = [f"failed: slow {claim['message_id']}: E: m"]
+    assert [fleet.failed_jobs(scene.conn, [queue], NOON) for queue in ("default", "slow")] == [[], failed]
 
 
 def test_the_oldest_due_job_decides_whether_its_task_is_late_whatever_it_waits_for(scene: Scene) -> None:
