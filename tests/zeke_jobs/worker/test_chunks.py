@@ -167,6 +167,8 @@ def test_a_chunk_has_one_thread_and_stops_with_its_last_job(running: Running, jo
         ids = sent([{"n": n} for n in range(3)])
         eventually(lambda: CALLS == ["started"])
         assert held.free() == 1
+        broker.process.mark_started(jobs.conn, 0.0)
+        assert all(zeke_jobs.status(one).started_on for one in ids)
         with monkeypatch.context() as patched:
             patched.setattr(interrupts.Running, "tick", look)
             broker.process.tick()
