@@ -117,8 +117,13 @@ TROUBLES: dict[str, tuple[str, Step, str, Step]] = {
     ),
     "unserved": (
         PLAIN,
-        # A worker that stops serves no task.
-        lambda scene: [scene.use(MORE), scene.beat(scene.serve(pid=2), stopping=True), scene.add("more")],
+        # A worker that stops serves no task, and one without the task's code leaves it.
+        lambda scene: [
+            scene.use(MORE),
+            scene.beat(scene.serve(pid=2), stopping=True),
+            scene.serve(pid=4, tasks=["plain"]),
+            scene.add("more"),
+        ],
         "critical no live worker runs more of queue more; 1 job queued",
         lambda scene: scene.serve(pid=3),
     ),
