@@ -37,6 +37,7 @@ START, WHOLE = ARTICLE[: len(ARTICLE) // 3], " ".join(LINES)
         pytest.param([f"{TEASERS[:400]} {ARTICLE}", ARTICLE], "readability", "has more around it", id="more around it"),
         pytest.param([f"{ARTICLE[:900]} {TEASERS[:150]}", ARTICLE[:900]], "readability", "has more around it", id="more below"),
         pytest.param([TEASERS[:700], ARTICLE], "readability", "words outside", id="the neighbours alone"),
+        pytest.param([ARTICLE, " ".join([TEASERS] * 3)], "trafilatura", "no other", id="more of other stories"),
         pytest.param([BYLINE, ARTICLE[: SHORT - 1]], "readability", "the longest of short readings", id="short ones"),
         pytest.param(["", ""], "trafilatura", "no reading has a text", id="none"),
     ],
@@ -69,8 +70,9 @@ def test_no_page_is_cut_to_less_than_half_while_a_reading_has_it(entry: Any) -> 
 def test_the_pages_own_data_stand_in_where_its_markup_shows_the_beginning_alone_or_nothing() -> None:
     lines = [f"<p>Paragraph {n} has a sentence of its own, and it is about topic {n * 7}.</p>" for n in range(30)]
     data = json.dumps({"@type": "NewsArticle", "articleBody": html_to_text("\n".join(lines))[0]})
-    for shown in ("".join(lines[:8]), '<div id="app"></div>'):
-        html = page("t", shown, f'<script type="application/ld+json">{data}</script>')
+    head = f'<script type="application/ld+json">{data}</script>'
+    drawn = f'<html><head>{head}</head><body><div id="app"></div></body></html>'  # by scripts
+    for html in (page("t", "".join(lines[:8]), head), drawn):
         item = read_page(html.encode(), URL)
         assert (item.text_origin, "Paragraph 29 has" in (item.text or "")) == ("structured", True)
 

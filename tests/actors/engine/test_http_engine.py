@@ -96,6 +96,7 @@ def test_an_engine_that_does_not_answer_in_time_may_come_back_and_one_at_work_as
         error = failure(client.fetch_item, "https://a.example/")
         leave.set()
         first.join()
+        assert client.fetch_item("https://a.example/").id == "https://a.example/"
     assert (error.transient, error.retry_after) == (True, 1)
 
 
@@ -153,6 +154,7 @@ def test_what_is_no_request_is_refused_and_health_has_the_shape_of_the_contract(
             assert (answer.status_code, "expected" in answer.json()["error"]) == (400, True), body[:9]
         assert caller.get("/").status_code == 404
         assert caller.post("/other", json={"url": "x"}).status_code == 404
+        assert caller.post("/source", json={"url": "http://10.0.0.1/"}).status_code == 500
         assert caller.get("/health").json() == {"status": "ok", "providers": {"local": {"status": "ok"}}}
     with serving(engine, token="s3cret") as url:
         for token in (None, "wrong"):

@@ -67,10 +67,12 @@ def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_named_
     pipeline.query('INSERT INTO filters (rule) VALUES (\'{"drop": {"words": "queue"}}\')')
     pipeline.query("UPDATE item_outcomes SET outcome = 'queued'")
     assert pipeline.fetch(one) == {"stored": 1}
+    pipeline.query('UPDATE filters SET rule = \'{"drop": {"shorter": 9999}}\'')
     pipeline.serve("/queue", "its length")
     pipeline.run("ingest-oneoff", url=pipeline.at("/queue"))
     pipeline.drain()
     assert pipeline.outcomes() == {"stored": 2}
+    pipeline.query("DELETE FROM filters")
     # Language and length are known only from the page.
     pipeline.settings["fetch-content"] = {"filters": [{"drop": {"shorter": 100}}, {"keep": {"language": "en"}}]}
     pipeline.sent.clear()
@@ -78,6 +80,9 @@ def test_a_story_stays_when_a_later_rule_fits_it_and_a_page_that_somebody_named_
     pipeline.fetched("/short", paragraphs("the other", 2), title="B")
     assert pipeline.outcomes() == {"stored": 3, "filtered": 1}
     assert pipeline.tasks_sent() == ["analyze-story"]
+    pipeline.serve("/away", Answer(status=503))
+    pipeline.fetch(pipeline.add_item("/away", title="C", metadata={"content": paragraphs("the feed", 2)}))
+    assert pipeline.query("SELECT count(*) FROM stories") == [(3,)], "a dropped text stands in for no page"
 
 
 def test_backfills_judge_all_dropped_items_again(pipeline: Pipeline) -> None:
