@@ -269,7 +269,7 @@ def events(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Speed beside the peers, as a table: nox -s bench [-- [--quick] [--server PATH] [--json FILE] [MEASURE …]]."""
+    """Speed beside the peers, as a table: nox -s bench [-- [--quick] [--server PATH] [MEASURE …]]."""
     install(session, *OURS, "psutil", *BENCH_PEERS)
     run_servers(session, "tests.lab.bench")
 

@@ -16,11 +16,8 @@ from packaging.version import Version
 from tests import distributions
 from tests.distributions import FOLDERS, PACKAGES, ROOT, project
 
-#: BESIDE lists the files that an archive contains beside its package.
-BESIDE = {
-    "zeke-jobs": {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"},
-    "zeke-news": {"README.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"},
-}
+#: An archive contains these files beside its package.
+BESIDE = {"README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "PKG-INFO", ".gitignore"}
 _NEVER = re.compile(r"(^|/)(tests?|__pycache__|\.zeke|\.venv|node_modules)/|\.(pyc|log|env)$")
 
 
@@ -74,6 +71,16 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def shipped(name: str) -> list[Path]:
+    """Return the files of a package; the build files of zeke-news are in the folder of its modules."""
+    files = (
+        path
+        for path in (ROOT / PACKAGES[name]).rglob("*")
+        if path.is_file() and not _NEVER.search(str(path.relative_to(ROOT)))
+    )
+    return [path for path in files if path.parent != FOLDERS[name] or path.name not in BESIDE]
+
+
 def check(name: str, built: Path) -> None:
     package, version = PACKAGES[name], project(name)["version"]
     stem = f"{name.replace('-', '_')}-{version}"
@@ -83,14 +90,16 @@ def check(name: str, built: Path) -> None:
         beside = {one for one in held if one.startswith(f"{stem}.dist-info/")}
         if f"{stem}.dist-info/licenses/LICENSE" not in beside:
             raise Unfit(f"expected {built.name} to hold LICENSE, got none")
+        above = ROOT
     else:
         with tarfile.open(built) as tar:
             held = [one.name.removeprefix(f"{stem}/") for one in tar.getmembers() if one.isfile()]
             metadata = tar.extractfile(f"{stem}/PKG-INFO").read()  # type: ignore[union-attr]
-        beside = BESIDE[name]
-    inside = {one for one in held if one.startswith(f"{package}/")} or (set(held) - beside)
-    if strange := {one for one in held if _NEVER.search(one)} | (set(held) - beside - inside):
-        raise Unfit(f"expected {built.name} to hold {package} alone, got {', '.join(sorted(strange)[:5])} too")
+        beside, above = BESIDE, FOLDERS[name]
+    if others := (set(held) - beside) ^ {str(path.relative_to(above)) for path in shipped(name)}:
+        raise Unfit(
+            f"expected {built.name} to hold the files of {package}, it differs by {', '.join(sorted(others)[:5])}"
+        )
     said = Metadata.from_email(metadata, validate=True)
     if str(said.version) != version or said.description_content_type != "text/markdown" or not said.description:
         raise Unfit(f"expected the metadata of {built.name} to have {version} and README.md, got {said.version}")

@@ -126,12 +126,11 @@ def machine() -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """A row has one figure, or None without a measurement; the figure is the median of ``rounds``, if any."""
+    """A row has one figure, or None without a measurement."""
 
     what: str
     value: float | None
     unit: str = "jobs/s"
-    rounds: Sequence[float] = ()
     ratio: float | None = None  # The ratio compares the figure with the figure of ``against``.
     against: str = ""
     least: float | None = None  # The ratio should be at least ``least``.
@@ -155,7 +154,7 @@ def middle(what: str, rounds: Sequence[float], others: Sequence[float] | None = 
     """Make a row with the median of rounds, and with its ratio to the median of other, interleaved rounds."""
     value = statistics.median(rounds)
     ratio = None if others is None else value / statistics.median(others)
-    return Row(what, value, rounds=tuple(rounds), ratio=ratio, **more)  # type: ignore[arg-type] # Row's own names
+    return Row(what, value, ratio=ratio, **more)  # type: ignore[arg-type] # Row's own names
 
 
 def figures(found: Mapping[str, Iterable[Row]], about: str) -> str:

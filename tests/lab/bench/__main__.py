@@ -1,13 +1,9 @@
-"""``nox -s bench`` measures, compares, prints a table, and writes all rounds as JSON."""
+"""``nox -s bench`` measures, compares, and prints a table."""
 
-import json
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict
-from pathlib import Path
 
 from tests.lab import server
 from tests.lab.bench import drains, looks
@@ -19,13 +15,12 @@ _ALL: tuple[Callable[[Bench], list[Row]], ...] = (
     *(drains.drain_blocked, drains.send_threads, looks.latency, drains.log_lines, looks.async_handlers),
 )
 MEASURES = {one.__name__.replace("_", "-"): one for one in _ALL}
-_JSON = Path(tempfile.gettempdir(), "zeke-bench.json")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the named measures, or all; return 1 if a measure failed to run, else 0, also for a low figure."""
     quick = "small counts, fewer rounds: some minutes"
-    chosen = server.command("bench", __doc__, arguments, MEASURES, quick, json=_JSON)
+    chosen = server.command("bench", __doc__, arguments, MEASURES, quick)
     found: dict[str, list[Row]] = {}
     failed = False
     began = time.monotonic()
@@ -39,11 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
                 traceback.print_exc()
                 found[name] = [Row("it failed", None, note=f"{type(error).__name__}: {str(error)[:300]}")]
                 failed = True
-            # The table is written after each measure, so that an aborted run keeps its results.
-            took = f"{time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}"
-            about = f"{started.about}, {server.machine()}, {took}."
-            figures = {name: [asdict(row) for row in rows] for name, rows in found.items()}
-            chosen.json.write_text(json.dumps({"about": about, **figures}, indent=1, ensure_ascii=False) + "\n")
+        took = f"{time.monotonic() - began:.0f} s{', quick' if chosen.quick else ''}"
+        about = f"{started.about}, {server.machine()}, {took}."
     print(server.figures(found, about))
     return 1 if failed else 0
 
