@@ -232,6 +232,10 @@ def test_a_look_and_an_import_leave_the_session_as_it_was_and_touch_no_other_tab
     assert {*boss.states(there.conn, schema="public").values()} == {"created"}
     assert there.rows("SELECT name FROM public.schedule") == [("old-mail",)]
     assert there.rows("SELECT name FROM pgboss.schedule") == []
+    there.put()
+    there.rows('ALTER SCHEMA pgboss RENAME TO "Old Boss"')
+    assert there.take(schema="Old Boss").jobs["old-mail", "created"] == 1
+    assert there.rows(settings) == before
 
 
 def test_a_connection_that_breaks_loses_and_doubles_nothing(there: There, url: str, monkeypatch: Patch) -> None:
