@@ -339,9 +339,8 @@ def test_a_scheduler_leaves_the_fleet_when_it_is_stopped_and_not_at_a_hangup(wor
     members = "SELECT kind FROM zeke_jobs.worker"
     # SIGUSR1 sets an alarm, as periodiq does for the next beat, which is due while the process ends.
     alarm = "signal.signal(signal.SIGUSR1, lambda *_: signal.setitimer(signal.ITIMER_REAL, 0.3))"
-    beaten = (
-        f"import atexit, signal; atexit.register(time.sleep, 0.6); {alarm}; logs.configure(); beat.beat(sys.argv[1])"
-    )
+    ending = "atexit.register(lambda: (print('ending', flush=True), time.sleep(0.6)))"
+    beaten = f"import atexit, signal; {ending}; {alarm}; logs.configure(); beat.beat(sys.argv[1])"
     beaten += "; print('beaten', flush=True); time.sleep(60)"
     with scheduler(beaten, database) as running:
         assert running.stdout is not None
@@ -350,5 +349,6 @@ def test_a_scheduler_leaves_the_fleet_when_it_is_stopped_and_not_at_a_hangup(wor
         assert world.rows(members) == [{"kind": "scheduler"}]
         running.send_signal(signal.SIGUSR1)
         running.send_signal(signal.SIGTERM)
+        assert "ending\n" in running.stdout
+        assert world.rows(members) == []
         assert running.wait(10) == 0, "the alarm does not change its status"
-    assert world.rows(members) == []
