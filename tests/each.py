@@ -10,9 +10,9 @@ import pytest
 Test = Callable[..., None]
 
 
-def cases(names: str, *rows: Any) -> pytest.MarkDecorator:
+def cases(names: str, *rows: Any, ids: Any = None) -> pytest.MarkDecorator:
     """Make a test for each row, as ``pytest.mark.parametrize`` does; the names are separated by spaces."""
-    return pytest.mark.parametrize(names.split() if " " in names else names, rows)
+    return pytest.mark.parametrize(names.split() if " " in names else names, rows, ids=ids)
 
 
 def each(names: str | tuple[str, ...], *rows: Any) -> Callable[[Test], Test]:

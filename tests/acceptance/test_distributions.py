@@ -51,23 +51,21 @@ def run(environment: Callable[[str], Path], tmp_path: Path) -> Run:
     return run
 
 
-@pytest.mark.parametrize(
-    ("wanted", "brings", "leaves_out"),
-    [
-        ("zeke-jobs", {"dramatiq", "psycopg2-binary"}, {*NEWS, *SERVER, "opentelemetry-sdk", "matplotlib", "pytest"}),
-        ("zeke-jobs[embedded]", SERVER, NEWS),
-        ("zeke-jobs[dev]", {*SERVER, "pytest"}, NEWS),
-        ("zeke-jobs[otel]", {"opentelemetry-sdk"}, {*NEWS, *SERVER}),
-        ("zeke-jobs[plot]", {"matplotlib"}, {*NEWS, *SERVER}),
-        ("zeke-jobs[mcp]", {"mcp"}, {*SERVER, "feedparser"}),
-        ("zeke-jobs[django]", {"django"}, {*NEWS, *SERVER}),
-        ("zeke-jobs[psycopg]", {"psycopg", "psycopg-binary"}, {*NEWS, *SERVER}),
-        ("zeke-jobs[news]", NEWS, SERVER),
-        ("zeke-jobs[embedded,news]", {*NEWS, *SERVER}, {"wordllama"}),
-        ("zeke-news", {"zeke-jobs", *NEWS}, SERVER),
-        ("zeke-news[local]", {"wordllama", *NEWS}, SERVER),
-        ("zeke-news[mcp]", {"mcp", *NEWS}, SERVER),
-    ],
+@cases(
+    "wanted brings leaves_out",
+    ("zeke-jobs", {"dramatiq", "psycopg2-binary"}, {*NEWS, *SERVER, "opentelemetry-sdk", "matplotlib", "pytest"}),
+    ("zeke-jobs[embedded]", SERVER, NEWS),
+    ("zeke-jobs[dev]", {*SERVER, "pytest"}, NEWS),
+    ("zeke-jobs[otel]", {"opentelemetry-sdk"}, {*NEWS, *SERVER}),
+    ("zeke-jobs[plot]", {"matplotlib"}, {*NEWS, *SERVER}),
+    ("zeke-jobs[mcp]", {"mcp"}, {*SERVER, "feedparser"}),
+    ("zeke-jobs[django]", {"django"}, {*NEWS, *SERVER}),
+    ("zeke-jobs[psycopg]", {"psycopg", "psycopg-binary"}, {*NEWS, *SERVER}),
+    ("zeke-jobs[news]", NEWS, SERVER),
+    ("zeke-jobs[embedded,news]", {*NEWS, *SERVER}, {"wordllama"}),
+    ("zeke-news", {"zeke-jobs", *NEWS}, SERVER),
+    ("zeke-news[local]", {"wordllama", *NEWS}, SERVER),
+    ("zeke-news[mcp]", {"mcp", *NEWS}, SERVER),
 )
 def test_a_combination_brings_its_part_and_no_more_than_the_page_says(
     wheels: dict[str, Path], wanted: str, brings: set[str], leaves_out: set[str]

@@ -16,6 +16,7 @@ import zeke_jobs
 from tests.acceptance.conftest import OwnServer
 from tests.acceptance.handlers import TABLES
 from tests.conftest import PIPELINE
+from tests.each import cases
 from tests.fleet import Fleet, eventually, fleet as running, query, scalar
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
@@ -142,14 +143,12 @@ FINE = "work: {handler: 'H:work'}"
 PLACED = ["jobs.yaml:4:19: error:", "jobs.yaml:4:", "jobs.yaml:5:", "did you mean"]
 
 
-@pytest.mark.parametrize(
-    ("command", "text", "environment", "said"),
-    [
-        ("workers", BROKEN, {}, PLACED),
-        ("scheduler", BROKEN, {}, PLACED),
-        ("scheduler", FINE, {"ZEKE_JOBS_HEARTBEAT": "5s"}, ["expected ZEKE_JOBS_HEARTBEAT"]),
-        ("workers", FINE, {"ZEKE_JOBS_ENVIRONMENT": "staging"}, ["'staging', got the database of 'production'"]),
-    ],
+@cases(
+    "command text environment said",
+    ("workers", BROKEN, {}, PLACED),
+    ("scheduler", BROKEN, {}, PLACED),
+    ("scheduler", FINE, {"ZEKE_JOBS_HEARTBEAT": "5s"}, ["expected ZEKE_JOBS_HEARTBEAT"]),
+    ("workers", FINE, {"ZEKE_JOBS_ENVIRONMENT": "staging"}, ["'staging', got the database of 'production'"]),
 )
 def test_a_broken_file_stops_the_command_with_every_error_placed(
     fleet: Fleet, conn: Connection, command: str, text: str, environment: dict[str, str], said: list[str]

@@ -13,6 +13,7 @@ from actors.store.items import NewItem
 from tests.actors.conftest import StrictContext
 from tests.actors.database import execute
 from tests.actors.tasks import OF_A_STORY
+from tests.each import cases
 from zeke_jobs import Reject
 
 TEXT = (
@@ -71,15 +72,13 @@ def payload_of(add_story: Any, conn: Any) -> Callable[[str], dict[str, Any]]:
     return make
 
 
-@pytest.mark.parametrize(
-    ("task", "then"),
-    [
-        ("ingest-pull", ["ingest-source"]),
-        *((task, ["fetch-content"]) for task in ("ingest-source", "ingest-oneoff", "ingest-from-upload")),
-        ("fetch-content", ["analyze-story"]),
-        ("analyze-story", ["extract-highlights"]),
-        *((task, []) for task in ("extract-highlights", "dedupe-insights")),
-    ],
+@cases(
+    "task then",
+    ("ingest-pull", ["ingest-source"]),
+    *((task, ["fetch-content"]) for task in ("ingest-source", "ingest-oneoff", "ingest-from-upload")),
+    ("fetch-content", ["analyze-story"]),
+    ("analyze-story", ["extract-highlights"]),
+    *((task, []) for task in ("extract-highlights", "dedupe-insights")),
 )
 def test_an_enqueue_is_never_apart_from_its_write_at_any_hop(
     task: str, then: list[str], payload_of: Any, run_task: Any, rows: Any, conn: Connection, monkeypatch: Any

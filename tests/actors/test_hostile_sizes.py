@@ -20,6 +20,7 @@ from actors.engine.feeds import read_feed
 from actors.engine.text import decode
 from actors.insights.selection import Selection, highlights
 from tests.actors.engine.conftest import entry
+from tests.each import cases
 
 LINEAR = 8
 """Work on four times as much takes four times as long where it is linear, and sixteen times where it is quadratic."""
@@ -81,18 +82,16 @@ def attempt(answer: str) -> None:
         answers.read(answers.BriefAnswer, answer)
 
 
-@pytest.mark.parametrize(
-    ("make", "work", "size"),
-    [
-        pytest.param(lambda n: ("a  " * (5 * n), "a " * n + "b"), lambda told: place(*told), 400, id="almost a quotation"),
-        *(
-            pytest.param(lambda n: b"a" * n, lambda body, name=name: decode(body, f"text/html; charset={name}"), 20_000, id=name)
-            for name in CODECS
-        ),
-        pytest.param(lambda n: "text/html; charset=" + " " * n, lambda header: decode(b"a", header), 5_000, id="spaces"),
-        *(pytest.param(lambda n, mark=mark: mark * (n // len(mark)), attempt, 4_000, id=mark) for mark in MARKS),
-        pytest.param(lambda n: {"x-ratelimit-reset-tokens": "1" * n + "x"}, wait_seconds, 2_000, id="digits of a header"),
-    ],
+@cases(
+    "make work size",
+    pytest.param(lambda n: ("a  " * (5 * n), "a " * n + "b"), lambda told: place(*told), 400, id="almost a quotation"),
+    *(
+        pytest.param(lambda n: b"a" * n, lambda body, name=name: decode(body, f"text/html; charset={name}"), 20_000, id=name)
+        for name in CODECS
+    ),
+    pytest.param(lambda n: "text/html; charset=" + " " * n, lambda header: decode(b"a", header), 5_000, id="spaces"),
+    *(pytest.param(lambda n, mark=mark: mark * (n // len(mark)), attempt, 4_000, id=mark) for mark in MARKS),
+    pytest.param(lambda n: {"x-ratelimit-reset-tokens": "1" * n + "x"}, wait_seconds, 2_000, id="digits of a header"),
 )  # fmt: skip
 def test_work_grows_with_the_size_alone(make: Callable[[int], Any], work: Callable[[Any], object], size: int) -> None:
     assert growth(make, work, size) < LINEAR

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from actors import schema
 from actors.engine.contract import ContentItem, EngineError
 from actors.outcomes import REASONS, Outcome
+from tests.each import cases
 
 ACTORS = Path(schema.__file__).parent
 ID = str(uuid4())
@@ -32,14 +33,12 @@ HANDLERS = "actors.insights.analyze, actors.insights.extract, actors.insights.de
 WRITERS = "actors.briefs.generate, actors.stories.summarize, actors.stories.status"
 
 
-@pytest.mark.parametrize(
-    ("imported", "heavy"),
-    [
-        ("actors.schema", ["feedparser", "trafilatura", "httpx", "dramatiq"]),
-        ("actors.ai; actors.ai.Settings().open()", ["httpx", "numpy"]),
-        (f"{HANDLERS}, {WRITERS}", ["httpx", "feedparser", "trafilatura", "wordllama", "numpy", "dramatiq"]),
-        ("actors.engine.__main__, actors.engine.local", ["psycopg2"]),
-    ],
+@cases(
+    "imported heavy",
+    ("actors.schema", ["feedparser", "trafilatura", "httpx", "dramatiq"]),
+    ("actors.ai; actors.ai.Settings().open()", ["httpx", "numpy"]),
+    (f"{HANDLERS}, {WRITERS}", ["httpx", "feedparser", "trafilatura", "wordllama", "numpy", "dramatiq"]),
+    ("actors.engine.__main__, actors.engine.local", ["psycopg2"]),
 )
 def test_nothing_heavy_is_imported(imported: str, heavy: list[str]) -> None:
     code = f"import {imported}; import sys; print([name for name in {heavy} if name in sys.modules])"

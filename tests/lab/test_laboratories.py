@@ -11,6 +11,7 @@ import pytest
 import yaml
 from psycopg2.extensions import connection as Connection
 
+from tests.each import cases
 from tests.fleet import ROOT, eventually, is_at_work, launch, query, scalar
 from tests.lab import server
 from tests.lab.bench import bench, ours
@@ -54,12 +55,10 @@ def test_a_row_says_whether_its_ratio_or_its_figure_reaches_the_target() -> None
     ]
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--server", "/usr/lib", "latency"], "PostgreSQL's initdb, such as /usr/lib/postgresql/15/bin, got /usr/lib"),
-        (["drain-unlimted"], f"expected one of {', '.join(MEASURES)}, got drain-unlimted"),
-    ],
+@cases(
+    "words said",
+    (["--server", "/usr/lib", "latency"], "PostgreSQL's initdb, such as /usr/lib/postgresql/15/bin, got /usr/lib"),
+    (["drain-unlimted"], f"expected one of {', '.join(MEASURES)}, got drain-unlimted"),
     ids=["server", "measure"],
 )
 def test_a_wrong_word_is_refused_with_what_is_expected(
@@ -151,15 +150,13 @@ def test_a_promise_that_was_not_kept_is_in_the_table_and_in_the_status(
 STEADY = Minute(500, 3, 120_000, 60_000_000, 40_000_000)
 
 
-@pytest.mark.parametrize(
-    ("minutes", "said"),
-    [
-        ([STEADY] * 15, []),
-        ([STEADY] * 7 + [replace(STEADY, done=440)] + [STEADY] * 7, ["minute 8: 440 jobs a second ended, 500 were sent"]),
-        ([replace(STEADY, done=300)] + [STEADY] * 14, []),  # The workers start in the first minute.
-        ([replace(STEADY, indexes=n * 10_000_000) for n in range(1, 16)], ["the indexes of jobs grew from 100 to 150 MB in the last third"]),
-        ([STEADY] * 3, ["too short to tell whether tables grow: 15 minutes would do"]),
-    ],
+@cases(
+    "minutes said",
+    ([STEADY] * 15, []),
+    ([STEADY] * 7 + [replace(STEADY, done=440)] + [STEADY] * 7, ["minute 8: 440 jobs a second ended, 500 were sent"]),
+    ([replace(STEADY, done=300)] + [STEADY] * 14, []),  # The workers start in the first minute.
+    ([replace(STEADY, indexes=n * 10_000_000) for n in range(1, 16)], ["the indexes of jobs grew from 100 to 150 MB in the last third"]),
+    ([STEADY] * 3, ["too short to tell whether tables grow: 15 minutes would do"]),
     ids=["steady", "a slower minute", "a slower first minute", "growth to the end", "too short"],
 )  # fmt: skip
 def test_what_is_not_steady_is_named(minutes: list[Minute], said: list[str]) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given, strategies as st
 from actors.ai import Settings
 from actors.ai.chili import Chili
 from actors.ai.protocol import Story
+from tests.each import cases
 
 DOCUMENT = (
     "# Signed packages\n\nThe registry now signs **every** package that a maintainer uploads. Packages are signed in the "
@@ -64,16 +65,14 @@ def test_a_one_liner_never_says_what_the_headline_says() -> None:
         assert (brief.one_liner, brief.two_liner) == (RAIN.partition(".")[0] + ".", RAIN)
 
 
-@pytest.mark.parametrize(
-    ("title", "document"),
-    [
-        ("10 mills of Velm", "{}"),
-        ("The best mills of Velm", "## One\n\n{}\n\n## Two\n\nA mill has stones.\n\n## Three\n\nIt turns."),
-        ("Flood stops mills of Velm", "## One\n\n## Two\n\n## Three\n\n{}" + "\n\nThe council met in May." * 9),
-        ("Flood stops mills of Velm", "- One mill.\n- Another mill.\n- A third mill.\n\n{}"),
-        ("Flood stops mills of Velm", "{} You should see your mill. You can buy it. You get yours now at the shop."),
-        ("Flood stops mills of Velm", "Price: 3\n\nSize: 4\n\nColour: red\n\n{}"),
-    ],
+@cases(
+    "title document",
+    ("10 mills of Velm", "{}"),
+    ("The best mills of Velm", "## One\n\n{}\n\n## Two\n\nA mill has stones.\n\n## Three\n\nIt turns."),
+    ("Flood stops mills of Velm", "## One\n\n## Two\n\n## Three\n\n{}" + "\n\nThe council met in May." * 9),
+    ("Flood stops mills of Velm", "- One mill.\n- Another mill.\n- A third mill.\n\n{}"),
+    ("Flood stops mills of Velm", "{} You should see your mill. You can buy it. You get yours now at the shop."),
+    ("Flood stops mills of Velm", "Price: 3\n\nSize: 4\n\nColour: red\n\n{}"),
     ids=["a list by its headline", "several things", "many headings", "items", "an advert", "labels"],
 )
 def test_a_list_a_guide_a_review_of_several_things_or_an_advert_has_no_one_liner(title: str, document: str) -> None:
@@ -84,27 +83,25 @@ def test_a_list_a_guide_a_review_of_several_things_or_an_advert_has_no_one_liner
     assert one_liner(document.format(f"{told} {RAIN}"), title) is None
 
 
-@pytest.mark.parametrize(
-    ("description", "is_told"),
-    [
-        ("Long rain broke the dam of Orrin while people slept in schools of Velm.", True),
-        # A sentence without a full stop may have been cut off.
-        ("Long rain broke the dam of Orrin while people slept in schools of Velm", False),
-        ("Long rain broke the dam of Orrin while people slept in schools of Velm...", False),
-        ("Long rain broke forty dams of Orrin while people slept in schools of Velm.", False),
-        ("The dam of Orrin: “It was the rain that broke it in the night,” Mara Lind said.", False),
-        ("Learn how long rain broke the dam of Orrin while people slept in schools of Velm.", False),
-        ("From the dam of Orrin, learn how the long rain of the night broke it.", False),
-        ("Erfahren Sie, wie the long rain broke the dam of Orrin while people slept in schools of Velm.", False),
-        ("Long rain broke your dam of Orrin while people slept in schools of Velm.", False),
-        ("long rain broke the dam of Orrin while people slept in schools of Velm.", False),
-        ("Breaking news, sport, travel and weather from around the world.", False),
-        ("", False),
-        ("The dam broke, and 50 people of Velm lost their houses.", True),
-        # No single sentence of the story says "12 of 50".
-        ("The dam broke, and 12 of 50 people of Velm lost their houses.", False),
-        ("The dam of Ansel broke, and 50 people of Velm lost their houses.", False),
-    ],
+@cases(
+    "description is_told",
+    ("Long rain broke the dam of Orrin while people slept in schools of Velm.", True),
+    # A sentence without a full stop may have been cut off.
+    ("Long rain broke the dam of Orrin while people slept in schools of Velm", False),
+    ("Long rain broke the dam of Orrin while people slept in schools of Velm...", False),
+    ("Long rain broke forty dams of Orrin while people slept in schools of Velm.", False),
+    ("The dam of Orrin: “It was the rain that broke it in the night,” Mara Lind said.", False),
+    ("Learn how long rain broke the dam of Orrin while people slept in schools of Velm.", False),
+    ("From the dam of Orrin, learn how the long rain of the night broke it.", False),
+    ("Erfahren Sie, wie the long rain broke the dam of Orrin while people slept in schools of Velm.", False),
+    ("Long rain broke your dam of Orrin while people slept in schools of Velm.", False),
+    ("long rain broke the dam of Orrin while people slept in schools of Velm.", False),
+    ("Breaking news, sport, travel and weather from around the world.", False),
+    ("", False),
+    ("The dam broke, and 50 people of Velm lost their houses.", True),
+    # No single sentence of the story says "12 of 50".
+    ("The dam broke, and 12 of 50 people of Velm lost their houses.", False),
+    ("The dam of Ansel broke, and 50 people of Velm lost their houses.", False),
 )
 def test_the_pages_description_is_told_if_whole_and_borne_out_by_the_text(description: str, is_told: bool) -> None:
     numbers = "At Orrin 50 people of Velm lost their houses when the dam broke. Its 12 gates had been shut by nobody."
@@ -115,20 +112,18 @@ def test_the_pages_description_is_told_if_whole_and_borne_out_by_the_text(descri
 TOLD = "The dam of Orrin broke in the night after the heavy rain of 2019."
 
 
-@pytest.mark.parametrize(
-    ("opening", "told"),
-    [
-        pytest.param("He was right.", TOLD, id="leans"),
-        pytest.param("Daraufhin öffnete die Stadt Orrin den Damm am Abend ganz.", TOLD, id="leans in German"),
-        pytest.param("We opened the dam of Orrin in the evening of the day.", TOLD, id="is its author's doing"),
-        pytest.param("The dam of Orrin broke under the heavy rain of 2019!", TOLD, id="is a cry"),
-        pytest.param("The dam at Orrin breaks.", TOLD, id="says what the headline says"),
-        pytest.param("The dam of Orrin holds the cold water of a long and quiet valley.", TOLD, id="names nothing new"),
-        pytest.param("Mara Lind left Orrin for Velm.", TOLD, id="is too short to tell much"),
-        pytest.param("Once the dam of Orrin was full of the quiet mills of 1990.", TOLD, id="is background"),
-        pytest.param("I never saw so much rain at the dam of Orrin as in 1990.", TOLD, id="is its author's"),
-        pytest.param("Nobody opened the gate in time.", "The dam was built in the year 1990 by the people of Velm.", id="is beside it"),
-    ],
+@cases(
+    "opening told",
+    pytest.param("He was right.", TOLD, id="leans"),
+    pytest.param("Daraufhin öffnete die Stadt Orrin den Damm am Abend ganz.", TOLD, id="leans in German"),
+    pytest.param("We opened the dam of Orrin in the evening of the day.", TOLD, id="is its author's doing"),
+    pytest.param("The dam of Orrin broke under the heavy rain of 2019!", TOLD, id="is a cry"),
+    pytest.param("The dam at Orrin breaks.", TOLD, id="says what the headline says"),
+    pytest.param("The dam of Orrin holds the cold water of a long and quiet valley.", TOLD, id="names nothing new"),
+    pytest.param("Mara Lind left Orrin for Velm.", TOLD, id="is too short to tell much"),
+    pytest.param("Once the dam of Orrin was full of the quiet mills of 1990.", TOLD, id="is background"),
+    pytest.param("I never saw so much rain at the dam of Orrin as in 1990.", TOLD, id="is its author's"),
+    pytest.param("Nobody opened the gate in time.", "The dam was built in the year 1990 by the people of Velm.", id="is beside it"),
 )  # fmt: skip
 def test_a_later_sentence_is_told_where_the_opening(opening: str, told: str) -> None:
     document = f"They had warned of it for years. {opening} {told} {RAIN}"
@@ -146,16 +141,14 @@ BROKEN = "Orrin \N{EN DASH} a town of 40 mills in Velm \N{EN DASH} lost its dam 
 DAM = "The dam of Orrin broke in the night after the heaviest rain in Velm since the year in which the old town hall was built"
 
 
-@pytest.mark.parametrize(
-    ("lead", "told"),
-    [
-        pytest.param(f"{DAM}.", f"{DAM}.", id="whole"),
-        pytest.param(f"ORRIN, Velm (ABC) — {DAM}.", f"{DAM}.", id="without its dateline"),
-        pytest.param(f"*Orrin, Vel. —*\u00a0{DAM}.", f"{DAM}.", id="without an abbreviated dateline"),
-        pytest.param(f"Velm (ABC) {DAM}.", None, id="with an agency in it"),
-        pytest.param(BROKEN, BROKEN, id="dashes within it"),
-        pytest.param(f"{DAM}, while people slept in schools.", None, id="not a part of a longer one"),
-    ],
+@cases(
+    "lead told",
+    pytest.param(f"{DAM}.", f"{DAM}.", id="whole"),
+    pytest.param(f"ORRIN, Velm (ABC) — {DAM}.", f"{DAM}.", id="without its dateline"),
+    pytest.param(f"*Orrin, Vel. —*\u00a0{DAM}.", f"{DAM}.", id="without an abbreviated dateline"),
+    pytest.param(f"Velm (ABC) {DAM}.", None, id="with an agency in it"),
+    pytest.param(BROKEN, BROKEN, id="dashes within it"),
+    pytest.param(f"{DAM}, while people slept in schools.", None, id="not a part of a longer one"),
 )
 def test_a_one_liner_is_a_whole_sentence(lead: str, told: str | None) -> None:
     assert one_liner(f"{lead} {RAIN}", "Dam at Orrin breaks") == told

@@ -13,6 +13,7 @@ from actors.schema import AnalyzeStory
 from tests.actors.ai.conftest import GOOD, ModelServer, analyst, answer
 from tests.actors.database import execute
 from tests.actors.raw_server import nobody
+from tests.each import cases
 from zeke_jobs import Defer, Reject, Retry, Throttled
 
 ARTICLE = (
@@ -93,23 +94,21 @@ def test_an_equal_question_is_remembered_and_a_manual_one_is_asked_anew(ask: Ask
     assert ask.rows("SELECT DISTINCT model_version FROM story_embeddings") == [{"model_version": "hashed-words-1"}]
 
 
-@pytest.mark.parametrize(
-    ("status", "headers", "code", "verdict", "outcome"),
-    [
-        (429, {"Retry-After": "7"}, "", 7, "rate_limited"),
-        (429, {"retry-after-ms": "1500", "Retry-After": "12"}, "", 1.5, "rate_limited"),
-        (429, USED, "", 90, "rate_limited"),
-        (429, {"x-ratelimit-reset-requests": "350ms", "x-ratelimit-reset-tokens": "2s"}, "", 2, "rate_limited"),
-        (429, {**LEFT, "x-ratelimit-reset-tokens": "2"}, "", 2, "rate_limited"),
-        (429, {}, "", Retry, "rate_limited"),
-        (429, {"Retry-After": "7"}, "insufficient_quota", Reject, "failed"),
-        *((status, {}, "", Retry, "failed") for status in (408, 409, 503)),
-        (503, {"Retry-After": "30"}, "", 30, "rate_limited"),
-        *((status, {}, "bad", Reject, "failed") for status in (400, 401, 403, 404)),
-        (302, {"Location": "http://127.0.0.1/"}, "", Reject, "failed"),
-        # The model may already have worked on the request when the server answers with one of these errors.
-        *((status, {}, "", Retry, "failed") for status in (500, 502, 504, 520)),
-    ],
+@cases(
+    "status headers code verdict outcome",
+    (429, {"Retry-After": "7"}, "", 7, "rate_limited"),
+    (429, {"retry-after-ms": "1500", "Retry-After": "12"}, "", 1.5, "rate_limited"),
+    (429, USED, "", 90, "rate_limited"),
+    (429, {"x-ratelimit-reset-requests": "350ms", "x-ratelimit-reset-tokens": "2s"}, "", 2, "rate_limited"),
+    (429, {**LEFT, "x-ratelimit-reset-tokens": "2"}, "", 2, "rate_limited"),
+    (429, {}, "", Retry, "rate_limited"),
+    (429, {"Retry-After": "7"}, "insufficient_quota", Reject, "failed"),
+    *((status, {}, "", Retry, "failed") for status in (408, 409, 503)),
+    (503, {"Retry-After": "30"}, "", 30, "rate_limited"),
+    *((status, {}, "bad", Reject, "failed") for status in (400, 401, 403, 404)),
+    (302, {"Location": "http://127.0.0.1/"}, "", Reject, "failed"),
+    # The model may already have worked on the request when the server answers with one of these errors.
+    *((status, {}, "", Retry, "failed") for status in (500, 502, 504, 520)),
 )
 def test_each_refusal_has_a_meaning(
     ask: Asking, status: int, headers: Any, code: str, verdict: Any, outcome: str
@@ -129,18 +128,16 @@ def test_each_refusal_has_a_meaning(
         assert (raised.value.limit, raised.value.until) == ("model", timedelta(seconds=verdict))
 
 
-@pytest.mark.parametrize(
-    ("scripted", "verdict", "outcome", "message"),
-    [
-        ({"content": "", "finish_reason": "length"}, Retry, "truncated", "max_output_tokens"),
-        ({"content": "", "finish_reason": "content_filter"}, Reject, "refused", "content filter"),
-        ({"content": "", "message": {"refusal": "I can not."}}, Reject, "refused", "I can not"),
-        ({"content": "no json"}, Retry, "invalid", "no JSON object"),
-        ({"content": {"chili": 3}}, Retry, "invalid", "why_it_matters"),
-        ({"body": {"choices": []}}, Retry, "invalid", "no choices"),
-        ({"body": b"<html>"}, Retry, "invalid", "no JSON"),
-        ({"body": b"[1]"}, Retry, "invalid", "no JSON object"),
-    ],
+@cases(
+    "scripted verdict outcome message",
+    ({"content": "", "finish_reason": "length"}, Retry, "truncated", "max_output_tokens"),
+    ({"content": "", "finish_reason": "content_filter"}, Reject, "refused", "content filter"),
+    ({"content": "", "message": {"refusal": "I can not."}}, Reject, "refused", "I can not"),
+    ({"content": "no json"}, Retry, "invalid", "no JSON object"),
+    ({"content": {"chili": 3}}, Retry, "invalid", "why_it_matters"),
+    ({"body": {"choices": []}}, Retry, "invalid", "no choices"),
+    ({"body": b"<html>"}, Retry, "invalid", "no JSON"),
+    ({"body": b"[1]"}, Retry, "invalid", "no JSON object"),
 )
 def test_a_bad_answer_fails_and_is_paid(ask: Asking, scripted: Any, verdict: Any, outcome: str, message: str) -> None:
     ask.answers(answer(**scripted))

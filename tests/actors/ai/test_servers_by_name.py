@@ -21,6 +21,7 @@ from actors.ai import Settings
 from actors.ai.protocol import Story
 from tests.actors.ai.conftest import GOOD, Books, ModelServer, analyst, completion
 from tests.actors.ai.provider import checks_of
+from tests.each import cases
 from zeke_jobs import Defer, Reject, Retry
 from zeke_jobs.config.imports import Substitution
 
@@ -188,26 +189,24 @@ def ask(model_server: Any) -> Callable[..., tuple[Any, dict[str, Any], Books]]:
     return go
 
 
-@pytest.mark.parametrize(
-    ("kind", "status", "headers", "body", "verdict", "charged", "said"),
-    [
-        ("chat", 404, {}, error("model 'm' not found", type="not_found_error"), Reject, False, "not_found_error: model 'm'"),
-        ("chat", 503, {}, error("Loading model", code=503, type="unavailable_error"), Retry, False, "503 unavailable_error: Loading"),
-        ("chat", 501, {}, error("Start it with `--embeddings`", code=501), Reject, False, "--embeddings"),
-        ("chat", 429, {}, GEMINIS, 22, False, "429 RESOURCE_EXHAUSTED: You exceeded"),
-        ("chat", 200, {}, chat("SAFETY"), Reject, True, "content filter"),
-        ("chat", 200, {}, chat("content_filter: RECITATION", message=None), Reject, True, "content filter"),
-        ("chat", 200, {}, chat("MAX_TOKENS"), Retry, True, "cut off"),
-        ("anthropic", 429, {}, SPENT, Reject, False, "enforced_spend_limit_reached"),
-        ("anthropic", 529, {}, BUSY, Retry, False, "overloaded_error: Overloaded"),
-        ("anthropic", 529, {"retry-after": "7"}, BUSY, 7, False, "overloaded_error"),
-        ("anthropic", 200, {}, stopped("model_context_window_exceeded"), Retry, True, "cut off"),
-        ("anthropic", 200, {}, stopped("refusal"), Reject, True, "refused"),
-        ("anthropic", 200, {}, {"type": "message"}, Retry, True, "not one of kind anthropic"),
-        ("responses", 200, {}, responses([{"type": "refusal", "refusal": "I can not."}]), Reject, True, "I can not"),
-        ("responses", 200, {}, responses([], status="incomplete", incomplete_details={"reason": "max_output_tokens"}), Retry, True, "cut off"),
-        ("responses", 200, {}, {"error": {"message": "x"}, "output": None}, Retry, True, "not one of kind responses"),
-    ],
+@cases(
+    "kind status headers body verdict charged said",
+    ("chat", 404, {}, error("model 'm' not found", type="not_found_error"), Reject, False, "not_found_error: model 'm'"),
+    ("chat", 503, {}, error("Loading model", code=503, type="unavailable_error"), Retry, False, "503 unavailable_error: Loading"),
+    ("chat", 501, {}, error("Start it with `--embeddings`", code=501), Reject, False, "--embeddings"),
+    ("chat", 429, {}, GEMINIS, 22, False, "429 RESOURCE_EXHAUSTED: You exceeded"),
+    ("chat", 200, {}, chat("SAFETY"), Reject, True, "content filter"),
+    ("chat", 200, {}, chat("content_filter: RECITATION", message=None), Reject, True, "content filter"),
+    ("chat", 200, {}, chat("MAX_TOKENS"), Retry, True, "cut off"),
+    ("anthropic", 429, {}, SPENT, Reject, False, "enforced_spend_limit_reached"),
+    ("anthropic", 529, {}, BUSY, Retry, False, "overloaded_error: Overloaded"),
+    ("anthropic", 529, {"retry-after": "7"}, BUSY, 7, False, "overloaded_error"),
+    ("anthropic", 200, {}, stopped("model_context_window_exceeded"), Retry, True, "cut off"),
+    ("anthropic", 200, {}, stopped("refusal"), Reject, True, "refused"),
+    ("anthropic", 200, {}, {"type": "message"}, Retry, True, "not one of kind anthropic"),
+    ("responses", 200, {}, responses([{"type": "refusal", "refusal": "I can not."}]), Reject, True, "I can not"),
+    ("responses", 200, {}, responses([], status="incomplete", incomplete_details={"reason": "max_output_tokens"}), Retry, True, "cut off"),
+    ("responses", 200, {}, {"error": {"message": "x"}, "output": None}, Retry, True, "not one of kind responses"),
 )  # fmt: skip
 def test_each_refusal_of_a_server_has_its_meaning(
     ask: Any, model_server: Any, kind: str, status: int, headers: Any, body: Any, verdict: Any, charged: bool, said: str
@@ -253,17 +252,15 @@ def test_azure_is_reached_by_its_address_key_and_version(ask: Callable[..., Any]
     assert "az-secret" not in repr(settings)
 
 
-@pytest.mark.parametrize(
+@cases(
     "message",
-    [
-        {"content": f"```json\n{ANSWER}\n```"},
-        {"content": f"Here is the summary:\n\n{ANSWER}\n\nI hope that it helps {{you}}."},
-        {"content": f"<think>\nThe reader wants {{}} JSON.\n</think>\n\n{ANSWER}"},
-        {"content": f"The reader wants JSON.\n</think>\n{ANSWER}"},
-        {"content": ANSWER, "reasoning_content": "I think {hard}."},
-        {"content": None, "reasoning_content": f"So the answer is {ANSWER}"},
-        {"content": [{"type": "text", "text": ANSWER}]},
-    ],
+    {"content": f"```json\n{ANSWER}\n```"},
+    {"content": f"Here is the summary:\n\n{ANSWER}\n\nI hope that it helps {{you}}."},
+    {"content": f"<think>\nThe reader wants {{}} JSON.\n</think>\n\n{ANSWER}"},
+    {"content": f"The reader wants JSON.\n</think>\n{ANSWER}"},
+    {"content": ANSWER, "reasoning_content": "I think {hard}."},
+    {"content": None, "reasoning_content": f"So the answer is {ANSWER}"},
+    {"content": [{"type": "text", "text": ANSWER}]},
 )
 def test_a_chat_answer_may_come_in_fences_prose_or_parts_or_behind_thoughts(ask: Any, message: dict[str, Any]) -> None:
     assert ask(completion("", message=message))[0].text == SUMMARY

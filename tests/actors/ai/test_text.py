@@ -14,6 +14,7 @@ from actors.ai.ranking import best, ranked
 from actors.ai.sentences import is_whole, sentences
 from actors.ai.standing import is_scrap, is_told_to_reader, leans, stands_alone
 from actors.patterns import _grouped
+from tests.each import cases
 
 
 @given(st.text(max_size=400), st.integers(0, 1000))
@@ -24,30 +25,28 @@ def test_each_sentence_knows_its_place(text: str, offset: int) -> None:
     assert "".join("".join(each.text.split()) for each in found) == "".join(text.split())
 
 
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("Dr. Smith of the U.S. office agrees. He said so.", 2),
-        ("The film came to the U.S. The next one did not.", 2),
-        ("Lt. Lind fell that day.The town mourns. Mr. Lind was old.", 3),
-        ("Call Task.Run to begin at Booking.com now.", 1),
-        ("It costs $3.50 in v1.2.3 of Node.js today. Fine.", 2),
-        ("See fig. 3 and no. 4 for that. The answer is no. Then it ends.", 3),
-        ("The VW ID. SPACE is new. Show your ID. The guard waits.", 3),
-        ("J. Doe wrote it. So did K. Roe.", 2),
-        ("It fell to 70 ms. “We did not expect it,” he said.", 2),
-        ("“Really?” she asked. It was!", 2),
-        ("It uses e.g. Redis. It works.", 2),
-        ("Wait… what? Yes.", 2),
-        ("Sie schalten es am 31. März ab. Das ist früh.", 2),
-        ("Auch am 10. Spieltag fiel kein Tor. Das war neu.", 2),
-        ("Das gilt für Autos bzw. Lastwagen. Busse fahren.", 2),
-        ("Mieszka przy ul. Nowej w mieście. To blisko.", 2),
-        ("The answer is 10. Then it ends.", 2),
-        ("First paragraph\n\nSecond paragraph", 2),
-        ("One line\nof one sentence.", 1),
-        ("", 0),
-    ],
+@cases(
+    "text count",
+    ("Dr. Smith of the U.S. office agrees. He said so.", 2),
+    ("The film came to the U.S. The next one did not.", 2),
+    ("Lt. Lind fell that day.The town mourns. Mr. Lind was old.", 3),
+    ("Call Task.Run to begin at Booking.com now.", 1),
+    ("It costs $3.50 in v1.2.3 of Node.js today. Fine.", 2),
+    ("See fig. 3 and no. 4 for that. The answer is no. Then it ends.", 3),
+    ("The VW ID. SPACE is new. Show your ID. The guard waits.", 3),
+    ("J. Doe wrote it. So did K. Roe.", 2),
+    ("It fell to 70 ms. “We did not expect it,” he said.", 2),
+    ("“Really?” she asked. It was!", 2),
+    ("It uses e.g. Redis. It works.", 2),
+    ("Wait… what? Yes.", 2),
+    ("Sie schalten es am 31. März ab. Das ist früh.", 2),
+    ("Auch am 10. Spieltag fiel kein Tor. Das war neu.", 2),
+    ("Das gilt für Autos bzw. Lastwagen. Busse fahren.", 2),
+    ("Mieszka przy ul. Nowej w mieście. To blisko.", 2),
+    ("The answer is 10. Then it ends.", 2),
+    ("First paragraph\n\nSecond paragraph", 2),
+    ("One line\nof one sentence.", 1),
+    ("", 0),
 )
 def test_sentences_end_where_a_reader_ends_them(text: str, count: int) -> None:
     assert len(sentences(text)) == count
@@ -79,15 +78,13 @@ def test_blocks_of_every_kind() -> None:
     assert {block.heading for block in blocks(document)} == {"H"}
 
 
-@pytest.mark.parametrize(
-    ("markdown", "text"),
-    [
-        ("It is **42% faster** and *new*.", "It is 42% faster and new."),
-        ("See [the notes](https://a.example/x_y_z) now", "See the notes now"),
-        ("Call `__init__` of `a_b`", "Call __init__ of a_b"),
-        ("a snake_case_name stays, 2 * 3 * 4 too", "a snake_case_name stays, 2 * 3 * 4 too"),
-        ("![alt](x.png) <https://a.example> \\*", "alt https://a.example *"),
-    ],
+@cases(
+    "markdown text",
+    ("It is **42% faster** and *new*.", "It is 42% faster and new."),
+    ("See [the notes](https://a.example/x_y_z) now", "See the notes now"),
+    ("Call `__init__` of `a_b`", "Call __init__ of a_b"),
+    ("a snake_case_name stays, 2 * 3 * 4 too", "a snake_case_name stays, 2 * 3 * 4 too"),
+    ("![alt](x.png) <https://a.example> \\*", "alt https://a.example *"),
 )
 def test_plain_text_is_what_a_reader_sees(markdown: str, text: str) -> None:
     assert plain(markdown) == text
@@ -147,13 +144,11 @@ def test_what_the_local_ai_composes_is_within_the_limits_already(title: str, ran
     assert enforce(brief) == brief
 
 
-@pytest.mark.parametrize(
-    ("text", "two"),
-    [
-        ("One is here. Two is here. Three is here.", "One is here. Two is here."),
-        ("Dr. Smith of the U.S. agrees. It costs $3.50 now.", "Dr. Smith of the U.S. agrees. It costs $3.50 now."),
-        *(("Only one is here.", None), ("", None)),
-    ],
+@cases(
+    "text two",
+    ("One is here. Two is here. Three is here.", "One is here. Two is here."),
+    ("Dr. Smith of the U.S. agrees. It costs $3.50 now.", "Dr. Smith of the U.S. agrees. It costs $3.50 now."),
+    *(("Only one is here.", None), ("", None)),
 )
 def test_two_lines_are_two_sentences_an_elevator_pitch_three_or_four_and_no_word_is_cut(text: str, two: str) -> None:
     assert enforce(Brief(None, text, None, WHO)).two_liner == two
@@ -185,19 +180,17 @@ DOCUMENT = (
 )
 
 
-@pytest.mark.parametrize(
-    ("sentence", "stands"),
-    [
-        pytest.param("The new version grinds 40 sacks of flour an hour for Orrin.", False, id="a subject told before"),
-        pytest.param("In the autumn of that year, the company closed two of its shops in Orrin.", False, id="after an introduction"),
-        pytest.param("The mill of Velm burned before we came home.", False, id="its author speaks"),
-        pytest.param("The 40 shops in the valley have closed since the war.", False, id="a number told before"),
-        pytest.param("Bakers in Orrin know these mills from the days of the war.", False, id="pointing"),
-        ("The wheel of Mara Lind turned for the last time in the autumn.", True),
-        ("In the autumn of 2019, Mara Lind closed two of her shops.", True),
-        ("About 40 shops in the valley have closed since the war.", True),
-        ("A mill of Velm, built in 1890, grinds sacks of flour for all of Orrin.", True),
-    ],
+@cases(
+    "sentence stands",
+    pytest.param("The new version grinds 40 sacks of flour an hour for Orrin.", False, id="a subject told before"),
+    pytest.param("In the autumn of that year, the company closed two of its shops in Orrin.", False, id="after an introduction"),
+    pytest.param("The mill of Velm burned before we came home.", False, id="its author speaks"),
+    pytest.param("The 40 shops in the valley have closed since the war.", False, id="a number told before"),
+    pytest.param("Bakers in Orrin know these mills from the days of the war.", False, id="pointing"),
+    ("The wheel of Mara Lind turned for the last time in the autumn.", True),
+    ("In the autumn of 2019, Mara Lind closed two of her shops.", True),
+    ("About 40 shops in the valley have closed since the war.", True),
+    ("A mill of Velm, built in 1890, grinds sacks of flour for all of Orrin.", True),
 )  # fmt: skip
 def test_a_sentence_stands_alone_if_it_names_its_subject_and_leans_on_no_other(sentence: str, stands: bool) -> None:
     assert stands_alone(sentence, TITLE, f"{DOCUMENT} {sentence}") is stands

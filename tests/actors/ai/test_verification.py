@@ -13,6 +13,7 @@ from actors.cli.story import _made_by
 from tests.actors.ai.conftest import Books, ModelServer, analyst, completion
 from tests.actors.ai.gate.told import stories
 from tests.actors.ai.provider import checks_of
+from tests.each import cases
 from tests.figures import Figure
 from tests.lab.quality.corpora import WHOLE
 from zeke_jobs import Retry
@@ -123,16 +124,14 @@ def test_a_failed_verification_is_retried_without_a_new_answer(ask: Any, judge: 
     assert outcomes[1::2] == ["failed", "invalid", "ok", "cached"]
 
 
-@pytest.mark.parametrize(
-    ("statement", "cited"),
-    [
-        (TRUE, []),
-        (TRUE, ["Orbis cuts memory by 12 percent."]),
-        (TRUE, ["Orbis"]),
-        *((said, ["Nobody was hurt without a helmet."]) for said in (TRUE, FALSE)),
-        ("Ken Holt paid 12 percent for the docks.", ["Nobody was hurt without a helmet."]),
-        (TRUE, ["Orbis cuts the memory of its mills by 12 percent.", "Orbis says so itself."]),
-    ],
+@cases(
+    "statement cited",
+    (TRUE, []),
+    (TRUE, ["Orbis cuts memory by 12 percent."]),
+    (TRUE, ["Orbis"]),
+    *((said, ["Nobody was hurt without a helmet."]) for said in (TRUE, FALSE)),
+    ("Ken Holt paid 12 percent for the docks.", ["Nobody was hurt without a helmet."]),
+    (TRUE, ["Orbis cuts the memory of its mills by 12 percent.", "Orbis says so itself."]),
 )
 def test_a_verdict_needs_the_storys_sentences(ask: Any, judge: Any, statement: str, cited: list[str]) -> None:
     judge(lambda _: (True, cited))

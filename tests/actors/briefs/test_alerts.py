@@ -25,6 +25,7 @@ from tests.actors.database import execute
 from tests.actors.mail_server import MailServer
 from tests.actors.scripted_site import Answer, Site
 from tests.actors.tasks import ROOT
+from tests.each import cases
 from zeke_jobs import config
 from zeke_jobs.postgres.pool import connect
 from zeke_jobs.revisions import applying
@@ -371,21 +372,19 @@ def test_what_strangers_write_stays_text_and_within_the_bound_of_ntfy(alerts: Al
     assert told["title"].startswith("queues: <b>x</b>")
 
 
-@pytest.mark.parametrize(
-    ("hours", "now", "until"),
-    [
-        ("22:00-07:00 Europe/Berlin", "2026-11-27T20:59Z", None),
-        ("22:00-07:00 Europe/Berlin", "2026-11-27T21:00Z", "2026-11-28T06:00Z"),
-        ("22:00-07:00 Europe/Berlin", "2026-11-28T05:59Z", "2026-11-28T06:00Z"),
-        ("22:00-07:00 Europe/Berlin", "2026-11-28T06:00Z", None),
-        ("22:00-07:00 Europe/Berlin", "2026-07-27T20:30Z", "2026-07-28T05:00Z"),
-        ("12:00-13:30 Asia/Kolkata", "2026-11-27T06:30Z", "2026-11-27T08:00Z"),
-        # In Berlin, 02:30 happens twice on 2026-10-25, and does not happen on 2026-03-29.
-        ("22:00-02:30 Europe/Berlin", "2026-10-25T00:15Z", "2026-10-25T00:30Z"),
-        ("22:00-02:30 Europe/Berlin", "2026-10-25T01:15Z", "2026-10-25T01:30Z"),
-        ("22:00-02:30 Europe/Berlin", "2026-03-29T00:45Z", "2026-03-29T01:30Z"),
-        ("00:00-23:59 Pacific/Kiritimati", "2026-11-27T10:00Z", "2026-11-28T09:59Z"),
-    ],
+@cases(
+    "hours now until",
+    ("22:00-07:00 Europe/Berlin", "2026-11-27T20:59Z", None),
+    ("22:00-07:00 Europe/Berlin", "2026-11-27T21:00Z", "2026-11-28T06:00Z"),
+    ("22:00-07:00 Europe/Berlin", "2026-11-28T05:59Z", "2026-11-28T06:00Z"),
+    ("22:00-07:00 Europe/Berlin", "2026-11-28T06:00Z", None),
+    ("22:00-07:00 Europe/Berlin", "2026-07-27T20:30Z", "2026-07-28T05:00Z"),
+    ("12:00-13:30 Asia/Kolkata", "2026-11-27T06:30Z", "2026-11-27T08:00Z"),
+    # In Berlin, 02:30 happens twice on 2026-10-25, and does not happen on 2026-03-29.
+    ("22:00-02:30 Europe/Berlin", "2026-10-25T00:15Z", "2026-10-25T00:30Z"),
+    ("22:00-02:30 Europe/Berlin", "2026-10-25T01:15Z", "2026-10-25T01:30Z"),
+    ("22:00-02:30 Europe/Berlin", "2026-03-29T00:45Z", "2026-03-29T01:30Z"),
+    ("00:00-23:59 Pacific/Kiritimati", "2026-11-27T10:00Z", "2026-11-28T09:59Z"),
 )
 def test_quiet_hours_are_those_of_their_zone(hours: str, now: str, until: str | None) -> None:
     quiet = Receiver.model_validate({"command": ["a"], "quiet": hours}).quiet
@@ -397,22 +396,20 @@ def test_quiet_hours_are_those_of_their_zone(hours: str, now: str, until: str | 
 HOURS = "expected hours and their time zone"
 
 
-@pytest.mark.parametrize(
-    ("receiver", "said"),
-    [
-        ({}, "expected one of mail, folder, webhook, ntfy, command, and one address, got none"),
-        ({"command": ["a"], "ntfy": {"url": "https://ntfy.sh/x"}}, "got ntfy, command: give each"),
-        ({"command": []}, "command"),
-        ({"ntfy": {"url": "https://ntfy.sh/"}}, "url"),
-        *(
-            ({"command": ["a"], "quiet": f"22:00-{hours}"}, HOURS)
-            for hours in ("07:00", "22:00 UTC", "25:00 UTC", "07:00 Mars/Olympus", "07:00 ../../etc/passwd")
-        ),
-        ({"command": ["a"], "hourly": 0}, "hourly"),
-        ({"mail": {"host": "m", "from": "a@b.example", "to": ["a@b.example", "c@b.example"]}}, "and one address, got"),
-        ({"name": "", "command": ["a"]}, "String should have at"),
-        ({"name": "a" * 101, "command": ["a"]}, "String should have at"),
-    ],
+@cases(
+    "receiver said",
+    ({}, "expected one of mail, folder, webhook, ntfy, command, and one address, got none"),
+    ({"command": ["a"], "ntfy": {"url": "https://ntfy.sh/x"}}, "got ntfy, command: give each"),
+    ({"command": []}, "command"),
+    ({"ntfy": {"url": "https://ntfy.sh/"}}, "url"),
+    *(
+        ({"command": ["a"], "quiet": f"22:00-{hours}"}, HOURS)
+        for hours in ("07:00", "22:00 UTC", "25:00 UTC", "07:00 Mars/Olympus", "07:00 ../../etc/passwd")
+    ),
+    ({"command": ["a"], "hourly": 0}, "hourly"),
+    ({"mail": {"host": "m", "from": "a@b.example", "to": ["a@b.example", "c@b.example"]}}, "and one address, got"),
+    ({"name": "", "command": ["a"]}, "String should have at"),
+    ({"name": "a" * 101, "command": ["a"]}, "String should have at"),
 )
 def test_a_receiver_that_makes_no_sense_is_refused(receiver: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):

@@ -16,6 +16,7 @@ from actors.schema import GenerateBrief
 from actors.store import clusters
 from tests.actors.briefs.conftest import NOW
 from tests.actors.database import end_items, execute
+from tests.each import cases
 from zeke_jobs.testing import set_clock
 
 TEAM = uuid.UUID(int=7)
@@ -196,14 +197,12 @@ def test_stories_that_are_alike_and_share_a_word_are_one_topic_named_by_it(told:
 READS, TOOK = "Vacuum reads in parallel.", "It took 40 minutes before and takes nine now."
 
 
-@pytest.mark.parametrize(
-    ("one", "why", "said"),
-    [
-        (READS, "Because dead rows fill the disks of many users.", [READS, "Because dead rows fill the disks of many users."]),
-        *((READS, why, [READS, TOOK]) for why in (None, "Vacuum reads in parallel now.")),
-        ("First it reads. Then dead rows leave the disk at once. Third.", None, ["First it reads.", "Then dead rows leave the disk at once."]),
-        (None, None, [TOOK]),
-    ],
+@cases(
+    "one why said",
+    (READS, "Because dead rows fill the disks of many users.", [READS, "Because dead rows fill the disks of many users."]),
+    *((READS, why, [READS, TOOK]) for why in (None, "Vacuum reads in parallel now.")),
+    ("First it reads. Then dead rows leave the disk at once. Third.", None, ["First it reads.", "Then dead rows leave the disk at once."]),
+    (None, None, [TOOK]),
 )  # fmt: skip
 def test_two_sentences_come_from_brief_reason_and_highlights(
     told: Any, digest: Any, conn: Any, one: str | None, why: str | None, said: list[str]

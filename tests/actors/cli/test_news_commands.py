@@ -13,6 +13,7 @@ from actors.cli.app import run
 from actors.cli.why import explain
 from tests.actors.conftest import News
 from tests.actors.database import end_items, execute
+from tests.each import cases
 from zeke_jobs.postgres import migrate
 from zeke_jobs.postgres.pool import connect
 
@@ -255,20 +256,18 @@ def test_a_digest_is_shown_or_how_to_make_one(news: News, finished: uuid.UUID, r
 WATCH = "https://www.youtube.com/watch"
 
 
-@pytest.mark.parametrize(
-    ("stored", "asked", "others"),
-    [
-        (f"{WATCH}?v=dQw4w9WgXcQ&t=10s", "https://m.youtube.com/watch?t=10s&v=dQw4w9WgXcQ", f"{WATCH}?v=video{{n:06}}"),
-        ("https://news.a.example/item?id=1", "news.a.example/item?id=1", "https://news.a.example/item?id=1{n:06}"),
-        ("https://a.example/?p=123", "http://a.example/?utm_source=x&p=123", "https://a.example/?p={n}"),
-        ("https://a.example/", "https://a.example", "https://a.example/{n}"),
-        ("https://a.example/x?q=gr%C3%BCn", "https://a.example/x?q=grün", "https://b.example/x?q=gr%C3%BCn{n}"),
-        ("https://a.example/a%20title%20[draft]", "https://a.example/a title [draft]", "https://b.example/{n}"),
-        ("https://a.example/%C3%BCn%C3%AFcode", "https://a.example/ünïcode", "https://b.example/{n}"),
-        ("https://a.example/ünïcode", "https://a.example/%C3%BCn%C3%AFcode", "https://b.example/{n}"),
-        ("http://localhost:8080/x", "localhost:8080/x", "https://b.example/{n}"),
-        ("https://bücher.example/x", "https://xn--bcher-kva.example/x", "https://b.example/x?{n}"),
-    ],
+@cases(
+    "stored asked others",
+    (f"{WATCH}?v=dQw4w9WgXcQ&t=10s", "https://m.youtube.com/watch?t=10s&v=dQw4w9WgXcQ", f"{WATCH}?v=video{{n:06}}"),
+    ("https://news.a.example/item?id=1", "news.a.example/item?id=1", "https://news.a.example/item?id=1{n:06}"),
+    ("https://a.example/?p=123", "http://a.example/?utm_source=x&p=123", "https://a.example/?p={n}"),
+    ("https://a.example/", "https://a.example", "https://a.example/{n}"),
+    ("https://a.example/x?q=gr%C3%BCn", "https://a.example/x?q=grün", "https://b.example/x?q=gr%C3%BCn{n}"),
+    ("https://a.example/a%20title%20[draft]", "https://a.example/a title [draft]", "https://b.example/{n}"),
+    ("https://a.example/%C3%BCn%C3%AFcode", "https://a.example/ünïcode", "https://b.example/{n}"),
+    ("https://a.example/ünïcode", "https://a.example/%C3%BCn%C3%AFcode", "https://b.example/{n}"),
+    ("http://localhost:8080/x", "localhost:8080/x", "https://b.example/{n}"),
+    ("https://bücher.example/x", "https://xn--bcher-kva.example/x", "https://b.example/x?{n}"),
 )
 def test_why_finds_an_article_by_its_query(add_story: Any, conn: Any, stored: str, asked: str, others: str) -> None:
     add_story("A text.", url=stored)

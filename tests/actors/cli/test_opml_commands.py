@@ -10,6 +10,7 @@ from actors.engine.contract import EngineError
 from actors.engine.opml import LARGEST, Listed, read_opml, write_opml
 from actors.store import sources
 from tests.actors.conftest import News
+from tests.each import cases
 
 
 @pytest.fixture
@@ -80,14 +81,12 @@ def test_what_is_written_is_read_back_in_its_folders_with_any_name(listed: list[
     assert feed.address == "https://a.example/"
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b"", "no XML"), (b"<html></html>", "document of 'html'"), (b"<opml><body>", "no XML"),
-        (b'<!DOCTYPE opml [<!ENTITY a "b">]><opml>&a;</opml>', "entities"),
-        (b'<!DOCTYPE opml [<!ENTITY a SYSTEM "file:///etc/passwd">]><opml>&a;</opml>', "entities"),
-        (b" " * (LARGEST + 1), "at most"),
-    ],
+@cases(
+    "data words",
+    (b"", "no XML"), (b"<html></html>", "document of 'html'"), (b"<opml><body>", "no XML"),
+    (b'<!DOCTYPE opml [<!ENTITY a "b">]><opml>&a;</opml>', "entities"),
+    (b'<!DOCTYPE opml [<!ENTITY a SYSTEM "file:///etc/passwd">]><opml>&a;</opml>', "entities"),
+    (b" " * (LARGEST + 1), "at most"),
 )  # fmt: skip
 def test_what_is_no_list_is_refused_in_words(data: bytes, words: str) -> None:
     with pytest.raises(EngineError, match=words):

@@ -16,6 +16,7 @@ from actors.engine.fetch import Fetched, parse
 from actors.engine.local import LocalEngine
 from tests.actors.engine.conftest import failure, only
 from tests.actors.scripted_site import Answer, Site, as_json, atom, channel
+from tests.each import cases
 
 PRIVATE = [
     "0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.1.2.3", "169.254.169.254", "172.16.0.1", "192.0.0.1", "192.0.2.1",
@@ -111,39 +112,33 @@ def never(url: str) -> Fetched:
     raise AssertionError(f"{url} was fetched")
 
 
-@pytest.mark.parametrize(
-    ("url", "video"),
-    [
-        ("https://www.youtube.com/watch?v=abcdefghijk&t=4s", "abcdefghijk"), ("http://[", None),
-        ("https://m.youtube.com/watch?v=abcdefghijk", "abcdefghijk"), ("https://www.youtube.com/@name", None),
-        ("https://youtu.be/abcdefghijk?si=x", "abcdefghijk"), ("https://www.youtube.com/watch?v=short", None),
-        ("https://www.youtube.com/shorts/abcdefghijk", "abcdefghijk"), ("https://a.example/watch?v=abcdefghijk", None),
-        ("https://www.youtube.com/live/abcdefghijk", "abcdefghijk"),
-    ],
+@cases(
+    "url video",
+    ("https://www.youtube.com/watch?v=abcdefghijk&t=4s", "abcdefghijk"), ("http://[", None),
+    ("https://m.youtube.com/watch?v=abcdefghijk", "abcdefghijk"), ("https://www.youtube.com/@name", None),
+    ("https://youtu.be/abcdefghijk?si=x", "abcdefghijk"), ("https://www.youtube.com/watch?v=short", None),
+    ("https://www.youtube.com/shorts/abcdefghijk", "abcdefghijk"), ("https://a.example/watch?v=abcdefghijk", None),
+    ("https://www.youtube.com/live/abcdefghijk", "abcdefghijk"),
 )  # fmt: skip
 def test_a_video_is_known_by_each_of_its_addresses(url: str, video: str | None) -> None:
     assert youtube.video_id(url) == video
 
 
-@pytest.mark.parametrize(
-    ("url", "feed"),
-    [
-        *dict.fromkeys((CHANNEL, f"https://www.youtube.com/channel/{CHANNEL}/videos", FEED), FEED).items(),
-        ("https://www.youtube.com/playlist?list=UULFx", f"{youtube.FEED}?playlist_id=UULFx"),
-        ("https://a.example/@name", "https://a.example/@name"),
-    ],
+@cases(
+    "url feed",
+    *dict.fromkeys((CHANNEL, f"https://www.youtube.com/channel/{CHANNEL}/videos", FEED), FEED).items(),
+    ("https://www.youtube.com/playlist?list=UULFx", f"{youtube.FEED}?playlist_id=UULFx"),
+    ("https://a.example/@name", "https://a.example/@name"),
 )
 def test_a_feed_that_the_address_tells_is_known_without_fetching(url: str, feed: str) -> None:
     assert youtube.feed_url(url, never) == feed
 
 
-@pytest.mark.parametrize(
+@cases(
     "markup",
-    [
-        f'<link rel="canonical" href="https://www.youtube.com/channel/{CHANNEL}">',
-        f'<script>{{"externalId":"{CHANNEL}"}}</script>',
-        f'<meta itemprop="identifier" content="{CHANNEL}">',
-    ],
+    f'<link rel="canonical" href="https://www.youtube.com/channel/{CHANNEL}">',
+    f'<script>{{"externalId":"{CHANNEL}"}}</script>',
+    f'<meta itemprop="identifier" content="{CHANNEL}">',
 )
 def test_a_handle_is_looked_up_on_its_page_which_also_names_others(markup: str) -> None:
     other = "UC" + "b" * 22

@@ -15,6 +15,7 @@ from actors.engine.fetch import Fetched, Fetcher
 from actors.engine.local import LocalEngine
 from tests.actors.engine.conftest import failure
 from tests.actors.scripted_site import Answer, Site, atom, channel, page, rss
+from tests.each import cases
 
 CHANNEL = "UC" + "a1-_" * 5 + "zz"
 ATOM = "application/atom+xml"
@@ -142,22 +143,20 @@ def test_the_feed_behind_an_address_is_found_and_read(kind: str, find: Callable[
     assert found.name
 
 
-@pytest.mark.parametrize(
-    ("text", "pages", "code", "words"),
-    [
-        ("https://a.example/", {"https://a.example/": Answer(page("T", "x"))}, "not_a_feed", "names no feed, and no feed was found at"),
-        ("https://a.example/", {}, "not_found", "answers 404"),
-        ("https://a.example/", {"https://a.example/": Answer(status=403)}, "forbidden", "answers 403"),
-        ("https://a.example/", {"https://a.example/": Answer("%PDF", content_type="image/png")}, "unsupported_type", "image/png"),
-        ("https://github.com/a/b", {"https://github.com/a/b/releases.atom": Answer(status=429)}, "rate_limited", "429"),
-        ("https://a.example/", {"https://a.example/": Answer(page("T", "x", link("/f"))), "https://a.example/f": Answer(status=503)}, "rate_limited", "503"),
-        ("https://a.example/", {"https://a.example/": Answer(page("T", "x")), "https://a.example/feed": Answer(status=503)}, "not_a_feed", "names no feed"),
-        ("https://a.example/f", {"https://a.example/f": Answer(status=410)}, "gone", "410"),
-        ("https://www.youtube.com/watch?v=abcdefghijk", {}, "not_a_feed", "expected a channel"),
-        ("ftp://a.example/", {}, "invalid_url", "expected an http or https address"),
-        ("https://podcasts.apple.com/us/podcast/id1234567", {"https://itunes.apple.com/lookup?entity=podcast&id=1234567": Answer('{"results": []}', content_type="text/javascript")}, "not_a_feed", "names no feed"),
-        ("https://podcasts.apple.com/us/podcast/id1234567", {"https://itunes.apple.com/lookup?entity=podcast&id=1234567": Answer('{"results": [{"feedUrl": "imap://mine/INBOX"}]}', content_type="text/javascript")}, "invalid_url", "expected an http or https address"),
-    ],
+@cases(
+    "text pages code words",
+    ("https://a.example/", {"https://a.example/": Answer(page("T", "x"))}, "not_a_feed", "names no feed, and no feed was found at"),
+    ("https://a.example/", {}, "not_found", "answers 404"),
+    ("https://a.example/", {"https://a.example/": Answer(status=403)}, "forbidden", "answers 403"),
+    ("https://a.example/", {"https://a.example/": Answer("%PDF", content_type="image/png")}, "unsupported_type", "image/png"),
+    ("https://github.com/a/b", {"https://github.com/a/b/releases.atom": Answer(status=429)}, "rate_limited", "429"),
+    ("https://a.example/", {"https://a.example/": Answer(page("T", "x", link("/f"))), "https://a.example/f": Answer(status=503)}, "rate_limited", "503"),
+    ("https://a.example/", {"https://a.example/": Answer(page("T", "x")), "https://a.example/feed": Answer(status=503)}, "not_a_feed", "names no feed"),
+    ("https://a.example/f", {"https://a.example/f": Answer(status=410)}, "gone", "410"),
+    ("https://www.youtube.com/watch?v=abcdefghijk", {}, "not_a_feed", "expected a channel"),
+    ("ftp://a.example/", {}, "invalid_url", "expected an http or https address"),
+    ("https://podcasts.apple.com/us/podcast/id1234567", {"https://itunes.apple.com/lookup?entity=podcast&id=1234567": Answer('{"results": []}', content_type="text/javascript")}, "not_a_feed", "names no feed"),
+    ("https://podcasts.apple.com/us/podcast/id1234567", {"https://itunes.apple.com/lookup?entity=podcast&id=1234567": Answer('{"results": [{"feedUrl": "imap://mine/INBOX"}]}', content_type="text/javascript")}, "invalid_url", "expected an http or https address"),
 )  # fmt: skip
 def test_an_address_without_feed_says_why(
     find: Callable[..., list[ContentSource]], site: Site, text: str, pages: dict[str, Answer], code: str, words: str
@@ -182,39 +181,35 @@ def test_an_address_without_a_scheme_is_tried_by_http_where_https_fails(site: Si
         engine.discover(f"https://{bare}/f.xml")
 
 
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        (" example.org/blog ", "https://example.org/blog"), ("feed://example.org/rss", "https://example.org/rss"),
-        ("feed:http://example.org/rss", "http://example.org/rss"), ("localhost:8000/x", "https://localhost:8000/x"),
-        (CHANNEL, f"https://www.youtube.com/channel/{CHANNEL}"), ("@name", "https://www.youtube.com/@name"),
-        ("ada@social.example", "https://social.example/@ada"), ("/r/python/", "https://www.reddit.com/r/python/"),
-        ("no address", "no address"),
-    ],
+@cases(
+    "text address",
+    (" example.org/blog ", "https://example.org/blog"), ("feed://example.org/rss", "https://example.org/rss"),
+    ("feed:http://example.org/rss", "http://example.org/rss"), ("localhost:8000/x", "https://localhost:8000/x"),
+    (CHANNEL, f"https://www.youtube.com/channel/{CHANNEL}"), ("@name", "https://www.youtube.com/@name"),
+    ("ada@social.example", "https://social.example/@ada"), ("/r/python/", "https://www.reddit.com/r/python/"),
+    ("no address", "no address"),
 )  # fmt: skip
 def test_what_people_type_is_an_address(text: str, address: str) -> None:
     assert typed(text) == address
 
 
-@pytest.mark.parametrize(
-    ("url", "addresses"),
-    [
-        ("https://github.com/a/b.git", ["https://github.com/a/b/releases.atom"]),
-        ("https://github.com/a/b/tags", ["https://github.com/a/b/tags.atom"]),
-        ("https://github.com/a/b/commits/main", ["https://github.com/a/b/commits/main.atom"]),
-        ("https://github.com/a", ["https://github.com/a.atom"]),
-        ("https://github.com/a/b/releases.atom", []),
-        ("https://github.com/topics/python", []),
-        ("https://gitlab.com/a/b/-/tags?format=atom", []),
-        ("https://www.reddit.com/r/python/", ["https://www.reddit.com/r/python/.rss"]),
-        ("https://www.reddit.com/r/python/.rss", []),
-        ("https://codeberg.org/a/b", ["https://codeberg.org/a/b/releases.rss"]),
-        ("https://old.reddit.com/u/ada", ["https://www.reddit.com/user/ada/.rss"]),
-        ("https://bsky.app/profile/ada.example", ["https://bsky.app/profile/ada.example/rss"]),
-        ("https://medium.com/@ada", ["https://medium.com/feed/@ada"]),
-        ("https://a.example/", []),
-        ("http://[", []),
-    ],
+@cases(
+    "url addresses",
+    ("https://github.com/a/b.git", ["https://github.com/a/b/releases.atom"]),
+    ("https://github.com/a/b/tags", ["https://github.com/a/b/tags.atom"]),
+    ("https://github.com/a/b/commits/main", ["https://github.com/a/b/commits/main.atom"]),
+    ("https://github.com/a", ["https://github.com/a.atom"]),
+    ("https://github.com/a/b/releases.atom", []),
+    ("https://github.com/topics/python", []),
+    ("https://gitlab.com/a/b/-/tags?format=atom", []),
+    ("https://www.reddit.com/r/python/", ["https://www.reddit.com/r/python/.rss"]),
+    ("https://www.reddit.com/r/python/.rss", []),
+    ("https://codeberg.org/a/b", ["https://codeberg.org/a/b/releases.rss"]),
+    ("https://old.reddit.com/u/ada", ["https://www.reddit.com/user/ada/.rss"]),
+    ("https://bsky.app/profile/ada.example", ["https://bsky.app/profile/ada.example/rss"]),
+    ("https://medium.com/@ada", ["https://medium.com/feed/@ada"]),
+    ("https://a.example/", []),
+    ("http://[", []),
 )
 def test_a_known_sites_feeds_are_known(url: str, addresses: list[str]) -> None:
     assert of_known_site(url) == addresses

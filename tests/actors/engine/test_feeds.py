@@ -17,6 +17,7 @@ from actors.engine.dates import read_date
 from actors.engine.feeds import read_feed
 from tests.actors.engine.conftest import NOW, entry, failure, only
 from tests.actors.scripted_site import atom, rss
+from tests.each import cases
 from tests.lab.quality.corpora import CORPUS, needs_corpora
 
 FEEDS = CORPUS / "feeds"
@@ -163,16 +164,14 @@ def podcast(*items: str) -> str:
 XHTML = '<title type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">One <em>two</em> &lt; three</div></title>'
 
 
-@pytest.mark.parametrize(
-    ("title", "shown"),
-    [
-        ('<title type="html">AT&amp;amp;T</title>', "AT&T"),
-        ('<title type="html">A &lt;b&gt;bold&lt;/b&gt; move, 1 &amp;lt; 2</title>', "A bold move, 1 < 2"),
-        ('<title type="text">Vec&lt;T&gt; and &amp;amp;</title>', "Vec<T> and &amp;"),
-        *(("<title>Vec&lt;b&gt;</title>", "Vec<b>"), (XHTML, "One two < three")),
-        *(("Costs &amp;#x0024;5", "Costs $5"), ("AT&amp;amp;T", "AT&T"), ("Vec&lt;T&gt; is here", "Vec<T> is here")),
-        ("<![CDATA[A <i>slanted</i> title &amp; more]]>", "A slanted title & more"),
-    ],
+@cases(
+    "title shown",
+    ('<title type="html">AT&amp;amp;T</title>', "AT&T"),
+    ('<title type="html">A &lt;b&gt;bold&lt;/b&gt; move, 1 &amp;lt; 2</title>', "A bold move, 1 < 2"),
+    ('<title type="text">Vec&lt;T&gt; and &amp;amp;</title>', "Vec<T> and &amp;"),
+    *(("<title>Vec&lt;b&gt;</title>", "Vec<b>"), (XHTML, "One two < three")),
+    *(("Costs &amp;#x0024;5", "Costs $5"), ("AT&amp;amp;T", "AT&T"), ("Vec&lt;T&gt; is here", "Vec<T> is here")),
+    ("<![CDATA[A <i>slanted</i> title &amp; more]]>", "A slanted title & more"),
 )
 def test_a_title_of_atom_is_read_by_its_type_and_one_of_rss_loses_html(title: str, shown: str) -> None:
     if title.startswith("<title"):
@@ -234,18 +233,16 @@ def test_a_feed_in_a_gzip_file_is_read_within_bounds() -> None:
         assert failure(read_feed, broken, URL).code == code
 
 
-@pytest.mark.parametrize(
+@cases(
     "body",
-    [
-        b'{"version": "https://jsonfeed.org/version/1.1"}',
-        b'{"version": "https://jsonfeed.org/version/1.1", "items": {}}',
-        b'{"version": 1, "items": []}',
-        b'{"version": "1.0", "items": [{"name": "any other JSON"}]}',
-        b'{"version": "https://jsonfeed.org/version/1.1", "items": [',
-        b"{" * 100_000,
-        b'{"a":' * 100_000,
-        *(b"", b"<html><body>Not found</body></html>", b"\x89PNG\r\n\x1a\n", b"plain text", b"{}"),
-    ],
+    b'{"version": "https://jsonfeed.org/version/1.1"}',
+    b'{"version": "https://jsonfeed.org/version/1.1", "items": {}}',
+    b'{"version": 1, "items": []}',
+    b'{"version": "1.0", "items": [{"name": "any other JSON"}]}',
+    b'{"version": "https://jsonfeed.org/version/1.1", "items": [',
+    b"{" * 100_000,
+    b'{"a":' * 100_000,
+    *(b"", b"<html><body>Not found</body></html>", b"\x89PNG\r\n\x1a\n", b"plain text", b"{}"),
 )
 def test_what_is_no_feed_or_makes_the_parser_raise_is_refused(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     assert failure(read_feed, body, URL).code == "not_a_feed"
@@ -263,32 +260,30 @@ def test_a_recording_without_a_type_is_known_by_its_extension(path: str, kind: s
         assert item.content_type == "article"
 
 
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [
-        ("Seg, 24 Set 2018 10:00:00 -0300", "2018-09-24T13:00"), ("Seg, 24 Set 2018", "2018-09-24T00:00"),
-        ("mer, 16 nov 2016 10:00:00 +0100", "2016-11-16T09:00"),
-        ("Çar, 05 Şub 2020 10:00:00 +0300", "2020-02-05T07:00"), ("10 czerwca 2020", "2020-06-10T00:00"),
-        ("Donnerstag, 5. März 2020, 18:30 Uhr", "2020-03-05T18:30"), ("5 août 2020 à 10h30", "2020-08-05T10:30"),
-        ("segunda-feira, 24 de setembro de 2018", "2018-09-24T00:00"), ("5 марта 2020 г.", "2020-03-05T00:00"),
-        ("Κυρ, 11 Ιούλ 2004 12:00:00 EST", "2004-07-11T17:00"), ("2020年1月6日", "2020-01-06T00:00"),
-        ("2020年1月6日 10:30", "2020-01-06T10:30"), ("2020년 1월 6일 오후 3:04", "2020-01-06T15:04"),
-        ("Thu, 12 Nov 2020 10:00:00 CET", "2020-11-12T09:00"),
-        ("Thu, 16 Jul 2020 10:00:00 CEST", "2020-07-16T08:00"),
-        ("Thu, 16 Jul 2020 10:00:00 BST", "2020-07-16T09:00"),
-        ("Thu, 12 Nov 2020 10:00:00 EST", "2020-11-12T15:00"),
-        ("Thu, 12 Nov 2020 10:00:00 IST", "2020-11-12T04:30"),
-        ("Thu, 12 Nov 2020 10:00:00 +0530", "2020-11-12T04:30"), ("2020-11-12T10:00:00+05:30", "2020-11-12T04:30"),
-        ("2020-11-12T10:00-0330", "2020-11-12T13:30"), ("2020-11-12T10:00:00.123Z", "2020-11-12T10:00"),
-        ("20201112T100000Z", "2020-11-12T10:00"), ("01 Jan 04 19:48 GMT", "2004-01-01T19:48"),
-        ("Sun Jan  4 16:29:06 PST 2004", "2004-01-05T00:29"),
-        ("Mon Sep 24 2018 10:00:00 GMT+0200 (CEST)", "2018-09-24T08:00"),
-        ("March 5, 2020 at 3:04 PM EST", "2020-03-05T20:04"), ("13/04/2020", "2020-04-13T00:00"),
-        ("Fri, 20 Nov 2026 24:00:00 GMT", "2026-11-21T00:00"),
-        *((text, None) for text in ("", "yesterday", "mer, 16 nov", "3/4/2020", "0000-00-00", "-1", "99999999999999", "2020")),
-        ("2026-13-45T99:99", None), ("Thu, 31 Jun 2004 19:48:21 GMT", None), ("Mon, 99 Foo 20222 25:61:61", None),
-        ("Thu, 12 Nov 2020 10:00:00 XYZ", None), ("12 Nov 2020 and 13 Nov 2020", None),
-    ],
+@cases(
+    "text moment",
+    ("Seg, 24 Set 2018 10:00:00 -0300", "2018-09-24T13:00"), ("Seg, 24 Set 2018", "2018-09-24T00:00"),
+    ("mer, 16 nov 2016 10:00:00 +0100", "2016-11-16T09:00"),
+    ("Çar, 05 Şub 2020 10:00:00 +0300", "2020-02-05T07:00"), ("10 czerwca 2020", "2020-06-10T00:00"),
+    ("Donnerstag, 5. März 2020, 18:30 Uhr", "2020-03-05T18:30"), ("5 août 2020 à 10h30", "2020-08-05T10:30"),
+    ("segunda-feira, 24 de setembro de 2018", "2018-09-24T00:00"), ("5 марта 2020 г.", "2020-03-05T00:00"),
+    ("Κυρ, 11 Ιούλ 2004 12:00:00 EST", "2004-07-11T17:00"), ("2020年1月6日", "2020-01-06T00:00"),
+    ("2020年1月6日 10:30", "2020-01-06T10:30"), ("2020년 1월 6일 오후 3:04", "2020-01-06T15:04"),
+    ("Thu, 12 Nov 2020 10:00:00 CET", "2020-11-12T09:00"),
+    ("Thu, 16 Jul 2020 10:00:00 CEST", "2020-07-16T08:00"),
+    ("Thu, 16 Jul 2020 10:00:00 BST", "2020-07-16T09:00"),
+    ("Thu, 12 Nov 2020 10:00:00 EST", "2020-11-12T15:00"),
+    ("Thu, 12 Nov 2020 10:00:00 IST", "2020-11-12T04:30"),
+    ("Thu, 12 Nov 2020 10:00:00 +0530", "2020-11-12T04:30"), ("2020-11-12T10:00:00+05:30", "2020-11-12T04:30"),
+    ("2020-11-12T10:00-0330", "2020-11-12T13:30"), ("2020-11-12T10:00:00.123Z", "2020-11-12T10:00"),
+    ("20201112T100000Z", "2020-11-12T10:00"), ("01 Jan 04 19:48 GMT", "2004-01-01T19:48"),
+    ("Sun Jan  4 16:29:06 PST 2004", "2004-01-05T00:29"),
+    ("Mon Sep 24 2018 10:00:00 GMT+0200 (CEST)", "2018-09-24T08:00"),
+    ("March 5, 2020 at 3:04 PM EST", "2020-03-05T20:04"), ("13/04/2020", "2020-04-13T00:00"),
+    ("Fri, 20 Nov 2026 24:00:00 GMT", "2026-11-21T00:00"),
+    *((text, None) for text in ("", "yesterday", "mer, 16 nov", "3/4/2020", "0000-00-00", "-1", "99999999999999", "2020")),
+    ("2026-13-45T99:99", None), ("Thu, 31 Jun 2004 19:48:21 GMT", None), ("Mon, 99 Foo 20222 25:61:61", None),
+    ("Thu, 12 Nov 2020 10:00:00 XYZ", None), ("12 Nov 2020 and 13 Nov 2020", None),
 )  # fmt: skip
 def test_a_date_is_read_in_its_language_and_zone_or_is_none_if_it_cannot_be_told(text: str, moment: str | None) -> None:
     found = read_date(text)

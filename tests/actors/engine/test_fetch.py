@@ -21,6 +21,7 @@ from actors.engine.local import LocalEngine
 from tests.actors.engine.conftest import failure
 from tests.actors.raw_server import certificate, needs_openssl, nobody, raw_server
 from tests.actors.scripted_site import Answer, Site, page, paragraphs, rss
+from tests.each import cases
 
 LIMITS = Limits(body_bytes=200_000, raw_bytes=400_000, seconds=1.0)
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -49,13 +50,11 @@ def test_a_name_is_resolved_once_to_the_address_that_is_checked_and_used(site: S
     assert left == answers[1:]
 
 
-@pytest.mark.parametrize(
-    ("target", "code"),
-    [
-        *dict.fromkeys(("file:///etc/passwd", "gopher://x/", "http://[", "//a:99999/"), "invalid_url").items(),
-        ("/", "too_many_redirects"),
-        ("", "fetch_failed"),
-    ],
+@cases(
+    "target code",
+    *dict.fromkeys(("file:///etc/passwd", "gopher://x/", "http://[", "//a:99999/"), "invalid_url").items(),
+    ("/", "too_many_redirects"),
+    ("", "fetch_failed"),
 )
 def test_a_redirect_from_http_and_a_loop_are_refused(site: Site, fetcher: Fetcher, target: str, code: str) -> None:
     site.pages["/"] = Answer(status=302, headers={"Location": target})
@@ -75,13 +74,11 @@ def test_only_redirects_that_are_all_permanent_move_an_address(site: Site, fetch
     assert fetcher.get(f"{site.url}/new", LIMITS).moved_to is None
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "transient"),
-    [
-        (400, "fetch_failed", False), (401, "forbidden", False), (402, "paywall", False), (403, "forbidden", False),
-        (404, "not_found", False), (408, "fetch_failed", True), (410, "gone", False), (429, "rate_limited", True),
-        (451, "forbidden", False), (500, "fetch_failed", True), (503, "rate_limited", True),
-    ],
+@cases(
+    "status code transient",
+    (400, "fetch_failed", False), (401, "forbidden", False), (402, "paywall", False), (403, "forbidden", False),
+    (404, "not_found", False), (408, "fetch_failed", True), (410, "gone", False), (429, "rate_limited", True),
+    (451, "forbidden", False), (500, "fetch_failed", True), (503, "rate_limited", True),
 )  # fmt: skip
 def test_each_status_has_its_reason(site: Site, fetcher: Fetcher, status: int, code: str, transient: bool) -> None:
     site.pages["/"] = Answer(status=status, headers={"Retry-After": "120"})
@@ -110,15 +107,13 @@ def peak_below(most: int) -> Iterator[None]:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize(
-    ("encoding", "body", "ended"),
-    [
-        ("gzip", gzip.compress(b"plain") + gzip.compress(b" and more"), b"plain and more"),
-        ("deflate", zlib.compress(b"plain " * 100), b"plain " * 100),
-        ("br", b"xx", ("unsupported_type", False)),
-        ("gzip", gzip.compress(b"plain " * 1000)[:-20], ("fetch_failed", True)),
-        ("gzip", gzip.compress(b"a") * 101, ("fetch_failed", True)),
-    ],
+@cases(
+    "encoding body ended",
+    ("gzip", gzip.compress(b"plain") + gzip.compress(b" and more"), b"plain and more"),
+    ("deflate", zlib.compress(b"plain " * 100), b"plain " * 100),
+    ("br", b"xx", ("unsupported_type", False)),
+    ("gzip", gzip.compress(b"plain " * 1000)[:-20], ("fetch_failed", True)),
+    ("gzip", gzip.compress(b"a") * 101, ("fetch_failed", True)),
     ids=["gzip", "deflate", "not asked for", "ends in the middle", "many members"],
 )
 def test_an_encoding_is_undone(site: Site, fetcher: Fetcher, encoding: str, body: bytes, ended: Any) -> None:
@@ -140,15 +135,13 @@ def test_a_small_body_that_inflates_to_100_mb_costs_bounded_memory(site: Site, f
         assert failure(fetcher.get, site.url, limits).code == "too_large"
 
 
-@pytest.mark.parametrize(
-    ("pieces", "pause", "code"),
-    [
-        pytest.param([HEAD, b"x" * 65536], 0.0, "too_large", id="too much"),
-        pytest.param([HEAD, b"x"], 0.05, "timeout", id="body"),
-        pytest.param([b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n"], 0.05, "timeout", id="headers"),
-        pytest.param([b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"], 0.05, "timeout", id="a header"),
-        pytest.param([b"HTTP/1.1 103 Early Hints\r\n\r\n"], 0.05, "timeout", id="hints"),
-    ],
+@cases(
+    "pieces pause code",
+    pytest.param([HEAD, b"x" * 65536], 0.0, "too_large", id="too much"),
+    pytest.param([HEAD, b"x"], 0.05, "timeout", id="body"),
+    pytest.param([b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n"], 0.05, "timeout", id="headers"),
+    pytest.param([b"HTTP/1.1 200 OK\r\nX-Slow: ", b"x"], 0.05, "timeout", id="a header"),
+    pytest.param([b"HTTP/1.1 103 Early Hints\r\n\r\n"], 0.05, "timeout", id="hints"),
 )
 def test_an_endless_server_is_left_in_time(fetcher: Fetcher, pieces: list[bytes], pause: float, code: str) -> None:
     # The timeouts of an earlier version covered the headers only.
@@ -195,14 +188,12 @@ def test_a_page_is_fetched_and_read_unless_it_is_none_and_a_feed_of_any_type(sit
         assert len(engine.fetch_source(f"{site.url}/feed").items or []) == 1, "a feed is read whatever it is served as"
 
 
-@pytest.mark.parametrize(
-    ("headers", "extra", "seconds"),
-    [
-        ({}, "", None), ({"Cache-Control": "public, max-age=600"}, "", 600), ({"Cache-Control": "no-cache"}, "", None),
-        ({"Expires": "0"}, "", None), ({"Expires": "Sun, 01 Nov 1998 10:00:00 GMT"}, "", None), ({}, "<ttl>30</ttl>", 1800),
-        ({"Cache-Control": "max-age=600"}, "<ttl>30</ttl>", 1800), ({"Cache-Control": "max-age=99999999999"}, "", None),
-        ({"Expires": "in three hours"}, "", 10_800), ({"Cache-Control": "max-age=600", "Expires": "in three hours"}, "", 600),
-    ],
+@cases(
+    "headers extra seconds",
+    ({}, "", None), ({"Cache-Control": "public, max-age=600"}, "", 600), ({"Cache-Control": "no-cache"}, "", None),
+    ({"Expires": "0"}, "", None), ({"Expires": "Sun, 01 Nov 1998 10:00:00 GMT"}, "", None), ({}, "<ttl>30</ttl>", 1800),
+    ({"Cache-Control": "max-age=600"}, "<ttl>30</ttl>", 1800), ({"Cache-Control": "max-age=99999999999"}, "", None),
+    ({"Expires": "in three hours"}, "", 10_800), ({"Cache-Control": "max-age=600", "Expires": "in three hours"}, "", 600),
 )  # fmt: skip
 def test_the_longest_wish_of_a_server_counts(
     site: Site, engine: LocalEngine, headers: dict[str, str], extra: str, seconds: int | None

@@ -17,6 +17,7 @@ from actors.engine.text import letters
 from tests.actors.engine.conftest import failure
 from tests.actors.engine.wall_pages import WALLS
 from tests.actors.scripted_site import page, paragraphs
+from tests.each import cases
 
 URL = "https://news.example/a-story"
 ARTICLE = " ".join(f"Sentence {n} of the article says something of its own." for n in range(40))
@@ -27,20 +28,18 @@ LINES = [f"Sentence {n} says {n} things of {n} parts in {n} words." for n in ran
 START, WHOLE = ARTICLE[: len(ARTICLE) // 3], " ".join(LINES)
 
 
-@pytest.mark.parametrize(
-    ("found", "way", "reason"),
-    [
-        pytest.param([START, ARTICLE], "readability", "has 3.0 times the words and holds it", id="cut"),
-        pytest.param([START, START, ARTICLE], "structured", "has 3.0 times the words and holds it", id="both cut"),
-        pytest.param([" ".join(LINES[:40] + LINES[65:]), WHOLE], "trafilatura", "no other", id="without a few lines"),
-        pytest.param([" ".join(LINES[:40] + LINES[85:]), WHOLE], "readability", "looks cut", id="without sections"),
-        pytest.param([f"{TEASERS[:400]} {ARTICLE}", ARTICLE], "readability", "has more around it", id="more around it"),
-        pytest.param([f"{ARTICLE[:900]} {TEASERS[:150]}", ARTICLE[:900]], "readability", "has more around it", id="more below"),
-        pytest.param([TEASERS[:700], ARTICLE], "readability", "words outside", id="the neighbours alone"),
-        pytest.param([ARTICLE, " ".join([TEASERS] * 3)], "trafilatura", "no other", id="more of other stories"),
-        pytest.param([BYLINE, ARTICLE[: SHORT - 1]], "readability", "the longest of short readings", id="short ones"),
-        pytest.param(["", ""], "trafilatura", "no reading has a text", id="none"),
-    ],
+@cases(
+    "found way reason",
+    pytest.param([START, ARTICLE], "readability", "has 3.0 times the words and holds it", id="cut"),
+    pytest.param([START, START, ARTICLE], "structured", "has 3.0 times the words and holds it", id="both cut"),
+    pytest.param([" ".join(LINES[:40] + LINES[65:]), WHOLE], "trafilatura", "no other", id="without a few lines"),
+    pytest.param([" ".join(LINES[:40] + LINES[85:]), WHOLE], "readability", "looks cut", id="without sections"),
+    pytest.param([f"{TEASERS[:400]} {ARTICLE}", ARTICLE], "readability", "has more around it", id="more around it"),
+    pytest.param([f"{ARTICLE[:900]} {TEASERS[:150]}", ARTICLE[:900]], "readability", "has more around it", id="more below"),
+    pytest.param([TEASERS[:700], ARTICLE], "readability", "words outside", id="the neighbours alone"),
+    pytest.param([ARTICLE, " ".join([TEASERS] * 3)], "trafilatura", "no other", id="more of other stories"),
+    pytest.param([BYLINE, ARTICLE[: SHORT - 1]], "readability", "the longest of short readings", id="short ones"),
+    pytest.param(["", ""], "trafilatura", "no reading has a text", id="none"),
 )  # fmt: skip
 def test_the_reading_with_the_whole_article_and_nothing_else_is_taken(found: list[str], way: Way, reason: str) -> None:
     taken, said = choose([Reading(one, text, str) for one, text in zip(WAYS, found, strict=False)])
@@ -93,15 +92,13 @@ STORY = (
 )
 
 
-@pytest.mark.parametrize(
+@cases(
     "more",
-    [
-        "{title}\n\n{story}",
-        "# {title}\n\n{story}",
-        "{story}\n\nSubscribe to our newsletter and get the news every morning.",
-        "{story}\n\n- Fire in the town hall\n- A new school for Velm",
-        "{story}\n\nDas könnte Sie interessieren: abonnieren Sie uns.\n\n----------\n\n© 2026 The Velm Post",
-    ],
+    "{title}\n\n{story}",
+    "# {title}\n\n{story}",
+    "{story}\n\nSubscribe to our newsletter and get the news every morning.",
+    "{story}\n\n- Fire in the town hall\n- A new school for Velm",
+    "{story}\n\nDas könnte Sie interessieren: abonnieren Sie uns.\n\n----------\n\n© 2026 The Velm Post",
 )
 def test_what_stands_above_and_below_an_article_is_left_out(more: str) -> None:
     text = more.format(title="Velm closes its bridge", story=STORY)
@@ -158,29 +155,27 @@ def text(size: int) -> str:
     return "".join(f"<p>{f'Sentence {n} of the bridge says it.':.<100}</p>" for n in range(size // 100))
 
 
-@pytest.mark.parametrize(
-    ("body", "head", "code"),
-    [
-        pytest.param(text(1200) + OFFER, "", "paywall", id="an offer below a short text"),
-        pytest.param(text(2300) + OFFER, "", "", id="an offer below a long one"),
-        pytest.param(text(1700) + OFFER, "", "paywall", id="an offer below what may be a teaser"),
-        pytest.param(OFFER + text(900), "", "paywall", id="an offer above a short text"),
-        pytest.param(OFFER + text(1700), "", "", id="an offer above what may be a teaser"),
-        pytest.param(OFFER + text(900), DECLARED, "", id="an offer above an article"),
-        pytest.param(text(900) + OFFER, DECLARED, "paywall", id="an offer below a teaser"),
-        pytest.param(text(900) + OFFER, free("true"), "", id="an offer beside what is free"),
-        pytest.param(text(900), free("false"), "paywall", id="a teaser of what is not free"),
-        pytest.param(text(1400), free("false"), "", id="more of what is not free"),
-        pytest.param(f"<nav>{OFFER}</nav>{text(900)}", "", "", id="an offer in the navigation"),
-        pytest.param(CHINESE + "<p>会员专享</p>", "", "", id="a text of few signs"),
-        pytest.param(text(1100) + BLOCKED, "", "blocked", id="a notice"),
-        pytest.param(BLOCKED + text(1800), "", "", id="a notice above a text"),
-        pytest.param(f"<h2>Access denied</h2>{text(400)}", "", "blocked", id="a heading"),
-        pytest.param(f"<h2>Access denied</h2>{text(900)}", "", "", id="a heading in a text"),
-        pytest.param(text(400) + LOGIN, "", "paywall", id="a login"),
-        pytest.param(text(900) + LOGIN, "", "", id="a login beside a text"),
-        pytest.param(text(400) + LOGIN, DECLARED, "", id="a login beside an article"),
-    ],
+@cases(
+    "body head code",
+    pytest.param(text(1200) + OFFER, "", "paywall", id="an offer below a short text"),
+    pytest.param(text(2300) + OFFER, "", "", id="an offer below a long one"),
+    pytest.param(text(1700) + OFFER, "", "paywall", id="an offer below what may be a teaser"),
+    pytest.param(OFFER + text(900), "", "paywall", id="an offer above a short text"),
+    pytest.param(OFFER + text(1700), "", "", id="an offer above what may be a teaser"),
+    pytest.param(OFFER + text(900), DECLARED, "", id="an offer above an article"),
+    pytest.param(text(900) + OFFER, DECLARED, "paywall", id="an offer below a teaser"),
+    pytest.param(text(900) + OFFER, free("true"), "", id="an offer beside what is free"),
+    pytest.param(text(900), free("false"), "paywall", id="a teaser of what is not free"),
+    pytest.param(text(1400), free("false"), "", id="more of what is not free"),
+    pytest.param(f"<nav>{OFFER}</nav>{text(900)}", "", "", id="an offer in the navigation"),
+    pytest.param(CHINESE + "<p>会员专享</p>", "", "", id="a text of few signs"),
+    pytest.param(text(1100) + BLOCKED, "", "blocked", id="a notice"),
+    pytest.param(BLOCKED + text(1800), "", "", id="a notice above a text"),
+    pytest.param(f"<h2>Access denied</h2>{text(400)}", "", "blocked", id="a heading"),
+    pytest.param(f"<h2>Access denied</h2>{text(900)}", "", "", id="a heading in a text"),
+    pytest.param(text(400) + LOGIN, "", "paywall", id="a login"),
+    pytest.param(text(900) + LOGIN, "", "", id="a login beside a text"),
+    pytest.param(text(400) + LOGIN, DECLARED, "", id="a login beside an article"),
 )  # fmt: skip
 def test_how_much_a_page_shows_and_where_tells_a_wall_from_an_article(body: str, head: str, code: str) -> None:
     assert outcome(page("A title", body, head)) == code

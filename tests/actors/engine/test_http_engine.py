@@ -21,6 +21,7 @@ from actors.engine.local import LocalEngine
 from actors.engine.server import EngineServer
 from tests.actors.engine.conftest import failure
 from tests.actors.scripted_site import Answer, Site, as_json, page, paragraphs, rss
+from tests.each import cases
 
 # The product's Engine sends an item like this one, which has neither a text nor a list of items.
 ITEM = {
@@ -53,18 +54,16 @@ def test_an_item_is_read_with_and_without_its_wrapper(site: Site, client: HttpEn
         assert (error.code, error.transient) == ("engine_failed", False)
 
 
-@pytest.mark.parametrize(
-    ("status", "said", "code", "transient", "is_away"),
-    [
-        (400, {}, "invalid_url", False, False),
-        (401, {}, "engine_failed", False, True),
-        (404, {}, "not_found", False, False),
-        (429, {}, "engine_failed", True, True),
-        (500, {}, "engine_failed", True, False),
-        (503, {}, "engine_failed", True, True),
-        (503, {"code": "engine_failed", "transient": True, "retryAfter": 1}, "engine_failed", True, True),
-        (503, {"code": "rate_limited"}, "rate_limited", True, False),
-    ],
+@cases(
+    "status said code transient is_away",
+    (400, {}, "invalid_url", False, False),
+    (401, {}, "engine_failed", False, True),
+    (404, {}, "not_found", False, False),
+    (429, {}, "engine_failed", True, True),
+    (500, {}, "engine_failed", True, False),
+    (503, {}, "engine_failed", True, True),
+    (503, {"code": "engine_failed", "transient": True, "retryAfter": 1}, "engine_failed", True, True),
+    (503, {"code": "rate_limited"}, "rate_limited", True, False),
 )
 def test_an_error_has_a_reason_and_tells_an_engine_that_is_away_from_one_that_fails_at_one_page(
     site: Site, client: HttpEngine, status: int, said: dict[str, Any], code: str, transient: bool, is_away: bool

@@ -16,6 +16,7 @@ from actors.engine.mail.message import read_message
 from tests.actors.engine.conftest import failure
 from tests.actors.imap_server import ImapServer
 from tests.actors.raw_server import certificate, needs_openssl
+from tests.each import cases
 
 SECRET = "right and s3cret"
 PARAGRAPH = "<p>The letter says in a whole paragraph that the queue was measured again, and why that is news.</p>"
@@ -119,23 +120,21 @@ def test_a_password_is_in_no_message_and_a_server_without_tls_names_the_setting(
     assert SECRET not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("verb", "answer", "code", "words"),
-    [
-        ("UID SEARCH", None, "fetch_failed", "EOF"),
-        ("EXAMINE", b"", "timeout", "longer than"),
-        ("UID FETCH", b"* 1 FETCH (UID 1 BODY[] {9999999999}\r\n" + b"x" * 500_000, "too_large", "larger than"),
-        ("UID FETCH", b"* 1 FETCH (UID 1 BODY[] {30000000}\r\n" + b"x" * 30_000_000, "too_large", "larger than"),
-        ("UID SEARCH", b"* SEARCH " + b"1 " * 800_000, "fetch_failed", "got more than"),
-        ("CAPABILITY", b"\xff\xfe nonsense\r\n", "fetch_failed", "unexpected response"),
-        ("EXAMINE", b"* BYE going down\r\n", "fetch_failed", "going down"),
-        ("EXAMINE", b"* OK [UIDVALIDITY (] x\r\nTAG NO {3}\r\n(((\r\n", "not_found", "opens no folder 'News'"),
-        ("UID SEARCH", b"* SEARCH {3}\r\n1 2\r\nTAG OK done\r\n", "fetch_failed", "127.0.0.1: "),
-        ("UID FETCH", b"* 1 FETCH (BODY[] {" + b"9" * 5000 + b"}\r\n", "fetch_failed", "127.0.0.1: "),
-        ("UID FETCH", b'* 1 FETCH (BODY[] "short")\r\nTAG OK done\r\n', "fetch_failed", "expected message 1, got"),
-        ("CAPABILITY", b"* CAPABILITY \xff\r\nTAG OK done\r\n", "fetch_failed", "127.0.0.1: "),
-        ("LOGIN", b"TAG OK [CAPABILITY \xff] x\r\n* BYE (\r\n", "fetch_failed", "127.0.0.1: "),
-    ],
+@cases(
+    "verb answer code words",
+    ("UID SEARCH", None, "fetch_failed", "EOF"),
+    ("EXAMINE", b"", "timeout", "longer than"),
+    ("UID FETCH", b"* 1 FETCH (UID 1 BODY[] {9999999999}\r\n" + b"x" * 500_000, "too_large", "larger than"),
+    ("UID FETCH", b"* 1 FETCH (UID 1 BODY[] {30000000}\r\n" + b"x" * 30_000_000, "too_large", "larger than"),
+    ("UID SEARCH", b"* SEARCH " + b"1 " * 800_000, "fetch_failed", "got more than"),
+    ("CAPABILITY", b"\xff\xfe nonsense\r\n", "fetch_failed", "unexpected response"),
+    ("EXAMINE", b"* BYE going down\r\n", "fetch_failed", "going down"),
+    ("EXAMINE", b"* OK [UIDVALIDITY (] x\r\nTAG NO {3}\r\n(((\r\n", "not_found", "opens no folder 'News'"),
+    ("UID SEARCH", b"* SEARCH {3}\r\n1 2\r\nTAG OK done\r\n", "fetch_failed", "127.0.0.1: "),
+    ("UID FETCH", b"* 1 FETCH (BODY[] {" + b"9" * 5000 + b"}\r\n", "fetch_failed", "127.0.0.1: "),
+    ("UID FETCH", b'* 1 FETCH (BODY[] "short")\r\nTAG OK done\r\n', "fetch_failed", "expected message 1, got"),
+    ("CAPABILITY", b"* CAPABILITY \xff\r\nTAG OK done\r\n", "fetch_failed", "127.0.0.1: "),
+    ("LOGIN", b"TAG OK [CAPABILITY \xff] x\r\n* BYE (\r\n", "fetch_failed", "127.0.0.1: "),
 )  # fmt: skip
 def test_a_failing_server_is_a_reason(imap: ImapServer, verb: str, answer: bytes | None, code: str, words: str) -> None:
     imap.answers[verb] = lambda _: answer
@@ -162,21 +161,19 @@ def test_messages_before_a_lost_connection_count_and_a_lost_one_holds_up_no_othe
         read(imap)
 
 
-@pytest.mark.parametrize(
-    ("link", "url"),
-    [
-        ("<a href='https://a.example/1'>View this email in your browser</a>", "https://a.example/1"),
-        ("<p>Having trouble? See it in a browser: <a href='https://a.example/2'>here</a></p>", "https://a.example/2"),
-        ("<a href='https://a.example/3'>Im Browser ansehen</a>", "https://a.example/3"),
-        ("<a href='https://a.example/4'>Voir dans votre navigateur</a>", "https://a.example/4"),
-        ("<a href='https://a.example/8'>Read Online</a>", "https://a.example/8"),
-        ("<a href='https://a.example/9'>View this email on the web</a>", "https://a.example/9"),
-        ("<a href='https://a.example/a'>Read the full article online</a>", ""), ("<a href='https://a.example/b'>See our new website</a>", ""),
-        ("<a href='https://a.example/c'>Read how the web changed</a>", ""),
-        ("<a href='https://a.example/d'>Models that run in the browser</a>", ""),
-        ("<a href='javascript:x()'>View online</a>", ""), ("<a href='/5'>View online</a>", ""),
-        ("<a href='https://a.example/unsubscribe'>Open in browser</a>", ""), ("<a href='https://a.example/6'>A story</a>", ""),
-    ],
+@cases(
+    "link url",
+    ("<a href='https://a.example/1'>View this email in your browser</a>", "https://a.example/1"),
+    ("<p>Having trouble? See it in a browser: <a href='https://a.example/2'>here</a></p>", "https://a.example/2"),
+    ("<a href='https://a.example/3'>Im Browser ansehen</a>", "https://a.example/3"),
+    ("<a href='https://a.example/4'>Voir dans votre navigateur</a>", "https://a.example/4"),
+    ("<a href='https://a.example/8'>Read Online</a>", "https://a.example/8"),
+    ("<a href='https://a.example/9'>View this email on the web</a>", "https://a.example/9"),
+    ("<a href='https://a.example/a'>Read the full article online</a>", ""), ("<a href='https://a.example/b'>See our new website</a>", ""),
+    ("<a href='https://a.example/c'>Read how the web changed</a>", ""),
+    ("<a href='https://a.example/d'>Models that run in the browser</a>", ""),
+    ("<a href='javascript:x()'>View online</a>", ""), ("<a href='/5'>View online</a>", ""),
+    ("<a href='https://a.example/unsubscribe'>Open in browser</a>", ""), ("<a href='https://a.example/6'>A story</a>", ""),
 )  # fmt: skip
 def test_the_view_on_the_web_is_found_and_no_other_link_is_followed(link: str, url: str) -> None:
     assert read_message(letter(1, link=link)).url == url

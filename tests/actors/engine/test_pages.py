@@ -9,6 +9,7 @@ from actors.engine.pages import html_to_text, read_page
 from actors.engine.text import decode, web_codec
 from tests.actors.engine.conftest import failure
 from tests.actors.scripted_site import page, paragraphs
+from tests.each import cases
 
 URL = "https://news.example/a-story"
 BODY = paragraphs("the new scheduler")
@@ -50,13 +51,11 @@ def test_what_the_page_says_of_itself_is_read() -> None:
 SITE = '<meta property="og:site_name" content="The Daily News">'
 
 
-@pytest.mark.parametrize(
-    ("head", "heading"),
-    [
-        (f"{SITE}<title>The Daily News | Cranes closed in Hallin</title>", ""),
-        (f"{SITE}<title>The Daily News - Cranes closed in Hallin</title>", "<h1>The Daily News</h1>"),
-        (f'{SITE}<meta property="og:title" content="The Daily News"><title>Cranes closed in Hallin</title>', ""),
-    ],
+@cases(
+    "head heading",
+    (f"{SITE}<title>The Daily News | Cranes closed in Hallin</title>", ""),
+    (f"{SITE}<title>The Daily News - Cranes closed in Hallin</title>", "<h1>The Daily News</h1>"),
+    (f'{SITE}<meta property="og:title" content="The Daily News"><title>Cranes closed in Hallin</title>', ""),
     ids=["no heading", "the logo is the heading", "the site's name is declared as a title"],
 )
 def test_the_name_of_the_site_is_not_the_title_of_a_page(head: str, heading: str) -> None:
@@ -85,32 +84,28 @@ def test_an_article_within_structured_data_is_read_though_it_is_no_list(key: str
 ADA = "Ada Lovelace"
 
 
-@pytest.mark.parametrize(
-    ("line", "name"),
-    [
-        pytest.param(f"<p>By {ADA}</p>", ADA, id="by"),
-        pytest.param(f"<p>By {ADA} and Alan Turing</p>", f"{ADA} and Alan Turing", id="by two"),
-        pytest.param(f'<p><a href="/authors/ada">{ADA}</a></p>', ADA, id="link to a profile"),
-        pytest.param(f'<p><a href="/tags/ada">{ADA}</a></p>', None, id="link to a tag"),
-        pytest.param(f'<p class="author-name">{ADA}</p>', ADA, id="class"),
-        pytest.param('<p class="author-name">Share this</p>', None, id="class, no name"),
-        pytest.param(f'<p class="author-name">Site Desk</p><p>By {ADA}</p>', ADA, id="by before class"),
-        pytest.param(f'<p class="author"><a href="/author/a">{ADA}</a> <b>Ed</b></p>', ADA, id="profile before class"),
-    ],
+@cases(
+    "line name",
+    pytest.param(f"<p>By {ADA}</p>", ADA, id="by"),
+    pytest.param(f"<p>By {ADA} and Alan Turing</p>", f"{ADA} and Alan Turing", id="by two"),
+    pytest.param(f'<p><a href="/authors/ada">{ADA}</a></p>', ADA, id="link to a profile"),
+    pytest.param(f'<p><a href="/tags/ada">{ADA}</a></p>', None, id="link to a tag"),
+    pytest.param(f'<p class="author-name">{ADA}</p>', ADA, id="class"),
+    pytest.param('<p class="author-name">Share this</p>', None, id="class, no name"),
+    pytest.param(f'<p class="author-name">Site Desk</p><p>By {ADA}</p>', ADA, id="by before class"),
+    pytest.param(f'<p class="author"><a href="/author/a">{ADA}</a> <b>Ed</b></p>', ADA, id="profile before class"),
 )
 def test_an_author_is_read_near_the_heading(line: str, name: str | None) -> None:
     item = read_page(page("A title", f"<h1>A title</h1>{line}{BODY}").encode(), URL)
     assert (item.author.name if item.author else None) == name
 
 
-@pytest.mark.parametrize(
-    ("encoding", "content_type", "head"),
-    [
-        ("utf-8", "text/html", ""), ("iso-8859-1", "text/html; charset=ISO-8859-1", ""),
-        ("windows-1252", "text/html", '<meta charset="windows-1252">'),
-        ("shift_jis", "text/html", '<meta http-equiv="Content-Type" content="text/html; charset=Shift_JIS">'),
-        ("utf-16", "text/html", ""), ("utf-8", "text/html; charset=no-such-charset", ""),
-    ],
+@cases(
+    "encoding content_type head",
+    ("utf-8", "text/html", ""), ("iso-8859-1", "text/html; charset=ISO-8859-1", ""),
+    ("windows-1252", "text/html", '<meta charset="windows-1252">'),
+    ("shift_jis", "text/html", '<meta http-equiv="Content-Type" content="text/html; charset=Shift_JIS">'),
+    ("utf-16", "text/html", ""), ("utf-8", "text/html; charset=no-such-charset", ""),
 )  # fmt: skip
 def test_a_page_is_decoded_as_it_declares(encoding: str, content_type: str, head: str) -> None:
     word = "日本語" if encoding == "shift_jis" else "Größe"

@@ -20,6 +20,7 @@ import pytest
 from actors.engine.contract import EngineError
 from actors.engine.readers.pool import Readers
 from actors.engine.readers.server import Limits
+from tests.each import cases
 from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -66,19 +67,17 @@ def waiting(path: Path) -> int:
     return int(path.read_text().split()[-1])
 
 
-@pytest.mark.parametrize(
-    ("operation", "arguments", "attempts", "words"),
-    [
-        pytest.param("spin", {}, 1, "more than 0.5 s", id="CPU"),
-        pytest.param("hog", {}, 1, "memory", id="memory"),
-        pytest.param("swallow", {}, 1, "memory", id="memory, unnoticed"),
-        pytest.param("chatter", {}, 1, "text", id="a long answer"),
-        pytest.param("fail", {}, 1, "division", id="a fault"),
-        pytest.param("sleep", {}, 2, "SIGALRM", id="time"),
-        pytest.param("leave", {}, 2, "status 3", id="an exit"),
-        pytest.param("die", {"by": signal.SIGSEGV}, 2, "SIGSEGV", id="a crash"),
-        pytest.param("die", {"by": signal.SIGKILL}, 2, "killed twice", id="a kill by somebody else"),
-    ],
+@cases(
+    "operation arguments attempts words",
+    pytest.param("spin", {}, 1, "more than 0.5 s", id="CPU"),
+    pytest.param("hog", {}, 1, "memory", id="memory"),
+    pytest.param("swallow", {}, 1, "memory", id="memory, unnoticed"),
+    pytest.param("chatter", {}, 1, "text", id="a long answer"),
+    pytest.param("fail", {}, 1, "division", id="a fault"),
+    pytest.param("sleep", {}, 2, "SIGALRM", id="time"),
+    pytest.param("leave", {}, 2, "status 3", id="an exit"),
+    pytest.param("die", {"by": signal.SIGSEGV}, 2, "SIGSEGV", id="a crash"),
+    pytest.param("die", {"by": signal.SIGKILL}, 2, "killed twice", id="a kill by somebody else"),
 )
 def test_what_takes_too_much_is_unreadable_and_what_breaks_its_reader_is_tried_once_more(
     readers: Readers, notes: Path, operation: str, arguments: dict[str, Any], attempts: int, words: str

@@ -14,6 +14,7 @@ from actors.engine.settings import NONE, rule_of
 from tests.actors.engine.conftest import failure
 from tests.actors.engine.test_http_engine import serving
 from tests.actors.scripted_site import Answer, Site, page, paragraphs
+from tests.each import cases
 
 SECRET = "s3cret-of-the-reader"
 PAGE = parse_page(
@@ -43,15 +44,13 @@ def test_secrets_go_to_the_host_of_their_rule_and_to_no_other_after_a_redirect(s
     assert SECRET not in str(failure(engine.fetch_item, f"{site.url}/nothing"))
 
 
-@pytest.mark.parametrize(
-    ("url", "rule"),
-    [
-        ("https://a.example/", "a.example"), ("https://www.a.example./x", "a.example"),
-        ("http://a.example:8080/", "a.example:8080"), ("https://a.example:8443/", ""), ("https://b.a.example/", "*.a.example"),
-        ("https://c.b.a.example/", "*.b.a.example"), ("https://xa.example/", ""), ("https://ä.example/", "xn--4ca.example"),
-        ("https://a.example@evil.example/", ""), ("https://a.example.evil.example/", ""), ("imap://a.example/", "a.example"),
-        ("no address", ""), ("http://[::1/", ""),
-    ],
+@cases(
+    "url rule",
+    ("https://a.example/", "a.example"), ("https://www.a.example./x", "a.example"),
+    ("http://a.example:8080/", "a.example:8080"), ("https://a.example:8443/", ""), ("https://b.a.example/", "*.a.example"),
+    ("https://c.b.a.example/", "*.b.a.example"), ("https://xa.example/", ""), ("https://ä.example/", "xn--4ca.example"),
+    ("https://a.example@evil.example/", ""), ("https://a.example.evil.example/", ""), ("imap://a.example/", "a.example"),
+    ("no address", ""), ("http://[::1/", ""),
 )  # fmt: skip
 def test_the_rule_that_names_most_of_the_host_counts(url: str, rule: str) -> None:
     names = ("a.example", "a.example:8080", "*.a.example", "*.b.a.example", "ä.example")
@@ -66,18 +65,16 @@ def test_secrets_go_by_https_or_to_the_port_that_the_rule_names() -> None:
     assert [url for url in (*good, *others, "https://a.example:444/") if sent(httpx.URL(url))] == good
 
 
-@pytest.mark.parametrize(
-    ("sites", "words"),
-    [
-        ({"https://a.example": {}}, "expected a host in small letters"), ({"www.a.example": {}}, "www. is the same"),
-        ({"a.example": {"headers": {"User-Agent": "x"}}}, "a header that the Engine does not set itself, got 'User-Agent'"),
-        ({"a.example": {"headers": {"cookie": "x"}}}, "got 'cookie'; see cookies"),
-        ({"a.example": {"headers": {"X": f"{SECRET}\r\nHost: b"}}}, "printable ASCII"),
-        ({"a.example": {"cookies": {"x y": SECRET}}}, "String should match pattern"),
-        ({"a.example": {"text": "p::first-line"}}, "expected a CSS selector"),
-        ({"a.example": {"pause": "1s", "at_once": 2}}, "either a pause or more than one request"),
-        ({"a.example": {"text": "p", "engine": {"kind": "http", "url": "http://b"}}}, "kind local for text of a.example"),
-    ],
+@cases(
+    "sites words",
+    ({"https://a.example": {}}, "expected a host in small letters"), ({"www.a.example": {}}, "www. is the same"),
+    ({"a.example": {"headers": {"User-Agent": "x"}}}, "a header that the Engine does not set itself, got 'User-Agent'"),
+    ({"a.example": {"headers": {"cookie": "x"}}}, "got 'cookie'; see cookies"),
+    ({"a.example": {"headers": {"X": f"{SECRET}\r\nHost: b"}}}, "printable ASCII"),
+    ({"a.example": {"cookies": {"x y": SECRET}}}, "String should match pattern"),
+    ({"a.example": {"text": "p::first-line"}}, "expected a CSS selector"),
+    ({"a.example": {"pause": "1s", "at_once": 2}}, "either a pause or more than one request"),
+    ({"a.example": {"text": "p", "engine": {"kind": "http", "url": "http://b"}}}, "kind local for text of a.example"),
 )  # fmt: skip
 def test_a_rule_that_cannot_hold_is_refused_without_its_secrets(sites: Any, words: str) -> None:
     with pytest.raises(ValidationError) as caught:
@@ -87,15 +84,13 @@ def test_a_rule_that_cannot_hold_is_refused_without_its_secrets(sites: Any, word
     assert SECRET not in repr(Settings.model_validate({"sites": {"a.example": {"cookies": {"a": SECRET}}}}))
 
 
-@pytest.mark.parametrize(
-    ("selector", "found"),
-    [
-        ("article h2 a", ["a"]), ("article > h2", ["h2", "h2"]), ("#m .a.b", ["article"]), ("h2 + p", ["p"]),
-        ("h2 ~ div", ["div"]), ("p[data-k^=v]", ["p"]), ("p[data-k$='1'], h2.t", ["h2", "p"]), ("[data-k*='']", []),
-        (".md\\:flex p", ["p"]), ("article:not(.a) h2", ["h2"]), ("article:nth-child(2)", ["article"]), ("body *", ["main"]),
-        ("p:first-child", ["p"]), ("ARTICLE:last-child", ["article"]), ("[class~=b]", ["article"]), (".none", []),
-        ("h2,\n p", ["h2", "p", "p", "h2"]), ('[data-k="]"]', []),
-    ],
+@cases(
+    "selector found",
+    ("article h2 a", ["a"]), ("article > h2", ["h2", "h2"]), ("#m .a.b", ["article"]), ("h2 + p", ["p"]),
+    ("h2 ~ div", ["div"]), ("p[data-k^=v]", ["p"]), ("p[data-k$='1'], h2.t", ["h2", "p"]), ("[data-k*='']", []),
+    (".md\\:flex p", ["p"]), ("article:not(.a) h2", ["h2"]), ("article:nth-child(2)", ["article"]), ("body *", ["main"]),
+    ("p:first-child", ["p"]), ("ARTICLE:last-child", ["article"]), ("[class~=b]", ["article"]), (".none", []),
+    ("h2,\n p", ["h2", "p", "p", "h2"]), ('[data-k="]"]', []),
 )  # fmt: skip
 def test_a_selector_finds_what_a_browser_finds(selector: str, found: list[str]) -> None:
     assert [one.tag for one in select(PAGE, selector)] == found

@@ -11,6 +11,7 @@ from actors.schema import AnalyzeStory
 from actors.store import clusters
 from tests.actors.database import execute
 from tests.actors.insights.conftest import ARTICLE, DEAL, TOLD, WITHOUT_PGVECTOR, model
+from tests.each import cases
 from zeke_jobs import Retry
 
 OVERLAY = "SELECT * FROM story_overlays WHERE story_id = %s"
@@ -56,12 +57,10 @@ def test_the_readers_pace_is_that_of_generate_brief(add_story: Any, handler_cont
     assert saved[0] > 60
 
 
-@pytest.mark.parametrize(
-    ("ai", "error", "says"),
-    [
-        (model(fails=Retry(5, "429")), Retry, "429"),
-        (model(Embedding((1.0,) * 256, "model-1")), ValueError, "expected 1536 numbers, got 256 from model-1"),
-    ],
+@cases(
+    "ai error says",
+    (model(fails=Retry(5, "429")), Retry, "429"),
+    (model(Embedding((1.0,) * 256, "model-1")), ValueError, "expected 1536 numbers, got 256 from model-1"),
     ids=["the provider asks to wait", "the vector has a wrong length"],
 )
 def test_an_analysis_that_fails_writes_nothing(

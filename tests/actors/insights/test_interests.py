@@ -10,6 +10,7 @@ import pytest
 from actors.insights.interests import Interest, Interests, score
 from actors.store.news import stories
 from tests.actors.database import execute
+from tests.each import cases
 
 TEAM = uuid.UUID(int=7)
 TEXT = (
@@ -21,19 +22,17 @@ ALIKE = TEXT.replace("registry", "index").replace("May", "June")
 OTHER = "A cat sat on a mat and looked at the moon for a whole night. In the morning 4 % of the milk was gone."
 
 
-@pytest.mark.parametrize(
-    ("interest", "shift"),
-    [
-        ({}, 0),
-        ({"more": ["postgres"]}, 0.5),
-        ({"more": ["postgres", "stolen token", "llama"]}, 1),
-        ({"less": ["Postgres"]}, -0.5),
-        ({"more": ["Postgres"], "less": ["token"]}, 0),
-        ({"more": ["Post"]}, 0),
-        ({"like": [3]}, 1),
-        ({"like": [4]}, 0),
-        ({"unlike": [3, 4], "more": ["Postgres"]}, -0.5),
-    ],
+@cases(
+    "interest shift",
+    ({}, 0),
+    ({"more": ["postgres"]}, 0.5),
+    ({"more": ["postgres", "stolen token", "llama"]}, 1),
+    ({"less": ["Postgres"]}, -0.5),
+    ({"more": ["Postgres"], "less": ["token"]}, 0),
+    ({"more": ["Post"]}, 0),
+    ({"like": [3]}, 1),
+    ({"like": [4]}, 0),
+    ({"unlike": [3, 4], "more": ["Postgres"]}, -0.5),
 )
 def test_words_and_examples_move_the_chili(interest: dict[str, Any], shift: float) -> None:
     near = [

@@ -15,6 +15,7 @@ from actors.engine.pages import read_page
 from actors.insights.candidates import Candidate
 from actors.insights.selection import Selection, has_code, highlights
 from tests.actors.insights.conftest import ARTICLE
+from tests.each import cases
 
 PIECES = [
     "It is **42% faster** than before, down from 120 ms.",
@@ -86,13 +87,11 @@ NEWS = [
 ]
 
 
-@pytest.mark.parametrize(
+@cases(
     "added",
-    [
-        "A bakery in Elm Street sells 30% more loaves than in spring.",
-        "**About Orrin Mills**\n\nOrrin Mills is a mill of Orrin that sells flour to 30% of families after nine nights of rain.",
-        "Flour of Orrin families rose by 30% after nine nights of rain. It is dear for the families of the town. Read the whole of it…",
-    ],
+    "A bakery in Elm Street sells 30% more loaves than in spring.",
+    "**About Orrin Mills**\n\nOrrin Mills is a mill of Orrin that sells flour to 30% of families after nine nights of rain.",
+    "Flour of Orrin families rose by 30% after nine nights of rain. It is dear for the families of the town. Read the whole of it…",
     ids=["a remark by the way", "about a company", "a teaser"],
 )
 def test_what_does_not_belong_to_the_story_is_no_highlight(added: str) -> None:
@@ -158,24 +157,22 @@ def test_a_guide_with_code_shows_no_instruction_and_no_general_sentence() -> Non
     assert beside not in str(kinds(f"{ARTICLE}\n{beside}\n", limits=wide))
 
 
-@pytest.mark.parametrize(
-    ("sentence", "is_shown"),
-    [
-        ("Mara Lind moved 300 families out of Orrin before the dam gave way.", True),
-        ("Moved by night, they came to Orrin with 300 families from below the dam.", False),
-        ("Mara Lind moved families out of Orrin before the dam gave way.", False),
-        ("Dam works moved 300 families out of 40 houses in Orrin before the rain.", True),
-        ("Dam works moved 300 families out of houses in Orrin before the rain.", False),
-        ("Dam works moved 300 families and 40 cows out of Lind\u2019s Orrin before the rain.", False),
-        ("Lind moved 300 families out of 40 houses in Orrin before the dam gave way.", False),
-        ("Dam works moved 300 families out of Lind\u2019s 40 houses in Orrin before the rain.", False),
-        ("Years ago Mara Lind moved 300 families out of Orrin below the dam.", True),
-        ("While the dam of Orrin held, Mara Lind moved 300 families out of Velm.", False),
-        ("Velm Works is dedicated to 300 families below the dam of Orrin.", False),
-        ("Five years ago Mara Lind moved 300 families out of Orrin below the dam.", False),
-        ("“A dam saved 300 families in 40 houses of Orrin,” said Mara Lind.", False),
-        ("Sadly, 300 families of Orrin had no school while the dam gave way in Velm.", False),
-    ],
+@cases(
+    "sentence is_shown",
+    ("Mara Lind moved 300 families out of Orrin before the dam gave way.", True),
+    ("Moved by night, they came to Orrin with 300 families from below the dam.", False),
+    ("Mara Lind moved families out of Orrin before the dam gave way.", False),
+    ("Dam works moved 300 families out of 40 houses in Orrin before the rain.", True),
+    ("Dam works moved 300 families out of houses in Orrin before the rain.", False),
+    ("Dam works moved 300 families and 40 cows out of Lind\u2019s Orrin before the rain.", False),
+    ("Lind moved 300 families out of 40 houses in Orrin before the dam gave way.", False),
+    ("Dam works moved 300 families out of Lind\u2019s 40 houses in Orrin before the rain.", False),
+    ("Years ago Mara Lind moved 300 families out of Orrin below the dam.", True),
+    ("While the dam of Orrin held, Mara Lind moved 300 families out of Velm.", False),
+    ("Velm Works is dedicated to 300 families below the dam of Orrin.", False),
+    ("Five years ago Mara Lind moved 300 families out of Orrin below the dam.", False),
+    ("“A dam saved 300 families in 40 houses of Orrin,” said Mara Lind.", False),
+    ("Sadly, 300 families of Orrin had no school while the dam gave way in Velm.", False),
 )
 def test_a_highlight_of_a_text_without_code_stands_alone_and_tells_news(sentence: str, is_shown: bool) -> None:
     assert (sentence in shown(NEWS[0], sentence, "Mara Lind is the mayor.")) is is_shown
@@ -188,13 +185,11 @@ def test_the_end_of_a_long_text_tells_about_its_author_and_gives_no_highlight() 
     assert author not in shown(NEWS[0], *filler, author)
 
 
-@pytest.mark.parametrize(
-    ("introduction", "summary"),
-    [
-        ("The server parses every request of a client.", "The server parses every request of a client."),
-        ("Let's check out the code it generated.", "python code under “JSON”"),
-        ("Here is how a server uses it:", "python code under “JSON”"),
-    ],
+@cases(
+    "introduction summary",
+    ("The server parses every request of a client.", "The server parses every request of a client."),
+    ("Let's check out the code it generated.", "python code under “JSON”"),
+    ("Here is how a server uses it:", "python code under “JSON”"),
 )
 def test_a_sentence_that_only_points_to_the_code_is_replaced_by_the_heading(introduction: str, summary: str) -> None:
     code = f"{introduction}\n\n```python\nimport json\nprint(json)\nprint(1)\n```"

@@ -9,6 +9,7 @@ import pytest
 from actors.engine.article.transcript import spoken
 from tests.actors.scripted_site import Answer, page, paragraphs, rss
 from tests.actors.sources.conftest import Pipeline
+from tests.each import cases
 
 FULL = {"content": paragraphs("what the feed says in full")}
 FAILS, ITSELF = Answer(status=500), Answer(page("A", paragraphs("the page itself")))
@@ -84,14 +85,12 @@ TOLD = """SELECT o.outcome, d.text_origin, c.text_body, s.primary_url FROM item_
     JOIN contents c ON c.id = s.content_id JOIN content_details d USING (content_id)"""
 
 
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        (SRT, TEXT), (VTT, f"Ada Lovelace: {TEXT}"), (JSON, f"Ada: {TEXT}"), (f"\ufeff{SRT}", TEXT),
-        ("00:01.000 --> 00:02.000\nOne &amp; <i>two</i>\nthree\n\n00:02.000 --> 00:03.000\nthree\n{\\an8}four", "One & two three four"),
-        ("WEBVTT", ""), ('{"segments": [{"body": 1}, 2, {"speaker": "B"}]}', "B:"), ('{"segments": 1}', None), ("{", None),
-        ("[1]", None), ("A page --> with arrows", None), ("<html>", None), ("", None),
-    ],
+@cases(
+    "given words",
+    (SRT, TEXT), (VTT, f"Ada Lovelace: {TEXT}"), (JSON, f"Ada: {TEXT}"), (f"\ufeff{SRT}", TEXT),
+    ("00:01.000 --> 00:02.000\nOne &amp; <i>two</i>\nthree\n\n00:02.000 --> 00:03.000\nthree\n{\\an8}four", "One & two three four"),
+    ("WEBVTT", ""), ('{"segments": [{"body": 1}, 2, {"speaker": "B"}]}', "B:"), ('{"segments": 1}', None), ("{", None),
+    ("[1]", None), ("A page --> with arrows", None), ("<html>", None), ("", None),
 )  # fmt: skip
 def test_the_words_of_each_form_are_read(given: str, words: str | None) -> None:
     assert spoken(given) == words
@@ -112,15 +111,13 @@ def episode(pipeline: Pipeline, extra: str = "") -> None:
     pipeline.serve("/feed", Answer(rss(("1", "Episode 1", pipeline.at("/1")), extra=f"{sound}{notes}{extra}")))
 
 
-@pytest.mark.parametrize(
-    ("tag", "answer", "text"),
-    [
-        ('<podcast:transcript url="/1.srt" type="application/srt"/>', Answer(SRT, content_type="application/octet-stream"), TEXT),
-        ('<podcast:transcript url="/t" type="application/json"/>', Answer(JSON, content_type="application/json"), f"Ada: {TEXT}"),
-        ('<media:subTitle href="/1.srt" type="application/srt" lang="en"/>', Answer(SRT, content_type="text/plain"), TEXT),
-        ('<podcast:transcript url="/t.html" type="text/html"/>', Answer(page("T", f"<p>{TEXT}</p>")), TEXT),
-        ('<podcast:transcript url="/t.pdf" type="application/pdf"/>', Answer("%PDF", content_type="application/pdf"), ""),
-    ],
+@cases(
+    "tag answer text",
+    ('<podcast:transcript url="/1.srt" type="application/srt"/>', Answer(SRT, content_type="application/octet-stream"), TEXT),
+    ('<podcast:transcript url="/t" type="application/json"/>', Answer(JSON, content_type="application/json"), f"Ada: {TEXT}"),
+    ('<media:subTitle href="/1.srt" type="application/srt" lang="en"/>', Answer(SRT, content_type="text/plain"), TEXT),
+    ('<podcast:transcript url="/t.html" type="text/html"/>', Answer(page("T", f"<p>{TEXT}</p>")), TEXT),
+    ('<podcast:transcript url="/t.pdf" type="application/pdf"/>', Answer("%PDF", content_type="application/pdf"), ""),
 )  # fmt: skip
 def test_an_episode_is_a_story_in_its_own_words_or_its_notes(
     pipeline: Pipeline, tag: str, answer: Answer, text: str

@@ -11,6 +11,7 @@ from actors.engine.readers.server import Limits
 from tests.actors.raw_server import nobody
 from tests.actors.scripted_site import Answer, as_json, page, paragraphs
 from tests.actors.sources.conftest import Pipeline
+from tests.each import cases
 from zeke_jobs import Defer
 
 ORIGINS = "SELECT title, text_origin, text_choice FROM stories JOIN content_details USING (content_id) ORDER BY title"
@@ -36,16 +37,14 @@ def test_a_page_becomes_a_story_whose_analysis_is_sent_and_running_it_again_fetc
     assert (pipeline.snapshot(), len(pipeline.sent), len(pipeline.site.asked)) == (before, 1, asked)
 
 
-@pytest.mark.parametrize(
-    ("answer", "outcome", "status"),
-    [
-        (Answer(status=404), "not_found", "failed"),
-        (Answer(page("Short", "<p>Too little.</p>")), "too_short", "skipped"),
-        (Answer(page("Pay", "<p>Subscribe to continue reading.</p>")), "paywall", "skipped"),
-        (Answer(b"%PDF-1.7", content_type="application/pdf"), "unsupported_type", "skipped"),
-        (Answer(status=302, headers={"Location": "http://10.0.0.1/"}), "blocked_address", "failed"),
-        (Answer("x", headers={"Content-Length": "90000000"}), "too_large", "failed"),
-    ],
+@cases(
+    "answer outcome status",
+    (Answer(status=404), "not_found", "failed"),
+    (Answer(page("Short", "<p>Too little.</p>")), "too_short", "skipped"),
+    (Answer(page("Pay", "<p>Subscribe to continue reading.</p>")), "paywall", "skipped"),
+    (Answer(b"%PDF-1.7", content_type="application/pdf"), "unsupported_type", "skipped"),
+    (Answer(status=302, headers={"Location": "http://10.0.0.1/"}), "blocked_address", "failed"),
+    (Answer("x", headers={"Content-Length": "90000000"}), "too_large", "failed"),
 )
 def test_each_end_of_an_item_has_a_status(pipeline: Pipeline, answer: Answer, outcome: str, status: str) -> None:
     pipeline.serve("/a", answer)

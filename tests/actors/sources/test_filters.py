@@ -13,6 +13,7 @@ from actors.sources.rules import Rule, folded, has_words
 from actors.store.items import Item, Text
 from tests.actors.scripted_site import Answer, paragraphs
 from tests.actors.sources.conftest import Pipeline
+from tests.each import cases
 
 NOW = datetime(2026, 11, 27, 6, tzinfo=UTC)
 
@@ -103,58 +104,54 @@ def test_backfills_judge_all_dropped_items_again(pipeline: Pipeline) -> None:
     assert pipeline.outcomes() == {"filtered": 3, "stored": 1}
 
 
-@pytest.mark.parametrize(
-    ("words", "said", "fits"),
-    [
-        ("rag", "RAG pipelines", True), ("rag", "object storage", False),
-        ("price of bitcoin", "the PRICE\u00a0of  Bitcoin!", True), ("price of bitcoin", "bitcoin has a price", False),
-        ("C++", "C++ 20 is out", True), ("C++", "vitamin C", False), ("café", "cafe\u0301", True),
-        ("крипто", "Крипто!", True), ("крипто", "криптография", False), ("日本", "日本語の記事", True),
-        ("AI", "AIモデル", True), ("Rechtsstaat", "Rechts\u00adstaat", True), ("🚀", "to the 🚀!", True),
-        ("ana ana", "banana ana ana", True), ("\uff21\uff29", "AI", True), ("don't", "Don\u2019t", True),
-    ],
+@cases(
+    "words said fits",
+    ("rag", "RAG pipelines", True), ("rag", "object storage", False),
+    ("price of bitcoin", "the PRICE\u00a0of  Bitcoin!", True), ("price of bitcoin", "bitcoin has a price", False),
+    ("C++", "C++ 20 is out", True), ("C++", "vitamin C", False), ("café", "cafe\u0301", True),
+    ("крипто", "Крипто!", True), ("крипто", "криптография", False), ("日本", "日本語の記事", True),
+    ("AI", "AIモデル", True), ("Rechtsstaat", "Rechts\u00adstaat", True), ("🚀", "to the 🚀!", True),
+    ("ana ana", "banana ana ana", True), ("\uff21\uff29", "AI", True), ("don't", "Don\u2019t", True),
 )  # fmt: skip
 def test_words_are_found_whole_in_any_case_and_script(words: str, said: str, fits: bool) -> None:
     assert has_words(words, folded(said)) is fits
 
 
-@pytest.mark.parametrize(
-    ("when", "one", "fits"),
-    [
-        ({"words": "deal"}, item("News", description="<p>The best <b>deal</b> of the day</p>"), True),
-        ({"words": "deal", "only_title": True}, item("News", description="The best deal"), False),
-        ({"words": "href"}, item("News", description='<a href="https://a.example">x</a>'), False),
-        ({"words": "politics"}, item("News", tags=["Politics", "World"]), True),
-        ({"regex": r"^\[?ad\]?:"}, item("[Ad]: buy"), True),
-        ({"regex": r"^ad:"}, item("An ad: buy"), False),
-        ({"regex": "don\u2019t|Cafe\u0301"}, item("Don\u2019t panic"), True),
-        ({"regex": "[\u2018\u2019]re\\b|\uff08ad\uff09"}, item("You\u2019re a winner"), True),
-        ({"regex": "Cafe\u0301"}, item("A caf\u00e9"), True),
-        ({"regex": "\uff08ad\uff09"}, item("Buy \uff08ad\uff09"), True),
-        ({"regex": r"(?-i)^[A-Z ]{8,}$"}, item("WHAT NOBODY TELLS"), True),
-        ({"regex": r"(?-i)^[A-Z ]{8,}$"}, item("What nobody tells"), False),
-        ({"author": "eve"}, item(author="Eve Adams"), True),
-        ({"author": "eve"}, item("Eve", author="Steve"), False),
-        ({"older": "7d"}, item(days=8), True),
-        ({"older": "7d"}, item(days=6), False),
-        ({"older": "7d"}, item(days=None), False),
-        ({"shorter": "2m"}, item(kind="video", duration=119), True),
-        ({"longer": "2h"}, item(kind="podcast", duration=7201.0), True),
-        ({"longer": "2h"}, item(kind="podcast"), False),
-        ({"shorter": 5}, item(text="Four words are here"), True),
-        ({"longer": 3}, item(text="Four words are here", kind="video"), False),
-        ({"language": "de"}, item("Ein Titel", description="Der Entwurf wurde im Bundestag beraten. " * 6), True),
-        ({"language": "de"}, item("Ein Titel"), False),
-        ({"words": "title", "source": "WEBLOG"}, item(), True),
-        ({"words": "title", "source": "ada.example"}, item(), True),
-        ({"words": "title", "source": "8c7d2c52"}, item(), True),
-        ({"words": "title", "source": "bob"}, item(), False),
-        ({"words": "title", "folder": "tech"}, item(), True),
-        ({"words": "title", "folder": "Tech/Python"}, item(), True),
-        ({"words": "title", "folder": "Python"}, item(), False),
-        ({"words": "title", "author": "Ada"}, item(), False),
-        ({"words": ["nothing", "title"], "author": "Ada"}, item(author="Ada L."), True),
-    ],
+@cases(
+    "when one fits",
+    ({"words": "deal"}, item("News", description="<p>The best <b>deal</b> of the day</p>"), True),
+    ({"words": "deal", "only_title": True}, item("News", description="The best deal"), False),
+    ({"words": "href"}, item("News", description='<a href="https://a.example">x</a>'), False),
+    ({"words": "politics"}, item("News", tags=["Politics", "World"]), True),
+    ({"regex": r"^\[?ad\]?:"}, item("[Ad]: buy"), True),
+    ({"regex": r"^ad:"}, item("An ad: buy"), False),
+    ({"regex": "don\u2019t|Cafe\u0301"}, item("Don\u2019t panic"), True),
+    ({"regex": "[\u2018\u2019]re\\b|\uff08ad\uff09"}, item("You\u2019re a winner"), True),
+    ({"regex": "Cafe\u0301"}, item("A caf\u00e9"), True),
+    ({"regex": "\uff08ad\uff09"}, item("Buy \uff08ad\uff09"), True),
+    ({"regex": r"(?-i)^[A-Z ]{8,}$"}, item("WHAT NOBODY TELLS"), True),
+    ({"regex": r"(?-i)^[A-Z ]{8,}$"}, item("What nobody tells"), False),
+    ({"author": "eve"}, item(author="Eve Adams"), True),
+    ({"author": "eve"}, item("Eve", author="Steve"), False),
+    ({"older": "7d"}, item(days=8), True),
+    ({"older": "7d"}, item(days=6), False),
+    ({"older": "7d"}, item(days=None), False),
+    ({"shorter": "2m"}, item(kind="video", duration=119), True),
+    ({"longer": "2h"}, item(kind="podcast", duration=7201.0), True),
+    ({"longer": "2h"}, item(kind="podcast"), False),
+    ({"shorter": 5}, item(text="Four words are here"), True),
+    ({"longer": 3}, item(text="Four words are here", kind="video"), False),
+    ({"language": "de"}, item("Ein Titel", description="Der Entwurf wurde im Bundestag beraten. " * 6), True),
+    ({"language": "de"}, item("Ein Titel"), False),
+    ({"words": "title", "source": "WEBLOG"}, item(), True),
+    ({"words": "title", "source": "ada.example"}, item(), True),
+    ({"words": "title", "source": "8c7d2c52"}, item(), True),
+    ({"words": "title", "source": "bob"}, item(), False),
+    ({"words": "title", "folder": "tech"}, item(), True),
+    ({"words": "title", "folder": "Tech/Python"}, item(), True),
+    ({"words": "title", "folder": "Python"}, item(), False),
+    ({"words": "title", "author": "Ada"}, item(), False),
+    ({"words": ["nothing", "title"], "author": "Ada"}, item(author="Ada L."), True),
 )
 def test_all_conditions_of_a_rule_must_hold(when: dict[str, Any], one: Item, fits: bool) -> None:
     assert (why(one, {"drop": when}) is not None) is fits
@@ -179,24 +176,22 @@ def test_where_keep_rules_apply_an_item_that_none_fits_is_dropped_also_among_a_h
     assert why(item(description="thing50 and word5"[:-1]), *rules) is None
 
 
-@pytest.mark.parametrize(
-    ("rule", "said"),
-    [
-        ({"drop": {"regex": "(a"}}, r"expected a regular expression of RE2, got '\(a': missing \)"),
-        ({"drop": {"regex": r"(a)\1"}}, "no back-references"),
-        ({"drop": {"regex": "(?=a)b"}}, "no look-around"),
-        ({"drop": {"regex": "(((a{30}){30}){30})"}}, "repeats at most 1000 times"),
-        ({"drop": {"regex": "\ud800"}}, "expected a regular expression of RE2"),
-        ({"drop": {"regex": "a*"}}, "that not every text fits"),
-        ({"drop": {"regex": "a" * 1001}}, "at most 1000 characters"),
-        ({"drop": {"words": ["\u200b "]}}, "expected a word or phrase"),
-        ({"drop": {"shorter": True}}, "expected a number of words such as 300"),
-        ({"drop": {"shorter": "soon"}}, "expected a duration"),
-        ({"drop": {"source": "x"}}, "expected words, regex, author"),
-        ({"drop": {"wrods": "x"}}, "wrods"),
-        ({"drop": {"words": "x"}, "keep": {"words": "x"}}, "got both or neither"),
-        ({}, "got both or neither"),
-    ],
+@cases(
+    "rule said",
+    ({"drop": {"regex": "(a"}}, r"expected a regular expression of RE2, got '\(a': missing \)"),
+    ({"drop": {"regex": r"(a)\1"}}, "no back-references"),
+    ({"drop": {"regex": "(?=a)b"}}, "no look-around"),
+    ({"drop": {"regex": "(((a{30}){30}){30})"}}, "repeats at most 1000 times"),
+    ({"drop": {"regex": "\ud800"}}, "expected a regular expression of RE2"),
+    ({"drop": {"regex": "a*"}}, "that not every text fits"),
+    ({"drop": {"regex": "a" * 1001}}, "at most 1000 characters"),
+    ({"drop": {"words": ["\u200b "]}}, "expected a word or phrase"),
+    ({"drop": {"shorter": True}}, "expected a number of words such as 300"),
+    ({"drop": {"shorter": "soon"}}, "expected a duration"),
+    ({"drop": {"source": "x"}}, "expected words, regex, author"),
+    ({"drop": {"wrods": "x"}}, "wrods"),
+    ({"drop": {"words": "x"}, "keep": {"words": "x"}}, "got both or neither"),
+    ({}, "got both or neither"),
 )
 def test_a_bad_rule_is_refused_with_what_would_be_accepted(rule: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):

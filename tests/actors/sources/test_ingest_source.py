@@ -9,6 +9,7 @@ from actors.engine.contract import ContentItem
 from actors.sources.source import FirstFetch
 from tests.actors.scripted_site import Answer, Asked, as_json, channel, rss
 from tests.actors.sources.conftest import Pipeline, at_once
+from tests.each import cases
 from zeke_jobs import Defer
 
 
@@ -87,13 +88,11 @@ def test_an_edited_entry_is_read_again_and_a_page_that_returned_is_updated(pipel
         assert pipeline.query("SELECT outcome FROM item_outcomes ORDER BY decided_at DESC LIMIT 1") == [(outcome,)]
 
 
-@pytest.mark.parametrize(
-    ("outcome", "again"),
-    [
-        *((outcome, 1) for outcome in ("stored", "updated", "retracted", "not_found", "forbidden", "fetch_failed")),
-        *((outcome, 1) for outcome in ("timeout", "rate_limited", "engine_failed", "abandoned")),
-        *((outcome, 0) for outcome in ("queued", "retrying", "duplicate", "backlog", "blocked_address", "paywall")),
-    ],
+@cases(
+    "outcome again",
+    *((outcome, 1) for outcome in ("stored", "updated", "retracted", "not_found", "forbidden", "fetch_failed")),
+    *((outcome, 1) for outcome in ("timeout", "rate_limited", "engine_failed", "abandoned")),
+    *((outcome, 0) for outcome in ("queued", "retrying", "duplicate", "backlog", "blocked_address", "paywall")),
 )
 def test_an_edited_entry_is_read_again_also_without_its_page(pipeline: Pipeline, outcome: str, again: int) -> None:
     pipeline.serve_feed(1)

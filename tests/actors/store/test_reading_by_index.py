@@ -16,6 +16,7 @@ from actors.insights import events
 from actors.store import clusters, news, texts
 from tests.actors.database import execute, rows_read
 from tests.conftest import databases
+from tests.each import cases
 from zeke_jobs.postgres.pool import connect
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -53,20 +54,18 @@ def library(request: pytest.FixtureRequest, server_url: str, template: str) -> I
         yield conn
 
 
-@pytest.mark.parametrize(
-    ("look", "found", "most"),
-    [
-        (lambda conn: news.stories(conn, limit=30), 30, 200),
-        (lambda conn: news.stories(conn, limit=30, state="unread"), 30, 200),
-        (lambda conn: news.stories(conn, limit=30, since=DAY - timedelta(hours=12)), 12, 200),
-        (lambda conn: news.stories(conn, limit=30, starred=True), 0, 100),
-        (lambda conn: news.stories(conn, limit=30, state="archived"), 0, 100),
-        (lambda conn: news.search(conn, "rare777", limit=20), 1, 60),
-        (lambda conn: news.search(conn, "some7", limit=20), 20, 900),
-        (lambda conn: news.search(conn, "common", limit=20, ranked=100), 20, COUNT + 900),
-        (lambda conn: [news.find_story(conn, "777")], 1, 10),
-        (lambda conn: top(conn, since=date(2026, 11, 18), until=date(2026, 11, 18), team_id=None, limit=10), 10, 300),
-    ],
+@cases(
+    "look found most",
+    (lambda conn: news.stories(conn, limit=30), 30, 200),
+    (lambda conn: news.stories(conn, limit=30, state="unread"), 30, 200),
+    (lambda conn: news.stories(conn, limit=30, since=DAY - timedelta(hours=12)), 12, 200),
+    (lambda conn: news.stories(conn, limit=30, starred=True), 0, 100),
+    (lambda conn: news.stories(conn, limit=30, state="archived"), 0, 100),
+    (lambda conn: news.search(conn, "rare777", limit=20), 1, 60),
+    (lambda conn: news.search(conn, "some7", limit=20), 20, 900),
+    (lambda conn: news.search(conn, "common", limit=20, ranked=100), 20, COUNT + 900),
+    (lambda conn: [news.find_story(conn, "777")], 1, 10),
+    (lambda conn: top(conn, since=date(2026, 11, 18), until=date(2026, 11, 18), team_id=None, limit=10), 10, 300),
     ids=["stories", "unread", "since", "starred", "archived", "a rare word", "a word", "a common word", "by number", "digest"],
 )  # fmt: skip
 def test_no_look_reads_a_table_through(library: Connection, look: Any, found: int, most: int) -> None:
@@ -78,19 +77,17 @@ def test_no_look_reads_a_table_through(library: Connection, look: Any, found: in
         assert read["story_index"] < 500, "statistics tell the planner that the word is frequent"
 
 
-@pytest.mark.parametrize(
-    ("words", "filters"),
-    [
-        ("common words", {}),
-        ("title or some7", {}),
-        ("common -some7", {}),
-        ('"words of story"', {}),
-        ("old", {}),
-        ("common", {"since": DAY - timedelta(days=3)}),
-        ("common", {"sources": [UUID(md5(b"source7").hexdigest())]}),
-        ("old", {"since": DAY - timedelta(days=80), "sources": [UUID(md5(b"source7").hexdigest())]}),
-        ("common", {"sources": []}),
-    ],
+@cases(
+    "words filters",
+    ("common words", {}),
+    ("title or some7", {}),
+    ("common -some7", {}),
+    ('"words of story"', {}),
+    ("old", {}),
+    ("common", {"since": DAY - timedelta(days=3)}),
+    ("common", {"sources": [UUID(md5(b"source7").hexdigest())]}),
+    ("old", {"since": DAY - timedelta(days=80), "sources": [UUID(md5(b"source7").hexdigest())]}),
+    ("common", {"sources": []}),
 )  # fmt: skip
 def test_windows_find_what_a_look_at_all_finds(library: Connection, words: str, filters: dict[str, Any]) -> None:
     """The word ``old`` is frequent, but is in none of the newest thousand stories."""
@@ -165,13 +162,11 @@ def test_stories_that_share_bands_or_terms_are_found_the_most_alike_first(
     assert set(found) == {story(filled, number) for number in range(137, 201)}
 
 
-@pytest.mark.parametrize(
+@cases(
     "stages",
-    [
-        [(1000, False), (1000, True), (2500, False), (2500, True)],
-        [(0, True), (1000, False)],
-        [(50, True), (1000, False)],
-    ],
+    [(1000, False), (1000, True), (2500, False), (2500, True)],
+    [(0, True), (1000, False)],
+    [(50, True), (1000, False)],
     ids=["never analysed", "analysed empty", "analysed small"],
 )
 def test_no_look_for_candidates_reads_a_table_through(conn: Connection, stages: list[tuple[int, bool]]) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from tests.each import cases
 from tests.waiting import eventually
 from tests.zeke_jobs.commands import Cli
 from tests.zeke_jobs.diagnosis.conftest import Scene
@@ -304,15 +305,13 @@ def work(scene: Scene, task: str, *, jobs: int, seconds: float, every: float) ->
     scene.beat(worker)
 
 
-@pytest.mark.parametrize(
-    ("task", "top", "subject", "why", "help_"),
-    [
-        ("concurrency: 1", "", "task/slow", "task/slow allows 1; the oldest waits ", "zeke-jobs set slow.concurrency=2"),
-        ("uses: [ai]", "limits: {ai: {concurrency: 1}}", "limit/ai", "limit/ai allows 1; the oldest waits ", "zeke-jobs set limits.ai.concurrency=2"),
-        ("priority: 0", "", "queue/default", "", "run at least 2 threads for it"),
-        ("uses: [ai], units: {tokens: 1000}", "limits: {ai: {tokens: {rate: 5000/m}}}", "limit/ai", "which use 6,000 tokens a minute; limit/ai allows 5,000", ""),
-        ("rate: 3/m", "", "task/slow", "the rate of task/slow allows 3.0", ""),
-    ],
+@cases(
+    "task top subject why help_",
+    ("concurrency: 1", "", "task/slow", "task/slow allows 1; the oldest waits ", "zeke-jobs set slow.concurrency=2"),
+    ("uses: [ai]", "limits: {ai: {concurrency: 1}}", "limit/ai", "limit/ai allows 1; the oldest waits ", "zeke-jobs set limits.ai.concurrency=2"),
+    ("priority: 0", "", "queue/default", "", "run at least 2 threads for it"),
+    ("uses: [ai], units: {tokens: 1000}", "limits: {ai: {tokens: {rate: 5000/m}}}", "limit/ai", "which use 6,000 tokens a minute; limit/ai allows 5,000", ""),
+    ("rate: 3/m", "", "task/slow", "the rate of task/slow allows 3.0", ""),
     ids=["limit", "shared limit", "threads", "units", "rate"],
 )  # fmt: skip
 def test_what_cannot_keep_up_with_arrivals_is_found(
