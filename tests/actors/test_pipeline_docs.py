@@ -98,6 +98,10 @@ def test_each_field_of_the_contract_and_each_setting_of_an_ai_provider_is_explai
     assert [name for name in names if f"`{name}`" not in ENGINE] == []
     assert [name for name in OpenAISettings.model_fields if f"| `{name}` |" not in AI] == []
     assert [name for name in (*Chili.model_fields, *AISettings.model_fields) if f"`{name}`" not in AI] == []
+    defaults = {name: field.default for name, field in (OpenAISettings.model_fields | Settings.model_fields).items()}
+    told = {name: int(default) for name, default in re.findall(r"(?m)^\| `(\w+)` \| (\d+) \|", AI + ENGINE)}
+    assert told == {name: defaults[name] or 1000 for name in told}
+    assert len(told) > 4
 
 
 def commands(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
