@@ -17,6 +17,7 @@ import zeke_jobs
 from tests.acceptance.running import GREETS, up_in_a_folder
 from tests.fleet import free_port
 from tests.zeke_jobs.postgres.members import MEMBERS, as_member, sign_up
+from tests.zeke_jobs.postgres.test_views import STATUSES
 from tests.zeke_jobs.sql import change, rows
 from tests.zeke_jobs.worker.conftest import load
 from zeke_jobs.errors import ConfigurationError
@@ -28,14 +29,6 @@ TASKS = """
   greet: {handler: 'H:echo', max_wait: 1m}
   digest: {handler: 'H:echo', cron: '0 8 * * *', paused: true}
 """
-STATES = {
-    "created": "attempt = attempt",
-    "retry": "attempt = 1",
-    "active": "state = 'consumed', attempt = 1, started_on = now()",
-    "completed": "state = 'done', attempt = 1, result = '{\"chili\": 3}', completed_on = now()",
-    "failed": "state = 'rejected', attempt = 3, completed_on = now()",
-    "cancelled": "state = 'rejected', cancelled_on = now(), completed_on = now()",
-}
 
 
 @dataclass
@@ -70,7 +63,7 @@ def jobs(conn: Connection) -> dict[str, str]:
     applying.sync(conn, load(TASKS))
     sign_up(conn)
     made = {}
-    for state, changes in STATES.items():
+    for state, changes in STATUSES.items():
         made[state] = str(zeke_jobs.send("greet", {"n": 1}).id)
         change(conn, made[state], changes)
     rows(conn, "SELECT zeke_jobs.put_schedule('team/seven', 'greet', '0 9 * * *', 'Europe/Paris')")
@@ -147,7 +140,7 @@ def test_each_button_of_an_operator_does_what_it_says(opened: Any, jobs: dict[st
             press(job, intent)
             found = rows(conn, "SELECT state::text FROM zeke_jobs.job WHERE id = %s", jobs[job])
             assert [state for (state,) in found] == becomes
-        change(conn, jobs["failed"], STATES["failed"])
+        change(conn, jobs["failed"], STATUSES["failed"])
     on_its_page("active", "cancel")
     assert rows(conn, "SELECT cancelled_on IS NOT NULL FROM zeke_jobs.queue WHERE state = 'consumed'") == [(True,)]
     page.shows("/schedules/greet/team%2Fseven", "Unschedule")
