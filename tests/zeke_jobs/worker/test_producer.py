@@ -281,7 +281,7 @@ def test_a_job_not_to_be_started_is_claimed_again_and_a_late_start_under_a_rate_
     running: Running, jobs: Jobs, before_accepting: Any, how: str
 ) -> None:
     now, is_late = load("  rated: {handler: 'H:echo_async', rate: 2/s}"), how.startswith("late")
-    with running("  rated: {handler: 'H:echo', rate: 2/s}") as broker:
+    with running("  rated: {handler: 'H:first_gated', rate: 2/s}") as broker:
 
         def change(messages: list[JobMessage]) -> None:
             for message in messages:
@@ -289,12 +289,14 @@ def test_a_job_not_to_be_started_is_claimed_again_and_a_late_start_under_a_rate_
                     broker.process.use(now, 1)
                 elif message.claim.number == 1:
                     message.claim.asked -= 2.0
+                    broker.process.proof._alive_since -= 2.0  # Otherwise the claim would seem to be of an earlier life.
                     jobs.rows("UPDATE zeke_jobs.queue SET claimed_on = claimed_on - interval '2 seconds'")
                 else:
                     time.sleep(0.3)
 
         before_accepting(change)
-        assert outcome("rated", {"n": 4}) == ({"n": 4, "attempt": 1, "task": "rated"} if is_late else 4)
+        assert outcome("rated", {"n": 4}) == (None if is_late else 4)
+    assert len(handlers.CALLS) == is_late, "the first claim starts no handler"
     assert jobs.rows("SELECT claim, attempt FROM zeke_jobs.queue") == [{"claim": 2, "attempt": 1}]
     # On a busy machine the worker reports the delay in two parts.
     changes = jobs.rows("SELECT delay FROM zeke_jobs.bucket_change WHERE name = 'task/rated' AND delay IS NOT NULL")
