@@ -145,6 +145,8 @@ def test_a_hit_is_shown_in_its_place(news: News, library: Any, tmp_path: Path, m
         ),
     ):
         assert told in " ".join(news("search", *query, status=status).replace("│", "").split())
+    monkeypatch.setattr("actors.store.news.RANKED", 1)
+    assert "ranked among the newest 1 that have these words" in news("search", "verify")
 
 
 def test_the_index_follows_what_a_story_says_also_a_large_one(add_story: Any, news: News, conn: Any) -> None:
