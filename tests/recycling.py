@@ -37,9 +37,7 @@ _CLOCK = "SELECT pg_get_functiondef('zeke_jobs.now()'::regprocedure)"
 _FUNCTIONS = """
 SELECT count(*), coalesce(bool_or(xmin::text::bigint >= {since} AND oid <> 'zeke_jobs.now()'::regprocedure), false) FROM pg_proc
 """
-_RESTART = (
-    "SELECT setval(seqrelid, seqstart, false) FROM pg_sequence WHERE pg_sequence_last_value(seqrelid) IS NOT NULL"
-)
+_RESET = "SELECT setval(seqrelid, seqstart, false) FROM pg_sequence WHERE pg_sequence_last_value(seqrelid) IS NOT NULL"
 #: Whether the shared catalogues have rights, settings or an owner of this database.
 _OWN = """
 SELECT datdba <> 10 OR datistemplate OR NOT datallowconn OR datconnlimit <> -1 OR datacl IS NOT NULL
@@ -84,7 +82,7 @@ class Recycled:
             )
             # Sequences are reset even if no table has changed, because a rolled-back transaction also advances them.
             self._ask(f"SET session_replication_role = replica; {removal}; RESET session_replication_role")
-            self._ask(f"{_RESTART}; {_FLUSH}")
+            self._ask(f"{_RESET}; {_FLUSH}")
             if changed:
                 self._ask("SELECT pg_stat_reset()")
         except psycopg2.Error:  # A test may have broken the database, or revoked rights.

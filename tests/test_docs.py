@@ -268,5 +268,5 @@ def test_links_lead_to_pages_and_to_places_in_them_and_no_page_loads_anything_fr
 def test_the_site_adds_the_help_of_each_command_and_the_keys_of_each_model(site: Path) -> None:
     text = (site / "command-line.html").read_text(encoding="utf-8")
     assert "Usage: zeke-jobs schedule backfill" in text.partition("zeke-jobs schedule backfill --help")[2]
-    text = (site / "jobs-yaml.html").read_text(encoding="utf-8").partition("Every key, from the models")[2]
+    text = (site / "jobs-yaml.html").read_text(encoding="utf-8").rpartition("Every key, from the models")[2]
     assert [key for key in ("version", "tasks", "per_key", "jitter") if f"<code>{key}</code>" not in text] == []

@@ -195,9 +195,7 @@ def test_the_notes_of_a_release_are_its_section_of_the_changelog() -> None:
 
 def test_a_known_vulnerability_fails_and_what_cannot_be_reached_or_is_unknown_is_said() -> None:
     fault = {"id": "CVE-1", "fix_versions": ["1.1"]}
-    fine, broken = (
-        {"name": name, "version": "1.0", "vulns": found} for name, found in (("fine", []), ("broken", [fault]))
-    )
+    fine, broken = ({"name": name, "version": "1.0", "vulns": bad} for name, bad in (("fine", []), ("broken", [fault])))
     own = {"name": "own", "skip_reason": "not found: own"}
     status, lines = verdict({"dependencies": [fine, broken]})
     assert status == 1

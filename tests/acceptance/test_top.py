@@ -80,9 +80,7 @@ def test_keys_pause_a_task_open_a_job_and_cancel_one(fleet: Fleet, effects: Conn
         top.wait_for("ended 0 as it was")
 
 
-def test_the_screen_follows_the_size_of_the_terminal_which_is_given_back_at_a_signal(
-    fleet: Fleet, conn: Connection
-) -> None:
+def test_the_screen_follows_the_terminals_size_and_gives_it_back_at_a_signal(fleet: Fleet, conn: Connection) -> None:
     applying.sync(conn, config.load(fleet.configure(JOBS)))
     with Terminal(fleet) as top:
         lines = top.wait_for("1 tasks")

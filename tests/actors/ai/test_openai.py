@@ -110,9 +110,7 @@ def test_an_equal_question_is_remembered_and_a_manual_one_is_asked_anew(ask: Ask
     # The model may already have worked on the request when the server answers with one of these errors.
     *((status, {}, "", Retry, "failed") for status in (500, 502, 504, 520)),
 )
-def test_each_refusal_has_a_meaning(
-    ask: Asking, status: int, headers: Any, code: str, verdict: Any, outcome: str
-) -> None:
+def test_a_refusal_has_a_meaning(ask: Asking, status: int, headers: Any, code: str, verdict: Any, outcome: str) -> None:
     ask.answers(answer(status, headers, {"error": {"message": "no", "code": code}}))
     # If ``verdict`` is a number, Defer is expected with this delay in seconds.
     with pytest.raises(verdict if isinstance(verdict, type) else Defer, match=str(status)) as raised:

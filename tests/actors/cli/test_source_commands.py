@@ -80,9 +80,7 @@ def test_one_feed_at_two_addresses_is_told_and_of_several_feeds_one_is_chosen(
     news("sources", "add", site.url, "--pick", "3", status=2)
 
 
-def test_what_is_unreadable_is_not_added(
-    news: News, in_force: Any, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_unreadable_is_not_added(news: News, in_force: Any, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.pages["/big"] = Answer(rss(("1", "One", "http://a.example/")) + " " * 30_000)
     blocked = "services.engine.allow_networks: [127.0.0.0/8] in jobs.yaml would allow it\n  help: zeke-jobs apply puts"
     for settings, path, words in (

@@ -119,9 +119,7 @@ def episode(pipeline: Pipeline, extra: str = "") -> None:
     ('<podcast:transcript url="/t.html" type="text/html"/>', Answer(page("T", f"<p>{TEXT}</p>")), TEXT),
     ('<podcast:transcript url="/t.pdf" type="application/pdf"/>', Answer("%PDF", content_type="application/pdf"), ""),
 )  # fmt: skip
-def test_an_episode_is_a_story_in_its_own_words_or_its_notes(
-    pipeline: Pipeline, tag: str, answer: Answer, text: str
-) -> None:
+def test_an_episode_is_a_story_in_its_words_or_notes(pipeline: Pipeline, tag: str, answer: Answer, text: str) -> None:
     episode(pipeline, tag)
     pipeline.serve(tag.split('"')[1], answer)
     pipeline.bring(pipeline.add_source("/feed", "podcast"))

@@ -26,10 +26,8 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_the_promises_are_kept(project: Path, database: str) -> None:
-    named = (
-        "-m pytest -q -W error -p pytest_django.plugin -p zeke_jobs.testing.plugin -p no:cacheprovider --ds settings"
-    )
-    done = python(project, *named.split(), "promises.py", DATABASE_URL=database)
+    how = "-m pytest -q -W error -p pytest_django.plugin -p zeke_jobs.testing.plugin -p no:cacheprovider --ds settings"
+    done = python(project, *how.split(), "promises.py", DATABASE_URL=database)
     assert "9 passed" in done.stdout, done.stdout + done.stderr
 
 

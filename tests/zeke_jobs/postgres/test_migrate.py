@@ -202,7 +202,7 @@ def fresh(new_database: NewDatabase) -> Iterator[Connection]:
         yield connection
 
 
-def test_an_uninstall_leaves_the_database_as_it_was_and_tables_of_a_package_unless_it_is_named(
+def test_an_uninstall_leaves_the_database_as_it_was_and_a_packages_tables_unless_it_is_named(
     fresh: Connection,
 ) -> None:
     with pytest.raises(MigrationError, match="nothing is to be removed"):

@@ -88,7 +88,7 @@ def scene(jobs: Jobs, database: str) -> Iterator[Scene]:
     scene.pool.close()
 
 
-def test_a_completion_that_a_crash_undid_is_written_again_and_one_of_a_job_that_others_have_is_lost(
+def test_a_completion_that_a_crash_undid_is_written_again_and_one_of_a_job_others_have_is_lost(
     scene: Scene,
 ) -> None:
     kept, undone, lost = claims = scene.claim(3)
@@ -125,9 +125,7 @@ def test_an_output_that_exceeds_a_limit_of_postgres_fails_its_job(scene: Scene, 
     assert scene.jobs.row(claim.id)["attempts"][-1]["error"]["message"] == "row is too big"
 
 
-def test_an_end_whose_row_is_locked_is_told_once_and_written_later(
-    scene: Scene, database: str, monkeypatch: Patch
-) -> None:
+def test_an_end_of_a_locked_row_is_told_once_and_written_later(scene: Scene, database: str, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.worker.finish.completer._HELD_UP", 0.1)
     locked, failed, free = claims = scene.claim(3)
     with capture_logs() as lines, closing(connect(database)) as other:

@@ -131,9 +131,7 @@ def test_a_job_whose_limit_is_known_to_be_full_causes_no_look(running: Running, 
             zeke_jobs.wait(job, timeout=20)
 
 
-def test_a_delayed_job_sent_with_another_job_starts_when_it_is_due(
-    running: Running, jobs: Jobs, monkeypatch: Patch
-) -> None:
+def test_a_delayed_job_sent_with_another_starts_when_due(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._POLL", 3600.0)
     with running(TASKS):
         for _ in range(4):  # The worker has been idle several times, so it does not claim twice soon after each job.

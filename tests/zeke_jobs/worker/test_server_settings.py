@@ -136,9 +136,7 @@ def test_no_setting_changes_anything(make: Callable[[str], str], usual: dict[str
     assert lives(url) == usual
 
 
-def test_twenty_connections_are_enough_and_a_role_uses_schemas_made_for_it(
-    usual: dict[str, Any], monkeypatch: Patch
-) -> None:
+def test_twenty_connections_are_enough_and_a_role_uses_its_schemas(usual: dict[str, Any], monkeypatch: Patch) -> None:
     folder = FOLDER.with_name(f"{FOLDER.name}-few")
     url = embedded.ensure(folder, bin_dir=server_binaries(), settings={"max_connections": "20", "fsync": "off"})
     theirs = url.replace("://postgres@", "://somebody@")
