@@ -163,8 +163,7 @@ def test_each_export_has_an_equivalent_and_the_example_of_pg_boss_runs(monkeypat
     [code] = blocks("from-pg-boss", "python")
     exec(code, moved.__dict__)
     [text] = blocks("from-pg-boss", "yaml")
-    loaded = config.load_text(text, "jobs.yaml")
-    assert loaded.tasks["tag-item"].concurrency.limit == 5
+    assert config.load_text(text, "jobs.yaml").tasks["tag-item"].concurrency.limit == 5
     ctx = FakeContext()
     item = moved.Item.model_validate({"itemId": "7a1c2b7e-9f43-4c80-8a3f-1d6f2f3f5a10"})
     assert moved.tag_item(item, ctx) == {"tagged": True}

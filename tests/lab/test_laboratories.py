@@ -207,8 +207,7 @@ def test_what_is_interrupted_leaves_no_server_behind(number: signal.Signals, tmp
 @pytest.mark.acceptance
 @pytest.mark.timeout(240)
 def test_whatever_fails_every_item_ends_as_planned_and_every_text_is_one_story(database: str, tmp_path: Path) -> None:
-    plan = SoakPlan(sources=6, items=5, share=0.02, kills=1, seconds=150)
-    found = soak(database, tmp_path, plan)
+    found = soak(database, tmp_path, SoakPlan(sources=6, items=5, share=0.02, kills=1, seconds=150))
     assert found.complaints == []
     assert found.kills == 1
     assert found.faults > 0

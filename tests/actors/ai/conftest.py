@@ -95,8 +95,7 @@ class ModelServer(Loopback):
         if self.script:
             return self.script.popleft()(body)
         if path.endswith("/embeddings"):
-            size = body.get("dimensions", self.vector_size)
-            vector = [0.5] * size
+            vector = [0.5] * body.get("dimensions", self.vector_size)
             return 200, {}, {"model": body["model"], "data": [{"embedding": vector}], "usage": {"prompt_tokens": 20}}
         fault = self._schema_fault(body)
         if fault:

@@ -110,8 +110,7 @@ def test_a_story_left_out_or_gone_or_an_odd_vector_fails_alone(embed: Embedding,
 
 def test_a_text_that_spoils_a_request_is_found_by_halves(embed: Embedding) -> None:
     embed.provider.spoils = 9
-    ctx = embed(embed.stories(16))
-    assert list(ctx.settled) == [8]
+    assert list(embed(embed.stories(16)).settled) == [8]
     assert len(embed.embedded()) == 15
     assert embed.provider.calls["/embeddings"] == 9
     assert max(embed.provider.texts.values()) == 1, "no text is paid twice"

@@ -133,8 +133,7 @@ def test_each_block_analyses_writes_and_embeds(start: Callable[..., Any], name: 
     assert [end.outcome for end in books.ended] == ["ok"] * 6, "neither a call too many nor one without an answer"
     assert all((end.output_tokens or 0) <= 1000 for end in books.ended), "the server knows the bound of an answer"
     assert bool(KINDS[name].vector) == analyst.embeds_together
-    vectors = analyst.embed_many([TOLD, TOLD], books)
-    assert [len(one.vector) for one in vectors] == [1536, 1536]
+    assert [len(one.vector) for one in analyst.embed_many([TOLD, TOLD], books)] == [1536, 1536]
 
 
 def test_ollama_has_no_price_and_thoughts_of_gemini_are_paid(start: Callable[..., Any]) -> None:

@@ -30,8 +30,7 @@ def digest(run_task: Any, rows: Any) -> Callable[..., tuple[dict[str, Any], dict
         ctx = run_task("generate-brief", {"period": "day", **payload}, {"digest_entries": entries})
         assert (ctx.completed, ctx.sent) == (True, [])
         of = "SELECT * FROM digests WHERE team_id IS NOT DISTINCT FROM %s AND period = %s"
-        stored = rows(of, payload.get("teamId"), ctx.result["period"])
-        return ctx.result, stored[0]
+        return ctx.result, rows(of, payload.get("teamId"), ctx.result["period"])[0]
 
     return write
 

@@ -27,8 +27,7 @@ TEXTS = {
 def library(add_story: Any, analyse: Any, conn: Any) -> None:
     """Add the stories of TEXTS from different sources, a day apart, analysed by the local AI."""
     for day, (title, text) in enumerate(TEXTS.items()):
-        story = add_story(text, title=title, days_old=day)
-        analyse(story)
+        analyse(add_story(text, title=title, days_old=day))
     execute(conn, "UPDATE sources SET name = s.title FROM stories AS s WHERE s.primary_source_id = sources.id")
 
 

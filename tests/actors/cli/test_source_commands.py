@@ -162,8 +162,7 @@ def test_a_merged_source_keeps_all_its_stories(news: News, told_twice: Any, rows
     execute(conn, 'UPDATE sources SET metadata = \'{"teams": ["a", "b"]}\' WHERE id = %s', first)
     execute(conn, 'UPDATE sources SET metadata = \'{"teams": ["b"], "x": 1}\' WHERE id = %s', second)
     uploads.save(conn, first, [])
-    out = news("sources", "merge", str(first), "Second")
-    assert "3 items moved to Second" in out
+    assert "3 items moved to Second" in news("sources", "merge", str(first), "Second")
     assert rows("SELECT id, metadata FROM sources") == [{"id": str(second), "metadata": {"teams": ["a", "b"], "x": 1}}]
     assert len(rows("SELECT id FROM stories WHERE primary_source_id = %s", str(second))) == 2
     assert len(rows("SELECT id FROM raw_items")) == 4

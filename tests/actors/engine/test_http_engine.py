@@ -169,8 +169,7 @@ def test_the_command_serves_and_refuses_wrong_settings(site: Site, capsys: pytes
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("engine: ").strip()
-        client = HttpEngine(url, token="s3cret")
-        assert client.fetch_item(f"{site.url}/a").title == "A"
+        assert HttpEngine(url, token="s3cret").fetch_item(f"{site.url}/a").title == "A"
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     assert main(["--settings", '{"page_timout": "1s"}']) == 2

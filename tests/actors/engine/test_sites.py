@@ -54,8 +54,7 @@ def test_secrets_go_to_the_host_of_their_rule_and_to_no_other_after_a_redirect(s
 )  # fmt: skip
 def test_the_rule_that_names_most_of_the_host_counts(url: str, rule: str) -> None:
     names = ("a.example", "a.example:8080", "*.a.example", "*.b.a.example", "ä.example")
-    settings = Settings.model_validate({"sites": {name: {} for name in names}})
-    assert settings.rule_for(url)[0] == rule
+    assert Settings.model_validate({"sites": {name: {} for name in names}}).rule_for(url)[0] == rule
 
 
 def test_secrets_go_by_https_or_to_the_port_that_the_rule_names() -> None:

@@ -158,8 +158,7 @@ def test_stories_that_share_bands_or_terms_are_found_the_most_alike_first(
     monkeypatch.setattr(events, "_NEWEST", 64)
     mine = story(filled, 1)
     execute(filled, "INSERT INTO story_terms SELECT 7, published_at + interval '1s' * title::int, id FROM stories")
-    found = look_at(filled, mine, [7])
-    assert set(found) == {story(filled, number) for number in range(137, 201)}
+    assert set(look_at(filled, mine, [7])) == {story(filled, number) for number in range(137, 201)}
 
 
 @cases(

@@ -59,13 +59,11 @@ def test_a_tick_is_recorded_as_skipped_while_the_previous_job_is_unfinished(worl
     assert world.beat(NINE + 15 * MINUTE) == ["09:15 sent"] * 2
 
 
-@pytest.mark.parametrize(
-    ("at", "change", "sent"),
-    [
-        ("0 0 * * *", {"at": "*/10 * * * *"}, ["09:40 sent", "09:50 sent"]),
-        ("0 14 * * *", {"timezone": "Asia/Kathmandu"}, []),  # In Kathmandu, 14:00 was at 08:15 UTC, before the change.
-        ("*/20 * * * *", {"payload": {"new": True}}, ["09:20 sent", "09:40 sent"]),
-    ],
+@cases(
+    "at change sent",
+    ("0 0 * * *", {"at": "*/10 * * * *"}, ["09:40 sent", "09:50 sent"]),
+    ("0 14 * * *", {"timezone": "Asia/Kathmandu"}, []),  # In Kathmandu, 14:00 was at 08:15 UTC, before the change.
+    ("*/20 * * * *", {"payload": {"new": True}}, ["09:20 sent", "09:40 sent"]),
     ids=["a cron fires nothing from before the change", "nor does another zone", "any other change loses no tick"],
 )
 def test_a_change_of_a_schedule(world: World, at: str, change: dict[str, Any], sent: list[str]) -> None:

@@ -25,8 +25,7 @@ TASKS = """
   slow: {handler: 'H:spin', timeout: 100ms, retry: {limit: 0}}
   signup: {handler: 'H:sign_up', retry: {limit: 0}, sensitive: [email]}
 """
-RECORDER = f"middleware: ['{M}:Recorder']"
-worker = one_worker(TASKS, RECORDER)
+worker = one_worker(TASKS, f"middleware: ['{M}:Recorder']")
 
 
 @pytest.fixture(autouse=True)

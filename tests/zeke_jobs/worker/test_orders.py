@@ -218,8 +218,7 @@ def test_a_suspect_that_is_not_the_oldest_waits_its_turn(jobs: Jobs) -> None:
     jobs.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE message_id = %s", second)
     jobs.at(21)
     SQL.all(jobs.conn, "worker/rescue")
-    other = jobs.worker()
-    assert [row["message_id"] for row in jobs.claim(other, 8)] == [first]
+    assert [row["message_id"] for row in jobs.claim(jobs.worker(), 8)] == [first]
     assert jobs.claim(jobs.worker(), 8, is_empty=True) == []
 
 
