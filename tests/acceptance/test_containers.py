@@ -71,9 +71,7 @@ def pod_of(name: str, kind: str = "Deployment") -> dict[str, Any]:
     return pod
 
 
-def test_pods_live_through_an_outage_of_the_database_and_stop_within_their_grace(
-    own_server: OwnServer, tmp_path: Path
-) -> None:
+def test_pods_outlive_an_outage_of_the_database_and_stop_in_their_grace(own_server: OwnServer, tmp_path: Path) -> None:
     url = own_server.url
     with fleet(tmp_path, url) as started, open_folder("run") as run:
         started.configure(TASKS)

@@ -175,9 +175,7 @@ def shown(conn: Connection, setting: str) -> Any:
 
 
 @pytest.mark.parametrize("bouncer", [1], indirect=True)  # All clients share one session.
-def test_our_settings_follow_us_alone_in_a_session_that_others_share(
-    bouncer: Bouncer, database: str, conn: Connection
-) -> None:
+def test_our_settings_follow_us_alone_in_a_shared_session(bouncer: Bouncer, database: str, conn: Connection) -> None:
     conn.cursor().execute(f"ALTER DATABASE {urlsplit(database).path[1:]} SET timezone TO 'America/New_York'")
     url = bouncer.at(database)
     with closing(connect(url)) as ours, closing(psycopg2.connect(url)) as theirs:

@@ -148,9 +148,7 @@ def test_what_would_run_for_long_ends_at_once_instead(fleet: Fleet, role: str) -
         assert not any(part in command.text() for part in ("Traceback", "pl@nted", "nted-31B7"))
 
 
-def test_who_runs_with_a_frameworks_address_waits_for_a_password_that_was_changed(
-    fleet: Fleet, role: str, conn: Connection
-) -> None:
+def test_one_with_a_frameworks_address_waits_for_a_changed_password(fleet: Fleet, role: str, conn: Connection) -> None:
     fleet.configure(JOBS)
     address = at(fleet.database, user=role, password=ASKED_FOR).replace("postgresql", "postgresql+asyncpg", 1)
     fleet.database = f"{address}&schema=public&connection_limit=5&pgbouncer=true"  # Frameworks give such addresses.

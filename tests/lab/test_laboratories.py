@@ -61,9 +61,7 @@ def test_a_row_says_whether_its_ratio_or_its_figure_reaches_the_target() -> None
     (["drain-unlimted"], f"expected one of {', '.join(MEASURES)}, got drain-unlimted"),
     ids=["server", "measure"],
 )
-def test_a_wrong_word_is_refused_with_what_is_expected(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_word_is_told_what_is_expected(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         bench_main(words)
     assert said in " ".join(capsys.readouterr().err.split())

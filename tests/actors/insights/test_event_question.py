@@ -138,9 +138,7 @@ def test_five_stories_of_different_events_are_asked_about(tell: Any, ask: Any, c
     assert model.asked == []
 
 
-def test_an_analysis_stays_if_old_code_refuses_the_question(
-    tell: Any, monkeypatch: pytest.MonkeyPatch, rows: Any
-) -> None:
+def test_an_analysis_stays_if_old_code_refuses_the_question(tell: Any, monkeypatch: Any, rows: Any) -> None:
     def send(_: Any, task: str, *__: Any, **___: Any) -> None:
         if task == "analyze-story":
             raise InvalidPayload("trigger: expected auto, manual, retry or grown, got alone")

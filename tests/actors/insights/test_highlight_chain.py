@@ -86,9 +86,7 @@ def test_an_edited_article_withdraws_what_it_no_longer_says(add_story: Any, chai
     assert {row["id"] for row in rows(ALL) if row["is_withdrawn"]} == new
 
 
-def test_two_jobs_never_write_highlights_of_one_story_at_once(
-    add_story: Any, run_task: Any, conn: Any, database: str
-) -> None:
+def test_no_two_jobs_write_a_storys_highlights_at_once(add_story: Any, run_task: Any, conn: Any, database: str) -> None:
     story, other = add_story(ARTICLE), add_story("Another text.")
     with closing(connect(database)) as beside, transaction(beside):
         texts.hold(beside, story)

@@ -144,9 +144,7 @@ def filled(conn: Connection) -> Connection:
     return conn
 
 
-def test_stories_that_share_bands_or_terms_are_found_the_most_alike_first(
-    filled: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stories_that_share_bands_or_terms_are_found_the_most_alike_first(filled: Connection, monkeypatch: Any) -> None:
     mine, five, seven = (story(filled, number) for number in (1, 5, 7))
     shared = [101, 102, 501, 502, 503, 701, 99_999_999]
     assert [one.text for one in clusters.candidates(filled, mine, shared)] == ["text 5", "text 7"]

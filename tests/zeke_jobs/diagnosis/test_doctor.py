@@ -314,9 +314,7 @@ def work(scene: Scene, task: str, *, jobs: int, seconds: float, every: float) ->
     ("rate: 3/m", "", "task/slow", "the rate of task/slow allows 3.0", ""),
     ids=["limit", "shared limit", "threads", "units", "rate"],
 )  # fmt: skip
-def test_what_cannot_keep_up_with_arrivals_is_found(
-    scene: Scene, task: str, top: str, subject: str, why: str, help_: str
-) -> None:
+def test_what_cannot_keep_up_is_found(scene: Scene, task: str, top: str, subject: str, why: str, help_: str) -> None:
     tasks = f"  slow: {{handler: 'H:echo', {task}}}\n"
     scene.use(tasks, top)
     work(scene, "slow", jobs=30, seconds=16.0, every=10.0)

@@ -61,9 +61,7 @@ def test_a_pause_is_named_with_who_and_since_when_and_how_to_end_it(scene: Scene
         ("queue: small", ("one", 8), "workers-busy", "all 8 threads of the one process for queue small are busy (8 jobs claimed)"),
     ],
 )  # fmt: skip
-def test_a_full_limit_names_the_jobs_that_fill_it(
-    scene: Scene, stanza: str, others: tuple[str, int], kind: str, said: str
-) -> None:
+def test_a_full_limit_names_its_jobs(scene: Scene, stanza: str, others: tuple[str, int], kind: str, said: str) -> None:
     scene.rows("DELETE FROM zeke_jobs.queue; DELETE FROM zeke_jobs.worker")
     scene.use(f"  one: {{handler: 'H:echo', {stanza}}}\n  two: {{handler: 'H:echo', uses: [ai]}}\n", POOL)
     worker = scene.serve(pid=7)

@@ -74,9 +74,7 @@ LATE, GONE = "it ran longer than its timeout of 0.3 s", "the job runs elsewhere"
 
 
 @pytest.mark.parametrize(("task", "reason"), [("gated", "not wanted"), ("short", LATE), ("gated", GONE)])
-def test_an_interrupt_reaches_it_once_at_its_await_with_the_reason(
-    worker: JobBroker, table: Jobs, task: str, reason: str
-) -> None:
+def test_one_interrupt_reaches_its_await_with_a_reason(worker: JobBroker, table: Jobs, task: str, reason: str) -> None:
     beside = zeke_jobs.send("gated", {"n": 0}).id
     eventually(lambda: handlers.CALLS)
     job = zeke_jobs.send(task, {"n": 1}).id
@@ -108,9 +106,7 @@ def test_a_stop_waits_for_them_and_then_hands_them_back(running: Running, jobs: 
 
 
 @pytest.mark.usefixtures("log")
-def test_middleware_and_log_lines_are_of_one_job_and_services_are_opened_once_on_the_loop(
-    running: Running, jobs: Jobs
-) -> None:
+def test_middleware_and_logs_are_of_one_job_and_services_open_once_on_the_loop(running: Running, jobs: Jobs) -> None:
     with running(TASKS, "middleware: ['H:Marks']\nservices:\n  desk: {use: 'H:Desk'}\n"):
         sent = [zeke_jobs.send("marked", {"n": n}).id for n in range(3)]
         assert [zeke_jobs.wait(job, timeout=20) for job in sent] == [f"of {n}" for n in range(3)]

@@ -59,9 +59,7 @@ def ran(task: str, **payload: Any) -> zeke_jobs.Job:
     (["0.2"], "rejected", "failed", "0.2 USD"),
     (["3"], "mixed", "failed", "6 USD"),
 )
-def test_amounts_add_up_and_stay_spent_when_a_transaction_is_taken_back(
-    amounts: list[str], fail: str, status: str, said: str
-) -> None:
+def test_amounts_add_up_and_stay_spent_after_a_rollback(amounts: list[str], fail: str, status: str, said: str) -> None:
     job = ran("spend", amounts=amounts, fail=fail)
     assert (job.status, f"{job.cost} {job.currency}") == (status, said)
     assert ("expected a cost in USD, as this job's before, got EUR" in str(job.attempts)) == (fail == "mixed")

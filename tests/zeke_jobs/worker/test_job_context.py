@@ -184,9 +184,7 @@ def test_a_lease_of_a_lost_worker_ends_with_the_rescue_and_the_next_claim_does_n
         again.take(0)
 
 
-def test_of_many_at_once_no_more_than_the_limit_get_a_lease_and_the_others_learn_who_has_it(
-    jobs: Jobs, database: str
-) -> None:
+def test_of_many_no_more_than_the_limit_get_a_lease_and_others_learn_who_has_it(jobs: Jobs, database: str) -> None:
     held = Held(jobs, 4)
 
     def work(mine: Jobs, n: int) -> list[tuple[str, bool]]:

@@ -151,7 +151,7 @@ def claimed(jobs: Jobs, want: int = 10) -> dict[UUID, dict[str, Any]]:
     return {row["message_id"]: row for row in jobs.claim(jobs.me, want)}
 
 
-def test_the_oldest_job_of_each_key_runs_alone_whatever_its_priority_or_retry_and_a_failed_one_may_be_skipped(
+def test_each_keys_oldest_job_runs_alone_at_any_priority_or_retry_and_a_failed_one_may_be_skipped(
     jobs: Jobs,
 ) -> None:
     ids = in_line("hold", "a", "a", "b", "a")
@@ -181,9 +181,7 @@ def test_the_oldest_job_of_each_key_runs_alone_whatever_its_priority_or_retry_an
 
 
 @pytest.mark.parametrize("release", [zeke_jobs.retry, zeke_jobs.cancel])
-def test_a_failed_job_holds_its_key_until_it_is_retried_or_cancelled_as_why_says(
-    jobs: Jobs, release: Any, heard: Any
-) -> None:
+def test_a_failed_job_holds_its_key_until_a_retry_or_cancel_as_why_says(jobs: Jobs, release: Any, heard: Any) -> None:
     first, second = in_line("hold", "a", "a")
 
     def after() -> str:

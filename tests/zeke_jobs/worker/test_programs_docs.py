@@ -40,9 +40,7 @@ def written(tmp_path: Path) -> Iterator[Config]:
         yield config
 
 
-def test_each_task_of_the_page_runs_and_each_failure_ends_as_it_says(
-    written: Config, conn: Connection, database: str
-) -> None:
+def test_the_pages_tasks_run_and_each_failure_ends_as_it_says(written: Config, conn: Connection, database: str) -> None:
     rows(conn, "CREATE TABLE page (url text PRIMARY KEY, text text)")
 
     def sent(path: str, task: str = "fetch-page") -> UUID:
