@@ -31,8 +31,7 @@ def verdict(report: dict[str, Any] | None, said: str = "") -> tuple[int, list[st
 def main() -> int:
     command = ["pip-audit", "--requirement", str(CONSTRAINTS), "--no-deps", "--disable-pip", "--format", "json"]
     done = subprocess.run([*command, "--progress-spinner", "off"], capture_output=True, text=True, check=False)
-    is_report = done.stdout.startswith("{")
-    status, lines = verdict(json.loads(done.stdout) if is_report else None, done.stderr)
+    status, lines = verdict(json.loads(done.stdout) if done.stdout.startswith("{") else None, done.stderr)
     print("\n".join(lines))
     return status
 

@@ -84,8 +84,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def at(url: str, database: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"/{database}"))
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
 
 
 @pytest.fixture(scope="session")

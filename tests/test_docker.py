@@ -190,8 +190,7 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     for unit in SYSTEMD:
         text = unit.read_text().replace("/opt/zeke/bin", str(BIN)).replace("User=zeke", "User=root")
         (tmp_path / unit.name.replace("@", "@default")).write_text(text)
-    units = sorted(str(path) for path in tmp_path.iterdir())
-    command = ["systemd-analyze", "verify", "--man=no", *units]
+    command = ["systemd-analyze", "verify", "--man=no", *sorted(str(path) for path in tmp_path.iterdir())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 

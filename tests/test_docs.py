@@ -118,8 +118,7 @@ def test_the_policy_means_what_the_page_says() -> None:
     assert "`retry: {limit: 5, delay: 10s}` tries again after about 10, 20, 40, 80 and 160 s" in PAGES["handlers"]
     text = 'version: 1\ntasks: {fetch: {handler: "pages:fetch", retry: {limit: 5, delay: 10s}}}'
     retry = config.load_text(text, "jobs.yaml", handlers=False).tasks["fetch"].retry
-    delays = [retry.delay.total_seconds() * retry.factor**n for n in range(retry.limit)]
-    assert delays == [10, 20, 40, 80, 160]
+    assert [retry.delay.total_seconds() * retry.factor**n for n in range(retry.limit)] == [10, 20, 40, 80, 160]
     assert retry.jitter == 0.1
 
 

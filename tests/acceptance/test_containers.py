@@ -105,8 +105,7 @@ def test_pods_outlive_an_outage_of_the_database_and_stop_in_their_grace(own_serv
         with closing(connect(url)) as conn:
             job = zeke_jobs.send("work", {"seconds": 3}).id  # The job is finished before the stop.
             eventually(lambda: scalar(conn, "SELECT count(*) FROM trace") == 1, fleet=started)
-            statuses = [pod.stop(main) for pod, main in zip(pods, mains, strict=True)]
-            assert statuses == [0, 0], started.logs()
+            assert [pod.stop(main) for pod, main in zip(pods, mains, strict=True)] == [0, 0], started.logs()
             assert zeke_jobs.status(job).status == "completed"
             assert scalar(conn, "SELECT count(*) FROM zeke_jobs.worker") == 0
         assert not worker.probe("liveness")

@@ -98,5 +98,4 @@ def test_work_grows_with_the_size_alone(make: Callable[[int], Any], work: Callab
 
 
 def test_a_page_in_an_encoding_that_is_none_of_the_web_is_read_as_it_is() -> None:
-    read = {decode(b"+ADw-a\\x41 b", f"text/html; charset={name}") for name in CODECS}
-    assert read == {"+ADw-a\\x41 b"}
+    assert {decode(b"+ADw-a\\x41 b", f"text/html; charset={name}") for name in CODECS} == {"+ADw-a\\x41 b"}

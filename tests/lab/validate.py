@@ -145,8 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
         text = yaml.safe_dump(edited(yaml.safe_load(_TODAY), edits), sort_keys=False)
         tried = [_run(started, f"changed_{n}", text, load) for n in range(chosen.runs)]
     own = _compare([answer.today for answer in answers], [waits for waits, _ in ran])
-    proposed = [answer.proposed for answer in answers if answer.proposed]
-    other = _compare(proposed, [waits for waits, _ in tried])
+    other = _compare([answer.proposed for answer in answers if answer.proposed], [waits for waits, _ in tried])
     about = (
         f"{len(load)} jobs, and the jobs that they sent, over {chosen.seconds:.0f} s, on {_PROCESSES} processes of"
         f" {_THREADS} threads; load of the machine before {before:.1f}; {server.machine()}."

@@ -126,8 +126,7 @@ TOLD = "The dam of Orrin broke in the night after the heavy rain of 2019."
     pytest.param("Nobody opened the gate in time.", "The dam was built in the year 1990 by the people of Velm.", id="is beside it"),
 )  # fmt: skip
 def test_a_later_sentence_is_told_where_the_opening(opening: str, told: str) -> None:
-    document = f"They had warned of it for years. {opening} {told} {RAIN}"
-    assert one_liner(document, "Dam at Orrin breaks") == told
+    assert one_liner(f"They had warned of it for years. {opening} {told} {RAIN}", "Dam at Orrin breaks") == told
 
 
 def test_a_list_or_a_guide_is_told_by_its_description_alone_if_that_names_more() -> None:

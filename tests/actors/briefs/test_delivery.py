@@ -119,8 +119,7 @@ def test_what_strangers_write_stays_text(deliver: Delivery) -> None:
     deliver.story(NASTY, 'https://a.example/"><script>x</script> (y)')
     deliver.story("No address", "javascript:alert(1)")
     deliver()
-    mail = deliver.mail_server.mails[0].message
-    assert mail["Bcc"] is None
+    assert deliver.mail_server.mails[0].message["Bcc"] is None
     assert [word for word in ("<script", "javascript:") if word in deliver.html()] == []
     markdown = (deliver.folder / "day-2026-11-24.md").read_text()
     assert "\\[/b\\] \\<script\\>alert(1)\\</script\\> \\*Half\\* \\`100%\\` \\| \\# \\_x\\_ Bcc: eve" in markdown

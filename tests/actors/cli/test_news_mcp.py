@@ -26,8 +26,7 @@ def agent(database: str, conn: Connection) -> Callable[..., tuple[list[Any], lis
     """Ask the MCP server as a login that may read jobs and the tables of zeke-news."""
     sign_up(conn)
     execute(conn, f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {MEMBERS[roles.READER]}")
-    login = as_member(database, roles.READER)
-    return partial(ask, login, program="actors")
+    return partial(ask, as_member(database, roles.READER), program="actors")
 
 
 def text(answer: Any) -> str:

@@ -31,8 +31,7 @@ def test_each_story_has_a_number_that_stays_and_its_address_on_one_line(news: Ne
         add_story("A text.", title=title)
     execute(conn, "UPDATE stories SET primary_url = %s WHERE title = 'First'", URL)
     assert f"      {URL}\n" in news("stories")
-    listed = {row["title"]: row["number"] for row in news.json("stories")}
-    assert listed == {"First": 1, "Second": 2}
+    assert {row["title"]: row["number"] for row in news.json("stories")} == {"First": 1, "Second": 2}
     assert "First" in news("story", "1")
     assert "Second" in news("story", "#2")
     news("story", "3", status=1)

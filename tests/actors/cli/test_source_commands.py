@@ -148,8 +148,7 @@ def test_a_removed_source_takes_its_stories_along_but_not_those_that_others_tell
     shown = ("expected --yes without a terminal", "2 items, 1 stories of its own (0 starred)")
     news("sources", "remove", str(first), status=1, has=shown)
     assert len(rows("SELECT id FROM stories")) == 2
-    out = news("sources", "remove", str(first), "--yes")
-    assert "1 stories stay with other sources that have them" in out
+    assert "1 stories stay with other sources that have them" in news("sources", "remove", str(first), "--yes")
     assert rows("SELECT id, primary_source_id FROM stories") == [{"id": str(shared), "primary_source_id": str(second)}]
     assert rows("SELECT outcome FROM item_outcomes") == [{"outcome": "stored"}]
     (cluster,) = rows("SELECT primary_story_id, metrics FROM story_clusters")

@@ -255,8 +255,7 @@ def test_a_process_that_was_forked_has_readers_of_its_own() -> None:
 
 def said(code: str) -> list[str]:
     """Run a program, and return the words that it prints."""
-    command = [sys.executable, "-c", code]
-    return subprocess.check_output(command, text=True, cwd=ROOT, timeout=60).split()
+    return subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT, timeout=60).split()
 
 
 def test_an_engine_that_is_closed_leaves_no_process() -> None:

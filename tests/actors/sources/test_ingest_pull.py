@@ -25,10 +25,8 @@ def test_many_sources_are_spread_and_those_of_one_host_share_a_key(pipeline: Pip
     for n in range(20):
         pipeline.add_source(f"https://{'www.' * (n % 2)}site{n // 2}.example/feed{n}")
     pipeline.settings["ingest-pull"] = {"burst": 10, "spread": "100s"}
-    sent = {"outcome": "sent", "sources": 20, "queued_again": 0, "abandoned": 0}
-    assert pipeline.run("ingest-pull") == sent
-    delays = [options["delay"].total_seconds() for _, _, options in pipeline.sent]
-    assert delays == [n * 5.0 for n in range(20)]
+    assert pipeline.run("ingest-pull") == {"outcome": "sent", "sources": 20, "queued_again": 0, "abandoned": 0}
+    assert [options["delay"].total_seconds() for _, _, options in pipeline.sent] == [n * 5.0 for n in range(20)]
     assert pipeline.run("ingest-pull")["outcome"] == "nothing_due"
     assert Counter(options["key"] for _, _, options in pipeline.sent) == {f"site{n}.example": 2 for n in range(10)}
     pipeline.sent.clear()

@@ -43,8 +43,7 @@ def test_a_feed_is_asked_conditionally_with_what_it_sent_unless_that_could_not_b
 )
 def test_a_feed_that_cannot_be_read_backs_off(pipeline: Pipeline, status: int, outcome: str, health: str) -> None:
     pipeline.serve("/feed", Answer(status=status))
-    waits = [pipeline.poll()["next_check_in_s"] // 3600 for _ in range(7)]
-    assert waits == [1, 2, 4, 8, 16, 24, 24]
+    assert [pipeline.poll()["next_check_in_s"] // 3600 for _ in range(7)] == [1, 2, 4, 8, 16, 24, 24]
     assert pipeline.poll()["outcome"] == outcome
     assert pipeline.query("SELECT is_active FROM sources") == [(True,)]
     assert pipeline.query("SELECT status, last_error_at IS NOT NULL FROM source_health") == [("error", True)]

@@ -19,8 +19,7 @@ MEASURES = {one.__name__.replace("_", "-"): one for one in _ALL}
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the named measures, or all; return 1 if a measure failed to run, else 0, also for a low figure."""
-    quick = "small counts, fewer rounds: some minutes"
-    chosen = server.command("bench", __doc__, arguments, MEASURES, quick)
+    chosen = server.command("bench", __doc__, arguments, MEASURES, "small counts, fewer rounds: some minutes")
     found: dict[str, list[Row]] = {}
     failed = False
     began = time.monotonic()

@@ -155,8 +155,7 @@ def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, se
         "next_at = '-infinity', spent = 0, spent_on = NULL, averages = '{}', key_cursor = ''"
     )
     # The horizon is limited: a job that probes a breaker uses up no attempt, and could fail and return for ever.
-    horizon = workload.end + 30.0
-    simulation = Simulation(workload, config, fleet, seed=seed, horizon=horizon, board=Witness)
+    simulation = Simulation(workload, config, fleet, seed=seed, horizon=workload.end + 30.0, board=Witness)
     board = simulation.board
     assert isinstance(board, Witness)
     board.sql, board.simulation = sql, simulation

@@ -104,8 +104,7 @@ def honest(url: str, minutes: Iterator[int]) -> None:
     with closing(connect(url)) as conn:
         rows(conn, "SET statement_timeout = '10s'")
         assert zeke_jobs.wait(zeke_jobs.send("honest", {"n": 1}, connection=conn).id, timeout=PATIENCE)["n"] == 1
-        now = dispatch.clock(conn) + timedelta(minutes=next(minutes))
-        dispatch.beat(conn, now=now)
+        dispatch.beat(conn, now=dispatch.clock(conn) + timedelta(minutes=next(minutes)))
         tick = "SELECT outcome FROM zeke_jobs.tick WHERE task = 'honest' ORDER BY scheduled_for DESC LIMIT 1"
         assert rows(conn, tick) == [("sent",)]
     with closing(psycopg2.connect(as_member(url, roles.READER))) as reader:

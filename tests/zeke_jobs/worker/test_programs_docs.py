@@ -178,8 +178,7 @@ def test_three_lines_connect_sentry(
         eventually(lambda: len(sentry) >= len(outcomes))
     assert [event["tags"]["outcome"] for event in sentry] == outcomes
     last = sentry[-1]
-    tags = [last["tags"][name] for name in ("task", "job_id", "attempt")]
-    assert tags == ["send-mail", str(job.id), "2"]
+    assert [last["tags"][name] for name in ("task", "job_id", "attempt")] == ["send-mail", str(job.id), "2"]
     assert last["contexts"]["dramatiq"]["data"]["kwargs"] == {"to": "ada@example.org"}
     frame = last["exception"]["values"][-1]["stacktrace"]["frames"][-1]
     assert (frame["function"], frame["context_line"].split("(")[0].strip()) == ("send_mail", "raise ConnectionError")

@@ -158,8 +158,7 @@ def test_a_test_needs_no_database(sent_jobs):
 
 
 def found(**params):
-    given = {"QUEUES": ["default", "mail"], **params}
-    backend = type(tasks.task_backends["default"])("other", given)
+    backend = type(tasks.task_backends["default"])("other", {"QUEUES": ["default", "mail"], **params})
     return sorted(one.id.removeprefix("zeke_jobs.") + " " + one.msg for one in backend.check())
 
 
