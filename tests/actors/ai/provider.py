@@ -260,6 +260,5 @@ def jobs_yaml(url: str, tasks: dict[str, dict[str, Any]], **ai: Any) -> str:
 def add_stories(conn: Connection, count: int) -> list[str]:
     """Add stories with the titles that the provider expects, ten days apart; return their ids by number."""
     source = uuid.uuid4()
-    texts = [TEXT.format(number=7919 * number) for number in range(1, count + 1)]
-    stories = enumerate(texts, 1)
+    stories = enumerate([TEXT.format(number=7919 * number) for number in range(1, count + 1)], 1)
     return [str(add_story(conn, one, source=source, title=f"Story {at}", days_old=10 * at)) for at, one in stories]

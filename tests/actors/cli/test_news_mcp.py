@@ -59,8 +59,7 @@ def test_an_agent_reads_the_news_and_changes_nothing(agent: Any, add_story: Any,
         return ("story", {"story": long, "text": True, "skip": int(left.rpartition("skip=")[2])}) if left else None
 
     for story in (plain, other):
-        made = embeddings.written(hashing.MODEL_VERSION, hashing.embed("A kernel."))
-        publish(conn, story, made, [])
+        publish(conn, story, embeddings.written(hashing.MODEL_VERSION, hashing.embed("A kernel.")), [])
     entries = json.dumps([{"title": title, "story_id": str(plain)} for title in (EVIL, "A kernel")])
     execute(conn, "INSERT INTO digests (period, ends_on, entries) VALUES ('day', '2026-11-29', %s)", entries)
     before = everything(rows)
