@@ -110,31 +110,40 @@ def test_each_claim_ends_once_and_each_thread_is_counted_once() -> None:
 def test_a_job_with_a_limit_waits_for_a_thread_no_longer_than_a_look_takes(monkeypatch: Patch) -> None:
     now = [0.0]
     monkeypatch.setattr("zeke_jobs.worker.claim.held_jobs.time.monotonic", lambda: now[0])
-    held, first = HeldJobs(THREADS), a_claim(uuid4())
-    held.accept([(first, True)])
-    held.start(first)
-    assert held.room(0.01) == (1, 0), "nobody knows yet how long its jobs take"
-    now[0] += 0.001
-    held.end(first)
+    held, claims = HeldJobs(THREADS), [a_claim(uuid4()) for _ in range(50)]
+    held.accept([(claim, True) for claim in claims])
+    assert held.room(0.01) == (THREADS - 50, 0), "nobody knows yet how long its jobs take"
+    for claim in claims:
+        held.start(claim)
+        now[0] += 0.001
+        held.end(claim)
     held.accept([(a_claim(uuid4()), True)])
-    assert [held.room(took) for took in (0.01, 0.001, 0.0)] == [(1, 10), (1, 1), (1, 0)]
+    assert [held.room(took) for took in (0.01, 0.001, 0.0)] == [(1, 20), (1, 2), (1, 0)]
     held.accept([(a_claim(uuid4(), task="unknown"), True)])
     assert held.room(0.01) == (0, 0)
 
 
-def test_jobs_that_wait_go_back_only_while_no_thread_starts_a_job(monkeypatch: Patch) -> None:
-    now = [time.monotonic() + 1.0]
+def test_jobs_that_wait_long_go_back_at_once_only_while_no_thread_starts_a_job(monkeypatch: Patch) -> None:
+    now = [time.monotonic()]
     monkeypatch.setattr("zeke_jobs.worker.claim.held_jobs.time.monotonic", lambda: now[0])
-    held, claims = HeldJobs(2), [a_claim(uuid4()) for _ in range(4)]
+    held, claims = HeldJobs(2), [a_claim(uuid4()) for _ in range(5)]
     held.accept([(claim, True) for claim in claims])
+    now[0] += 0.2
+    assert held.behind_long_job() == claims[2:], "two threads have jobs that they have not started yet"
     held.start(claims[0])
     held.start(claims[1])
-    now[0] += 1.0  # One thread runs a long job, the other short ones.
+    now[0] += 0.15  # One thread runs a long job, the other short ones.
     held.end(claims[1])
     held.start(claims[2])
     assert held.behind_long_job() == []
-    now[0] += 1.0
-    assert held.behind_long_job() == claims[3:]
+    now[0] += 0.15
+    held.accept([(on_loop := a_claim(uuid4(), is_async=True), True)])
+    held.start(on_loop)
+    assert held.behind_long_job() == claims[3:], "an async handler takes no thread"
+    now[0] += 0.2
+    held.end(claims[2])
+    held.start(claims[3])
+    assert held.behind_long_job() == claims[4:], "it has waited for 0.7 s"
 
 
 def test_whatever_fails_beside_it_a_heartbeat_proves_life(conn: Connection, monkeypatch: Patch) -> None:

@@ -11,8 +11,7 @@ from zeke_jobs.worker.claim.claims import Claim, Stage
 _SHORT = 0.03  # seconds; if jobs of a task run longer, they are only claimed for free threads
 _AHEAD, _MOST_AHEAD = 0.03, 512  # seconds (plus the time of four claims) and number of jobs that may wait for a thread
 _LONGEST_AHEAD, _LONGEST_CLAIM = 0.5, 0.01  # seconds; longer times count as these, the second for jobs with limits
-_SMOOTHING = 0.1
-_TOO_LONG = 0.1  # seconds without the start of a job, after which jobs that wait for a thread are handed back
+_SMOOTHING, _TOO_LONG = 0.1, 0.1  # the second: seconds without a start, after which waiting jobs are handed back
 
 
 class HeldJobs:
@@ -32,9 +31,8 @@ class HeldJobs:
         self._taken = self._started = self._long = 0  # numbers of jobs: with or awaiting a thread; started; long
         self._apart = 0  # number of held jobs that must run alone
         self._durations: dict[str, float] = {}  # smoothed seconds of a job, by task
-        self._pace = 0.0  # number of jobs that threads ended per second between the last two claims
+        self._pace, self._started_on = 0.0, 0.0  # jobs that threads can end per second; when one last started a job
         self._finished, self._counted_on = 0, time.monotonic()  # number of jobs that threads have ended since this time
-        self._started_on = 0.0  # when the last job started
         self._flows = False  # whether the last claim brought only short jobs
 
     # ── stages of a claim ──
@@ -46,10 +44,12 @@ class HeldJobs:
         that this process now holds for the job: this claim, or an earlier claim that still runs.
         """
         with self.changed:
+            factor = 2 if self.waiting() <= 0 else 1  # threads that ran out of jobs could have ended more
             held = [self._accept(claim, may_wait=may_wait) for claim, may_wait in claims]
             if lack_threads or any(not claim.is_async for claim in held):
                 self._flows, now = not (lack_threads or any(claim.long for claim in held)), time.monotonic()
-                self._pace = self._finished / max(now - self._counted_on, 1e-4)
+                past = now - self._counted_on
+                self._pace += (factor * self._finished - self._pace * past) / max(past, _AHEAD)
                 self._finished, self._counted_on = 0, now
             return held
 
@@ -92,7 +92,8 @@ class HeldJobs:
                 return False
             claim.move(Stage.RUNS)
             self._started += not (claim.is_async or _has_started(claim))
-            claim.started = self._started_on = time.monotonic()
+            claim.started = time.monotonic()
+            self._started_on = self._started_on if claim.is_async else claim.started
             return True
 
     def end(self, claim: Claim, *, unstarted: bool = False) -> bool:
@@ -159,28 +160,27 @@ class HeldJobs:
             return self.free(is_async=is_async), 0 if is_async else self._ahead(min(took, _LONGEST_CLAIM))
 
     def _ahead(self, seconds: float) -> int:
-        # Count the jobs that can start on threads whose jobs end soon. If some jobs run long, count one thread less.
-        flowing = self.threads - self._long - (self._long > 0) if self._flows else 0
-        return max(0, min(_MOST_AHEAD, math.ceil(self._pace * seconds * flowing / max(1, self.threads))))
+        flows = self._flows and self._long + (self._long > 0) < self.threads  # one thread more may soon run long
+        return min(_MOST_AHEAD, math.ceil(self._pace * seconds)) if flows else 0
 
     def behind_long_job(self) -> list[Claim]:
         """Return jobs that have waited too long while no thread started a job, and note the tasks of jobs that run long."""
-        now = time.monotonic()
         with self.changed:
-            for claim in self._claims.values():
-                if claim.is_async or claim.stage is not Stage.RUNS or claim.started is None:
-                    continue
-                if now - claim.started > _TOO_LONG:
+            now, idle = time.monotonic(), max(0, self.threads - self._started)
+            in_threads = [one for one in self._claims.values() if not one.is_async]
+            for claim in in_threads:
+                if claim.stage is Stage.RUNS and claim.started and now - claim.started > _TOO_LONG:
                     self._long += not claim.long
                     claim.long = True
                     self._learn(claim.task, now - claim.started)
-            waiting = [one for one in self._claims.values() if one.stage is Stage.WAITS and not one.is_async]
-            return [one for one in waiting if now - max(one.received, self._started_on) > _TOO_LONG]
+            # Idle threads have taken the first jobs that wait, and start them soon.
+            waiting = [one for one in in_threads if one.stage is Stage.WAITS and not one.chunk][idle:]
+            longest = _TOO_LONG + (_LONGEST_AHEAD if now - self._started_on < _TOO_LONG else 0.0)
+            return [one for one in waiting if now - one.received > longest]
 
     def _learn(self, task: str, duration: float) -> None:
-        duration = min(duration, _TOO_LONG)
-        known = self._durations.get(task, duration)
-        self._durations[task] = known + _SMOOTHING * (duration - known)
+        known = min(self._durations.get(task, duration), _TOO_LONG)
+        self._durations[task] = known + _SMOOTHING * (min(duration, _TOO_LONG) - known)
 
     # ── state ──
 
