@@ -8,8 +8,8 @@ from uuid import UUID
 
 from zeke_jobs.worker.claim.claims import Claim, Stage
 
-_SHORT = 0.03  # seconds; if jobs of a task run longer, they are only claimed for free threads
-_AHEAD, _MOST_AHEAD = 0.03, 512  # seconds (plus the time of four claims) and number of jobs that may wait for a thread
+_SHORT = 0.05  # seconds; if jobs of a task run longer, they are only claimed for free threads
+_AHEAD, _MOST_AHEAD = 0.03, 256  # seconds (plus the time of four claims) and number of jobs that may wait for a thread
 _LONGEST_AHEAD, _LONGEST_CLAIM = 0.5, 0.01  # seconds; longer times count as these, the second for jobs with limits
 _SMOOTHING, _TOO_LONG = 0.1, 0.1  # the second: seconds without a start, after which waiting jobs are handed back
 
@@ -175,7 +175,7 @@ class HeldJobs:
                     self._learn(claim.task, now - claim.started)
             # Idle threads have taken the first jobs that wait, and start them soon.
             waiting = [one for one in in_threads if one.stage is Stage.WAITS and not one.chunk][idle:]
-            longest = _TOO_LONG + (_LONGEST_AHEAD if now - self._started_on < _TOO_LONG else 0.0)
+            longest = 2 * _LONGEST_AHEAD if now - self._started_on < 2 * _TOO_LONG else _TOO_LONG
             return [one for one in waiting if now - one.received > longest]
 
     def _learn(self, task: str, duration: float) -> None:
