@@ -147,21 +147,21 @@ class HeldJobs:
     def want(self, took: float = 0.0, *, is_async: bool = False) -> int:
         """Return how many jobs to claim, if a claim takes ``took`` seconds. To save claims, wait until several jobs can start."""
         with self.changed:
-            if self._apart:
-                return 0
-            if is_async:
-                return max(0, self.free(is_async=True))
-            free, ahead = self.free(), self._ahead(min(_LONGEST_AHEAD, _AHEAD + 4 * took))
+            if self._apart or is_async:
+                return 0 if self._apart else max(0, self.free(is_async=True))
+            free, ahead = self.free(), self._ahead(min(_LONGEST_AHEAD, _AHEAD + 4 * took), self._pace)
             return max(0, free) if not ahead else free + ahead if free + ahead > ahead // 2 else 0
 
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
         """Return the number of free threads (async: places), and how many jobs with limits may wait ``took`` seconds."""
         with self.changed:
-            return self.free(is_async=is_async), 0 if is_async else self._ahead(min(took, _LONGEST_CLAIM))
+            length = max((one for one in self._durations.values() if one <= _SHORT), default=_SHORT)
+            ahead = self._ahead(min(took, _LONGEST_CLAIM), self.threads / max(length, 1e-5))
+            return self.free(is_async=is_async), 0 if is_async else ahead
 
-    def _ahead(self, seconds: float) -> int:
+    def _ahead(self, seconds: float, pace: float) -> int:
         flows = self._flows and self._long + (self._long > 0) < self.threads  # one thread more may soon run long
-        return min(_MOST_AHEAD, math.ceil(self._pace * seconds)) if flows else 0
+        return min(_MOST_AHEAD, math.ceil(pace * seconds)) if flows else 0
 
     def behind_long_job(self) -> list[Claim]:
         """Return jobs that have waited too long while no thread started a job, and note the tasks of jobs that run long."""
@@ -173,10 +173,9 @@ class HeldJobs:
                     self._long += not claim.long
                     claim.long = True
                     self._learn(claim.task, now - claim.started)
-            # Idle threads have taken the first jobs that wait, and start them soon.
-            waiting = [one for one in in_threads if one.stage is Stage.WAITS and not one.chunk][idle:]
+            waiting = [one for one in in_threads if one.stage is Stage.WAITS and not one.chunk]
             longest = 2 * _LONGEST_AHEAD if now - self._started_on < 2 * _TOO_LONG else _TOO_LONG
-            return [one for one in waiting if now - one.received > longest]
+            return [one for one in waiting[idle:] if now - one.received > longest]  # idle threads start the others
 
     def _learn(self, task: str, duration: float) -> None:
         known = min(self._durations.get(task, duration), _TOO_LONG)
