@@ -24,7 +24,7 @@ _SOON = (0.02, 0.2)  # seconds before the two extra claims of a process that has
 _SOONEST = 0.005  # seconds; the minimum wait for the time at which a limit lets a job start
 _BUSY_AFTER = 1.0  # seconds of full claims after which senders need not notify this process
 _LATER = 0.1  # seconds before a claim that probably finds no job: another process was first, or a limit was full
-_CHECK = 0.2  # seconds; the maximum pause while a queue has no free thread
+_CHECK = 0.2  # seconds; the maximum pause while a queue has no free thread, or after a claim that found jobs
 _PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts while the database is unreachable
 _AFTER_FAULT = 3.0  # seconds between attempts after an unexpected error
 _NOTHING: tuple[int, set[str], set[str]] = (0, set(), set())
@@ -157,7 +157,7 @@ class Producer:
         # Without notifications, poll each queue every second. After a claim that found jobs, ask soon when others are due.
         spread = min(len(self._served()), _MOST_POLLS) * random.uniform(0.8, 1.2)  # noqa: S311
         poll = _POLL * spread if self.notifications_arrive else _POLL_ALONE
-        soon = (0.0, *_SOON, _SOON[-1] if answer.jobs else poll)[min(queue.looks, len(_SOON) + 1)]
+        soon = (0.0, *_SOON, _CHECK if answer.jobs else poll)[min(queue.looks, len(_SOON) + 1)]
         self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
 
     def _report(self, conn: Connection) -> bool:
