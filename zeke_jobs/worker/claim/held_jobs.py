@@ -30,6 +30,7 @@ class HeldJobs:
         self._accepted = 0
         self._taken = self._started = self._long = 0  # numbers of jobs: with or awaiting a thread; started; long
         self._apart = 0  # number of held jobs that must run alone
+        self._duration = _SHORT  # smoothed seconds of a short job
         self._durations: dict[str, float] = {}  # smoothed seconds of a job, by task
         self._pace, self._started_on = 0.0, 0.0  # jobs that threads can end per second; when one last started a job
         self._finished, self._counted_on = 0, time.monotonic()  # number of jobs that threads have ended since this time
@@ -155,8 +156,7 @@ class HeldJobs:
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
         """Return the number of free threads (async: places), and how many jobs with limits may wait ``took`` seconds."""
         with self.changed:
-            length = max((one for one in self._durations.values() if one <= _SHORT), default=_SHORT)
-            ahead = self._ahead(min(took, _LONGEST_CLAIM), self.threads / max(length, 1e-5))
+            ahead = self._ahead(min(took, _LONGEST_CLAIM), self.threads / self._duration)
             return self.free(is_async=is_async), 0 if is_async else ahead
 
     def _ahead(self, seconds: float, pace: float) -> int:
@@ -178,6 +178,7 @@ class HeldJobs:
             return [one for one in waiting[idle:] if now - one.received > longest]  # idle threads start the others
 
     def _learn(self, task: str, duration: float) -> None:
+        self._duration += _SMOOTHING * (duration - self._duration) if duration <= _SHORT else 0.0
         known = min(self._durations.get(task, duration), _TOO_LONG)
         self._durations[task] = known + _SMOOTHING * (min(duration, _TOO_LONG) - known)
 
