@@ -11,7 +11,7 @@ from zeke_jobs.worker.claim.claims import Claim, Stage
 _SHORT = 0.05  # seconds; if jobs of a task run longer, they are only claimed for free threads
 _AHEAD, _MOST_AHEAD = 0.03, 256  # seconds (plus the time of four claims) and number of jobs that may wait for a thread
 _LONGEST_AHEAD, _LONGEST_CLAIM = 0.5, 0.01  # seconds; longer times count as these, the second for jobs with limits
-_SMOOTHING, _TOO_LONG = 0.1, 0.1  # the second: seconds without a start, after which waiting jobs are handed back
+_SMOOTHING, _TOO_LONG = 0.1, 0.1  # the second in seconds: a job that runs longer is long, and no other waits for it
 
 
 class HeldJobs:
