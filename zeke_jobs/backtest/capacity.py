@@ -1,4 +1,4 @@
-"""Computes the load that a configuration can carry, and which of threads, limits and money the jobs use up first."""
+"""Computes how many jobs a configuration can carry, and whether threads, limits or money run out first."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -69,9 +69,9 @@ def _limits(config: Config, currency: str | None) -> Iterator[_Supply]:
 
 
 def _needs(workload: Workload, config: Config) -> defaultdict[tuple[str, str], float]:
-    """Return each task's needs, summed over its jobs: thread seconds (``held``), starts, units, money (``cost``), and jobs.
+    """Return each task's total needs: thread seconds (``held``), starts, units, money (``cost``) and number of jobs.
 
-    Units are counted by the estimates of jobs.yaml. Money is estimated too if no cost of the job was recorded.
+    The units are estimates from jobs.yaml. So is the money if the cost of a job was not recorded.
     """
     sums = defaultdict[tuple[str, str], float](float)
     for job in workload.counted():

@@ -57,7 +57,7 @@ class TaskFigures:
 
 @dataclass(frozen=True)
 class LimitFigures:
-    """Holds the figures of a limit, or of all threads (``threads``)."""
+    """Holds the figures of one limit. The number of all threads counts as a limit too, with the name ``threads``."""
 
     limit: int | None  # jobs at once; None for a limit without ``concurrency``
     utilisation: float | None  # occupied share

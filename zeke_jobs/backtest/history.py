@@ -34,7 +34,7 @@ def period(conn: Connection, begin: datetime | None = None, end: datetime | None
 
 
 def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Workload:
-    """Read the jobs from ``begin`` to ``end``. ``config`` shows which priorities and retry delays differ from the task's."""
+    """Read the jobs from ``begin`` to ``end``. Keep priorities and retry delays only if they differ from ``config``."""
     recorder = _Recorder(config, begin.timestamp(), end.timestamp())
     # Read all rows in one snapshot, so that a job that is purged during the read is neither lost nor read twice.
     with transaction(conn), conn.cursor("backtest", NamedTupleCursor, withhold=True) as cursor:

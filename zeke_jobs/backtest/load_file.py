@@ -31,7 +31,7 @@ Hours = Annotated[list[Number], Field(min_length=1, max_length=24 * 7)]
 
 
 class TakesStanza(Keys):
-    """Describes how long attempts take: always equally long, evenly spread between two bounds, or log-normally distributed."""
+    """Describes how long attempts take: a fixed time, or a uniform or log-normal distribution."""
 
     called = "takes"
     short_form = ("always", str, "a duration")

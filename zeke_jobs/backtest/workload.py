@@ -118,9 +118,9 @@ class Workload:
 def vary(
     workload: Workload, before: Config, after: Config, *, load: float = 1.0, seed: int = 0
 ) -> tuple[Workload, list[str]]:
-    """Copy a workload, but with the schedules of configuration ``after`` and ``load`` times as many jobs.
+    """Copy a workload, but let the schedules of ``after`` send jobs, and multiply the number of other jobs by ``load``.
 
-    The ticks of a changed schedule send copies of recorded jobs. Also returns the scheduled tasks without recorded jobs.
+    Each tick of a changed schedule sends a copy of a recorded job. Also returns the tasks that have no job to copy.
     """
     chance = Random(seed)  # noqa: S311 (chance, no secrets)
     changed = {one.id: _active(one) for one in after.tasks.values() if _timing(one) != _timing(before.task(one.id))}

@@ -66,7 +66,7 @@ def current() -> str | None:
 
 
 def tracer() -> Any:
-    """Return OpenTelemetry's tracer of this package."""
+    """Return the OpenTelemetry tracer for this package."""
     from opentelemetry import trace
 
     return trace.get_tracer("zeke_jobs")

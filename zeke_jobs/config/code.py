@@ -1,4 +1,4 @@
-"""Checks jobs.yaml against the code: handlers and services exist, and settings and payloads fit their models."""
+"""Checks that the code has the handlers and services of jobs.yaml, and that settings and payloads fit their models."""
 
 import re
 from collections import defaultdict
@@ -49,7 +49,7 @@ def check_code(document: Document, config: Config) -> None:
 class _Checks:
     def __init__(self, document: Document) -> None:
         self._document, self._refuse = document, document.refuse
-        # A key is a task's name; its values are the paths of ``on_failed`` that name the task.
+        # This maps the name of a task to the paths of all ``on_failed`` keys with this name as value.
         self._tellers: defaultdict[str, list[Path]] = defaultdict(list)
         for path, told in walk(document.value):
             if path[-1:] == ("on_failed",) and len(path) == {"tasks": 3, "defaults": 2}.get(str(path[0])):
@@ -65,7 +65,7 @@ class _Checks:
         base: Path = ("tasks", task.id)
         settings, chunk = (*base, "settings"), (*base, "chunk")
         filled = self._fill(task.settings, settings)
-        # A faulty ``chunk`` is left out of ``task``, but the text has it.
+        # If ``chunk`` is faulty, ``task.chunk`` is None, but the document still has the key.
         in_chunks = task.chunk is not None or self._document.find(chunk)[1] == len(chunk)
         handler = self._found(partial(resolve_path, in_chunks=in_chunks), task.handler, (*base, "handler"))
         if handler is None:

@@ -103,7 +103,7 @@ or ``{"fields": […], "on_duplicate": "replace" | "postpone", "at_most": timede
 
 
 class RetryRule(TypedDict, total=False):
-    """Is like ``{"limit": 5, "delay": 10, "max_delay": timedelta(hours=1)}``. The task's values replace missing keys."""
+    """Replaces values of the task's retry policy: ``{"limit": 5, "delay": 10, "max_delay": timedelta(hours=1)}``."""
 
     limit: int
     delay: timedelta | float
@@ -128,14 +128,14 @@ class JobOptions(TypedDict, total=False):
 
 
 class ManyJobOptions(JobOptions, total=False):
-    """Names the additional options of ``send_many``."""
+    """Adds the options that only ``send_many`` has."""
 
     then: Then | None
     after_failure: AfterFailure | None
 
 
 class OneJobOptions(JobOptions, total=False):
-    """Names the additional options of ``send``."""
+    """Adds the options that only ``send`` has."""
 
     id: UUID | str | None
     idempotency_key: str | None

@@ -166,7 +166,7 @@ class Context(ABC, Generic[S]):
         """
 
     def _add_costs(self, amounts: Mapping[Any, Decimal | int], currency: str) -> None:
-        """Add to the costs of several jobs of a chunk."""
+        """Add each amount to the cost of its job, for jobs of one chunk."""
         for job, amount in amounts.items():
             job.add_cost(amount, currency)
 

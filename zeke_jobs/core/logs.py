@@ -1,4 +1,4 @@
-"""Writes one log for workers, scheduler and command line: JSON lines for machines, readable lines on a terminal."""
+"""Writes the logs of workers, scheduler and command line: JSON for machines, readable lines on a terminal."""
 
 import io
 import json as _json
@@ -139,7 +139,7 @@ def _masked(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def _may_wait(event: EventDict) -> bool:
-    """Return whether the text of a log line can be made later: its values must be small and immutable."""
+    """Return whether the text of a log line can be made later, because all values are small and immutable."""
     return not event.get("exc_info") and all(
         type(value) in _PLAIN or (type(value) is str and len(value) <= _LONGEST_LINE) for value in event.values()
     )

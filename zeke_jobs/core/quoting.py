@@ -1,4 +1,4 @@
-"""Puts names, values and faults into sentences, and makes untrusted text safe for a terminal."""
+"""Formats names, values and faults for messages, and makes untrusted text safe for a terminal."""
 
 import re
 from collections.abc import Iterable

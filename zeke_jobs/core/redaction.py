@@ -77,7 +77,7 @@ def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[N
 
 
 def redact(text: str) -> str:
-    """Return the text with each secret replaced by a mask or by its variable's name."""
+    """Return the text with each secret replaced by ``***`` or by the name of its environment variable."""
     fields, values = _hidden.get()
     if fields and ("LINE " in text or "Failing row" in text):
         text = _EXCERPT.sub(_without_password, text)

@@ -18,9 +18,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def own_server(data_dir: Path, name: str) -> Iterator[str]:
-    """Start the server of ``data_dir``, yield its URL, and stop it at the end. ``name`` tells other commands who uses the server.
+    """Run the server of ``data_dir`` during the block, and yield its URL. Errors call this command ``name``.
 
-    Raises ConfigurationError, with the remedy, if a server cannot run there; ZekeJobsError if another command uses the folder.
+    Raises ConfigurationError with the remedy if no server can run there, and ZekeJobsError if another command runs it.
     """
     server_programs.binaries()  # an error must come before any folder is made
     with ExitStack() as stack:

@@ -80,7 +80,7 @@ def connect(
     The set ``opening`` contains the connection while its settings are applied, so that another thread can end it.
 
     Raises:
-        ConfigurationError: the address is missing or wrong, or a pooler prevents setting the isolation level.
+        ConfigurationError: the address is missing or malformed, or a pooler prevents setting the isolation level.
         AddressError: the host, user or database does not exist, or the password is wrong.
         psycopg2.OperationalError: the server cannot be reached.
     """

@@ -39,9 +39,9 @@ def binaries() -> Path:
 
 
 def account(data: Path) -> dict[str, Any]:
-    """Return the user for the server of ``data``, as arguments of ``subprocess.run``, or an empty dict for the current user.
+    """Return the arguments of ``subprocess.run`` that set the user for the server of ``data``, or an empty dict.
 
-    PostgreSQL refuses to run as root. So a server that root starts runs as the owner of existing data, or as the user nobody.
+    PostgreSQL refuses to run as root. So a root process needs another user: the owner of existing data, or nobody.
     """
     if os.geteuid() != 0:
         return {}

@@ -185,7 +185,7 @@ def _ordered(
     """Return the overrides, plus new ones for the orders: to keep draining tasks, and to make renamed tasks' old ids aliases."""
     file, orders = request.file, request.orders
     _refuse_contradictions(orders, file)
-    # If an order cancels or renames a draining task, the task no longer drains.
+    # If the operator cancels or renames a draining task, end its draining.
     kept = [one for one in kept if one.drains is None or one.path[1] not in orders.cancel | set(orders.rename)]
     for name in sorted(orders.drain):
         if latest is None or before is None or name not in before.tasks:

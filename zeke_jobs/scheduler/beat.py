@@ -82,7 +82,7 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
     """Run one beat: send the due jobs, then record that a scheduler is alive. ``beat`` returns within a minute.
 
     The work runs in a thread, so that a signal ends the process even if the database does not answer. The next beat of
-    any scheduler process then continues the work. ``url`` is by default ``DATABASE_URL``. ``prepare`` checks the
+    any scheduler process continues interrupted work. ``url`` is by default ``DATABASE_URL``. ``prepare`` checks the
     database, and returns the revision of this process's jobs.yaml.
 
     Raises:

@@ -118,7 +118,7 @@ class WorkerProcess:
             claim.marked = True
 
     def tick(self) -> None:
-        """Stop handlers whose timeout is over, and return to the queue the jobs that have waited too long for a thread."""
+        """Stop handlers whose timeout is over. Jobs that have waited too long for a thread return to the queue."""
         running = {claim.running: claim for claim in self.held.all() if claim.running is not None}
         for one, claim in running.items():  # the claims of a chunk run together
             if one.tick():

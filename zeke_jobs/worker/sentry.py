@@ -11,9 +11,9 @@ from zeke_jobs.worker.finish.outcome import DONE
 
 
 class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Adds tags to the events of ``sentry_sdk``'s ``DramatiqIntegration``, which reports a job's exception in the job's scope.
+    """Adds tags to the event with which ``sentry_sdk``'s ``DramatiqIntegration`` reports the exception of a job.
 
-    The tags are ``task``, ``job_id``, ``attempt``, and, if it is known, ``outcome`` (``retry`` or ``failed``).
+    The tags are ``task``, ``job_id``, ``attempt`` and, after a failed attempt, ``outcome`` (``retry`` or ``failed``).
     """
 
     def __init__(self) -> None:

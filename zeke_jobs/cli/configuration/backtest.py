@@ -139,7 +139,7 @@ def capacity(
     database: Annotated[float | None, option("Jobs a second that the database carries.", "JOBS", min=1)] = None,
     as_json: Json = False,
 ) -> None:
-    """Estimate from recorded jobs the number of jobs a day that can run, and the resource that runs out first."""
+    """Estimate how many jobs like the recorded ones can run in a day, and which resource runs out first."""
     workload, _, proposed = recorded("capacity", given)
     fleet, fleet_from = (given["workers"], "as given") if "workers" in given else fleet_of(workload)
     jobs, bounds = of(workload, proposed, fleet, budget=budget, database=database)

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs send``, and ``cancel``, ``retry``, ``prioritise`` and ``reschedule`` of jobs by id or by filters."""
+"""Runs the commands ``send``, ``cancel``, ``retry``, ``prioritise`` and ``reschedule`` of ``zeke-jobs``."""
 
 import json
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ _changing = partial(with_options, added={**FILTERS, **_SHARED})
 def cancel(
     asked: dict[str, Any], reason: Annotated[str | None, option("Kept with the job, for people.", "WHY")] = None
 ) -> int:
-    """Cancel jobs, by id or by filter: queued jobs at once, active jobs within moments.
+    """Cancel jobs, chosen by ids or filters. Queued jobs end at once, active jobs within moments.
 
     Exit 1 if a job had already ended, or no job matched.
     """
@@ -44,9 +44,9 @@ def cancel(
 
 @_changing
 def retry(asked: dict[str, Any]) -> int:
-    """Run failed or cancelled jobs again, by id or by filter. The jobs keep their history, and their retries count anew.
+    """Run failed or cancelled jobs again, chosen by ids or filters.
 
-    Exit 1 when there was nothing to retry.
+    The jobs keep their history, and get all their retries again. Exit 1 if a job was not retried, or no job matched.
     """
     return _change(asked, "retry", "queued again")
 
@@ -55,7 +55,7 @@ def retry(asked: dict[str, Any]) -> int:
 def prioritise(
     asked: dict[str, Any], priority: Annotated[int, option("Higher runs first.", "N", show_default=False)]
 ) -> int:
-    """Give queued jobs another priority, by id or by filter. Exit 1 when there was nothing to change."""
+    """Change the priority of queued jobs, chosen by ids or filters. Exit 1 if a job was not changed or none matched."""
     return _change(asked, "prioritise", f"of priority {priority} now", {"priority": priority})
 
 
@@ -65,7 +65,7 @@ def reschedule(
     run_at: Annotated[datetime | None, time("Not before this time, such as 2026-01-31T08:00Z.")] = None,
     delay: Annotated[timedelta | None, span("Not before this time from now; 0s is at once.")] = None,
 ) -> int:
-    """Let queued jobs run at another time, by id or by filter. Exit 1 when there was nothing to change."""
+    """Change the due time of queued jobs, chosen by ids or filters. Exit 1 if a job was not changed or none matched."""
     with usage():
         value = run_time_of(run_at, delay)
     return _change(asked, "reschedule", "due at their new time", value)
@@ -74,7 +74,7 @@ def reschedule(
 def _change(
     asked: dict[str, Any], verb: Verb, done: str, value: Mapping[str, Any] | None = None, *, reason: str | None = None
 ) -> int:
-    """Change the named jobs, or all jobs that match filters. If a batch is the only filter, the whole batch is changed."""
+    """Change the jobs with these ids, or all that match the filters. A batch without other filters is changed whole."""
     given = {name: value for name, value in asked.items() if name in FILTERS}
     value = value or {}
     job_ids, limit, as_json = asked.get("job_ids"), asked.get("limit"), "as_json" in asked

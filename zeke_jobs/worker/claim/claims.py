@@ -30,7 +30,7 @@ def clock() -> float:
 
 
 class Row(NamedTuple):
-    """Holds a row that the SQL function ``zeke_jobs.complete_and_claim`` returns and describes. Unused columns are None."""
+    """Holds a row that the SQL function ``zeke_jobs.complete_and_claim`` returns. Unused columns are None."""
 
     kind: str
     message_id: UUID

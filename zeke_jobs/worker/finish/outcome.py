@@ -46,9 +46,9 @@ _LIMITED = (1.0, 3.0)  # seconds that a job waits when dramatiq's rate limiter r
 
 
 def backoff(policy: Retry, retry: int, *, chance: float | None = None) -> float:
-    """Return the seconds before a retry: a delay that grows exponentially with the retry's number, changed at random.
+    """Return the seconds before a retry. The delay grows exponentially with each retry, and has a random jitter.
 
-    ``chance`` (0 to 1) replaces the random number of the jitter. The first retry has the number 1.
+    ``retry`` is 1 for the first retry. ``chance`` (0 to 1) replaces the random number of the jitter.
     """
     longest = policy.max_delay.total_seconds()
     try:

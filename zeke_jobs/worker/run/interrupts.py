@@ -106,13 +106,13 @@ class Running:
             raise interrupt from (None if isinstance(error, Interrupt) else error)
 
     def _end(self) -> None:
-        """Make sure that no interrupt is raised in this thread any more."""
+        """Make sure that from now on no interrupt is raised in this thread."""
         while True:
             try:
                 with self._lock:
                     self._active, self._cancel = False, None
-                # Run some bytecode, so that a pending interrupt is raised here. Do not withdraw it: up to Python 3.12, a
-                # withdrawal would stop traced threads (under a debugger) for ever.
+                # Run some bytecode, so that a pending interrupt is raised here. Do not clear the interrupt instead:
+                # up to Python 3.12, clearing it makes a thread under a debugger hang for ever.
                 for _ in range(2 if self.interrupt is not None else 0):
                     pass
             except Interrupt:

@@ -162,7 +162,7 @@ class JobContext(Reports):
         self._drop_connection()
 
     def close(self) -> None:
-        """Give the connection back to the pool, in its original state."""
+        """Reset the connection and give it back to the pool."""
         try:
             self._drop_connection()
         finally:
