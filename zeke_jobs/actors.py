@@ -1,4 +1,4 @@
-"""Is the entry point of ``dramatiq zeke_jobs.actors`` and ``periodiq zeke_jobs.actors``: a broker, and an actor per task."""
+"""Defines a broker with an actor for each task, for ``dramatiq zeke_jobs.actors`` and ``periodiq zeke_jobs.actors``."""
 
 import os
 import signal

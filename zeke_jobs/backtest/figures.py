@@ -42,7 +42,7 @@ class TaskFigures:
         self.starts.append(now)
 
     def close(self, seconds: float, slots: int | None) -> None:
-        """Compute the figures at the end of a simulation. ``slots`` is the task's limit, or the number of all threads."""
+        """Compute the final figures. ``slots`` is the task's limit, or without a limit the number of all threads."""
         ordered = sorted(self.waits)
         self.wait_mean = sum(ordered) / len(ordered) if ordered else None
         self.wait_p50, self.wait_p95, self.wait_p99 = (percentile(ordered, share) for share in (0.5, 0.95, 0.99))

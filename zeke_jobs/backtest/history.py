@@ -121,7 +121,7 @@ class _Recorder:
         return None
 
     def _earlier(self, row: Any) -> tuple[list[Attempt], list[float]]:
-        """Return the attempts before the last, and the times of their claims."""
+        """Return the attempts before the last one, and the claim times of these attempts."""
         task = self._config.task(row.name)
         entries = row.attempts
         if row.state in ("failed", "cancelled") and entries and entries[-1][0] in ("failed", "cancelled", "died"):

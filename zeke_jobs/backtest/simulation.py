@@ -105,7 +105,7 @@ class Simulation:
         return found
 
     def _sample(self, moment: float, now: float) -> float:
-        """Record the lengths of the queues at the sample times up to now. Returns the time of the next sample."""
+        """Record the queue lengths at the sample times up to now. Returns the time of the next sample."""
         while moment <= now and moment <= self._end_of_time:
             for lane in self.board.lanes.values():
                 lane.figures.depth.append(lane.high if moment else lane.due)

@@ -34,7 +34,7 @@ class Attempt(NamedTuple):
 
 
 class FollowUp(NamedTuple):
-    """Describes a job that another job sends in an attempt (counted from 0), ``after`` seconds after the attempt's claim."""
+    """Describes a job sent in an attempt of another job, ``after`` seconds after the claim. Attempt 0 is the first."""
 
     attempt: int
     after: float

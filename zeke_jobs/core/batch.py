@@ -60,10 +60,10 @@ class BatchStatus:
         status: ``open``, ``running``, ``held`` (it waits only for failed jobs), ``ended`` or ``cancelled``.
         jobs: Number of the batch's jobs so far.
         unfinished: Number of the batch's jobs that are queued or active.
-        after_failure: ``send``: a failed job counts as ended; ``hold``: the batch waits until the job is retried or cancelled.
-        then_task: Task of the job that is sent at the end.
-        then_job: Id of the job that was sent at the end, or None.
-        then_outcome: ``created``, or the reason why no job was sent.
+        after_failure: ``send`` if failed jobs count as ended, ``hold`` if the batch waits for a retry or cancellation.
+        then_task: Task of the job that is sent when the batch ends, or None.
+        then_job: Id of the job that was sent when the batch ended, or None.
+        then_outcome: ``created``, or the reason why no job was sent when the batch ended.
     """
 
     id: str

@@ -238,10 +238,10 @@ class ChunkContext(Generic[S]):
     """Gives a handler of chunks the jobs of its chunk. ``ChunkContext[MySettings]`` makes ``ctx.settings`` a ``MySettings``.
 
     Attributes:
-        jobs: The context of each job, in the order of the payloads: its attempt, cost, sends and transaction.
-        task_id: Canonical id of the task.
+        jobs: One ``Context`` for each job, in the order of the payloads.
+        task_id: The task's current id, even if a job was sent under an alias.
         logger: A structlog logger with the task bound.
-        settled: Maps a job's index to the ``Reject`` or ``Retry`` with which ``fail`` or ``retry`` ended the job.
+        settled: The ``Reject`` or ``Retry`` of each job that ``fail`` or ``retry`` ended, by the job's index.
     """
 
     def __init__(self, jobs: Sequence[Context[S]], is_cancelled: Callable[[int], bool]) -> None:

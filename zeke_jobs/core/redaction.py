@@ -121,7 +121,7 @@ def masked(value: Any, sensitive: Collection[str], place: tuple[str, ...] = ()) 
 
 
 def shown(name: str, value: Any) -> Any:
-    """Return the value of the payload's field ``name`` for a log. Within ``hiding``, a sensitive value is masked."""
+    """Return what a log shows for the payload's field ``name``. Within ``hiding``, a sensitive value is masked."""
     fields, _ = _hidden.get()
     if not is_sensitive((name,), fields):
         return value

@@ -174,7 +174,7 @@ class Pool:
             self.give_back(conn)
 
     def take(self) -> Connection:
-        """Lend a connection like ``connection``, until ``give_back`` takes the connection back."""
+        """Lend a connection, as the method ``connection`` does, until the caller returns it with ``give_back``."""
         while not self._places.acquire(timeout=_LOOK):
             if self._closed:
                 raise OperationalError("expected a free connection, got none before the process stopped")

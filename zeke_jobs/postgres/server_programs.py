@@ -154,7 +154,7 @@ def failure(folder: Path, said: str) -> ZekeJobsError:
 
 
 def state_folder() -> Path:
-    """Return the folder for files of an embedded server that cannot be in the data folder."""
+    """Return the folder for the files that an embedded server cannot keep in its data folder."""
     root, home = Path("/var/lib/zeke-jobs"), os.path.expanduser("~")  # noqa: PTH111 (no error for a user without a home)
     return root if os.geteuid() == 0 else Path(home).absolute() / ".local" / "state" / "zeke-jobs"
 

@@ -1,6 +1,6 @@
 """Handles overrides: values set by hand that replace values of jobs.yaml. Lists of overrides begin with the oldest.
 
-An override replaces earlier overrides at its path and below. When a timed override ends, overrides that outlast it apply again.
+An override replaces earlier ones at its path and below. When it ends, the replaced ones that last longer apply again.
 """
 
 import json
@@ -22,11 +22,11 @@ NAME = "jobs.yaml with values set by hand"
 def carried(
     file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None
 ) -> tuple[list[Override], list[str]]:
-    """Return the overrides that still have an effect on this jobs.yaml, and notes about overrides in ``set_before`` that end.
+    """Return the overrides that still affect this jobs.yaml, and notes about the overrides in ``set_before`` that end.
 
     ``set_before`` is by default ``overrides``. An override ends if the file no longer has the override's task, limit or
-    service, or if the file has the same value and no other override has its path. Raises ConfigurationError if a
-    remaining override does not fit the file.
+    service. It also ends if the file has the same value, unless another override has the same path, or one above or
+    below. Raises ConfigurationError if a remaining override does not fit the file.
     """
     if not overrides:
         return [], []
@@ -100,7 +100,7 @@ def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Overri
 
 
 def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Override]) -> list[str]:
-    """Return the faults of jobs.yaml with the new overrides. Each fault begins with the name of an override."""
+    """Return the faults of jobs.yaml with the new overrides. Each begins with the names of overrides that cause it."""
 
     def found(some: Iterable[Override]) -> list[Diagnostic]:
         return check(file.text, NAME, edits=edits(with_overrides(overrides, some)))[1]
@@ -126,7 +126,7 @@ def read_path(text: str, config: Config) -> tuple[str, ...]:
     first, _, rest = text.partition(".")
     if text == "timezone":
         return (text,)
-    # A task's id may contain dots, so the longest id that begins the path counts.
+    # A task's id may contain dots, so take the longest id with which the path begins.
     names = {name: task.id for task in config.tasks.values() for name in (task.id, *task.aliases)}
     body = rest if first == "tasks" else text
     fitting = max((name for name in names if body.startswith(f"{name}.")), key=len, default=None)
@@ -150,7 +150,7 @@ def read_path(text: str, config: Config) -> tuple[str, ...]:
 
 
 def read_value(text: str) -> Any:
-    """Read a value as in YAML: ``3``, ``5m``, ``[a, b]``, ``@daily``. Raises ConfigurationError if ambiguous or invalid."""
+    """Read YAML such as ``5m``, ``[a, b]`` or ``@daily``. Raises ConfigurationError for ambiguous or invalid text."""
     if text.startswith(("*", "@")):
         return text
     document = parse(f"value: {text}\n")

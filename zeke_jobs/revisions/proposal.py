@@ -109,7 +109,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Holds the new jobs.yaml with the overrides. ``before`` is None if the revision in force is unreadable."""
+    """Holds a new jobs.yaml with its overrides and plan. ``before`` is None if no readable revision is in force."""
 
     latest: Revision | None
     before: Config | None
@@ -169,7 +169,7 @@ def _readable(latest: Revision | None, file: Config) -> Config | None:
 
 
 def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> list[str]:
-    """Return notes about changes without a new value: a task begins to drain, an override's reason or end changes."""
+    """Return notes about tasks that begin to drain, and overrides that are set again or return to an earlier value."""
     known = {one.path: one for one in store.visible(before)}
     drained = [one.path[1] for one in after if one.drains is not None and one.path not in known]
     return [f"{name} drains: it takes no new jobs, and leaves when its jobs have ended" for name in drained] + [

@@ -1,4 +1,4 @@
-"""Has a context with which a test calls a handler directly, without a worker, and checks the handler's effects."""
+"""Lets a test call a handler directly, without a worker, and check the handler's effects."""
 
 import json
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ class SentCall:
 
 @dataclass(eq=False, repr=False)
 class FakeContext(Steps):
-    """Is a context with which a test calls a handler, with or without a database. A rollback removes its sends from ``sent``."""
+    """Lets a test call a handler, with or without a database. A rollback removes the block's jobs from ``sent``."""
 
     db: Any = None
     _: KW_ONLY
@@ -119,7 +119,7 @@ class FakeContext(Steps):
         return result
 
     def event(self, name: str) -> Event | None:
-        """Return the event of this name in ``events``. An event in ``timed_out`` did not come in time."""
+        """Return the event in ``events``, or an event with ``timed_out`` if the name is in the test's ``timed_out``."""
         if name in self.timed_out:
             return Event(name, timed_out=True)
         return Event(name, self.events[name]) if name in self.events else None
@@ -174,7 +174,7 @@ class FakeContext(Steps):
 
 
 class FakeChunk(ChunkContext[Any]):
-    """Is a context with which a test calls a handler of chunks, with ``jobs`` jobs, each a ``FakeContext(**options)``."""
+    """Lets a test call a handler of chunks. The chunk has ``jobs`` jobs, each with a ``FakeContext(**options)``."""
 
     jobs: Sequence[FakeContext]
 

@@ -231,7 +231,7 @@ def clock(moment: datetime) -> str:
 
 
 def day_and_clock(moment: datetime | None, now: datetime) -> str:
-    """Return a time of day in UTC, with the date unless the date is today's."""
+    """Return a time of day in UTC, and also the date if it is not today's."""
     if moment is None:
         return ""
     form = "%H:%M:%S" if moment.astimezone(UTC).date() == now.astimezone(UTC).date() else "%m-%d %H:%M"

@@ -1,4 +1,4 @@
-"""Starts and ends jobs in a worker process, abandons handlers that ignore an interrupt, and holds the threads' shared objects."""
+"""Starts and ends jobs in a worker process, and abandons handlers that ignore an interrupt."""
 
 import os
 import threading
@@ -108,7 +108,7 @@ class WorkerProcess:
         return True
 
     def mark_started(self, conn: Connection, longer_than: float) -> None:
-        """Record which handlers have run longer than ``longer_than`` seconds. Shorter runs are recorded at their ends."""
+        """Record which handlers have run longer than ``longer_than`` seconds. A shorter run is recorded at its end."""
         before = time.monotonic() - longer_than
         running = [one for one in self.held.all() if one.started is not None and one.started < before]
         if claims := [one for one in running if not (one.marked or one.ended)]:

@@ -1,1 +1,1 @@
-"""Has commands about jobs.yaml: check the file, plan and apply a change, show past revisions, test a change on past jobs."""
+"""Contains the commands that check, plan and apply jobs.yaml, show its revisions, and test a change on past jobs."""

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs mcp``: answers agents' questions about jobs, by the Model Context Protocol on standard input and output."""
+"""Runs ``zeke-jobs mcp``, a server of the Model Context Protocol that answers the questions of agents about jobs."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ def mcp() -> None:
 
 
 def serve(program: str, tools: Iterable[Callable[..., str]], note: str = "") -> None:
-    """Serve functions as tools, described by their docstrings and ``note``. Raises ConfigurationError without the package mcp."""
+    """Serve functions as tools, described by docstring and ``note``. Raises ConfigurationError if mcp is missing."""
     try:
         from mcp.server import MCPServer
         from mcp_types import ToolAnnotations

@@ -105,7 +105,7 @@ def write_line(name: str, line: str) -> None:
 
 
 def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queues: Sequence[str]) -> int:
-    """Stop the workers when no job of these queues is due. Returns 1 if a job failed, or 130 after a signal."""
+    """Run the workers until these queues are idle. Returns 1 if a job failed, or 130 after a signal."""
     from zeke_jobs.diagnosis import fleet
     from zeke_jobs.postgres.pool import DISCONNECTED, Pool
     from zeke_jobs.scheduler.dispatch import clock

@@ -85,7 +85,7 @@ def _change(
     said: dict[str, Any] = {"by": author(), "reason": reason}
     with usage():
         if job_ids:
-            # Find all jobs before the first change.
+            # Find all jobs before the first change, so that nothing is changed if an id is unknown.
             found = [zeke_jobs.status(options.find_job(text)).id for text in job_ids]
             changed = [drivers.perform(None, one, verb, job, value, **said) for job in found]
             answer(changed, "\n".join(f"{job.id}: {escape(job.note)}" for job in changed), as_json=as_json)

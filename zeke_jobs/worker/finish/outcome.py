@@ -1,4 +1,4 @@
-"""Makes the outcome of an attempt from the handler's result or exception."""
+"""Turns the result or exception of a handler into the outcome of the attempt."""
 
 import contextlib
 import json
@@ -73,7 +73,7 @@ def of_exception(error: BaseException, policy: Retry, *, retries: int) -> Outcom
 
 
 def _of_exception(error: BaseException, policy: Retry, retries: int) -> Outcome:
-    # The exception's fields are checked here too, because a subclass may set them without calling its base class.
+    # Check the exception's fields here too, because a subclass may set them without calling ``super().__init__``.
     match error:
         case WaitFor():
             seconds = bounds.delay("timeout", error.timeout).total_seconds()

@@ -32,7 +32,7 @@ Call = tuple[Claim, Callable[[], Any]]  # an async handler's call for a job, whi
 
 
 class EventLoop:
-    """Starts the event loop at its first use. Any thread may call a method, unless its docstring says otherwise."""
+    """Starts the event loop at the first use. Any thread may call the methods, unless a docstring says otherwise."""
 
     def __init__(self) -> None:
         self.helpers = ThreadPoolExecutor(HELPERS, "beside the event loop")  # for calls that may block
