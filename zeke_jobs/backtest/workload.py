@@ -1,4 +1,4 @@
-"""Describes the jobs of a simulation, which were recorded or come from a load file, and makes variations of the jobs."""
+"""Describes the jobs of a simulation, which are recorded or come from a load file, and makes variations of them."""
 
 from __future__ import annotations
 

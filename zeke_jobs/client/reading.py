@@ -51,7 +51,7 @@ def status(id: UUID | str, *, connection: Any = None) -> Job:  # noqa: A002 (the
 
 
 async def one(database: Database, job_id: UUID) -> Job:
-    """Run the database queries of ``status`` (its plan)."""
+    """Run the database queries of ``status``."""
     rows = await database.ask("job/list", **{**_NO_FILTER, "id": str(job_id)})
     if not rows:
         raise await missing(database, job_id)
@@ -97,7 +97,7 @@ def _pages(filters: dict[str, Any], limit: float, connection: Any) -> Iterator[J
 
 
 def steps(id: UUID | str, *, connection: Any = None) -> list[str]:  # noqa: A002 (the field's word)
-    """Return the names of a job's finished steps, in order."""
+    """Return the names of a job's finished steps, in the order in which the results were stored."""
     return [name for (name,) in drivers.perform(connection, Database.ask, "step/names", id=str(as_id("id", id)))]
 
 
@@ -140,12 +140,12 @@ def pauses(seconds: float) -> Iterator[float]:
 
 
 async def ended(database: Database, job_id: UUID) -> bool:
-    """Return whether a job has ended, as a plan (database queries). An unknown job counts as ended."""
+    """Ask the database whether a job has ended. An unknown job counts as ended."""
     return bool(await database.ask("job/ended", id=str(job_id)))
 
 
 async def result(database: Database, job_id: UUID) -> tuple[Job, Any]:
-    """Return a job and, if it has completed, its unmasked output. This function is a plan (database queries)."""
+    """Ask the database for a job and, if it has completed, its unmasked output. Raises JobFailed for another end."""
     job = await one(database, job_id)
     if not job.has_ended:
         return job, None

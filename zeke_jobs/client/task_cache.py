@@ -85,7 +85,7 @@ def unknown_task(name: str, names: list[str]) -> UnknownTask:
 
 
 async def with_task(database: Database, task: str, attempt: Callable[[Database, KnownTask], Awaitable[T | None]]) -> T:
-    """Call ``attempt`` with the cached task. If the cached task is stale, call it again with the task in the database."""
+    """Call ``attempt`` with the cached task. If that task is stale, refresh it and call ``attempt`` again."""
     known = await find(database, task)
     refused: Exception | None = None
     try:

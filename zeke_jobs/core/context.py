@@ -41,7 +41,7 @@ class Context(ABC, Generic[S]):
     Attributes:
         job_id: The job's id, the same in all its attempts.
         task_id: The task's current id, even if the job was sent under an alias.
-        attempt: Number of this start of the handler, from 1. Deferrals do not count.
+        attempt: Number of this attempt: 1 for the first. Deferred attempts do not count.
         revision: Number of the revision of jobs.yaml that this attempt uses.
         batch_id: The batch that this job belongs to, or None.
         scheduled_for: The due time (tick) for which a schedule sent this job, or None.
@@ -135,15 +135,15 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def service(self, name: str) -> Any:
-        """Return the object that the service's settings model made in ``open``. A process has one object per service."""
+        """Return the object that the service's ``open`` has made. A process has one object per service."""
 
     @abstractmethod
     def settings_of(self, task: str) -> Any:
-        """Return the ``settings`` of another task, as its handler's model, or None if the task has none or does not exist."""
+        """Return the ``settings`` of another task as a model instance, or None if it has none or does not exist."""
 
     @abstractmethod
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Report the job's progress, which its status shows. The progress is written at most once a second.
+        """Report the progress, which the job's status then shows. The progress is written at most once a second.
 
         Raises TypeError if ``done`` or ``total`` is not a number, and UnfitForJson if Postgres cannot store a number or
         the note.
@@ -157,7 +157,7 @@ class Context(ABC, Generic[S]):
 
         Args:
             amount: Such as ``Decimal("0.0125")``; not a float, whose digits are not exact.
-            currency: Three capital letters, as in ISO 4217. All costs of a job have the same currency.
+            currency: A code of three capital letters, as in ISO 4217. All costs of a job have the same currency.
 
         Raises:
             TypeError: the amount is neither a Decimal nor an int.
@@ -238,7 +238,7 @@ class ChunkContext(Generic[S]):
     """Gives a handler of chunks the jobs of its chunk. ``ChunkContext[MySettings]`` makes ``ctx.settings`` a ``MySettings``.
 
     Attributes:
-        jobs: One ``Context`` for each job, in the order of the payloads.
+        jobs: One ``Context`` per job, in the payloads' order, for the job's attempt, cost, sends and transactions.
         task_id: The task's current id, even if a job was sent under an alias.
         logger: A structlog logger with the task bound.
         settled: The ``Reject`` or ``Retry`` of each job that ``fail`` or ``retry`` ended, by the job's index.

@@ -94,7 +94,7 @@ _captured: ContextVar[Captured | None] = ContextVar("captured", default=None)
 
 @contextmanager
 def capturing(most: int, *, always: bool = False) -> Iterator[Captured]:
-    """Keep the last lines logged in this context (a thread, its asyncio tasks)."""
+    """Keep the last lines that this thread and its asyncio tasks log during the block."""
     captured = Captured(most, always=always)
     token = _captured.set(captured)
     try:

@@ -103,7 +103,7 @@ def visible_but_colours(line: str) -> str:
 
 
 def visible_json(document: str) -> str:
-    r"""Return a JSON document with escapes such as ``\u009b`` in its texts. The document's value does not change."""
+    r"""Return a JSON document with escapes such as ``\u009b`` for control characters. Its value does not change."""
     return _UNFIT_IN_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", document)
 
 

@@ -33,7 +33,7 @@ class Report:
 
 
 def examine(url: str) -> Report:
-    """Examine a database with its processes and jobs, and compare this folder's jobs.yaml with the revision in force."""
+    """Examine a database, its processes and jobs, and compare this folder's jobs.yaml with the revision in force."""
     try:
         conn = connect(url, application_name="zeke-jobs doctor")
     except psycopg2.OperationalError as error:

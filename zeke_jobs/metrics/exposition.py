@@ -1,4 +1,4 @@
-"""Declares the metrics (name, kind, labels, meaning), and serves the metrics of the worker processes of one command."""
+"""Declares the metrics (name, kind, labels, meaning), and serves those that one command's worker processes count."""
 
 import os
 import shutil
@@ -63,7 +63,7 @@ _PREFIX = "zeke-jobs-metrics-"
 
 
 def folder() -> Path:
-    """Return the folder for the counter files of this command's workers. The folder's name has the parent's process id."""
+    """Return the folder for the counter files of this command's workers. Its name has the parent's process id."""
     return Path(tempfile.gettempdir()) / f"{_PREFIX}{os.getuid()}-{os.getppid()}"
 
 

@@ -71,7 +71,7 @@ def why_elsewhere(data_dir: Path) -> str:
 
 
 def _make_place(data_dir: Path) -> None:
-    """Make the folder ``place(data_dir)`` if missing. If it differs from ``data_dir``, put a link to it into ``data_dir``."""
+    """Make the folder ``place(data_dir)`` if it is missing. If it is not ``data_dir``, put a link into ``data_dir``."""
     folder, asked = place(data_dir), data_dir.absolute()
     _make(folder)
     if folder != asked:

@@ -1,4 +1,4 @@
-"""Opens connections to Postgres, groups statements in transactions, and has a pool whose callers wait for a free connection."""
+"""Opens connections to Postgres, groups statements in transactions, and keeps pools of connections."""
 
 import re
 import select
@@ -33,7 +33,7 @@ _LOOK = 0.5  # seconds between checks whether to go on waiting for a connection
 # libpq, PostgreSQL and PgBouncer use these messages for a wrong address; without a connection there is no SQLSTATE.
 # "Temporary failure in name resolution" is left out, because it is transient.
 _WRONG_ADDRESS = {
-    # If the address names several hosts, another host may exist but be unreachable for now.
+    # If a message also has "connection to server", the address names several hosts, and one of them exists.
     "the name of a host that exists": "(?s)^(?!.*connection to server)"
     ".*(?:Name or service not known|No address associated with hostname|Name does not resolve)",
     "the port of a PostgreSQL server": "received invalid response to|expected authentication request from server, but received",

@@ -1,4 +1,4 @@
-"""Finds PostgreSQL's programs in their wheel, the operating system's user for the server, and folders that the user may enter."""
+"""Finds the PostgreSQL programs in their wheel, the user that runs the server, and folders that this user may enter."""
 
 import errno
 import importlib.metadata

@@ -75,7 +75,7 @@ def hidden_by(override: Override, overrides: Sequence[Override]) -> list[Overrid
 
 
 def listed(overrides: Sequence[Override], of: Override) -> str:
-    """Return the values of overrides as text. A value whose key is not the key of ``of`` is shown with its key."""
+    """Return the values of overrides as text. A value with another path than ``of`` is shown with its path."""
     return ", ".join(
         (f"{one.label} = " if one.path != of.path else "")
         + (one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False))

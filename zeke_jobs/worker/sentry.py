@@ -35,7 +35,7 @@ class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _of_job(message: JobMessage, event: Any, _hint: object) -> Any:
-    """Add the outcome to a Sentry event. Remove local variables if the job has sensitive fields."""
+    """Add the outcome to a Sentry event, and remove local variables from it if the job has sensitive fields."""
     if message.outcome is not None and message.outcome.how not in DONE:
         event.setdefault("tags", {})["outcome"] = message.outcome.how
     with message.hiding():

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs backtest`` and ``capacity``: the effect of a change on recorded jobs, and the maximum load."""
+"""Runs ``zeke-jobs backtest``, which simulates a change, and ``capacity``, which estimates the maximum load."""
 
 import re
 from collections.abc import Sequence
@@ -100,7 +100,7 @@ def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Workload, C
 def recorded(command: str, given: dict[str, Any]) -> tuple[Workload, Config, Config]:
     """Return the recorded jobs of a period, the configuration in force, and the configuration to try.
 
-    The configuration to try is a file, or has changed values. Raises if no revision is in force or no job was recorded.
+    The last adds ``--set`` to a file or to the revision in force. Raises ZekeJobsError if no revision or job is found.
     """
     file = given.get("file")
     with database.connection(command) as conn:

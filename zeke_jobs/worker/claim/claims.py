@@ -198,7 +198,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         return [self, *self.others]
 
     def hiding(self) -> AbstractContextManager[None]:
-        """Mask the sensitive fields of the jobs in all logs and errors that are written in this context."""
+        """During a block, mask the jobs' sensitive fields in all logs and errors of this thread or asyncio task."""
         if not self.others:
             return hiding(self.kwargs, self.sensitive)
         names = {name for one in self.members for name in one.kwargs}
