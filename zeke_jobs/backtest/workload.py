@@ -29,7 +29,7 @@ class Attempt(NamedTuple):
 
     @property
     def costs(self) -> bool:
-        """Return whether the attempt has a share of the job's cost. Only attempts that ran to their end have one."""
+        """Return whether the attempt ran to its end. Only such attempts have a share of the job's cost."""
         return self.how not in ("deferred", "died")
 
 
@@ -63,7 +63,7 @@ class Job:
         self.sends.append(FollowUp(attempt, after, job))
 
     def cost_of(self, attempt: Attempt) -> float | None:
-        """Return the cost of an attempt, or None if it is unknown. Attempts that ran to their end share the job's cost."""
+        """Return the attempt's share of the job's cost, or None. Attempts that ran to their end have equal shares."""
         if self.cost is None or not attempt.costs:
             return None
         return self.cost / sum(one.costs for one in self.attempts)
@@ -174,7 +174,7 @@ def ticks_of(cron: Schedule, workload: Workload) -> list[float]:
 
 
 def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> list[Job]:
-    """Return ``load`` times as many root jobs. Jobs of a schedule are not multiplied, but the jobs that they send are."""
+    """Multiply the root jobs by ``load``. Of a schedule's jobs, only the jobs that they send are multiplied."""
     times: defaultdict[str, list[float]] = defaultdict(list)
     for job in roots:
         times[job.task].append(job.sent)

@@ -100,9 +100,9 @@ class Context(ABC, Generic[S]):
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
         """Call the function and store its result. A later attempt of this job gets the stored result instead.
 
-        ``text = ctx.step("fetch", fetch, url)``; for an async function ``await ctx.step(…)``. The result, any JSON
-        value up to 1 MiB, is stored at once or with the open ``transaction()``, and deleted with the job. Even the
-        first call returns the result's JSON form: a tuple becomes a list.
+        Write ``text = ctx.step("fetch", fetch, url)``, or ``await ctx.step(…)`` for an async function. The result is
+        any JSON value up to 1 MiB. It is stored at once or with the open ``transaction()``, and deleted with the job.
+        Even the first call returns the result's JSON form: a tuple becomes a list.
 
         Raises:
             ValueError: this run of the handler has already used the step's name.
@@ -201,7 +201,7 @@ class Context(ABC, Generic[S]):
 
         Raises:
             Defer: other jobs hold the lease; the job's ``waiting_for`` names one of them.
-            ClaimLost: this process no longer holds the job, or it was cancelled.
+            ClaimLost: the job was cancelled, or this process no longer holds it.
         """
 
     acomplete = _awaitable(complete)
@@ -265,7 +265,7 @@ class ChunkContext(Generic[S]):
         return await self.jobs[0].aservice(name)
 
     def cancelled(self, i: int) -> bool:
-        """Return whether job ``i`` was cancelled while the handler ran. Its result and transactions are then refused."""
+        """Return whether job ``i`` was cancelled during this call. If so, its result and transactions are refused."""
         return self._is_cancelled(i)
 
     def fail(self, i: int, error: Exception | str) -> None:

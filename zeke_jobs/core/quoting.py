@@ -82,8 +82,7 @@ class Diagnostic:
         return f"{text}\n  help: {self.help}" if self.help else text
 
 
-# The patterns match control characters (C0, DEL, C1), line and paragraph separators, marks of writing direction, lone
-# surrogates.
+# The patterns match controls (C0, DEL, C1), line and paragraph separators, direction marks and lone surrogates.
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNFIT_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")

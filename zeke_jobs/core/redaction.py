@@ -26,8 +26,8 @@ MASK = "***"
 _SHORTEST = 8  # characters
 _LONGEST_WORD = 15
 _WORD = re.compile(r"[A-Za-z_./-]*")  # matches a word, module or path, like zeke_jobs.secrets_in in SQL
-# This pattern finds passwords of addresses within a text, but not the word "password" of the example
-# user:password@host. No match extends over a quotation mark, so JSON stays valid.
+# This pattern finds the passwords of addresses within a text, except in the example user:password@host. No match
+# contains a double quotation mark, so JSON stays valid.
 _WITHIN = re.compile(
     r"""(://[^\s/:@'"\\]*:)(?!password@)[^\s/'"\\]*(?=@)"""
     r"""|(\b(?:ssl)?password\s*=\s*)(?:'[^'"]*'|[^\s&'"\\]+)"""

@@ -63,7 +63,7 @@ _PREFIX = "zeke-jobs-metrics-"
 
 
 def folder() -> Path:
-    """Return the folder for the counter files of this command's workers. Its name has the parent's process id."""
+    """Return the folder for the counter files of this command's workers. Its name contains the parent's process id."""
     return Path(tempfile.gettempdir()) / f"{_PREFIX}{os.getuid()}-{os.getppid()}"
 
 

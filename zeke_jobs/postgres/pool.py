@@ -213,7 +213,7 @@ class Pool:
             conn.close()
 
     def resize(self, max_size: int) -> None:
-        """Set the maximum number of connections, before the pool is used."""
+        """Set the maximum number of connections. Call this method before the pool is used."""
         # Use a semaphore: with a queue, interrupting a waiting thread would make the pool smaller by one.
         self._places = threading.BoundedSemaphore(max_size)
 

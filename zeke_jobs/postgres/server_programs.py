@@ -68,7 +68,7 @@ def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
 
 
 def _copy(ours: Path) -> Path:
-    """Copy this version's programs. The copy is complete even if several processes copy or a process is interrupted."""
+    """Copy this version's programs. The copy is complete even if two processes copy at once or one is killed."""
     package = ours.parents[1]
     target = state_folder() / f"postgresql-{importlib.metadata.version(PACKAGE)}"
     if not target.exists():

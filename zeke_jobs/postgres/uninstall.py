@@ -1,4 +1,4 @@
-"""Removes the objects that migrations made: the schema zeke_jobs, views in pg-boss's form, and objects of named packages."""
+"""Removes what migrations made: the schema zeke_jobs, the views with pg-boss's names, and objects of named packages."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -26,8 +26,8 @@ class StillNeeded(ZekeJobsError):
 def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
     """Return the objects of zeke_jobs and of these packages that ``uninstall`` would remove (``made``) or leave (``left``).
 
-    The result also has the columns of the query ``uninstall/summary``, and ``views`` for readers of pg-boss. Raises
-    MigrationError if zeke_jobs or a package was never migrated in this database; StillNeeded if processes run.
+    The result also has the columns of ``uninstall/summary``, and in ``views`` the views with pg-boss's names. Raises
+    MigrationError if zeke_jobs or a package was never migrated here, and StillNeeded if a process is alive.
     """
     if not SQL.value(conn, "migration/table_exists", table="migration"):
         raise MigrationError("expected a database with tables of zeke_jobs, got one without; nothing is to be removed")

@@ -121,7 +121,7 @@ class Proposal:
 def propose(conn: Connection, request: Request) -> Proposal:
     """Check the new jobs.yaml together with the overrides, and plan the change. The function writes nothing.
 
-    Raises ConfigurationError if the file does not fit the overrides now or after one ends, or an order's task is unknown.
+    Raises ConfigurationError if an order is wrong, or if the file does not fit the overrides, now or after one ends.
     """
     file, orders = request.file, request.orders
     latest = store.latest(conn, whole=store.sees_all(conn))

@@ -179,7 +179,7 @@ def _leave() -> None:
 
 
 def obey_signals() -> None:
-    """End on SIGTERM (status 0) and SIGINT (130), even as PID 1. Unregister within a second or not at all.
+    """End on SIGTERM (status 0) and SIGINT (130), even as PID 1. Take at most a second to unregister.
 
     SIGHUP does nothing, because each beat reads the configuration again. Outside the main thread, this function does nothing.
     """

@@ -14,9 +14,9 @@ _LOOK = 0.02  # seconds between checks
 
 
 def end_children() -> int:
-    """End all processes below this process, even if they ignore SIGTERM. Returns the number of child processes.
+    """End all descendants of this process, even if they ignore SIGTERM. Returns the number of descendants.
 
-    If /proc is missing, no process is found. The container, systemd or ``zeke-jobs up`` ends processes that are not found.
+    Without /proc, none is found. The container, systemd or ``zeke-jobs up`` then has to end them.
     """
     found = _below(os.getpid())
     _signal(found, signal.SIGTERM)

@@ -100,7 +100,8 @@ def described(spec: Path, given: dict[str, Any], seed: int) -> tuple[Workload, C
 def recorded(command: str, given: dict[str, Any]) -> tuple[Workload, Config, Config]:
     """Return the recorded jobs of a period, the configuration in force, and the configuration to try.
 
-    The last adds ``--set`` to a file or to the revision in force. Raises ZekeJobsError if no revision or job is found.
+    The configuration to try is a file or the revision in force, with the values of ``--set``. Raises ZekeJobsError if
+    no revision is in force or no job was recorded.
     """
     file = given.get("file")
     with database.connection(command) as conn:

@@ -19,7 +19,7 @@ Status = Literal["created", "retry", "active", "completed", "failed", "cancelled
 
 
 def mcp() -> None:
-    """Answer an agent's questions on standard input and output, until the agent ends. Only reads."""
+    """Answer an agent's questions on standard input and output, until the agent closes them. Nothing is changed."""
     serve("zeke-jobs", (why, status, jobs, doctor, limits, schedule, plan))
 
 
@@ -83,7 +83,7 @@ def _ask(*words: str, given: str = "") -> str:
 
 
 def output(main: str, *words: str, given: str = "") -> str:
-    """Run a read-only command by the Python code ``main`` in a new process, and return its output, or raise ToolError."""
+    """Run a read-only command in a new process, by the code ``main``. Returns the output, or raises ToolError."""
     from mcp.server.mcpserver.exceptions import ToolError
 
     run = partial(subprocess.run, capture_output=True, text=True, timeout=_LONGEST, check=False)

@@ -131,7 +131,7 @@ class Claim:
 
     @property
     def took(self) -> float | None:
-        """Return the seconds from the claim to the handler's end, or None without a start or an end."""
+        """Return the seconds from the claim to the handler's end, or None before the end or without a start."""
         return None if self.started is None or self.done is None else self.done - self.received
 
 
@@ -163,11 +163,11 @@ def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict
 
 
 class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
-    """Is the dramatiq message of a claimed job. The executor sets ``outcome``. Dramatiq's acknowledgement writes it.
+    """Is the dramatiq message of a claimed job. The executor sets ``outcome``, which Dramatiq's acknowledgement stores.
 
-    ``traceparent`` is the sender's trace context; ``sensitive`` names the fields that are never shown. If the job's row
-    cannot be read, the message is empty, and the job fails with ``claim.fault``. A chunk has the message of its first
-    job, and ``others`` has the messages of its other jobs.
+    ``traceparent`` is the sender's trace context, and ``sensitive`` has the names of fields that are never shown. If
+    the job's row cannot be read, the message is empty, and the job fails with ``claim.fault``. A chunk is processed as
+    the message of its first job, and ``others`` has the messages of its other jobs.
     """
 
     def __init__(self, row: Row, queue: str, asked: float, *, is_async: bool = False) -> None:

@@ -18,8 +18,7 @@ from zeke_jobs.worker.finish.outcome import Outcome, describe, text_of
 Ending = tuple[Claim, Outcome]
 Written = tuple[list[Ending], set[UUID]]
 
-# These errors mean that a value cannot be stored: psycopg2 refuses NUL; Postgres refuses times beyond its calendar, and values
-# that are too large.
+# These errors mean that a value cannot be stored: NUL, a time beyond Postgres's calendar, or a value that is too large.
 UNFIT = (ValueError, DataError, IntegrityError, ProgramLimitExceeded)
 
 
