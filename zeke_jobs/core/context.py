@@ -33,7 +33,7 @@ def _awaitable(form: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[A
 
 
 class Context(ABC, Generic[S]):
-    """Gives a handler its job's data. ``Context[MySettings]`` makes ``ctx.settings`` a checked ``MySettings``.
+    """Gives a handler its job's data. ``Context[MySettings]`` makes ``ctx.settings`` a validated ``MySettings``.
 
     An async handler awaits the methods that begin with ``a``: ``await ctx.asend(…)``, ``async with ctx.atransaction()
     as conn``. In an async handler, methods without ``a`` raise RuntimeError, because they would block the event loop.
@@ -61,7 +61,7 @@ class Context(ABC, Generic[S]):
     @property
     @abstractmethod
     def db(self) -> Connection:
-        """Return a psycopg2 connection in autocommit mode, for short reads; inside ``transaction()``, its connection."""
+        """Return a psycopg2 connection for short reads, in autocommit mode or in the open ``transaction()``."""
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[Connection]:
@@ -112,10 +112,10 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def event(self, name: str) -> Event | None:
-        """Return the event that this job has waited for, with its data or ``timed_out``, or None before that event."""
+        """Return the event ``name``, with its data or ``timed_out``, or None if the job has not yet waited for it."""
 
     def wait_for(self, name: str, timeout: timedelta | float) -> Event:
-        """Return the event ``name``, or after ``timeout`` an event with ``timed_out``. A waiting job uses no thread.
+        """Wait for the event ``name``, and return it with its data or ``timed_out``. A waiting job uses no thread.
 
         To wait, the method leaves the handler by raising WaitFor. After the wait, the handler runs again from the
         start. Work that must not be done twice belongs in ``step``.
@@ -161,7 +161,7 @@ class Context(ABC, Generic[S]):
 
         Raises:
             TypeError: the amount is neither a Decimal nor an int.
-            ValueError: the amount is negative or NaN, or the currency is not a code or differs from the job's currency.
+            ValueError: the amount is negative or NaN, or the currency is malformed or not the job's currency.
             ClaimLost: this process no longer holds the job.
         """
 
@@ -180,10 +180,10 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
-        """Let no worker start jobs under a limit for ``retry_after`` (a timedelta or seconds), as a service asked.
+        """Start no more jobs under a limit for ``retry_after`` (a timedelta or seconds), because a service demands it.
 
-        The limit's concurrency is halved, and rises again if no further call comes. Raising ``Throttled`` also defers
-        the job. Raises ValueError if the jobs.yaml in force has no limit of this name.
+        The limit's concurrency is also halved, and rises again until the next call. To defer this job too, raise
+        ``Throttled`` instead. Raises ValueError if the jobs.yaml in force has no limit of this name.
         """
 
     @abstractmethod
@@ -265,7 +265,7 @@ class ChunkContext(Generic[S]):
         return await self.jobs[0].aservice(name)
 
     def cancelled(self, i: int) -> bool:
-        """Return whether job ``i`` was cancelled during this call. If so, its result and transactions are refused."""
+        """Return whether job ``i`` was cancelled while the handler ran. If so, its result and transactions are lost."""
         return self._is_cancelled(i)
 
     def fail(self, i: int, error: Exception | str) -> None:
@@ -282,7 +282,7 @@ class ChunkContext(Generic[S]):
         self._settle(i, Retry(delay, reason, limit=limit))
 
     def add_costs(self, amounts: Mapping[int, Decimal | int], currency: str = "USD") -> None:
-        """Add an amount to the cost of each job, by the job's index. In a worker, the call is one SQL statement."""
+        """Add to the cost of each job whose index is in ``amounts``. In a worker, the call is one SQL statement."""
         if amounts:
             self.jobs[0]._add_costs({self._job(i): amount for i, amount in amounts.items()}, currency)  # noqa: SLF001
 

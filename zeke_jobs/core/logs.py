@@ -67,7 +67,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
 
 
 class Captured:
-    """Keeps the last log lines of a block. ``count`` counts all lines. ``always`` means: store the lines for any outcome."""
+    """Keeps the last log lines of a block. ``count`` counts all lines. ``always`` stores them after success too."""
 
     def __init__(self, most: int, *, always: bool = False) -> None:
         self.always = always
@@ -174,7 +174,7 @@ def _says_something(record: logging.LogRecord) -> bool:
 
 def is_json() -> bool:
     """Return whether log lines are JSON if ``configure`` is called without ``json``."""
-    # Do not use sys.stderr.isatty(): in a worker, sys.stderr is a pipe, which may lead to a terminal.
+    # Do not use sys.stderr.isatty(): in a worker, sys.stderr is a pipe even if its lines go to a terminal.
     chosen = environment.log_format()
     return chosen == "json" or (chosen == "auto" and not os.isatty(2))
 

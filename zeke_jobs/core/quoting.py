@@ -32,7 +32,7 @@ def describe(value: Any) -> str:
 
 
 def suggest(name: str, accepted: Iterable[str], *, what: str = "accepted") -> str:
-    """Return a line of help: the nearest of the ``accepted`` names, or all names if no name is near."""
+    """Return a line of help: the ``accepted`` name that is most like ``name``, or all names if none is similar."""
     names = [str(one) for one in accepted]
     if near := nearest(name, names):
         return f"did you mean {quote(near)}?"
@@ -40,7 +40,7 @@ def suggest(name: str, accepted: Iterable[str], *, what: str = "accepted") -> st
 
 
 def nearest(name: str, accepted: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """Return the ``accepted`` name that is spelled most like ``name``, or None if no name is near. Equal case is preferred."""
+    """Return the ``accepted`` name that is most like ``name``, or None if none is similar. Equal case is preferred."""
     names = list(accepted)
     by_lower = {one.lower(): one for one in reversed(names)}
     same_case = get_close_matches(name, names, n=1, cutoff=likeness)

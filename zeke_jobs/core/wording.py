@@ -73,7 +73,7 @@ def took(seconds: float | None) -> str:
 
 
 def passed(moment: datetime | None, now: datetime | None = None) -> str:
-    """Return the time since a moment, by this machine's clock unless ``now`` is given, or an empty string for None."""
+    """Return how long ago a moment was, or an empty string for None. ``now`` is by default this machine's time."""
     return "" if moment is None else span(max(timedelta(0), (now or datetime.now(UTC)) - moment))
 
 

@@ -44,7 +44,7 @@ def stop_abandoned(data_dir: str) -> None:
 
 
 def place(data_dir: Path) -> Path:
-    """Return the folder for the server's files: ``data_dir``, or another folder if ``why_elsewhere`` has a reason."""
+    """Return the folder for the server's files: ``data_dir``, or another one if ``why_elsewhere`` returns a reason."""
     asked = data_dir.absolute()
     with suppress(OSError):
         return (asked / _LINK).readlink()
@@ -62,7 +62,7 @@ def why_elsewhere(data_dir: Path) -> str:
     """Return the reason why a server cannot run in ``data_dir``, or an empty string if it can."""
     asked = data_dir.absolute()
     above = next(one for one in (asked, *asked.parents) if server_programs.is_there(one))
-    # A ``data_dir`` that exists without write access causes an error later, not a fall-back to another folder.
+    # Use no other folder if ``data_dir`` exists: without write access to it, the start of the server then fails.
     if above != asked and not os.access(above, os.W_OK | os.X_OK):
         return f"nothing can be written to {above}"
     user = server_programs.account(asked / "postgres" / "data")

@@ -89,7 +89,7 @@ def after(overrides: Sequence[Override], moment: datetime) -> list[Override]:
 
 
 def lasting(overrides: Sequence[Override]) -> list[Override]:
-    """Return the permanent overrides, without overrides that keep a removed task until its jobs have ended."""
+    """Return the permanent overrides, except those that keep a removed task until its jobs have ended."""
     return [one for one in overrides if one.until is None and one.drains is None]
 
 

@@ -1,4 +1,4 @@
-"""Combines a new jobs.yaml with the overrides, and plans the effects on tasks, schedules and unfinished jobs."""
+"""Combines a new jobs.yaml with the overrides, and computes the effects on tasks, schedules and unfinished jobs."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ class Orders:
 
 
 def touched(conn: Connection, before: Config | None, after: Config, orders: Orders) -> Iterator[Touched]:
-    """Yield the effects of the configuration ``after`` on unfinished jobs. ``after`` is already checked against this code."""
+    """Yield the effects of the configuration ``after`` on unfinished jobs. ``after`` must fit this process's code."""
     before = before or Config()
     schemas = {row["id"]: row["payload_schema"] for row in SQL.all(conn, "plan/schemas")}
     names = {*schemas, *before.tasks, *after.tasks, *orders.cancel}

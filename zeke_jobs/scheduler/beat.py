@@ -139,7 +139,7 @@ def _beat(url: str | None, prepare: Callable[[Connection], int | None]) -> None:
 
 
 def faults() -> tuple[str, str]:
-    """Return for probes why this process makes no progress, and why it sends no jobs. A reason is empty if there is none."""
+    """Return two texts for probes: why this process is stuck and why it sends no jobs. An empty text means no fault."""
     still = time.monotonic() - _PROCESS.turned
     stuck = f"has begun no beat for {still:.0f} s" if still > _STUCK_AFTER else ""
     if _PROCESS.away:

@@ -145,14 +145,14 @@ class FakeContext(Steps):
         self.progressed.append((done, total, note))
 
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
-        """Add up the amounts, with the checks of a real job."""
+        """Add to ``cost``, after the same checks as in a worker."""
         bounds.check_cost(amount, currency)
         if self.currency not in (None, currency):
             raise bounds.mixed_costs(str(self.currency), currency)
         self.cost, self.currency = (self.cost or Decimal(0)) + amount, currency
 
     def used(self, /, **units: float) -> None:
-        """Add up the amounts of each unit, with the checks of a real job."""
+        """Add to ``units``, after the same checks as in a worker."""
         bounds.check_units(units)
         for unit, amount in units.items():
             self.units[unit] = self.units.get(unit, 0) + amount

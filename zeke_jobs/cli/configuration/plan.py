@@ -189,7 +189,7 @@ def orders(ordered: dict[str, Any]) -> Orders:
 
 
 def as_data(found: Plan) -> dict[str, Any]:
-    """Return a plan in JSON's types, for scripts."""
+    """Return a plan as JSON values, for scripts."""
     data: dict[str, Any] = plain(found)
     return {"pending": found.is_pending, "stranded": bool(found.stranded), **data}
 

@@ -83,7 +83,7 @@ def _ask(*words: str, given: str = "") -> str:
 
 
 def output(main: str, *words: str, given: str = "") -> str:
-    """Run a read-only command in a new process, by the code ``main``. Returns the output, or raises ToolError."""
+    """Run a read-only command in a new process, with the code ``main``. Returns the output, or raises ToolError."""
     from mcp.server.mcpserver.exceptions import ToolError
 
     run = partial(subprocess.run, capture_output=True, text=True, timeout=_LONGEST, check=False)

@@ -192,7 +192,7 @@ def reload(
     process: Annotated[str, argument("The process of a dramatiq or `zeke-jobs up` command.", "PID|PIDFILE")],
     file: Annotated[Path | None, option("Its file, by default $ZEKE_JOBS_CONFIG or jobs.yaml.", "FILE")] = None,
 ) -> None:
-    """Check jobs.yaml, and then send SIGHUP, on which workers restart with new code. A faulty file would end the workers."""
+    """Check jobs.yaml, because a faulty file would end the workers. Then send SIGHUP to restart them with new code."""
     try:
         found = process if process.isdigit() else Path(process).read_text(encoding="utf-8").strip()
     except OSError as error:

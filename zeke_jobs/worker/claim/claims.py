@@ -212,7 +212,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         """Return the message with masked sensitive fields, because error trackers show it."""
         return {**self._message.asdict(), "kwargs": masked(self._message.kwargs, self.sensitive)}
 
-    # Dramatiq keeps messages in a heap. Comparing messages by their contents would take longer than many jobs run.
+    # Dramatiq keeps messages in a heap. Comparing messages by their contents would take longer than a short job.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 

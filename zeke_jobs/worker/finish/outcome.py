@@ -130,7 +130,7 @@ def limit_of(error: BaseException, policy: Retry) -> int:
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """Return an exception as an attempt's record stores it: type, message, and traceback without values of variables."""
+    """Return an exception as stored with an attempt: type, message, and traceback (without values of variables)."""
     described: dict[str, Any] = {
         "type": type(error).__name__,
         "message": text_of(error),

@@ -28,12 +28,12 @@ _log = get_logger("zeke_jobs.completer")
 def write(
     conn: Connection, worker: UUID, batch: Sequence[Ending], revision: int = 0, *, is_told: bool = False
 ) -> Iterator[Written]:
-    """Write a batch of outcomes part by part. Yields each part with the ids of its jobs that this process no longer held.
+    """Write a batch of outcomes in parts. Yields each part, and the ids of its jobs that this process no longer held.
 
-    If another session has locked a job's row, the outcome is not yielded, and must be written later. If ``is_told``, a
-    warning has already named the other session. ``conn`` is an autocommit connection.
+    If another session has locked a job's row, the outcome is not yielded, and must be written later. A warning names
+    this session unless ``is_told``. ``conn`` is an autocommit connection.
 
-    Raises psycopg2.Error if the database is unreachable; parts that were not yielded may be unwritten.
+    Raises psycopg2.Error if the database is unreachable. Outcomes that were not yielded must then be written again.
     """
     singly: list[Ending] = []
     for how in ("completed", "returned"):
