@@ -32,7 +32,7 @@ class Bound:
 def capacity(
     workload: Workload, config: Config, fleet: Fleet, *, budget: float | None = None, database: float | None = None
 ) -> tuple[dict[str, float], list[Bound]]:
-    """Return how many jobs of each task the workload has a day, and the resources of ``config``, the scarcest first.
+    """Return the number of jobs a day of each task, and the resources of ``config``, the scarcest first.
 
     ``budget`` is the money that the jobs may cost a day. ``database`` is how many jobs a second the database can run.
     """

@@ -19,7 +19,7 @@ _WAIT_WHEN_FULL = 30.0  # seconds after which a job whose send met a full queue 
 
 
 class Simulation:
-    """Simulates one run. Jobs of tasks that ``config`` lacks are left out. ``now`` is the simulated time.
+    """Simulates one run. Leaves out jobs whose task is not in ``config``. ``now`` is the simulated time.
 
     The simulation goes on after the workload's end until no job is left, but not beyond ``horizon``.
     """

@@ -146,7 +146,7 @@ def vary(
 
 
 def _copy(job: Job, sent: float, number: int = 0) -> Job:
-    """Copy a job and the jobs that it sends. ``number`` makes other keys, because a higher load has more hosts or customers."""
+    """Copy a job and the jobs that it sends. ``number`` changes the keys, because a higher load has more of them."""
 
     def one(of: Job) -> Job:
         key = of.key if of.key is None or not number else f"{of.key} #{number + 1}"

@@ -1,4 +1,4 @@
-"""Defines a handler's second argument, with the data of its job (or of the jobs of its chunk) and methods to act on them."""
+"""Defines a handler's second argument: the data of its job, or of a chunk's jobs, and methods such as ``send``."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -174,8 +174,8 @@ class Context(ABC, Generic[S]):
     def used(self, /, **units: float) -> None:
         """Report how much this job has used of a unit that its limits count: ``ctx.used(tokens=1834)``. Calls add up.
 
-        Use above the job's estimate counts against the limit at once. When the job ends, unused units are free again.
-        Raises ValueError if an amount is negative or NaN.
+        Use above the job's estimate counts against the limit at once. When the job ends, the unused part of the
+        estimate is free again. Raises ValueError if an amount is negative or NaN.
         """
 
     @abstractmethod

@@ -67,7 +67,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
 
 
 class Captured:
-    """Keeps the last log lines of a block. ``count`` counts all lines. ``always`` stores them after success too."""
+    """Keeps a block's last log lines. ``count`` counts all lines. If ``always``, they are stored even after success."""
 
     def __init__(self, most: int, *, always: bool = False) -> None:
         self.always = always
@@ -237,9 +237,9 @@ def refuse(error: Exception) -> NoReturn:
 
 
 class Printed:
-    """Sends lines printed to stdout or stderr to the log, so that each line is masked, names its job, and is stored with it.
+    """Logs lines printed to stdout or stderr, so that each line is masked, names its job and is stored with the job.
 
-    Lines of ``stdout`` have the level info. A job's lines of ``stderr`` are warnings. Lines outside jobs go to ``stream``.
+    Lines of ``stdout`` have the level info. A job's lines of ``stderr`` are warnings, and others go to ``stream``.
     """
 
     def __init__(self, stream: TextIO, name: str = "stdout") -> None:

@@ -67,7 +67,7 @@ class Cursor(cursor):
 
 
 def is_away(error: BaseException) -> bool:
-    """Return whether the statement may succeed later: the server is unreachable, read-only for now, or has a fault."""
+    """Return whether a statement may succeed later, because the server was unreachable, read-only or faulty."""
     state = (getattr(error, "pgcode", None) or "")[:2]
     return state in _OF_THE_SERVER or (isinstance(error, DISCONNECTED) and state != _TOO_MUCH)
 
@@ -214,7 +214,7 @@ class Pool:
 
     def resize(self, max_size: int) -> None:
         """Set the maximum number of connections. Call this method before the pool is used."""
-        # Use a semaphore: with a queue, interrupting a waiting thread would make the pool smaller by one.
+        # Use a semaphore, because an interrupt of a thread that waits for a queue would make the pool smaller by one.
         self._places = threading.BoundedSemaphore(max_size)
 
     def cut_opening(self) -> None:

@@ -89,7 +89,7 @@ def _copy(ours: Path) -> Path:
 
 
 def initdb(programs: Path, data: Path, user: dict[str, Any], pass_fds: Sequence[int]) -> None:
-    """Make a server's data folder. The folder ``data`` is never incomplete."""
+    """Make a server's data folder. It gets the name ``data`` only when it is complete."""
     if not user:
         try:
             pwd.getpwuid(os.geteuid())
@@ -113,7 +113,7 @@ def initdb(programs: Path, data: Path, user: dict[str, Any], pass_fds: Sequence[
 def run(
     command: Sequence[str | Path], user: dict[str, Any], cwd: Path | str = "/", pass_fds: Sequence[int] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program as the server's user and wait for its end. The result's ``stdout`` has all output."""
+    """Run a program as the server's user and wait for its end. The result's ``stdout`` includes standard error."""
     try:
         return subprocess.run(  # noqa: S603 (the programs come with the wheel)
             command,

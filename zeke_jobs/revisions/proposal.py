@@ -128,7 +128,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
     in_force = latest.overrides if latest else ()
     before = _readable(latest, file)
     for row in SQL.all(conn, "plan/unfinished", tasks=sorted(orders.cancel)):
-        # Refuse to cancel the jobs of a task that has none and is not in force: its name is probably misspelt.
+        # A task that is not in force and has no jobs probably has a misspelt name, so refuse to cancel its jobs.
         if row["task"] not in (before.tasks if before else {}) and not row["queued"] and not row["active"]:
             raise ConfigurationError(f"expected a task with jobs to cancel, got {row['task']!r}, which has none")
     wanted = in_force if request.overrides is None else request.overrides

@@ -162,7 +162,7 @@ def register(conn: Connection, process: UUID, kind: str, **row: Any) -> None:
 
 
 def leave(url: str | None, process: UUID, before: Callable[[Connection], object] = lambda _: None) -> None:
-    """Remove a process from the table of processes. If that fails, other processes remove the row when heartbeats are missing."""
+    """Remove a process from the table of processes. If this fails, others remove it when its heartbeats are missing."""
     try:
         with closing(connect(url, application_name="zeke-jobs end")) as conn:
             before(conn)

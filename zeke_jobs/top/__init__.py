@@ -1,1 +1,1 @@
-"""Runs ``zeke-jobs top``: the live state of the system on one screen, with keys to control it."""
+"""Runs ``zeke-jobs top``, which shows the live state of the system on one screen, and has keys to control it."""

@@ -69,7 +69,7 @@ def backtest(
     seed: Annotated[int, option("Seed of random choices; the same seed gives the same answer.", "N")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Simulate recorded jobs by the workers' rules, without and with the change."""
+    """Simulate how workers would run the recorded jobs, without and with the change."""
     if plot is not None:
         plotting.check(plot)
     factor = read_load(load)

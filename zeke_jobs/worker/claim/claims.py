@@ -111,7 +111,7 @@ class Claim:
 
     @property
     def together(self) -> Sequence[Self]:
-        """Return all claims of the chunk, for which the handler is called once; without a chunk, only this claim."""
+        """Return the claims that share one call of the handler: all claims of the chunk, or only this claim."""
         return self.chunk or (self,)
 
     @property

@@ -30,8 +30,8 @@ def write(
 ) -> Iterator[Written]:
     """Write a batch of outcomes in parts. Yields each part, and the ids of its jobs that this process no longer held.
 
-    If another session has locked a job's row, the outcome is not yielded, and must be written later. A warning names
-    this session unless ``is_told``. ``conn`` is an autocommit connection.
+    If another session has locked a job's row, the outcome is not yielded, and must be written later. Unless
+    ``is_told``, a warning names the other session. ``conn`` is an autocommit connection.
 
     Raises psycopg2.Error if the database is unreachable. Outcomes that were not yielded must then be written again.
     """
