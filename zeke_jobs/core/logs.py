@@ -239,7 +239,7 @@ def refuse(error: Exception) -> NoReturn:
 class Printed:
     """Logs lines printed to stdout or stderr, so that each line is masked, names its job and is stored with the job.
 
-    Lines of ``stdout`` have the level info. A job's lines of ``stderr`` are warnings, and others go to ``stream``.
+    Lines of ``stdout`` have the level info. Lines of ``stderr`` are warnings in a job, and otherwise go to ``stream``.
     """
 
     def __init__(self, stream: TextIO, name: str = "stdout") -> None:

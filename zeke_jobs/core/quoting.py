@@ -71,7 +71,7 @@ class Diagnostic:
     def __str__(self) -> str:
         head = f"{self.file}:{self.line}:{self.column}: error: {self.message}"
         gutter = f"{self.line:>5} | "
-        # Show only the part of a long line around the fault.
+        # Of a long line, show only the part around the fault.
         start = max(0, self.column - 1 - _WIDEST // 2) if len(self.source) > _WIDEST else 0
         before, shown = self.column - 1 - start, self.source[start : start + _WIDEST]
         carets = "^" * max(1, min(self.length, len(shown) - before))
@@ -90,14 +90,14 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    r"""Return the text with escapes such as ``\x1b`` for control characters. With ``lines``, keep line ends and tabs."""
+    r"""Return the text with escapes such as ``\x1b`` for control characters. ``lines`` keeps line ends and tabs."""
     if lines:
         return _UNFIT_IN_LINES.sub(_escape, text.replace("\r\n", "\n"))
     return _UNFIT.sub(_escape, text)
 
 
 def visible_but_colours(line: str) -> str:
-    """Return a line like ``visible``, but keep its colours. The line must come from a process of zeke_jobs."""
+    """Do the same as ``visible``, but keep colours. The line must come from a process of zeke_jobs."""
     return "".join(part if at % 2 else visible(part) for at, part in enumerate(_COLOUR.split(line)))
 
 

@@ -32,7 +32,7 @@ _WITHIN = re.compile(
     r"""(://[^\s/:@'"\\]*:)(?!password@)[^\s/'"\\]*(?=@)"""
     r"""|(\b(?:ssl)?password\s*=\s*)(?:'[^'"]*'|[^\s&'"\\]+)"""
 )
-# This pattern finds the password in a text that is an address as a whole.
+# This pattern finds the password in a text that is nothing but an address.
 _WHOLE = re.compile(r"(://[^:/@]*:)[^/]*(?=@)|(\b(?:ssl)?password\s*=\s*)(?:'(?:\\.|[^'\\])*'|\S+)")
 
 # This pattern finds where an error of Postgres quotes a part of a statement or a row, in plain text or within JSON.

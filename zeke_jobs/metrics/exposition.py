@@ -68,7 +68,7 @@ def folder() -> Path:
 
 
 def prepare() -> Path:
-    """Make the folder for counter files, closed to other users, and remove the folders of ended commands."""
+    """Make a private folder for counter files, and remove the folders of ended commands."""
     ours = folder()
     for other in ours.parent.glob(f"{_PREFIX}{os.getuid()}-*"):
         if other != ours and not lives(int(other.name.rpartition("-")[2])):

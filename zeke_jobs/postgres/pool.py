@@ -75,7 +75,7 @@ def is_away(error: BaseException) -> bool:
 def connect(
     url: str | None = None, *, application_name: str = "zeke-jobs", opening: set[Session] | None = None
 ) -> Connection:
-    """Open a connection in autocommit mode, READ COMMITTED and UTC. ``transaction`` groups statements.
+    """Open a connection in autocommit mode, with READ COMMITTED and time zone UTC. ``transaction`` groups statements.
 
     The set ``opening`` contains the connection while its settings are applied, so that another thread can end it.
 
@@ -150,7 +150,7 @@ def has_news(conn: Any) -> bool:
 
 
 class Pool:
-    """Lends at most ``max_size`` connections, opened on demand; callers wait for a free one. ``trim`` closes idle ones."""
+    """Opens and lends at most ``max_size`` connections. Callers wait for a free one, and ``trim`` closes idle ones."""
 
     def __init__(self, url: str | None = None, *, max_size: int = 4, application_name: str = "zeke-jobs") -> None:
         self.url = url
@@ -214,7 +214,7 @@ class Pool:
 
     def resize(self, max_size: int) -> None:
         """Set the maximum number of connections. Call this method before the pool is used."""
-        # Use a semaphore, because an interrupt of a thread that waits for a queue would make the pool smaller by one.
+        # Use a semaphore: with a queue, an interrupt of a waiting thread would make the pool smaller by one connection.
         self._places = threading.BoundedSemaphore(max_size)
 
     def cut_opening(self) -> None:

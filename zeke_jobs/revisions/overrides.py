@@ -94,7 +94,7 @@ def lasting(overrides: Sequence[Override]) -> list[Override]:
 
 
 def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
-    """Remove the overrides in effect at a path and below. Values that a removed timed override replaced apply again."""
+    """Remove the overrides in effect at a path and below. Earlier values that a timed override replaced apply again."""
     gone = [one for one in visible(overrides) if one.path[: len(path)] == path]
     return [one for one in overrides if not any(one is other for other in gone)]
 

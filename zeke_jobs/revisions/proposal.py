@@ -182,7 +182,7 @@ def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> li
 def _ordered(
     kept: Sequence[Override], request: Request, latest: Revision | None, before: Config | None, now: datetime
 ) -> Sequence[Override]:
-    """Return the overrides, plus new ones for the orders: to keep draining tasks, and to make renamed tasks' old ids aliases."""
+    """Add overrides for the orders: they keep tasks that drain, and make the old ids of renamed tasks aliases."""
     file, orders = request.file, request.orders
     _refuse_contradictions(orders, file)
     # If the operator cancels or renames a draining task, end its draining.

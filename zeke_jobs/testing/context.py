@@ -23,7 +23,7 @@ from zeke_jobs.worker.run.reports import Steps, taken
 
 @dataclass(frozen=True)
 class SentCall:
-    """Describes one ``ctx.send``, or one payload of ``ctx.send_many``, with its arguments."""
+    """Describes one call of ``ctx.send``, or one payload of ``ctx.send_many``, with the call's arguments."""
 
     task: str
     payload: dict[str, Any]

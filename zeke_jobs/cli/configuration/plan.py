@@ -102,7 +102,7 @@ def _override_line(override: Override, all_: Sequence[Override]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as jobs.yaml would write the value, in rich's markup."""
+    """Return a value as it would be written in jobs.yaml, in rich's markup."""
     return "[dim]none[/]" if value is None else escape(_plain(value))
 
 
