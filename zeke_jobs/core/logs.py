@@ -104,7 +104,7 @@ def capturing(most: int, *, always: bool = False) -> Iterator[Captured]:
 
 
 class _Capturing(logging.Handler):
-    """Captures each log line. Most captured lines are never read, so only ``read`` makes their text."""
+    """Captures each log line. Most lines are never read, so their text is made only in ``Captured.read``."""
 
     def __init__(self) -> None:
         super().__init__()

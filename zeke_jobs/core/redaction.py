@@ -55,7 +55,7 @@ def remember(name: str, value: str) -> None:
 
 
 def remember_address(text: str, password: str) -> None:
-    """Remember a database's address as written, because its password may have characters that end an address in a text."""
+    """Remember a database's address, so that ``redact`` finds its password even if this has a slash or a space."""
     if password:
         _known[text] = _WHOLE.sub(_without_password, text)
         parts = {password, *password.split("@")}  # because of an @, parsers may show the rest of a password as a host

@@ -61,7 +61,7 @@ class FakeContext(Steps):
     leased: list[str] = field(init=False, default_factory=list)  # names of the leases taken, in order
 
     def __post_init__(self) -> None:
-        # Copy the arguments, because None is allowed too, and an iterator can be read only once.
+        # Copy the arguments: None stands for an empty mapping, and an iterator can be read only once.
         self.job_id = self.job_id or uuid4()
         self.others, self.services = dict(self.others or {}), dict(self.services or {})
         self.steps, self.events = dict(self.steps or {}), dict(self.events or {})

@@ -35,7 +35,7 @@ TO_WRITE = 8.0  # seconds to write the last outcomes at the end of the process
 
 
 class WorkerProcess:
-    """Joins the parts of a process: producer (claims), ``HeldJobs`` (stages), completer (outcomes), heartbeat (proof of life)."""
+    """Connects the parts of a worker process: producer, ``HeldJobs``, executor, completer and heartbeat."""
 
     def __init__(self, runtime: Runtime, url: str | None) -> None:
         self.id = uuid4()

@@ -178,7 +178,7 @@ def _backtest(conn: Connection, proposal: Proposal) -> Backtest | str | None:
 
 
 def orders(ordered: dict[str, Any]) -> Orders:
-    """Read from a command's options what happens to the jobs of removed tasks."""
+    """Read the options ``--drain``, ``--cancel`` and ``--rename``, which decide about the jobs of removed tasks."""
     names: dict[str, str] = {}
     for one in ordered.get("rename", ()):
         old, new = pair(one, "--rename OLD=NEW")

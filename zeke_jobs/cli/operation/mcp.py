@@ -50,7 +50,7 @@ def status(job_id: str) -> str:
 
 
 def jobs(task: str = "", status: Status | None = None, error: str = "", newer: str = "", limit: int = 20) -> str:
-    """List jobs, the newest first: of a task, in a status, with a text in the last error, sent within a time such as 2h."""
+    """List jobs, the newest first. Filters: task, status, a text in the last error, a maximum age such as 2h."""
     filters = {"task": task, "status": status, "error": error, "newer": newer, "limit": str(min(limit, 100))}
     return _ask("jobs", "--json", *(f"--{name}={value}" for name, value in filters.items() if value))
 

@@ -209,7 +209,7 @@ class JobMessage(MessageProxy):  # type: ignore[misc] # dramatiq has no types
         return f"{self.claim.task}({self.claim.id})"
 
     def asdict(self) -> dict[str, Any]:
-        """Return the message with masked sensitive fields, because error trackers show it."""
+        """Return the message with masked sensitive fields, because error trackers show the message."""
         return {**self._message.asdict(), "kwargs": masked(self._message.kwargs, self.sensitive)}
 
     # Dramatiq keeps messages in a heap. Comparing messages by their contents would take longer than a short job.

@@ -68,7 +68,7 @@ def _end_all(conn: Connection, worker: UUID, part: Sequence[Ending]) -> set[UUID
     """Write the outcomes of completed or returned jobs in one statement. Returns the jobs that this process no longer held."""
     lost = {job for (job,) in SQL.rows(conn, "job/end", to=part[0][1].how, worker=worker, **columns(part))}
     if lost:
-        # Do not report outcomes that are already written: an earlier commit may have succeeded before its connection broke.
+        # Leave out jobs whose outcome is already written: a commit may have succeeded before its connection broke.
         claims = {claim.id: claim.number for claim, _ in part if claim.id in lost}
         lost -= {row["id"] for row in SQL.all(conn, "job/written", ids=list(claims), claims=list(claims.values()))}
     return lost

@@ -24,7 +24,7 @@ _JOINING = {"send", "send_many", "_keep_step"}  # methods that join an open ``at
 
 
 class LoopContext(JobContext):
-    """Implements ``Context`` for an async handler. Awaitable methods run in a helper thread, or in ``atransaction``."""
+    """Implements ``Context`` for an async handler. Its calls run in helper threads or in an ``atransaction``."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
