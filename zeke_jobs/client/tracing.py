@@ -44,7 +44,7 @@ async def _in_span(task: str, send: Coroutine[Any, Any, T]) -> T:
 
 
 def attributes(operation: str, task: str) -> dict[str, Any]:
-    """Return the attributes of each span, by OpenTelemetry's conventions for messaging. A span's destination is the task."""
+    """Return a span's attributes, named by OpenTelemetry's conventions for messaging. The task is the destination."""
     return {
         "messaging.system": "zeke_jobs",
         "messaging.operation.name": operation,

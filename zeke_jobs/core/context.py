@@ -151,12 +151,12 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
-        """Add to the cost of this job over all its attempts. A rollback of the transaction does not undo the cost.
+        """Add to this job's cost, which counts all attempts. A rollback of the transaction does not undo the cost.
 
         Without a call, the cost of a job is unknown, so report 0 for a job that cost nothing.
 
         Args:
-            amount: Such as ``Decimal("0.0125")``; not a float, whose digits are not exact.
+            amount: A Decimal such as ``Decimal("0.0125")``, or an int. A float is not exact.
             currency: A code of three capital letters, as in ISO 4217. All costs of a job have the same currency.
 
         Raises:

@@ -104,7 +104,7 @@ def capturing(most: int, *, always: bool = False) -> Iterator[Captured]:
 
 
 class _Capturing(logging.Handler):
-    """Captures each log line. Most lines are never read, so their text is made only in ``Captured.read``."""
+    """Captures each log line. Most lines are never read, so the text is made later if possible."""
 
     def __init__(self) -> None:
         super().__init__()

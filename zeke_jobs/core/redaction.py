@@ -1,7 +1,7 @@
 """Masks secrets in texts: passwords of addresses, values of ``${NAME}``, sensitive fields.
 
-A sensitive field is found by its name or path, a password by the form of the address. Texts of handlers and libraries
-may quote a secret value anywhere; the value is masked there only if it cannot be an ordinary word.
+Sensitive fields are found by name or path, and passwords by the form of the address. Handlers and libraries may also
+quote a secret value in other texts. There, it is masked only if it cannot be an ordinary word.
 """
 
 import json
@@ -55,7 +55,7 @@ def remember(name: str, value: str) -> None:
 
 
 def remember_address(text: str, password: str) -> None:
-    """Remember a database's address, so that ``redact`` finds its password even if this has a slash or a space."""
+    """Remember a database's address, so that ``redact`` finds the password even if it has a slash or a space."""
     if password:
         _known[text] = _WHOLE.sub(_without_password, text)
         parts = {password, *password.split("@")}  # because of an @, parsers may show the rest of a password as a host

@@ -151,7 +151,7 @@ class WorkerProcess:
     def give_up(self, claim: Claim) -> None:
         """End a job whose handler ignores an interrupt. No job can use the handler's thread until the handler returns.
 
-        If all threads are lost, or the event loop is blocked, the process ends, so that a new one can start.
+        If all threads are lost, or the event loop is blocked, the process ends, so that a new process can start.
         """
         assert claim.running is not None
         assert claim.running.interrupt is not None

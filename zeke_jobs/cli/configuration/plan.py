@@ -167,7 +167,7 @@ def plan(ordered: dict[str, Any], file: File = None, as_json: Json = False) -> i
 
 
 def _backtest(conn: Connection, proposal: Proposal) -> Backtest | str | None:
-    """Return the backtest of a change, or the reason why it is impossible, or None if the change has no effect on jobs."""
+    """Return the backtest of a change, the reason why it is impossible, or None if there is no change to test."""
     if proposal.latest is None or not proposal.plan.changes:
         return None
     if proposal.before is None:

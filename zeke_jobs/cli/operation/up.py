@@ -92,7 +92,7 @@ def up(
 
 
 def write_line(name: str, line: str) -> None:
-    """Write one line of a command's output to standard error, after the command's name or as JSON."""
+    """Write one line of a command's output to standard error, with the command's name in front, or as JSON."""
     if not line.startswith("{") and logs.is_json():
         # Workers and scheduler log JSON; any other line is an error message, for example of a killed process.
         if line.strip():
@@ -206,7 +206,7 @@ def reload(
 
 
 def _refuse_strangers(pid: int) -> None:
-    """Refuse a process that is not of zeke_jobs (a pid file may be old), because SIGHUP ends most programs."""
+    """Refuse a process of another program. A pid file may be old, and SIGHUP ends most programs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -117,7 +117,7 @@ def _parts(change: Change, total: int, *, as_json: bool) -> list[UUID]:
                 changed += part
                 told(f"{len(changed):,} of {total:,}")
     except BaseException:
-        # The jobs are changed in parts, each in its transaction, so earlier parts stay changed. The last result may be lost.
+        # Each part is committed alone, so earlier parts stay changed. The interrupted part may have been committed too.
         jobs = count(len(changed), "job")
         say(f"at least {jobs} changed before it was interrupted; run it again for the rest", is_trouble=True)
         raise

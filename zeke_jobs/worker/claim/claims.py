@@ -140,7 +140,7 @@ _COPIED = ("task", "attempt", "attempt_base", "deaths", "claimed_on", "on_time")
 
 
 def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read a Dramatiq message and the claim's fields in it; other programs may have written the message. Raises ``_BROKEN``."""
+    """Return the parts of a Dramatiq message and the claim's fields in it. Raises ``_BROKEN`` if one is unreadable."""
     if is_too_deep(message, DEEPEST + 1):  # the payload is inside the message
         raise ValueError(f"more than {DEEPEST} lists and objects inside each other")
     fields = json.loads(message)

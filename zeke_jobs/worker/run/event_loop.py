@@ -172,7 +172,7 @@ class Coroutines:
     pause = resume = stop
 
     def _steps(self, message: JobMessage) -> Generator[Call, Any, None]:
-        """Process a message as dramatiq's ``process_message`` does, in steps for ``drive``."""
+        """Do the same as dramatiq's ``process_message``, in steps that ``drive`` runs."""
         broker = self._worker.broker
         try:
             broker.emit_before("process_message", message)
