@@ -187,7 +187,7 @@ class Simulation:
         self._queue(live, now + delay)
 
     def _again(self, live: Live, attempt: Attempt) -> tuple[float, bool] | None:
-        """Return the seconds until the job's next attempt, and whether this is a retry, or None if the job has ended."""
+        """Return the seconds until the next attempt, and whether it is a retry. None means that the job has ended."""
         if attempt.how in ("completed", "rejected", "cancelled"):
             return None
         if attempt.how == "deferred":

@@ -196,7 +196,7 @@ class Context(ABC, Generic[S]):
 
         Args:
             name: The name of the resource, the same in all jobs that share it.
-            limit: Number of jobs that may hold it at once.
+            limit: The maximum number of jobs that hold the lease at once.
             wait: How long this job is deferred if the lease is taken: a timedelta or seconds; by default a random 1 to 3 s.
 
         Raises:

@@ -60,7 +60,7 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
 
 
 def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> list[Override]:
-    """Add new overrides. A new override replaces the overrides at its path and below, unless they outlast it."""
+    """Add new overrides. A new override replaces the overrides at its path and below, except those that last longer."""
     result = list(overrides)
     for one in new:
         left = [] if one.until is None else [old for old in result if old.until is None or old.until > one.until]

@@ -159,7 +159,7 @@ def propose(conn: Connection, request: Request) -> Proposal:
 
 
 def _readable(latest: Revision | None, file: Config) -> Config | None:
-    """Return the configuration in force, or None if there is none or this version of the code cannot read it."""
+    """Return the configuration in force, or None if no configuration is in force or this code cannot read it."""
     if latest and latest.digest == file.digest and not latest.overrides:
         return file
     try:

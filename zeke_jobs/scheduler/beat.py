@@ -53,7 +53,7 @@ class Beat:
         return True
 
     def next_valid_date(self, last: DateTime) -> DateTime:
-        """Return the next beat's time by this machine's clock: a few seconds away if the database was unreachable."""
+        """Return when the next beat is due by this machine's clock, in some seconds if the database was unreachable."""
         if _PROCESS.away:
             return last.add(seconds=_AGAIN)
         return (last + _PROCESS.skew).start_of("minute").add(minutes=1) - _PROCESS.skew

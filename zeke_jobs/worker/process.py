@@ -127,7 +127,7 @@ class WorkerProcess:
             self.settle(claim, RETURNED, unstarted=True)
 
     def disown(self, conn: Connection, *, older: float | None = None) -> None:
-        """Return to the queue jobs claimed at least ``older`` seconds ago whose claims never reached this process."""
+        """Return to the queue each job whose claim has not reached this process within ``older`` seconds."""
         known, older = self.held.all(), UNDER_WAY if older is None else older
         ids, claims = [claim.id for claim in known], [claim.number for claim in known]
         for row in SQL.all(conn, "job/disown", worker=self.id, held=ids, claims=claims, older=older):

@@ -1,4 +1,4 @@
-"""Adds the job to Sentry events and removes secrets from the events, if a program uses Sentry's own integration."""
+"""Adds the job to Sentry events and removes secrets from them, if a program uses Sentry's integration for dramatiq."""
 
 from functools import partial
 from typing import Any

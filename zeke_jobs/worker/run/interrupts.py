@@ -50,7 +50,7 @@ class Running:
         self._active = True
 
     def stop(self, interrupt: Interrupt) -> None:
-        """Raise ``interrupt`` in the handler's thread, unless the handler has ended or is already being stopped."""
+        """Raise ``interrupt`` in the handler, unless the handler has ended or is already being stopped."""
         with self._lock:
             if not self._active or self.interrupt is not None:
                 return

@@ -50,7 +50,7 @@ class LoopContext(JobContext):
                     self._on_loop = None
 
     async def _awaited_value(self, statement: str, /, **params: Any) -> Any:
-        """Return the value that a statement in the open ``atransaction`` returns, or None without a row."""
+        """Run a statement in the open ``atransaction``. Returns the first row's first value, or None without rows."""
         rows = await async_drivers.perform(self._on_loop, Database.ask, statement, **params)
         return rows[0][0] if rows else None
 
