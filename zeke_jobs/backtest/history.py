@@ -27,7 +27,7 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def period(conn: Connection, begin: datetime | None = None, end: datetime | None = None) -> tuple[datetime, datetime]:
-    """Return the period whose jobs are read: by default the last day. The period does not begin before the first known job."""
+    """Return the period whose jobs are read: by default the last day, or less if the first known job is newer."""
     (known,) = SQL.named(conn, "backtest/facts", begin=_LONG_AGO, end=_LONG_AGO)
     end = end or known.now
     return begin or max(end - timedelta(days=1), min(known.first_job or _LONG_AGO, end)), end

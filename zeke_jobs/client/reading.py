@@ -112,7 +112,7 @@ def wait(id: UUID | str, timeout: timedelta | float | None = None) -> Any:  # no
 
     Raises:
         JobFailed: the job failed or was cancelled; ``error.job`` is what ``status`` returns.
-        WaitTimeout: the job did not end in time. It goes on.
+        WaitTimeout: the job did not end in time. The job goes on.
         JobNotFound: no job has this id; JobPurged if a purged job had this id.
     """
     job_id, seconds = as_id("id", id), seconds_of(timeout)
@@ -145,7 +145,7 @@ async def ended(database: Database, job_id: UUID) -> bool:
 
 
 async def result(database: Database, job_id: UUID) -> tuple[Job, Any]:
-    """Ask the database for a job and, if it has completed, its unmasked output. Raises JobFailed for another end."""
+    """Return a job, and its unmasked output if it has completed. Raises JobFailed if it failed or was cancelled."""
     job = await one(database, job_id)
     if not job.has_ended:
         return job, None

@@ -22,7 +22,7 @@ COUNTS = ("jobs", "completed", "failed", "cancelled")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Batch:
-    """Is an open batch. Jobs can be added until the batch's ``with`` block ends and closes the batch.
+    """Represents an open batch. Jobs can be added until the batch's ``with`` block ends and closes the batch.
 
     A block that ends with an exception leaves the batch open, so that another attempt can open it again and continue.
     """

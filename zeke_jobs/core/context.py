@@ -67,7 +67,7 @@ class Context(ABC, Generic[S]):
     def transaction(self) -> AbstractContextManager[Connection]:
         """Open a fenced transaction. The transaction commits only if this process still holds the job.
 
-        Raises ClaimLost if the job was rescued, cancelled or finished elsewhere; the whole transaction was then rolled back.
+        Raises ClaimLost and rolls everything back if the job was cancelled, or another process took or finished it.
         """
 
     @abstractmethod
@@ -139,7 +139,7 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def settings_of(self, task: str) -> Any:
-        """Return the ``settings`` of another task as a model instance, or None if it has none or does not exist."""
+        """Return another task's ``settings`` as a model instance, or None if the task has none or does not exist."""
 
     @abstractmethod
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:
@@ -180,7 +180,7 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
-        """Start no more jobs under a limit for ``retry_after`` (a timedelta or seconds), because a service demands it.
+        """Let no job start under a limit for ``retry_after`` (a timedelta or seconds), because a service asked to wait.
 
         The limit's concurrency is also halved, and rises again until the next call. To defer this job too, raise
         ``Throttled`` instead. Raises ValueError if the jobs.yaml in force has no limit of this name.

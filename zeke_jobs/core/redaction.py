@@ -44,7 +44,7 @@ _EXCERPT = re.compile(
 
 
 _known: dict[str, str] = {}
-#: These are the sensitive fields of the payload in this context, and their values, for which texts are searched.
+#: These are the sensitive fields of the payload in this context, and their values, which are masked in texts.
 _hidden: ContextVar[tuple[frozenset[str], tuple[str, ...]]] = ContextVar("hidden", default=(frozenset(), ()))
 
 

@@ -18,7 +18,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def own_server(data_dir: Path, name: str) -> Iterator[str]:
-    """Run the server of ``data_dir`` during the block, and yield its URL. Errors call this command ``name``.
+    """Run the server of ``data_dir`` during the block, and yield its URL. ``name`` is this command's name in errors.
 
     Raises ConfigurationError with the remedy if no server can run there, and ZekeJobsError if another command runs it.
     """
@@ -71,7 +71,7 @@ def why_elsewhere(data_dir: Path) -> str:
 
 
 def _make_place(data_dir: Path) -> None:
-    """Make the folder ``place(data_dir)`` if it is missing. If it is not ``data_dir``, put a link into ``data_dir``."""
+    """Make the folder ``place(data_dir)`` if it is missing. If it is elsewhere, put a link into ``data_dir``."""
     folder, asked = place(data_dir), data_dir.absolute()
     _make(folder)
     if folder != asked:

@@ -50,7 +50,7 @@ class AddressError(OperationalError):
 
 
 class Cursor(cursor):
-    """Is a cursor that distinguishes a dead server from a wrong statement.
+    """Runs statements, and distinguishes a dead server from a wrong statement.
 
     After an immediate shutdown, psycopg2 raises DatabaseError without a code, and treats the connection as open.
     """

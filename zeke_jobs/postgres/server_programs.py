@@ -41,7 +41,7 @@ def binaries() -> Path:
 def account(data: Path) -> dict[str, Any]:
     """Return the arguments of ``subprocess.run`` that set the user for the server of ``data``, or an empty dict.
 
-    PostgreSQL refuses to run as root. So a root process needs another user: the owner of existing data, or nobody.
+    PostgreSQL refuses to run as root. A root process therefore uses the owner of existing data, or the user nobody.
     """
     if os.geteuid() != 0:
         return {}

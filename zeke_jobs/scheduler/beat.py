@@ -53,7 +53,7 @@ class Beat:
         return True
 
     def next_valid_date(self, last: DateTime) -> DateTime:
-        """Return when the next beat is due by this machine's clock, in some seconds if the database was unreachable."""
+        """Return the next beat's time by this machine's clock, a few seconds ahead if the database was unreachable."""
         if _PROCESS.away:
             return last.add(seconds=_AGAIN)
         return (last + _PROCESS.skew).start_of("minute").add(minutes=1) - _PROCESS.skew
@@ -162,7 +162,7 @@ def register(conn: Connection, process: UUID, kind: str, **row: Any) -> None:
 
 
 def leave(url: str | None, process: UUID, before: Callable[[Connection], object] = lambda _: None) -> None:
-    """Remove a process from the table of processes. If this fails, others remove it when its heartbeats are missing."""
+    """Remove a process from the table of processes. If this fails, another removes it when heartbeats are missing."""
     try:
         with closing(connect(url, application_name="zeke-jobs end")) as conn:
             before(conn)
@@ -179,7 +179,7 @@ def _leave() -> None:
 
 
 def obey_signals() -> None:
-    """End on SIGTERM (status 0) and SIGINT (130), even as PID 1. Take at most a second to unregister.
+    """Make SIGTERM and SIGINT end the process (status 0 and 130), even as PID 1. Unregistering takes at most a second.
 
     SIGHUP does nothing, because each beat reads the configuration again. Outside the main thread, this function does nothing.
     """

@@ -27,7 +27,7 @@ from zeke_jobs.revisions import overrides, store
 
 
 def read_load(text: str) -> float:
-    """Read ``3x`` or ``0.5x``."""
+    """Read a load such as ``3x`` or ``0.5x``."""
     match = re.fullmatch(r"(\d{1,4}(?:\.\d{1,3})?)x?", text)
     if match is None or not float(match[1]):
         raise UsageError(f"expected a load such as 3x or 0.5x, got {text!r}")
@@ -35,7 +35,7 @@ def read_load(text: str) -> float:
 
 
 def read_workers(text: str) -> Fleet:
-    """Read ``2x8``."""
+    """Read numbers of processes and threads such as ``2x8``."""
     match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
     if match is None:
         raise UsageError(f"expected workers as PROCESSESxTHREADS, such as 2x8, got {text!r}")

@@ -32,7 +32,7 @@ _MODELS: dict[str, Callable[[str], Any]] = {"task": lambda name: Task(id=name), 
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
-    """Yield a whole plan, in rich's markup."""
+    """Yield the lines of a whole plan, in rich's markup."""
     yield from change_lines(plan.changes)
     for one in plan.fires:
         yield f"schedule {escape(one.task)}"
@@ -78,7 +78,7 @@ def change_lines(changes: Iterable[Change]) -> Iterator[str]:
 
 
 def summary(plan: Plan) -> str:
-    """Return a plan in one line."""
+    """Summarise a plan in one line."""
     if plan.changes:
         kinds = Counter(kind for kind, _ in {(change.kind, change.name) for change in plan.changes})
         parts = [count(kinds[kind], kind) for kind in ("task", "limit", "service") if kinds[kind]]

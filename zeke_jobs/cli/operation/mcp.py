@@ -24,7 +24,7 @@ def mcp() -> None:
 
 
 def serve(program: str, tools: Iterable[Callable[..., str]], note: str = "") -> None:
-    """Serve functions as tools, described by docstring and ``note``. Raises ConfigurationError if mcp is missing."""
+    """Serve functions as tools. Docstring and ``note`` describe each. Raises ConfigurationError if mcp is missing."""
     try:
         from mcp.server import MCPServer
         from mcp_types import ToolAnnotations
@@ -83,7 +83,7 @@ def _ask(*words: str, given: str = "") -> str:
 
 
 def output(main: str, *words: str, given: str = "") -> str:
-    """Run a read-only command in a new process, with the code ``main``. Returns the output, or raises ToolError."""
+    """Run the code ``main`` in a new process, with ``words`` as arguments. Returns the output, or raises ToolError."""
     from mcp.server.mcpserver.exceptions import ToolError
 
     run = partial(subprocess.run, capture_output=True, text=True, timeout=_LONGEST, check=False)

@@ -131,7 +131,7 @@ class Claim:
 
     @property
     def took(self) -> float | None:
-        """Return the seconds from the claim to the handler's end, or None before the end or without a start."""
+        """Return the seconds from the claim to the handler's end, or None if it never started or has not ended."""
         return None if self.started is None or self.done is None else self.done - self.received
 
 

@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
 DONE = ("completed", "settled")
 SETTLED = Outcome("settled")  # the end is already written: ``ctx.complete`` wrote it, or the claim is lost
 RETURNED = Outcome("returned")
-#: These exceptions of a handler are no errors. Dramatiq's option ``throws`` passes them to middleware.
+#: These exceptions of a handler are not errors. Dramatiq's option ``throws`` passes them to middleware.
 EXPECTED = (RetryRequested, Defer, Reject, ClaimLost, Cancelled, Lost, dramatiq.Retry, RateLimitExceeded)
 _LIMITED = (1.0, 3.0)  # seconds that a job waits when dramatiq's rate limiter refuses it
 

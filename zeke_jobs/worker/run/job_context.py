@@ -82,7 +82,7 @@ class JobContext(Reports):
         self._in_transaction, self._output = True, None
         try:
             yield
-            # Set ``completed`` only after the commit: after an exception before the commit, the job must be retried.
+            # Set ``completed`` only after the commit, so that the job is retried if the commit fails.
             self.completed = self._output is not None
         finally:
             self._in_transaction = False

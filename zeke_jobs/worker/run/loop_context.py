@@ -24,7 +24,7 @@ _JOINING = {"send", "send_many", "_keep_step"}  # methods that join an open ``at
 
 
 class LoopContext(JobContext):
-    """Implements ``Context`` for an async handler. Its calls run in helper threads or in an ``atransaction``."""
+    """Implements ``Context`` for an async handler: calls run in helper threads, or in the open ``atransaction``."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
