@@ -173,7 +173,7 @@ class WorkerProcess:
             os._exit(1)
 
     def end_jobs(self) -> None:
-        """Return all jobs to the queue without waiting for their handlers, and write the last outcomes."""
+        """End the claims of all jobs without waiting for the handlers, and write the last outcomes."""
         for claim in self.held.all():
             outcome = of_shutdown(self.runtime.policy(claim))
             if self.settle(claim, outcome, gives_up=True):
