@@ -95,7 +95,7 @@ def backtest(
 
 
 def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str:
-    """Return a backtest of the last day's newest jobs, or the reason why it is impossible."""
+    """Return a backtest with the newest jobs of the last day, or the reason why a backtest is impossible."""
     begin, end = history.period(conn)
     if newest := SQL.value(conn, "backtest/newest", end=end, jobs=MOST_JOBS):
         begin = max(begin, newest)

@@ -1,4 +1,4 @@
-"""Runs the queries of client calls (plans) on an event loop, with the caller's connection or pool, or with zeke_jobs' pool."""
+"""Runs the database queries of client calls on an event loop, on a connection or pool of the caller or of zeke_jobs."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Runs the queries of client calls (plans) in programs without an event loop, with the caller's connection or a shared pool."""
+"""Runs the database queries of client calls with blocking drivers, on the caller's connection or the process's pool."""
 
 import os
 from collections.abc import Mapping

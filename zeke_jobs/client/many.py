@@ -66,7 +66,7 @@ class Change:
         return rows
 
     def parts(self) -> Iterator[list[UUID]]:
-        """Change the jobs in parts. Yields the ids of the changed jobs of each part."""
+        """Change the jobs part by part. Yields for each part the ids of the jobs that it changed."""
         if self.until is None and not self.count():
             return
         assert self.until is not None

@@ -33,7 +33,7 @@ class Database:
     execute: Callable[[str, Mapping[str, Any]], Rows | Awaitable[Rows]]
 
     async def ask(self, statement: str, /, **params: Any) -> Rows:
-        """Return a statement's rows. Raises MigrationError if tables are missing, ValueError if a value is refused."""
+        """Return a statement's rows. Raises MigrationError if tables are missing, and ValueError for invalid values."""
         try:
             rows = self.execute(statement, params)
             return rows if isinstance(rows, list) else await rows

@@ -38,7 +38,7 @@ def send(
         delay: The time from now to the earliest start; a timedelta, or seconds.
         run_at: The earliest start, a time with a zone.
         priority: -100 to 100; jobs with a higher number run first; by default the task's priority.
-        key: All jobs with the same key count together in the task's limits per key.
+        key: The task's limits per key count the jobs with the same key together.
         unique: Make no second job with the same values of these payload fields while the first is queued. One or several
             names; ``True`` for the task's own fields (by default the whole payload); ``False`` for none; or a mapping of
             ``fields`` and either ``while`` (``queued``, or ``active``: queued or running) or ``period`` (a timedelta, or
@@ -46,7 +46,7 @@ def send(
             replace``, a later send changes the queued job's payload and run time. ``postpone`` does the same, but never
             makes the run time earlier. Neither moves the run time beyond ``at_most`` after the first send.
         unique_key: Make no second job with this text while the first is queued or running, or for as long as ``unique`` says.
-        retry: A number of retries that replaces the task's number, or a mapping of ``limit``, ``delay`` and ``max_delay``.
+        retry: The number of retries, or a mapping of ``limit``, ``delay`` and ``max_delay``; the task has the defaults.
         timeout: The maximum time of an attempt, which replaces the task's ``timeout``; a timedelta, or seconds.
         keep: How long the job is kept after its end, whether it completed or not; a timedelta, or seconds.
         batch: The id of the job's batch: an open batch, the batch of the sending job, or a new batch for this job alone.
@@ -57,8 +57,8 @@ def send(
         units: Estimated use of units that limits count, such as ``{"tokens": 900}``; by default the average of recent
             jobs, or the task's estimate.
         scheduled_for: The tick (due time) of a schedule for which the job is sent; a task has one job per tick.
-        connection: Send in this connection's transaction, without a commit: psycopg2, psycopg 3, or SQLAlchemy's
-            Connection or Session.
+        connection: A connection of psycopg2 or psycopg 3, or SQLAlchemy's Connection or Session. The job is sent in the
+            connection's transaction, which the caller commits.
 
     Raises:
         UnknownTask: no task has this name; the message suggests the nearest name.
@@ -79,7 +79,7 @@ async def one(
     options: Mapping[str, Any],
     carried: Mapping[str, Any] | None = None,
 ) -> Sent:
-    """Run the database queries of ``send`` (its plan). ``carried`` goes from the sender's to the worker's middleware."""
+    """Run the database queries of ``send``. ``carried`` has the options that middleware passes to the worker."""
     refuse_unknown(options)
     # Choose the id before the statement, so that repeating the statement after a dead connection makes no second job.
     own = new_id() if options.get("id") is None else None
@@ -132,7 +132,7 @@ async def many(
     keys: Sequence[str | None] | None,
     options: Mapping[str, Any],
 ) -> list[Sent]:
-    """Run the database queries of ``send_many`` (its plan)."""
+    """Run the database queries of ``send_many``."""
     refuse_unknown(options, ManyJobOptions)
     given, own_keys = list(payloads), list(keys or ())
     if isinstance(keys, str):
@@ -230,7 +230,7 @@ def statement(
 def _sent(
     known: KnownTask, options: Mapping[str, Any], job_id: UUID, answer: Mapping[str, Any], *, own: UUID | None
 ) -> Sent | None:
-    """Return the result of a send that did not simply make a job, or None if the task has changed or was removed."""
+    """Return the result of a send from the database's answer, or None if the task has changed or was removed."""
     match answer["outcome"]:
         case "unknown" | "stale":
             return None

@@ -1,4 +1,4 @@
-"""Imports and checks the code that jobs.yaml names: handlers (and the JSON Schemas of their payloads), services, middleware."""
+"""Imports and checks the handlers, services and middleware that jobs.yaml names, and makes payloads' JSON Schemas."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ _known: dict[str, Handler] = {}  # by path, because many tasks may share a handl
 
 @dataclass(frozen=True)
 class Handler:
-    """Describes a handler: the function, and the types in the function's annotations."""
+    """Holds a handler's function, and the types in the function's annotations."""
 
     function: Callable[..., Any]
     payload_model: type[BaseModel]
@@ -92,7 +92,7 @@ class Handler:
 
 
 def resolve(task: Task) -> Handler:
-    """Import the task's handler. Raises ConfigurationError if the handler is not valid, with the same text as ``check``."""
+    """Import the task's handler. If it is not valid, raises ConfigurationError with the text that ``check`` shows."""
     try:
         return resolve_path(task.handler, in_chunks=task.chunk is not None)
     except EntryError as error:
@@ -100,7 +100,7 @@ def resolve(task: Task) -> Handler:
 
 
 def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
-    """Return the handler at ``module:function``. Raises EntryError if there is none, or ``in_chunks`` does not suit it."""
+    """Return the handler at ``module:function``, a handler of chunks if ``in_chunks``. Raises EntryError if invalid."""
     found = import_object(path)
     function = inspect.unwrap(found) if callable(found) else found
     if not inspect.isfunction(function):

@@ -15,7 +15,7 @@ _RESERVED = dict.fromkeys("@`%", "which YAML reserves") | {"*": "which starts a 
 
 
 class Span(NamedTuple):
-    """Describes a part of the text. Lines and columns count from 1. The end is exclusive."""
+    """Describes a part of a YAML text. Lines and columns count from 1. The end is exclusive."""
 
     line: int
     column: int

@@ -83,7 +83,7 @@ def backfill(
 ) -> list[Tick]:
     """Send a job for each tick from ``start`` to ``end`` (inclusive) that has no job. Returns all ticks of the range.
 
-    A tick that already has a job is skipped. The jobs may overlap, even if the schedule forbids overlap. Raises
+    A tick that already has a job is skipped. The jobs may run at the same time even if ``overlap`` is ``skip``. Raises
     ValueError if the range is reversed, ends in the future, or has more than ``MOST`` ticks.
     """
     timetable = find(conn, name)

@@ -1,4 +1,4 @@
-"""Reports the live processes and how each differs from the others, their health, and whether all jobs are done."""
+"""Reports which processes live, how they differ, whether they are healthy, and whether any job is left to do."""
 
 import socket
 import time
@@ -108,7 +108,7 @@ def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
 
 
 def is_idle(conn: Connection, queues: Sequence[str], since: datetime) -> bool:
-    """Return whether these queues have no job that is due or active, or that was tried since ``since`` and waits for a retry."""
+    """Return whether no job of these queues is due, active, or waiting for a retry after an attempt since ``since``."""
     return not SQL.value(conn, "idle/left", queues=list(queues), since=since)
 
 

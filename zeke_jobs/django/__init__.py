@@ -1,4 +1,4 @@
-"""Runs Django's tasks as jobs: ``Backend`` is for Django's setting ``TASKS``, and ``worker`` has the handler."""
+"""Runs Django's tasks as jobs. Django's setting ``TASKS`` names ``Backend``; the module ``worker`` has the handler."""
 
 from zeke_jobs.django.backend import Backend
 

@@ -190,7 +190,7 @@ def _core(field: Any) -> dict[str, Any]:
 
 
 def _any_of(members: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a union of the members, or the only member. Errors show members' numbers, because two models may share a name."""
+    """Return a union of the members, or the only member. Errors number the members, because two may share a name."""
     choices = [(member, f"[{number}]") for number, member in enumerate(members)]
     return members[0] if len(members) == 1 else {"type": "union", "choices": choices}
 

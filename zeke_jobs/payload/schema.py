@@ -61,7 +61,7 @@ class PayloadSchema:
         return renamed, found
 
     def fits(self, text: str) -> bool:
-        """Return whether a payload's compact JSON fits the schema as it is. Otherwise ``check`` finds faults or renames keys."""
+        """Return whether the schema accepts a payload's compact JSON without renaming keys. If not, call ``check``."""
         # Look for camelCase keys first, because the validator may accept a camelCase key as a key of a free-form object.
         if self.schema is None or self._camel.search(text):
             return False

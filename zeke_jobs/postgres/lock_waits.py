@@ -45,7 +45,7 @@ def patiently(conn: Connection, what: str, change: Callable[[], _Result], *, pat
 
 @contextmanager
 def told(conn: Connection, what: str, begun: float | None = None) -> Iterator[None]:
-    """Raise Contended if the block's transaction gets no lock. ``begun`` is the time of the first try."""
+    """Raise Contended if the block gets no lock or meets a deadlock. ``begun`` is the time when the first try began."""
     begun = time.monotonic() if begun is None else begun
     try:
         yield

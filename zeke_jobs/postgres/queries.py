@@ -73,13 +73,14 @@ _CANNOT_BE_PREPARED = re.compile(r"(?:\s|--[^\n]*\n)*(?:DO|LOCK)\b")
 
 
 class Queries:
-    """Runs the ``.sql`` files of one package folder, for example ``Queries("actors.store", "sql")``.
+    """Runs the SQL files of one folder of a package, for example ``Queries("actors.store", "sql")``.
 
-    A file contains one statement with named parameters, ``%(name)s``; in a subfolder it is named ``subfolder/name``.
-    A time that Python cannot read becomes the nearest readable time. Raises KeyError if no file has the statement's name.
+    A file ``NAME.sql`` contains one statement with named parameters, ``%(name)s``. The statement's name is ``NAME``, or
+    ``FOLDER/NAME`` in a subfolder; an unknown name raises KeyError. A time before 1970 becomes 1970-01-01, and a time
+    after 9000-01-01 becomes that time.
 
-    A session of zeke_jobs prepares a statement at its second use, because the server takes longer to parse and plan
-    most statements than to run them. The server then takes the parameters' types from the statement, not from their values.
+    Parsing and planning most statements takes longer than running them, so a connection of zeke_jobs prepares each
+    statement at the second run. The types of parameters then come from the statement, not from the values.
     """
 
     def __init__(self, package: str, folder: str = "sql") -> None:
@@ -109,7 +110,7 @@ class Queries:
         return [Row(**row) for row in self.all(conn, name, **params)]
 
     def rows(self, conn: Connection, name: str, /, **params: Any) -> list[tuple[Any, ...]]:
-        """Run a statement and return its rows as tuples, which is the fastest form."""
+        """Run a statement and return its rows as tuples, which is faster than ``all``."""
         with conn.cursor() as cursor:
             self.execute(cursor, name, params)
             return cursor.fetchall()

@@ -171,13 +171,12 @@ class InForce:
 
 
 def sync(conn: Connection, config: Config) -> InForce:
-    """Return the configuration that a starting process must use, after putting its jobs.yaml in force if the file is new.
+    """Put a starting process's jobs.yaml in force if the file is new. Returns the configuration that is then in force.
 
-    A new jobs.yaml becomes the next revision, with the checks and exceptions of ``apply``. If the file is already in force, it
-    stays so, with its overrides. If the file is an older revision, the database's configuration in force is returned. A process
-    that starts again after a crash puts no file in force, because somebody may be editing it.
-
-    Also raises ConfigurationError if the jobs.yaml in force does not fit this process's code.
+    A new file becomes the next revision, after the checks of ``apply``. If the file is in force already, values set by
+    hand stay. A file with the text of an older revision is ignored. A process that starts again after a crash ignores
+    a new file too, because somebody may be editing it. Raises the same exceptions as ``apply``, and ConfigurationError
+    if the jobs.yaml in force does not fit this process's code.
     """
     return one_at_a_time(conn, lambda: _sync(conn, config), patience=_PATIENCE)
 

@@ -1,6 +1,6 @@
-"""Helps to test programs: handlers and sends without a database, and jobs without a worker.
+"""Helps to test handlers and sends without a database, and to run jobs in a test without a worker.
 
-A pytest plugin has the fixtures. A test suite loads the plugin by its name: ``pytest_plugins = ["zeke_jobs.testing.plugin"]``.
+The fixtures are in a pytest plugin. A test suite loads it by name: ``pytest_plugins = ["zeke_jobs.testing.plugin"]``.
 """
 
 from zeke_jobs.testing.context import FakeChunk, FakeContext, SentCall

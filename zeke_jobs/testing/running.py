@@ -174,7 +174,7 @@ class _Run:
         return any(self._one(queue) for queue in self._queues) or bool(expired)
 
     def wait(self) -> bool:
-        """Move the clock to the next time at which a job is due, expires, or may start under a limit, or return False if none."""
+        """Move the clock to when a job is due, expires or fits its limits. Returns False if there is no such time."""
         [(due,)] = self._ask(_NEXT)
         if due is None:
             return False

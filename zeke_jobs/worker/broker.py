@@ -42,7 +42,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         super().__init__(pool=self.process.pool, results=False, schema=SCHEMA, prefix="", middleware=[])
         self.add_middleware(self.lifecycle)
         self.add_middleware(self.process.executor)
-        # Do not use a subclass of Results: dramatiq looks for Results itself before it warns about an unused return value.
+        # Do not subclass Results: dramatiq warns about return values unless a middleware is of exactly this class.
         self.add_middleware(Results(backend=JobResultBackend(), store_results=True))
         if environment.metrics_address() is not None:
             from zeke_jobs.worker.metrics import WorkerMetrics
@@ -88,7 +88,7 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             self.emit_after("declare_queue", queue_name)
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> JobConsumer:  # noqa: ARG002
-        """Return a consumer without messages of its own: the producer of the process claims for all queues."""
+        """Return a consumer that gives no messages, because the process's producer claims the jobs of all queues."""
         return JobConsumer(self.producer, timeout)
 
     def enqueue(self, message: Message, *, delay: int | None = None) -> Message:

@@ -42,9 +42,9 @@ _IDLE = 200  # milliseconds after which an idle thread of dramatiq checks for a 
 
 
 class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Starts the worker process when dramatiq boots its worker. The middleware is created with the broker.
+    """Starts the worker process when dramatiq boots its worker, not when the broker is created.
 
-    The boot runs in a thread, because dramatiq's main process blocks signals and reads no logs until the hook returns.
+    The boot runs in a thread: until ``before_worker_boot`` returns, dramatiq's main process handles no signals or logs.
     """
 
     def __init__(self, producer: Producer) -> None:
@@ -207,5 +207,5 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _leave(self) -> None:
         process = self._process
         if not len(process.held):
-            # First return jobs whose claims never reached this process: a rescue of these jobs would count as a death.
+            # First return the jobs whose claims never reached this process: a rescue would count a death for each.
             beat.leave(process.url, process.id, lambda conn: process.disown(conn, older=0.0))

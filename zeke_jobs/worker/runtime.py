@@ -30,7 +30,7 @@ class RunnableTask:
 
 
 def _freed(task: Task, config: Config) -> frozenset[str]:
-    """Return the limits that the end of a job of this task may open. Rates are left out, because only time opens a rate."""
+    """Return the limits that may let another job start when a job of this task ends: all but rates, which need time."""
     used = {name: config.limits[name] for name in task.uses}
     counted = {
         f"limit/{name}" for name, one in used.items() if one.concurrency or one.units or one.budget or one.breaker

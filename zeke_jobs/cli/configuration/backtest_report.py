@@ -20,7 +20,7 @@ def as_data(answer: Backtest) -> dict[str, Any]:
 
 
 def show(answer: Backtest) -> None:
-    """Print a backtest for people."""
+    """Print a backtest as tables and sentences."""
     today, proposed = answer.today, answer.proposed
     times = f"{when(answer.begin)} to {when(answer.end)}, run again on {today.workers} worker threads"
     other = f"; proposed: {proposed.workers}" if proposed else ""

@@ -18,7 +18,7 @@ from zeke_jobs.postgres.queries import SQL
 
 
 def tasks(as_json: Json = False) -> None:
-    """List the tasks of the revision in force, with their jobs by status."""
+    """List the tasks of the revision in force, and count each task's jobs by status."""
     with database.connection("tasks", is_migrated=False) as conn:
         found = [_task(row) for row in SQL.all(conn, "job/counts")]
     columns = named("task=id, queued, active") | {

@@ -108,7 +108,7 @@ class Producer:
                 process.completer.put_back(completions)
 
     def _accept(self, messages: list[JobMessage], *, lack_threads: bool = False) -> None:
-        """Start claimed jobs in threads or on the event loop. Return to the queue long jobs that lack a free thread."""
+        """Start claimed jobs in threads or on the event loop. If no thread is free, return long jobs to the queue."""
         process = self.process
         try:
             claims = [(one.claim, process.runtime.policy(one.claim).limit > 0) for one in messages]

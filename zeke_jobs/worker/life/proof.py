@@ -1,4 +1,4 @@
-"""Decides whether other processes may have taken this process's jobs, and whether this process may hold unknown claims."""
+"""Tells whether other processes may have taken a process's jobs, and whether a claim may have succeeded unnoticed."""
 
 from zeke_jobs.worker.claim.claims import Claim, clock
 
@@ -32,9 +32,9 @@ class ProofOfLife:
         return self.is_fresh() and claim.asked >= self._alive_since
 
     def answer_lost(self) -> None:
-        """Record that the result of a claim was lost. The database may have given this process jobs that it does not know."""
+        """Record that a claim's result was lost: the claim may have succeeded without this process's knowledge."""
         self._unknown_until = clock() + _ANSWER_WITHIN
 
     def may_hold_unknown_claims(self) -> bool:
-        """Return whether a claim's result was lost so recently that the process may hold jobs that it does not know."""
+        """Return whether a claim may recently have succeeded without this process's knowledge."""
         return clock() < self._unknown_until

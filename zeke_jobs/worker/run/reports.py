@@ -31,7 +31,7 @@ _AGAIN_IN = (1.0, 3.0)  # seconds before the next try, chosen at random so that 
 
 
 class Steps(Context[Any]):
-    """Implements ``ctx.step``, as a part of a job's context."""
+    """Is the part of a job's context that implements ``ctx.step``."""
 
     _kept: dict[str, str] | None = None
     _named: frozenset[str] = frozenset()
@@ -82,7 +82,7 @@ class Shared(NamedTuple):
 
 
 class Reports(Steps):
-    """Implements reports of progress, costs, units and throttling, and leases, as a part of a job's context."""
+    """Is the part of a job's context that takes leases, and reports progress, costs, used units and throttling."""
 
     def __init__(self, claim: Claim, shared: Shared) -> None:
         self._statement_pool = shared.statement_pool
