@@ -1,1 +1,1 @@
-"""Computes the effect that a change of jobs.yaml would have had: simulates recorded jobs by the workers' rules."""
+"""Estimates the effect of a change of jobs.yaml by simulating recorded jobs with the rules that workers follow."""

@@ -19,10 +19,10 @@ _CAST = re.compile(r"CAST\(%\((\w+)\)s AS ")
 
 
 async def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Run a plan on the caller's connection, in that connection's transaction without a commit, or on the caller's pool.
+    """Run a plan on the caller's connection or pool, or without one on the event loop's own pool.
 
-    If the caller gives no connection or pool, run the plan on this event loop's own pool. Raises TypeError if the connection is
-    of an unknown kind, and ConfigurationError without a connection if ``DATABASE_URL`` is not set or psycopg 3 is not installed.
+    On a connection, the plan runs in the connection's transaction, without a commit. Raises TypeError for an unknown
+    kind of connection. The own pool raises ConfigurationError if ``DATABASE_URL`` is unset or psycopg 3 is missing.
     """
     if drivers.stand_in is not None:
         return drivers.stand_in.run(plan, *args, **options)
@@ -137,7 +137,7 @@ class AsyncPool:
             try:
                 yield connection
             finally:
-                # Close the connection if its caller was cancelled during a statement: the connection cannot be used again.
+                # If the caller was cancelled during a statement, the connection cannot be used again, so close it.
                 idle = self._psycopg.pq.TransactionStatus.IDLE
                 if not self._is_closed and not connection.closed and connection.info.transaction_status == idle:
                     self._idle.append(connection)

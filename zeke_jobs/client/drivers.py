@@ -19,11 +19,11 @@ stand_in: Database | None = None
 
 
 def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Run a plan on the caller's connection, in that connection's transaction without a commit, or on the process's pool.
+    """Run a plan on the caller's connection, or without one on the process's pool.
 
-    On the pool, each statement is one transaction. If the connection is dead, the statement runs once more, so every
-    statement must be safe to repeat. Raises TypeError if the connection is of an unknown kind, and ConfigurationError
-    if there is neither a connection nor ``DATABASE_URL``.
+    The caller's transaction is used and not committed. On the pool, each statement is one transaction, and runs once
+    more if the connection is dead, so every statement must be safe to repeat. Raises TypeError if the connection is of
+    an unknown kind, and ConfigurationError if there is neither a connection nor ``DATABASE_URL``.
     """
     own = None if connection is None else foreign(connection)
     return (stand_in or own or own_database()).run(plan, *args, **options)

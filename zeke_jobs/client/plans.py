@@ -1,6 +1,6 @@
-"""Defines plans. A plan makes the database queries of one client call, with blocking drivers and on event loops.
+"""Defines plans. A plan makes the database queries of one client call, whether the driver blocks or is awaited.
 
-A plan is a coroutine function whose first argument is the ``Database``. With a blocking driver, a plan never suspends.
+A plan is a coroutine function whose first argument is the ``Database``. With a blocking driver, it never suspends.
 """
 
 import re

@@ -34,7 +34,7 @@ def send(
 
     Args:
         task: Id or alias of a task.
-        payload: The job's fields, in snake_case or camelCase, up to 1 MiB of JSON; or the task's payload model.
+        payload: The fields in snake_case or camelCase, or an instance of the task's payload model; up to 1 MiB of JSON.
         delay: The time from now to the earliest start; a timedelta, or seconds.
         run_at: The earliest start, a time with a zone.
         priority: -100 to 100; jobs with a higher number run first; by default the task's priority.
@@ -49,7 +49,7 @@ def send(
         retry: The number of retries, or a mapping of ``limit``, ``delay`` and ``max_delay``; the task has the defaults.
         timeout: The maximum time of an attempt, which replaces the task's ``timeout``; a timedelta, or seconds.
         keep: How long the job is kept after its end, whether it completed or not; a timedelta, or seconds.
-        batch: The id of the job's batch: an open batch, the batch of the sending job, or a new batch for this job alone.
+        batch: The id of an open batch, of the sending job's batch, or of a new batch that has only this job.
         expires: The job is cancelled if it has not started by this time: a time with a zone, or a time from now.
         id: The job's id, chosen by the caller. A second send with the same id makes no job.
         idempotency_key: The caller's name for a send, per task. A second send with it makes no job until the first job is purged.
@@ -119,7 +119,7 @@ def send_many(
     Raises:
         The same exceptions as ``send``. InvalidPayload names the payload by its index, such as ``[3].url``.
         BatchClosed: a batch with this id exists and accepts no more jobs.
-        ValueError: ``keys`` has another length or an invalid key, or the payloads together exceed 64 MiB.
+        ValueError: the numbers of keys and payloads differ, a key is not valid, or all payloads together exceed 64 MiB.
     """
     return drivers.perform(connection, many, task, payloads, keys, options)
 

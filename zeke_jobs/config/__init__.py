@@ -33,11 +33,11 @@ Edit = tuple[tuple[str, ...], Any]
 def check(
     text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()
 ) -> tuple[Config | None, list[Diagnostic]]:
-    """Check a text. Returns the configuration and no faults, or None and all faults in the order of the text.
+    """Check a jobs.yaml's text. Returns the configuration and no faults, or None and all faults in the text's order.
 
-    The function never raises. With ``handlers``, the function imports handlers and services, and checks settings and
-    payloads against them. ``edits`` are values that are read as if the text had them; the fault of an edit is shown at
-    the nearest place in the text.
+    The function never raises. If ``handlers`` is true, it also imports handlers and services, and checks settings and
+    payloads with their models. ``edits`` are values that are read as if the text had them. A fault of an edit is shown
+    at the nearest place in the text.
     """
     read_once, config = _read(text, json.dumps(edits))
     document = replace(read_once, found=dict(read_once.found))
@@ -102,7 +102,7 @@ def read_text(path: str | PathLike[str]) -> str:
 
 
 def read(document: Document, model: type[K], example: str) -> K | None:
-    """Validate a document, add faults to it, and return its values without the faulty ones, or None if it is no mapping."""
+    """Validate a document and add the faults to it. Returns the valid values, or None if the document is no mapping."""
     value = document.value
     if not isinstance(value, dict):
         fault = f"expected a mapping with version and tasks, got {describe(value)}"

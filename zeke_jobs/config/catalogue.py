@@ -14,14 +14,14 @@ _MANY = 1_000_000
 
 
 def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]]:
-    """Return the rows of a configuration's tasks, in the order of the file. A draining task takes no new jobs."""
+    """Return the database rows of a configuration's tasks, in the file's order. ``draining`` tasks take no new jobs."""
     return [
         {**row(config, task), **({"max_queued": 0} if task.id in draining else {})} for task in config.tasks.values()
     ]
 
 
 def buckets(config: Config) -> list[dict[str, Any]]:
-    """Return the rows of a configuration's limits: for each limit, a row for each unit (``jobs`` and others) or currency."""
+    """Return the database rows of a configuration's limits: a row for jobs, for each unit, and for a budget."""
     found = list[dict[str, Any]]()
     for limit in config.limits.values():
         users = [name for task in config.tasks.values() if limit.name in task.uses for name in (task.id, *task.aliases)]

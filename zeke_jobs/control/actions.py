@@ -132,7 +132,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
     # would still be paused when jobs.yaml has it again.
     found = target if target in standing else _find(conn, target)
     kind, _, name = found.partition("/")
-    # If the target's name is now an alias, the pause of that name does not apply to the schedule in force.
+    # ``schedule`` is None if no schedule in force has this name any more: the name may now be an alias.
     schedule = dispatch.in_force(conn, name, now=dispatch.clock(conn)) if kind == "schedule" else None
     if schedule is None:
         return bool(SQL.value(conn, "pause/end", target=found, by=by))
@@ -144,7 +144,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
 
 
 def paused(conn: Connection) -> list[Row]:
-    """Return all pauses by people and by jobs.yaml: the columns of the query ``pause/list``, ``ends_on`` and ``set_key``."""
+    """Return the pauses by people and by jobs.yaml, with the columns of ``pause/list``, ``ends_on`` and ``set_key``."""
     return store.pauses(conn, "pause/list", most=2**31 - 1)
 
 

@@ -1,7 +1,7 @@
-"""Reads environment variables. Only ``probes.py``, which must be quick, reads variables itself. An empty variable is unset.
+"""Reads environment variables for all modules but ``probes.py``, which must be quick. An empty variable is unset.
 
-If a variable has a wrong value, each function raises a ConfigurationError with the accepted values. The database's
-address may have the form of libpq, SQLAlchemy, Django or Prisma; the function ``libpq`` returns it in libpq's form.
+A function raises ConfigurationError, with the accepted values, if its variable has a wrong value. The database's
+address may be written as for libpq, SQLAlchemy, Django or Prisma; the function ``libpq`` converts it to libpq's form.
 """
 
 import getpass

@@ -42,7 +42,7 @@ class Job:
         started_on: Time of the handler's last start.
         completed_on: Time of the job's end, however it ended.
         retry_count: Number of attempts after the first.
-        error: ``{"type", "message", …}`` of the last failure, until the job completes.
+        error: The last failure or the cancellation, as ``{"type", "message", …}``; None for active and completed jobs.
         parent: The job that sent this one.
         attempts: Every attempt that did not complete: its times, outcome, worker and error.
         progress: The handler's last report of its progress.

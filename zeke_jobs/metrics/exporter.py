@@ -1,4 +1,4 @@
-"""Exports metrics to Prometheus, read in one snapshot from the views that the role zeke_jobs_reader may read."""
+"""Reads metrics for Prometheus, all in one snapshot, from the views that the role zeke_jobs_reader may read."""
 
 import time
 from contextlib import closing

@@ -94,7 +94,7 @@ def faults(error: ValidationError, payload: Any, sensitive: frozenset[str]) -> I
 
 
 def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, list[ErrorDetails]]:
-    """Return the errors by their paths in the value. For a union, return the errors of the member that the value fits best."""
+    """Map each path in the value to the errors there. Of a union, use only the member that the value fits best."""
     errors = [(path_in(value, one, spread), one) for one in error.errors(include_url=False)]
     around = {path[:at] for path, _ in errors for at in range(len(path) - (path[-1:] == (KEY,)))}
     # For each path in the value, ``furthest`` has pydantic's paths of the union members that refuse a value below that path.

@@ -77,7 +77,7 @@ class PayloadSchema:
         return name if name in shape.fields else shape.camel.get(name, name)
 
     def lost_step(self, path: Sequence[str]) -> tuple[str, list[str]] | None:
-        """Return the first unknown field of a path, with the names of the fields known there, or None if the path may exist."""
+        """Return the first field of a path that cannot exist, and the fields that can exist there; None if all can."""
         schema: Any = self.schema
         for step in path:
             shape = self._shape(schema)

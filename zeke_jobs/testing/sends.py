@@ -73,7 +73,7 @@ class SentJobs(list[SentCall]):
 
     @contextmanager
     def standing_in(self) -> Iterator[SentJobs]:
-        """Record all jobs that this process sends. No database is used, even if a send has a connection."""
+        """Record all jobs that this process sends. Sends then use no database, not even a given ``connection``."""
         before, drivers.stand_in = drivers.stand_in, Database(id(self), self._execute)
         try:
             yield self

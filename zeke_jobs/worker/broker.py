@@ -60,14 +60,14 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             self.add_middleware(open_middleware(stanza))
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Do the same as dramatiq's method, but go on if a middleware raises before an acknowledgement, so that the job ends."""
+        """Call middleware as dramatiq does, but only log errors before an acknowledgement, so that the job ends."""
         if signal in ("ack", "nack"):
             self._emit(self.middleware, f"before_{signal}", *args, **kwargs)
         else:
             super().emit_before(signal, *args, **kwargs)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Do the same as dramatiq's method, but keep the thread alive if a middleware raises ``SystemExit`` after a job."""
+        """Call middleware as dramatiq does, but only log errors after a job: ``SystemExit`` must not end the thread."""
         if signal in ("process_message", "skip_message", "ack", "nack"):
             self._emit(reversed(self.middleware), f"after_{signal}", *args, **kwargs)
         else:

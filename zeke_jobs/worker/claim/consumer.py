@@ -53,8 +53,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """End a job of the message. Returns the job's outcome, or None if the job had already ended."""
         claim, process, outcome = one.claim, self._process, one.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
-            # Dramatiq stopped between its hooks: a payload has a key `self`, a middleware failed, or an interrupt came
-            # late. Count an attempt; otherwise the job would be tried again for ever.
+            # The job got no outcome: a payload has a key `self`, a middleware failed, or an interrupt came late. Count
+            # an attempt, because otherwise the job would be tried again for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             outcome = of_exception(error, process.runtime.policy(claim), retries=claim.retries)
         if message.failed:

@@ -15,9 +15,9 @@ _SMOOTHING, _TOO_LONG = 0.1, 0.1  # the second in seconds: a job that runs longe
 
 
 class HeldJobs:
-    """Keeps the claims of a process. Each method holds one lock, so threads can share the object.
+    """Keeps the claims of a process. Every change is made under one lock, so threads can share the object.
 
-    docs/engine-internals.md draws the stages. Only the first caller that ends a claim records the outcome.
+    docs/engine-internals.md shows a claim's stages. Only the first caller that ends a claim records the outcome.
     """
 
     def __init__(self, threads: int = 0, places: int = 0) -> None:

@@ -146,15 +146,15 @@ class Producer:
             self._look_again(queue, -math.inf if answer.runs_alone else 0.0)  # this queue first, if a job runs alone
             return
         queue.busy_since, queue.idle = now, True
-        # Claim again at once, and twice soon after: a transaction that sends or ends a job may not see yet that this
-        # process waits.
+        # Claim again at once and twice soon after: a concurrent send or end may not see yet that this process waits.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
             # Look back twice the time since the claim, because this statement takes the same time to reach the server.
             tasks, since = self.process.runtime.ids[queue.is_async], 2 * (clock() - asked)
             due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=tasks, since=since)
             queue.due_on = math.inf if due is None else now + due
-        # Without notifications, poll each queue every second. After a claim that found jobs, ask soon when others are due.
+        # Without notifications, poll each queue every second. After a claim that found jobs, claim again soon, because
+        # this process has not asked when the next job is due.
         spread = min(len(self._served()), _MOST_POLLS) * random.uniform(0.8, 1.2)  # noqa: S311
         poll = _POLL * spread if self.notifications_arrive else _POLL_ALONE
         soon = (0.0, *_SOON, _CHECK if answer.jobs else poll)[min(queue.looks, len(_SOON) + 1)]

@@ -98,7 +98,7 @@ class Completer:
             return [*self._waiting, *self._held_up, *self._unflushed]
 
     def take_completions(self) -> list[Ending]:
-        """Return completed jobs, which the producer's next claim writes, and then gives to ``flush_soon`` or ``put_back``."""
+        """Return completed jobs. The producer writes them with a claim, then calls ``flush_soon`` or ``put_back``."""
         with self._condition:
             taken = [one for one in self._waiting if one[1].how == "completed"][:_BATCH]
             self._waiting = _without(self._waiting, taken)
