@@ -69,7 +69,7 @@ def backtest(
     load: float = 1.0,
     seed: int = 0,
 ) -> Backtest:
-    """Simulate a workload under ``in_force`` and, if given, ``proposed``. ``workers`` replaces the workload's workers."""
+    """Simulate a workload under ``in_force`` and ``proposed``. ``workers`` and ``load`` change only the second run."""
     fleet, fleet_from = fleet_of(workload)
     today = Simulation(workload, in_force, fleet, seed=seed).run()
     answer, notes, configs = None, list[str](), [in_force]
@@ -107,7 +107,7 @@ def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str
 
 
 def fleet_of(workload: Workload) -> tuple[Fleet, str]:
-    """Return the workers to simulate, and where their number comes from. Their wake-up time is the jobs' median short wait."""
+    """Return the workers to simulate, and the source of their number. ``wake_up`` is the median of the short waits."""
     waits = (job.waited - job.start for job in workload.jobs() if job.waited is not None)
     wake_up = median([wait for wait in waits if 0 <= wait < _AT_ONCE] or [_USUAL_WAKE_UP])
     facts = workload.facts

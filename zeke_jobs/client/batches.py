@@ -28,8 +28,8 @@ def batch(
     Args:
         id: The batch's id, a text of up to 1024 bytes that no other batch has had within ninety days.
         then: The task and the payload of the job that is sent when the last job has ended.
-        after_failure: ``send``: a job that failed for good counts as ended. ``hold``: the batch waits until somebody
-            retries or cancels it.
+        after_failure: With ``send``, a job that failed for good counts as ended. With ``hold``, the batch waits until
+            somebody retries or cancels the job.
         connection: See ``send``. The batch's sends use the same connection.
 
     Raises:

@@ -49,7 +49,7 @@ class Change:
     def count(self) -> list[Count]:
         """Return the number of jobs that the change would affect now. ``parts`` leaves out jobs sent after this count.
 
-        Raises UnknownTask if no job matches, and no task has the name in the filter ``task``.
+        Raises UnknownTask if no job matches and the filter ``task`` names no task.
         """
         rows = drivers.perform(self.connection, self._count)
         if rows:

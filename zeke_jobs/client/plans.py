@@ -24,9 +24,9 @@ _REFUSED = "22023"
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Is the database as a plan uses it, through any driver's connection. ``identity`` distinguishes databases.
+    """Gives plans the same access to a database through every driver. ``identity`` distinguishes databases.
 
-    ``execute`` runs a statement of the folder sql/queries by name, and returns all rows, or an awaitable of all rows.
+    ``execute`` runs a statement of the folder sql/queries by its name. It returns all rows, or an awaitable of them.
     """
 
     identity: Hashable

@@ -110,10 +110,10 @@ def send_many(
 ) -> list[Sent]:
     """Send many jobs of one task in one statement: all of them, or none if one is refused.
 
-    The options of ``send`` apply to each job; ``keys`` gives each job another key. The results are in the payloads'
-    order. With ``batch``, the jobs are one batch, which ends with its last job. The job ``then`` (a task and a payload)
-    is sent in the transaction in which the batch ends. ``{"$batch": "failed"}`` in the payload of ``then`` becomes the
-    number of failed jobs; ``jobs``, ``completed``, ``cancelled`` and ``id`` work in the same way. With
+    The options of ``send`` apply to each job, and ``keys`` has one key for each job. The results are in the payloads'
+    order. With ``batch``, the jobs form one batch, which ends when all of them have ended. ``then`` is the task and the
+    payload of a job that is sent in the transaction in which the batch ends. In this payload, ``{"$batch": "failed"}``
+    becomes the number of failed jobs; ``jobs``, ``completed``, ``cancelled`` and ``id`` work in the same way. With
     ``after_failure="hold"``, the batch waits until failed jobs are retried or cancelled.
 
     Raises:
@@ -245,7 +245,7 @@ def _sent(
             raise ValueError(f"expected an id of its own, got {job_id}, which a job of another task has")
         case outcome:
             found = UUID(answer["job_id"])
-            # A duplicate with the id of this send means that the first try succeeded before its connection died.
+            # If the duplicate has this send's own id, the first try succeeded before its connection died.
             is_another = outcome != "created" and found != own
             return Sent(found, answer["status"], known.id, duplicate=is_another, replaced=outcome == "replaced")
 

@@ -69,7 +69,7 @@ def _seconds(length: timedelta | None) -> str | None:
 
 
 def _has_limit(task: Task) -> bool:
-    # The row's lock lets one claim at a time collect a chunk, because two claims would each find a part of the chunk.
+    # A task with ``chunk`` has a row too: its lock keeps two claims from collecting a part of the same chunk each.
     own = (task.per_key, task.rate, task.budget, task.order, task.share, task.chunk)
     return task.concurrency.limit is not None or any(own)
 

@@ -45,7 +45,7 @@ class Report:
 
     @property
     def unknown(self) -> list[str]:
-        """Return the names of queues without a task: no task has the queue's name, and ``Import.names`` lacks the queue."""
+        """Return the names of queues without a task: ``Import.names`` lacks them, and no task has the same name."""
         return [queue.name for queue in self.queues if queue.task_id is None]
 
 

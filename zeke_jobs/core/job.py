@@ -19,7 +19,7 @@ class Event:
 
 
 def check_name(name: str) -> str:
-    """Return the name of an event. Raises TypeError or ValueError if the name is not valid."""
+    """Check the name of an event, and return the name. Raises TypeError or ValueError if the name is not valid."""
     if not isinstance(name, str):
         raise TypeError(f"expected the name of an event as text, got {name!r}")
     if not 0 < len(name.encode()) <= LONGEST_NAME:
@@ -97,7 +97,7 @@ class Job:
         return f"{self.task_id} {self.id} {self.status}" + (f" ({why})" if why else "")
 
     def error_line(self) -> str:
-        """Return type and message of the job's error, or an empty string if they only repeat the status."""
+        """Return the type and message of the job's error, or an empty string if they only repeat the status."""
         error = self.error or {}
         parts = [str(error[part]) for part in ("type", "message") if error.get(part)]
         return "" if {part.lower() for part in parts} == {self.status} else ": ".join(parts)
@@ -108,8 +108,8 @@ class Sent:
     """Describes the result of ``send``.
 
     Attributes:
-        id: The job's id: for ``status``, ``wait``, ``cancel``.
-        status: ``created``; for a duplicate, the status of the first job at that moment.
+        id: The job's id, which ``status``, ``wait`` and ``cancel`` take.
+        status: ``created``; for a duplicate, the status of the earlier job at the time of the send.
         task_id: Canonical id of the task, even if the send used another name.
         replaced: Whether the send replaced the payload and run time of an earlier job.
         duplicate: Whether no job was made, because an earlier job has the same id, idempotency key or unique fields.

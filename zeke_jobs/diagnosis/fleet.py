@@ -70,15 +70,15 @@ def _drift(one: Row, number: int, newest: str) -> list[str]:
         # Use only the first line of the reason, because for a fault of jobs.yaml the next lines quote the file.
         reason = (one.refusal or "it follows within two seconds").splitlines()[0]
         found.append(f"runs by revision {one.revision}: {reason}")
-    # Compare files and not revisions, because a value set by hand makes a new revision of the same file. Leave out a
-    # process that does not use the revision in force yet.
+    # Compare the files and not the revisions' numbers, because a value set by hand makes a new revision of the same
+    # file. Leave out a process that does not use the revision in force yet.
     elif one.file_differs and one.revision == number:
         found.append(f"its file is that of revision {one.file_revision}; it changes nothing")
     return [*found, f"version {one.version}, another runs {newest}"] if one.version != newest else found
 
 
 def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[bool, str]:
-    """Return whether this host has workers (or schedulers) that all have recent heartbeats, and a sentence about them."""
+    """Return whether this host has workers (or schedulers) and all of them are alive, and a sentence that says so."""
     host = host or socket.gethostname()
     try:
         with closing(connect(url, application_name="zeke-jobs health")) as conn:
@@ -96,7 +96,7 @@ def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[b
 
 
 def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
-    """Return whether an HTTP address answers with success and with the text ``contains``, and a sentence about the answer."""
+    """Return whether an HTTP address answers with success and the text ``contains``, and a sentence that says so."""
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 (the caller chose the address)
             text = answer.read(_MOST).decode("utf-8", "replace")

@@ -67,10 +67,10 @@ def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datet
 
 
 def decide(timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfinished: Row | None = None) -> list[Tick]:
-    """Return the outcome of each due tick, in order. ``unfinished`` is a row of ``schedule/unfinished``: an earlier tick's job.
+    """Return the outcome of each due tick, in order. ``unfinished`` is the unfinished job of an earlier tick, or None.
 
-    If there are several ticks, no scheduler ran for a while. First ``missed`` decides which ticks older than
-    ``ON_TIME`` are skipped, then ``overlap`` decides about the rest. With ``missed: all``, every tick is sent.
+    Several ticks are due if no scheduler ran for a while. First ``missed`` decides which ticks older than ``ON_TIME``
+    are skipped, then ``overlap`` decides about the rest. If ticks were missed and ``missed`` is ``all``, all are sent.
     """
     if timetable.paused:
         return _newest([Tick(timetable.id, at, "skipped", timetable.paused) for at in ticks])
@@ -89,7 +89,7 @@ def decide(timetable: Timetable, ticks: Sequence[datetime], now: datetime, unfin
 
 
 def start_of(timetable: Timetable, tick: datetime, now: datetime) -> datetime | None:
-    """Return the earliest start of a tick's job, or None for at once. Every scheduler computes the same start."""
+    """Return the earliest start of a tick's job, or None if it may start now. All schedulers compute the same start."""
     chance = Random(f"{timetable.id} {tick.timestamp()}").random()  # noqa: S311 (it spreads load, no secrets)
     start = tick + timetable.jitter * chance
     return start if start > now else None

@@ -27,7 +27,7 @@ TRUNCATE zeke_jobs.queue, zeke_jobs.unique_holder, zeke_jobs.lease, zeke_jobs.wo
 
 @pytest.fixture(scope="session")
 def zeke_config() -> config.Config:
-    """Return the checked jobs.yaml of ``ZEKE_JOBS_CONFIG``, by default of the current folder."""
+    """Return the checked configuration in ``ZEKE_JOBS_CONFIG``, by default in jobs.yaml of the current folder."""
     return config.load(environment.config_path())
 
 

@@ -32,7 +32,8 @@ class SentJobs(list[SentCall]):
     def assert_sent(self, task: str, payload: Mapping[str, Any] | None = None, **options: Any) -> SentCall:
         """Return the only job sent to a task with these fields in the payload and these options of ``send``.
 
-        Raises AssertionError, with a list of all sent jobs, if no job or several jobs match, and the exceptions of ``send``.
+        Raises AssertionError, with a list of all sent jobs, unless exactly one job matches. Wrong arguments raise the
+        same exceptions as in ``send``.
         """
         __tracebackhide__ = True  # pytest then shows the line of the test
         Database(id(self), self._execute).run(task_cache.find, task)

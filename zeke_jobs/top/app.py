@@ -186,6 +186,6 @@ def read_keys(file: int, seconds: float) -> list[str]:
 
 
 def key_names(data: bytes) -> list[str]:
-    """Return the names of the keys that the bytes of a terminal encode. Unknown escape sequences are left out."""
+    """Return the names of the keys that a terminal's bytes stand for. Unknown escape sequences are left out."""
     keys = _KEY.findall(data.decode("utf-8", "ignore"))
     return [_NAMES.get(key, key) for key in keys if key in _NAMES or key.isprintable()]

@@ -75,7 +75,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             signal.signal(number, stop_claiming)
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
-        """Start the boot, and wait a moment for its end. Exits with status 2 if the schema or the configuration does not fit."""
+        """Start the boot, and wait two seconds for it at most. Exits with 2 if schema or configuration do not fit."""
         process = self._process
         process.queues = tuple(sorted(worker.consumer_whitelist or broker.queues))
         for name in set(process.queues) - set(broker.queues):

@@ -25,7 +25,7 @@ File = Annotated[Path | None, argument("By default $ZEKE_JOBS_CONFIG or jobs.yam
 
 
 def check(file: File = None) -> None:
-    """Check jobs.yaml: print every fault with its place and exit 2, or exit 0."""
+    """Check jobs.yaml, and print every fault with its place. The exit status is 2 for a fault, and otherwise 0."""
     path = file or environment.config_path()
     config, now = load(path), datetime.now(UTC)
     columns = {
@@ -59,7 +59,7 @@ def load(path: Path) -> Config:
 def schema(
     write: Annotated[Path | None, option("Write it to this file, and print its line for jobs.yaml.", "FILE")] = None,
 ) -> None:
-    """Print the JSON Schema of jobs.yaml, from which editors complete and explain its keys."""
+    """Print the JSON Schema of jobs.yaml, with which editors complete and explain keys."""
     text = schema_text()
     if write is None:
         say(text, end="")

@@ -35,7 +35,7 @@ def tasks(as_json: Json = False) -> None:
 
 
 def used(unit: dict[str, Any]) -> str:
-    """Return the used amount of a unit, or of a daily budget: ``1,500 of 90,000 tokens in 1m``."""
+    """Return how much of a unit or a daily budget is used, such as ``1,500 of 90,000 tokens in 1m``."""
     period = f"in {format_duration(timedelta(seconds=unit['seconds']))}" if unit["seconds"] else "today"
     return f"{amount_text(unit['used'])} of {amount_text(unit['amount'])} {unit['unit']} {period}"
 

@@ -39,9 +39,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._producer.freed(set())
             return  # all jobs were handed back before they started, or given up, so their ends are recorded
         process.completer.wait_for_room()
-        # The next claim also writes completed jobs. Nothing wakes the completer while a job waits for a thread, because
-        # one statement writes many jobs as fast as one job. Other outcomes must be written at once, so that limits let
-        # other jobs start.
+        # Completed jobs are written with the next claim, or together with the jobs that now wait for a thread, because
+        # one statement writes many jobs as fast as one. Other outcomes are written at once, to let other jobs start.
         rides = all(one.how in DONE for one in outcomes)
         looks = self._producer.freed({message.claim.task} if rides else set())
         if not (rides and (looks or process.held.waiting())):

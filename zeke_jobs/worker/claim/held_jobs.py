@@ -76,7 +76,7 @@ class HeldJobs:
         return claim
 
     def join(self, chunks: Iterable[list[Claim]]) -> None:
-        """Make chunks of accepted claims. The claims of a chunk share one thread (async: one place) until the last ends."""
+        """Join accepted claims to chunks. A chunk takes one thread (async: one place) until its last claim ends."""
         with self.changed:
             for claims in chunks:
                 chunk = [claim for claim in claims if not claim.ended]
@@ -124,7 +124,7 @@ class HeldJobs:
             self._learn(claim.task, time.monotonic() - claim.started)
 
     def give_up(self, claim: Claim) -> bool:
-        """End a running job whose handler goes on. The thread (or place on the event loop) is lost until the handler returns."""
+        """End a job whose handler still runs. The handler keeps its thread (async: its place) until it returns."""
         with self.changed:
             if claim.stage is not Stage.RUNS:
                 return False
@@ -146,7 +146,7 @@ class HeldJobs:
     # ── how much to claim ──
 
     def want(self, took: float = 0.0, *, is_async: bool = False) -> int:
-        """Return how many jobs to claim, if a claim takes ``took`` seconds. To save claims, wait until several jobs can start."""
+        """Return how many jobs to claim if a claim takes ``took`` seconds. 0 means: wait until several can start."""
         with self.changed:
             if self._apart or is_async:
                 return 0 if self._apart else max(0, self.free(is_async=True))
@@ -154,7 +154,7 @@ class HeldJobs:
             return max(0, free) if not ahead else free + ahead if free + ahead > ahead // 2 else 0
 
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
-        """Return the number of free threads (async: places), and how many jobs with limits may wait ``took`` seconds."""
+        """Return how many threads (async: places) are free, and how many jobs with limits may wait for a thread."""
         with self.changed:
             ahead = self._ahead(min(took, _LONGEST_CLAIM), self.threads / self._duration)
             return self.free(is_async=is_async), 0 if is_async else ahead
@@ -185,7 +185,7 @@ class HeldJobs:
     # ── state ──
 
     def free(self, *, is_async: bool = False) -> int:
-        """Return the free threads minus the jobs that wait for a thread; for async handlers, the free places."""
+        """Return how many threads are free, minus the jobs that wait for one; for async handlers, the free places."""
         return self.places - self._on_loop if is_async else self.threads - self._taken
 
     def waiting(self) -> int:

@@ -161,7 +161,7 @@ class Producer:
         self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
 
     def _report(self, conn: Connection) -> bool:
-        """Write the queues and limits about which this process asks to be notified. Returns whether some of them are new."""
+        """Store the queues and limits for which this process wants to be notified. Returns whether some are new."""
         process, before = self.process, self._reported
         idle = {queue.name for queue in self._served() if queue.idle and not self._apart}
         limited = {name for queue in self._queues for name in queue.limited}
@@ -214,7 +214,7 @@ class Producer:
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
-        """Claim from queues with full limits, because jobs of ``tasks`` ended. Returns whether a claim soon completes them."""
+        """Claim from queues with full limits, because jobs of ``tasks`` ended. Returns whether a claim follows soon."""
         limits = [self.process.runtime.frees.get(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()
