@@ -84,7 +84,7 @@ def _text(value: Any) -> Any:
 
 
 class AsyncPool:
-    """Lends psycopg 3 connections of one event loop, opened on demand in autocommit mode. Callers wait while all are in use."""
+    """Opens autocommit connections of psycopg 3 on demand, for one event loop. If all are in use, callers wait."""
 
     def __init__(self, url: str, *, application_name: str = "zeke-jobs client") -> None:
         try:

@@ -109,7 +109,7 @@ def delete(name: str, *, by: str | None = None, connection: Any = None) -> bool:
 
 
 def list(*, task: str | None = None, connection: Any = None) -> builtins.list[Schedule]:  # noqa: A001 (read as schedules.list)
-    """Return the schedules in force, from jobs.yaml and from ``put``. With ``task`` (an id), return only this task's."""
+    """Return the schedules in force, from jobs.yaml and ``put``, or only those of the task with the id ``task``."""
     rows = drivers.perform(connection, Database.ask, "schedule/shown", task=task)
     return [
         Schedule(name, of, at, zone, json.loads(payload or "{}"), key, tick, outcome, job and as_id("id", job), paused)

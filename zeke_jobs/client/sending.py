@@ -39,20 +39,20 @@ def send(
         run_at: The earliest start, a time with a zone.
         priority: -100 to 100; jobs with a higher number run first; by default the task's priority.
         key: The task's limits per key count the jobs with the same key together.
-        unique: Make no second job with the same values of these payload fields while the first is queued. One or several
-            names; ``True`` for the task's own fields (by default the whole payload); ``False`` for none; or a mapping of
-            ``fields`` and either ``while`` (``queued``, or ``active``: queued or running) or ``period`` (a timedelta, or
-            seconds, from the first send). By default, a running job prevents no second job. With ``on_duplicate:
-            replace``, a later send changes the queued job's payload and run time. ``postpone`` does the same, but never
-            makes the run time earlier. Neither moves the run time beyond ``at_most`` after the first send.
-        unique_key: Make no second job with this text while the first is queued or running, or for as long as ``unique`` says.
+        unique: Make no second job while one with the same values of these payload fields is queued. Give one or several
+            names, ``True`` for the task's own fields (by default the whole payload), ``False`` for none, or a mapping.
+            A mapping has ``fields``, and ``while`` (``queued``, or ``active`` to count running jobs too) or ``period``
+            (a timedelta, or seconds, from the first send). With ``on_duplicate: replace``, a later send changes the
+            queued job's payload and run time. ``postpone`` does the same, but never makes the run time earlier. Neither
+            moves the run time beyond ``at_most`` after the first send.
+        unique_key: Make no second job with this text while the first is queued or running, or as ``unique`` says.
         retry: The number of retries, or a mapping of ``limit``, ``delay`` and ``max_delay``; the task has the defaults.
         timeout: The maximum time of an attempt, which replaces the task's ``timeout``; a timedelta, or seconds.
         keep: How long the job is kept after its end, whether it completed or not; a timedelta, or seconds.
         batch: The id of an open batch, of the sending job's batch, or of a new batch that has only this job.
         expires: The job is cancelled if it has not started by this time: a time with a zone, or a time from now.
         id: The job's id, chosen by the caller. A second send with the same id makes no job.
-        idempotency_key: The caller's name for a send, per task. A second send with it makes no job until the first job is purged.
+        idempotency_key: A second send of the task with this key makes no job until the job of the first is purged.
         parent: The job that sends this one.
         units: Estimated use of units that limits count, such as ``{"tokens": 900}``; by default the average of recent
             jobs, or the task's estimate.

@@ -85,7 +85,7 @@ class Handler:
     takes_chunk: bool  # whether the function takes a list of payloads and a ``ChunkContext``
 
     def settings(self, task: Task) -> BaseModel | None:
-        """Return the task's settings, with each ``${NAME}`` filled in. Raises ValidationError if the settings do not fit."""
+        """Return the task's settings, with each ``${NAME}`` filled in. Raises ValidationError if they are not valid."""
         if self.settings_model is None:
             return None
         return self.settings_model.model_validate(Substitution(task.settings).value)

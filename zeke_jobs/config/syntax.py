@@ -24,13 +24,13 @@ class Span(NamedTuple):
 
 
 def span(start: Any, end: Any = None) -> Span:
-    """Return the span between two marks of the parser, or of the character at one mark."""
+    """Return the span between two marks of the YAML parser. Without ``end``, it has only the character at ``start``."""
     last = (start.line + 1, start.column + 2) if end is None else (end.line + 1, end.column + 1)
     return Span(start.line + 1, start.column + 1, *last)
 
 
 class Fault(NamedTuple):
-    """Holds the position and reason of a YAML error, and, if a value needs quotes, the file's text with the quotes added."""
+    """Describes a YAML error. If it can be mended by quotes around a value, ``mended`` is the file's text with them."""
 
     span: Span
     message: str

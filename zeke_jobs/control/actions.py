@@ -118,9 +118,9 @@ KINDS = ("task", "queue", "limit", "schedule")
 
 
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
-    """Start no jobs of the target until ``resume`` is called. Active jobs go on. Returns False if the target was already paused.
+    """Start no jobs of a target until ``resume`` is called. Active jobs go on. Returns False if it was paused already.
 
-    The target is ``task/ID`` (or an alias), ``queue/NAME``, ``limit/NAME``, or ``schedule/ID``; a paused schedule sends no jobs.
+    The target is ``task/ID`` (id or alias), ``queue/NAME``, ``limit/NAME`` or ``schedule/ID`` (then it sends no jobs).
     """
     return bool(SQL.value(conn, "pause/write", target=_find(conn, target), by=by, reason=reason))
 

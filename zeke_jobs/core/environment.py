@@ -219,7 +219,7 @@ def listen() -> str:
 
 
 def metrics_address() -> Address | None:
-    """Return the address of a ``dramatiq`` command's metrics, or None: ``ZEKE_JOBS_METRICS``, such as ``127.0.0.1:9191``."""
+    """Return where a ``dramatiq`` command serves metrics (``ZEKE_JOBS_METRICS``, as ``127.0.0.1:9191``), or None."""
     text = lookup(METRICS)
     return None if text is None else address(METRICS, text)
 

@@ -37,9 +37,9 @@ def look(conn: Connection) -> Row:
 
 
 def unapplied(conn: Connection) -> tuple[str, int | None] | None:
-    """Return how this folder's jobs.yaml differs from the revision in force, and the earlier revision with its text, if any.
+    """Return how this process's jobs.yaml differs from the revision in force, or None if it does not differ.
 
-    Returns None if there is no difference.
+    The second value is the number of the earlier revision that has the file's text, or None if no revision has it.
     """
     file, latest = environment.config_path(), store.latest(conn, whole=False)
     if latest is None or not file.is_file() or (digest := digest_of(read_text(file))) == latest.digest:

@@ -1,4 +1,4 @@
-"""Runs SQL statements by the names of their files. A row can be read even if it has times or JSON that Python refuses."""
+"""Runs SQL statements by the names of their files, and reads even rows with times or JSON that Python would refuse."""
 
 import json
 import re
@@ -172,7 +172,7 @@ SQL = Queries("zeke_jobs", "sql/queries")
 
 @contextmanager
 def snapshot(conn: Connection) -> Iterator[Connection]:
-    """Open a read-only transaction whose statements all see the same data and use indexes. ``conn`` is autocommit."""
+    """Open a read-only transaction whose statements see the same data and prefer indexes. ``conn`` is autocommit."""
     with transaction(conn), conn.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         SQL.all(conn, "doctor/snapshot")

@@ -188,7 +188,7 @@ def _sync(conn: Connection, config: Config) -> InForce:
         return InForce(made.revision, made.proposal.config, made.revision)
     in_force = latest.config() if latest.overrides or latest.digest != config.digest else config
     if latest.digest == config.digest:
-        # Newer code may have other payload models, so store the tasks. Store the limits first, to block all claims.
+        # Store the tasks again, because newer code may have other payload models. Storing limits first blocks claims.
         SQL.run(conn, "revision/limits", buckets=Json(catalogue.buckets(in_force)))
         rows = catalogue.tasks(in_force, store.draining(latest.overrides))
         SQL.run(conn, "revision/tasks", revision=latest.number, tasks=Json(rows))

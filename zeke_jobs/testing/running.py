@@ -1,4 +1,4 @@
-"""Runs jobs in a test without a worker, with the real handlers and the real SQL, and stops the clock of a test database."""
+"""Runs jobs in a test with the real handlers and SQL, but without a worker, and sets the clock of the test database."""
 
 import math
 import time

@@ -95,9 +95,9 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         """Send a job through dramatiq's interface. ``delay`` is in milliseconds.
 
         Raises:
-            TypeError: positional arguments, or an option that neither ``zeke_jobs.send`` nor a middleware accepts.
+            TypeError: there are positional arguments, or neither ``zeke_jobs.send`` nor middleware accepts an option.
             UnknownTask, InvalidPayload, QueueFull: see ``zeke_jobs.send``.
-            SystemExit: in a scheduler, the checks at the start failed.
+            SystemExit: a scheduler's checks at its start failed.
         """
         if message.actor_name == beat.NAME:
             try:

@@ -57,7 +57,7 @@ class Runtime:
     def use(self, config: Config, revision: int) -> None:
         """Use another configuration from the next job on. A service whose settings have changed is opened again.
 
-        Raises ConfigurationError if the configuration does not fit the process's code. The process then keeps the old one.
+        If it does not fit the process's code, raises ConfigurationError, and the process keeps the old configuration.
         """
         tasks = {
             name: RunnableTask(task, handler := handlers.resolve(task), handler.settings(task))
@@ -75,7 +75,7 @@ class Runtime:
             self.frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def policy(self, claim: Claim) -> Retry:
-        """Return a job's retry policy: the values that its send set, then its task's (for an unknown task, the defaults)."""
+        """Return a job's retry policy: the send's values, then the task's, or the defaults for an unknown task."""
         runnable, sent = self.tasks.get(claim.task), claim.retry
         policy = runnable.task.retry if runnable else Retry()
         if not sent:

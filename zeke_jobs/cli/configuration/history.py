@@ -70,7 +70,7 @@ def diff(
 
 
 def compare(number: Revision, other: Other = None, as_json: Json = False) -> None:
-    """Compare jobs that started under two revisions: throughput, wait, duration, failures and cost by task."""
+    """Compare the jobs that started under two revisions: each task's throughput, wait, duration, failures and cost."""
     with database.connection("compare") as conn:
         store.find(conn, number)
         second = _other(conn, other).number

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs tasks``, ``limits`` and ``batch``, which show tasks, limits or a batch, and ``emit``, which emits an event."""
+"""Runs ``zeke-jobs tasks``, ``limits``, ``batch`` and ``emit``: shows tasks, limits and batches, and emits events."""
 
 from datetime import timedelta
 from typing import Annotated, Any

@@ -39,10 +39,10 @@ class HeldJobs:
     # ── stages of a claim ──
 
     def accept(self, claims: Iterable[tuple[Claim, bool]], *, lack_threads: bool = False) -> list[Claim]:
-        """Take new claims, each with a flag: whether the job may wait for a thread if jobs of its task are short.
+        """Take new claims. Each has a flag that says whether the job may wait for a thread if its task has short jobs.
 
-        ``lack_threads``: the database left other jobs to processes with free threads. Returns for each claim the claim
-        that this process now holds for the job: this claim, or an earlier claim that still runs.
+        ``lack_threads`` says that the database left other jobs to processes with free threads. Returns, in the same
+        order, the claims that this process now holds for these jobs: the new ones, or older ones that still run.
         """
         with self.changed:
             factor = 2 if self.waiting() <= 0 else 1  # threads that ran out of jobs could have ended more
@@ -146,7 +146,7 @@ class HeldJobs:
     # ── how much to claim ──
 
     def want(self, took: float = 0.0, *, is_async: bool = False) -> int:
-        """Return how many jobs to claim if a claim takes ``took`` seconds. 0 means: wait until several can start."""
+        """Return how many jobs to claim: 0 until several can start, to save claims of ``took`` seconds each."""
         with self.changed:
             if self._apart or is_async:
                 return 0 if self._apart else max(0, self.free(is_async=True))

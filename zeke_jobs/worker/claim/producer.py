@@ -1,4 +1,4 @@
-"""Claims jobs in a loop: waits for a wake-up or a time, claims jobs that can start, and passes the jobs to threads."""
+"""Claims jobs in a loop: waits for a notification or a poll, claims jobs that can start, and passes them to threads."""
 
 import math
 import random

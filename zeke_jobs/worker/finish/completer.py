@@ -37,11 +37,11 @@ _SHORT_ID = 8  # last characters of an id, because ids made at the same time beg
 
 
 class Completer:
-    """Keeps outcomes until the completer's thread or the producer's next claim writes the outcomes to the database.
+    """Keeps the outcomes of jobs until they are in the database. Its thread or the producer's next claim writes them.
 
-    The producer commits completed jobs without waiting for the disk, so that their limits are locked only briefly. The
-    completer's thread flushes many commits together a moment later. A job counts as held until its outcome is on disk; if the
-    server crashes before, its completion is written again. ``on_written`` gets the tasks of the jobs whose outcomes were written.
+    The producer commits completed jobs without waiting for the disk, so that limits are locked only briefly. A moment
+    later, the completer's thread flushes many commits together. Until then this process holds the jobs, and writes
+    their completion again if the server crashes. ``on_written`` is called with the tasks of the jobs that were written.
     """
 
     def __init__(self, shared: Shared, held: HeldJobs, is_stopping: Callable[[], bool] = lambda: False) -> None:
@@ -246,7 +246,7 @@ def _without(batch: Sequence[Ending], some: Sequence[Ending]) -> list[Ending]:
 
 
 class CompletedLines:
-    """Logs a line for each completed job, only in the readable log format, because programs read sums and metrics instead."""
+    """Logs a line for each completed job, but not in the JSON format, because programs read sums and metrics."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

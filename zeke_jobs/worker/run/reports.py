@@ -38,14 +38,14 @@ class Steps(Context[Any]):
 
     @abstractmethod
     def _kept_steps(self) -> dict[str, str]:
-        """Return the results of steps that earlier attempts stored, as JSON text by name."""
+        """Return the step results that earlier attempts stored, as a mapping of names to JSON texts."""
 
     @abstractmethod
     def _keep_step(self, name: str, result: str) -> str:
         """Store a step's result, and return the result that the database has."""
 
     def _check_may_block(self, form: str) -> None:
-        """Refuse a blocking call on the event loop. This class allows all calls, because its handler runs in a thread."""
+        """Refuse calls that would block the event loop. There are none here, because the handler runs in a thread."""
 
     def step(self, name: str, function: Callable[P, R], /, *args: P.args, **options: P.kwargs) -> R:
         if not isinstance(name, str) or not 0 < len(name.encode()) <= LONGEST_NAME:
