@@ -1,4 +1,4 @@
-"""Stores schedules that programs make, beside the schedules of jobs.yaml: for example a digest in each team's time zone."""
+"""Stores schedules that programs make in addition to those of jobs.yaml, such as a digest in each team's time zone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Schedule:
     Attributes:
         name: The schedule's name; for a schedule in jobs.yaml, the name of its task.
         last_tick: The latest tick (due time) that was sent or skipped; ``last_outcome`` is ``sent`` or ``skipped``.
-        last_job: The job that was sent for ``last_tick``, or the unfinished job because of which ``last_tick`` was skipped.
+        last_job: The job that was sent for ``last_tick``, or the unfinished job because of which it was skipped.
     """
 
     name: str

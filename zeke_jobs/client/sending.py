@@ -163,7 +163,7 @@ async def many(
 
 
 async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with ``then`` as the database reads it. Checks the payload of ``then`` with 0 for ``$batch`` numbers."""
+    """Return the options with ``then`` in its stored form. Its payload is checked with 0 in place of batch numbers."""
     if options.get("then") is None:
         return dict(options)
     if not isinstance(options["then"], tuple) or len(options["then"]) != 2:
@@ -199,8 +199,8 @@ def statement(
 ) -> Statement:
     """Return a statement that sends a job, for asyncpg and other drivers. The statement returns the job's id.
 
-    The arguments and exceptions are the same as for ``send``. The database at ``DATABASE_URL`` checks the arguments. If
-    the queue is full or the task has left jobs.yaml, the statement itself fails.
+    The arguments and exceptions are the same as for ``send``. The database at ``DATABASE_URL`` checks the arguments.
+    The statement fails later if the queue is full when it runs, or if jobs.yaml no longer has the task.
 
     Args:
         task: Id or alias of a task.

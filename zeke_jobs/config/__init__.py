@@ -35,9 +35,8 @@ def check(
 ) -> tuple[Config | None, list[Diagnostic]]:
     """Check a jobs.yaml's text. Returns the configuration and no faults, or None and all faults in the text's order.
 
-    The function never raises. If ``handlers`` is true, it also imports handlers and services, and checks settings and
-    payloads with their models. ``edits`` are values that are read as if the text had them. A fault of an edit is shown
-    at the nearest place in the text.
+    Never raises. If ``handlers``, also imports handlers and services, and checks settings and payloads with their
+    models. ``edits`` are read as if the text had them. Their faults are shown at the nearest place in the text.
     """
     read_once, config = _read(text, json.dumps(edits))
     document = replace(read_once, found=dict(read_once.found))

@@ -78,7 +78,7 @@ def row(config: Config, task: Task) -> dict[str, Any]:
     """Return one task's row in the table of tasks."""
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
     crons = [_cron(one, handler.payload_model) for one in task.schedules.values()]
-    # For a rate per key or chunks by key, jobs are claimed by key even without a limit on a key's active jobs.
+    # A rate per key, and chunks by key, need claims by key, even if the active jobs of a key have no limit.
     by_key = (task.rate is not None and task.rate.per_key is not None) or (task.chunk is not None and task.chunk.by)
     return {
         **definition,  # a key becomes a column if zeke_jobs.task has a column of this name

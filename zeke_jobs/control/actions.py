@@ -1,4 +1,4 @@
-"""Does an operator's actions: pauses and resumes tasks and queues; lists schedules, runs a schedule now or for past times.
+"""Pauses and resumes tasks, queues, limits and schedules. Lists schedules, and runs them now or for past ticks.
 
 The functions raise UnknownTask or NoSchedule for an unknown name, and Contended if another session holds a lock.
 """

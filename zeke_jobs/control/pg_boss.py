@@ -81,9 +81,10 @@ class Import:
         self.names = {name: self._find(task).id for name, task in self.names.items()}
 
     def run(self, told: Callable[[int], None] = lambda _: None, *, commits: bool = True) -> Report:
-        """Import everything, queued jobs first. Each transaction imports up to 500 jobs and cancels queued jobs in pg-boss.
+        """Import schedules, then jobs, queued ones first. Each transaction imports up to 500 jobs.
 
-        ``told`` is called after each transaction with the number of jobs so far. If not ``commits``, nothing is imported.
+        The transaction also cancels queued jobs in pg-boss. ``told`` is then called with the number of jobs so far. If
+        ``commits`` is False, nothing is imported.
         """
         with self._there():
             queues = SQL.named(self.conn, "import/counts", source=self._source, since=self._since)

@@ -163,7 +163,7 @@ def database_url_or_none() -> str | None:
 
 
 def database_url() -> str:
-    """Return the address of the database: ``postgresql://user:password@host/name``."""
+    """Return the address of the database in libpq's form, such as ``postgresql://user:password@host/name``."""
     url = database_url_or_none()
     if url is None:
         raise ConfigurationError(
@@ -214,7 +214,7 @@ def installation() -> str:
 
 
 def listen() -> str:
-    """Return whether workers wait by LISTEN (``on``) or poll once a second (``off``). The default, ``auto``, tests LISTEN."""
+    """Return whether workers use LISTEN (``on``), poll once a second (``off``) or try LISTEN (``auto``, default)."""
     return _one_of(LISTEN, "auto", "on", "off")
 
 
@@ -238,7 +238,7 @@ def author() -> str:
 
 
 def address(name: str, text: str) -> Address:
-    """Read ``HOST:PORT``, the value of the variable ``name``. The host is a name, an address, or an IPv6 address in brackets."""
+    """Read ``HOST:PORT`` from ``text``, the value of the variable ``name``. An IPv6 address is in brackets."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ConfigurationError(

@@ -97,7 +97,7 @@ def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, 
     """Map each path in the value to the errors there. Of a union, use only the member that the value fits best."""
     errors = [(path_in(value, one, spread), one) for one in error.errors(include_url=False)]
     around = {path[:at] for path, _ in errors for at in range(len(path) - (path[-1:] == (KEY,)))}
-    # For each path in the value, ``furthest`` has pydantic's paths of the union members that refuse a value below that path.
+    # ``furthest`` maps a path in the value to the union members (as pydantic's paths) that refuse a value below it.
     furthest: defaultdict[Path, set[Path]] = defaultdict(set)
     for path, one in errors:
         at = 0

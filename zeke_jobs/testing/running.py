@@ -62,7 +62,7 @@ def set_clock(conn: Connection, moment: datetime) -> None:
 
 
 def release_clock(conn: Connection) -> None:
-    """Let the database's clock run again, by the definition of ``zeke_jobs.now`` in sql/code/01_basics.sql."""
+    """Let the database's clock run again. ``zeke_jobs.now`` gets its definition in sql/code/01_basics.sql back."""
     _define_now(conn, "plpgsql", " BEGIN RETURN clock_timestamp(); END ")
 
 

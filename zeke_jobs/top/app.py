@@ -35,7 +35,7 @@ _AGAIN = 2.0  # seconds before the next try when the database is unreachable
 
 
 class Feed:
-    """Reads the board once a second. ``look_at`` chooses the task whose waiting jobs are read, and the job to explain."""
+    """Reads the screen's data once a second. ``look_at`` chooses a task, to list waiting jobs, and a job to explain."""
 
     def __init__(self, url: str) -> None:
         self.newest: Board | None = None  # the last board that was read; None before the first
@@ -50,13 +50,13 @@ class Feed:
         self._soon.set()
 
     def look_at(self, task: str, job: UUID | None) -> None:
-        """Read this task's waiting jobs and this job's explanation from now on."""
+        """From now on, read this task's waiting jobs, and explain this job."""
         if (task, job) != self._looks_at:
             self._looks_at = task, job
             self._soon.set()
 
     def refresh(self) -> None:
-        """Read the board at once, for example after a command."""
+        """Read the screen's data at once, for example after a command."""
         self._soon.set()
 
     def _run(self) -> None:
@@ -176,7 +176,7 @@ def pressed(file: int) -> Iterator[None]:
 
 
 def read_keys(file: int, seconds: float) -> list[str]:
-    """Return the names of the pressed keys. Waits for the first key, and returns an empty list after ``seconds``."""
+    """Wait for a key, up to ``seconds``. Returns the names of the pressed keys, or an empty list if there were none."""
     if not select.select([file], [], [], seconds)[0]:
         return []
     data = os.read(file, 1024)

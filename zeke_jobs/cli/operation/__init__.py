@@ -1,1 +1,1 @@
-"""Has commands about the system: run and watch it, migrate the database, grant rights, remove the installation."""
+"""Has the commands that run and watch the system, migrate the database, grant rights, and remove the installation."""

@@ -98,7 +98,7 @@ class HeldJobs:
             return True
 
     def end(self, claim: Claim, *, unstarted: bool = False) -> bool:
-        """End a job and free its thread. Returns False if the job had ended, or has started and ``unstarted`` is set."""
+        """End a job and free its thread. Returns False if it had ended, or with ``unstarted`` if it has started."""
         with self.changed:
             was = claim.stage
             if was is Stage.ENDED or (unstarted and was not in (Stage.CLAIMED, Stage.WAITS)):

@@ -32,7 +32,7 @@ _STILL_ENDING = Outcome("deferred", delay=1.0, reason="an earlier run of this jo
 
 
 class Producer:
-    """Claims all jobs of a worker process in one thread, which ends after its current claim when the process stops."""
+    """Claims all jobs of a worker process in one thread. If the process stops, the thread ends after its last claim."""
 
     def __init__(self, process: WorkerProcess) -> None:
         self.notifications_arrive = True  # False behind a pooler; the process then only polls

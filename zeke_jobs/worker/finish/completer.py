@@ -112,7 +112,7 @@ class Completer:
             self._condition.notify_all()
 
     def flush_soon(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """Flush committed outcomes to disk soon. Jobs in ``lost`` are left out, because this process no longer held them."""
+        """Flush committed outcomes to disk soon, except those of ``lost`` jobs, which this process no longer held."""
         gone = [one for one in endings if one[0].id in lost]
         self.confirm(gone, lost)
         with self._condition:

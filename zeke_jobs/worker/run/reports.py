@@ -42,7 +42,7 @@ class Steps(Context[Any]):
 
     @abstractmethod
     def _keep_step(self, name: str, result: str) -> str:
-        """Store a step's result, and return the result that the database has."""
+        """Store a step's result unless the step has one in the database. Returns the stored result."""
 
     def _check_may_block(self, form: str) -> None:
         """Refuse calls that would block the event loop. There are none here, because the handler runs in a thread."""
