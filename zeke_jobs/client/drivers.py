@@ -85,7 +85,7 @@ _inherited: tuple[Database, Pool] | None = None
 
 
 def own_database() -> Database:
-    """Return the process's own pool of connections. A forked child, or a change of ``DATABASE_URL``, gets a new pool."""
+    """Return the process's own pool of connections. A forked child makes a new one, as does a new ``DATABASE_URL``."""
     global _own  # noqa: PLW0603 (one pool for the process)
     url = environment.database_url()
     with _lock:

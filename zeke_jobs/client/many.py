@@ -26,10 +26,10 @@ class Count:
 
 @dataclass
 class Change:
-    """Describes a change of all jobs that match filters, with the arguments of ``cancel``.
+    """Describes a change of all jobs that match filters, with the arguments of ``zeke_jobs.cancel``.
 
-    ``value`` is the new value: ``priority``, ``run_at`` as ISO 8601 text, or ``delay`` in seconds. Jobs are changed in the order
-    of their ids, which is the order of their sends. With a connection, all parts are in the connection's transaction.
+    ``value`` has the new ``priority``, ``run_at`` (ISO 8601 text) or ``delay`` (seconds). Jobs are changed in the order
+    of their ids, which is the order of their sends. If a ``connection`` is given, all parts are in its transaction.
     """
 
     verb: Verb

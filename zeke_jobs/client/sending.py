@@ -54,8 +54,8 @@ def send(
         id: The job's id, chosen by the caller. A second send with the same id makes no job.
         idempotency_key: A second send of the task with this key makes no job until the job of the first is purged.
         parent: The job that sends this one.
-        units: Estimated use of units that limits count, such as ``{"tokens": 900}``; by default the average of recent
-            jobs, or the task's estimate.
+        units: How many units of its limits the job will probably use, such as ``{"tokens": 900}``; by default the
+            average of recent jobs, or the task's estimate.
         scheduled_for: The tick (due time) of a schedule for which the job is sent; a task has one job per tick.
         connection: A connection of psycopg2 or psycopg 3, or SQLAlchemy's Connection or Session. The job is sent in the
             connection's transaction, which the caller commits.
@@ -205,8 +205,8 @@ def statement(
     Args:
         task: Id or alias of a task.
         payload: The job's fields.
-        style: How the driver writes parameters: ``numeric`` (``$1``; params is a tuple), ``named`` (``:name``) or ``pyformat``
-            (``%(name)s``), the last two with a mapping.
+        style: How the driver writes parameters: ``numeric`` (``$1``), ``named`` (``:name``) or ``pyformat``
+            (``%(name)s``). The parameters are a tuple for ``numeric``, and otherwise a mapping.
         options: As for ``send``, without ``connection``.
     """
     refuse_unknown(options)

@@ -50,7 +50,7 @@ def check(
 
 @lru_cache(maxsize=4)
 def _read(text: str, edits: str) -> tuple[Document, Config | None]:
-    """Return the document and configuration of a text with edits (as JSON text, so that the cache can compare the edits)."""
+    """Return the document and configuration of a text. ``edits`` are JSON text, so that the cache can compare them."""
     document = parse(text)
     if edits != "[]" and isinstance(document.value, dict):
         document.value = edited(document.value, json.loads(edits))

@@ -1,4 +1,4 @@
-"""Imports schedules, and queued, scheduled and recent jobs, from pg-boss 10 to 12 in the same database."""
+"""Imports schedules and jobs (queued, delayed or recently ended) from pg-boss 10 to 12 in the same database."""
 
 import json
 from collections import Counter

@@ -195,7 +195,7 @@ def log_level() -> str:
 
 
 def heartbeat() -> float:
-    """Return the seconds between heartbeats: ``ZEKE_JOBS_HEARTBEAT``, by default 5. A process that misses four is lost."""
+    """Return the seconds between heartbeats (``ZEKE_JOBS_HEARTBEAT`` or 5). A process is lost when it misses four."""
     # Shorter intervals would overload the database. Longer intervals would delay the rescue of a lost worker's jobs.
     return _number(HEARTBEAT, 5.0, 0.1, 60, "seconds")
 

@@ -53,7 +53,7 @@ class Job:
         cost: Cost reported by the handler so far, over all attempts; None means unknown, not zero.
         batch: The batch that the job belongs to.
         currency: Currency of the cost, such as ``USD``.
-        attempt: Number of starts of the handler so far; for an active job, its current attempt.
+        attempt: Number of times that the handler was started; for an active job, the number of the current attempt.
         worker: While the job is active, the id of the process that has claimed it, as in ``zeke-jobs fleet --json``.
     """
 

@@ -1,4 +1,4 @@
-"""Checks that the server is supported, and that the database is for this process's installation (its environment)."""
+"""Checks that the server is supported, and that the database belongs to this process's installation (environment)."""
 
 from psycopg2.extensions import connection as Connection
 
@@ -20,7 +20,7 @@ def claim(conn: Connection) -> None:
 
 
 def verify(conn: Connection) -> None:
-    """Raise ConfigurationError if the database belongs to another installation. A database without our tables belongs to none."""
+    """Raise ConfigurationError if the database belongs to another installation. Without our tables it has no owner."""
     ours, owner = environment.installation(), _owner(conn)
     if owner not in (None, ours):
         raise ConfigurationError(

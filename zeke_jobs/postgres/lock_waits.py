@@ -54,7 +54,7 @@ def told(conn: Connection, what: str, begun: float | None = None) -> Iterator[No
 
 
 def holder(conn: Connection, error: LockNotAvailable) -> tuple[int, str] | None:
-    """Return process id and description of the session that probably holds the lock: the one that has used the table longest."""
+    """Return the pid and a description of the session that probably holds the lock: it has used the table longest."""
     # The server's error names the table, or the index of a locked row, but not the session that holds the lock.
     named = re.search(r'"(\w+)"|LOCK TABLE zeke_jobs[.](\w+)', error.diag.context or "")
     row = SQL.one(conn, "migration/holder", relation=named and (named[1] or named[2]))

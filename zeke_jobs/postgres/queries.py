@@ -101,7 +101,7 @@ class Queries:
             tolerate(cursor)
             self.execute(cursor, name, params)
             found = cursor.fetchall()
-            # Make the dictionaries here, because making them in psycopg2 takes as long as a round trip.
+            # Make the dictionaries here: psycopg2's dictionary cursor needs as long for this as a round trip takes.
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found]
 

@@ -99,7 +99,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise self._refusal
 
     def boot_scheduler(self, conn: Connection) -> int | None:
-        """Check the database when a scheduler first reaches it. Returns the revision of the scheduler's jobs.yaml."""
+        """Check the database at a scheduler's first beat. Returns the revision that has the text of its jobs.yaml."""
         if not self._process.runtime.revision:
             self._check(conn)
         self._process.runtime.file_revision = applying.file_revision(conn, self._process.runtime.file_revision)

@@ -174,11 +174,10 @@ class Producer:
         process = self.process
         process.proof.answer_lost()  # the database may have given this process jobs that it does not know
         self._reported = _NOTHING
-        # The completer may be writing completed jobs now; then even a claim that writes no jobs waits for the locks of
-        # these jobs.
+        # Even a claim that writes no jobs may lack a lock, because the completer may be writing completed jobs now.
         if isinstance(error, LockNotAvailable) or (isinstance(error, UNFIT) and process.completer.waiting()):
-            # The completer writes jobs one by one, to find the output that Postgres cannot store, or the row that
-            # another session locks.
+            # The completer can write the jobs one by one, so that an output that Postgres cannot store, or a row that
+            # another session has locked, stops no other job.
             self._log.warning("the ends of jobs are written without a claim", error=str(error).strip())
             process.completer.write_now()
             process.stop_begun.wait(_PAUSE)

@@ -1,4 +1,4 @@
-"""Does the chores of a worker: purges finished jobs, and does the chores that a heartbeat finds due."""
+"""Purges finished jobs, and does the other chores of a worker that a heartbeat finds due."""
 
 from collections.abc import Callable, Collection
 
@@ -27,10 +27,10 @@ def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> 
 
 
 def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: int = _BATCH) -> int:
-    """Remove jobs that ended longer ago than their task's ``keep`` and, ninety days later, their rows in the history.
+    """Remove jobs that ended longer ago than their task's ``keep``. Ninety days later, remove their history too.
 
-    Each transaction removes at most ``batch`` jobs; then ``stop`` may end the purge. Locked jobs stay for a later
-    purge. Returns the number of removed jobs.
+    Each transaction removes at most ``batch`` jobs. When ``stop`` returns True, no transaction follows. Locked jobs
+    stay for a later purge. Returns the number of removed jobs.
     """
     total = 0
     for overdue in SQL.all(conn, "retention/overdue"):
@@ -48,10 +48,11 @@ def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: 
 
 
 def do(conn: Connection, names: Collection[str]) -> None:
-    """Do the named chores. If several processes try a chore at the same time, only the first does the chore.
+    """Do the named chores. If several processes try a chore at the same time, only the first does it.
 
-    ``rescue`` returns the jobs of lost processes. ``expire`` cancels jobs whose start deadline is over. ``revert`` removes
-    expired values set by hand. ``gather`` moves jobs to their task's new name or queue, and cancels jobs of removed tasks.
+    ``rescue`` returns lost processes' jobs to the queue. ``expire`` cancels jobs whose start deadline has passed.
+    ``revert`` ends values set by hand for a time. ``gather`` moves jobs to a task's new name or queue, and cancels the
+    jobs of removed tasks.
     """
     log = get_logger("zeke_jobs.chores")
     if "rescue" in names:

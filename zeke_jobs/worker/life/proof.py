@@ -20,7 +20,7 @@ class ProofOfLife:
         self._proved = sent
 
     def registered_again(self) -> None:
-        """Record that this process, which counted as lost, has registered again. Claims from now on are valid."""
+        """Record that this process has registered again after it counted as lost. Only claims from now on are valid."""
         self._alive_since = clock()
 
     def is_fresh(self) -> bool:
