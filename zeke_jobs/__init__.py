@@ -1,4 +1,4 @@
-"""Runs jobs on the Postgres that you already have, by Dramatiq actors that are made from jobs.yaml.
+"""Runs jobs on the Postgres that you already have, with Dramatiq actors that are made from jobs.yaml.
 
 Import the public names from this package only. Each name is loaded at its first use.
 """

@@ -85,7 +85,7 @@ _inherited: tuple[Database, Pool] | None = None
 
 
 def own_database() -> Database:
-    """Return the process's own pool of connections. A forked child makes a new one, as does a new ``DATABASE_URL``."""
+    """Return the process's own pool of connections. A changed ``DATABASE_URL`` and a forked child get a new pool."""
     global _own  # noqa: PLW0603 (one pool for the process)
     url = environment.database_url()
     with _lock:

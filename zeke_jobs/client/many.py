@@ -17,7 +17,7 @@ _AT_ONCE = 1000  # maximum number of jobs to change in one transaction
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Holds the number of jobs of a task in a status that a change would affect."""
+    """Holds how many jobs with one task and status a change would affect."""
 
     task_id: str
     status: str

@@ -47,7 +47,7 @@ class Database:
             raise
 
     def run(self, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Run a plan to its end. The ``execute`` of this database must block."""
+        """Run a plan to its end. ``execute`` must block and return rows."""
         try:
             plan(self, *args, **options).send(None)
         except StopIteration as end:

@@ -64,7 +64,7 @@ def put(
     A changed schedule sends no jobs for ticks before the change. Storing an unchanged schedule has no effect.
 
     Args:
-        name: The schedule's name, with at least two parts, such as ``digest/team-7``.
+        name: The schedule's name, which has at least two parts with a / between them, such as ``digest/team-7``.
         task: Id or alias of a task.
         at: The cron line.
         timezone: Its time zone.

@@ -236,7 +236,7 @@ def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
 
 
 def open_middleware(stanza: Middleware) -> DramatiqMiddleware:
-    """Make the middleware with its settings, each ``${NAME}`` filled in. Raises ConfigurationError."""
+    """Make the middleware with its settings, in which each ``${NAME}`` is filled in. Raises ConfigurationError."""
     try:
         found = resolve_middleware(stanza.use)
         checked = settings_model(found).model_validate(Substitution(stanza.settings).value)

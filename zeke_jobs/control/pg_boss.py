@@ -51,7 +51,7 @@ class Report:
 
 @dataclass
 class Import:
-    """Imports jobs and schedules from pg-boss. In pg-boss, imported queued jobs are cancelled, and imported schedules deleted.
+    """Imports jobs and schedules from pg-boss, in which imported queued jobs are cancelled and schedules are deleted.
 
     Args:
         conn: An autocommit connection of a database user who may write to the tables of pg-boss and zeke_jobs.
@@ -59,7 +59,7 @@ class Import:
         recent: Jobs that completed or failed within this time are copied too, for the record, and stay in pg-boss.
 
     Raises:
-        ConfigurationError: the schema has no pg-boss of version 10 to 12.
+        ConfigurationError: pg-boss 10, 11 or 12 is not in the schema.
         UnknownTask: ``names`` contains an unknown task; the message suggests the nearest name.
     """
 

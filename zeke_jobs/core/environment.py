@@ -267,7 +267,7 @@ def _number(name: str, default: _N, low: float, high: float, unit: str) -> _N:
 
 
 def missing(expected: str, extra: str, *, error: ImportError | None = None, instead: str = "") -> ConfigurationError:
-    """Return the error for a missing package. The error's help names the pip command that installs ``extra``, and ``instead``."""
+    """Return the error for a missing package. Its help says to do ``instead``, or to install ``extra`` with pip."""
     got = f"none ({error})" if error else "none"
     other = f"{instead}, or " if instead else ""
     return ConfigurationError(f"expected {expected}, got {got}\n  help: {other}pip install '{extra}'")

@@ -37,7 +37,7 @@ class Job:
 
     Attributes:
         status: ``created``, ``retry``, ``active``, ``completed``, ``failed`` or ``cancelled``.
-        data: The payload, in snake_case. An unreadable payload has only ``unreadable``, with the reason.
+        data: The payload, in snake_case. If it cannot be read, its only field is ``unreadable``, with the reason.
         output: The handler's result.
         started_on: Time of the handler's last start.
         completed_on: Time of the job's end, however it ended.

@@ -26,7 +26,7 @@ _NAMED = 10  # maximum number of failed jobs to list
 def look(conn: Connection) -> Row:
     """Read all live processes (``fleet/members``), the revision in force, and the queues that have tasks but no worker.
 
-    ``drift`` says how a process differs from the others. A scheduler reads the revision in force at each beat.
+    A process's ``drift`` says how it differs from the others. A scheduler always uses the revision in force.
     """
     number, members = store.latest_number(conn), SQL.named(conn, "fleet/members")
     newest = max((one.version for one in members), default="")

@@ -51,7 +51,7 @@ class DatabaseCollector(Collector):
         self.registry.register(self)
 
     def collect(self) -> list[GaugeMetricFamily]:
-        """Read the metrics that have samples."""
+        """Read the metrics that have values."""
         return read(self._url)
 
 

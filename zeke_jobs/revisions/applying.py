@@ -43,15 +43,15 @@ def apply(conn: Connection, request: Request) -> Applied:
     """Put the requested jobs.yaml in force. ``conn`` is an autocommit connection.
 
     Raises:
-        ConfigurationError: an override does not fit the new jobs.yaml, or an order has an unknown task.
-        StrandedJobs: a removed task has unfinished jobs without an order; ``proposal`` of the error has the plan.
+        ConfigurationError: an override does not fit the new jobs.yaml, or an order names an unknown task.
+        StrandedJobs: no order tells what to do with a removed task's unfinished jobs; ``proposal`` has the plan.
         Contended: another session holds the locks, or the database aborted every attempt.
     """
     return one_at_a_time(conn, lambda: apply_locked(conn, request))
 
 
 def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float | None = None) -> T:
-    """Change the tables of tasks and limits in a transaction, one process at a time. Repeat the change if the database aborts it.
+    """Change the tables of tasks and limits in a transaction, one process at a time. An aborted change is repeated.
 
     ``patience`` is the number of seconds before Contended is raised, by default ``lock_waits.PATIENCE``.
     """
@@ -98,9 +98,9 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
 def set_by_hand(
     conn: Connection, change: Callable[[Config, Sequence[Override]], Sequence[Override]], *, by: str, message: str
 ) -> Applied:
-    """Put in force the overrides that ``change`` returns for the file in force and its current overrides.
+    """Put other overrides in force. ``change`` gets the file in force and its overrides, and returns the new overrides.
 
-    ``change`` is called with the tables of tasks locked, and again if a try fails. Raises Contended, or ConfigurationError.
+    ``change`` is called once for each try, with the tables of tasks locked. Raises Contended or ConfigurationError.
     """
 
     def set_under_lock() -> Applied:
@@ -114,9 +114,9 @@ def set_by_hand(
 
 
 def revert_due(conn: Connection) -> Applied | None:
-    """End the overrides whose time is over. If several processes call this together, one of them ends the overrides.
+    """End the overrides whose time is over. If several processes do so at the same time, only one ends them.
 
-    Raises Contended, or ConfigurationError if the remaining jobs.yaml does not fit this process's code.
+    Raises Contended, or ConfigurationError if jobs.yaml without these overrides does not fit this process's code.
     """
 
     def revert() -> Applied | None:
@@ -166,7 +166,7 @@ class InForce:
 
     @property
     def is_file(self) -> bool:
-        """Return whether the caller's jobs.yaml has the text in force. If not, the caller's jobs.yaml is ignored."""
+        """Return whether the text of the caller's jobs.yaml is in force. If not, the caller's file is ignored."""
         return self.revision == self.file_revision
 
 
@@ -196,7 +196,7 @@ def _sync(conn: Connection, config: Config) -> InForce:
 
 
 def file_revision(conn: Connection, known: int | None) -> int | None:
-    """Return the newest revision with the text of jobs.yaml, or ``known`` if the file is unreadable or was never in force."""
+    """Return the newest revision with the text of jobs.yaml. For an unreadable or new file, return ``known``."""
     try:
         text = read_text(environment.config_path())
     except ConfigurationError:

@@ -111,7 +111,7 @@ class JobRunner:
             raises: Raise the exception of a handler whose job has finally failed, instead of going on.
             waits: Do not run jobs before their time. If False, move the database's clock forward until nothing is left
                 to wait for; afterwards the clock returns to ``zeke_clock`` or the real time.
-            connection: A psycopg2 connection: run in its open transaction, for tests that roll back.
+            connection: A psycopg2 connection, in whose open transaction the jobs run, for tests that roll back.
         """
         with ExitStack() as stack:
             if connection is not None:
@@ -144,7 +144,7 @@ class _Lent(NamedTuple):
 
 
 class _Run:
-    """Is one call of ``run_jobs``: registers as a worker, and runs jobs in the test's thread."""
+    """Does the work of one call of ``run_jobs``: registers as a worker, and runs jobs in the test's thread."""
 
     def __init__(self, runtime: Runtime, pool: Any, conn: Connection, *, raises: bool) -> None:
         self.ended: list[UUID] = []

@@ -1,4 +1,4 @@
-"""Starts a worker process and its threads in dramatiq's hooks, and ends the process within a bounded time, whatever hangs."""
+"""Starts a worker process in dramatiq's hooks, and ends the process in a bounded time even if a part of it hangs."""
 
 import os
 import signal
@@ -61,7 +61,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._log = get_logger("zeke_jobs.worker")
 
     def after_process_boot(self, _broker: object) -> None:
-        """Stop claiming at once on SIGTERM, with a signal handler, because dramatiq's main loop checks only once a second."""
+        """Set signal handlers that stop claims at once, because dramatiq's main loop checks only once a second."""
         self._is_command = True
         for number in (signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)
@@ -178,14 +178,14 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         threading.Thread(target=self._end_look, name="end look", daemon=True).start()
 
     def _end_look(self) -> None:
-        """Cancel a last claim that takes too long. Cancel repeatedly: a cancel misses a query that is still on its way."""
+        """Cancel a last claim that takes too long. Repeat this, because a cancel misses a query that has not begun."""
         while self._producer.thread.is_alive():
             self._producer.thread.join(_TO_LOOK)
             self._process.pool.cut_opening()
             self._producer.end_look()
 
     def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
-        """Write the last outcomes, hand back jobs that still run after the time allowed, and end the process."""
+        """Write the last outcomes, hand back the jobs that have not ended in time, and end the process."""
         self._boot.join(_LAST_MOMENT)  # a boot that waits for a lock or the network ends with the process
         if self._refusal is not None:
             raise self._refusal

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs schedule`` (list, run, backfill), and ``pause``, ``resume`` and ``paused`` of tasks, queues and limits."""
+"""Runs ``zeke-jobs schedule`` (list, run, backfill), ``pause``, ``resume`` and ``paused``."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Annotated, Any

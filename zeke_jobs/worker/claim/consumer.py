@@ -61,7 +61,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return outcome or RETURNED if process.settle(claim, outcome or RETURNED) else None
 
     def requeue(self, messages: Iterable[JobMessage]) -> None:
-        """Hand jobs back that have not started, because the worker process stops."""
+        """Hand back the jobs that have not started, because the worker process stops."""
         for message in messages:
             for one in message.members:
                 self._process.settle(one.claim, RETURNED, unstarted=True)

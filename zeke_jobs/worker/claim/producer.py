@@ -149,7 +149,7 @@ class Producer:
         # Claim again at once and twice soon after: a concurrent send or end may not see yet that this process waits.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
-            # Look back twice the time since the claim, because this statement takes the same time to reach the server.
+            # Look back twice the time since the claim, because this statement may need as long to reach the server.
             tasks, since = self.process.runtime.ids[queue.is_async], 2 * (clock() - asked)
             due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=tasks, since=since)
             queue.due_on = math.inf if due is None else now + due
@@ -174,7 +174,7 @@ class Producer:
         process = self.process
         process.proof.answer_lost()  # the database may have given this process jobs that it does not know
         self._reported = _NOTHING
-        # Even a claim that writes no jobs may lack a lock, because the completer may be writing completed jobs now.
+        # Even a claim that writes no jobs may get no lock, because the completer may be writing completed jobs now.
         if isinstance(error, LockNotAvailable) or (isinstance(error, UNFIT) and process.completer.waiting()):
             # The completer can write the jobs one by one, so that an output that Postgres cannot store, or a row that
             # another session has locked, stops no other job.
@@ -201,9 +201,9 @@ class Producer:
     # ── called by other threads ──
 
     def wake(self, queue: str | None = None, task: str = "", *, later: bool = False) -> None:
-        """Claim from this queue, or from all queues, because a job of this task was sent.
+        """Claim from this queue, or from all queues if ``queue`` is None, because a job of ``task`` was sent.
 
-        Claim a moment later if another process was notified first, or if a limit of the task was full at the last claim.
+        Claim a moment later if another process was notified first, or the last claim found a limit of the task full.
         """
         limits = self.process.runtime.frees.get(task) or frozenset()
         with self._changed:
@@ -230,7 +230,7 @@ class Producer:
             return any(not queue.looks and queue.look_on == math.inf for queue in served)
 
     def end_look(self) -> None:
-        """Cancel the current claim, because the process stops, and the claim may wait for a lock or for a lost server."""
+        """Cancel the current claim if the process stops, because it may be waiting for a lock or for a lost server."""
         if (conn := self._look_connection) is not None:
             self._log.warning("its last look for jobs takes too long; it is ended")
             conn.cancel()

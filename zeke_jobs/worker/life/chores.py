@@ -51,8 +51,8 @@ def do(conn: Connection, names: Collection[str]) -> None:
     """Do the named chores. If several processes try a chore at the same time, only the first does it.
 
     ``rescue`` returns lost processes' jobs to the queue. ``expire`` cancels jobs whose start deadline has passed.
-    ``revert`` ends values set by hand for a time. ``gather`` moves jobs to a task's new name or queue, and cancels the
-    jobs of removed tasks.
+    ``revert`` removes values set by hand whose time has passed. ``gather`` moves jobs to their task's new name or
+    queue, and cancels jobs of removed tasks.
     """
     log = get_logger("zeke_jobs.chores")
     if "rescue" in names:

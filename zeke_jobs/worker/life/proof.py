@@ -28,7 +28,7 @@ class ProofOfLife:
         return clock() - self._proved < self.lost_after
 
     def holds(self, claim: Claim) -> bool:
-        """Return whether this process still holds the claim: no other process can have taken its jobs since it asked for them."""
+        """Return whether this process still holds the claim, because it has not counted as lost since the claim."""
         return self.is_fresh() and claim.asked >= self._alive_since
 
     def answer_lost(self) -> None:
