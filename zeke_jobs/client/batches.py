@@ -93,7 +93,7 @@ def cancel_batch(id: str, reason: str | None = None, *, by: str | None = None, c
 
 
 def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002 (the field's word)
-    """Run a batch's failed jobs again. For a cancelled batch, run its cancelled jobs too, and send ``then`` at its end.
+    """Run a batch's failed jobs again. If it was cancelled, also run its cancelled jobs, and send ``then`` at its end.
 
     Raises BatchNotFound if no batch has this id.
     """

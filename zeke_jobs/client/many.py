@@ -17,7 +17,7 @@ _AT_ONCE = 1000  # maximum number of jobs to change in one transaction
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Holds how many jobs with one task and status a change would affect."""
+    """Holds the number of jobs that a change would affect, for one task and one status."""
 
     task_id: str
     status: str

@@ -151,7 +151,7 @@ def _in_zone(cron: Any, zone: str) -> Any:
 
 
 def _inherited(own: Keys, base: Keys) -> Keys:
-    """Return ``own`` with its missing keys taken from ``base``, even in inner mappings."""
+    """Return ``own`` with its missing keys taken from ``base``, also in inner mappings."""
     taken: dict[str, Any] = {}
     for name in type(base).model_fields:
         value, usual = getattr(own, name), getattr(base, name)

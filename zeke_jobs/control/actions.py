@@ -27,7 +27,7 @@ class NoSchedule(ZekeJobsError):
 
 
 def listed(conn: Connection) -> list[dict[str, Any]]:
-    """Return the rows of ``zeke_jobs.schedule``, with ``next_tick`` as of now, or a ``fault`` if the schedule is unreadable."""
+    """Return the rows of ``zeke_jobs.schedule``. Each has the next tick from now, or a fault if it is unreadable."""
     now = dispatch.clock(conn)
     rows = SQL.all(conn, "schedule/list")
     for row in rows:

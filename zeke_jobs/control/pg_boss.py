@@ -59,7 +59,7 @@ class Import:
         recent: Jobs that completed or failed within this time are copied too, for the record, and stay in pg-boss.
 
     Raises:
-        ConfigurationError: pg-boss 10, 11 or 12 is not in the schema.
+        ConfigurationError: the schema has no tables of pg-boss 10, 11 or 12.
         UnknownTask: ``names`` contains an unknown task; the message suggests the nearest name.
     """
 

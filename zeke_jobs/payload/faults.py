@@ -58,7 +58,7 @@ _KINDS = {
 
 
 def expected(error: ErrorDetails) -> str:
-    """Return words for the values that would be accepted in place of the wrong value, such as "a whole number"."""
+    """Describe the values that would be accepted in place of the wrong value, for example as "a whole number"."""
     kind, context = error["type"], error.get("ctx", {})
     if kind in {"literal_error", "enum", "union_tag_invalid"}:
         accepted = str(context.get("expected") or context.get("expected_tags"))
@@ -122,7 +122,7 @@ def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, 
 
 
 def path_in(value: Any, error: ErrorDetails, spread: str = "") -> Path:
-    """Return an error's path in the value, without the names of union members that pydantic adds. See Subject for ``spread``."""
+    """Return an error's path in the value, without names of union members. The class Subject explains ``spread``."""
     path: Path = ()
     for at, step in enumerate(error["loc"]):
         if step == spread and isinstance(value, dict) and error["loc"][at + 1 : at + 2]:
@@ -178,7 +178,7 @@ def _core(field: Any) -> dict[str, Any]:
             return {"type": _FORMATS[name]}
         case {"type": str(name)} if name in _TYPES:
             return {**_TYPES[name], **_bounds(field)}
-        # Do not use the mapping if a tag is a number or a boolean, because the mapping has such tags as text.
+        # Do not use a mapping whose tags are numbers or booleans, because JSON Schema writes them as text.
         case {"discriminator": {"propertyName": str(name), "mapping": {**places}}} if not any(
             tag in ("true", "false") or str(tag).lstrip("-").isdigit() for tag in places
         ):

@@ -43,8 +43,8 @@ def apply(conn: Connection, request: Request) -> Applied:
     """Put the requested jobs.yaml in force. ``conn`` is an autocommit connection.
 
     Raises:
-        ConfigurationError: an override does not fit the new jobs.yaml, or an order names an unknown task.
-        StrandedJobs: no order tells what to do with a removed task's unfinished jobs; ``proposal`` has the plan.
+        ConfigurationError: an override does not fit the new jobs.yaml, or the request's orders name an unknown task.
+        StrandedJobs: the orders leave out a removed task with unfinished jobs; the error's ``proposal`` has the plan.
         Contended: another session holds the locks, or the database aborted every attempt.
     """
     return one_at_a_time(conn, lambda: apply_locked(conn, request))
@@ -196,7 +196,7 @@ def _sync(conn: Connection, config: Config) -> InForce:
 
 
 def file_revision(conn: Connection, known: int | None) -> int | None:
-    """Return the newest revision with the text of jobs.yaml. For an unreadable or new file, return ``known``."""
+    """Return the newest revision with jobs.yaml's text. If none has it or the file is unreadable, return ``known``."""
     try:
         text = read_text(environment.config_path())
     except ConfigurationError:

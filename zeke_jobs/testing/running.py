@@ -109,8 +109,8 @@ class JobRunner:
 
         Args:
             raises: Raise the exception of a handler whose job has finally failed, instead of going on.
-            waits: Do not run jobs before their time. If False, move the database's clock forward until nothing is left
-                to wait for; afterwards the clock returns to ``zeke_clock`` or the real time.
+            waits: Do not run jobs before their time. If False, move the database's clock forward until no job waits,
+                and at the end set it back to ``zeke_clock`` or the real time.
             connection: A psycopg2 connection, in whose open transaction the jobs run, for tests that roll back.
         """
         with ExitStack() as stack:

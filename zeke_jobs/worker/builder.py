@@ -21,7 +21,7 @@ _COMMAND_LINES = {"dramatiq", "dramatiq-gevent", "periodiq"}
 
 
 def load_broker() -> JobBroker:
-    """Build the broker of jobs.yaml. Raises ConfigurationError for a fault; a worker prints the fault and exits with status 2."""
+    """Build the broker of jobs.yaml. A fault raises ConfigurationError, or ends a worker or scheduler with status 2."""
     path = Path(sys.argv[0])
     name = path.parent.name if path.name == "__main__.py" else path.name
     if name not in _COMMAND_LINES:

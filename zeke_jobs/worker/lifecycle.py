@@ -61,7 +61,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._log = get_logger("zeke_jobs.worker")
 
     def after_process_boot(self, _broker: object) -> None:
-        """Set signal handlers that stop claims at once, because dramatiq's main loop checks only once a second."""
+        """Set signal handlers that stop claims at once, because dramatiq checks for signals only once a second."""
         self._is_command = True
         for number in (signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)

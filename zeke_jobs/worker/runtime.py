@@ -84,7 +84,7 @@ class Runtime:
         return policy.model_copy(update=parts)
 
     def service(self, name: str) -> Any:
-        """Return a service's object. Opens a new or changed service. Raises KeyError for an unknown name."""
+        """Return a service's object. Opens the service if it is new or changed. Raises KeyError for an unknown name."""
         stanza = self._stanza(name)
         with self._lock:
             opening = self._opening.setdefault(name, threading.RLock())

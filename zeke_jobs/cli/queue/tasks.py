@@ -55,7 +55,7 @@ def _task(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def limits(as_json: Json = False) -> None:
-    """List the shared limits in force, and tasks with a budget: active jobs, used amounts, maximums, and tasks."""
+    """List the shared limits and the budgets in force, with their active jobs, used amounts, maximums and tasks."""
     with database.connection("limits", is_migrated=False) as conn:
         found = [_limit(row) for row in SQL.all(conn, "limits/counts")]
     columns = named("limit=name, active, at most=concurrency, rate") | {

@@ -164,7 +164,7 @@ class HeldJobs:
         return min(_MOST_AHEAD, math.ceil(pace * seconds)) if flows else 0
 
     def behind_long_job(self) -> list[Claim]:
-        """Return jobs that have waited too long while no thread started a job, and note the tasks of jobs that run long."""
+        """Return the jobs that have waited too long for a thread. Also note which running jobs and tasks are long."""
         with self.changed:
             now, idle = time.monotonic(), max(0, self.threads - self._started)
             in_threads = [one for one in self._claims.values() if not one.is_async]

@@ -131,7 +131,7 @@ class Producer:
             raise
 
     def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, asked: float) -> None:
-        """Decide when to claim again, and ask to be notified of new jobs, and of ended jobs that free a full limit."""
+        """Decide when to claim again. Ask to be notified of new jobs, and of ended jobs that free a full limit."""
         now, frees = time.monotonic(), self.process.runtime.frees
         # Keep the name of a full limit for a while, even if the limit lets a job start in between, to save writes.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
@@ -230,7 +230,7 @@ class Producer:
             return any(not queue.looks and queue.look_on == math.inf for queue in served)
 
     def end_look(self) -> None:
-        """Cancel the current claim if the process stops, because it may be waiting for a lock or for a lost server."""
+        """Cancel the current claim of a process that stops: it may be waiting for a lock or for a lost server."""
         if (conn := self._look_connection) is not None:
             self._log.warning("its last look for jobs takes too long; it is ended")
             conn.cancel()

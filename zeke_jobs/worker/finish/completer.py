@@ -85,7 +85,7 @@ class Completer:
                 self._wake_by(0.0)
 
     def wait_for_room(self) -> None:
-        """Block a worker thread while too many outcomes wait, such as when the database is unreachable. A stop ends the wait."""
+        """Block a worker thread while too many outcomes wait, as without a database, unless the process stops."""
         if len(self._waiting) < _MOST_WAITING:
             return
         with self._condition:
@@ -125,7 +125,7 @@ class Completer:
             self._wake_by(self._unflushed_since + _FLUSH_GRACE)
 
     def confirm(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """Log outcomes that are on disk, and forget their claims. ``lost`` has the jobs that this process no longer held."""
+        """Log outcomes that are on disk, and forget their claims. This process no longer held the jobs in ``lost``."""
         for claim, outcome in endings:
             if claim.id in lost:
                 said = {"task": claim.task, "job_id": str(claim.id), "claim": claim.number, "outcome": outcome.how}
@@ -135,7 +135,7 @@ class Completer:
         self._held.forget(claim for claim, _ in endings)
 
     def log_completed(self) -> None:
-        """Log how many jobs were completed without a log line since the last call."""
+        """Log how many jobs have completed since the last call without a log line of their own."""
         completed, self._completed = self._completed, Counter()
         if completed:
             self._log.info("completed", jobs=completed.total(), **dict(completed.most_common()))
