@@ -130,7 +130,7 @@ def _most_at_once(workload: Workload) -> int:
 
 
 def _findings(workload: Workload, today: Figures, fleet: Fleet) -> Iterator[Finding]:
-    """Yield the facts that make a backtest less certain; ``today`` has the figures of the configuration in force."""
+    """Yield the facts that make a backtest less certain. ``today`` is the simulation of the configuration in force."""
     facts = workload.facts
     if isinstance(facts, Fleet):
         yield Finding("fair", "the load is described, not recorded: it is as good as its description")

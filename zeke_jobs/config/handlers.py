@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def complete(model: type[BaseModel]) -> None:
-    """Check that all types of a model's fields exist. Raises EntryError with the field if a type is missing."""
+    """Check that the types of a model's fields exist. Raises EntryError, which names the field, if one does not."""
     try:
         model.model_rebuild(_types_namespace={})
     except PydanticUndefinedAnnotation as error:

@@ -100,7 +100,7 @@ class Import:
 
     @contextmanager
     def _there(self) -> Iterator[None]:
-        """Run a transaction with pg-boss's search_path. Behind a pooler, a session's setting would also affect other clients."""
+        """Set pg-boss's search_path in one transaction. For a session, it would affect other clients of a pooler."""
         with transaction(self.conn):
             if SQL.one(self.conn, "import/schema", schema=self.schema) is None:
                 raise self._missing()
@@ -178,7 +178,7 @@ class Import:
 
 
 def _check(job: dict[str, Any]) -> None:
-    """Refuse a job that zeke_jobs cannot store. Raises ValueError if the job is in a flow, or has an unfit time or key."""
+    """Raise ValueError if zeke_jobs cannot store a job: it is part of a flow, or has an invalid time or key."""
     is_queued = job["state"] in _QUEUED
     if is_queued and (job.get("pending_dependencies") or job.get("blocked") or job.get("blocking")):
         raise ValueError("it waits for other jobs of its flow, or they wait for it")

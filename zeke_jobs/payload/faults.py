@@ -209,7 +209,7 @@ def _object(schema: Mapping[str, Any]) -> dict[str, Any]:
     if "properties" not in schema and others is not False:
         keys = _core({"type": "string", **schema.get("propertyNames", {})})
         return {"type": "dict", "strict": True, "keys_schema": keys, "values_schema": _core(others), **_bounds(schema)}
-    # A schema may require any one of several fields: then make a union of models, one per required field.
+    # If a schema requires one of several fields, make a union of models, each of which requires one of the fields.
     needed = [branch["required"] for branch in schema.get("anyOf", ()) if branch.keys() == {"required"}] or [[]]
     choices = [_model(schema, {*schema.get("required", ()), *names}) for names in needed]
     return _any_of(choices)

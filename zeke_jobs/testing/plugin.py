@@ -52,7 +52,7 @@ def zeke_database_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def zeke_database(zeke_database_url: str, zeke_config: config.Config) -> Iterator[str]:
-    """Yield the URL of a database with all tables and with jobs.yaml in force. ``DATABASE_URL`` has the same URL."""
+    """Yield the URL of a database with all tables and with jobs.yaml in force. ``DATABASE_URL`` is set to this URL."""
     prepare(zeke_database_url, zeke_config)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", zeke_database_url)

@@ -130,7 +130,7 @@ class JobRunner:
 
 
 class _Lent(NamedTuple):
-    """Replaces a pool of connections: each caller gets the test's own connection."""
+    """Takes the place of a pool of connections, and gives each caller the test's own connection."""
 
     conn: Connection
 

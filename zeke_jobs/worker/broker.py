@@ -1,4 +1,4 @@
-"""Defines the Dramatiq broker, which uses the table and messages of dramatiq-pg, and claims jobs by the rules of zeke_jobs."""
+"""Defines the Dramatiq broker, which uses dramatiq-pg's table and messages, and claims jobs by zeke_jobs' rules."""
 
 import sys
 from collections.abc import Iterable

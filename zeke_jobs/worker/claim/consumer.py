@@ -20,7 +20,7 @@ _LOOK = 0.05  # seconds between the checks of dramatiq's thread whether the thre
 
 
 class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
-    """Gives dramatiq's thread no messages, because the producer gives them to other threads. ``timeout`` is in milliseconds."""
+    """Gives dramatiq no messages, because the producer passes jobs to the threads. ``timeout`` is in milliseconds."""
 
     def __init__(self, producer: Producer, timeout: int) -> None:
         self._producer, self._process = producer, producer.process

@@ -206,5 +206,5 @@ class HeldJobs:
 
 
 def _has_started(claim: Claim) -> bool:
-    """Return whether a thread has started this job, or another job of its chunk."""
+    """Return whether a thread has started this job or another job of the same chunk."""
     return any(one.started is not None for one in claim.together)

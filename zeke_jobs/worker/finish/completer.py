@@ -213,7 +213,7 @@ class Completer:
             self._condition.notify_all()
 
     def _next(self) -> tuple[list[Ending], list[Ending], bool] | None:
-        """Wait for work. Returns outcomes to write, outcomes to flush, and whether the writes are repeated; None at the end."""
+        """Wait for work. Returns outcomes to write and to flush, and whether the writes are retried, or None to end."""
         with self._condition:
             while True:
                 now = time.monotonic()
@@ -254,7 +254,7 @@ class CompletedLines:
         self._log = get_logger("zeke_jobs.job")
 
     def log(self, claim: Claim, outcome: Outcome) -> bool:
-        """Log a completed job. Returns False if no line is logged: in the JSON format, and after ten lines in one second."""
+        """Log a completed job, and return True. In the JSON format, and after ten lines in a second, return False."""
         if (second := int(self._clock())) != self._second:
             self._second, self._left = second, 0 if is_json() else _MOST_LINES
         if not self._left:

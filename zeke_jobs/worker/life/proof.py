@@ -7,7 +7,7 @@ _ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its re
 
 
 class ProofOfLife:
-    """Keeps the times of heartbeats, which only the heartbeat's thread sets, and of lost results, which the producer sets."""
+    """Keeps the times of heartbeats (set only by the heartbeat's thread) and of lost results (set by the producer)."""
 
     def __init__(self, every: float) -> None:
         self.every = every  # seconds between heartbeats
