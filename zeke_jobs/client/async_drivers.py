@@ -64,7 +64,7 @@ async def _execute(connection: Any, name: str, params: Mapping[str, Any]) -> Row
 
 def _asyncpg(connection: Any) -> Database:
     async def execute(statement: str, params: Mapping[str, Any]) -> Rows:
-        # asyncpg encodes parameters in binary with codecs that the caller may have replaced. Text needs no codec.
+        # The caller may have replaced the codecs with which asyncpg encodes parameters. Text parameters need no codec.
         as_text = _CAST.sub(
             lambda match: f"CAST(CAST(%({match[1]})s AS text{'[]' if isinstance(params[match[1]], list) else ''}) AS ",
             SQL.text(statement),

@@ -63,7 +63,7 @@ def _read(text: str, edits: str) -> tuple[Document, Config | None]:
 
 
 def load_text(text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()) -> Config:
-    """Return the configuration in a text. Raises ConfigurationError, whose text and ``diagnostics`` have all faults."""
+    """Return the configuration in a text. Raises ConfigurationError with all faults in its text and ``diagnostics``."""
     config, found = check(text, name, handlers=handlers, edits=edits)
     if config is None:
         raise ConfigurationError(summary(found), found)
@@ -142,7 +142,7 @@ def edited(value: dict[str, Any], edits: Iterable[Edit]) -> dict[str, Any]:
 
 
 def _in_zone(cron: Any, zone: str) -> Any:
-    """Return a schedule, or each schedule of a list, with the file's time zone unless the schedule has its own."""
+    """Return a schedule, or a tuple of schedules. A schedule without a time zone gets the time zone of the file."""
     if isinstance(cron, tuple):
         return tuple(_in_zone(one, zone) for one in cron)
     if cron is None or "timezone" in cron.model_fields_set:

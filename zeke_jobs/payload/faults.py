@@ -1,4 +1,4 @@
-"""Makes a pydantic validator from a payload's JSON Schema, and words the validator's errors: "expected X, got Y"."""
+"""Makes a pydantic validator from a payload's JSON Schema, and words the validator's errors as "expected X, got Y"."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def value_of(text: str) -> Any:
 
 
 def payload_of(text: str) -> dict[str, Any]:
-    """Return the value of a payload's JSON text, like ``value_of``. A payload must be an object."""
+    """Return a payload from its JSON text, like ``value_of``. If it is no object, return an object with the reason."""
     value = value_of(text)
     return value if isinstance(value, dict) else {"unreadable": f"expected an object, got {shown(value)}"}
 

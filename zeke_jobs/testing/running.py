@@ -108,7 +108,7 @@ class JobRunner:
         The method returns the jobs that ended, in the order of their ends.
 
         Args:
-            raises: Raise the exception of a handler whose job has finally failed, instead of going on.
+            raises: If a job fails for good, raise the exception of its handler instead of going on.
             waits: Do not run jobs before their time. If False, move the database's clock forward until no job waits,
                 and at the end set it back to ``zeke_clock`` or the real time.
             connection: A psycopg2 connection, in whose open transaction the jobs run, for tests that roll back.

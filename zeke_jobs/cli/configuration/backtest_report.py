@@ -40,7 +40,7 @@ def show(answer: Backtest) -> None:
 
 
 def headline(answer: Backtest) -> list[str]:
-    """Return the largest effects of a proposed change, in a few lines, or an empty list without a change."""
+    """Return a few lines about the largest effects of the proposed change, or an empty list if there is no proposal."""
     if answer.proposed is None:
         return []
     today, proposed = answer.today, answer.proposed

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs check``, ``schema`` and ``init``: checks jobs.yaml, prints its JSON Schema, writes a first file."""
+"""Runs ``zeke-jobs check``, ``schema`` and ``init``: checks or writes a jobs.yaml, and prints its JSON Schema."""
 
 import importlib.util
 import json

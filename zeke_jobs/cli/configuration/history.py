@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs history``, ``show``, ``diff`` and ``compare``: past revisions of jobs.yaml, and how jobs ran under each."""
+"""Runs ``zeke-jobs history``, ``show``, ``diff`` and ``compare``: lists, shows and compares revisions of jobs.yaml."""
 
 from difflib import unified_diff
 from typing import Annotated, Any
@@ -49,7 +49,7 @@ def diff(
     text: Annotated[bool, flag("--text", "Line by line, with comments.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the differences in effect between two revisions; with --text, the differences between the files."""
+    """Show how two revisions differ in their effect or, with --text, in the text of their files."""
     with database.connection("diff") as conn:
         first, second = store.find(conn, number), _other(conn, other)
     if text:

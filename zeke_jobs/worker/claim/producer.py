@@ -133,7 +133,7 @@ class Producer:
     def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, asked: float) -> None:
         """Decide when to claim again. Ask to be notified of new jobs, and of ended jobs that free a full limit."""
         now, frees = time.monotonic(), self.process.runtime.frees
-        # Keep the name of a full limit for a while, even if the limit lets a job start in between, to save writes.
+        # To save writes, keep the name of a full limit for a while, even if the limit lets a job start meanwhile.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
         queue.full = {name for task, name in answer.limits if (freed := frees.get(task)) is None or name in freed}
         queue.limited |= dict.fromkeys(queue.full, now)

@@ -1,4 +1,4 @@
-"""Implements a handler's steps, reports and leases; reports and leases survive a rollback of the handler's transaction."""
+"""Implements a handler's steps, reports and leases. Reports and leases survive a rollback by the handler."""
 
 import inspect
 import json
