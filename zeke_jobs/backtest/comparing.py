@@ -69,7 +69,7 @@ def backtest(
     load: float = 1.0,
     seed: int = 0,
 ) -> Backtest:
-    """Simulate a workload under ``in_force`` and ``proposed``. ``workers`` and ``load`` change only the second run."""
+    """Simulate a workload under ``in_force`` and ``proposed``. ``workers`` and ``load`` apply only to ``proposed``."""
     fleet, fleet_from = fleet_of(workload)
     today = Simulation(workload, in_force, fleet, seed=seed).run()
     answer, notes, configs = None, list[str](), [in_force]

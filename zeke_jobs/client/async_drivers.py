@@ -1,4 +1,4 @@
-"""Runs the database queries of client calls on an event loop, on a connection or pool of the caller or of zeke_jobs."""
+"""Runs the database queries of client calls on an event loop, on the caller's connection or pool or the loop's pool."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ _CAST = re.compile(r"CAST\(%\((\w+)\)s AS ")
 
 
 async def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Run a plan on the caller's connection or pool, or without one on the event loop's own pool.
+    """Run a plan on the caller's connection or pool or, if the caller gives none, on the event loop's own pool.
 
     On a connection, the plan runs in the connection's transaction, without a commit. Raises TypeError for an unknown
     kind of connection. The own pool raises ConfigurationError if ``DATABASE_URL`` is unset or psycopg 3 is missing.

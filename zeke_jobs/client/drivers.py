@@ -19,7 +19,7 @@ stand_in: Database | None = None
 
 
 def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Run a plan on the caller's connection, or without one on the process's pool.
+    """Run a plan on the caller's connection or, if the caller gives none, on the process's pool.
 
     The caller's transaction is used and not committed. On the pool, each statement is one transaction, and runs once
     more if the connection is dead, so every statement must be safe to repeat. Raises TypeError if the connection is of
@@ -54,7 +54,7 @@ def foreign(connection: Any) -> Database:
 
 
 def place(connection: Any) -> tuple[Any, ...]:
-    """Return host, port and database of a psycopg2 or psycopg 3 connection."""
+    """Return the host, port and database of a psycopg2 or psycopg 3 connection."""
     return connection.info.host, connection.info.port, connection.info.dbname
 
 

@@ -67,7 +67,7 @@ def put(
         name: The schedule's name, which has at least two parts with a / between them, such as ``digest/team-7``.
         task: Id or alias of a task.
         at: The cron line.
-        timezone: Its time zone.
+        timezone: The time zone of the cron line.
         payload: Payload of the jobs.
         key: Key of the jobs.
         missed: What happens to missed ticks. ``missed``, ``window``, ``overlap`` and ``jitter`` mean the same as in jobs.yaml.

@@ -63,7 +63,7 @@ def send(
     Raises:
         UnknownTask: no task has this name; the message suggests the nearest name.
         InvalidPayload: the payload does not fit the task's model. Nothing was written.
-        QueueFull: the task has ``max_queued`` jobs waiting. Nothing was written.
+        QueueFull: ``max_queued`` jobs of the task are waiting already. Nothing was written.
         TypeError, ValueError: an option is unknown or not valid.
         MigrationError: the database has no tables of zeke_jobs.
         ConfigurationError: there is neither a ``connection`` nor ``DATABASE_URL``.

@@ -115,7 +115,7 @@ def read(document: Document, model: type[K], example: str) -> K | None:
 
 
 def resolve(file: File, *, text: str, digest: str) -> Config:
-    """Return the configuration of a file. ``defaults`` fills in missing keys of tasks."""
+    """Return the configuration of a file. The file's ``defaults`` fill in missing keys of tasks."""
     limits = {name: Limit.model_construct(name=name, **dict(one)) for name, one in file.limits.items()}
     tasks = {}
     for name, written in file.tasks.items():

@@ -69,7 +69,7 @@ def _seconds(length: timedelta | None) -> str | None:
 
 
 def _has_limit(task: Task) -> bool:
-    # A task with ``chunk`` has a row too: its lock keeps two claims from collecting a part of the same chunk each.
+    # A task with ``chunk`` has a row too: the row's lock stops two claims from each collecting a part of a chunk.
     own = (task.per_key, task.rate, task.budget, task.order, task.share, task.chunk)
     return task.concurrency.limit is not None or any(own)
 

@@ -220,7 +220,7 @@ def settings_model(found: type[DramatiqMiddleware]) -> type[BaseModel]:
             extra = "allow"
         elif parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             default = ... if parameter.default is parameter.empty else parameter.default
-            # The field's name has a prefix, because a parameter may be named as a model's attribute, such as copy.
+            # The field's name has a prefix, because a parameter may have the name of a model's attribute, such as copy.
             try:
                 annotation = evaluate(parameter.annotation, found.__init__, parameter.name)
             except (EntryError, AttributeError):  # the constructor is no Python function, or uses an unknown name

@@ -144,7 +144,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
 
 
 def paused(conn: Connection) -> list[Row]:
-    """Return the pauses by people and by jobs.yaml, with the columns of ``pause/list``, ``ends_on`` and ``set_key``."""
+    """Return the pauses by people and by jobs.yaml: the columns of ``pause/list``, and ``ends_on`` and ``set_key``."""
     return store.pauses(conn, "pause/list", most=2**31 - 1)
 
 

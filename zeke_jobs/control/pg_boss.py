@@ -100,7 +100,7 @@ class Import:
 
     @contextmanager
     def _there(self) -> Iterator[None]:
-        """Set pg-boss's search_path in one transaction. For a session, it would affect other clients of a pooler."""
+        """Set pg-boss's search_path for one transaction. In a session, it would affect a pooler's other clients."""
         with transaction(self.conn):
             if SQL.one(self.conn, "import/schema", schema=self.schema) is None:
                 raise self._missing()

@@ -152,7 +152,7 @@ def check() -> None:
 
 
 def lookup(name: str) -> str | None:
-    """Return the value of ``${NAME}`` in jobs.yaml, or None if the variable is not set."""
+    """Return the value of an environment variable, as ``${NAME}`` in jobs.yaml does, or None if it is not set."""
     return os.environ.get(name) or None
 
 
@@ -219,7 +219,7 @@ def listen() -> str:
 
 
 def metrics_address() -> Address | None:
-    """Return where a ``dramatiq`` command serves metrics (``ZEKE_JOBS_METRICS``, as ``127.0.0.1:9191``), or None."""
+    """Return where ``dramatiq`` serves metrics (``ZEKE_JOBS_METRICS``, such as ``127.0.0.1:9191``), or None."""
     text = lookup(METRICS)
     return None if text is None else address(METRICS, text)
 

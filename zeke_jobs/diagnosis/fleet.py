@@ -78,7 +78,7 @@ def _drift(one: Row, number: int, newest: str) -> list[str]:
 
 
 def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[bool, str]:
-    """Return whether this host has workers (or schedulers) and all of them are alive, and a sentence that says so."""
+    """Return whether this host has workers (or schedulers) and all of them are alive, and a sentence about it."""
     host = host or socket.gethostname()
     try:
         with closing(connect(url, application_name="zeke-jobs health")) as conn:
@@ -96,7 +96,7 @@ def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[b
 
 
 def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
-    """Return whether an HTTP address answers with success and the text ``contains``, and a sentence that says so."""
+    """Return whether an HTTP address answers with success and the text ``contains``, and a sentence about it."""
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 (the caller chose the address)
             text = answer.read(_MOST).decode("utf-8", "replace")

@@ -37,7 +37,7 @@ def _skew(conn: Connection) -> Iterator[Finding]:
     database_time = clock(conn)
     after = _here()
     ahead = database_time - (before + (after - before) / 2)
-    # Equal clocks may seem to differ by half of the round trip, because its delay may be in one direction only.
+    # Equal clocks may seem to differ by half of the round trip, because the whole delay may be in one direction.
     if abs(ahead) > _SKEW + (after - before) / 2:
         side = "behind" if ahead > timedelta(0) else "ahead of"
         help_ = "jobs and schedules are right all the same, by the database's clock; logs are not. Run NTP on both"

@@ -1,4 +1,4 @@
-"""Defines the base class of payload models (stored in snake_case, camelCase accepted), and a type for durations."""
+"""Defines the base class of payload models, which store snake_case and also accept camelCase, and a duration type."""
 
 from collections.abc import Iterable
 from datetime import timedelta

@@ -45,7 +45,7 @@ class Timetable:
 
     @property
     def line(self) -> dict[str, str]:
-        """Return the cron line and the time zone, by their names in the database."""
+        """Return the cron line and the time zone, under their names in the database."""
         return {"cron": str(self.cron), "timezone": self.zone.key}
 
 

@@ -62,7 +62,7 @@ def set_clock(conn: Connection, moment: datetime) -> None:
 
 
 def release_clock(conn: Connection) -> None:
-    """Let the database's clock run again. ``zeke_jobs.now`` gets its definition in sql/code/01_basics.sql back."""
+    """Let the database's clock run again: ``zeke_jobs.now`` gets the definition from sql/code/01_basics.sql again."""
     _define_now(conn, "plpgsql", " BEGIN RETURN clock_timestamp(); END ")
 
 
@@ -85,7 +85,7 @@ _NEXT = """SELECT min(m.moment) FROM (
 
 
 def prepare(url: str, config: Config) -> None:
-    """Make a database ready for tests: the tables of zeke_jobs and of jobs.yaml's packages, and jobs.yaml in force.
+    """Make a database ready for tests: create the tables, also of jobs.yaml's packages, and put jobs.yaml in force.
 
     Raises the same MigrationError and ConfigurationError as ``zeke-jobs migrate`` and ``zeke-jobs apply``.
     """

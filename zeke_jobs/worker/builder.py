@@ -41,7 +41,7 @@ def load_broker() -> JobBroker:
 
 
 def from_file(path: Path, url: str | None = None) -> JobBroker:
-    """Build the broker of a jobs.yaml without a database. Raises ConfigurationError if the file has a fault."""
+    """Build a jobs.yaml's broker without connecting to a database. A fault of the file raises ConfigurationError."""
     return build(load(path), url)
 
 

@@ -177,7 +177,7 @@ class Producer:
         # Even a claim that writes no jobs may get no lock, because the completer may be writing completed jobs now.
         if isinstance(error, LockNotAvailable) or (isinstance(error, UNFIT) and process.completer.waiting()):
             # The completer can write the jobs one by one, so that an output that Postgres cannot store, or a row that
-            # another session has locked, stops no other job.
+            # another session has locked, does not stop the other jobs.
             self._log.warning("the ends of jobs are written without a claim", error=str(error).strip())
             process.completer.write_now()
             process.stop_begun.wait(_PAUSE)

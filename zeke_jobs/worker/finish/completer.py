@@ -85,7 +85,7 @@ class Completer:
                 self._wake_by(0.0)
 
     def wait_for_room(self) -> None:
-        """Block a worker thread while too many outcomes wait, as without a database, unless the process stops."""
+        """Block a worker thread while too many outcomes wait, for example for the database, but not after a stop."""
         if len(self._waiting) < _MOST_WAITING:
             return
         with self._condition:
