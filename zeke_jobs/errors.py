@@ -61,7 +61,7 @@ class InvalidPayload(ZekeJobsError):
 
 
 class QueueFull(ZekeJobsError):
-    """The task has ``max_queued`` jobs waiting. Nothing was written."""
+    """The task already has ``max_queued`` waiting jobs. Nothing was written."""
 
 
 class BatchClosed(ZekeJobsError):
@@ -143,7 +143,7 @@ class WaitFor(ZekeJobsError):
 class Throttled(Defer):
     """Defers the job for the given ``reason``, because a service answered 429. No attempt is counted.
 
-    ``limit`` names a limit of jobs.yaml, which lets no job start for ``retry_after`` (a timedelta or seconds).
+    ``limit`` names a limit in jobs.yaml. That limit lets no job start for ``retry_after`` (a timedelta or seconds).
     """
 
     def __init__(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:

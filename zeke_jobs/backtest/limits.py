@@ -14,7 +14,7 @@ _DUST = 1e-6  # the resolution of times in Postgres; the rounding error of sums 
 
 
 class Rate:
-    """Is a rate limit by the generic cell rate algorithm (see 04_limits.sql). ``period`` is a string such as ``60 seconds``."""
+    """Simulates a rate by the generic cell rate algorithm (04_limits.sql). ``period`` is text such as ``60 seconds``."""
 
     __slots__ = ("next_at", "slack", "step")
 

@@ -1,4 +1,4 @@
-"""Draws queues and waits over time, without and with the proposed change. Needs matplotlib: ``zeke-jobs[plot]``."""
+"""Plots queue lengths and waits with and without the proposed change. Needs matplotlib: ``zeke-jobs[plot]``."""
 
 from collections import Counter
 from collections.abc import Iterator

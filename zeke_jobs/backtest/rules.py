@@ -269,6 +269,6 @@ class Board:
         return sorted(lanes, key=lambda _: self._random())
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
-        """Yield in turn the keys whose jobs may start. A key's turn ends when it may start no more jobs."""
+        """Yield the keys whose jobs may start, one after another. Each key starts all jobs that its limits allow."""
         while lane.open.get(priority):
             yield next(iter(lane.open[priority]))

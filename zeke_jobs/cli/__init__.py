@@ -1,4 +1,4 @@
-"""Is the command line ``zeke-jobs``."""
+"""Runs the command line ``zeke-jobs``."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def named(columns: str) -> dict[str, Any]:
 
 
 def picked(one: object, names: str) -> dict[str, Any]:
-    """Return some attributes of an object by name, for JSON or ``facts``. ``names`` is a string as for ``named``."""
+    """Return attributes of an object by title, for JSON or ``facts``. ``named`` explains the format of ``names``."""
     return {title: getattr(one, name) for title, name in named(names).items()}
 
 

@@ -32,27 +32,27 @@ class Changed:
 
 
 class ChangeOptions(TypedDict, total=False):
-    """Names the options that every change takes."""
+    """Lists the options that ``cancel``, ``retry``, ``prioritise`` and ``reschedule`` have in common."""
 
     by: str | None
     connection: Any
 
 
 class ManyOptions(JobFilter, ChangeOptions, total=False):
-    """Names the options of a change of many jobs."""
+    """Lists the options of a call that changes all jobs that match filters."""
 
     limit: int | None
 
 
 class TimeOptions(ChangeOptions, total=False):
-    """Names the options of ``reschedule`` with an id."""
+    """Lists the options of ``reschedule`` for a call with an id."""
 
     run_at: datetime | None
     delay: timedelta | float | None
 
 
 class ManyTimeOptions(ManyOptions, TimeOptions, total=False):
-    """Names the options of ``reschedule`` with filters."""
+    """Lists the options of ``reschedule`` for a call with filters."""
 
 
 @overload
@@ -88,9 +88,9 @@ def retry(id: None = None, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def retry(id: UUID | str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Run a failed or cancelled job again: it keeps its id and its history, and gets a fresh retry limit.
 
-    A job that waits for its next attempt gets the attempt at once. Filters match failed jobs, or cancelled jobs with
-    ``status="cancelled"``; ``newer`` and ``older`` compare the time since the job's end. The other arguments are the
-    same as for ``cancel``, without ``reason``.
+    A job that waits for its next attempt becomes due at once. Filters match failed jobs or, with
+    ``status="cancelled"``, cancelled jobs; ``newer`` and ``older`` compare the time since the job's end. The other
+    arguments are those of ``cancel``, except ``reason``.
     """
     return _change("retry", id, options)
 

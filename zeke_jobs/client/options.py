@@ -105,10 +105,10 @@ def as_limit(value: int | None) -> float:
 
 
 class JobFilter(TypedDict, total=False):
-    """Names the filters of jobs. A job matches if all given filters match.
+    """Lists the filters that select jobs. A job matches if all given filters match.
 
-    ``task`` is an id or alias. ``newer`` and ``older`` compare the time since the send; a change of ended jobs compares
-    the time since the end. ``error`` is a part of the last error's type or message; case does not matter.
+    ``task`` is an id or alias. ``newer`` and ``older`` compare the time since the job's send or, in changes of ended
+    jobs, since its end. ``error`` is a part of the last error's type or message; case does not matter.
     """
 
     task: str | None

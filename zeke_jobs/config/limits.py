@@ -37,7 +37,7 @@ class _Written(BaseModel, frozen=True, extra="forbid"):
 
 
 class Rate(_Written):
-    """Allows at most ``count`` starts in any ``period``, written as ``60/m``."""
+    """Allows at most ``count`` starts, or units of use, in any ``period``. In jobs.yaml, a rate looks like ``60/m``."""
 
     pattern = r"([0-9]{1,9})\s*/\s*(s|m|h|d)"
     expected = "a rate such as 10/s, 60/m or 1000/d"
@@ -53,7 +53,7 @@ class Rate(_Written):
 
 
 class Budget(_Written):
-    """Allows at most ``amount`` of a currency a day, written as ``5.00 USD/d``."""
+    """Allows a cost of at most ``amount`` a day. In jobs.yaml, a budget looks like ``5.00 USD/d``."""
 
     pattern = r"([0-9]{1,9}(?:\.[0-9]{1,6})?)\s*([A-Z]{3})\s*/\s*d"
     expected = "a budget such as 5.00 USD/d"

@@ -109,7 +109,7 @@ class Subject:
 
 
 def note(error: ValidationError, value: Any, subject: Subject, document: Document) -> None:
-    """Report a fault for each value with errors, at the value's place in the text or at the nearest place around the value."""
+    """Report a fault for each value with errors, at the place of the value or of its nearest parent in the text."""
     for path, errors in located(error, value, subject.spread).items():
         place, kind = (*subject.base, *path), errors[0]["type"]
         text, help_ = _say(path, errors, subject)
@@ -167,7 +167,7 @@ def _teach(field: FieldInfo | None) -> str:
 
 
 def message(error: ErrorDetails, *, got: str | None = None) -> tuple[str, str]:
-    """Return an error's message and its help, which may be empty. ``got`` replaces a value that must not be shown."""
+    """Return an error's message and its help, which may be empty. ``got`` is shown in place of a secret value."""
     shown = got or describe(error["input"])
     kind = error["type"]
     if kind in {"value_error", "assertion_error"}:

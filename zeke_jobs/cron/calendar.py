@@ -33,7 +33,7 @@ _DAY = timedelta(days=1)
 
 
 class CronError(ValueError):
-    """A cron line is not valid. ``reason`` names the expected form, and ``help`` the remedy, if known."""
+    """A cron line is not valid. ``reason`` names the expected form. ``help`` is the correction, or empty."""
 
     def __init__(self, reason: str, help: str = "") -> None:  # noqa: A002 (the diagnostics use this word)
         super().__init__(f"{reason}; {help}" if help else reason)
@@ -135,12 +135,12 @@ def parse(text: str) -> Cron:
 class Cron:
     """Holds the values of a valid cron line. All times have a time zone. Returned times are in UTC.
 
-    A line whose hour field covers the whole day fires at each minute of real time at which the local clock shows a
-    matching time. Any other line names times of day. The times that a clock change skips fire together, once, at the
-    first instant after the gap. A time that occurs twice fires only at its first occurrence.
+    A line that matches every hour fires whenever the local clock shows a matching time. Any other line fires at times
+    of day. If a clock change skips some of them, the line fires once, at the first instant after the gap. If a clock
+    change repeats a time, the line fires only the first time.
 
-    Weekdays are 0 (Sunday) to 6. As in cron, day and weekday must ``both`` match if one of these two fields starts with
-    ``*``; otherwise one match is enough.
+    Weekdays are 0 (Sunday) to 6. If ``both``, day and weekday must match; otherwise one match is enough. As in cron,
+    ``both`` is true if one of these two fields starts with ``*``.
     """
 
     text: str = field(compare=False)

@@ -81,7 +81,7 @@ def _keeper(keeper: Row, now: datetime) -> str:
 
 
 def of_limit(limit: Row, now: datetime) -> Reason:
-    """Return the reason that a limit of the job lets no job start now."""
+    """Return a ``Reason`` that says why a limit of the job lets no job start now."""
     kind, _, name = limit.name.partition("/")
     whose, then = f"its task {name}" if kind == "task" else f"the shared limit {name}", opens(limit.opens_on, now)
     match limit.reason:
@@ -131,7 +131,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Describes one fault. The check that found the fault sets the id, and the severity if the finding has none."""
+    """Describes one fault. ``doctor.look`` fills in ``id``, and ``severity`` if it is empty, from the fault's check."""
 
     subject: str  # the affected object, such as a task; empty for the whole system
     sentence: str  # the fault with its figures

@@ -1,4 +1,4 @@
-"""Checks the jobs for ``zeke-jobs doctor``: whether jobs have known tasks, limits keep up, and waits are within max_wait."""
+"""Finds faults for ``zeke-jobs doctor`` that concern jobs, such as jobs without a task and limits that are too low."""
 
 import math
 from collections.abc import Iterator

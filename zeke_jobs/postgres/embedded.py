@@ -75,7 +75,7 @@ def running(folder: Path) -> str | None:
 
 
 def stop(folder: Path, *, mode: str = "fast") -> None:
-    """Stop the server of ``folder`` in a mode of pg_ctl. Raises ZekeJobsError if the server does not end in a minute."""
+    """Stop the server of ``folder``, in a mode of pg_ctl. Raises ZekeJobsError if this takes longer than a minute."""
     folder, process, socket = folder.absolute(), "", ""
 
     def ends() -> bool:

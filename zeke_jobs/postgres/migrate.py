@@ -203,7 +203,7 @@ def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], Row]) ->
 def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
     """Return the files that ``migrate`` would apply.
 
-    Raises MigrationError if an applied file was edited, or this code cannot use the database's older or newer tables.
+    Raises MigrationError if an applied file was edited, or the database's tables are too old or too new for this code.
     """
     files = available(packages)
     if not SQL.value(conn, "migration/table_exists", table="migration"):

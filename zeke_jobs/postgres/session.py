@@ -1,4 +1,4 @@
-"""Manages a connection's settings, their reset for the next user, and the cancelling of the connection's statements."""
+"""Applies a connection's settings, restores them for the connection's next user, and cancels running statements."""
 
 import ctypes
 import os

@@ -107,12 +107,11 @@ class Fires:
 
 @dataclass(frozen=True)
 class Touched:
-    """Describes the jobs of a task or of ``limits.NAME`` that a new jobs.yaml affects.
+    """Describes an effect of a new jobs.yaml on unfinished jobs. ``name`` is their task, or ``limits.NAME``.
 
-    Attributes:
-        why: stranded: no task would run these jobs; cancelled: ``apply --cancel`` cancels stranded jobs; renamed: jobs
-            get their task's new name; unfit: payloads of queued jobs no longer fit; above: more jobs are active than a
-            lowered limit allows; moved: jobs move to another queue; priority: jobs get the task's new priority.
+    ``why`` is the kind of effect. ``stranded``: no task would run the jobs. ``cancelled``: ``apply --cancel`` cancels
+    them. ``renamed``: they get their task's new name. ``unfit``: queued payloads no longer fit. ``above``: more jobs
+    are active than the limit allows. ``moved``: they move to another queue. ``priority``: they get a new priority.
     """
 
     why: Why

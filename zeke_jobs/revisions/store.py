@@ -33,7 +33,7 @@ def sensitive_fields(*configs: Config | None) -> Fields:
 
 
 def hide(value: Any, fields: Mapping[str, set[str]], path: tuple[str, ...] = (), *, services: bool = False) -> Any:
-    """Return the value at a path of jobs.yaml with sensitive fields masked. ``services`` also masks services' settings."""
+    """Return the value at a path of jobs.yaml. Masks sensitive fields and, with ``services``, settings of services."""
     if (
         services
         and len(path) > {"services": 2, "middleware": 1}.get(path[0] if path else "", len(path))

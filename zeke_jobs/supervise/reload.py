@@ -86,7 +86,7 @@ def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str
 
 
 class Watch:
-    """Finds changes of the files in ``roots``, and of Python files and packages' text files in its folders, except tests."""
+    """Finds changed files. Of a folder in ``roots``, it watches Python files and packages' text files, except tests."""
 
     def __init__(self, roots: Iterable[Path]) -> None:
         self._roots = tuple(roots)

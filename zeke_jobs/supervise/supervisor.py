@@ -86,7 +86,7 @@ class Supervisor:
         self._log = get_logger("zeke_jobs.supervisor")
 
     def run(self) -> int:
-        """Run the commands until ``stop``, or until a configuration is wrong at the first start. Returns the exit status."""
+        """Run the commands until ``stop``, or until a first start shows a wrong configuration. Returns the status."""
         try:
             while self.step():
                 time.sleep(_TICK)

@@ -1,4 +1,4 @@
-"""Counts attempts in worker processes by outcome, in Dramatiq's metrics and in metrics of zeke_jobs."""
+"""Counts the attempts of a worker process by outcome, both in Dramatiq's metrics and in those of zeke_jobs."""
 
 import time
 from typing import Any
@@ -25,7 +25,7 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
         return [exposition.run]
 
     def after_process_boot(self, broker: Any) -> None:
-        """Create the metrics in files, which the process that serves metrics reads. Exits with status 2 if that fails."""
+        """Create the metrics in files, from which another process serves them. Exits with status 2 if this fails."""
         try:
             prometheus.DB_PATH = str(exposition.prepare())
         except OSError as error:  # dramatiq would log this error once, and again for each job that it cannot count
