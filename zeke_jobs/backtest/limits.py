@@ -14,7 +14,7 @@ _DUST = 1e-6  # the resolution of times in Postgres; the rounding error of sums 
 
 
 class Rate:
-    """Simulates a rate by the generic cell rate algorithm (04_limits.sql). ``period`` is text such as ``60 seconds``."""
+    """Simulates a rate by the generic cell rate algorithm (04_limits.sql). ``period`` is text like ``60 seconds``."""
 
     __slots__ = ("next_at", "slack", "step")
 
@@ -94,7 +94,7 @@ class Bucket:
         return 0.0 if how == "deferred" or (self._is_money and how != "completed") else took
 
     def catch_up(self, now: float) -> None:
-        """Correct the used amount and the average costs for the attempts that ended since the last claim."""
+        """Update the used amount and the average costs with the attempts that ended since the last claim."""
         if self._changes:
             self._move(self._changes, now)
             self._changes = 0.0

@@ -265,7 +265,7 @@ class Board:
                 self.opens = min(self.opens, lane.rested(now))
 
     def order(self, _priority: int, lanes: list[Lane]) -> list[Lane]:
-        """Return the lanes with jobs of a priority in a random order."""
+        """Return the lanes, which all have due jobs of the priority, in random order."""
         return sorted(lanes, key=lambda _: self._random())
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:

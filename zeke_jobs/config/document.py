@@ -54,7 +54,7 @@ class Place:
 
 @dataclass(slots=True)
 class Document:
-    """Holds a parsed text and its faults: at most one fault for each place in the text, and for each missing key."""
+    """Holds a parsed text and its faults. Each place in the text, and each missing key, has at most one fault."""
 
     lines: list[str]
     value: Any = None
@@ -67,7 +67,7 @@ class Document:
         return sorted(replace(one, file=name) for one in self.found.values())
 
     def add(self, at: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
-        """Add a fault, unless its place has a fault already. A missing key (``missing``) counts as a place."""
+        """Add a fault. Only the first fault of a place is kept. A missing key (``missing``) counts as a place."""
         source = self.lines[at.line - 1] if at.line <= len(self.lines) else ""
         length = (at.end_column if at.end_line == at.line else len(source) + 1) - at.column
         fault = Diagnostic("", at.line, at.column, printable(message), printable(help), max(1, length), source)
@@ -83,7 +83,7 @@ class Document:
         return place, len(path)
 
     def refuse(self, path: Path, message: str, help: str = "") -> None:  # noqa: A002
-        """Report a fault of the value at ``path``. ``KEY`` at the end means the value's key, ``KEY, name`` a missing key."""
+        """Report a fault of a value (``path``), its key (``*path, KEY``), or a missing key (``*path, KEY, name``)."""
         place, depth = self.find(path)
         rest = path[depth:]
         missing = str(rest[-1]) if rest[-2:-1] == (KEY,) else ""
@@ -113,7 +113,7 @@ def parse(text: str) -> Document:
 
 
 class _StopError(Exception):
-    """Ends the parsing of a text whose rest cannot be read. The ``Document`` has the fault."""
+    """Ends the parsing of a text whose rest cannot be read. The fault is already in the ``Document``."""
 
 
 class _Reader:

@@ -37,7 +37,7 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:  # the module is foreign code; its exception is shown
-        # ``frames`` are the stack frames of foreign code, the innermost last. Without a frame, the module itself is missing.
+        # Leave out the frames of importlib and of this file. If no frame is left, the module itself was not found.
         machinery = (_IMPORTLIB, importlib.__file__, __file__)
         frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(machinery)]
         if isinstance(error, ModuleNotFoundError) and not frames:
@@ -111,7 +111,7 @@ class Secret:
 
 
 class Substitution:
-    """Fills in each ``${NAME}`` in the texts inside a value, at any depth. ``$${`` becomes ``${``."""
+    """Replaces ``${NAME}`` by the environment variable's value in all texts of a value. ``$${`` becomes ``${``."""
 
     def __init__(self, value: Any) -> None:
         self.secrets: list[Secret] = []  # one for each occurrence of a variable

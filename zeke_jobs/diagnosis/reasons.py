@@ -117,12 +117,12 @@ def named_jobs(holders: Sequence[Row], active: int, now: datetime) -> str:
 
 
 def first_of(named: Sequence[str], number: int) -> str:
-    """Return a text with the given names, and the number of the others if ``number`` is larger."""
+    """Return the names as one text. ``number`` is the total: if it is larger, the text says how many more there are."""
     return "; ".join([*named, f"{number - len(named)} more"] if number > len(named) else named)
 
 
 class Severity(StrEnum):
-    """Names how severe a finding of ``zeke-jobs doctor`` is."""
+    """Says how severe a finding of ``zeke-jobs doctor`` is."""
 
     CRITICAL = "critical"  # jobs do not run, or will soon not run
     WARNING = "warning"  # the fault will get worse, or a promise is broken

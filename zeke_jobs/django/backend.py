@@ -1,4 +1,4 @@
-"""Is a backend for Django's setting ``TASKS``: sends jobs on Django's connection, reads results, and checks settings."""
+"""Has a backend for Django's ``TASKS``, which sends jobs on Django's connection, reads results and checks settings."""
 
 import builtins
 import re
@@ -100,8 +100,8 @@ def _error(error: Mapping[str, Any]) -> Any:
 class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
     """Runs Django's tasks as jobs of zeke_jobs.
 
-    ``OPTIONS`` has ``database``, an alias of ``DATABASES``; ``task``, the task in jobs.yaml for all functions, by
-    default ``django``; and ``tasks``, other tasks by the path of a function or the name of a queue.
+    ``OPTIONS`` may have three keys. ``database`` is an alias in ``DATABASES``. ``task`` is the task in jobs.yaml that
+    runs all functions, by default ``django``. ``tasks`` maps a function's path, or a queue's name, to another task.
     """
 
     supports_defer = supports_async_task = supports_get_result = supports_priority = True

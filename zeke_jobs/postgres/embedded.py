@@ -122,7 +122,7 @@ def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user
         _, owner, _, _, left, *_ = (data / "postmaster.pid").read_text().splitlines()
         if owner == str(data):  # the folder is no copy of another server's folder
             _remove_folder_of(left)
-    # No process of this folder's server is alive, but the process ids in old lock files may belong to other processes now.
+    # Remove the lock files of the server, which is dead: the process ids in them may now belong to other processes.
     for lock_file in (data / "postmaster.pid", data / f".s.PGSQL.{settings['port']}.lock"):
         lock_file.unlink(missing_ok=True)
     programs = server_programs.runnable(bin_dir, user)

@@ -186,7 +186,7 @@ def _applied(conn: Connection) -> dict[tuple[str, str], Row]:
 
 
 def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], Row]) -> bool:
-    """Return whether a file must be applied. A migration file runs once, ``sql/code`` after each change."""
+    """Return whether a file must be applied. Migration files run once. ``sql/code`` runs again after each change."""
     found = applied.get((migration.package, migration.name))
     checksum = found and found.checksum
     if _CODE.fullmatch(migration.name):

@@ -1,4 +1,4 @@
-"""Compares two versions of jobs.yaml by dotted keys such as ``retry.limit``, without database and clock."""
+"""Compares two versions of jobs.yaml by dotted keys such as ``retry.limit``. Needs no database and no clock."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -110,8 +110,8 @@ class Touched:
     """Describes an effect of a new jobs.yaml on unfinished jobs. ``name`` is their task, or ``limits.NAME``.
 
     ``why`` is the kind of effect. ``stranded``: no task would run the jobs. ``cancelled``: ``apply --cancel`` cancels
-    them. ``renamed``: they get their task's new name. ``unfit``: queued payloads no longer fit. ``above``: more jobs
-    are active than the limit allows. ``moved``: they move to another queue. ``priority``: they get a new priority.
+    stranded jobs. ``renamed``: jobs get their task's new name. ``unfit``: queued payloads no longer fit. ``above``:
+    more jobs are active than a limit allows. ``moved``: jobs get another queue. ``priority``: jobs get a new priority.
     """
 
     why: Why
@@ -175,7 +175,7 @@ def successors(before: Config, after: Config) -> dict[str, str]:
 
 
 def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:
-    """Return the next fire times of each schedule that a new jobs.yaml adds, removes (also by a merge of tasks) or moves."""
+    """Return the next fire times of schedules that a new jobs.yaml adds, moves or removes (also by merging tasks)."""
     before = before or Config()
     former = {new: old for old, new in renames(before, after).items()}
     new_names = {old: new for new, old in former.items()}

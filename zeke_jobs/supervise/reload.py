@@ -80,7 +80,7 @@ def dashboard_program() -> list[str]:
 
 
 def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str) -> Command:
-    """Return the command line of a dashboard that only this machine can open. ``schema`` has pg-boss's views."""
+    """Return the command that runs the dashboard, which only this machine can open. ``schema`` has pg-boss's views."""
     fixed = {"HOST": "127.0.0.1", "PORT": str(port), "PGBOSS_SCHEMA": schema}
     return Command("dashboard", argv, {"PGBOSS_DASHBOARD_READ_ONLY": "1", **env, **fixed})
 
@@ -93,7 +93,7 @@ class Watch:
         self._seen = self._look()
 
     def changed(self) -> list[Path]:
-        """Return, sorted, the files that were created, changed or removed since the last call."""
+        """Return the sorted list of files that were created, changed or removed since the last call."""
         now = self._look()
         before, self._seen = self._seen, now
         return sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))

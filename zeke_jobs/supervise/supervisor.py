@@ -31,7 +31,7 @@ PIPED |= {"text": True, "errors": "replace"}
 
 @dataclass(frozen=True)
 class Command:
-    """Describes a command to keep running. ``name`` is the prefix of its output. ``ignore`` matches lines to drop."""
+    """Describes a command to keep running. ``name`` precedes its output. Lines that match ``ignore`` are dropped."""
 
     name: str
     argv: Sequence[str]

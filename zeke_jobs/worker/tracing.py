@@ -1,4 +1,4 @@
-"""Makes a trace span for each attempt, as a child of the send's span, and exports traces to a collector, if configured."""
+"""Makes a trace span for each attempt, as a child of the send's span. Exports traces if a collector is configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs status``, ``why``, ``jobs`` and ``logs``, which show a job, its explanation, jobs, and log lines."""
+"""Runs ``zeke-jobs status``, ``why``, ``jobs`` and ``logs``, which show a job, explain it, list jobs, and show logs."""
 
 import json
 import sys

@@ -60,10 +60,10 @@ def ask(
     revision: int | None = None,
     completions: Sequence[Ending] = (),
 ) -> Answer:
-    """Write completed jobs, and claim at most ``want`` due jobs of these tasks, on an autocommit connection.
+    """Store the results of completed jobs, and claim up to ``want`` due jobs. ``conn`` must be in autocommit mode.
 
-    ``room`` is a pair: the worker's free threads minus the jobs that wait for a thread, and the maximum number of jobs with
-    limits that may wait for a thread. ``is_empty``: the worker holds no job, and may claim one that must run alone.
+    ``room`` is a pair: the free threads minus the jobs that wait for one, and how many jobs with limits may wait.
+    ``is_empty`` says that the worker holds no job. It may then claim a job that must run alone.
     """
     asked = {"worker": worker, "queue": queue, "tasks": _names(tuple(tasks)), "want": want, "revision": revision}
     asked |= {"is_empty": is_empty, "free": room[0], "ahead": room[1], **(columns(completions) if completions else {})}

@@ -33,9 +33,9 @@ _DECISIONS = (Reject, Retry, InvalidPayload)  # a handler's decisions about its 
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Runs the message of each thread. ``run`` is the function of every actor, and ``steps`` serves async handlers.
+    """Runs claimed jobs. Dramatiq's actors call ``run`` in a thread. The event loop uses ``steps`` for async handlers.
 
-    ``begin`` records that a job starts. ``begin`` returns an outcome if the job may not start in this process any more.
+    ``begin`` records that a job starts, or returns an outcome if the job may no longer start in this process.
     """
 
     def __init__(self, shared: Shared, begin: Callable[[Claim], Outcome | None]) -> None:
