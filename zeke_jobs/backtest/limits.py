@@ -37,10 +37,10 @@ class Rate:
 
 
 class Bucket:
-    """Simulates a limit of jobs.yaml: a bound on active jobs and starts, on the use of a unit, or on the money spent in a day.
+    """Simulates a limit of jobs.yaml: on active jobs and their starts, on the use of a unit, or on the cost per day.
 
-    For a unit or money, a job's start uses up the estimate, and the job's end corrects it. A bucket of a unit or money lets one
-    job start at a time. If the bucket ``learns``, the average cost of a task's recent jobs replaces the estimate.
+    For a unit or cost, a job's start adds the estimate to the use, and the job's end corrects the sum. Such a bucket
+    lets one job start at a time. If it ``learns``, the average cost of a task's recent jobs replaces the estimate.
     """
 
     def __init__(self, row: Mapping[str, Any], day_ends: Callable[[float], float], *, learns: bool) -> None:
@@ -90,7 +90,7 @@ class Bucket:
         if spent is not None:
             self._costs.setdefault(task, []).append(spent)
             return spent
-        # A failed attempt counts no money, because otherwise an outage would use up the whole day's budget.
+        # A failed attempt without a report costs nothing, because an outage would otherwise use up the day's budget.
         return 0.0 if how == "deferred" or (self._is_money and how != "completed") else took
 
     def catch_up(self, now: float) -> None:

@@ -1,9 +1,10 @@
 """Decides which job starts next, as the SQL function ``zeke_jobs.claim`` does (a test compares both).
 
-1. A claim goes through the due jobs by priority. Tasks with jobs of one priority take turns in random order.
-2. A task starts as many jobs as its tightest limit allows now, its oldest due jobs first.
-3. With a limit or a rate per key, each key in its turn starts as many jobs as the key's limit and rate allow.
-4. In strict order, only a key's oldest unfinished job may start; with ``after_failure: hold`` a failed job blocks its key.
+1. Due jobs with the highest priority start first. Tasks whose due jobs have equal priority take turns in random order.
+2. A task's oldest due jobs start first. The task's tightest limit bounds their number.
+3. If a task has a limit or a rate per key, its keys take turns. In a turn, a key starts all jobs that these allow.
+4. In strict order, only a key's oldest unfinished job may start. With ``after_failure: hold``, a failed job blocks its
+   key.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Live:
 
 
 class Lane:
-    """Holds the queued jobs of one task. ``figures`` record for how long, until ``end``, each cause held jobs back."""
+    """Holds the queued jobs of one task. ``figures`` says how long each cause held jobs back before ``end``."""
 
     def __init__(self, task: Task, limits: list[Bucket], key_rate: Rate | None, end: float, *, paused: bool) -> None:
         self.task, self.paused, self._end = task, paused, end
@@ -148,14 +149,14 @@ class Lane:
         return min(rooms, key=lambda room: room[0], default=(NEVER, "", NEVER))
 
     def obstacle(self, now: float) -> str:
-        """Return the cause that holds the task's due jobs back while all threads are busy."""
+        """Return why the task's due jobs do not start: a pause, a limit, the limits of keys, or no free thread."""
         room, cause, _ = (0, PAUSED, NEVER) if self.paused else self.room(now)
         if room <= 0:
             return cause
         return THREADS if any(self.open.values()) else KEY
 
     def note(self, cause: str, now: float) -> None:
-        """Record the cause that holds the task's due jobs back from now on."""
+        """Record the cause that holds the task's due jobs back from now on; an empty text means that nothing does."""
         if cause != self.cause:
             passed = min(now, self._end) - max(self._since, 0.0)
             if self.cause and passed > 0:

@@ -75,11 +75,11 @@ def application(
 
 
 def run(app: Callable[[Sequence[str]], typer.Typer], name: str, arguments: Sequence[str] | None = None) -> int:
-    """Run the command in ``arguments`` (by default those of the process), and return the exit status.
+    """Run the command that ``arguments``, by default the process's arguments, name. Return the exit status.
 
-    The status is 0 for success, 1 for failure, 2 for configuration or usage, 3 for a bug of zeke_jobs, 4 if changes are
-    pending, and 130 if interrupted. If the output cannot be written, the command ends with status 1.
-    ``app`` gets ``arguments``.
+    The status is 0 for success, 1 for failure, 2 for a wrong configuration or command line, 3 for a bug of zeke_jobs,
+    4 if changes are pending, and 130 after an interrupt. If the output cannot be written, the command ends with
+    status 1. ``app`` makes the application for the arguments.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # escape what the encoding lacks, as Python does on standard error
         sys.stdout.reconfigure(errors="backslashreplace")

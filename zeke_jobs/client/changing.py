@@ -193,8 +193,8 @@ def run_time_of(run_at: datetime | None, delay: timedelta | float | None) -> dic
 def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
     """Send an event to the jobs that wait for its name. The waiting jobs become due at once and get the event's data.
 
-    A job that begins to wait for the event within thirty days gets the event too. If the event is emitted again, jobs
-    that wait later get the new data.
+    The event is kept for thirty days: jobs that begin to wait in this time get it too. If the event is emitted again,
+    jobs that wait later get the new data.
 
     Args:
         name: The event's name, such as ``callback/42``; up to 1024 bytes.

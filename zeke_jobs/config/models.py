@@ -1,4 +1,4 @@
-"""Defines the keys of jobs.yaml. JSON Schema, checks, catalogue and commands use these models."""
+"""Defines the keys of jobs.yaml. The JSON Schema, the checks, the catalogue and the commands use these models."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -163,7 +163,7 @@ class TaskKeys(Defaults):
 
 
 class Task(TaskKeys):
-    """Holds a task with all its values. ``settings`` is as in the file, with each ``${NAME}`` unchanged."""
+    """Holds a task with all its values, also those from ``defaults``. ``settings`` has each ``${NAME}`` unchanged."""
 
     id: str
 

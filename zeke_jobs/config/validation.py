@@ -44,7 +44,7 @@ def field_at(model: type[BaseModel], path: Sequence[str | int]) -> FieldInfo | N
 
 
 def model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
-    """Return the model of the mapping at ``path``, or None. Skips the steps by which pydantic names a union's member."""
+    """Return the model of the mapping at ``path``, or None. Skips steps by which pydantic names a union's member."""
     return next(iter(_models_at(model, path)), None)
 
 

@@ -1,4 +1,4 @@
-"""Answers ``zeke-jobs health --live`` and ``--ready``: each worker and scheduler has a unix socket in a folder.
+"""Runs ``zeke-jobs health --live`` and ``--ready``. Each worker and scheduler answers on a unix socket in a folder.
 
 Probes are frequent, so the command that asks imports almost nothing and does not connect to the database.
 """

@@ -106,7 +106,7 @@ def of_limit(limit: Row, now: datetime) -> Reason:
 
 
 def opens(moment: datetime | None, now: datetime) -> str:
-    """Return a text about when a limit lets a job start."""
+    """Return in words when a limit lets the next job start."""
     return "soon" if moment is None else until(moment, now).removeprefix("until ")
 
 

@@ -162,7 +162,7 @@ def _give(folder: Path, user: dict[str, Any]) -> None:
 
 
 def _open(file: Path, user: dict[str, Any]) -> TextIO:
-    """Open a file of the server's user for appending."""
+    """Open a file for appending, and give it to the server's user."""
     # Do not follow a link, because the folder's owner may have linked to a file of root.
     number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     os.fchown(number, user.get("user", -1), user.get("group", -1))

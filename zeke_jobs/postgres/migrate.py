@@ -132,7 +132,7 @@ def _apply(conn: Connection, migration: Migration) -> bool:
 
 
 def _apply_missing(conn: Connection, migration: Migration) -> bool:
-    """Run and record a file, under the migrations' lock. Returns False if another process has already applied the file."""
+    """Run and record a file. The migrations' lock must be held. Returns False if another process has applied it."""
 
     def objects() -> set[str]:
         """Return the database's objects outside the schema zeke_jobs, or an empty set if the migration is one of zeke_jobs."""

@@ -31,7 +31,7 @@ def complaint(error: Exception, role: str = "") -> str:
 
 
 def _role_with(said: str) -> str:
-    """Return the least privileged role that may use the object of a "permission denied" error, or an empty string if none."""
+    """Return the least privileged role that may use the object in a "permission denied" error, or an empty string."""
     match = re.fullmatch(r".*permission denied for (function|view|table|schema) (\w+)", said)
     if match is None:
         return ""

@@ -93,7 +93,7 @@ _LIBPQ.PQfreeCancel.argtypes, _LIBPQ.PQfreeCancel.restype = (ctypes.c_void_p,), 
 
 
 class Session(connection):
-    """Is a psycopg2 connection that zeke_jobs opened, with its initial settings."""
+    """Extends psycopg2's connection. Keeps the settings that ``greet`` applied, so that ``renew`` can restore them."""
 
     settings: Mapping[str, str] | None  # None behind a pooler, where clients share the sessions
     statements: dict[str, bool | None]  # the named statements that ran; True: prepared, None: not yet, False: never
@@ -117,7 +117,7 @@ class Session(connection):
         weakref.finalize(self, _LIBPQ.PQfreeCancel, self._cancellation).atexit = False
 
     def prepares(self, name: str, prepare: str) -> bool:
-        """Return whether a named statement is prepared; at the second use, prepare the statement."""
+        """Return whether a named statement is prepared. The second call with a name prepares the statement."""
         if self.settings is None:  # a pooler gives each transaction another session
             return False
         if name not in self.statements:

@@ -79,7 +79,7 @@ class Override:
 
 @dataclass(frozen=True)
 class Revision:
-    """Describes a jobs.yaml that was in force. In lists, ``source`` is empty. Later overrides replace earlier overrides."""
+    """Describes a jobs.yaml that was in force. ``listed`` leaves ``source`` empty. A value's last override counts."""
 
     number: int
     digest: str
@@ -124,7 +124,7 @@ def sees_all(conn: Connection) -> bool:
 
 
 def latest(conn: Connection, *, whole: bool = True) -> Revision | None:
-    """Return the revision in force, or None before the first. If not ``whole``, schedules' sensitive fields are masked."""
+    """Return the revision in force, or None. Unless ``whole``, sensitive fields of schedules are masked."""
     row = SQL.one(conn, "revision/one", number=None) if whole else SQL.one(conn, "revision/shown")
     return None if row is None else _read(row)
 

@@ -64,5 +64,5 @@ class WorkerMetrics(prometheus.Prometheus):  # type: ignore[misc] # dramatiq has
 def _outcome_of(message: JobMessage) -> str:
     if message.outcome is not None and message.outcome is not SETTLED:
         return message.outcome.how
-    # The outcome is SETTLED: ctx.complete completed the job, or the job left this process before its handler began.
+    # SETTLED means that ctx.complete completed the job, or that the job left this process before its handler began.
     return "returned" if message.claim.started is None or message.claim.stage is Stage.GIVEN_UP else "completed"

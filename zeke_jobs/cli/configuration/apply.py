@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs apply``, ``rollback`` and ``set``, which put a jobs.yaml, or values that override its values, in force."""
+"""Runs ``zeke-jobs apply``, ``rollback`` and ``set``, which put a new or old jobs.yaml, or single values, in force."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -207,7 +207,7 @@ class Heartbeat:
 
 
 def faults(producer: Producer, heartbeat: Heartbeat) -> tuple[str, str]:
-    """Return why a process stands still, and why the process can do no work. A wait for the database counts as progress."""
+    """Return why a process makes no progress, and why it can do no work. A wait for the database counts as progress."""
     process = producer.process
     if not process.is_booted:
         return "", "waits for the database"
