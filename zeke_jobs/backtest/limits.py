@@ -57,7 +57,7 @@ class Bucket:
         self._average: dict[str, float] = {}
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """Return how many jobs may start now, what holds more jobs back, and when more may start (NEVER: once a job ends)."""
+        """Return how many jobs may start now, what stops others, and when that ends (NEVER if a job must end first)."""
         found = (NEVER if self.slots is None else self.slots - self.active, self.name, NEVER)
         if self.rate is not None and (ready := self.rate.ready(now)) <= found[0]:
             found = (ready if self.unit == "jobs" else min(1, ready), self.cause, self.rate.next_at)

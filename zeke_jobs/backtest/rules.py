@@ -2,7 +2,7 @@
 
 1. Due jobs with the highest priority start first. Tasks whose due jobs have equal priority take turns in random order.
 2. A task's oldest due jobs start first. The task's tightest limit bounds their number.
-3. If a task has a limit or a rate per key, its keys take turns. In a turn, a key starts all jobs that these allow.
+3. If a task has a limit or rate per key, its keys take turns. A key starts as many jobs as its limit and rate allow.
 4. In strict order, only a key's oldest unfinished job may start. With ``after_failure: hold``, a failed job blocks its
    key.
 """
@@ -144,7 +144,7 @@ class Lane:
         return min(room, self._rates[key].ready(now)) if key in self._rates else room
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """Return how many jobs the task's limits let start, the cause that allows no more, and when this cause ends."""
+        """Return what ``Bucket.room`` returns for the tightest of the task's limits."""
         rooms = (bucket.room(now) for bucket, _ in self.limits)
         return min(rooms, key=lambda room: room[0], default=(NEVER, "", NEVER))
 
@@ -183,8 +183,7 @@ class Board:
             paused = task.paused or any(config.limits[used].paused for used in task.uses)
             self.lanes[task.id] = Lane(task, limits[task.id], key_rates.get(task.id), workload.end, paused=paused)
         self.queues = {name: [one for one in self.lanes.values() if one.task.queue == name] for name in config.queues}
-        # ``opens`` is the time at which a limit that held jobs back lets another job start, even if no job ends. The
-        # simulation resets ``opens``.
+        # The time at which a limit that held jobs back lets a job start, even if no job ends. The simulation resets it.
         self.opens = NEVER
         self._random = chance.random
 

@@ -59,7 +59,7 @@ class Command(NamedTuple):
 def application(
     help_: str, root: Callable[..., None], package: str, commands: Sequence[Command], words: Sequence[str]
 ) -> typer.Typer:
-    """Return an application with the command that ``words`` begin with, or with all commands, which takes three times as long."""
+    """Return an application. It has only the command ``words[0]``, or all commands, which takes three times as long."""
     app = typer.Typer(
         help=help_, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
     )

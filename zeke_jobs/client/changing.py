@@ -100,7 +100,7 @@ def prioritise(id: UUID | str, *, priority: int, **options: Unpack[ChangeOptions
 @overload
 def prioritise(id: None = None, *, priority: int, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def prioritise(id: UUID | str | None = None, *, priority: int, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
-    """Set the priority of a queued job, or of all matching jobs. Jobs with the highest priority run first. See ``retry``."""
+    """Set the priority of a queued job, or of all queued jobs that match filters (see ``cancel``). High ones run first."""
     return _change("prioritise", id, options, {"priority": priority})
 
 
@@ -117,13 +117,13 @@ def reschedule(
 ) -> Changed | list[UUID]:
     """Set the run time of a queued job, or of all queued jobs that match filters. ``delay=0`` means now.
 
-    A job that is already due does not change if the new time is in the past. See ``retry`` for the other arguments.
+    A job that is already due does not change if the new time is in the past.
 
     Args:
         id: The job's id.
         run_at: The earliest start, a time with a zone.
         delay: The time from now to the earliest start; a timedelta, or seconds. Give either ``run_at`` or ``delay``.
-        options: See ``cancel``.
+        options: The other arguments of ``cancel``, except ``reason``.
     """
     return _change("reschedule", id, options, run_time_of(run_at, delay))
 

@@ -38,7 +38,7 @@ def walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 @dataclass(slots=True)
 class Place:
-    """Holds the place of a value in the text: the spans of the value and of its key, and the places of the values inside it."""
+    """Holds where a value is in the text: the spans of the value and of its key, and the places of its inner values."""
 
     span: Span
     inside: dict[str | int, Place] = field(default_factory=dict)

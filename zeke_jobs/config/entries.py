@@ -37,7 +37,7 @@ class EntryError(ValueError):
 
 @dataclass(frozen=True)
 class Shape:
-    """Checks the form of a text. For a text in another form, the help suggests a spelling that fits."""
+    """Checks that a text matches a pattern. Otherwise, the error's help suggests a spelling that matches."""
 
     pattern: str
     expected: str
@@ -58,17 +58,17 @@ class Shape:
 
     @property
     def of_keys(self) -> JsonDict:
-        """Return the JSON Schema of a mapping whose keys have this form."""
+        """Return the JSON Schema of a mapping whose keys match the pattern."""
         return {"propertyNames": {"pattern": f"^{self.pattern}$"}}
 
     @property
     def schema(self) -> WithJsonSchema:
-        """Return the JSON Schema of a text of this form."""
+        """Return the JSON Schema of a text that matches the pattern."""
         return WithJsonSchema({"type": "string", "pattern": f"^{self.pattern}$"})
 
 
 def _spellings(text: str) -> Iterator[str]:
-    """Yield other spellings of a text, from which ``Shape.check`` suggests one that fits."""
+    """Yield other spellings of a text. ``Shape.check`` suggests the first one that matches."""
     yield ":".join(text.replace(":", ".").rpartition(".")[::2])
     yield re.sub(r"[./]+", ".", re.sub(r"\.py(?=:)", "", text)).strip(".")
     yield re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_")

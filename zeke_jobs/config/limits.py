@@ -168,7 +168,7 @@ class Breaker(Keys):
 
 
 def _unit_keys(schema: dict[str, Any]) -> None:
-    """Let the JSON Schema of a limit accept each unit as a key of the limit itself."""
+    """Let the JSON Schema of a limit accept units as keys beside the limit's other keys."""
     units = schema["properties"].pop("units")
     (one,) = units["patternProperties"].values()
     schema["additionalProperties"] = {**one, "description": units["description"]}

@@ -186,7 +186,7 @@ class Task(TaskKeys):
 
     @classmethod
     def shown(cls, definition: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values of a task that the commands ``tasks`` and ``why`` show, by key, with None for a missing key."""
+        """Return by key the values of a task that the commands ``tasks`` and ``why`` show. A missing key has None."""
         names = (name for name, field in cls.model_fields.items() if SHOWN in field.metadata)
         return {name: definition.get(name) for name in names}
 

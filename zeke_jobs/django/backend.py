@@ -117,7 +117,7 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         return str(own.get(function) or own.get(queue_name) or self.options.get("task", "django"))
 
     def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
-        """Send a job, which exists when the transaction of Django's connection commits.
+        """Send a job. The job exists once the transaction of Django's connection commits.
 
         Raises InvalidTask or TypeError as Django's own backends do, and the errors of ``zeke_jobs.send``.
         """

@@ -34,11 +34,12 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
     Several processes may call this function at the same time, also after a crash.
 
     Args:
-        folder: The folder of the server's data, log and, if its path suits libpq, socket. If missing, it is made with mode 0700.
-        bin_dir: The folder of another PostgreSQL's programs, which then run with their own defaults.
+        folder: The folder for the server's data, log and socket. It is made with mode 0700 if it is missing. The socket
+            is in /tmp instead if libpq cannot use the folder's path.
+        bin_dir: The folder with the programs of another PostgreSQL. They keep their own default settings.
         settings: Further server settings.
 
-    Raises ZekeJobsError with the reason if the server does not start; OSError if a file cannot be created.
+    Raises ZekeJobsError with the reason if the server does not start, and OSError if a file cannot be created.
     """
     folder = folder.absolute()
     user = server_programs.account(folder / "data")

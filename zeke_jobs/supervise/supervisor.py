@@ -58,13 +58,13 @@ class _Child:
 
 @dataclass
 class Supervisor:
-    """Runs ``commands`` until ``stop``.
+    """Runs ``commands`` until ``stop`` is called.
 
-    If a child process dies, its process group is ended, and the child is started again after ``pause``. If a command
-    refuses its configuration at its first start, all commands end; at a later start, the command is tried again. On
-    ``stop`` the main process of each child gets SIGTERM, and SIGKILL after ``grace`` seconds. The whole group gets no
-    SIGTERM, because Dramatiq's main process passes SIGTERM on to its workers, which stop at once on a second SIGTERM.
-    If ``run`` itself fails, all children are killed. If the supervisor is killed, ``guardian`` ends the children.
+    If a child process dies, its process group is ended, and the child is started again after ``pause``. If it found its
+    configuration wrong (exit status 2) at its first start, all commands end instead. After ``stop``, each child's main
+    process gets SIGTERM; ``grace`` seconds later, its group is killed. The group gets no SIGTERM, because Dramatiq's
+    main process passes SIGTERM on to its workers, which stop at once on a second SIGTERM. If ``run`` itself fails, all
+    children are killed. If the supervisor is killed, ``guardian`` ends the children.
     """
 
     commands: Sequence[Command]

@@ -225,7 +225,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> Outcome | BaseException:
-    """Return the outcome of a job, or the exception that decides the outcome. ``place`` is the job's index in a chunk."""
+    """Return a job's outcome, or the exception for ``_ended``. ``place`` is the job's index in a chunk."""
     chunk = view if isinstance(view, ChunkContext) else None
     job: Any = chunk.jobs[place] if chunk else view
     if job is not None and job.completed:
