@@ -1,4 +1,4 @@
-"""Is the client for programs on an event loop: ``await zeke_jobs.aio.send(…)``. No call uses a thread.
+"""Sends and manages jobs from an event loop: ``await zeke_jobs.aio.send(…)``. No call uses a thread.
 
 Each function does the same as its namesake in ``zeke_jobs``, with the same checks, statements and results. ``connection`` is a
 connection or a pool of psycopg 3 (``AsyncConnection``, ``AsyncConnectionPool``) or asyncpg, or SQLAlchemy's ``AsyncConnection``

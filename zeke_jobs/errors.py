@@ -99,7 +99,7 @@ class ClaimLost(ZekeJobsError):
 class Retry(ZekeJobsError):
     """Fails this attempt. The job runs again after ``delay``: a timedelta or seconds, by default from the task's ``retry``.
 
-    ``limit`` replaces the task's ``retry.limit`` for this failure. A delay of more than 100 years is a ValueError.
+    ``limit`` replaces the task's ``retry.limit`` for this failure. A delay of more than 100 years raises ValueError.
     """
 
     def __init__(self, delay: timedelta | float | None = None, reason: str = "", *, limit: int | None = None) -> None:
@@ -114,7 +114,7 @@ class Retry(ZekeJobsError):
 class Defer(ZekeJobsError):
     """Defers the job until ``until`` (a time, or seconds from now). No attempt is counted. A handler raises this.
 
-    A time outside the years 1970 to 8999, or a delay of more than 100 years, is a ValueError.
+    A time outside the years 1970 to 8999, or a delay of more than 100 years, raises ValueError.
     """
 
     def __init__(self, until: datetime | timedelta | float, reason: str) -> None:
@@ -131,7 +131,7 @@ class WaitFor(ZekeJobsError):
     """Lets the job wait for an event (``zeke_jobs.emit``), for at most ``timeout`` (a timedelta or seconds).
 
     A waiting job holds no thread and no slot, and no attempt is counted. The handler then runs again from the start,
-    and ``ctx.event(name)`` returns the event or its timeout. A timeout of more than 100 years is a ValueError.
+    and ``ctx.event(name)`` returns the event or its timeout. A timeout of more than 100 years raises ValueError.
     """
 
     def __init__(self, event: str, timeout: timedelta | float) -> None:

@@ -67,12 +67,12 @@ def check(path: Path) -> None:
 
 
 def _depths(task: TaskFigures, _seconds: float) -> Iterator[tuple[float, float]]:
-    """Yield, for each sample of the queue, its time as a share of the period, and the number of due jobs."""
+    """Yield a point for each sample of the queue: the time, as a share of the period, and the number of due jobs."""
     return ((at / max(len(task.depth) - 1, 1), number) for at, number in enumerate(task.depth))
 
 
 def _waits(task: TaskFigures, seconds: float) -> Iterator[tuple[float, float]]:
-    """Yield, for each interval, its middle and the 95th percentile (in minutes) of the waits that ended in the interval."""
+    """Yield a point for each interval: its middle, and the 95th percentile (minutes) of the waits that ended in it."""
     bins: list[list[float]] = [[] for _ in range(_BINS)]
     for start, wait in zip(task.starts, task.waits, strict=True):
         if 0 <= start < seconds:

@@ -13,7 +13,7 @@ from zeke_jobs.errors import ConfigurationError
 def choose(*, writes: bool = False) -> str:
     """Return the database's URL: ``DATABASE_URL``, or the URL of ``zeke-jobs up`` in this folder. Sets ``DATABASE_URL``.
 
-    Raises ConfigurationError without a database, or if ``writes`` and the database belongs to another installation.
+    Raises ConfigurationError if there is no database or, with ``writes``, if it belongs to another installation.
     """
     if environment.database_url_or_none() is None:
         from zeke_jobs.postgres import embedded, server_programs
@@ -44,9 +44,9 @@ def choose(*, writes: bool = False) -> str:
 
 @contextmanager
 def connection(command: str = "", *, writes: bool = False, is_migrated: bool = True) -> Iterator[Connection]:
-    """Connect to the database, under the command's name. Raises ConfigurationError, MigrationError.
+    """Connect to the database as the application ``zeke-jobs COMMAND``. Raises ConfigurationError or MigrationError.
 
-    ``writes`` refuses a database of another installation; ``is_migrated`` refuses a database whose migrations do not fit.
+    With ``writes``, refuses another installation's database; with ``is_migrated``, one whose migrations do not fit.
     """
     from zeke_jobs.postgres import installation, migrate
     from zeke_jobs.postgres.pool import connect

@@ -76,7 +76,7 @@ def answer(data: object, text: str, *, as_json: bool) -> None:
 
 
 def facts(title: str, values: Mapping[str, object]) -> None:
-    """Print a title, and below the title each value with its name. Values that are empty or None are left out."""
+    """Print a title, then a line with name and value for each value. Values that are empty or None are left out."""
     tell(f"[bold]{escape(title)}[/]")
     for name, value in values.items():
         if value:

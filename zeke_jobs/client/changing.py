@@ -62,8 +62,8 @@ def cancel(id: None = None, reason: str | None = None, **filters: Unpack[ManyOpt
 def cancel(id: UUID | str | None = None, reason: str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Cancel a job: a queued job at once, a running job within moments. A finished job does not change.
 
-    If the job's handler has not started, it does not start. With filters, ``cancel`` cancels all matching unfinished jobs (with
-    ``status="failed"``: failed jobs that block others), in parts with a transaction each, and returns their ids.
+    If the job's handler has not started, it does not start. With filters, ``cancel`` cancels all matching unfinished
+    jobs, in several transactions, and returns their ids. ``status="failed"`` selects failed jobs that block others.
 
     Args:
         id: The job's id. With an id, the result is a ``Changed``.
@@ -76,7 +76,7 @@ def cancel(id: UUID | str | None = None, reason: str | None = None, **options: A
     Raises:
         JobNotFound: no job has this id.
         UnknownTask: no job matches, and no task has this name; the message suggests the nearest name.
-        ValueError: a filter's value is not valid, or the call has both an id and a filter, or neither.
+        ValueError: a filter's value is not valid, the call has both an id and a filter, or it has neither.
     """
     return _change("cancel", id, options, reason=reason)
 
@@ -100,7 +100,7 @@ def prioritise(id: UUID | str, *, priority: int, **options: Unpack[ChangeOptions
 @overload
 def prioritise(id: None = None, *, priority: int, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def prioritise(id: UUID | str | None = None, *, priority: int, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
-    """Set the priority of a queued job, or of all queued jobs that match filters (see ``cancel``). High ones run first."""
+    """Set the priority of a queued job, or of all that match filters. The highest runs first. Options: see ``cancel``."""
     return _change("prioritise", id, options, {"priority": priority})
 
 
@@ -150,7 +150,7 @@ def _change(
 async def one(
     database: Database, verb: Verb, job_id: UUID, value: Mapping[str, Any], *, by: str | None, reason: str | None = None
 ) -> Changed:
-    """Run the database queries (the plan) of ``cancel``, ``retry``, ``prioritise`` or ``reschedule`` for one job."""
+    """Change one job. This is the plan (see ``plans``) of ``cancel``, ``retry``, ``prioritise`` and ``reschedule``."""
     params = {"filter": encode({"id": str(job_id)}), "value": encode(value), "after": None, "most": 1}
     ((changed, *_),) = await database.ask("change/jobs", change=verb, reason=reason, by=by, **params)
     job = await reading.one(database, job_id)
@@ -207,7 +207,7 @@ def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
 
 
 async def emission(database: Database, name: str, data: Any) -> None:
-    """Run the database query of ``emit`` (its plan)."""
+    """Emit an event. This is the plan (see ``plans``) of ``emit``."""
     try:
         text = encode(data)
     except UnfitForJson as error:

@@ -17,7 +17,7 @@ _SHARE = r"([0-9]{1,2})\s*%"
 
 
 class _Written(BaseModel, frozen=True, extra="forbid"):
-    """Is a value of jobs.yaml that consists of a number above 0 and a word, such as ``60/m``."""
+    """Holds a value of jobs.yaml that has a number above 0 and a unit, such as ``60/m``."""
 
     pattern: ClassVar[str]
     expected: ClassVar[str]

@@ -58,7 +58,7 @@ _SCANS = (
     "incremental_sort", "indexonlyscan", "indexscan", "material", "memoize", "mergejoin", "nestloop", "parallel_append",
     "parallel_hash", "partition_pruning", "presorted_aggregate", "self_join_elimination", "seqscan", "sort", "tidscan",
 )  # fmt: skip
-# These planner settings have the defaults of all PostgreSQL versions. A setting that the server lacks is skipped.
+# These are PostgreSQL's default planner settings, equal in all versions. A setting that the server lacks is skipped.
 _PLANNER = {
     **{f"enable_{name}": "on" for name in _SCANS},
     **dict.fromkeys(("enable_partitionwise_aggregate", "enable_partitionwise_join"), "off"),

@@ -165,12 +165,12 @@ def changes(before: Config | None, after: Config) -> tuple[Change, ...]:
 
 
 def renames(before: Config, after: Config) -> dict[str, str]:
-    """Return the old ids of tasks that became aliases of a new task, with the id of the new task."""
+    """Return the new id of each renamed task, by its old id. The old id is an alias of the new task."""
     return {old: new for old, new in successors(before, after).items() if new not in before.tasks}
 
 
 def successors(before: Config, after: Config) -> dict[str, str]:
-    """Return the old ids of tasks that became aliases, with the id of the (new or old) task that gets the jobs."""
+    """Return, for each task id that became an alias, the id of the task that gets the jobs. That task may be new."""
     return {alias: task.id for task in after.tasks.values() for alias in task.aliases if alias in before.tasks}
 
 

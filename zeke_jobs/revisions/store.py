@@ -23,7 +23,7 @@ Fields = defaultdict[str, set[str]]
 
 
 def sensitive_fields(*configs: Config | None) -> Fields:
-    """Return for each task the payload fields that at least one of the configurations marks as sensitive."""
+    """Return, by task, the payload fields that at least one of the configurations marks as sensitive."""
     found: Fields = defaultdict(set)
     for config in configs:
         for task in config.tasks.values() if config else ():

@@ -100,7 +100,7 @@ class Supervisor:
         return self.status
 
     def step(self) -> bool:
-        """Obey requests, and reap, start and kill processes, once. Returns False when all processes have ended."""
+        """Do one round: obey requests; reap, start and kill processes. Returns False when all processes have ended."""
         now = self.clock()
         self._heed(now)
         for child in self._children:

@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs migrate``, ``roles``, ``uninstall`` and ``import``: the database's schema, rights, jobs of pg-boss."""
+"""Runs ``zeke-jobs migrate``, ``roles`` and ``uninstall``, and ``import``, which takes over the jobs of pg-boss."""
 
 from collections import Counter
 from datetime import timedelta
