@@ -42,7 +42,7 @@ _STATUS_STYLES = {"completed": "green", "failed": "red", "active": "cyan", "retr
 
 
 class Markup(str):
-    """Is a text with rich's markup, in which all texts from users or jobs are escaped."""
+    """Holds text with rich's markup. Texts from users and jobs in it are already escaped."""
 
     __slots__ = ()
 
@@ -165,7 +165,7 @@ def print_json(value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Return a value in JSON's types: ids, times and money as text, durations in seconds, infinite numbers as null."""
+    """Return a value as data for JSON: ids, times and money as text, durations in seconds, infinite numbers as null."""
     return to_jsonable_python(value, timedelta_mode="float", inf_nan_mode="null", fallback=vars)
 
 

@@ -94,7 +94,7 @@ def as_id(name: str, value: UUID | str) -> UUID:
 
 
 def as_limit(value: int | None) -> float:
-    """Check a maximum number of jobs: at least 0. None becomes infinity."""
+    """Return a maximum number of jobs, or infinity for None. Raises TypeError or ValueError if it is not valid."""
     if value is None:
         return inf
     if isinstance(value, bool) or not isinstance(value, int):

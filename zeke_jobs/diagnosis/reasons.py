@@ -44,7 +44,7 @@ def error_of(error: dict[str, Any] | None) -> str:
 
 
 def paused(pause: Row, now: datetime) -> Reason:
-    """Return the reason that a job's task, queue or limit is paused by an operator or by jobs.yaml."""
+    """Return a ``Reason`` that says who paused the job's task, queue or limit, since when, until when and why."""
     began = f" {since(pause.paused_on, now)}" if pause.paused_on else ""
     ends = f", {until(pause.ends_on, now)}" if pause.ends_on else ""
     why = f": {one_line(pause.reason)}" if pause.reason else ""

@@ -60,7 +60,7 @@ def _keeping_up(conn: Connection) -> Iterator[Finding]:
 def _short(bound: Row, under: list[tuple[Row, float]]) -> Iterator[tuple[str, str]]:
     """Yield the bounds of a limit (concurrency, rate, units) that are too small for the arriving jobs, each with a remedy."""
     name, slots = bound.name, bound.concurrency
-    # The need is the average number of jobs that must run at once.
+    # On average, this number of jobs must run at once to keep up with the jobs that arrive.
     need = sum(rate * row.mean for row, rate in under if row.sample >= _LEAST)
     if slots is not None and need > slots:
         kind, _, rest = name.partition("/")

@@ -47,7 +47,7 @@ def find(function: str) -> Any:
 
 
 def new_result(task: Any, call: Mapping[str, Any], **values: Any) -> Any:
-    """Return a ``TaskResult`` for a call, by default ready and without an attempt. Raises TypeError if arguments are not JSON."""
+    """Return a ``TaskResult``, by default for a call that has not begun. Raises TypeError if arguments are not JSON."""
     given = {name: call[name] for name in ("args", "kwargs", "backend")}
     start = {"id": "", "status": Status.READY, "errors": [], "worker_ids": [], **_TIMES}
     return tasks.TaskResult(task=task, **{**start, **given, **values})

@@ -57,7 +57,7 @@ def available(packages: Iterable[str] = ()) -> list[Migration]:
     """
     from dramatiq_pg.schema import generate_init_sql
 
-    # dramatiq-pg's tools need dramatiq-pg's table. CREATE SCHEMA is left out: it needs a right even if the schema exists.
+    # dramatiq-pg's tools need this table. CREATE SCHEMA is left out, because it needs a right even if the schema exists.
     text = re.sub(r"CREATE SCHEMA [^;]*;", "", generate_init_sql("zeke_jobs", ""))
     ours = [Migration(OURS, _DRAMATIQ_PG, text), *of_package(OURS, "sql/migrations"), code()]
     return [*ours, *(one for package in packages for one in of_package(package))]

@@ -121,7 +121,7 @@ def _set(assignments: Sequence[str], file: Config, old: Sequence[Override], make
 
 
 def read_assignment(assignment: str, file: Config) -> tuple[tuple[str, ...], Any]:
-    """Read ``my-task.concurrency=3``. Raises UsageError, or ConfigurationError if the setting does not exist."""
+    """Read ``my-task.concurrency=3``. Raises ConfigurationError for an unknown key, and UsageError for other faults."""
     key, equals, value = assignment.partition("=")
     if not equals:
         raise UsageError(f"expected KEY=VALUE, got {assignment!r}")

@@ -72,7 +72,7 @@ def jobs(given: dict[str, Any], limit: Limit = 20, as_json: Json = False) -> Non
 
 
 def as_data(job: Job) -> dict[str, Any]:
-    """Return a job in JSON's types. Each traceback is a list of lines."""
+    """Return a job as data for JSON. Each traceback is a list of lines."""
     data: dict[str, Any] = plain(job)
     for error in (data["error"], *(entry.get("error") for entry in data["attempts"])):
         if isinstance(error, dict) and isinstance(error.get("traceback"), str):

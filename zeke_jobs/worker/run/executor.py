@@ -95,7 +95,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         claim, runnable = begun[0].claim, self._runtime.tasks.get(message.claim.task)
         fits = runnable is not None and runnable.handler.is_async is claim.is_async
         if runnable is None or not fits or (message.others and not runnable.handler.takes_chunk):
-            # Since the claim, the task was removed from jobs.yaml or got a handler of another kind. The job returns to the queue.
+            # Return the jobs: since the claim, the task was removed, or its kind of handler (async, chunk) has changed.
             for one in begun:
                 one.outcome = RETURNED
             raise SkipMessage("its task has left jobs.yaml")
@@ -115,7 +115,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _attempt(
         self, begun: list[JobMessage], runnable: RunnableTask
     ) -> Generator[Call, Any, tuple[Any, BaseException | None]]:
-        """Run the handler, and set each job's outcome. Returns the result or exception for dramatiq's middleware."""
+        """Run the handler, and set each job's outcome. Returns a result, and an exception or None, for middleware."""
         lead, task, result = begun[0].claim, runnable.task, None
         payloads: dict[JobMessage, Any] = {}
         ends: dict[JobMessage, Outcome | BaseException] = {}
