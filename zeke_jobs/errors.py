@@ -81,7 +81,7 @@ class JobPurged(JobNotFound):
 
 
 class JobFailed(ZekeJobsError):
-    """``wait`` cannot return an output, because the job failed or was cancelled. ``job`` is the job's status."""
+    """``wait`` cannot return an output, because the job failed or was cancelled. ``job`` is the ended ``Job``."""
 
     def __init__(self, message: str, job: Job) -> None:
         super().__init__(message)

@@ -48,7 +48,7 @@ class Markup(str):
 
 
 def console() -> Console:
-    """Return standard output as a console with the terminal's width."""
+    """Return a console for standard output. It is as wide as the terminal; a file or pipe gets 200 columns."""
     return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _WIDE)
 
 

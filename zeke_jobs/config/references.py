@@ -167,7 +167,7 @@ class _Checks:
                 self._refuse(at, fault)
 
     def keyed(self, path: Path, task: Task) -> None:
-        """Check settings that bound the jobs with the same ``key``, and settings that exclude each other."""
+        """Check the limits for jobs with the same ``key``, and settings that must not be used together."""
         limit, per_key, at = task.concurrency.limit, task.concurrency.per_key, (*path, "concurrency")
         if self._written.get(at) == {}:
             help_ = "for example concurrency: 5, or {limit: 20, per_key: 1}"

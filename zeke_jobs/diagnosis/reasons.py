@@ -58,12 +58,12 @@ def paused(pause: Row, now: datetime) -> Reason:
 
 
 def named_keepers(keepers: Sequence[Row], now: datetime) -> str:
-    """Return a text that names each process that is reserved for one job, this job, and why the job must run alone."""
+    """Return a text about processes that are reserved for one job each: their jobs, and why these must run alone."""
     return first_of([_keeper(keeper, now) for keeper in keepers[:_NAMED]], len(keepers))
 
 
 def advice_about(keepers: Sequence[Row]) -> str:
-    """Return the remedies for processes that are reserved for one job."""
+    """Return a text that says what to do about processes that are reserved for one job."""
     jobs = list(dict.fromkeys(str(keeper.job) for keeper in keepers))
     ended = "it has ended" if len(jobs) == 1 else "one of them has ended"
     return (

@@ -117,7 +117,7 @@ def _lives(folder: Path) -> bool:
 
 
 def _start(folder: Path, bin_dir: Path | None, settings: Mapping[str, str], user: dict[str, Any], alive: TextIO) -> int:
-    """Start a server that outlives this process. Returns the length that the server's log had before."""
+    """Start a server that outlives this process. Returns the length of the server's log before the start."""
     data = folder / "data"
     with suppress(OSError, ValueError):  # a server that was killed left its socket, perhaps in a folder of its own
         _, owner, _, _, left, *_ = (data / "postmaster.pid").read_text().splitlines()

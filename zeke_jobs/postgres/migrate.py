@@ -57,7 +57,7 @@ def available(packages: Iterable[str] = ()) -> list[Migration]:
     """
     from dramatiq_pg.schema import generate_init_sql
 
-    # dramatiq-pg's tools need this table. CREATE SCHEMA is left out, because it needs a right even if the schema exists.
+    # dramatiq-pg's tools need this table. CREATE SCHEMA is left out: it needs a right even if the schema exists.
     text = re.sub(r"CREATE SCHEMA [^;]*;", "", generate_init_sql("zeke_jobs", ""))
     ours = [Migration(OURS, _DRAMATIQ_PG, text), *of_package(OURS, "sql/migrations"), code()]
     return [*ours, *(one for package in packages for one in of_package(package))]
@@ -135,7 +135,7 @@ def _apply_missing(conn: Connection, migration: Migration) -> bool:
     """Run and record a file. The migrations' lock must be held. Returns False if another process has applied it."""
 
     def objects() -> set[str]:
-        """Return the database's objects outside the schema zeke_jobs, or an empty set if the migration is one of zeke_jobs."""
+        """Return the objects outside the schema zeke_jobs. For migrations of zeke_jobs, return an empty set."""
         return {row["object"] for row in SQL.all(conn, "migration/objects")} if migration.package != OURS else set()
 
     if not _is_missing(migration, _applied(conn)):

@@ -79,7 +79,7 @@ def clock(conn: Connection) -> datetime:
 
 
 def in_force(conn: Connection, schedule: str, *, now: datetime) -> Timetable | None:
-    """Return the schedule of a task by the task's id, or a stored schedule by its name."""
+    """Return the schedule in force with this name, or None. A task's only schedule has the task's id as its name."""
     row = SQL.one(conn, "schedule/in_force", schedule=schedule)
     return None if row is None else _read(row, now)
 
@@ -155,7 +155,7 @@ def _decide(conn: Connection, timetable: Timetable, now: datetime) -> list[Tick]
 
 
 def read_line(schedule: str, cron: Mapping[str, Any]) -> tuple[Cron, ZoneInfo, timedelta, timedelta]:
-    """Return the cron line, time zone, window and jitter of a schedule in force. Raises Unreadable if one cannot be read."""
+    """Return a schedule's cron line, time zone, window and jitter. Raises Unreadable if one of them cannot be read."""
     try:
         lengths = [bounds.delay(name, cron[name]) for name in ("window", "jitter")]
         return parse(cron["at"]), ZoneInfo(cron["timezone"]), lengths[0], lengths[1]

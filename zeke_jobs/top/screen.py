@@ -110,7 +110,7 @@ def _on_row(view: View, key: str, pane: Pane, chosen: Any, board: Board) -> View
 
 
 def place(view: View, pane: Pane, board: Board) -> int:
-    """Return the position of a pane's selected row. By default, this is the first row, or the task whose jobs are shown."""
+    """Return the index of a pane's selected row: by default 0 or, for tasks, that of the task whose jobs are shown."""
     chosen, keys = view.selected.get(pane.name, board.waiting_of if pane.name == "tasks" else None), pane.keys(board)
     return keys.index(chosen) if chosen in keys else 0
 
@@ -184,7 +184,7 @@ def _footer(view: View) -> Text:
 
 
 def _panes(board: Board, view: View, width: int, height: int) -> Layout:
-    """Return the pane of tasks, and below this pane one other pane or all others, in one column or side by side."""
+    """Return the layout: the tasks above, and below them one other pane, or all others in one or two columns."""
     tasks, *others = PANES.values()
     is_tall = height + 2 >= _TALL
     own = min(len(board.tasks) + 1, height // 2 if is_tall else height - 6)

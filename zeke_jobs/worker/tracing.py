@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def attempt(message: JobMessage) -> Iterator[dict[str, str]]:
-    """Make a span around an attempt, as a child of the send's span. Yields the trace's id, if any, for log lines."""
+    """Make a span around an attempt, as a child of the send's span. Yields ``trace_id`` for log lines, or no field."""
     if not tracing.is_on():
         yield {}
         return
@@ -70,7 +70,7 @@ class TraceExport(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._provider: TracerProvider | None = None
 
     def before_worker_boot(self, _broker: Any, _worker: Any) -> None:
-        """Start the export after the fork, because the exporter has a thread. Exits with status 2 if the SDK is missing."""
+        """Start the export, after the fork because it has a thread. Exits with status 2 if the SDK is missing."""
         try:
             self._provider = start()
         except ConfigurationError as error:

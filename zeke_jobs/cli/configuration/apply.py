@@ -60,7 +60,7 @@ def _apply(conn: Connection, request: Request, *, as_json: bool) -> int:
 
 
 def _report(conn: Connection, done: applying.Applied, *, as_json: bool) -> int:
-    """Print the revision in force, and the workers that do not use it yet. Returns 1 if a worker's code does not fit."""
+    """Print the revision in force, and the workers that do not use it yet. Returns 1 if a worker's code refuses it."""
     behind = fleet.await_follow(conn, done.revision, _PATIENCE) if done.is_new else []
     workers = sum(one.kind == "worker" and not one.silent for one in fleet.look(conn).members) if done.is_new else 0
     followed = f"; {workers - len(behind)} of {workers} workers follow" if workers else "; no worker runs"

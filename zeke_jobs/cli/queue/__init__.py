@@ -1,1 +1,1 @@
-"""Has commands about jobs: send, list, explain, cancel, pause, schedules."""
+"""Contains the commands that send, list, explain and change jobs, pause them, and manage schedules."""

@@ -132,7 +132,7 @@ def logs(
 ) -> int:
     """Show the last lines that each ended attempt logged or printed. Exit 1 if there are no lines.
 
-    By default, completed attempts keep no lines: `log` in jobs.yaml says which attempts do, `log_lines` how many lines.
+    By default, completed attempts keep no lines. In jobs.yaml, `log` and `log_lines` say which attempts keep how many.
     """
     wanted = find_job(job_id)
     with database.connection("logs") as conn:
