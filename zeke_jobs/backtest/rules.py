@@ -205,7 +205,7 @@ class Board:
                 lane.note("", now)
 
     def leave(self, live: Live, now: float, *, failed: bool) -> None:
-        """Record a job's final end. In strict order, the key's next job may start, unless this job failed and blocks the key."""
+        """Record that a job ended for good. In strict order, the key's next job may start unless this one blocks it."""
         line = live.lane.line.get(live.key, {})
         if live not in line or (failed and live.lane.task.after_failure == "hold"):
             return

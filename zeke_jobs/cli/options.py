@@ -134,7 +134,7 @@ FILTERS: dict[str, Any] = {
 
 
 def with_options(command: Callable[..., int | None], added: Mapping[str, Any]) -> Callable[..., int | None]:
-    """Add options (annotations by name) to a command, whose first parameter gets a mapping of the options that were used."""
+    """Add the options in ``added`` (annotations by name) to a command. Its first parameter gets the used ones."""
     _, *own = inspect.signature(command, eval_str=True).parameters.values()
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [one.replace(kind=keyword) for one in own]

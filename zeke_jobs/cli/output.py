@@ -85,7 +85,7 @@ def facts(title: str, values: Mapping[str, object]) -> None:
 
 @contextmanager
 def counter(*, shows: bool = True) -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows a text about the block's progress on standard error if that is a terminal."""
+    """Yield a function that shows the block's progress on standard error. Without a terminal, it shows nothing."""
     with Console(stderr=True, quiet=not shows).status("") as status:
         yield status.update
 
@@ -170,7 +170,7 @@ def plain(value: Any) -> Any:
 
 
 def tick(moment: datetime | None, zone: tzinfo | None = None) -> str:
-    """Return the time of a schedule's tick as text, in ``zone`` or this machine's time zone; an empty string for None."""
+    """Return a tick's time as text, in ``zone`` or else this machine's time zone. None becomes an empty text."""
     return "" if moment is None else f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M}"
 
 

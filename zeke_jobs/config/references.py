@@ -38,7 +38,7 @@ class _Checks:
         """The values of the text, of any type, by path."""
 
     def whole(self) -> None:
-        """Check the sections of the file, the names in the sections, and the values that must be equal on every machine."""
+        """Check sections and names, and that values which must be equal on every machine have no ``${NAME}``."""
         if self._written.get(("tasks",)) == {}:
             self._refuse(("tasks",), "expected at least one task, got none")
         # Names are checked here and not by the models, so that the values under an invalid name are checked too.
@@ -65,7 +65,7 @@ class _Checks:
                 yield (*path, at), item
 
     def _names(self) -> None:
-        """Check that no two tasks share a name or alias, even as attributes of ``zeke_jobs.actors``, where _ replaces -."""
+        """Check that ids and aliases are unique, even if _ replaces -, as in the attributes of ``zeke_jobs.actors``."""
         owners = {name: f"the task {name}" for name in self._config.tasks}
         attributes: dict[str, tuple[str, str]] = {}
         for task in self._config.tasks.values():

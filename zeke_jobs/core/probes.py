@@ -26,8 +26,8 @@ def answer(kind: str, faults: Callable[[], tuple[str, str]]) -> None:
 
     Args:
         kind: ``worker`` or ``scheduler``.
-        faults: Called for each probe. Returns why the process makes no progress, and why it can do no work now; without
-            a reason, the text is empty.
+        faults: A function that is called for each probe. It returns two texts, each empty without a reason: why the
+            process makes no progress, and why it can do no work now.
 
     Raises ConfigurationError if the socket cannot be made in that folder.
     """
@@ -64,7 +64,7 @@ def _answer_each(listening: socket.socket, faults: Callable[[], tuple[str, str]]
 
 
 def ask(what: str, folder: str) -> tuple[bool, str]:
-    """Return whether all live processes with a socket in the folder are ``live`` or ``ready``, and a sentence about them."""
+    """Return whether all processes with sockets in the folder are ``what`` (live or ready), and a sentence on them."""
     found: dict[str, str] = {}
     asked: dict[str, _socket.socket] = {}
     until = time.monotonic() + _ANSWER_WITHIN  # for all processes; the caller gives up soon

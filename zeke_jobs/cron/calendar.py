@@ -194,7 +194,7 @@ class Cron:
                 last = tick
 
     def _walls(self, after: datetime) -> CronSim:
-        """Return the cron line's times on a clock without time zones or clock changes."""
+        """Return the cron line's times after ``after``, on a local clock that never changes."""
         values = (self.minutes, self.hours, self.days, self.months, self.weekdays)
         walls = CronSim(" ".join(",".join(map(str, sorted(some))) for some in values), after)
         walls.day_and = self.both

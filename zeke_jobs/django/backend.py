@@ -39,7 +39,7 @@ _TIMES = dict.fromkeys(("enqueued_at", "started_at", "last_attempted_at", "finis
 
 
 def find(function: str) -> Any:
-    """Return Django's ``Task`` at a path. Raises ImportError, or SuspiciousOperation if the object is no Django task."""
+    """Return Django's ``Task`` at a path. Raises ImportError, or SuspiciousOperation if another object is there."""
     found = import_string(function)
     if not isinstance(found, tasks.base.Task):
         raise SuspiciousOperation(f"expected a function with @task at {function}, got {type(found).__name__}")

@@ -149,7 +149,7 @@ def latest_number(conn: Connection) -> int:
 
 
 def number_of(conn: Connection, digest: str) -> int | None:
-    """Return the number of the newest revision with this digest, or None if no jobs.yaml with it was ever in force."""
+    """Return the number of the newest revision with this digest, or None if no revision has it."""
     return cast("int | None", SQL.value(conn, "revision/by_digest", digest=digest))
 
 

@@ -122,7 +122,7 @@ def send_tick(conn: Connection, timetable: Timetable, tick: Tick, start: datetim
 
 @contextmanager
 def locked(conn: Connection, timetable: Timetable, *, wait: float = 5.0) -> Iterator[Timetable]:
-    """Run a transaction in which no other session decides the schedule's ticks. Yields the locked schedule."""
+    """Lock a schedule for one transaction, so that only this session decides its ticks. Yields the locked schedule."""
     known = timetable.decided_to
     with lock_waits.told(conn, f"schedule {timetable.id}"), transaction(conn):
         SQL.all(conn, "schedule/bounds", lock_wait=round(1000 * wait))

@@ -70,7 +70,7 @@ class TraceExport(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._provider: TracerProvider | None = None
 
     def before_worker_boot(self, _broker: Any, _worker: Any) -> None:
-        """Start the export, after the fork because it has a thread. Exits with status 2 if the SDK is missing."""
+        """Start the export. Its thread must start after the fork. Exits with status 2 if the SDK is missing."""
         try:
             self._provider = start()
         except ConfigurationError as error:

@@ -60,7 +60,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
             message.sensitive = frozenset({*runnable.task.sensitive, *marked})
 
     def after_skip_message(self, _broker: object, message: JobMessage) -> None:
-        """End the job of a message that a middleware skipped: failed if the message is failed, otherwise completed."""
+        """Set the outcome of a job that a middleware skipped: failed if its message is failed, otherwise completed."""
         for one in message.members:
             if one.outcome is None:
                 with message.hiding():
@@ -86,7 +86,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         raise AssertionError("a job of a thread yields nothing")
 
     def steps(self, message: JobMessage) -> Generator[Call, Any, Any]:
-        """Do the same as ``run``, but yield the call of an async handler, and get the call's result or exception back."""
+        """Do the same as ``run``, but yield an async handler's call. The event loop sends back the call's result."""
         for one in message.members:
             one.outcome = self._begin(one.claim)
         begun = [one for one in message.members if one.outcome is None]
