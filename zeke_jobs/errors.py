@@ -73,7 +73,7 @@ class BatchNotFound(ZekeJobsError):
 
 
 class JobNotFound(ZekeJobsError):
-    """No job has this id, and the database knows no purged job with this id."""
+    """No job has this id, and the database has no record of a purged job with this id."""
 
 
 class JobPurged(JobNotFound):

@@ -41,7 +41,7 @@ class Live:
 
     @property
     def attempt(self) -> Attempt:
-        """Return the current attempt. A simulated attempt that was never recorded repeats the last recorded one."""
+        """Return the current attempt. If the simulation makes more attempts than recorded, the last one repeats."""
         return self.job.attempts[min(self.tried, len(self.job.attempts) - 1)]
 
 

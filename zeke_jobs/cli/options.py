@@ -67,7 +67,7 @@ def pair(text: str, expected: str) -> tuple[str, str]:
 
 
 def read_json(text: str, what: str) -> Any:
-    """Read JSON from an argument; ``-`` means from standard input."""
+    """Read JSON from an argument or, if the argument is ``-``, from standard input."""
     try:
         return json.loads(sys.stdin.read() if text == "-" else text)
     except ValueError as error:

@@ -181,7 +181,7 @@ def bounds(limit: object, per_key: object, rate: object, budget: object) -> str:
 
 
 def styled(status: str) -> Markup:
-    """Return a job's status in the status's colour."""
+    """Return a job's status as coloured text."""
     return coloured(_STATUS_STYLES.get(status, ""), status)
 
 

@@ -27,7 +27,7 @@ def names(field_name: str, field: FieldInfo) -> list[str]:
 
 
 def accepted_keys(model: type[BaseModel]) -> list[str]:
-    """Return the keys of a model as people write them: Python's names, unless only an alias is accepted."""
+    """Return a model's keys as people write them: the names of fields, or aliases if the model accepts only these."""
     by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
     return [name if by_name else names(name, field)[0] for name, field in model.model_fields.items()]
 

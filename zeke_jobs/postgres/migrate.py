@@ -157,7 +157,7 @@ def _apply_missing(conn: Connection, migration: Migration) -> bool:
 def _replace(conn: Connection, script: str) -> None:
     """Run the script that replaces all functions, views and triggers. Functions with a changed result type are dropped first.
 
-    Objects that depend on a dropped function are kept: if another program's view uses the function, the script fails.
+    Nothing else is dropped. If another program's view uses a function that must be dropped, the script fails.
     """
     while True:
         try:

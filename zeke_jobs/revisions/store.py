@@ -111,7 +111,7 @@ def edits(overrides: Sequence[Override]) -> list[Edit]:
 
 
 def shown(config: Config, overrides: Sequence[Override]) -> dict[str, Any]:
-    """Return jobs.yaml and its overrides with the values masked that the database's reader role may not see."""
+    """Return jobs.yaml and its overrides. Values that the database's reader role may not see are masked."""
     fields = sensitive_fields(config)
     masked = hide(parse(config.text).value, fields, services=True)
     hidden = [one.masked(fields, services=True) for one in overrides]

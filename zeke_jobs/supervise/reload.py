@@ -31,7 +31,7 @@ _PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # only in packages:
 
 
 def program(name: str) -> list[str]:
-    """Return the command line of a program in the folder of this Python or of the running command, with Python's full path."""
+    """Return the command line with which this Python runs a program. The program is beside Python or this command."""
     beside = [Path(one).parent / name for one in (sys.executable, sys.argv[0])]
     return [sys.executable, str(next((path for path in beside if path.is_file()), beside[0]))]
 

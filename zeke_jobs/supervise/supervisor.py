@@ -118,7 +118,7 @@ class Supervisor:
         return not self._stopping or bool(self._leftovers or self.pids)
 
     def stop(self) -> None:
-        """Ask all children to end. The second call kills them; calls within 0.5 s are one. A signal handler may call this."""
+        """Ask all children to end. A second call, at least 0.5 s later, kills them. A signal handler may call this."""
         now = self.clock()
         if now - self._stopped >= _ONE_SIGNAL:
             self.stops += 1

@@ -20,7 +20,7 @@ _names = lru_cache(maxsize=16)(array)
 
 @dataclass(eq=False)
 class ServedQueue:
-    """Holds the state of a queue for its jobs with async handlers, or for its other jobs. Times are monotonic seconds."""
+    """Holds the state of a queue's claims, either for async or for other handlers. Times are monotonic seconds."""
 
     name: str
     is_async: bool

@@ -68,7 +68,7 @@ class Heartbeat:
         self._pool.close()
 
     def check_revision_soon(self) -> None:
-        """Read jobs.yaml's revision in force at the next tick, because a new revision was applied."""
+        """Look for a new revision of jobs.yaml at the next tick, because one was applied."""
         self._next["revision"] = 0.0
 
     def watch_now(self) -> None:
