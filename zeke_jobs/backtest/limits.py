@@ -78,7 +78,7 @@ class Bucket:
                 self._move(self._took[job], now)
 
     def end(self, task: str, job: object, how: Ending, spent: float | None) -> None:
-        """Record that an attempt of a job ended. ``spent`` is the attempt's cost, or None."""
+        """Record that an attempt of a job ended. ``spent`` is the attempt's cost, or None if it has none."""
         self.active -= 1
         if self.unit != "jobs":
             took = self._took.pop(job)

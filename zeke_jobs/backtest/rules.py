@@ -81,7 +81,7 @@ class Lane:
             open_.setdefault(live.key)
 
     def clean(self, priority: int, key: Any) -> None:
-        """Remove a key's oldest jobs if they left the queue unstarted, and remove empty keys and priorities."""
+        """Remove withdrawn jobs from the front of a key's jobs. Remove the key and the priority if they are then empty."""
         by_key, jobs = self.jobs[priority], self.jobs[priority][key]
         while jobs and not jobs[0][2].is_due:
             heappop(jobs)
@@ -92,7 +92,7 @@ class Lane:
                 del self.jobs[priority], self.open[priority]
 
     def take(self, priority: int, most: float, now: float, keys: Iterable[Any]) -> list[Live]:
-        """Start up to ``most`` jobs of a priority. ``keys`` has the keys whose jobs may start, in the order of their turns."""
+        """Start up to ``most`` jobs of a priority. ``keys`` yields the keys whose jobs may start, in turn."""
         started: list[Live] = []
         for key in keys:
             jobs, open_, count = self.jobs[priority][key], self.open[priority], 0
@@ -215,7 +215,7 @@ class Board:
             live.lane.put(first, now)
 
     def end(self, live: Live, attempt: Attempt, spent: float | None) -> None:
-        """Record that an attempt ended. ``spent`` is its cost, or None."""
+        """Record that an attempt ended. ``spent`` is the attempt's cost, or None if it has none."""
         for bucket, _ in live.lane.limits:
             bucket.end(live.lane.task.id, live, attempt.how, spent)
         live.lane.end(live.key)

@@ -58,7 +58,7 @@ class _Checks:
         self.inherited(("defaults",), self._config.defaults)
 
     def _items(self, path: Path) -> Iterator[tuple[Path, str]]:
-        """Yield each text in the file's list at ``path``, with the text's own path."""
+        """Yield the path and the value of each text in the list at ``path``."""
         items = self._written.get(path)
         for at, item in enumerate(items if isinstance(items, list) else []):
             if isinstance(item, str):

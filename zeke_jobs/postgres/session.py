@@ -24,11 +24,11 @@ KEEPALIVE: dict[str, Any] = {
     "tcp_user_timeout": 10_000,  # milliseconds; a stalled network must not hold a thread for minutes
 }
 
-# A statement applies the session's settings, because PgBouncer refuses start-up options that it does not know. PgBouncer keeps
-# only the time zone and IntervalStyle for each client. Other settings would apply to another program's transactions, so behind a
-# pooler each SQL function of zeke_jobs has its own settings. The statements of zeke_jobs are tested with the
-# planner's defaults and without JIT. JIT and the timeout are set first, because with JIT the second statement could
-# take too long. Settings are read by name, because a scan of pg_settings takes as long as opening the session.
+# These statements apply the session's settings, because PgBouncer refuses start-up options that it does not know. It
+# keeps only the time zone and IntervalStyle for each client, so behind a pooler only these are set: others would reach
+# other programs. There, the settings of each SQL function of zeke_jobs must do. zeke_jobs is tested with the planner's
+# defaults and without JIT. JIT and the timeout are turned off first, because JIT could make the second statement slow.
+# Settings are read by name, because a scan of pg_settings takes as long as opening the session.
 _GREETING = """
 SELECT CASE pg_backend_pid() WHEN %(pid)s THEN set_config('jit', 'off', false) || set_config('statement_timeout', '0', false) END;
 SELECT
@@ -148,7 +148,7 @@ class Session(connection):
             shared.shutdown(socket.SHUT_RDWR)
 
     def face(self) -> tuple[object, ...]:
-        """Return the connection's settings in psycopg2. No SQL statement can restore these settings."""
+        """Return the settings that psycopg2 itself keeps for the connection. No SQL statement can restore them."""
         return self.autocommit, self.cursor_factory, self.encoding, dict(self.string_types), dict(self.binary_types)
 
 

@@ -73,7 +73,7 @@ class Override:
         return replace(self, value=hide(self.value, fields, self.path, services=services))
 
     def covers(self, other: Override) -> bool:
-        """Return whether this override has the path of the other override or a path above it, so that it replaces the other."""
+        """Return whether this override replaces the other, because its path is a prefix of the other's path."""
         return other.path[: len(self.path)] == self.path
 
 

@@ -179,7 +179,7 @@ class Heartbeat:
             self._begin("revision", self.follow)
 
     def follow(self, conn: Connection) -> None:
-        """Use the revision in force from the next job on. If this code cannot use the revision, store why in the worker's row."""
+        """Use the revision in force for the next jobs. If this code cannot use it, store why in the worker's row."""
         process, latest = self._process, store.latest(conn)
         assert latest is not None  # check_revision has seen the number of this revision
         try:

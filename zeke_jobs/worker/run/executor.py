@@ -48,7 +48,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
     @property
     def actor_options(self) -> set[str]:
-        """Return the options that actors accept: ``periodic`` for periodiq, and ``throws`` for exceptions that are no errors."""
+        """Return further options of actors: ``periodic`` for periodiq, and ``throws`` for expected exceptions."""
         return {"periodic", "throws"}
 
     def before_process_message(self, _broker: object, message: JobMessage) -> None:
@@ -172,7 +172,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _call(
         self, payloads: Mapping[JobMessage, Any], runnable: RunnableTask, views: list[Any]
     ) -> Generator[Call, Any, Any]:
-        """Call the handler for these jobs, and return its result. Adds the handler's context to ``views``."""
+        """Call the handler for these jobs, and return its result. ``views`` gets the context that the handler gets."""
         claims, is_chunk, pid = [one.claim for one in payloads], runnable.handler.takes_chunk, os.getpid()
         lead, usual = claims[0], runnable.task.timeout.total_seconds()
         kind = LoopContext if lead.is_async else JobContext
