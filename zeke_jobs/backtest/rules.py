@@ -81,7 +81,7 @@ class Lane:
             open_.setdefault(live.key)
 
     def clean(self, priority: int, key: Any) -> None:
-        """Remove withdrawn jobs from the front of a key's jobs. Remove the key and the priority if they are then empty."""
+        """Remove withdrawn jobs from the front of a key's jobs. Remove the key and the priority if no job is left."""
         by_key, jobs = self.jobs[priority], self.jobs[priority][key]
         while jobs and not jobs[0][2].is_due:
             heappop(jobs)
@@ -129,7 +129,7 @@ class Lane:
             self._reopen(key)
 
     def rested(self, now: float) -> float:
-        """Reopen each key whose rate allows a start now. Returns the time at which the next key's rate allows a start."""
+        """Put keys whose rates allow a start now back into ``open``. Returns when the next key's rate allows one."""
         while self._resting and self._resting[0][0] <= now:
             self._reopen(heappop(self._resting)[2])
         return self._resting[0][0] if self._resting else NEVER

@@ -97,7 +97,7 @@ _LISTED = 10  # maximum number of matching jobs to list
 def find_job(text: str) -> UUID:
     """Return the id of the only job whose id begins or ends with the text. A complete id is returned unchanged.
 
-    Raises JobNotFound if no job fits, and UsageError if several jobs fit, or if the text is no part of an id.
+    Raises JobNotFound if no job fits, and UsageError if several jobs fit, or if the text cannot be a part of an id.
     """
     digits = text.strip().strip("….").replace("-", "").lower()
     if not re.fullmatch(r"[0-9a-f]{1,32}", digits):

@@ -112,8 +112,8 @@ def listing(
 ) -> None:
     """Print a list: for people as a table with a row for each element, for scripts as a JSON list of ``data(element)``.
 
-    ``columns`` gives for each title the name of an attribute or key (0 is shown as empty), or a function that returns
-    the cell: ``Markup``, or any value, which is shown as plain text. ``right`` names the columns to align right.
+    ``columns`` maps a title to the name of an attribute or key (0 is shown as empty), or to a function that returns a
+    cell. A cell is ``Markup``, or a value to show as plain text. ``right`` names the columns to align right.
     """
     if as_json:
         print_json([data(one) for one in found])

@@ -62,7 +62,7 @@ def cancel(id: None = None, reason: str | None = None, **filters: Unpack[ManyOpt
 def cancel(id: UUID | str | None = None, reason: str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Cancel a job: a queued job at once, a running job within moments. A finished job does not change.
 
-    If the job's handler has not started, it does not start. With filters, ``cancel`` cancels all matching unfinished
+    A handler that has not started does not start any more. With filters, ``cancel`` cancels all matching unfinished
     jobs, in several transactions, and returns their ids. ``status="failed"`` selects failed jobs that block others.
 
     Args:

@@ -181,7 +181,7 @@ class Task(TaskKeys):
 
     @property
     def definition(self) -> dict[str, Any]:
-        """Return the task's keys in JSON's types for the table of tasks, without schedules and the handler's settings."""
+        """Return the task's keys as JSON data for the table of tasks, without schedules and the handler's settings."""
         return self.model_dump(mode="json", exclude={"settings", "cron"})
 
     @classmethod
@@ -239,7 +239,7 @@ class File(Keys):
 
 
 class Config(File):
-    """Is a checked jobs.yaml. Limits have names, and tasks have the values of ``defaults``. ``${NAME}`` is not filled in."""
+    """Holds a checked jobs.yaml. Limits have names, tasks the values of ``defaults``. No ``${NAME}`` is filled in."""
 
     limits: dict[str, Limit] = Field({})  # type: ignore[assignment] # dict is invariant
     tasks: dict[str, Task] = Field({})  # type: ignore[assignment]

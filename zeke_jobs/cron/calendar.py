@@ -135,9 +135,9 @@ def parse(text: str) -> Cron:
 class Cron:
     """Holds the values of a valid cron line. All times have a time zone. Returned times are in UTC.
 
-    A line that matches every hour fires whenever the local clock shows a matching time. Any other line fires at times
-    of day. If a clock change skips some of them, the line fires once, at the first instant after the gap. If a clock
-    change repeats a time, the line fires only the first time.
+    A line that matches every hour fires whenever the local clock shows a matching time. Any other line fires at certain
+    times of day. If a clock change skips some of them, the line fires once, at the first instant after the gap. If a
+    clock change repeats a time, the line fires only the first time.
 
     Weekdays are 0 (Sunday) to 6. If ``both``, day and weekday must match; otherwise one match is enough. As in cron,
     ``both`` is true if one of these two fields starts with ``*``.

@@ -30,7 +30,7 @@ class UnfitForJson(ValueError):
 
 
 def encode(value: Any) -> str:
-    """Return a value as JSON, also UUIDs, times, enums and models. Raises UnfitForJson if jsonb cannot store it."""
+    """Return a value as JSON. Converts UUIDs, times, enums and models. Raises UnfitForJson if jsonb cannot store it."""
     try:
         text = _ENCODER.encode(value)
         size = len(text.encode())

@@ -25,8 +25,8 @@ KEEPALIVE: dict[str, Any] = {
 }
 
 # These statements apply the session's settings, because PgBouncer refuses start-up options that it does not know. It
-# keeps only the time zone and IntervalStyle for each client, so behind a pooler only these are set: others would reach
-# other programs. There, the settings of each SQL function of zeke_jobs must do. zeke_jobs is tested with the planner's
+# keeps only the time zone and IntervalStyle for each client. Other settings would reach other programs, so behind a
+# pooler they are not set, and each SQL function of zeke_jobs has its own. zeke_jobs is tested with the planner's
 # defaults and without JIT. JIT and the timeout are turned off first, because JIT could make the second statement slow.
 # Settings are read by name, because a scan of pg_settings takes as long as opening the session.
 _GREETING = """

@@ -1,4 +1,4 @@
-"""Ends the processes of a supervisor that was killed. A small process notices that the pipe from the supervisor closes."""
+"""Ends the processes of a supervisor that was killed. A small process waits until the supervisor's pipe closes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Makes the command lines of ``zeke-jobs up`` and the demo, and restarts them after a change of code that passes the checks."""
+"""Makes the commands that ``zeke-jobs up`` and the demo run, and restarts them when changed code passes the checks."""
 
 import os
 import re
@@ -31,7 +31,7 @@ _PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # only in packages:
 
 
 def program(name: str) -> list[str]:
-    """Return the command line with which this Python runs a program. The program is beside Python or this command."""
+    """Return the command line with which this Python runs a program that is beside Python or the running command."""
     beside = [Path(one).parent / name for one in (sys.executable, sys.argv[0])]
     return [sys.executable, str(next((path for path in beside if path.is_file()), beside[0]))]
 

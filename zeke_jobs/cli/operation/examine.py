@@ -33,7 +33,7 @@ def doctor(as_json: Json = False) -> int:
 
 
 def fleet(as_json: Json = False) -> None:
-    """List workers and schedulers: host, version, revision in use, revision of their file, heartbeat, load, queues, drift."""
+    """List workers and schedulers with host, version, revisions (used, on file), heartbeat, load, queues and drift."""
     with database.connection("fleet") as conn:
         found = members.look(conn)
         differs = members.unapplied(conn)
@@ -87,7 +87,7 @@ def audit(
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
-    """List changes made by hand, each with its time, its database user and the name that the caller gave. Kept for 400 days."""
+    """List changes by hand of the last 400 days, with time, database user and the name that the caller gave."""
     filters = {"who": who, "actions": action or None, "target": target, "begin": begin, "end": end}
     with database.connection("audit") as conn:
         found = SQL.all(conn, "audit/list", **filters, limit=limit)
@@ -97,7 +97,7 @@ def audit(
 
 
 def top(once: Annotated[bool, flag("--once", "Print the screen once and end; needs no terminal.")] = False) -> None:
-    """Watch tasks, jobs, schedules, limits and workers on a full screen; keys pause, resume, cancel, retry and open them."""
+    """Watch tasks, jobs, schedules, limits and workers full-screen. Keys open, pause, resume, cancel and retry them."""
     from zeke_jobs.top import app
 
     url = database.choose()

@@ -95,7 +95,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         claim, runnable = begun[0].claim, self._runtime.tasks.get(message.claim.task)
         fits = runnable is not None and runnable.handler.is_async is claim.is_async
         if runnable is None or not fits or (message.others and not runnable.handler.takes_chunk):
-            # Return the jobs: since the claim, the task was removed, or its kind of handler (async, chunk) has changed.
+            # Return the jobs to the queue. Since the claim, the task was removed, or its kind of handler changed.
             for one in begun:
                 one.outcome = RETURNED
             raise SkipMessage("its task has left jobs.yaml")
@@ -172,7 +172,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _call(
         self, payloads: Mapping[JobMessage, Any], runnable: RunnableTask, views: list[Any]
     ) -> Generator[Call, Any, Any]:
-        """Call the handler for these jobs, and return its result. ``views`` gets the context that the handler gets."""
+        """Call the handler for these jobs, and return its result. ``views`` gets its context, even if it raises."""
         claims, is_chunk, pid = [one.claim for one in payloads], runnable.handler.takes_chunk, os.getpid()
         lead, usual = claims[0], runnable.task.timeout.total_seconds()
         kind = LoopContext if lead.is_async else JobContext
@@ -225,7 +225,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> Outcome | BaseException:
-    """Return a job's outcome, or the exception for ``_ended``. ``place`` is the job's index in a chunk."""
+    """Return a job's outcome, or the exception that ``_ended`` turns into one. ``place`` is the index in a chunk."""
     chunk = view if isinstance(view, ChunkContext) else None
     job: Any = chunk.jobs[place] if chunk else view
     if job is not None and job.completed:
