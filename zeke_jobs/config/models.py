@@ -186,7 +186,7 @@ class Task(TaskKeys):
 
     @classmethod
     def shown(cls, definition: Mapping[str, Any]) -> dict[str, Any]:
-        """Return by key the values of a task that the commands ``tasks`` and ``why`` show. A missing key has None."""
+        """Return by key the values of a task that ``tasks`` and ``why`` show. The value of a missing key is None."""
         names = (name for name, field in cls.model_fields.items() if SHOWN in field.metadata)
         return {name: definition.get(name) for name in names}
 
@@ -239,7 +239,7 @@ class File(Keys):
 
 
 class Config(File):
-    """Holds a checked jobs.yaml. Limits have names, tasks the values of ``defaults``. No ``${NAME}`` is filled in."""
+    """Holds a checked jobs.yaml. Limits have names. Tasks have values from ``defaults``. No ``${NAME}`` is filled in."""
 
     limits: dict[str, Limit] = Field({})  # type: ignore[assignment] # dict is invariant
     tasks: dict[str, Task] = Field({})  # type: ignore[assignment]

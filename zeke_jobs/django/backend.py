@@ -1,4 +1,4 @@
-"""Has a backend for Django's ``TASKS``, which sends jobs on Django's connection, reads results and checks settings."""
+"""Defines a backend for Django's ``TASKS`` that sends jobs on Django's connection, reads results, checks settings."""
 
 import builtins
 import re

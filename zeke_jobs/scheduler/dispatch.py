@@ -85,7 +85,7 @@ def in_force(conn: Connection, schedule: str, *, now: datetime) -> Timetable | N
 
 
 def silence(conn: Connection) -> timedelta | None:
-    """Return the time since a scheduler handled all schedules. Returns None up to 150 s, or without schedules."""
+    """Return the time since a scheduler handled all schedules: None up to 150 s, and None without schedules."""
     passed: timedelta | None = SQL.value(conn, "schedule/silence")
     return None if passed is None or passed <= SILENT_AFTER else passed
 

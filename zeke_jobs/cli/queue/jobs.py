@@ -132,7 +132,7 @@ def logs(
 ) -> int:
     """Show the last lines that each ended attempt logged or printed. Exit 1 if there are no lines.
 
-    By default, completed attempts keep no lines. In jobs.yaml, `log` and `log_lines` say which attempts keep how many.
+    Completed attempts keep no lines by default: see `log` (which attempts) and `log_lines` (how many) in jobs.yaml.
     """
     wanted = find_job(job_id)
     with database.connection("logs") as conn:

@@ -63,7 +63,7 @@ def ask(
     """Store the results of completed jobs, and claim up to ``want`` due jobs. ``conn`` must be in autocommit mode.
 
     ``room`` is a pair: the free threads minus the jobs that wait for one, and how many jobs with limits may wait.
-    ``is_empty`` says that the worker holds no job. It may then claim a job that must run alone.
+    ``is_empty`` says that the worker holds no job. The worker may then claim a job that must run alone.
     """
     asked = {"worker": worker, "queue": queue, "tasks": _names(tuple(tasks)), "want": want, "revision": revision}
     asked |= {"is_empty": is_empty, "free": room[0], "ahead": room[1], **(columns(completions) if completions else {})}

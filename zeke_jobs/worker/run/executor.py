@@ -172,7 +172,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _call(
         self, payloads: Mapping[JobMessage, Any], runnable: RunnableTask, views: list[Any]
     ) -> Generator[Call, Any, Any]:
-        """Call the handler for these jobs, and return its result. ``views`` gets its context, even if it raises."""
+        """Call the handler, and return its result. ``views`` gets the handler's context, even if the handler raises."""
         claims, is_chunk, pid = [one.claim for one in payloads], runnable.handler.takes_chunk, os.getpid()
         lead, usual = claims[0], runnable.task.timeout.total_seconds()
         kind = LoopContext if lead.is_async else JobContext
