@@ -239,7 +239,7 @@ class File(Keys):
 
 
 class Config(File):
-    """Holds a checked jobs.yaml. Limits have names. Tasks have values from ``defaults``. No ``${NAME}`` is filled in."""
+    """Holds a checked jobs.yaml. Limits have names. Tasks have values of ``defaults``. No ``${NAME}`` is filled in."""
 
     limits: dict[str, Limit] = Field({})  # type: ignore[assignment] # dict is invariant
     tasks: dict[str, Task] = Field({})  # type: ignore[assignment]
