@@ -24,7 +24,7 @@ _AUTOLINK = re.compile(r"<(https?://[^<>\s]{1,2000})>")
 _STRONG = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1", re.DOTALL)
 _EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*]{1,300}?)(?<=[^\s*_])\1(?![\w*])")
 _CODE = re.compile(r"(`{1,3})(?!`)([^\n]{1,500}?)(?<!`)\1(?!`)")
-# In a bold paragraph, only the first and the last sentence have the marks ``**``. Markdown cannot underline.
+# The first sentence of a bold paragraph has only the opening ``**``, the last one only the closing. ``<u>`` is HTML.
 _OPEN = re.compile(r"^\*\*(?=[\w\"\u201c\u201e\u00ab])|(?<=[.!?\u2026])\*\*$|</?u>")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 
@@ -76,7 +76,7 @@ def blocks(document: str) -> list[Block]:
 
 
 def plain(text: str) -> str:
-    """Return inline Markdown as plain text on one line, without links, emphasis and back quotes."""
+    """Return inline Markdown as plain text on one line, with the texts of links, without emphasis and back quotes."""
     if not _MARKED.search(text):
         return " ".join(text.split())
     kept: list[str] = []
@@ -100,7 +100,7 @@ def prose(document: str) -> str:
 
 
 def article(document: str) -> list[Block]:
-    """Return the blocks, without blocks below a heading near the end that introduces the company or the author."""
+    """Return the blocks up to a heading near the end that introduces the company or the author."""
     found = blocks(document)
     late = enumerate(found[2 * len(found) // 3 :], 2 * len(found) // 3)
     ends = (at for at, one in late if (one.kind == "heading" or is_bold(one)) and _ABOUT.fullmatch(one.text))
@@ -108,7 +108,7 @@ def article(document: str) -> list[Block]:
 
 
 def is_prose(block: Block) -> bool:
-    """Return whether a block belongs to the article. A text that is cut off counts as a teaser of another article."""
+    """Return whether a block is a paragraph or list item of the article. A cut-off text only announces another one."""
     return block.kind in {"paragraph", "item"} and not block.text.rstrip(" *_").endswith(_CUT_OFF)
 
 

@@ -31,7 +31,7 @@ def prompt(operation: str) -> Prompt:
 
 
 def material(story: Story, limit: int) -> str:
-    """Return the story as text without control and invisible characters, at most ``limit`` characters of its document."""
+    """Return the story as text without invisible characters. The document is cut to at most ``limit`` characters."""
     document = visible(story.document)
     if len(document) > limit:
         cut = document[:limit]
@@ -40,7 +40,7 @@ def material(story: Story, limit: int) -> str:
 
 
 def fenced(text: str, nonce: str) -> str:
-    """Return ``text`` between two marked lines. If the text's author guessed such a mark, the mark is removed."""
+    """Return ``text`` between two lines with ``nonce``. To prevent fake lines, ``nonce`` is removed from the text."""
     return f"=== {nonce} story begins ===\n{text.replace(nonce, '')}\n=== {nonce} story ends ==="
 
 

@@ -14,7 +14,7 @@ HALF = 0.5  # a question in a batch costs this share of its usual price
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Describes a story as the AI step sees it. Each text of the story may be empty."""
+    """Describes a story as the AI step sees it. The title, the document and the other texts may be empty."""
 
     id: UUID
     title: str
@@ -28,7 +28,7 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Describes how a text was made: the provider, the model or the local method, and for a model the prompt's version."""
+    """Describes how a text was made: the provider, the model or local method, and the version of the model's prompt."""
 
     provider: str
     model: str
@@ -38,7 +38,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """Holds a story in three lengths. A length is None if the story has too few fitting sentences for it."""
+    """Holds a story in three lengths. A text is None if the story has too few suitable sentences for this length."""
 
     one_liner: str | None
     two_liner: str | None
@@ -47,7 +47,7 @@ class Brief:
 
     @property
     def parts(self) -> dict[str, str | None]:
-        """The brief's three lengths, by name."""
+        """Return the brief's three texts by name."""
         return {"one_liner": self.one_liner, "two_liner": self.two_liner, "elevator": self.elevator}
 
 
@@ -110,7 +110,7 @@ class CallEnd:
 class Unfounded(Reject):
     """A model twice made statements that the story does not support.
 
-    ``said`` is the model's last answer, and ``instead`` the result that the local provider made without a model.
+    ``said`` is the model's last answer. ``instead`` is the result that the local provider made without a model.
     """
 
     def __init__(self, reason: str, said: str = "", instead: Any = None) -> None:
@@ -120,7 +120,7 @@ class Unfounded(Reject):
 
 
 def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
-    """Return the provider's answer and None, or the local provider's answer and the exception that the job raises at its end."""
+    """Return the answer and None. If the answer is unfounded, return the local answer and the exception to raise."""
     try:
         return ask(), None
     except Unfounded as refused:

@@ -9,7 +9,7 @@ from actors.ai.words import SMALL, count
 from actors.calendar_names import MONTHS
 from actors.patterns import patterns
 
-# The full stop of these abbreviations ends no sentence: _ALWAYS, or only before a name or a number.
+# A full stop after these abbreviations does not end a sentence: always, only before a name, or only before a number.
 _ALWAYS, _BEFORE_NAMES, _BEFORE_NUMBERS = (
     frozenset(line.split()) for line in (files("actors.ai") / "abbreviations.txt").read_text("utf-8").splitlines()[1:]
 )
@@ -86,7 +86,7 @@ def _is_end(text: str, match: Match[str]) -> bool:
 
 
 def _is_abbreviation(word: str, first: str) -> bool:
-    """Return whether the full stop after ``word`` is a part of it. ``first`` is the next character that is no quotation mark."""
+    """Return whether ``word`` and its full stop are an abbreviation. ``first`` is the next word's first character."""
     if word.lower() in _BEFORE_NUMBERS:
         return first.isdigit()
     is_initial = word.isupper() and word != "I" and _FORMS["initials"].fullmatch(word) is not None

@@ -23,18 +23,18 @@ Day = tuple[int | None, int | None, int | None]  # year, month and day; None for
 
 @dataclass(slots=True)
 class Dates:
-    """Holds the dates of a text (weekdays as numbers from 1), and the text without these dates."""
+    """Holds the dates of a text (weekdays as numbers from 1). ``rest`` is the text without its dates with digits."""
 
     parts: set[Day | int]
     rest: str = ""
 
     @property
     def days(self) -> list[Day]:
-        """Return the dates other than days of the week."""
+        """Return the dates, without the days of the week."""
         return [part for part in self.parts if isinstance(part, tuple)]
 
     def missing(self, known: "Dates", numbers: Collection[float]) -> str | None:
-        """Return the first date or part of a date that ``known`` lacks. A year may also be one of the story's ``numbers``."""
+        """Return the first date that is not in ``known``. A year may also be one of the story's ``numbers``."""
         years = {year for year, _, _ in known.days}
         for part in sorted(self.parts - known.parts, key=str):
             if isinstance(part, int):
@@ -47,13 +47,13 @@ class Dates:
 
 
 def _fits(mine: Day, theirs: Day, years: Collection[int | None]) -> bool:
-    """Return whether two dates have equal parts. The year of a story's date may be elsewhere in the story."""
+    """Return whether the story's date ``theirs`` supports ``mine``. If that has no year, any of ``years`` fits."""
     same_year = mine[0] in {None, theirs[0]} or (theirs[0] is None and mine[0] in years)
     return same_year and mine[1] == theirs[1] and mine[2] in {None, theirs[2]}
 
 
 def dates(text: str) -> Dates:
-    """Return the dates of ``text``. The word "may" or "march" is a verb, unless a day or a year is next to it."""
+    """Return the dates of ``text``. An ambiguous word such as "may" is a month only next to a day, a year or "mid-"."""
     words = words_of(text)
     found = Dates({_WEEKDAY[word] for word in words if word in _WEEKDAY}, text)
     has_month = not words.isdisjoint(_MONTH)

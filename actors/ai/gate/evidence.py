@@ -31,7 +31,7 @@ _ENDING = re.compile(r"(?:ings?|ed|es|s|e)$")
 
 @dataclass(frozen=True)
 class Evidence:
-    """Holds a story's headline, source and sentences as evidence, and separately its instructions to a model."""
+    """Holds a story's headline, source and sentences as evidence. ``orders`` has the text that instructs a model."""
 
     sentences: tuple[str, ...]
     orders: str
@@ -43,17 +43,17 @@ class Evidence:
 
     @cached_property
     def normal(self) -> str:
-        """Return the text in the normal form of quotations."""
+        """Return the text in the normal form in which quotations are compared."""
         return normal(self.text)
 
     @cached_property
     def forms(self) -> tuple[str, ...]:
-        """Return the normal form of each sentence of the story, without its full stop."""
+        """Return each sentence of the story in normal form, without punctuation at its ends."""
         return tuple(normal(sentence).strip(STOPS) for sentence in self.sentences)
 
     @cached_property
     def keys(self) -> frozenset[str]:
-        """Return the keys of the story's words. In a language without spaces, pairs of characters are the keys."""
+        """Return the keys by which the story's words are compared (see the function ``keys``)."""
         return frozenset().union(*map(keys, self.sentences))
 
     @cached_property
@@ -79,8 +79,8 @@ class Evidence:
 
 
 def evidence(story: Story) -> Evidence:
-    """Return the story as evidence. An instruction to a model, and the rest of its paragraph, do not count as evidence."""
-    # Cache the evidence by these parts of a story only, because a story's age differs from job to job.
+    """Return the story as evidence. A sentence that instructs a model and the rest of its paragraph are left out."""
+    # The cache key has only these parts of the story, because a story's age differs from job to job.
     return _evidence(story.title, story.source, story.document)
 
 
@@ -102,13 +102,13 @@ def _evidence(title: str, source: str, document: str) -> Evidence:
 
 @lru_cache(maxsize=1024)
 def tokens(text: str) -> tuple[str, ...]:
-    """Return the words of a text as the text writes them, without ``'s``."""
+    """Return the words of a text in their original spelling, but without a final ``'s``."""
     return tuple([word[:-2] if word.endswith(_POSSESSIVE) else word for word in _TOKEN.findall(text)])
 
 
 @lru_cache(maxsize=4096)
 def key(word: str) -> str:
-    """Return the part that a word's forms have in common: the word's first letters without an ending."""
+    """Return a key that all forms of a word share: at most the first five letters, without an ending such as -ing."""
     lower = _ELIDED.sub("", word.lower())
     if len(lower) > 4 and lower.isalpha():
         lower = _ENDING.sub("", lower)
@@ -119,7 +119,7 @@ def key(word: str) -> str:
 
 @lru_cache(maxsize=1024)
 def keys(text: str) -> frozenset[str]:
-    """Return the keys of the words that carry facts. In a script without spaces, pairs of characters are the keys."""
+    """Return the keys of the words that carry facts. In a script without spaces, each pair of characters is a key."""
     if is_unspaced(text):
         bare = re.sub(r"[\W_\d\u3040-\u309f]+", " ", text)  # endings and particles do not carry facts
         return frozenset(bare[at : at + 2] for at in range(len(bare) - 1) if " " not in bare[at : at + 2])
@@ -134,7 +134,7 @@ def _fact(word: str) -> str:
 
 @lru_cache(maxsize=16)
 def has_capital_nouns(sentences: tuple[str, ...]) -> bool:
-    """Return whether the text's language capitalises nouns, as German does, by the share of capitalised words in sentences."""
+    """Return whether the language capitalises nouns, as German does. The share of capitals inside sentences decides."""
     firsts = [word[0] for sentence in sentences for word in tokens(sentence)[1:] if len(word) > 3]
     return sum(map(str.isupper, firsts)) > _CAPITALS * len(firsts)
 

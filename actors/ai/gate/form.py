@@ -1,4 +1,4 @@
-"""Checks that a sentence is whole and balanced, has no markup, and is not an advert or a notice of the page."""
+"""Checks that a sentence is balanced, has no markup, and is not an advert, a notice or an unattributed opinion."""
 
 from functools import lru_cache
 
@@ -27,7 +27,7 @@ def fault(sentence: str) -> str | None:
 
 
 def is_balanced(text: str) -> bool:
-    """Return whether as many quotation marks and brackets close as open, and none closes before the first opens."""
+    """Return whether each kind of quotation mark and bracket closes as often as it opens, and opens first."""
     if german := text.count("\u201e"):
         return german == text.count("\u201c") + text.count("\u201d")
     return text.count('"') % 2 == 0 and all(

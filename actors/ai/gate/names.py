@@ -1,4 +1,4 @@
-"""Checks the names in an answer: words with a capital, and in Japanese and Chinese runs of foreign letters."""
+"""Checks the names in an answer: words with capitals or, in Chinese and Japanese, runs of katakana or Latin letters."""
 
 import re
 from functools import lru_cache
@@ -17,7 +17,8 @@ _KNOWN, *_ALIASES = (frozenset(line.split()) for line in _SETS)
 def unknown(sentence: str, story: Evidence) -> str | None:
     """Return the first name in ``sentence`` that the story does not have.
 
-    A sentence's first word is a name only if it has a capital inside. In German (nouns have capitals), a name follows a noun.
+    At the start of a sentence, only a word such as OpenAI or GPT-5 counts as a name. In German, where nouns have
+    capitals, any other word counts only directly after a capitalised word.
     """
     if is_unspaced(story.text):
         return next((run for run in _KATAKANA.findall(sentence) if run.lower() not in story.normal), None)
@@ -40,7 +41,7 @@ def unknown(sentence: str, story: Evidence) -> str | None:
 
 
 def _is_odd(word: str) -> bool:
-    """Return whether a word can only be a name: it has capitals inside (OpenAI), or letters with digits (GPT-5)."""
+    """Return whether a word can only be a name, as it has a capital inside (OpenAI) or letters and digits (GPT-5)."""
     if word.isalpha() and word[1:].islower():
         return False
     letters = [char for char in word if char.isalpha()]
@@ -65,13 +66,13 @@ def _is_known(word: str, story: Evidence) -> bool:
 
 @lru_cache(maxsize=8192)
 def _stem(word: str) -> str:
-    """Return the beginning that a name's forms have in common, such as Norway and Norwegian, or a name and its plural."""
+    """Return the beginning that the forms of a name share, such as Italy and Italian, or singular and plural."""
     return re.sub(r"(?:ians?|ans?|ish|ese|ics?|ia|s|n|y|e|a)$", "", word) if len(word) > 4 else word
 
 
 @lru_cache(maxsize=16)
 def _forms(story: Evidence) -> frozenset[str]:
-    """Return the story's words in lower case, without full stops, and their stems."""
+    """Return the story's words in lower case, with and without full stops, their stems, and the parts at hyphens."""
     words = {word.lower() for sentence in story.sentences for word in tokens(sentence)}
     parts = {part for word in words if not word.isalnum() for part in re.split(r"[-'\u2019]", word)}
     return frozenset({*words, *parts, *map(_stem, words), *(word.replace(".", "") for word in words)})

@@ -62,14 +62,14 @@ _ADJECTIVE = 4  # minimum number of letters in a unit that follows an adjective
 
 
 def unit_of(word: str) -> tuple[str, float]:
-    """Return a unit's kind and its factor, such as ``("s", 60.0)`` for a minute. Without a unit, the kind is empty."""
+    """Return a unit's kind and factor, such as ``("s", 60.0)`` for "minute". The kind is empty for other words."""
     return UNITS.get(word.lower().rstrip(".²³"), ("", 1.0))
 
 
 def numbers(text: str, *, is_known: bool = False) -> list[Number]:
-    """Return the numbers of ``text`` in order, without its dates.
+    """Return the numbers of ``text`` in order. The caller has removed the dates from the text.
 
-    A number without a unit may take another number's unit. In the story (``is_known``), a number before a noun takes no unit.
+    A number without a unit may have the unit of any other number. In a story (``is_known``), no noun may follow it.
     """
     found: list[Number] = []
     words = words_of(text)
@@ -91,7 +91,7 @@ def numbers(text: str, *, is_known: bool = False) -> list[Number]:
 
 
 def _phrases(text: str, words: AbstractSet[str]) -> Iterator[Number]:
-    """Yield the numbers written as shares or halves, such as a third of, three in five, half an hour, a day and a half."""
+    """Yield numbers written as fractions: "a third of", "three in five", "half an hour", "a day and a half"."""
     has_half = "half" in words
     for match in _FORMS["and_a_half"].finditer(text) if has_half else ():
         count, *names = match.groups()
@@ -111,7 +111,7 @@ def _phrases(text: str, words: AbstractSet[str]) -> Iterator[Number]:
         is_half_unit = half_unit is not None and unit_of(half_unit.group(1))[0] not in {"", "%"}
         if is_half_unit or text[: match.start()].endswith("and a "):
             continue
-        # A word such as "third" is a share ("a third of"), or a rank ("the third").
+        # A word such as "third" can be a share ("a third of") or a rank ("the third").
         is_part = _FORMS["part_of"].match(text, match.end()) and _FORMS["article"].search(
             text, max(0, match.start() - _SHORT), match.start()
         )
@@ -143,7 +143,7 @@ def _number(text: str, match: re.Match[str]) -> Number:
 
 
 def _values(raw: str, *, is_scaled: bool = False) -> tuple[list[float], int]:
-    """Return the possible values, and the significant digits. ``1.200`` is 1200, and before "million" also 1.2."""
+    """Return the possible values and the number of significant digits. 1.200 is 1200 or, before "million", also 1.2."""
     if not raw[0].isdigit():
         tens, _, ones = raw.lower().partition("-")
         return [WORDS[tens] + (1 if ones == "one" else WORDS.get(ones, 0))], 2 if ones else 1
@@ -164,7 +164,7 @@ def _values(raw: str, *, is_scaled: bool = False) -> tuple[list[float], int]:
 
 
 def _scale(text: str, end: int) -> tuple[float, tuple[str, float], int, bool]:
-    """Return what follows a number: a factor, a unit with its factor, the end of these words, and whether a noun follows."""
+    """Return the scale and unit that follow a number, the index where they end, and whether a unit or noun follows."""
     scale = 1.0
     han = _FORMS["han_tail"].match(text, end)
     if han and han.group():
