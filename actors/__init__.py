@@ -1,1 +1,1 @@
-"""Is the news pipeline: it turns entries of feeds into stories, and gives each story an analysis, highlights and a brief."""
+"""Runs the news pipeline, which turns feed entries into stories with an analysis, highlights and a brief."""

@@ -16,9 +16,9 @@ _HOUR = timedelta(hours=1)  # the time for a cancelled batch to end, and the lar
 
 
 def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
-    """Ask questions in one batch. A waiting job gets its answer. Without one, it gets the reason, and asks the model.
+    """Ask questions in one batch. A waiting job gets its answer, or else the reason, and then asks the model itself.
 
-    After a crash no question is asked twice, because the questions belong to this job, and a step stores the batch's id.
+    After a crash, no question is asked twice: the questions still belong to this job, and a step stores the batch's id.
     """
     analyst: Analyst = ctx.service("ai")
     asked = SQL.all(ctx.db, "ai_questions_take", batch=ctx.job_id, calls=payload.call_ids)
@@ -49,7 +49,7 @@ def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
 
 
 def _answers(provider: Batches, asked: Sequence[dict[str, Any]], ctx: Context) -> tuple[dict[str, Any], str]:
-    """Return the answers by the id of the call, and the reason why the other calls have no answer."""
+    """Return the answers by call id, and the reason why the other calls have no answer."""
     attempt = f"{datetime.now(UTC) - _HOUR:%Y-%m-%dT%H:%M:%S.%f}"
     began = ctx.step("begin", str, attempt)
     search = () if began == attempt else (began, set(ai_calls.open_batches(ctx.db).values()))

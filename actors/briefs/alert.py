@@ -1,4 +1,4 @@
-"""Runs deliver-alert, which sends a receiver the stories that its alerts have found, in one message."""
+"""Runs deliver-alert, which sends a receiver one message with the stories that the receiver's alerts have found."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ _MOST = 50  # maximum number of stories in one message; further stories come in 
 
 
 def deliver_alert(payload: DeliverAlert, ctx: Context[AlertSettings]) -> dict[str, Any]:
-    """Send the receiver its waiting stories. If the receiver cannot be reached, its stories wait for this job or a later job.
+    """Send the receiver its waiting stories. If this fails, they wait for the next attempt or for a later job.
 
     Raises:
-        Defer: the receiver has quiet hours, or has got its maximum number of messages for an hour.
+        Defer: the receiver has quiet hours, or has already got its maximum number of messages per hour.
         Retry: the receiver could not be reached, and another attempt may succeed.
-        Reject: the receiver refused the message, or jobs.yaml does not have the receiver.
+        Reject: the receiver refused the message, or is missing in jobs.yaml.
     """
     name = payload.receiver
     receiver = ctx.settings.receivers.get(name)

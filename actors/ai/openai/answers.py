@@ -25,7 +25,7 @@ Whole = Annotated[
 
 
 class BriefAnswer(BaseModel, extra="forbid", strict=True):
-    """Is a model's answer to the prompt ``brief``."""
+    """Describes a model's answer to the prompt ``brief``."""
 
     one_liner: str = Field(min_length=1, max_length=1000)
     two_liner: str = Field(min_length=1, max_length=2000)
@@ -33,13 +33,13 @@ class BriefAnswer(BaseModel, extra="forbid", strict=True):
 
 
 class SummaryAnswer(BaseModel, extra="forbid", strict=True):
-    """Is a model's answer to the prompt ``summarize``."""
+    """Describes a model's answer to the prompt ``summarize``."""
 
     summary: str = Field(min_length=1, max_length=3000)
 
 
 class SameEventAnswer(BaseModel, extra="forbid", strict=True):
-    """Is a model's answer to the prompt ``same_event``."""
+    """Describes a model's answer to the prompt ``same_event``."""
 
     quote: str = Field(max_length=2000)
     other: Whole  # the number of the story that tells the same event, or 0
@@ -50,7 +50,7 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 class StoryAnswer(BaseModel, extra="forbid", strict=True):
-    """Is a model's answer to ``analyze``: an analysis that must be valid, and a brief and a summary that may be invalid."""
+    """Describes a model's answer to ``analyze``. The analysis must be valid; brief and summary may be invalid."""
 
     why_it_matters: str = Field(min_length=1, max_length=1200)
     chili: Whole = Field(ge=0, le=5)
@@ -78,7 +78,7 @@ _UNSUPPORTED = frozenset(
 
 @cache
 def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
-    """Return the form's JSON Schema for strict mode: all keys required, no bounds. Do not change the cached result."""
+    """Return the JSON Schema for strict mode: all keys required, bounds left out. Do not change the cached result."""
 
     def bare(schema: Any) -> Any:
         if isinstance(schema, list):
@@ -93,10 +93,10 @@ def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
 
 
 def read(form: type[Form], *texts: str) -> Form:
-    """Return the first answer in ``texts``. It is a JSON object, alone, in prose, in a code fence or after reasoning.
+    """Return the first JSON object in ``texts`` that fits ``form``, even in prose, in a code fence or after reasoning.
 
     Raises:
-        ValueError: no text has an answer of this form; the message names the field with the fault.
+        ValueError: no object fits. The message names the field with the fault, or says that there is no object.
     """
     fault = ValueError("no JSON object")
     for text in texts:
@@ -157,7 +157,7 @@ def checked(
 
 
 def needed(answer: BaseModel) -> list[str]:
-    """Return the texts in an answer that must be valid."""
+    """Return the texts without which the answer cannot be used."""
     if isinstance(answer, StoryAnswer):
         return [answer.why_it_matters]
     return [value for _, value in answer if isinstance(value, str)]

@@ -36,12 +36,12 @@ class Batches:
         self.question_path = WIRES[settings.kind].path
 
     def create(self, job: str, questions: Mapping[str, Any], since: str = "", known: Collection[str] = ()) -> str:
-        """Make a job's batch, and return the batch's id. The keys of ``questions`` are the ids of their calls.
+        """Create a batch for a job, and return the batch's id. The keys of ``questions`` are the ids of AI calls.
 
-        If an earlier attempt of the job began at ``since`` (UTC), first look for its batch, which is not in ``known``.
+        If an earlier attempt of the job began at ``since`` (UTC), first look for the attempt's batch outside ``known``.
 
         Raises:
-            Defer: an open batch may be the batch of this job, but only an ended batch shows this.
+            Defer: an open batch may belong to that attempt. Only after the batch has ended can this be known.
         """
         for batch in self._listed() if since else ():
             if batch.get("id") not in known and self._is_of(job, batch, questions, since):
@@ -64,7 +64,7 @@ class Batches:
         return found
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the replies of an ended batch by the ids of their calls. Where a reply is missing, a text says why."""
+        """Return the replies of an ended batch by call id. A call without a reply has the reason as a text."""
         found = dict[str, Any]()
         for file in (batch.get("output_file_id"), batch.get("error_file_id")):
             for line in self._client.lines(f"/files/{_checked(file)}/content") if file is not None else ():
@@ -102,7 +102,7 @@ class Batches:
         return isinstance(metadata, dict) and metadata.get(_JOB) == job
 
     def _listed(self) -> Iterator[Mapping[str, Any]]:
-        """Yield the provider's batches, the newest first, at most a thousand."""
+        """Yield at most a thousand of the provider's batches, the newest first."""
         query = {"limit": "100"}
         for _ in range(10):
             page = self._client.get(self._path, query)
@@ -116,12 +116,12 @@ class Batches:
 
 
 class AnthropicBatches(Batches):
-    """Uses Anthropic's batches, with one request for each batch. An ended batch is recognised by its questions' ids."""
+    """Uses Anthropic's batches, each created by one request. Only an ended batch shows the ids of its questions."""
 
     _path, _after, _status, _ends = "/messages/batches", "after_id", "processing_status", frozenset({"ended"})
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the replies of an ended batch, as ``Batches`` says."""
+        """Return the replies of an ended batch in the same form as ``Batches.answers``."""
         found = dict[str, Any]()
         for line in self._client.lines(f"{self._path}/{_checked(batch.get('id'))}/results"):
             result = line.get("result")

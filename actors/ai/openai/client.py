@@ -23,7 +23,7 @@ from zeke_jobs import Defer, Reject, Retry, Throttled
 _MAX_BYTES = 4 * 1024 * 1024
 _MAX_FILE = 64 * 1024 * 1024
 _FILE_SECONDS = 600.0
-# Anthropic sends the last of these codes, and sends it with status 429, too.
+# The last of these codes is Anthropic's, which also sends it with status 429.
 _SPENT_CODES = frozenset(
     ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "enforced_spend_limit_reached")
 )
@@ -50,7 +50,7 @@ class CallFailed(Exception):
         return str(self.verdict)
 
     def end(self, model: str, known: CallEnd) -> CallEnd:
-        """Return ``known``, the facts of a call to ``model``, with this failure as the call's end."""
+        """Return ``known``, the end of a call to ``model``, with the outcome and the reason of this failure."""
         rests = None if self.rests is None else (model, self.rests)
         return replace(known, outcome=self.outcome, detail=str(self), is_charged=self.is_charged, rests=rests)
 
@@ -68,7 +68,7 @@ class Reply:
     latency_ms: int | None = None
 
     def end(self, settings: OpenAISettings, model: str) -> CallEnd:
-        """Return the end of a call, with tokens and their cost, which is lower in a batch."""
+        """Return the end of the call, with the number of tokens and the cost. A batch halves the cost."""
         answered = visible(str(self.body.get("model") or ""))[:_LONGEST_NAME] or model
         told = tokens(self.body.get("usage"))
         if not all(type(one) is int and 0 <= one <= _MOST_TOKENS for one in told):  # the cost uses these numbers
@@ -80,7 +80,7 @@ class Reply:
 
 
 class Client:
-    """Sends the requests of all threads to a provider. If there is no answer, ``CallFailed`` has the verdict for the job."""
+    """Sends requests to a provider. Threads may share a client. If a call fails, ``CallFailed`` is raised."""
 
     def __init__(self, settings: OpenAISettings) -> None:
         self._base = httpx.URL(settings.base_url)
@@ -94,7 +94,7 @@ class Client:
         self._fetcher = Fetcher("zeke-jobs", EVERYWHERE)
 
     def post(self, path: str, payload: bytes, kind: str = "application/json", *, is_file: bool = False) -> Reply:
-        """Send a body of the media type ``kind``, and return the JSON answer. A file may take ten minutes."""
+        """Send a body of the media type ``kind``, and return the JSON answer. The limit for a file is ten minutes."""
         started = time.monotonic()
         body = self._answer(path, self._of_files if is_file else self._limits, payload, kind)
         return Reply(_object(body), round((time.monotonic() - started) * 1000))
@@ -161,7 +161,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "
 
 
 def wait_seconds(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that the provider asks to wait, at most a day, or None if it names no time."""
+    """Return the wait in seconds that the provider asks for, at most a day, or None if the headers name no wait."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         if (wait := retry_after(headers.get(name, ""), unit=unit)) is not None:
             return wait
@@ -181,7 +181,7 @@ def _duration(text: str) -> float | None:
 
 
 def _error(body: bytes) -> tuple[str, str, float | None]:
-    """Return an error's code, message and seconds to wait. Gemini sends the error in a list, and the wait in its details."""
+    """Return an error's code, message and wait in seconds. Gemini sends it in a list, with the wait in ``details``."""
     try:
         told = json.loads(body)
         error = (told[0] if isinstance(told, list) else told)["error"]

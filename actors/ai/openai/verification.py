@@ -1,4 +1,4 @@
-"""Verifies an answer: for each statement, a model names the sentences of the story that support it."""
+"""Verifies an answer: for each statement, a model names the story's sentences that support the statement."""
 
 from collections.abc import Collection, Sequence
 
@@ -18,7 +18,7 @@ _LEAST = 12  # minimum number of characters in a sentence
 
 
 class Check(BaseModel, extra="forbid", strict=True):
-    """Is the verdict on one statement."""
+    """Holds the model's verdict on one statement."""
 
     statement: Whole
     follows: bool
@@ -26,13 +26,13 @@ class Check(BaseModel, extra="forbid", strict=True):
 
 
 class VerifyAnswer(BaseModel, extra="forbid", strict=True):
-    """Is a model's answer to the prompt ``verify``."""
+    """Describes a model's answer to the prompt ``verify``."""
 
     checks: list[Check] = Field(max_length=100)
 
 
 def statements(answer: BaseModel) -> list[str]:
-    """Return the sentences of an answer's texts, in order, each once."""
+    """Return the sentences of an answer's texts in order, without duplicates."""
     texts = (plain(value) for _, value in answer if isinstance(value, str))
     return list(dict.fromkeys(one.text for text in texts for one in sentences(text)))
 
@@ -53,7 +53,7 @@ def verified(asked: Sequence[str], answer: VerifyAnswer, story: Story, *, is_tra
 
 
 def without_others(answer: Form, kept: Collection[str]) -> Form:
-    """Return the answer without statements that are not in ``kept``, and without sentences that refer to them."""
+    """Return the answer with only the statements in ``kept``. If one refers to a removed statement, remove it, too."""
     made = {}
     for name, value in answer:
         if isinstance(value, str):

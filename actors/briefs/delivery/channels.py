@@ -1,4 +1,4 @@
-"""Delivers one message to one receiver: by mail, into a folder, to a webhook or a topic of ntfy, or to a command."""
+"""Delivers one message to one receiver: by mail, into a folder, to a webhook, to an ntfy topic, or to a command."""
 
 import base64
 import binascii
@@ -37,7 +37,7 @@ class Message:
 
     Attributes:
         name: A name such as ``day-2026-11-26``. Together with ``whose``, it identifies the message in every attempt.
-        digest: The contents, in the form that ``rendering`` reads; ``told`` has the same contents for JSON.
+        digest: The contents in the form that ``rendering`` reads. ``told`` has the same contents, ready for JSON.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Message:
 
 
 def channels(ways: Ways) -> Iterator[tuple[str, Callable[[Message], None]]]:
-    """Yield each receiver's permanent name, and the function that delivers to the receiver, which may raise Retry or Reject."""
+    """Yield each receiver's permanent name and its delivery function. The function may raise Retry or Reject."""
     if ways.folder is not None:
         yield f"folder:{ways.folder}", partial(_to_folder, ways.folder)
     if ways.mail is not None:
@@ -129,7 +129,7 @@ def _to_webhook(webhook: Webhook, message: Message) -> None:
 
 
 def _to_ntfy(ntfy: Ntfy, message: Message) -> None:
-    """Send a message to a topic of ntfy. One story is sent with its link, several stories as one line each."""
+    """Send a message to an ntfy topic. One story is sent with its link. Of several stories, each gets one line."""
     server, _, topic = ntfy.url.rpartition("/")
     entries = message.digest["entries"]
     only = entries[0] if len(entries) == 1 else None

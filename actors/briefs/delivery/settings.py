@@ -19,11 +19,11 @@ class Mail(BaseModel, extra="forbid", frozen=True, validate_by_name=True, valida
     """Delivers by mail, with one message for each address of ``to``.
 
     Attributes:
-        host: The mail server (SMTP); ``port`` is its port.
-        security: ``starttls`` (port 587), ``tls`` from the first byte (port 465), or ``none`` on a network of your own.
-        user: The name for the login, with ``password``; if it is empty, there is no login.
-        sender: The sender's address, ``from`` in jobs.yaml.
-        timeout: The longest time that one answer of the server may take.
+        host: The SMTP server; ``port`` is its port.
+        security: ``starttls`` (port 587), ``tls`` from the first byte (port 465), or ``none`` in a private network.
+        user: The user name; ``password`` is the password. If the user name is empty, there is no login.
+        sender: The sender's address; its key in jobs.yaml is ``from``.
+        timeout: The maximum time for one answer of the server.
     """
 
     host: str
@@ -40,9 +40,9 @@ class Address(BaseModel, extra="forbid", frozen=True):
     """Describes a receiver of HTTP POST requests.
 
     Attributes:
-        url: Its address, which must pass the same checks as the addresses of pages.
+        url: The receiver's address, which must pass the same checks as the addresses of pages.
         allow_networks: Networks that are allowed although they are not public.
-        timeout: The longest time from the first connection to the end of the answer.
+        timeout: The maximum time from the first connection to the end of the answer.
     """
 
     url: str
@@ -51,17 +51,17 @@ class Address(BaseModel, extra="forbid", frozen=True):
 
 
 class Webhook(Address, extra="forbid", frozen=True):
-    """Delivers by an HTTP POST of JSON, signed by the rules of Standard Webhooks.
+    """Delivers by an HTTP POST of JSON, signed according to Standard Webhooks.
 
     Attributes:
-        secret: The key of the signatures; after ``whsec_`` it is base64.
+        secret: The key for the signature. If it begins with ``whsec_``, the rest is in base64.
     """
 
     secret: SecretStr
 
 
 class Ntfy(Address, extra="forbid", frozen=True):
-    """Delivers to a topic of ntfy, such as ``https://ntfy.sh/my-news``. A protected topic needs the access token ``token``."""
+    """Delivers to an ntfy topic, such as ``https://ntfy.sh/my-news``. A protected topic needs an access ``token``."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^/?#]+/(?:[^?#]*/)?[A-Za-z0-9_-]+$")]
     token: SecretStr = SecretStr("")
@@ -71,11 +71,11 @@ class Ways(BaseModel, extra="forbid", frozen=True):
     """Defines the channels by which messages reach receivers.
 
     Attributes:
-        mail: By mail.
+        mail: Mail addresses, and the server that sends the mail.
         folder: A folder for Markdown files, one for each message.
-        webhook: By a signed POST.
-        ntfy: To a topic of ntfy.
-        command: A program with its arguments; it gets the message as text on its standard input.
+        webhook: An address that gets each message as a signed POST.
+        ntfy: An ntfy topic that gets each message.
+        command: A program and its arguments. The program gets the message as text on standard input.
     """
 
     mail: Mail | None = None
@@ -103,7 +103,7 @@ class Quiet(NamedTuple):
     zone: ZoneInfo
 
     def until(self, now: datetime) -> datetime | None:
-        """Return the end of the quiet hours if ``now`` is in the quiet hours, or None."""
+        """Return the end of the quiet hours, or None if ``now`` is outside the quiet hours."""
         local = now.astimezone(self.zone)
         clock, is_over_night = local.time(), self.start > self.end
         is_late, is_early = clock >= self.start, clock < self.end
