@@ -16,7 +16,7 @@ _HOUR = timedelta(hours=1)  # the time for a cancelled batch to end, and the lar
 
 
 def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
-    """Ask questions in one batch. A waiting job gets its answer, or else the reason, and then asks the model itself.
+    """Ask questions in one batch, and give each waiting job its answer. Without an answer, a job asks the model itself.
 
     After a crash, no question is asked twice: the questions still belong to this job, and a step stores the batch's id.
     """

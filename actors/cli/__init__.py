@@ -1,4 +1,4 @@
-"""Is ``zeke-news``: the command line for the stories and sources of the pipeline."""
+"""Runs ``zeke-news``, the command line for the stories and sources of the pipeline."""
 
 import sys
 

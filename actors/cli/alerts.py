@@ -1,4 +1,4 @@
-"""Runs ``zeke-news alert``: saved searches whose new stories are sent at once."""
+"""Runs ``zeke-news alert``, which manages saved searches. A new story that matches one is sent at once."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -76,7 +76,7 @@ def remove(name: Name, is_json: Json = False) -> None:
 
 
 def judged(conn: Connection, story_id: UUID) -> list[tuple[str, str, str]]:
-    """Return for each alert and receiver the names, the state (``done``, ``waiting`` or ``ended``), and the reason."""
+    """Return the state (``done``, ``waiting`` or ``ended``) and the reason for each alert and receiver, by name."""
     rows = SQL.all(conn, "alerts_of_story", story_id=story_id)
     return [(f"{row['name']} to {row['receiver']}", *_fate(row, story_id)) for row in rows]
 

@@ -1,4 +1,4 @@
-"""Opens the Engine and the AI step with the current settings of jobs.yaml, and runs ``zeke-news site test``."""
+"""Reads the settings of the Engine, the AI step and tasks for other commands, and runs ``zeke-news site test``."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ _DEFAULTS = {"engine": Settings(), "ai": ai.Settings()}
 
 
 class CannotRead(ZekeJobsError):
-    """A feed or page cannot be read. The error has the reason and the setting to change."""
+    """A feed or page cannot be read. The message gives the reason and, if known, the setting to change."""
 
 
 def in_force(conn: Connection, *, here_first: bool = False) -> Config | None:
@@ -42,7 +42,7 @@ def in_force(conn: Connection, *, here_first: bool = False) -> Config | None:
 
 
 def service(chosen: Config | None, name: str) -> Any:
-    """Return the settings of the service ``engine`` or ``ai``, or its defaults. Raises ConfigurationError."""
+    """Return the configured or default settings of the service ``engine`` or ``ai``. Raises ConfigurationError."""
     known = None if chosen is None else chosen.services.get(name)
     if known is None:
         return _DEFAULTS[name]
@@ -67,7 +67,7 @@ app = typer.Typer(help=_HELP, no_args_is_help=True, callback=lambda: None)
 
 @app.command("test", short_help="Show what the rule of a site gives.")
 def try_out(url: Annotated[str, argument("A page of the site.", "URL")], is_json: Json = False) -> None:
-    """Fetch a page without its site's rule, and with it; nothing is stored.
+    """Fetch a page without and with the rule for its site. Nothing is stored.
 
     The rule comes from the jobs.yaml in this folder, or else from the revision in force.
     """

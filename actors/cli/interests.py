@@ -34,9 +34,9 @@ def suggest(
     team: Team = NOBODY,
     is_json: Json = False,
 ) -> None:
-    """Propose words and examples from starred, read and archived stories, and show which scores of a week each would change.
+    """Propose words and examples from starred, read and archived stories, and show the effect on last week's scores.
 
-    Only --accept changes something: the interests in force, as `zeke-jobs set` does, for stories analysed from then on.
+    Only --accept changes the interests in force, like `zeke-jobs set`. It changes only stories analysed from then on.
     """
     with database() as conn:
         if accept:
@@ -56,7 +56,7 @@ def suggest(
 
 
 def _present(conn: Connection, team: UUID) -> tuple[Interest, Interests]:
-    """Return this team's interests (or else those for all teams), and the settings with all interests."""
+    """Return the interests that hold for this team, and the settings with the interests of every team."""
     every = EventSettings.model_validate(task_settings(in_force(conn), "analyze-story")).interests
     return every.teams.get("all" if team == NOBODY else team) or every.teams.get("all") or Interest(), every
 

@@ -92,7 +92,7 @@ def merge(
     into: Annotated[str, argument("The source that stays, such as the feed's new address.", "INTO")],
     is_json: Json = False,
 ) -> None:
-    """Move a source's items and stories to another source, and remove it."""
+    """Move a source's items and stories to another source, and remove the emptied source."""
     with database() as conn:
         old, new = news.find_source(conn, source), news.find_source(conn, into)
         if old == new:
@@ -150,7 +150,7 @@ def _told_reads(read: Sequence[dict[str, Any]], *, is_one: bool) -> Iterator[str
 
 
 def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill: int = 0) -> dict[str, UUID]:
-    """Send ingest-source for sources, given by id and address. Returns the id of each job with the id of its source."""
+    """Send ingest-source for each source in ``named`` (id, address). Returns the sources' ids by job id."""
     sent: dict[str, UUID] = {}
     more = {"backfill": backfill} if backfill else {}
     with transaction(conn):
@@ -163,7 +163,7 @@ def send_reads(conn: Connection, named: Sequence[tuple[UUID, str]], *, backfill:
 
 
 def _followed(conn: Connection, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Wait until all jobs have ended or are postponed, and return their last states by id."""
+    """Wait up to five minutes until all jobs have ended or are postponed, and return their last states by id."""
     known: dict[str, dict[str, Any]] = {}
     left = set(ids)
     end = time.monotonic() + _PATIENCE

@@ -21,7 +21,7 @@ Which = Annotated[str, Field(description="Its number, or its id; the beginning i
 
 
 def mcp() -> None:
-    """Answer an agent's questions about stories on standard input and output, until the input ends. Only reads."""
+    """Answer an agent's questions about stories on standard input and output, until the input ends. It only reads."""
     serve("zeke-news", (stories, story, search, digest, why), _NOTE)
 
 
@@ -35,13 +35,13 @@ def stories(
     limit: Limit = 20,
     skip: Skip = 0,
 ) -> str:
-    """List stories, newest first: of a source, by a part of its name; of the last hours or days; hot ones; one of each event."""
+    """List stories, the newest first. ``source`` is a part of a source's name; ``leads`` has one story per event."""
     marked = {only: True} if only else {}
     return _ask("stories", skip, source=source, since=since, min_chili=min_chili, limit=limit, **marked)
 
 
 def story(story: Which, text: Annotated[bool, Field(description="Its text alone.")] = False, skip: Skip = 0) -> str:
-    """Show one story in full: analysis, brief, highlights, scores, sources, the same event elsewhere; or its text."""
+    """Show a story's analysis, brief, highlights, scores, sources and other stories of the event; or only its text."""
     return _ask("story", skip, story, text=text)
 
 
@@ -51,7 +51,7 @@ def search(
     limit: Limit = 20,
     skip: Skip = 0,
 ) -> str:
-    """Find stories by words, the best first. A query may have "a phrase", this or that, -without, source:NAME, since:7d."""
+    """Find stories by words, the best first. A query may use "a phrase", a or b, -without, source:NAME and since:7d."""
     return _ask("search", skip, *([query] if query else []), like=like, limit=limit)
 
 
@@ -65,7 +65,7 @@ def digest(
 
 
 def why(url: str, skip: Skip = 0) -> str:
-    """Explain where an article is, by its address or its story's number: its steps, why it waits or was dropped, its alerts."""
+    """Explain an article, given by address or story number: its steps, its alerts, and why it waits or was dropped."""
     return _ask("why", skip, url)
 
 

@@ -1,4 +1,4 @@
-"""Runs ``zeke-news story`` and ``open``, which show one story in full, its text, or its page, and explain its scores."""
+"""Runs ``zeke-news story``, which shows a story and explains its scores, and ``open``, which opens the story's page."""
 
 import pydoc
 import sys
@@ -130,7 +130,7 @@ def _print_highlights(out: Console, highlights: list[Mapping[str, Any]], team: U
 
 
 def context_line(metadata: Mapping[str, Any]) -> str:
-    """Return a highlight's context as ``[heading > heading] sentence``, or an empty string if its metadata have another form."""
+    """Return a highlight's context as ``[heading > heading] sentence``, or an empty string if none is valid."""
     match metadata.get("context"):
         case {"headings": [*headings], "before": str() | None as before} if {*map(type, headings)} <= {str}:
             return " ".join(filter(None, (f"[{' > '.join(headings)}]" if headings else "", before)))
@@ -170,7 +170,7 @@ def _made_by(row: Mapping[str, Any], what: str) -> str:
 
 
 def _chili_lines(row: Mapping[str, Any], team: UUID) -> list[str]:
-    """Return lines with the parts of a story's chili score, with weights and reasons, and the shift by interests."""
+    """Return lines that explain a story's chili score: each part's weight and reason, and the shift by interests."""
     citations = row["citations"] or {}
     base, breakdown = citations.get("chili"), citations.get("breakdown") or {}
     if base is None:
@@ -201,7 +201,7 @@ def _chili_lines(row: Mapping[str, Any], team: UUID) -> list[str]:
 
 
 def _relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
-    """Return a line with the parts of a highlight's relevance score, with weights and reasons."""
+    """Return a line with the parts of a highlight's relevance score, their weights and their reasons."""
     parts, weights = relevance["parts"], relevance.get("weights") or {}
     keywords = ", ".join(relevance.get("keywords") or []) or "none"
     why = {"keyword": f" ({keywords})", "kind": f" ({kind.replace('_', ' ')})"}
@@ -213,7 +213,7 @@ def _relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
 
 
 def _relevance_for(relevance: Mapping[str, Any], team: UUID) -> tuple[float | None, str]:
-    """Return a highlight's score for a team, or else its general score or None, and why the team's score differs."""
+    """Return a highlight's score for a team, and why it differs from the general score, which is the default."""
     teams = relevance.get("teams") or {}
     mine = teams.get(str(team)) or teams.get(str(news.NOBODY))
     if mine is None:

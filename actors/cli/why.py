@@ -1,4 +1,4 @@
-"""Runs ``zeke-news why``, which shows the steps that an article has reached, and their outcomes."""
+"""Runs ``zeke-news why``, which shows the steps that an article has reached, and the outcome of each step."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ def why(
 
 
 def explain(conn: Connection, name: str) -> dict[str, Any]:
-    """Return all facts about an article: ``items`` with their ``steps``, ``jobs`` about it, ``sources`` of its site.
+    """Return all facts about an article: its ``items`` with their ``steps``, its ``jobs``, and its site's ``sources``.
 
     ``name`` is an address, a story's number or id, an item's name within its source, or a mailbox's folder. For a
     folder, the newest items are returned.
@@ -87,7 +87,7 @@ def _is_same(row: Mapping[str, Any], canonical: str, url: str) -> bool:
 
 
 def _follow(conn: Connection, item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the article's steps so far, and its unfinished jobs."""
+    """Return the steps that an item has reached, and the item's unfinished jobs."""
     story_id = item["story_id"]
     jobs = news.jobs_about(conn, ids=[str(one) for one in (item["id"], story_id) if one])
     way = [Step("found", "done", f"by {item['source']}, {ago(item['created_at'])} ago"), _text(item, jobs)]
@@ -99,7 +99,7 @@ def _follow(conn: Connection, item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_story(story: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
-    """Yield the steps of an article's story so far: story, analysis, event, highlights, brief, summary."""
+    """Yield the steps of an article's story: story, analysis, event, highlights, brief and summary."""
     yield Step("story", "done", str(story["id"]))
     analysed = "" if story["analysis_state"] == "pending" else story["analysis_state"]
     yield _step("analysis", ("analyze-story",), [job for job in jobs if job["trigger"] != "alone"], analysed)

@@ -60,7 +60,7 @@ class Results(NamedTuple):
 def main(
     feeds: Annotated[list[str] | None, typer.Argument(help="Feeds to bring in instead of the sample site.")] = None,
 ) -> int:
-    """From feeds to briefs on this machine: an embedded PostgreSQL, workers, scheduler, and a sample site."""
+    """Run the pipeline on this machine, with an embedded PostgreSQL, workers, a scheduler and a sample site."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM does the same as Ctrl-C
     console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
     data_dir = environment.data_dir() / "demo"
@@ -130,7 +130,7 @@ def _run(console: Console, data_dir: Path, feeds: list[str]) -> bool:
 
 
 def _configured(folder: Path, *, fetch_from_here: bool) -> Path:
-    """Return the path of the real jobs.yaml, or of a copy that lets the Engine fetch from loopback."""
+    """Return the path of jobs.yaml, or of a copy in which the Engine may fetch from loopback (``fetch_from_here``)."""
     real = environment.config_path().absolute()
     config.load(real)
     if not fetch_from_here:
@@ -156,7 +156,7 @@ def _running(jobs_yaml: Path, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def _is_done(conn: Connection, process: "subprocess.Popen[bytes]", limit: float) -> bool:
-    """Wait until all jobs end. Return whether they ended in time, and none failed."""
+    """Wait until all jobs have ended. Return whether they ended in time and without failures."""
     end = time.monotonic() + limit
     while any(jobs(status=["created", "retry", "active"], limit=1, connection=conn)):
         if process.poll() is not None or time.monotonic() > end:
@@ -166,7 +166,7 @@ def _is_done(conn: Connection, process: "subprocess.Popen[bytes]", limit: float)
 
 
 def show(console: Console, found: Results) -> dict[str, int]:
-    """Show stories and feeds by commands of ``zeke-news``. Returns the commands that failed, with their exit statuses."""
+    """Run ``zeke-news`` commands that show stories and feeds. Returns the exit status of each command that failed."""
     refused = {}
     hottest = max(found.stories, key=lambda story: story["chili"] or 0, default=None)
     in_full = [["story", str(hottest["number"])]] if hottest else []
@@ -180,7 +180,7 @@ def show(console: Console, found: Results) -> dict[str, int]:
 
 
 def checks(found: Results, feeds: list[str], refused: dict[str, int], *, is_done: bool) -> dict[str, tuple[Any, Any]]:
-    """Return the expected and the actual result by the name of each check. Without ``feeds``, check the sample site."""
+    """Return each check's expected and actual result by name. Without ``feeds``, also check the sample site."""
     stories, highlights = found.stories, found.highlights
     undecided = {outcome: items for outcome, items in found.outcomes.items() if outcome in IN_FLIGHT}
     scored = sum("relevance" in each["metadata"] for each in highlights)
@@ -208,7 +208,7 @@ def checks(found: Results, feeds: list[str], refused: dict[str, int], *, is_done
 
 
 def broken(made: dict[str, tuple[Any, Any]]) -> list[str]:
-    """Return the names of the checks that do not hold."""
+    """Return the names of the checks that failed."""
     return [name for name, (expected, got) in made.items() if expected != got]
 
 

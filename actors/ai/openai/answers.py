@@ -157,7 +157,7 @@ def checked(
 
 
 def needed(answer: BaseModel) -> list[str]:
-    """Return the texts without which the answer cannot be used."""
+    """Return the texts that must be valid, because the answer cannot be used without them."""
     if isinstance(answer, StoryAnswer):
         return [answer.why_it_matters]
     return [value for _, value in answer if isinstance(value, str)]

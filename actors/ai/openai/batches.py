@@ -38,7 +38,7 @@ class Batches:
     def create(self, job: str, questions: Mapping[str, Any], since: str = "", known: Collection[str] = ()) -> str:
         """Create a batch for a job, and return the batch's id. The keys of ``questions`` are the ids of AI calls.
 
-        If an earlier attempt of the job began at ``since`` (UTC), first look for the attempt's batch outside ``known``.
+        If an earlier attempt began at ``since`` (UTC), first look for its batch. Batches in ``known`` are skipped.
 
         Raises:
             Defer: an open batch may belong to that attempt. Only after the batch has ended can this be known.

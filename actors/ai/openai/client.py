@@ -23,7 +23,7 @@ from zeke_jobs import Defer, Reject, Retry, Throttled
 _MAX_BYTES = 4 * 1024 * 1024
 _MAX_FILE = 64 * 1024 * 1024
 _FILE_SECONDS = 600.0
-# The last of these codes is Anthropic's, which also sends it with status 429.
+# Anthropic sends the last of these codes, also with status 429.
 _SPENT_CODES = frozenset(
     ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "enforced_spend_limit_reached")
 )
