@@ -76,7 +76,7 @@ def remove(name: Name, is_json: Json = False) -> None:
 
 
 def judged(conn: Connection, story_id: UUID) -> list[tuple[str, str, str]]:
-    """Return the state (``done``, ``waiting`` or ``ended``) and the reason for each alert and receiver, by name."""
+    """Return a tuple for each alert and receiver: names, state (``done``, ``waiting`` or ``ended``) and reason."""
     rows = SQL.all(conn, "alerts_of_story", story_id=story_id)
     return [(f"{row['name']} to {row['receiver']}", *_fate(row, story_id)) for row in rows]
 
