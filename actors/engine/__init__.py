@@ -10,7 +10,7 @@ __all__ = ["Settings"]
 
 
 class SiteEngines:
-    """Sends each request to the Engine that the site's rule names. The default Engine's key is the empty string."""
+    """Sends each request to the Engine that the site's rule names. ``engines[""]`` is the default Engine."""
 
     def __init__(self, settings: SiteSettings, engines: Mapping[str, Finder]) -> None:
         self._settings = settings
@@ -40,7 +40,7 @@ class SiteEngines:
 
 
 class Settings(SiteSettings):
-    """Reads ``services.engine`` of jobs.yaml, which chooses the Engine and has its settings."""
+    """Holds the settings in ``services.engine`` of jobs.yaml, and opens the Engine that these settings choose."""
 
     def open(self) -> Finder:
         """Make the Engine. Opening an Engine sends no request."""

@@ -1,4 +1,4 @@
-"""Sends requests to an Engine on another server, by the product's HTTP contract."""
+"""Sends requests to an Engine on another server, by the HTTP contract in docs/engine.md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zeke_jobs import Payload
 
 M = TypeVar("M", bound=Payload)
 
-# With these statuses, the Engine refuses every request. A 500 may concern only one page.
+# With one of these statuses, the Engine refuses all requests. A 500 may concern only one page.
 _AWAY = {401, 403, 429, 503}
 _BY_STATUS = {400: "invalid_url", 404: "not_found"}
 _LARGEST = 32 * 1024 * 1024
@@ -26,7 +26,7 @@ _LARGEST = 32 * 1024 * 1024
 class HttpEngine:
     """Calls the Engine at an address such as ``http://engine:3010``. The answer may be under the key ``data``.
 
-    The product's Engine sends neither an item's text nor a feed's items, so both are None. ``timeout`` is in seconds.
+    An Engine may omit an item's text or a feed's items, which are None then. ``timeout`` is in seconds.
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 60.0, max_entries: int = 300) -> None:
@@ -48,7 +48,7 @@ class HttpEngine:
         try:
             return self._ask("/discover", {"url": text}, Found)
         except EngineError as error:
-            # The product's Engine cannot discover feeds, so ask the Engine for the feed at this address.
+            # This Engine cannot discover feeds, so ask it for the feed at the address.
             if error.code != "not_found":
                 raise
         source = self.fetch_source(typed(text))
@@ -77,7 +77,7 @@ class HttpEngine:
 
 
 class _Refusal(Payload):
-    """Reads the error that an Engine sends. The product's Engine sends only the field ``error``."""
+    """Describes the error that an Engine sends. An Engine may send only the field ``error``."""
 
     error: str = ""
     code: str | None = None

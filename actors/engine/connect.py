@@ -65,7 +65,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 @dataclass
 class Budget:
-    """Counts the bytes that one fetch may still receive, and the seconds until its ``deadline`` (``time.monotonic``)."""
+    """Limits the bytes that one fetch may receive, and the time until its ``deadline`` (by ``time.monotonic``)."""
 
     deadline: float
     raw_bytes: int
@@ -86,7 +86,7 @@ class Budget:
 
 
 class GuardedBackend(httpcore.NetworkBackend):
-    """Resolves a host's name once, checks every address, and connects to a checked address. TLS checks the host's name."""
+    """Resolves a host's name once, checks all its addresses, and connects to one. TLS verifies the host's name."""
 
     def __init__(self, budget: Budget, allowed: Sequence[Network] = (), resolver: Resolver = resolve) -> None:
         self._budget, self._allowed, self._resolver = budget, allowed, resolver
@@ -113,7 +113,7 @@ class GuardedBackend(httpcore.NetworkBackend):
 
 
 class _BudgetedStream(httpcore.NetworkStream):
-    """Ends a stream at the deadline, even if a server sends byte by byte."""
+    """Keeps a stream within its budget of bytes and time, even if the server sends byte by byte."""
 
     def __init__(self, stream: httpcore.NetworkStream, budget: Budget) -> None:
         self._stream = stream

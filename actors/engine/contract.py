@@ -33,7 +33,7 @@ def short_identity(text: str) -> str:
 
 
 def bounded_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata if they may be stored, or an empty dict if they are too large, too deep, or not JSON."""
+    """Return the cleaned metadata, or an empty dict if it is too large, too deeply nested, or not JSON."""
     try:
         size = len(json.dumps(metadata, ensure_ascii=False, allow_nan=False, default=str))
     except (RecursionError, ValueError):
@@ -50,7 +50,7 @@ def _cleaned(value: Any) -> Any:
 
 
 def bounded_header(value: str | None, most: int = 1000) -> str | None:
-    """Return a header or address. Return None if it is empty or too long, because a shortened value would be wrong."""
+    """Return a header or address, or None if it is empty or too long: a shortened value would be wrong."""
     return clean(value) if value and len(value) <= most else None
 
 
@@ -60,7 +60,7 @@ def plausible_duration(seconds: float | None) -> float | None:
 
 
 def _publication(moment: datetime | None) -> datetime | None:
-    """Return a time of publication. A time without a zone is read as UTC, and a future time becomes the current time."""
+    """Return the time, or None if it is before 1970. Without a zone, it is UTC. A future time becomes the present."""
     moment = moment.replace(tzinfo=UTC) if moment and not moment.tzinfo else moment
     return min(moment, datetime.now(UTC)) if moment and moment >= EARLIEST else None
 
@@ -71,7 +71,7 @@ class EngineError(Exception):
     Args:
         code: The reason, as an ``Outcome`` with the status skipped or failed.
         message: The reason as a sentence, for a person.
-        transient: Whether a later try may succeed; by default, whether the outcome is a temporary fault.
+        transient: Whether a later try may succeed. By default, this depends on ``code``.
         retry_after: The seconds that the server asked us to wait, or None.
         is_away: Whether the Engine itself is unavailable, so that every page and feed fails.
         is_unreachable: Whether the host cannot be reached, so that all its pages and feeds fail.
@@ -122,17 +122,17 @@ class Author(Payload):
 
 
 class ContentItem(Payload):
-    """Describes an article, video or post, with bounded texts. The product's Engine omits ``text`` and all fields after it.
+    """Describes an article, video or post, with bounded texts. An Engine may omit ``text`` and all fields after it.
 
     Attributes:
         id: An id that is stable within the source: the feed's guid, or else the address. A long id becomes a hash.
-        published_at: The time of publication. A time before 1970 becomes None, and a future time the current time.
+        published_at: The time of publication. A time before 1970 becomes None. A future time becomes the current time.
         duration: The length of a recording in seconds, up to 31 days.
         text: The body as plain text; None if the Engine does not extract it. ``markdown`` keeps code blocks.
         content_hash: The hash of ``text``, as the Engine computes it.
         canonical_url: The address that the page itself declares.
         text_choice: The extraction method that found the text, and the reason for choosing it.
-        obstacle: The outcome if the page shows an obstacle, such as a ``paywall``, instead of its text.
+        obstacle: The outcome if the page shows an obstacle, such as a ``paywall``, instead of the item's text.
     """
 
     id: Annotated[str, AfterValidator(short_identity)]
@@ -156,11 +156,11 @@ class ContentItem(Payload):
 
 
 class ContentSource(Payload):
-    """Describes a feed or channel. The product's Engine omits ``items`` and the fields below ``items``.
+    """Describes a feed or channel. An Engine may omit ``items`` and all fields after it.
 
     Attributes:
         items: The items in the feed's order, usually the newest first; None if the Engine does not list them.
-        etag: The server's ETag, which is sent back with the next request, as is ``last_modified``.
+        etag: The server's ETag. The next request sends back the ETag and ``last_modified``.
         not_modified: Whether the server reports no change, so that ``items`` is empty.
         next_check_at: The time before which the server does not want another request (ttl, max-age, Expires).
         moved_to: The feed's current address, if every redirect was permanent.
@@ -194,14 +194,14 @@ class Engine(Protocol):
     """Fetches untrusted pages and feeds. Each failure is an ``EngineError`` with the reason."""
 
     def fetch_item(self, url: str) -> ContentItem:
-        """Get the page at ``url`` with its text."""
+        """Get the page at ``url`` and, if the Engine extracts it, the page's text."""
 
     def fetch_source(self, url: str, etag: str | None = None, last_modified: str | None = None) -> ContentSource:
         """Get the feed at ``url``. With the ``etag`` or ``last_modified`` of the last answer, the request is conditional."""
 
 
 class Finder(Engine, Protocol):
-    """Is an Engine that also finds the feeds behind an address."""
+    """Describes an Engine that also finds the feeds behind an address."""
 
     def discover(self, text: str) -> Found:
         """Find the feeds behind a person's input, which may name a feed, page, channel, profile or repository."""

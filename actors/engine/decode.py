@@ -36,5 +36,5 @@ def decoded(chunks: Iterable[bytes], encoding: str, limit: int) -> bytes:
 
 
 def unpacked(body: bytes) -> bytes:
-    """Return the bytes without gzip compression, because some servers send a compressed file without declaring it."""
+    """Return the body, unpacked if it is in gzip format. Some servers send a gzip file without declaring it."""
     return decoded([body], "gzip", 64 * 1024 * 1024) if body.startswith(_GZIP) else body

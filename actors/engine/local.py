@@ -1,4 +1,4 @@
-"""Is the Engine that runs in this process: it fetches pages and feeds safely, reads them, and discovers feeds."""
+"""Defines the Engine that runs in this process. It fetches pages and feeds safely, reads them, and discovers feeds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PATIENCE = 60.0  # seconds for trying addresses
 
 
 class LocalEngine:
-    """Fetches in the worker's own process, and parses in reader processes. By default, the ``resolver`` is the system's."""
+    """Fetches in the worker's own process, and parses in reader processes. ``resolver`` resolves host names."""
 
     def __init__(self, settings: SiteSettings, resolver: Resolver = resolve) -> None:
         self._settings = settings
@@ -99,7 +99,7 @@ class LocalEngine:
             source = ContentSource(id=url, url=url, last_checked=now, items=[], not_modified=True)
         else:
             source = self._read(answer, address)
-        # The next check is at the later of two times: by ``ttl``, and by ``max-age`` or else ``Expires``.
+        # The longer of two waits counts: the feed's ``ttl``, or the response's ``max-age`` (or else ``Expires``).
         wait = timedelta(minutes=source.metadata.get("ttlMinutes") or 0)
         if match := _MAX_AGE.search(answer.headers.get("cache-control", "").lower()):
             wait = max(wait, timedelta(seconds=int(match.group(1))))
@@ -155,7 +155,7 @@ class LocalEngine:
             raise EngineError("not_a_feed", reason) from error
 
     def _listed(self, url: str) -> list[str]:
-        """Return the address of the feed that a podcast directory names for its page, or no address for other pages."""
+        """Return the feed's address if ``url`` is a page of a podcast directory, or else an empty list."""
         if (question := of_directory(url)) is None:
             return []
         try:

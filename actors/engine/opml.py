@@ -20,10 +20,10 @@ class Listed(NamedTuple):
 
 
 def read_opml(data: bytes) -> list[Listed]:
-    """Return the feeds of an OPML list in order, each once. A feed whose address is no web address is returned too.
+    """Return the feeds of an OPML list in order, each once. The addresses are not checked.
 
     Raises:
-        EngineError: ``not_a_feed`` if the list is not OPML or declares entities, or ``too_large``.
+        EngineError: the list is not OPML or declares entities (``not_a_feed``), or it is too large (``too_large``).
     """
     from lxml import etree
 

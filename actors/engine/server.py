@@ -1,4 +1,4 @@
-"""Serves the local Engine by the product's HTTP contract, so that untrusted pages are fetched on a server of their own."""
+"""Serves the local Engine over HTTP (see docs/engine.md), so that untrusted pages are fetched on a separate server."""
 
 import hmac
 import json
@@ -18,7 +18,7 @@ _STATUS_OF_CODE = {"invalid_url": 400, "not_found": 404, "gone": 404}
 class EngineServer(ThreadingHTTPServer):
     """Serves ``POST /ingest``, ``POST /source``, ``POST /discover`` and ``GET /health`` with one Engine.
 
-    If ``token`` is set, callers must send this bearer token. Beyond ``most`` requests at the same time, a request gets 503.
+    If ``token`` is set, callers must send this bearer token. While ``most`` requests run, another one gets status 503.
     """
 
     daemon_threads = True
@@ -34,7 +34,7 @@ class EngineServer(ThreadingHTTPServer):
 
 
 class _Refused(Exception):
-    """Refuses a request, with the answer's status and body."""
+    """Refuses a request. The arguments are the status and the body of the answer."""
 
 
 class _Handler(BaseHTTPRequestHandler):

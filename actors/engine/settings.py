@@ -1,4 +1,4 @@
-"""Defines the Engine's settings in jobs.yaml, with rules for sites: headers, where the text is, how often to ask."""
+"""Defines the Engine's settings in jobs.yaml, and rules for sites, such as headers, selectors and pauses."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ class Mailbox(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True)
     """Describes a mailbox whose folders can be sources. The address of a folder is ``imap://NAME/FOLDER``.
 
     Attributes:
-        security: ``tls`` from the first byte (port 993), ``starttls`` (port 143), or ``none`` on a network of your own.
+        security: ``tls`` from the first byte (port 993), ``starttls`` (port 143), or ``none`` in a private network.
     """
 
     host: str = Field(min_length=1)
@@ -42,15 +42,15 @@ class EngineSettings(BaseModel, extra="forbid", frozen=True):
     """Defines ``services.engine.settings`` of jobs.yaml.
 
     Attributes:
-        kind: ``local`` fetches in the worker's own process, ``http`` asks an Engine at the base address ``url``.
-        token: The bearer token for that Engine; ``timeout`` is the longest time for one of its answers.
-        contact: A mail address or page in the User-Agent, so that a site can reach the operator (``local`` only, like
-            all following settings).
+        kind: ``local`` fetches in the worker's own process; ``http`` asks an Engine at the base address ``url``.
+        token: The bearer token for kind ``http``; ``timeout`` is the maximum time for an answer.
+        contact: A mail address or page in the User-Agent, so that a site can reach the operator. This and all following
+            settings except ``max_entries`` are for kind ``local`` only.
         allow_networks: Networks that are allowed although they are not public, such as loopback in a demo or test.
-        page_bytes: The maximum number of bytes of a page; ``feed_bytes`` of a feed.
-        page_timeout: The longest time from the first connection to the last byte of a page; ``feed_timeout`` for a feed.
-        max_entries: The maximum number of entries read from a feed (for both kinds).
-        youtube_key: The key of YouTube's Data API; without it, or if the API fails, channels are read by their public feed.
+        page_bytes: The maximum size of a page in bytes; ``feed_bytes`` is that of a feed.
+        page_timeout: The maximum time from the first connection to a page's last byte; ``feed_timeout`` is for feeds.
+        max_entries: The maximum number of entries that are read from a feed.
+        youtube_key: The key of YouTube's Data API. Without it, or if the API fails, channels' public feeds are read.
     """
 
     kind: Literal["local", "http"] = "local"
@@ -90,10 +90,10 @@ class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
     """Describes the rule for one site.
 
     Attributes:
-        headers: Headers for requests to exactly this host, by https or to the rule's port; likewise ``cookies``.
+        headers: Headers that are sent only to this site, and only by https or to the rule's port, as are ``cookies``.
         text: A selector of the elements with the text of a page; ``remove`` selects elements to leave out.
         feed_is_enough: Do not fetch a page if the feed has its text.
-        engine: Another Engine for this site; settings that are not given here have the value of the default Engine.
+        engine: Another Engine for this site. A setting that is missing here has the default Engine's value.
         pause: The shortest time between two requests.
         at_once: The maximum number of requests at the same time.
     """
@@ -130,7 +130,7 @@ def _site(key: str) -> str:
 
 
 class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_errors=True):
-    """Holds the settings of all Engines, with the rules for sites by host."""
+    """Holds the settings of the default Engine, and the rules for sites by host."""
 
     sites: dict[Annotated[str, AfterValidator(_site)], Site] = Field(default_factory=dict)
 
@@ -152,7 +152,7 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
         return next(((name, self.sites[name]) for name in _names(url) if name in self.sites), ("", NONE))
 
     def credentials(self, url: httpx.URL) -> Mapping[str, str]:
-        """Return the headers of an address's rule. They are sent only by https, or to a port that the rule names."""
+        """Return the headers of the rule for ``url``. They are sent only by https, or to a port that the rule names."""
         name, site = self.rule_for(str(url)) if self.sites else ("", NONE)
         if url.scheme != "https" and not re.search(r":\d+$", name):
             return {}

@@ -1,4 +1,4 @@
-"""Makes text fit for storage: decodes the text as its page declares, and removes characters that a database refuses."""
+"""Makes text fit for storage: decodes a page's bytes, and removes characters that Postgres or JSON refuses."""
 
 import codecs
 import re
@@ -113,7 +113,7 @@ def letters(text: str) -> str:
 
 
 def text_language(text: str) -> str | None:
-    """Return the ISO 639-1 code of a text's language, by py3langid, or None if the text is too short."""
+    """Return the ISO 639-1 code of the language that py3langid finds in a text, or None if the text is too short."""
     if len(text) < LANGUAGE_LEAST:
         return None
     from py3langid.langid import classify

@@ -1,4 +1,4 @@
-"""Finds a page's author and date, in the page's metadata and near the heading."""
+"""Finds a page's author and date in the page's metadata and near its heading."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SAYS = patterns("actors.engine.article", "byline.txt")
 
 
 class Line(NamedTuple):
-    """Holds a short text. ``place`` is its distance from the first heading in elements (inf without a heading)."""
+    """Holds a short text. ``place`` counts the elements from the first heading to it (``inf`` without a heading)."""
 
     place: float
     element: HtmlElement
@@ -35,7 +35,7 @@ class Line(NamedTuple):
 
 
 def short_lines(tree: HtmlElement) -> list[Line]:
-    """Return the lines of at most 100 characters."""
+    """Return the texts of elements that have at most 100 characters."""
     elements = list(tree.iter())
     said: dict[HtmlElement, str] = {}  # short texts by element, children first
     for element in reversed(elements):
@@ -61,10 +61,10 @@ def published(
     other: Iterable[Mapping[str, Any]],
     url: str,
 ) -> datetime | None:
-    """Return the time of publication that the page declares, or None if the page shows another day or the time is uncertain.
+    """Return the page's time of publication, or None if it is uncertain, for example if the page shows another day.
 
-    A page may declare the time in the structured data of the ``article``, meta elements, ``other`` data, time elements,
-    or its address.
+    A page may declare the time, in this order, in the structured data of the ``article``, meta elements, ``other``
+    structured data, time elements, or its address. If it declares no time, the only day that it shows counts.
     """
     pages = [text_at(one, "datePublished") for one in other]
     dated = (text for name, text in metas.items() if _SAYS["date_meta"].fullmatch(re.sub(r"[\W_]+", "", name)))
@@ -119,7 +119,7 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
 
 
 def _near(lines: Sequence[Line]) -> dict[str, str]:
-    """Return the first name that each kind of hint gives. Far from the heading, a name must follow "written by" or the like."""
+    """Return the first name for each kind of hint. Far from the heading, only a hint such as "written by" counts."""
     found: dict[str, str] = {}
     for place, element, text in lines:
         said, marks, kind = _SAYS["by"].fullmatch(text), element.get("class") or "", ""

@@ -1,6 +1,6 @@
-"""Finds pages that cover or replace an article: challenges, blocks, missing pages, consent, logins and paywalls.
+"""Finds walls, which cover or replace an article: challenges, blocks, missing pages, consent, logins and paywalls.
 
-A long text is always an article. A short text is a wall if the page's class names, words and structure show it.
+A page with a long text is always an article. Another page is a wall if its metadata, headings, words or forms show it.
 """
 
 import re
@@ -11,7 +11,7 @@ from actors.engine.article.full_text import plain_text
 from actors.engine.metadata import Metadata
 from actors.patterns import patterns
 
-# These numbers of characters were tuned on one half of the test corpora.
+# These lengths, in characters, were tuned on one half of the test corpora.
 _ARTICLE = 2000  # a longer text is an article, and is not checked
 _TEASER = 1200  # a shorter text is a teaser, if the page is not free
 _NOTICE = 1500  # a longer text does not explain why there is no article
@@ -23,7 +23,7 @@ _FRAME = frozenset({"nav", "header", "footer", "select", "svg"})
 
 
 def _words(place: str) -> list[tuple[str, re.Pattern[str]]]:
-    """Return the outcomes that one part of a page, such as its headings, can show, each with a pattern of its words."""
+    """Return each outcome that one part of a page, such as its headings, can show, with the pattern that shows it."""
     named = patterns("actors.engine.article", "walls.txt")
     return [(name.removesuffix(place), one) for name, one in named.items() if name.endswith(place)]
 
@@ -65,7 +65,7 @@ def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> tuple[str, 
 
 
 def _end(text: str, shown: str, pattern: re.Pattern[str]) -> int:
-    """Return the position of the text's last paragraph in ``shown``. A subscription offer above it hides no text."""
+    """Return where the text's last paragraph begins in ``shown``. Only an offer after it can hide more text."""
     paragraphs = [line for line in text.split("\n") if len(line) >= _PARAGRAPH and not pattern.search(line)]
     return max(shown.find(paragraphs[-1][:_START]), 0) if paragraphs else 0
 

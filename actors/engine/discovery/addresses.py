@@ -26,7 +26,7 @@ LOOKUP = "https://itunes.apple.com/lookup?entity=podcast&id="  # Apple's podcast
 
 
 def typed(text: str) -> str:
-    """Return a person's input as an address: ``example.org``, ``@name``, ``@user@host``, ``r/name``, ``feed:…``."""
+    """Return the address that a person means by ``example.org``, ``@name``, ``@user@host``, ``r/name``, ``feed:…``."""
     text = text.strip()
     for form, address in _TYPED:
         if match := form.fullmatch(text):
@@ -55,7 +55,7 @@ def of_known_site(url: str) -> list[str]:
 
 
 def of_directory(url: str) -> str | None:
-    """Return the address of a podcast directory's API for the feed of its page ``url``, or None for another page."""
+    """If ``url`` is a page of a podcast directory, return the API's address that names its feed, or else None."""
     parts = split(url)
     if parts.hostname not in {"podcasts.apple.com", "itunes.apple.com"}:
         return None

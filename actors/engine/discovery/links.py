@@ -28,7 +28,7 @@ def feed_links(body: bytes, url: str, content_type: str = "") -> list[str]:
     """Return the addresses of the feeds that a page names, in order. If a page names only feeds of comments, return those feeds.
 
     Raises:
-        EngineError: the errors of ``parse_page``.
+        EngineError: ``parse_page`` cannot read the page.
     """
     tree = parse_page(decode(body, content_type)[:_LONGEST_MARKUP])
     base, named = base_of(tree, url), dict[str, str]()
@@ -71,7 +71,7 @@ def selected_links(body: bytes, url: str, *, content_type: str = "", max_entries
     """Return the links of a page as items of a feed, in order. Links that differ only in tracking parameters are one item.
 
     Raises:
-        EngineError: ``not_a_feed`` if the selector finds no links, or an error of ``parse_page``.
+        EngineError: the selector finds no links (``not_a_feed``), or ``parse_page`` cannot read the page.
     """
     page, selector = url.partition("#")[0], selector_of(url)
     tree = parse_page(decode(body, content_type))

@@ -40,7 +40,7 @@ class Readers:
     def _begin(self) -> None:
         self._changed = threading.Condition()
         self._idle: list[Connection] = []
-        # The set has weak references, so that a lost reader does not count towards ``most``.
+        # The references are weak, so that a reader that no code holds any more does not count towards ``most``.
         self._all: WeakSet[Connection] = WeakSet()
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -48,11 +48,11 @@ class Readers:
     def ask(self, operation: str, body: bytes, *, about: str, **arguments: Any) -> bytes:
         """Let a reader run ``operation`` on ``body``, and return the reader's answer. ``about`` names the body in messages.
 
-        A reading fails at once if the reader exceeds the limit of CPU time, of memory or of the answer's size. If the
-        reader dies for another reason, for example after too much wall-clock time, the reading is tried once more.
+        The call fails at once if the reader exceeds its limit of CPU time, memory or size of the answer. If the reader
+        dies for another reason, for example after too much wall-clock time, another reader tries once more.
 
         Raises:
-            EngineError: the operation's error; ``unreadable``; ``engine_failed`` if no reader can be started.
+            EngineError: the operation raised it, the body is ``unreadable``, or no reader can run (``engine_failed``).
         """
         question = joined({"operation": operation, **arguments}, body)
         answer, found = self._once(question)
@@ -74,7 +74,7 @@ class Readers:
         raise EngineError("unreadable", f"{about} cannot be read: {why}")
 
     def _once(self, question: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
-        """Return the answer. If the reader died, its ``died`` is minus the signal, the exit status, or None (unknown)."""
+        """Return the answer. Its ``died`` is a dead reader's negative signal or exit status, or None (unknown)."""
         reader, is_kept = self._reader(is_fresh=is_fresh), False
         try:
             reader.send_bytes(question)
@@ -124,7 +124,7 @@ class Readers:
         if self._control is None:
             ours, theirs = socket.socketpair()
             with theirs:
-                # Readers get no keys, tokens or addresses. numpy's threads would use up a reader's address space.
+                # Readers get no keys, tokens or URLs. More threads of numpy would use up a reader's address space.
                 kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
                 paths = map(os.path.abspath, sys.path)
                 served = ("actors.engine.readers.server", self._module, json.dumps(self._limits))
