@@ -1,4 +1,4 @@
-"""Defines the outcomes of an item, each with its status and traits. A new outcome is added only in this module."""
+"""Defines the outcomes of an item, each with its status and traits. To add an outcome, change only this module."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Outcome(StrEnum):
-    """Is a value of ``item_outcomes.outcome``, with its ``raw_items.status`` and its traits. A pending outcome is not final.
+    """Lists the values of ``item_outcomes.outcome`` with ``raw_items.status`` and traits. ``pending`` is not final.
 
     - ``passes``: the fault is temporary, so that the next try may succeed.
     - ``feed``: the feed's own text may replace the page.
@@ -19,7 +19,7 @@ class Outcome(StrEnum):
     traits: frozenset[str]
 
     def __new__(cls, value: str, status: str = "", traits: str = "") -> Self:
-        """Make an outcome. When Python looks an outcome up, it passes only the value."""
+        """Make an outcome. The defaults allow the look-up ``Outcome(value)``."""
         outcome = str.__new__(cls, value)
         outcome._value_ = value
         outcome.status = status
@@ -71,7 +71,7 @@ REASONS = frozenset(outcome for outcome in Outcome if outcome.status in {"skippe
 
 
 def one_of(known: frozenset[Outcome], code: str) -> Outcome:
-    """Return the outcome of this name. Raises ValueError if the name is unknown."""
+    """Return the outcome with this value. Raises ValueError if ``known`` does not contain it."""
     if code not in known:
         raise ValueError(f"expected one of {', '.join(sorted(known))}, got {code!r}; actors/outcomes.py has them all")
     return Outcome(code)

@@ -1,4 +1,4 @@
-"""Reads patterns from text files: ``[name]``, or ``[name i]`` to ignore case, then a line for each alternative."""
+"""Reads patterns from text files. Below ``[name]``, or ``[name i]`` to ignore case, each line is an alternative."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -31,10 +31,10 @@ def patterns(package: str, file: str, **given: str) -> dict[str, re.Pattern[str]
 
 
 def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:
-    r"""Yield the alternatives in groups. A group begins with a condition that fails fast at most positions in a text.
+    r"""Yield a pattern's alternatives in groups. A group begins with a condition that fails fast at most positions.
 
     The condition is ``\b``, ``^``, or a letter beyond ASCII. If case is ignored, a group's alternatives are sorted by
-    first letter, and the letter is written in both cases: Python rejects an alternative fast only if case counts.
+    first letter. This letter is written in both cases, because Python fails fast only where case is not ignored.
     """
     groups: dict[str, list[str]] = {}
     for each in (part for line in alternatives for part in _opened(f"(?:{line})")):
@@ -56,7 +56,7 @@ def _by_letter(alternatives: Iterable[str]) -> list[str]:
 
 
 def _opened(alternative: str) -> list[str]:
-    """If an alternative begins with a group, return the alternatives in that group, each with the rest after the group."""
+    """Split an alternative that begins with a group: ``(?:a|b)c`` becomes ``ac`` and ``bc``."""
     parts, depth, start = [], 0, 3
     if not alternative.startswith("(?:") or _GROUP.search(alternative):  # a capturing group cannot be repeated
         return [alternative]

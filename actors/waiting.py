@@ -16,12 +16,12 @@ ENGINE = "engine"
 
 
 def host(name: str) -> str:
-    """Return the name under which the pause of a host is stored."""
+    """Return the name under which a pause for a host is stored."""
     return f"host/{name}"
 
 
 def model(name: str) -> str:
-    """Return the name under which the pause of a model is stored."""
+    """Return the name under which a pause for a model is stored."""
     return f"model/{name}"
 
 
@@ -59,5 +59,5 @@ def keep(ctx: Context[Any], *who: str) -> None:
 
 
 def resting(who: str, until: datetime, why: str) -> Defer:
-    """Return the exception for a job that needs ``who`` while requests to ``who`` are paused."""
+    """Return the exception that defers a job until the pause of requests to ``who`` ends."""
     return Defer(until, f"{who} is left alone until {when(until)}: {why}")

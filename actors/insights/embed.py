@@ -18,7 +18,7 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
     If the provider refuses a story, only the job of this story fails, and the story has no event until the job is retried.
 
     Raises:
-        Retry, Defer, Reject: the provider's verdict on the whole request.
+        Retry, Defer, Reject: the provider failed or refused the whole request.
     """
     analyst: Analyst = ctx.service("ai")
     given = ctx.jobs[0].settings_of("analyze-story")

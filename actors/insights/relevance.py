@@ -62,7 +62,7 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
 
 
 def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
-    """Score the highlights of a locked story. Returns the number of highlights, and of changed scores."""
+    """Score the highlights of a locked story. Returns how many highlights were scored, and how many scores changed."""
     rate = rating(tx, story_id, settings)
     some = [
         one for one in highlights.of_story(tx, story_id) if one.origin == "system" and not one.metadata.get("withdrawn")
@@ -71,7 +71,7 @@ def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
 
 
 def rating(tx: Connection, story_id: UUID, settings: Any) -> Callable[[Any], dict[str, Any]]:
-    """Return a function that scores a highlight of a locked story. If ``settings`` are of another type, use default settings."""
+    """Return a function that scores a highlight of a locked story. Defaults replace ``settings`` of another type."""
     known = settings if isinstance(settings, RelevanceSettings) else RelevanceSettings()
     facts = SQL.only(tx, "story_relevance", story_id=story_id)
     return lambda one: relevance(one, facts["authority"], facts["age_days"], known, facts["teams"] or ())
@@ -84,7 +84,7 @@ def relevance(
     settings: RelevanceSettings,
     teams: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the score of one highlight, 0 to 1, with the score's parts, as ``metadata.relevance`` stores them."""
+    """Return a highlight's score (0 to 1 with default weights) and its parts, in the form of ``metadata.relevance``."""
     words = "\n".join(part for part in (highlight.title, highlight.summary, highlight.quote) if part)
     found = hits(words, settings.keywords)
     parts = {

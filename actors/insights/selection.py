@@ -1,4 +1,4 @@
-"""Selects the highlights of a document: the best candidates of each kind, without repetition. Finds code blocks."""
+"""Selects a document's highlights, which are the best candidates of each kind. Also finds code blocks as candidates."""
 
 from collections.abc import Sequence
 
@@ -41,7 +41,7 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
 
 
 def highlights(document: str, settings: Selection, title: str = "", told: str = "") -> list[Candidate]:
-    """Return the highlights of a Markdown ``document``, verbatim and in order, except repeats of the text ``told``."""
+    """Return the highlights of a Markdown ``document``, verbatim and in order. They do not repeat the text ``told``."""
     parts = article(document)
     if has_code(parts):
         is_guide = SAYS["announces"].match(title)  # the instructions of a guide form a whole, in their order
@@ -76,7 +76,7 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
 def _without_repetition(
     candidates: Sequence[Candidate], threshold: float, limit: int, told: str = ""
 ) -> list[Candidate]:
-    """Return the first ``limit`` candidates that repeat neither another nor ``told``. Only equal code counts as repeated."""
+    """Return up to ``limit`` candidates that do not repeat ``told`` or an earlier one. Code repeats only equal code."""
     kept: list[Candidate] = []
     said = [keys(told)]
     for each in candidates:
@@ -91,7 +91,7 @@ def _without_repetition(
 
 
 def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> list[Candidate]:
-    """Return code blocks that have at least ``min_lines`` lines or show a change, cut after a line to at most ``max_chars``."""
+    """Return the code blocks with at least ``min_lines`` lines or a change, each cut to whole lines (``max_chars``)."""
     found: list[Candidate] = []
     for index, block in enumerate(blocks):
         if block.kind != "code" or block.language in _OUTPUT:
@@ -108,7 +108,7 @@ def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> 
             or bool(earlier and _SAYS["before_and_after"].search(block.heading))
             or bool(replaced and _SAYS["before"].search(replaced) and _SAYS["after"].search(introduction))
         )
-        # A block with a program's output names no language, and the sentence before the block calls it output.
+        # A block without a language is a program's output if the sentence before it says so.
         is_output = not block.language and _SAYS["shown"].search(introduction)
         if not changed and (len(lines) < min_lines or is_output):
             continue
@@ -143,7 +143,7 @@ def _introduction(blocks: Sequence[Block], index: int) -> str:
 
 
 def _said_about(block: Block, introduction: str) -> str:
-    """Return the sentence before a block of code if it can be read alone, or else a text with the heading, or an empty string."""
+    """Return the sentence before a code block if it is clear alone, else a text with the heading or an empty string."""
     if (
         len(introduction.split()) >= _MIN_WORDS
         and is_independent(introduction)

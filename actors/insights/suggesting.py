@@ -1,4 +1,4 @@
-"""Proposes interests from the stories that a team starred, read or archived, with their effect in the last week."""
+"""Proposes interests from the stories that a team starred, read or archived, and their effect on last week's scores."""
 
 import math
 from collections import Counter, defaultdict
@@ -25,9 +25,10 @@ Kind = Literal["more", "less", "like", "unlike"]
 def propose(
     conn: Connection, team: UUID, interest: Interest, settings: Interests
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """Return proposals of each kind, the strongest first, and how many stories are liked, archived and recent.
+    """Return the strongest proposals of each kind, and the numbers of liked, archived and recent stories.
 
-    A proposal has the name for ``--accept``, how many stories it fits, and the week's stories whose score it ``moved``.
+    A proposal has its value for ``--accept``, the number of ``liked`` and ``archived`` stories that it fits, and in
+    ``moved`` the last week's stories whose score it would change.
     """
     with by_index(conn):
         rows = SQL.all(conn, "interest_stories", team=team)
@@ -68,7 +69,7 @@ def propose(
 
 
 def _telling(some: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the words that are much more frequent in ``some`` stories than in others. Words of headlines come first."""
+    """Return the words that are much more frequent in ``some`` stories than in ``others``. Headlines count twice."""
     here, there = (Counter(word for row in rows for word in _words(row["said"])) for rows in (some, others))
     rate = {word: (count / len(some)) / ((there[word] + 0.5) / (len(others) + 1)) for word, count in here.items()}
     fitting = [

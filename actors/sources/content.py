@@ -33,10 +33,10 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
     Attributes:
         least_characters: A shorter text does not become a story (``too_short``).
         near_duplicate: Two texts with at least this Jaccard similarity of 5-word shingles are versions of one text.
-        attempts: The maximum number of fetches of an item after temporary faults.
-        first_wait: The wait before the second attempt; it doubles with each further attempt, up to ``longest_wait``,
-            which is also the longest wait that a site may ask for.
-        engine_wait: The wait if the Engine is unavailable and names no time; it does not count as an attempt.
+        attempts: The maximum number of times that an item is fetched if the faults are temporary.
+        first_wait: The wait before the second attempt. It doubles with each further attempt, up to ``longest_wait``.
+            The wait that a site asks for has the same maximum.
+        engine_wait: The wait if the Engine is unavailable and names no time. No attempt is counted then.
         filters: Rules that drop items, in addition to those of ``zeke-news filter``.
     """
 
@@ -49,7 +49,7 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
     filters: tuple[Rule, ...] = ()
 
     def wait(self, attempts: int, asked: float | None) -> timedelta:
-        """Return the wait after this number of failed fetches. ``asked`` has the seconds that the site asked for."""
+        """Return the wait after so many failed fetches. ``asked`` is the wait in seconds that the site asked for."""
         return grown(attempts, self.first_wait, self.longest_wait, asked, self.longest_wait)
 
 
@@ -159,7 +159,7 @@ def _failed(ctx: Context[ContentSettings], item: Item, error: EngineError, rules
 
 
 def _postpone(ctx: Context[ContentSettings], rest: Sequence[Item], error: EngineError) -> int:
-    """Postpone the other items of a host that limits requests, without counting an attempt."""
+    """Postpone the batch's other items because their host limits requests. This does not count as an attempt."""
     wait = ctx.settings.wait(1, error.retry_after)
     with ctx.transaction() as tx:
         held = []

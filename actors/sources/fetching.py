@@ -1,4 +1,4 @@
-"""Sends items to fetch-content in batches of one host, and lets jobs send one request at a time to a host."""
+"""Sends items to fetch-content in batches of one host, and limits the requests that a host gets at the same time."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,8 +24,9 @@ Period = Literal["day", "week"]  # the period of the digest after a pull or an u
 class PoliteEngine(ExitStack):
     """Sends requests to a host only while the job holds the host's lease. Meanwhile other jobs cannot get this lease.
 
-    If a host or the Engine refuses a request, no job asks it again before the time that its answer names. If it cannot
-    be reached, the pause is ``away`` seconds. A site's rule may set a pause after each visit, or allow several jobs.
+    If a host or the Engine refuses a request, no job asks it again before the time that its answer names. If a host or
+    the Engine cannot be reached, the pause is ``away`` seconds. A site's rule may set a pause after each visit, or let
+    several jobs hold a lease of the host.
 
     Raises:
         Defer: another job holds the host, requests to the host are paused, or the Engine is unavailable.
@@ -99,8 +100,8 @@ def send_fetches(
 ) -> None:
     """Send fetch-content for items, in batches of one host. Call this function in the transaction that queued the items.
 
-    The host is the jobs' key (see ``per_key``). If the host's rule in the ``engine`` allows several requests at once,
-    the host's batches are spread over that number of keys.
+    The key of a job is the host (see ``per_key``). If the host's rule in the ``engine`` allows several requests at
+    once, the host has that number of keys, and its batches are spread over them.
     """
     hosts: dict[str, list[tuple[UUID, str]]] = {}
     for one, url in items:

@@ -34,7 +34,7 @@ def named(conn: Connection, rules: Iterable[Rule]) -> Rules:
 
 
 def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | None:
-    """Return the rule that drops an item, if any. If ``text`` is None, a rule that needs a text drops nothing."""
+    """Return the reason if a rule drops an item, or None. Without ``text``, a rule that needs a text drops nothing."""
     facts = _Facts(item, text)
     keeps, is_kept = list[str](), False
     for name, rule in rules if item.source_type != MANUAL else ():

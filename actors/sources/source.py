@@ -27,13 +27,13 @@ from zeke_jobs.postgres.queries import Row
 
 
 class FirstFetch(BaseModel, extra="forbid", frozen=True):
-    """Limits a new source to its newest ``items``. An item must be undated or published ``within`` this duration."""
+    """Limits a new source to its newest ``items``. With ``within``, a dated item must also be at most that old."""
 
     items: int = Field(default=10, ge=0)
     within: Duration | None = None
 
     def newest(self, entries: Sequence[ContentItem], now: datetime) -> set[str]:
-        """Return the ids of the entries that a new source brings in. Undated entries stay in the feed's order."""
+        """Return the ids of the entries that a new source brings in. Undated entries count as the newest."""
         dates = ((one, one.published_at) for one in entries)
         recent = [one for one, date in dates if date is None or self.within is None or date > now - self.within]
         recent.sort(key=lambda one: one.published_at or now, reverse=True)
@@ -77,7 +77,7 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
         result = {"outcome": error.code.value, "detail": str(error), "next_check_in_s": int(wait.total_seconds())}
         ctx.logger.warning("source cannot be read", source=source.url, **result)
         polling = replace(source.polling, failures=failures, gone_count=0)
-        # After the first two temporary failures in a row, the source only has a warning.
+        # The first two temporary failures in a row only cause a warning.
         status = "warn" if error.transient and failures < 3 else "error"
         return _unread(ctx, source, polling, wait, f"{error.code}: {error}", result, status=status)
     except Exception as error:
@@ -155,7 +155,7 @@ def _unread(
     status: str = "error",
     off: bool = False,
 ) -> dict[str, Any]:
-    """Record why a feed was not read. If there is a ``result``, complete the job with this output."""
+    """Record why a feed was not read. If ``result`` is given, complete the job with this output."""
     with ctx.transaction() as tx:
         sources.polled(tx, source.id, polling, wait=wait, interval=source.interval or timedelta(hours=1))
         SQL.run(tx, "source_health_put", source_id=source.id, status=status, message=problem)
