@@ -91,7 +91,7 @@ def _without_repetition(
 
 
 def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> list[Candidate]:
-    """Return the code blocks with at least ``min_lines`` lines or a change, each cut to whole lines (``max_chars``)."""
+    """Return the code blocks with at least ``min_lines`` lines or a change, cut to whole lines within ``max_chars``."""
     found: list[Candidate] = []
     for index, block in enumerate(blocks):
         if block.kind != "code" or block.language in _OUTPUT:

@@ -1,4 +1,4 @@
-"""Proposes interests from the stories that a team starred, read or archived, and their effect on last week's scores."""
+"""Proposes interests from the stories that a team starred, read or archived. Shows the effect on last week's scores."""
 
 import math
 from collections import Counter, defaultdict

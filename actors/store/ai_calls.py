@@ -23,7 +23,7 @@ LONGEST = timedelta(days=3)
 
 
 class Asker(NamedTuple):
-    """Names a job that asks a model, and the job's story, or None for a job without a story."""
+    """Names a job that asks a model, and the job's story, or None if the job is not about a story."""
 
     job_id: UUID
     story_id: UUID | None
@@ -33,13 +33,13 @@ class Asker(NamedTuple):
 class Ledger:
     """Records the paid model calls of one job, or of the jobs of a chunk, and stores the answers.
 
-    Each entry is committed at once, so that no crash loses a cost: the call stays open, at its highest possible cost.
+    Each entry is committed at once, so that no crash loses a cost. An open call counts with its highest possible cost.
 
     Attributes:
         conn: An autocommit connection, not inside a transaction.
         is_fresh: Whether stored answers to the same question are ignored.
-        spend: Called with the known costs of calls in US dollars, by the index of the job in ``askers``.
-        patient: The context of a job that nobody waits for, whose questions may wait for a batch.
+        spend: A function that gets the known costs in US dollars, by the job's index in ``askers``.
+        patient: The context of the job if nobody waits for it, so that its questions may wait for a batch.
     """
 
     conn: Connection
@@ -52,12 +52,12 @@ class Ledger:
     def begin(
         self, call: CallStart, key: str, question: Any = None, *, recalls: bool = True, may_wait: bool = False
     ) -> Begun:
-        """Open a call. If ``recalls``, first look for an answer stored under the ``key``.
+        """Open a call. With ``recalls``, first look for an answer that is stored under ``key``.
 
-        With ``may_wait``, a ``question`` may go into the next batch, or may be in an earlier batch already.
+        With ``may_wait``, a patient job's ``question`` goes into the next batch, unless it is in a batch already.
 
         Raises:
-            Defer: calls of the model are paused.
+            Defer: calls to the model are paused.
             WaitFor: the batch with the question has not ended yet.
         """
         patient = self.patient if may_wait else None
@@ -79,7 +79,7 @@ class Ledger:
         return self.begin(call, key, recalls=False)
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
-        """Open calls of one model. ``calls`` has the calls and their keys, by the index of the job in ``askers``."""
+        """Open several calls to one model. ``calls`` maps a job's index in ``askers`` to the call and its key."""
         with transaction(self.conn):
             rows = self._begin(self.conn, calls, recalls=recalls)
         return {at: Begun(row["id"], row["answer"]) for at, row in zip(calls, rows, strict=True)}
@@ -101,7 +101,7 @@ class Ledger:
         return rows
 
     def settle(self, call_id: UUID, end: CallEnd, keep: tuple[str, Any] | None = None) -> None:
-        """Close a call with its real cost. ``keep`` has the answer to store, and the key under which it is stored."""
+        """Close a call with its actual cost. ``keep`` is a key and the answer to store under this key."""
         self.settle_all({0: (call_id, end, keep)})
 
     def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
@@ -115,7 +115,7 @@ class Ledger:
 
 
 def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: CallEnd | None = None) -> None:
-    """Give a waiting job the reply to its call, or the reason for a missing reply. If no job waits, only end the call."""
+    """Give a waiting job the reply to its call, or the reason why there is none. If no job waits, end the call."""
     row = SQL.one(conn, "ai_question_answered", id=call_id, cost=None if end is None else end.cost)
     if row is not None and not row["is_awaited"]:
         _settle(conn, (call_id, end or CallEnd("failed", str(told), is_charged=False), None))
@@ -126,12 +126,12 @@ def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: 
 
 
 def batch_end(batch: str, *, is_late: bool = False) -> str:
-    """Return the name of the event for the end of a batch. With ``is_late``, the batch was cancelled."""
+    """Return the name of the event that says that a batch, or a cancelled batch (``is_late``), has ended."""
     return f"ai-batch/{batch}{'/late' if is_late else ''}"
 
 
 def open_batches(conn: Connection) -> dict[str, str]:
-    """Return the names of the events of open batches that jobs wait for, each with the batch's id."""
+    """Return the ids of the open batches, each under the name of the event that the batch's job waits for."""
     return {row["event"]: row["event"].split("/")[1] for row in SQL.all(conn, "ai_batches_awaited")}
 
 
@@ -140,7 +140,7 @@ def _answer(call_id: UUID) -> str:
 
 
 def _settle(conn: Connection, *ends: tuple[UUID, CallEnd, tuple[str, Any] | None]) -> dict[UUID, Decimal | None]:
-    """End calls in the order of their answers' keys, to avoid deadlocks. Returns the costs by the id of the call."""
+    """End calls in the order of their answers' keys, to avoid deadlocks. Returns the costs by call id."""
     told = []
     for call_id, end, keep in sorted(ends, key=lambda one: one[2][0] if one[2] else ""):
         key, answer = keep or (None, None)
@@ -156,7 +156,7 @@ def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awai
 
 
 def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> Ledger:
-    """Return a ledger for some jobs of a chunk, numbered from 0. The keys of ``stories`` are indexes in the chunk."""
+    """Return a ledger for the jobs of a chunk whose indexes are keys of ``stories``. The ledger counts them from 0."""
     places = list(stories)
 
     def spend(costs: Mapping[int, Decimal]) -> None:

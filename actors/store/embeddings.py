@@ -36,10 +36,10 @@ def written(model_version: str, vector: Sequence[float]) -> Written:
 
 
 def _signs(vector: Sequence[float]) -> str:
-    """Return the signs of 1,024 numbers of the vector after a random rotation.
+    """Return the signs of 1,024 numbers of the vector after a fixed pseudo-random rotation.
 
-    The rotation negates some numbers, then applies a Walsh-Hadamard transform. If two vectors differ in a share s of
-    their signs, the angle between them is about s * 180° (s is exact to ± .016).
+    The rotation negates some numbers, then applies a Walsh-Hadamard transform. If a share s of the signs of two vectors
+    differs, the angle between the vectors is about s * 180°. The standard error of s is .016.
     """
     mixed = [*map(mul, _FLIPS, vector)] + [0.0] * (2 * _HALF - DIMENSIONS)
     for _ in range(_HALF.bit_length()):
@@ -52,18 +52,18 @@ def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: f
     """Return the cosines of those ``stories`` whose embedding has the same model and a cosine of at least ``least``."""
     model, vector = embedding.model_version, embedding.literal
     rows = SQL.all(conn, "story_cosines", stories=list(stories), model_version=model, vector=vector)
-    # The cosine of a vector of zeros is NULL, and with pgvector NaN.
+    # The cosine with a vector of zeros is NULL, or NaN if pgvector is installed.
     return {row["story_id"]: row["cosine"] for row in rows if row["cosine"] is not None and row["cosine"] >= least}
 
 
 def alike(
     conn: Connection, embedding: Written, *, other_than: UUID | None = None, **asked: Any
 ) -> tuple[list[dict[str, Any]], bool]:
-    """Return the stories nearest to a vector by ``cosine``, and whether some stories were not compared, due to another model.
+    """Return the stories nearest to a vector (``cosine``), and whether stories with another model's vector are missing.
 
-    First the signs of all stories' vectors are compared. If words are given, only the newest 2,000 stories with these
-    words are compared. Then the vectors of the best hundred are compared. ``asked`` has words, sources, since and limit
-    as for ``news.search``; words may be empty.
+    First, only the signs of the vectors are compared. If words are given, this includes only the newest 2,000 stories
+    with these words. Then the full vectors of the best hundred stories are compared. ``asked`` has words, sources,
+    since and limit as for ``news.search``; words may be empty.
     """
     compared = {"model": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
     with by_index(conn):

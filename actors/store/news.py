@@ -25,7 +25,7 @@ _HEXADECIMAL = re.compile(r"[0-9a-f]{1,32}")
 
 
 class NotFound(ZekeJobsError):
-    """No stored object has this name, or several objects have it."""
+    """No stored object has the given name, or several objects have it."""
 
 
 NOBODY = UUID(int=0)
@@ -39,11 +39,11 @@ _ASKED |= {"leads": False, "team": NOBODY}
 def stories(
     conn: Connection, *, state: Literal["unread", "read", "archived"] | None = None, starred: bool = False, **asked: Any
 ) -> list[Row]:
-    """Return at most ``limit`` stories (30), newest first, with their ``state`` and star for a team.
+    """Return at most ``limit`` stories (30 by default), the newest first, with the ``state`` and star of ``team``.
 
-    Other filters are ``sources`` (ids), ``since``, ``min_chili``, ``analysis_state``, ``leads`` and ``team``. ``since`` is the
-    earliest time of publication, or, for an undated story, of discovery. With ``leads``, only the leading story of each cluster
-    is returned. If ``state`` is None, archived stories are left out. A story without a stored state is unread.
+    Other filters are ``sources`` (ids), ``since``, ``min_chili``, ``analysis_state`` and ``leads``. ``since`` is the
+    earliest time of publication or, for an undated story, of discovery. With ``leads``, only the leading story of each
+    cluster is returned. If ``state`` is None, archived stories are left out. A story without a stored state is unread.
     """
     asked = _ASKED | asked
     with by_index(conn):
@@ -52,7 +52,7 @@ def stories(
 
 
 def _few(conn: Connection, team: UUID, state: str | None, *, starred: bool, least: float | None) -> list[UUID] | None:
-    """Return the ids of the stories that pass a filter by mark or chili, or None without such a filter, or if many pass."""
+    """Return the ids of the stories that pass a filter by mark or chili, or None if there is no filter or many pass."""
     if starred or state in {"read", "archived"}:
         marked = None if state == "unread" else state
         rows = SQL.all(conn, "news_marked", team=team, state=marked, starred=starred)
@@ -72,8 +72,8 @@ def sources_like(conn: Connection, part: str | None) -> list[UUID] | None:
 def search(conn: Connection, words: str, *, limit: int = 20, ranked: int = RANKED, **filters: Any) -> list[Row]:
     """Return stories with these words in title or text, the best first. ``websearch_to_tsquery`` reads ``words``.
 
-    ``filters`` may have ``sources`` (ids) and ``since``. Only the newest ``ranked`` matches are ranked; the key
-    ``compared`` has their number. Raises NotFound (see ``check_words``).
+    ``filters`` may have ``sources`` (ids) and ``since``. Only the newest ``ranked`` matches are ranked. In each story,
+    ``compared`` is the number of the matches that were compared for this. Raises NotFound (see ``check_words``).
     """
     words = words.replace("\x00", " ")
     with by_index(conn):
@@ -99,7 +99,7 @@ def check_words(conn: Connection, words: str) -> None:
 
 
 def find_story(conn: Connection, name: str) -> UUID:
-    """Return the story that has this number, or an id that begins with this text. Raises NotFound."""
+    """Return the id of the story that has the number ``name``, or whose id begins with it. Raises NotFound."""
     text = name.strip().lower().removeprefix("#")
     found, digits = None, text.replace("-", "")
     if (not text.isdigit() or len(text) >= 8) and _HEXADECIMAL.fullmatch(digits):
@@ -115,7 +115,7 @@ def find_story(conn: Connection, name: str) -> UUID:
 
 
 def find_source(conn: Connection, name: str) -> UUID:
-    """Return the source with this address, name or beginning of its id, or a single near match. Raises NotFound."""
+    """Return the source with this address, name or start of the id, or else the only similar one. Raises NotFound."""
     prefix = re.sub(r"([\\%_])", r"\\\1", name.lower())
     rows = SQL.all(conn, "news_find_source", prefix=prefix, name=name)
     if not rows and name.strip():

@@ -69,7 +69,7 @@ def manual(conn: Connection, page: str) -> UUID:
 
 
 def listing(conn: Connection, *, active_only: bool = False) -> list[dict[str, Any]]:
-    """Return all sources with their health, their next check and the outcomes of their ``articles``, oldest first."""
+    """Return all sources, the oldest first, each with its health, next check and the outcomes of its ``articles``."""
     return SQL.all(conn, "source_list", active_only=active_only)
 
 
@@ -79,16 +79,16 @@ def folder_of(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedelta, interval: timedelta) -> None:
-    """Store the result of a poll, the source's usual ``interval``, and the time of the next poll, after ``wait``."""
+    """Store the result of a poll and the source's usual ``interval``. The next poll is due after ``wait``."""
     seconds = int(interval.total_seconds())
     SQL.run(conn, "source_polled", source_id=source_id, wait=wait, interval_seconds=seconds, **vars(polling))
 
 
 def remove(tx: Connection, source_id: UUID, *, into: UUID | None = None) -> int:
-    """Remove a source, and choose the leading stories of its events again. Returns the number of moved items.
+    """Remove a source, and choose new leading stories for its events. Returns the number of moved items.
 
-    All its items and stories move to the source ``into``. Without ``into``, they are removed, but a story that other sources
-    report too stays with those sources.
+    Its items and stories move to the source ``into``. If ``into`` is None, they are removed, but a story that another
+    source reports, too, moves to that other source.
     """
     for one in sorted({source_id, into or source_id}):
         SQL.one(tx, "source_lock", source_id=one)

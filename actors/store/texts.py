@@ -17,7 +17,7 @@ from zeke_jobs import Reject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryText(Story):
-    """Describes a story as it was read from the database, with its overlay: analysis, brief and summary."""
+    """Describes a story from the database. The ``overlay`` has the analysis, the brief and the summary."""
 
     kind: str  # article, video, podcast, pdf or tweet
     duration_seconds: int | None
@@ -60,6 +60,6 @@ def with_text(conn: Connection, story_id: UUID) -> StoryText:
 
 
 def hold(conn: Connection, story_id: UUID) -> None:
-    """Lock the story before its overlay, until the transaction ends. Raises Reject if it does not exist or was removed."""
+    """Lock a story until the transaction ends. Lock its overlay only later. Raises Reject if there is no such story."""
     if SQL.one(conn, "story_hold", story_id=story_id) is None:
         raise Reject(f"expected a story with id {story_id}, got none")

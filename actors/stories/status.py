@@ -1,4 +1,4 @@
-"""Runs stories-update-status, which sets a story's state for a team: unread, read, archived."""
+"""Runs stories-update-status, which sets a story's state (unread, read or archived) or star for a team."""
 
 from typing import Any
 from uuid import UUID
