@@ -28,7 +28,7 @@ def model(name: str) -> str:
 def grown(
     failures: int, first: timedelta, longest: timedelta, asked: float | None = None, most_asked: timedelta = LONGEST
 ) -> timedelta:
-    """Return the delay after consecutive failures: ``first``, doubled with each further failure up to ``longest``.
+    """Return the delay after consecutive failures. It is ``first``, and doubles with each failure up to ``longest``.
 
     If the server ``asked`` for a longer time (in seconds), the delay is that time, up to ``most_asked``.
     """
@@ -42,7 +42,7 @@ def note(conn: Connection, who: str, wait: timedelta, why: str = "") -> None:
 
 
 def now(conn: Connection, of: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Return the pauses (``who``, ``until``, ``why``), the longest first. ``of`` limits them to these names."""
+    """Return the pauses (``who``, ``until``, ``why``), the longest first, or only those for the names in ``of``."""
     return SQL.all(conn, "rests", of=None if of is None else list(of))
 
 

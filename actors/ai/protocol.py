@@ -76,7 +76,7 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """Holds 1536 numbers and their model's version. Vectors of two versions are never compared."""
+    """Holds a vector of 1536 numbers and its model's version. Vectors of different versions are never compared."""
 
     vector: tuple[float, ...]
     model_version: str

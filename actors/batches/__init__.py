@@ -1,1 +1,1 @@
-"""Has tasks that send questions to AI providers in batches, at half the price."""
+"""Defines the tasks that send questions to AI providers in batches, at half the price."""

@@ -1,1 +1,1 @@
-"""Has tasks that write briefs and digests, and tasks that deliver digests and alerts."""
+"""Defines the tasks that write briefs and digests, and the tasks that deliver digests and alerts."""

@@ -73,7 +73,7 @@ def _deliver(ctx: Context[AlertSettings], name: str, receiver: Receiver) -> dict
 
 
 def _pause(receiver: Receiver, now: datetime, sent: Sequence[datetime]) -> tuple[datetime, str] | None:
-    """Return the time until which the receiver must not get a message, and the reason."""
+    """Return the time until which the receiver must not get a message, and the reason; or None if it may get one."""
     quiet = receiver.quiet.until(now) if receiver.quiet else None
     if quiet is not None:
         return quiet, f"quiet hours until {quiet:%Y-%m-%d %H:%M %Z}"

@@ -22,7 +22,7 @@ _RELATED = 4  # links below each article
 
 
 def entries() -> list[Row]:
-    """Return the entries of both feeds, in the order of the file that lists them.
+    """Return the entries of both feeds, in the order of ``catalogue.toml``.
 
     ``age`` is in hours. If an entry is ``missing``, a request for the page at its ``path`` gets 404.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Network = IPv4Network | IPv6Network
 
 _NAT64 = ip_network("64:ff9b::/96")
-# Python's tables (3.11 to 3.13) call these networks global, but these networks have no public servers.
+# Python's tables (3.11 to 3.13) call these networks global, although they have no public servers.
 _REFUSED = (
     ip_network("192.88.99.0/24"),  # 6to4 relays (RFC 7526)
     ip_network("::/96"),  # IPv4-compatible, deprecated
@@ -55,7 +55,7 @@ Resolver = Callable[[str, int], list[str]]
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """Return all addresses of ``host``, by the system's resolver. Raises EngineError (``fetch_failed``) if there is none."""
+    """Return all addresses of ``host``. Raises EngineError (``fetch_failed``) if the system's resolver finds none."""
     try:
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

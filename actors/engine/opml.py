@@ -1,4 +1,4 @@
-"""Reads and writes lists of feeds in folders, as OPML 2.0, which other feed readers use."""
+"""Reads and writes OPML 2.0, the format in which feed readers exchange lists of feeds in folders."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Listed(NamedTuple):
 
 
 def read_opml(data: bytes) -> list[Listed]:
-    """Return the feeds of an OPML list in order, each once. The addresses are not checked.
+    """Return the feeds of an OPML list in order, without duplicates. The addresses are not checked.
 
     Raises:
         EngineError: the list is not OPML or declares entities (``not_a_feed``), or it is too large (``too_large``).

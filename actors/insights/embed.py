@@ -13,7 +13,7 @@ from zeke_jobs.errors import ClaimLost
 
 
 def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
-    """Embed stories, and let each story join its event.
+    """Embed stories, and put each story into its event.
 
     If the provider refuses a story, only the job of this story fails, and the story has no event until the job is retried.
 

@@ -1,1 +1,1 @@
-"""Has the tasks that read feeds and store their entries as stories."""
+"""Defines the tasks that read feeds and store the entries as stories."""

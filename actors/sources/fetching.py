@@ -22,11 +22,11 @@ Period = Literal["day", "week"]  # the period of the digest after a pull or an u
 
 
 class PoliteEngine(ExitStack):
-    """Sends requests to a host only while the job holds the host's lease. Meanwhile other jobs cannot get this lease.
+    """Sends requests to a host only while the job holds the host's lease. By default, only one job can hold it.
 
-    If a host or the Engine refuses a request, no job asks it again before the time that its answer names. If a host or
+    If a host or the Engine refuses a request, no job asks it again before the time that the answer names. If a host or
     the Engine cannot be reached, the pause is ``away`` seconds. A site's rule may set a pause after each visit, or let
-    several jobs hold a lease of the host.
+    several jobs hold the lease.
 
     Raises:
         Defer: another job holds the host, requests to the host are paused, or the Engine is unavailable.
@@ -68,7 +68,7 @@ class PoliteEngine(ExitStack):
             raise
 
     def leave(self) -> None:
-        """End the visit to the host if the host's rule has a pause, so that the next request waits for the end of the pause."""
+        """If the host's rule has a pause, release the host's lease, so that the next request waits for its end."""
         if self._is_paused:
             self._hold("")
 
@@ -117,6 +117,6 @@ def send_fetches(
 
 
 def open_batch(ctx: Context[Any], tx: Connection, kind: str, period: Period) -> Any:
-    """Open a batch for this job's stories. When all jobs of the batch have ended, today's digest is written."""
+    """Open a batch for the stories that this job brings in. When all its jobs have ended, today's digest is written."""
     then = ("generate-brief", {"period": period, "ends_on": SQL.value(tx, "digest_today").isoformat()})
     return ctx.batch(f"{kind}/{ctx.job_id}", then=then)

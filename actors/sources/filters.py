@@ -1,4 +1,4 @@
-"""Drops items by rules. Rules test an entry's data in the feed before the page is fetched, and then the page's text."""
+"""Drops items by rules. Rules test the entry in the feed before the page is fetched, and the page's text afterwards."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | Non
 
 @dataclass(frozen=True)
 class _Facts:
-    """Holds the data of an item that rules test. ``text`` is None until the item's page was read."""
+    """Holds the facts about an item that rules test. ``text`` is None until the item's page has been read."""
 
     item: Item
     text: Text | None

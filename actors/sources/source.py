@@ -49,7 +49,7 @@ class SourceSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[str, Any]:
-    """Poll a source if the source is switched on and, with the reason ``schedule``, if it is due.
+    """Poll a source that is switched on. If the reason is ``schedule``, the source must also be due.
 
     If the feed cannot be read, the job does not fail. The source becomes unhealthy, and its next poll waits longer.
     """
@@ -81,7 +81,7 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
         status = "warn" if error.transient and failures < 3 else "error"
         return _unread(ctx, source, polling, wait, f"{error.code}: {error}", result, status=status)
     except Exception as error:
-        # An exception that controls the job, or an unavailable database, is no failure of the source.
+        # An exception that controls the job, or an unavailable database, is not the source's fault.
         if not isinstance(error, ZekeJobsError) and not is_away(error):
             problem = one_line(f"ingest-source failed: {type(error).__name__}: {error}")
             wait = ctx.settings.rhythm.backoff(failures)

@@ -87,7 +87,7 @@ class Ledger:
     def _begin(
         self, conn: Connection, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool, **batched: Any
     ) -> list[dict[str, Any]]:
-        """Begin calls, which differ only in their keys and costs, in one statement. Raises Defer."""
+        """Begin calls in one statement. The calls may differ only in their costs and keys. Raises Defer."""
         (call, _), *_ = calls.values()
         askers, who = [self.askers[at] for at in calls], waiting.model(call.model)
         told: dict[str, Any] = {"put": None, "question": None, **batched, **asdict(call), "who": who, "task": self.task}

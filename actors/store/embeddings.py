@@ -19,7 +19,7 @@ _FLIPS = [1.0 if byte % 2 else -1.0 for byte in shake_128(b"signs").digest(DIMEN
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Holds a vector as text for the database, and the vector's signs, by which many vectors are compared fast."""
+    """Holds a vector as text for the database, and the vector's signs for fast comparisons of many vectors."""
 
     model_version: str
     literal: str

@@ -1,4 +1,4 @@
-"""Has queries for people: lists of stories, one story in full, and the state of an article in the pipeline."""
+"""Defines queries for people: lists of stories, one story in full, and the state of an article in the pipeline."""
 
 import re
 from collections.abc import Sequence

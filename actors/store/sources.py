@@ -27,7 +27,7 @@ _NAMESPACE = UUID("6f2f4a52-8f0c-5d0e-9a54-2d7f3f1f6a11")
 
 @dataclass(frozen=True)
 class Polling:
-    """Holds what the polls of a source have found so far."""
+    """Holds what the polls of a source have stored for the next poll."""
 
     etag: str | None = None
     last_modified: str | None = None
@@ -63,7 +63,7 @@ def add(
 
 
 def manual(conn: Connection, page: str) -> UUID:
-    """Return the manual source for the site of ``page``. The source is created when it is first needed."""
+    """Return the source of type ``manual`` for the site of ``page``. It is created when it is first needed."""
     site = site_of(page)
     return add(conn, MANUAL, f"https://{site}", name=site)[0]
 

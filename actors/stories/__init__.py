@@ -1,1 +1,1 @@
-"""Has tasks that change stories: the summary of a story, and the state of a story for a team."""
+"""Defines the tasks that change a story's summary, or a story's state for a team."""

@@ -100,7 +100,7 @@ class Client:
         return Reply(_object(body), round((time.monotonic() - started) * 1000))
 
     def get(self, path: str, query: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the JSON object at a path."""
+        """Send a GET request, and return the JSON object in the answer."""
         return _object(self._answer(path, self._limits, **query))
 
     def lines(self, path: str) -> list[Mapping[str, Any]]:

@@ -66,7 +66,7 @@ def channels(ways: Ways) -> Iterator[tuple[str, Callable[[Message], None]]]:
 
 
 def _to_folder(folder: Path, message: Message) -> None:
-    """Write a Markdown file such as ``day-2026-11-26.md``."""
+    """Write the message to a Markdown file such as ``day-2026-11-26.md``."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         rendering.write_whole(folder / f"{message.name}.md", rendering.markdown(message.digest))

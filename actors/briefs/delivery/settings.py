@@ -96,7 +96,7 @@ class DeliverySettings(Ways, extra="forbid", frozen=True):
 
 
 class Quiet(NamedTuple):
-    """Names the hours in which no message is sent, such as ``22:00-07:00 Europe/Berlin``."""
+    """Describes the quiet hours, in which no message is sent, such as ``22:00-07:00 Europe/Berlin``."""
 
     start: time
     end: time
@@ -110,7 +110,7 @@ class Quiet(NamedTuple):
         if not (is_late or is_early if is_over_night else is_late and is_early):
             return None
         day = local.date() + timedelta(days=is_over_night and is_late)
-        # In the night when clocks are set back, the local time of the end may occur twice.
+        # In the night when clocks are set back, the end of the quiet hours may occur twice.
         ends = (datetime.combine(day, self.end, self.zone).replace(fold=fold) for fold in (0, 1))
         return next((end for end in ends if end.timestamp() > now.timestamp()), None)
 

@@ -1,1 +1,1 @@
-"""Reads newsletters from a folder of a mailbox, which is a source like a feed."""
+"""Reads newsletters from a mailbox's folder, which is a source like a feed."""
