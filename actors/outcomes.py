@@ -71,7 +71,7 @@ REASONS = frozenset(outcome for outcome in Outcome if outcome.status in {"skippe
 
 
 def one_of(known: frozenset[Outcome], code: str) -> Outcome:
-    """Return the outcome with this value. Raises ValueError if ``known`` does not contain it."""
+    """Return the outcome with the value ``code``. Raises ValueError if ``known`` does not contain it."""
     if code not in known:
         raise ValueError(f"expected one of {', '.join(sorted(known))}, got {code!r}; actors/outcomes.py has them all")
     return Outcome(code)

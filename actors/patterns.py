@@ -31,7 +31,7 @@ def patterns(package: str, file: str, **given: str) -> dict[str, re.Pattern[str]
 
 
 def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:
-    r"""Yield a pattern's alternatives in groups. A group begins with a condition that fails fast at most positions.
+    r"""Yield the alternatives in groups. A group begins with a condition that fails fast at most positions of a text.
 
     The condition is ``\b``, ``^``, or a letter beyond ASCII. If case is ignored, a group's alternatives are sorted by
     first letter. This letter is written in both cases, because Python fails fast only where case is not ignored.

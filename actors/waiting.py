@@ -42,7 +42,7 @@ def note(conn: Connection, who: str, wait: timedelta, why: str = "") -> None:
 
 
 def now(conn: Connection, of: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Return the pauses (``who``, ``until``, ``why``), the longest first, or only those for the names in ``of``."""
+    """Return the pauses (``who``, ``until``, ``why``), the longest first. With ``of``, return only these names."""
     return SQL.all(conn, "rests", of=None if of is None else list(of))
 
 

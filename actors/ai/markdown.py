@@ -108,7 +108,7 @@ def article(document: str) -> list[Block]:
 
 
 def is_prose(block: Block) -> bool:
-    """Return whether a block is a paragraph or list item of the article. A cut-off text only announces another one."""
+    """Return whether a block is a paragraph or list item of the article. A cut-off text announces another article."""
     return block.kind in {"paragraph", "item"} and not block.text.rstrip(" *_").endswith(_CUT_OFF)
 
 

@@ -68,7 +68,7 @@ class PoliteEngine(ExitStack):
             raise
 
     def leave(self) -> None:
-        """If the host's rule has a pause, release the host's lease, so that the next request waits for its end."""
+        """If the host's rule has a pause, release the lease, so that the next request waits until the pause ends."""
         if self._is_paused:
             self._hold("")
 

@@ -23,7 +23,7 @@ Day = tuple[int | None, int | None, int | None]  # year, month and day; None for
 
 @dataclass(slots=True)
 class Dates:
-    """Holds the dates of a text (weekdays as numbers from 1). ``rest`` is the text without its dates with digits."""
+    """Holds the dates of a text (weekdays as numbers from 1). ``rest`` is the text without dates that have digits."""
 
     parts: set[Day | int]
     rest: str = ""
@@ -47,7 +47,7 @@ class Dates:
 
 
 def _fits(mine: Day, theirs: Day, years: Collection[int | None]) -> bool:
-    """Return whether the story's date ``theirs`` supports ``mine``. If that has no year, any of ``years`` fits."""
+    """Return whether the story's date ``theirs`` supports ``mine``. If it has no year, any of ``years`` fits."""
     same_year = mine[0] in {None, theirs[0]} or (theirs[0] is None and mine[0] in years)
     return same_year and mine[1] == theirs[1] and mine[2] in {None, theirs[2]}
 

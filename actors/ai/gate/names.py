@@ -72,7 +72,7 @@ def _stem(word: str) -> str:
 
 @lru_cache(maxsize=16)
 def _forms(story: Evidence) -> frozenset[str]:
-    """Return the story's words in lower case, with and without full stops, their stems, and the parts at hyphens."""
+    """Return the story's words in lower case, with and without full stops, and their stems and hyphenated parts."""
     words = {word.lower() for sentence in story.sentences for word in tokens(sentence)}
     parts = {part for word in words if not word.isalnum() for part in re.split(r"[-'\u2019]", word)}
     return frozenset({*words, *parts, *map(_stem, words), *(word.replace(".", "") for word in words)})

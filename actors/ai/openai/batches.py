@@ -64,7 +64,7 @@ class Batches:
         return found
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the replies of an ended batch by call id. A call without a reply has the reason as a text."""
+        """Return the replies of an ended batch by call id. For a call without a reply, the value is the reason."""
         found = dict[str, Any]()
         for file in (batch.get("output_file_id"), batch.get("error_file_id")):
             for line in self._client.lines(f"/files/{_checked(file)}/content") if file is not None else ():

@@ -181,7 +181,7 @@ def _duration(text: str) -> float | None:
 
 
 def _error(body: bytes) -> tuple[str, str, float | None]:
-    """Return an error's code, message and wait in seconds. Gemini sends it in a list, with the wait in ``details``."""
+    """Return an error's code, message and wait in seconds. Gemini puts the error in a list, the wait in ``details``."""
     try:
         told = json.loads(body)
         error = (told[0] if isinstance(told, list) else told)["error"]
