@@ -53,7 +53,7 @@ def verified(asked: Sequence[str], answer: VerifyAnswer, story: Story, *, is_tra
 
 
 def without_others(answer: Form, kept: Collection[str]) -> Form:
-    """Return the answer with only the statements in ``kept``. Statements that refer to removed ones go, too."""
+    """Return the answer with only the statements in ``kept``. Statements that refer to removed ones are left out."""
     made = {}
     for name, value in answer:
         if isinstance(value, str):

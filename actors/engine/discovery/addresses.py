@@ -45,7 +45,7 @@ def is_mailbox(url: str) -> bool:
 
 
 def of_known_site(url: str) -> list[str]:
-    """Return the addresses of a page's feed by the rules of known sites, the best first; for other sites, nothing."""
+    """Return the addresses of a page's feed by the rules of known sites, the best first; empty for other sites."""
     parts = split(url)
     if parts.path.endswith((".atom", ".rss")) or "format=atom" in parts.query:
         return []
