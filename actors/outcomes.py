@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Outcome(StrEnum):
-    """Lists the values of ``item_outcomes.outcome`` with ``raw_items.status`` and traits. Pending ones are not final.
+    """Lists what ``item_outcomes.outcome`` may be, each with a status for ``raw_items`` and traits. A pending one may change.
 
     - ``passes``: the fault is temporary, so that the next try may succeed.
     - ``feed``: the feed's own text may replace the page.

@@ -54,7 +54,7 @@ class Ledger:
     ) -> Begun:
         """Open a call. With ``recalls``, first look for an answer that is stored under ``key``.
 
-        With ``may_wait``, a patient job's ``question`` goes into the next batch, unless it is in a batch already.
+        With ``may_wait``, the ``question`` of a ``patient`` job goes into the next batch, unless a batch has it already.
 
         Raises:
             Defer: calls to the model are paused.

@@ -46,7 +46,7 @@ def choose(*, writes: bool = False) -> str:
 def connection(command: str = "", *, writes: bool = False, is_migrated: bool = True) -> Iterator[Connection]:
     """Connect to the database as the application ``zeke-jobs COMMAND``. Raises ConfigurationError or MigrationError.
 
-    With ``writes``, refuses another installation's database; with ``is_migrated``, one whose migrations do not fit.
+    ``writes`` refuses a database that belongs to another installation, ``is_migrated`` one with missing or newer migrations.
     """
     from zeke_jobs.postgres import installation, migrate
     from zeke_jobs.postgres.pool import connect

@@ -30,7 +30,7 @@ INTERRUPTED = 130
 
 
 class UsageError(errors.ZekeJobsError):
-    """The command line is wrong. The message names the accepted form."""
+    """The command line is wrong. The message shows the accepted syntax."""
 
 
 @contextmanager

@@ -156,7 +156,7 @@ class Throttle(Keys):
 
 
 class Breaker(Keys):
-    """Sets when failures stop the jobs under the limit."""
+    """Sets how many failures close the limit, and for how long."""
 
     required = ("failures",)
 

@@ -55,7 +55,7 @@ class PerSend(Keys):
 
 
 class Unique(Keys):
-    """Sets when a send makes no duplicate of a job."""
+    """Sets when a send that equals an earlier job makes no new job."""
 
     short_form = ("fields", list, "a list of payload fields")
 
@@ -79,7 +79,7 @@ class Unique(Keys):
 
 
 class Share(Keys):
-    """Sets which jobs take turns while more jobs are due than may start."""
+    """Shares the free places among keys if more jobs are due than may start."""
 
     short_form = ("by", str, "key")
 
@@ -101,7 +101,7 @@ class Chunk(Keys):
 
 
 class Defaults(Keys):
-    """Has values for tasks that do not set their own values."""
+    """Sets the values of tasks that do not set their own."""
 
     queue: Name = key("default", "Queue of the tasks.", "queue: default")
     priority: Annotated[int, Field(ge=-100, le=100)] = key(0, "Jobs of a higher priority run first.", "priority: 10")
@@ -206,7 +206,7 @@ class Service(Keys, extra="allow"):
 
 
 class Middleware(Service):
-    """Names a middleware of Dramatiq, of a package or of your code. All keys except `use` are its settings."""
+    """Names a middleware class of Dramatiq, a package or your code. All keys except `use` are its settings."""
 
     called = "a middleware"
     short_form = ("use", str, "module:Class")
@@ -215,7 +215,7 @@ class Middleware(Service):
 
 
 class File(Keys):
-    """Is the whole file, as it is written."""
+    """Holds the whole file as written, before defaults are filled in."""
 
     called = "the file"
     required = ("version", "tasks")

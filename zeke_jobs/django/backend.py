@@ -90,7 +90,7 @@ def _local(moment: datetime | None) -> Any:
 
 
 def _error(error: Mapping[str, Any]) -> Any:
-    """Return an attempt's error as Django's ``TaskError``. The traceback names the module of the error's class."""
+    """Return an attempt's error as Django's ``TaskError``. The class's module is read from the traceback."""
     name, traceback = error.get("type", ""), error.get("traceback", "")
     paths = re.findall(rf"^([\w.]+\.{re.escape(name)})\b", traceback, re.MULTILINE)
     own = f"builtins.{name}" if hasattr(builtins, name) else f"zeke_jobs.errors.{name}"

@@ -137,7 +137,7 @@ class FakeContext(Steps):
         return self.services[name]
 
     def settings_of(self, task: str) -> Any:
-        """Return the settings of the task in ``others``."""
+        """Return the settings that the dict ``others`` has for the task, or None."""
         return self.others.get(task)
 
     def progress(self, done: float, total: float | None = None, note: str = "") -> None:

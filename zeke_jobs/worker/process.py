@@ -173,7 +173,7 @@ class WorkerProcess:
             os._exit(1)
 
     def end_jobs(self) -> None:
-        """End the claims of all jobs without waiting for the handlers, and write the last outcomes."""
+        """End all jobs of this process at once, without waiting for the handlers, and write their outcomes."""
         for claim in self.held.all():
             outcome = of_shutdown(self.runtime.policy(claim))
             if self.settle(claim, outcome, gives_up=True):

@@ -69,7 +69,8 @@ def unit_of(word: str) -> tuple[str, float]:
 def numbers(text: str, *, is_known: bool = False) -> list[Number]:
     """Return the numbers of ``text`` in order. The caller has removed the dates from the text.
 
-    A number without a unit may have the unit of any other number. In a story (``is_known``), no noun may follow it.
+    A number without a unit also gets the readings with the unit of each other number. In a story (``is_known``), it gets
+    them only if no noun follows.
     """
     found: list[Number] = []
     words = words_of(text)

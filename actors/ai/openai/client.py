@@ -94,7 +94,7 @@ class Client:
         self._fetcher = Fetcher("zeke-jobs", EVERYWHERE)
 
     def post(self, path: str, payload: bytes, kind: str = "application/json", *, is_file: bool = False) -> Reply:
-        """Send a body of the media type ``kind``, and return the JSON answer. The limit for a file is ten minutes."""
+        """Send a body of the media type ``kind``, and return the JSON answer. A file has a timeout of ten minutes."""
         started = time.monotonic()
         body = self._answer(path, self._of_files if is_file else self._limits, payload, kind)
         return Reply(_object(body), round((time.monotonic() - started) * 1000))

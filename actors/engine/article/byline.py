@@ -63,8 +63,8 @@ def published(
 ) -> datetime | None:
     """Return the page's time of publication, or None if it is uncertain, for example if the page shows another day.
 
-    A page may declare the time, in this order, in the structured data of the ``article``, meta elements, ``other``
-    structured data, time elements, or its address. If it declares no time, the only day that it shows counts.
+    The first of these places that declares a time counts: the structured data of the ``article``, meta elements,
+    ``other`` structured data, time elements, the address. If none does, the only day that the page shows counts.
     """
     pages = [text_at(one, "datePublished") for one in other]
     dated = (text for name, text in metas.items() if _SAYS["date_meta"].fullmatch(re.sub(r"[\W_]+", "", name)))
