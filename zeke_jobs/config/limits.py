@@ -156,7 +156,7 @@ class Throttle(Keys):
 
 
 class Breaker(Keys):
-    """Sets how many failures close the limit, and for how long."""
+    """Sets how many failures stop the jobs under the limit, and for how long."""
 
     required = ("failures",)
 
