@@ -22,7 +22,7 @@ async def perform(connection: Any, plan: Plan[P, T], *args: P.args, **options: P
     """Run a plan on the caller's connection or pool or, if the caller gives none, on the event loop's own pool.
 
     On a connection, the plan runs in the connection's transaction, without a commit. Raises TypeError for an unknown
-    kind of connection. The own pool raises ConfigurationError if ``DATABASE_URL`` is unset or psycopg 3 is missing.
+    kind of connection, and ConfigurationError if the loop's pool lacks ``DATABASE_URL`` or psycopg 3.
     """
     if drivers.stand_in is not None:
         return drivers.stand_in.run(plan, *args, **options)

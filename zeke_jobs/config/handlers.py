@@ -197,7 +197,7 @@ _INSTEAD = {
 
 
 def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
-    """Return the class at ``module:Class``. Raises EntryError if it is no middleware, or zeke_jobs replaces it."""
+    """Return the class at ``module:Class``. Raises EntryError if it is no middleware, or if zeke_jobs does its work itself."""
     from dramatiq.middleware import Middleware
 
     found = import_object(path)

@@ -78,7 +78,7 @@ def _bare(problem: str, context: str, mark: Mark, text: str) -> Fault | None:
     value = value if "{" not in head else re.split(r", \w+:|\}", value, maxsplit=1)[0].rstrip()
     mended = None
     if "{" not in head and "[" not in head:
-        # Leave out a comment and spaces behind the value, because the quotes would shift their columns.
+        # Drop trailing spaces and a trailing comment, whose columns the quotes would shift.
         lines[mark.line] = head + "'" + value.replace("'", "''") + "'"
         mended = "\n".join(lines[:-1])
     help_ = f'put {"a cron line" if sign in "*@" else "the value"} in quotes: "{value}"'

@@ -39,8 +39,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._producer.freed(set())
             return  # all jobs were handed back before they started, or given up, so their ends are recorded
         process.completer.wait_for_room()
-        # Completed jobs are written with the next claim, or together with the jobs that now wait for a thread, because
-        # one statement writes many jobs as fast as one. Other outcomes are written at once, to let other jobs start.
+        # A completed job is written later, with the next claim or with the jobs that still wait for a thread, because one
+        # statement writes many jobs as fast as one. Other outcomes are written at once, to let other jobs start.
         rides = all(one.how in DONE for one in outcomes)
         looks = self._producer.freed({message.claim.task} if rides else set())
         if not (rides and (looks or process.held.waiting())):

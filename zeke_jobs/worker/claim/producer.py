@@ -146,7 +146,7 @@ class Producer:
             self._look_again(queue, -math.inf if answer.runs_alone else 0.0)  # this queue first, if a job runs alone
             return
         queue.busy_since, queue.idle = now, True
-        # Claim again at once and twice soon after: a concurrent send or end may not see yet that this process waits.
+        # Claim again at once and twice soon after: a send or an end of a job may have come before this process counted as idle.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
             # Look back twice the time since the claim, because this statement may need as long to reach the server.

@@ -213,7 +213,7 @@ class Completer:
             self._condition.notify_all()
 
     def _next(self) -> tuple[list[Ending], list[Ending], bool] | None:
-        """Wait for work. Returns outcomes to write and to flush, and whether the writes are retried, or None to end."""
+        """Wait for work. Returns what to write, what to flush to disk, whether it is a retry; None ends the thread."""
         with self._condition:
             while True:
                 now = time.monotonic()
