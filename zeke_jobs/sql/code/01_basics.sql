@@ -1,7 +1,7 @@
--- All other files use these functions. A function that is one query is written in SQL if the planner can inline it: it has no settings, and is at least
--- as volatile as the functions that it calls. Otherwise it is written in PL/pgSQL, which caches its plan.
+-- All other files use these functions. A function of one query is written in SQL if the planner can inline the function: it must have no SET clause,
+-- and be at least as volatile as the functions that it calls. Most other functions are written in PL/pgSQL, which caches their plans.
 
--- Return the current time. Tests replace this function. STABLE lets a condition on the time use an index. In LANGUAGE sql, a call would take 20 µs.
+-- Return the current time. Tests replace this function. It is STABLE, so that conditions can use indexes, and in PL/pgSQL, because a call in SQL would take 20 µs.
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN clock_timestamp(); END $$;
 
@@ -17,7 +17,7 @@ LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
   SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
     PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6), 52, 1), 53, 1), 'hex')::uuid $$;
 
--- Return the status of a job, named as in pg-boss. A body with RETURN is parsed at creation, so the caller's search path cannot change its meaning.
+-- Return the status of a job, named as in pg-boss. Postgres parses a body with RETURN at creation, so the caller's search path has no effect on the body.
 CREATE OR REPLACE FUNCTION zeke_jobs.status_of(p_state zeke_jobs.state, p_attempt integer, p_cancelled_on timestamptz) RETURNS zeke_jobs.job_status
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE p_state WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END WHEN 'consumed' THEN 'active' WHEN 'done' THEN 'completed'
@@ -27,7 +27,7 @@ RETURN CASE p_state WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' EL
 CREATE OR REPLACE FUNCTION zeke_jobs.own_key(p_per_key integer, p_share jsonb, p_id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN p_per_key IS NOT NULL THEN p_id WHEN p_share IS NOT NULL THEN '-' END $$;
 
--- Return a duration such as 1h30m as an interval of at most a thousand years. A text that is no duration gives NULL, so that no view fails.
+-- Return a duration such as 1h30m as an interval of at most a thousand years. For any other text, return NULL, so that the views do not fail.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_duration text) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN p_duration ~ '^([0-9]{1,9}([.][0-9]{1,6})? ?(ms|s|m|h|d|w|seconds?|minutes?|hours?|days?) ?){1,6}$'
@@ -53,7 +53,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.camel(p_name text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN strpos(p_name, '_') = 0 THEN p_name ELSE zeke_jobs.camel_of_words(p_name) END;
 
--- Return the properties, items and additionalProperties of a JSON Schema, merged with those behind its $ref, anyOf, oneOf and allOf.
+-- Return the properties, items and additionalProperties of a JSON Schema, merged with those of the schemas in its $ref, anyOf, oneOf and allOf.
 CREATE OR REPLACE FUNCTION zeke_jobs.shape(p_schema jsonb, p_root jsonb, p_depth integer DEFAULT 0) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET jit = off AS $$
 DECLARE

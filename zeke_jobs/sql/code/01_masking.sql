@@ -1,6 +1,6 @@
 -- These functions mask secrets in views. A function that views call has a fixed search path, because a reader could set another search path.
 
--- Return all strings and numbers at or below a path of a JSON value. If the path meets a list, the path continues in each item.
+-- Return all strings and numbers at or below a path of a JSON value. If there is a list on the path, follow the path in each item of the list.
 CREATE OR REPLACE FUNCTION zeke_jobs.leaves(p_value jsonb, p_path text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
@@ -15,7 +15,7 @@ BEGIN
     WHEN jsonb_typeof(p_value) IN ('string', 'number') THEN ARRAY[p_value #>> '{}'] END;
 END $$;
 
--- Return the values of a payload's sensitive fields, each plain and with JSON escapes, the longest first. Leave out short values, as core/redaction.py does.
+-- Return the values of a payload's sensitive fields, each as plain text and with JSON escapes, the longest first. Leave out short values, as core/redaction.py does.
 CREATE OR REPLACE FUNCTION zeke_jobs.secrets_in(p_payload jsonb, p_fields text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$ BEGIN RETURN (
   SELECT array_agg(f.text ORDER BY length(f.text) DESC) FROM unnest(p_fields) AS p (field)
@@ -57,7 +57,7 @@ BEGIN
   END;
 END $$;
 
--- Return the JSON value with *** at a path, also inside lists. If p_inside is true and the path goes deeper than the value, mask the value.
+-- Return the JSON value with *** at a path, which may lead through lists. If p_inside is true and the path goes deeper than the value, mask the value.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_at(p_value jsonb, p_path text[], p_inside boolean) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -79,7 +79,7 @@ BEGIN
   RETURN p_value;
 END $$;
 
--- Return the JSON value with the fields p_fields (names or paths such as user.email) masked. If p_payload is given, also mask its secrets everywhere.
+-- Return the JSON value with the fields p_fields (names or paths such as user.email) masked. If p_payload is given, also mask its sensitive values everywhere.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask(p_value jsonb, p_fields text[], p_payload jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE

@@ -4,7 +4,7 @@
 CREATE OR REPLACE FUNCTION zeke_jobs.is_soon(p_run_at timestamptz, p_now timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
 
--- Notify idle processes of a new job; the process named in the notification claims first. If no process is idle, send nothing: NOTIFY serialises commits.
+-- Notify idle processes of a new job; the process named in the notification claims first. If no process is idle, send nothing, because NOTIFY serialises commits.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text, p_task text DEFAULT '') RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -14,8 +14,8 @@ BEGIN
     ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1) AS f;
 END $$;
 
--- After jobs of p_tasks ended, notify other processes that wait for a limit of these tasks, unless the limit is still full. p_full names limits that
--- are known to be full. If p_looks is true, tell them to wait a moment, because the caller claims first.
+-- After jobs of p_tasks ended, notify the other processes that wait for a limit of these tasks, if the limit now lets a job start. p_full names limits that are
+-- known to be full. If p_looks is true and the caller waits for the limit, too, tell the others to wait a moment, because the caller claims first.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean, p_full text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE

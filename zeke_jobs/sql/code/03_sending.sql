@@ -1,6 +1,6 @@
--- These functions send jobs. All but zeke_jobs.send return an error as JSON, because a raised error would abort the caller's transaction.
+-- These functions send jobs. All but zeke_jobs.send return most errors as JSON, because a raised error would abort the caller's transaction.
 
--- Return the reason why a JSON value is too large or unreadable for Python, or NULL if there is none. core/bounds.py allows the same depth of nesting.
+-- Return why a JSON value is too large, or why Python could not read it, or NULL if it is accepted. core/bounds.py allows the same depth of nesting.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -10,7 +10,7 @@ BEGIN
   IF v_size < 200 THEN
     RETURN NULL; -- a hundred levels take at least two hundred brackets
   ELSIF v_size > 1048576 AND v_size < 2097152 THEN
-    -- From 2 MiB on, the size need not be exact: compact JSON is at most a third shorter than jsonb's text, so it also exceeds 1 MiB.
+    -- From 2 MiB on, the exact size does not matter: compact JSON is at most a third shorter than jsonb's text, so it exceeds 1 MiB, too.
     v_size := octet_length(regexp_replace(v_text, E'("(?:[^"\\\\]|\\\\.)*")|([,:]) ', E'\\1\\2', 'g'));
   END IF;
   RETURN CASE
@@ -28,13 +28,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN jsonb_typeof(p_payload) = 'object' THEN zeke_jobs.unfit_json(p_payload)
     ELSE 'expected a JSON object, got ' || coalesce(jsonb_typeof(p_payload), 'NULL') END $$;
 
--- Return an option of a send as an interval. The option is a number of seconds or a string with an interval.
+-- Return an option of a send as an interval. The option is a number of seconds, or a string such as '5 minutes'.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_option jsonb) RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN jsonb_typeof(p_option) = 'number' THEN make_interval(secs => (p_option #>> '{}')::double precision)
     ELSE (p_option #>> '{}')::interval END $$;
 
--- Return the time in a checked option of a send. A number means seconds from now. A string is a time or, in the option delay, an interval.
+-- Return the time that a checked option of a send gives. A number means seconds from now. A string is a time or, in the option delay, an interval.
 CREATE OR REPLACE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamptz, p_default timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE
@@ -49,7 +49,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     'outcome', 'refused', 'code', CASE WHEN p_accepted LIKE 'as %' AND p_accepted <> 'as a UUID' THEN 'type' ELSE 'value' END,
     'field', p_field, 'accepted', p_accepted, 'got', p_got, 'choices', p_choices)) $$;
 
--- Return NULL if p_value is an accepted time or length of time, else the form that is accepted, such as "as seconds or an interval".
+-- Return NULL if p_value is accepted as a time or a length of time, else the expected form, such as "as seconds or an interval".
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_time(p_name text, p_value jsonb) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -119,7 +119,7 @@ BEGIN
     WHERE c.accepted IS NOT NULL LIMIT 1);
 END $$;
 
--- Return the error in the options of a send to p_task (an id or alias) as JSON, or NULL. Python's zeke_jobs.statement calls this, too.
+-- Return the error in the options of a send to p_task (an id or alias) as JSON, or NULL if all are valid. Python's zeke_jobs.statement calls this function, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -132,7 +132,7 @@ BEGIN
   IF v_refused IS NOT NULL OR p_options - '{delay,id,key,parent,priority,traceparent}'::text[] = '{}' THEN
     RETURN v_refused;
   END IF;
-  -- Only a login that runs schedules may use scheduled_for, because a job with this option takes the place of the scheduler's job.
+  -- Only a login that runs schedules may use scheduled_for, because the scheduler sends no job of its own for a tick that has such a job.
   PERFORM zeke_jobs.refuse(
     format('expected no option scheduled_for from %s: only a role that runs schedules sends the job of a tick', session_user), 'insufficient_privilege')
   WHERE p_options ? 'scheduled_for'
@@ -186,8 +186,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
   SELECT 'expected ' || concat_ws(' ', nullif(p_refusal ->> 'field', ''), nullif(p_refusal ->> 'accepted', ''))
     || ', got ' || coalesce(p_refusal ->> 'got', p_options #>> string_to_array(p_refusal ->> 'field', '.'), 'NULL') $$;
 
--- Return the rule that makes a send unique, from its options or its task; key is NULL if the send is not unique. held_while: a job holds its key while it
--- is queued, until it ends (active), or for a period after its send. on_duplicate: ignore the send, replace the queued holder or postpone it by up to at_most.
+-- Return the rule that makes a send unique, from the options or the task; key is NULL if the send is not unique. held_while says how long a job holds
+-- the key: while queued, until its end (active), or for a period after its send. on_duplicate says whether a second send has no effect (ignore),
+-- changes the queued job (replace), or also delays that job, until at most at_most after its send (postpone).
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
 LANGUAGE plpgsql STABLE AS $$
@@ -215,7 +216,7 @@ BEGIN
     WHEN fields IS NOT NULL THEN zeke_jobs.unique_key(p_task, fields, p_payload) END;
 END $$;
 
--- Return a unique key made of the task and the values of p_fields (of the whole payload if p_fields is empty). A missing field counts as its default.
+-- Return a unique key made of the task and the values of p_fields (of the whole payload if p_fields is empty). For a missing field, use the field's default.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_key(p_task zeke_jobs.task, p_fields text[], p_payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (p_task).id || ' ' || left(encode(sha256(convert_to(coalesce(
@@ -305,7 +306,7 @@ END $$;
 CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.revision IS NULL) EXECUTE FUNCTION zeke_jobs.adopt();
 
--- The trigger fires only for the upsert of a dramatiq-pg producer, because updates by zeke_jobs change mtime.
+-- The trigger fires only for the upsert of a dramatiq-pg producer, which does not change mtime; an update by zeke_jobs does.
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.mtime = OLD.mtime AND NEW.state = 'queued') EXECUTE FUNCTION zeke_jobs.adopt();
 
@@ -338,7 +339,7 @@ BEGIN
 END $$;
 
 -- Take a unique key for p_job (if p_takes is false, only check the key), and return the job that holds the key. A job holds its key while its row
--- exists, or as long as p_while says. The key of the active job p_parent counts as free.
+-- exists or, if p_while is given, for the time that p_while names. If the active job p_parent holds the key, the key counts as free.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_key(p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL,
   p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -369,7 +370,7 @@ LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN q.task = p_task THEN 'duplicate' ELSE 'taken' END, q.message_id, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)
   FROM zeke_jobs.queue AS q WHERE q.message_id = p_job $$;
 
--- Insert jobs of one task, except jobs whose id exists. If p_only is given, insert only the jobs with ids in p_only. Return the ids of the new rows.
+-- Insert jobs of one task, except jobs whose id exists already. If p_only is given, insert only the jobs with ids in p_only. Return the ids of the new rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.insert_jobs(p_task zeke_jobs.task, p_ids uuid[], p_keys text[], p_payloads jsonb,
   p_uniques text[], p_options jsonb, p_only uuid[] DEFAULT NULL) RETURNS uuid[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -399,8 +400,8 @@ BEGIN
   RETURN v_made;
 END $$;
 
--- Send one job whose options are checked, or find the job that the send duplicates. outcome is created, duplicate, replaced (a queued job got the payload),
--- full (max_queued is reached), closed (the batch is closed), taken (another task's job has the id), unknown (no such task) or stale (newer revision).
+-- Send one job whose options were checked, or find the existing job that the send duplicates. outcome is created, duplicate, replaced (a queued job got the payload),
+-- full (max_queued is reached), closed (the batch is closed), taken (another task's job has the id), unknown (no such task) or stale (the task has another revision).
 CREATE OR REPLACE FUNCTION zeke_jobs.put(p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
   p_is_promised boolean DEFAULT false, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
@@ -458,8 +459,8 @@ BEGIN
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
 END $$;
 
--- Send a job. Return NULL if the job was created, else the result of zeke_jobs.put, or an error. p_revision is the task's revision against which Python
--- checked the payload, or NULL. All arguments are texts, because each cast in a statement costs some microseconds.
+-- Send a job. Return NULL if the job was created, else the result of zeke_jobs.put or an error, as JSON. p_revision is the task's revision with which
+-- Python checked the payload; NULL allows any revision. All arguments have the type text, because each cast in a statement costs some microseconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(p_task text, p_revision text, p_payload text, p_options text, p_id text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -471,7 +472,7 @@ BEGIN
   IF p_options <> '{}' THEN v_options := p_options; END IF;
   -- Most sends need only this INSERT. A payload of less than 200 bytes needs no check by zeke_jobs.unfit_json.
   IF p_payload LIKE '{%' AND (octet_length(p_payload::jsonb::text) < 200 OR zeke_jobs.unfit_json(p_payload::jsonb) IS NULL)
-    -- True if the options are valid and among the six below. Types are checked first, because jsonpath returns unknown if it compares different types.
+    -- This condition is true if the options are valid and among the six below. Types are checked first, because a comparison of different types returns unknown.
     AND (v_options @? '$.keyvalue() ? (!(
       @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
         || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$" || @.key == "batch")
@@ -507,7 +508,7 @@ BEGIN
     FROM zeke_jobs.put(p_task, p_revision::integer, p_payload::jsonb, coalesce(v_options, '{}') || jsonb_build_object('id', p_id)) AS p));
 END $$;
 
--- Send many jobs of one task, or none if one is refused. Return NULL if all were created, else one error, or the results of the jobs sent one by one (n: the index).
+-- Send many jobs of one task, or none if one is refused. Return NULL if all were created, else an error, or the results of jobs sent one by one, with index n.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
@@ -529,7 +530,7 @@ BEGIN
   FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n)
   CROSS JOIN LATERAL (SELECT zeke_jobs.unfit_payload(p.payload) AS unfit OFFSET 0) AS u WHERE u.unfit IS NOT NULL;
   IF v_task.max_queued IS NOT NULL OR p_options ? 'batch' THEN
-    -- If a sender repeats a send, the jobs that the first try has written do not count again.
+    -- If a sender repeats a send, the jobs that the first try inserted are not new.
     v_new := (SELECT count(*) FROM unnest(p_ids) AS i (id) WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = i.id));
     IF v_task.max_queued IS NOT NULL AND v_task.max_queued - zeke_jobs.depth(v_task.queue, v_task.id, v_task.max_queued) < v_new THEN
       RETURN '{"outcome": "full"}';
