@@ -1,16 +1,16 @@
 -- These functions compute how many jobs a limit lets start now. A rate is a token bucket in one row, by the generic cell rate algorithm: the next job may start
--- from next_at on, and each start adds step to next_at. If next_at is earlier than now minus slack, it counts as now minus slack. Within any one
--- period, at most `amount` jobs start, or jobs of `amount` units plus one job. allowance and catch_up lengthen the period, because handlers start after claims.
+-- at next_at, and each start adds step to next_at. A next_at before now minus slack is treated as now minus slack. Within any period, at most `amount` jobs
+-- start or, under a rate of units, jobs of `amount` units plus one job. allowance and catch_up lengthen the period, because handlers start after claims.
 
--- Return how many seconds after a job's claim the handler may start without a correction of the rate.
+-- Return how many seconds after the claim of a job its handler may start without counting as late (zeke_jobs.started_late).
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.25)::double precision $$;
 
--- Return how many seconds a claim may come later than next_at without slowing the rate down.
+-- Return how many seconds after next_at a claim may come without making the rate slower.
 CREATE OR REPLACE FUNCTION zeke_jobs.catch_up(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.05)::double precision $$;
 
--- Return the seconds that a job or unit adds to next_at. The burst is subtracted from the amount, as its jobs may start in addition to the regular ones.
+-- Return step: how many seconds each job or unit adds to next_at. The burst is subtracted from the amount, because a burst starts in addition to the regular jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.step_of(p_amount numeric, p_period interval, p_burst numeric) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
@@ -21,7 +21,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.write_limits(p_buckets jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   c_new CONSTANT jsonb := '{"next_at": "-infinity", "spent": 0, "averages": {}, "key_cursor": "", "key_taken": 0}';
-  -- These columns become NULL or 0 if jobs.yaml does not set them. The other columns hold the state of the limit, which is kept.
+  -- These columns become NULL or 0 if jobs.yaml does not set them. The columns that hold the state of the limit keep their values.
   c_unset CONSTANT jsonb := '{"concurrency": null, "amount": null, "period": null, "burst": 0, "zone": null, "key_amount": null, "key_period": null,
     "least": null, "raise_every": null, "breaker_failures": null, "breaker_share": null, "breaker_within": null, "breaker_pause": null}';
   v_buckets zeke_jobs.bucket[];
@@ -44,7 +44,7 @@ BEGIN
   SET step = n.step, slack = zeke_jobs.catch_up(b.period) + b.burst * n.step,
     key_step = zeke_jobs.step_of(b.key_amount, b.key_period, 0),
     key_slack = CASE WHEN b.key_period IS NOT NULL THEN zeke_jobs.catch_up(b.key_period) END,
-    -- If the new rate is slower than the old rate, the new wait counts from the last start.
+    -- If the new rate is slower, the last start delays the next one by the new, longer step.
     next_at = CASE WHEN b.step < n.step AND b.unit = 'jobs' THEN b.next_at + make_interval(secs => n.step - b.step) ELSE b.next_at END
   FROM (SELECT o.name, o.unit, zeke_jobs.step_of(o.amount, o.period, o.burst) AS step FROM zeke_jobs.bucket AS o) AS n
   WHERE b.name = n.name AND b.unit = n.unit;
@@ -60,7 +60,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.ready_units(p_next_at timestamptz, p_step d
   SELECT CASE WHEN p_next_at > p_now THEN 0 ELSE
     1 + least(1000000, floor(extract(epoch FROM p_now - greatest(p_next_at, p_now - make_interval(secs => p_slack))) / p_step))::integer END $$;
 
--- Return the next_at of a rate after p_units more jobs or units.
+-- Return the next_at of a rate after p_units more jobs have started or units were used.
 CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(p_next_at timestamptz, p_step double precision, p_slack double precision,
   p_units double precision, p_now timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
@@ -77,12 +77,12 @@ LANGUAGE plpgsql STABLE AS $$ BEGIN
 -- Return the current concurrency of a limit. Throttling halves the concurrency; then each period of raise_every adds one, up to the full concurrency.
 CREATE OR REPLACE FUNCTION zeke_jobs.concurrency_of(p_bucket zeke_jobs.bucket, p_now timestamptz) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  -- greatest() is needed because the last throttling lies in the future if the clock was set back.
+  -- If the clock was set back, the last throttling may lie in the future. Then greatest() makes the number of periods 0.
   SELECT CASE WHEN (p_bucket).ceiling IS NULL THEN (p_bucket).concurrency ELSE least((p_bucket).concurrency, (p_bucket).ceiling + floor(greatest(
     0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END $$;
 
--- Return how many jobs each of these limits lets start now: for each bucket that has a bound, one row with its tightest bound. opens_on is NULL if the end of a
--- job opens the limit. A claim must lock the buckets in an earlier statement, because a statement's snapshot is older than the locks that it takes.
+-- Return how many jobs each of these limits lets start now. Each bucket with a bound gives one row, for its tightest bound. opens_on is when more jobs may start, or
+-- NULL if that depends on the end of a job. A claim must lock the buckets in an earlier statement, because a statement takes its snapshot before its locks.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz) RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2 AS $$
 BEGIN
@@ -107,14 +107,14 @@ BEGIN
     WHERE b.name = ANY (p_limits) AND l.least IS NOT NULL;
 END $$;
 
--- Apply the recorded corrections (zeke_jobs.bucket_change) to the buckets of p_limits, which the caller has locked.
+-- Apply the recorded corrections of limits (zeke_jobs.bucket_change) to the buckets of p_limits, which the caller has locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_changes(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits)) THEN RETURN; END IF;
   WITH gone AS (DELETE FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits) RETURNING c.*),
   change AS MATERIALIZED (
-    -- Of the delays of late starts, only the longest counts. The delays of returned jobs are negative, and are added up.
+    -- Late starts have recorded positive delays, of which only the longest counts. Returned jobs have recorded negative delays, which are added up.
     SELECT g.name, g.unit, g.key, sum(g.amount) AS amount, min(g.noted_on) AS noted_on,
       make_interval(secs => greatest(max(g.delay), 0) + sum(least(g.delay, 0))) AS delay
     FROM gone AS g GROUP BY g.name, g.unit, g.key
@@ -141,7 +141,8 @@ BEGIN
   WHERE b.name = g.name AND b.unit = g.unit;
 END $$;
 
--- Add claimed jobs to the counts of their limits, whose rows the caller has locked. A rate counts starts. A limit of units counts estimates: from the send, else recent jobs, else jobs.yaml.
+-- Add claimed jobs to the counts of their limits, whose rows the caller has locked. A rate counts starts. A limit of units counts the estimated units
+-- of each job: those given at the send, else the average of recent jobs, else those in jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_task text, p_limits text[], p_places tid[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -175,8 +176,8 @@ BEGIN
   WHERE b.name = s.name AND b.unit = s.unit;
 END $$;
 
--- If a job's handler starts late, delay the next starts under the job's rate limits by the same time, plus p_margin seconds, because the handler may
--- start up to p_margin seconds after this call. Return false if the handler must not start, because it is late by a whole period.
+-- If a job's handler starts late, delay the next starts under the job's rate limits by the same time plus p_margin seconds, because the handler may
+-- start up to p_margin seconds after this call. Return false if the handler is late by a whole period, and so must not start.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
 LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   WITH late AS (
@@ -193,7 +194,7 @@ LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   )
   SELECT m.it FROM may AS m $$;
 
--- Add up the units or costs that an active job reports. If the sum exceeds the estimate of the job's claim, the excess counts at once.
+-- Add up the units or costs that an active job reports. If the sum exceeds the estimate that was counted at the claim, the excess counts at once.
 CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
@@ -227,13 +228,13 @@ BEGIN
   END IF;
 END $$;
 
--- Replace the estimates of ended attempts by the units that the jobs reported. If a job reported none, its estimate counts, unless the attempt was
--- deferred, was returned before it started, or raised an error under a budget (an outage must not use up the budget).
+-- Replace the estimates of ended attempts by the units that the jobs reported. If a job reported none, its estimate stays counted. There are three
+-- exceptions: attempts that were deferred, that were returned before the start, or that raised an error under a budget, which an outage must not use up.
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF p_how = 'returned' THEN
-    -- The rate gets back the step of this start minus the time since the claim, because other jobs may have started in that time.
+    -- The job did not start, so the rate gets the step back, less the time since the claim, because other jobs may have started in that time.
     INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
     SELECT b.name, 'jobs', r.key, -greatest(0, r.step - extract(epoch FROM zeke_jobs.now() - q.claimed_on))
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task AND t.on_time IS NOT NULL
@@ -255,8 +256,8 @@ BEGIN
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
 END $$;
 
--- Open and close the breakers of locked buckets. A breaker opens at a configured number or share of failures (a share needs ten failures). After the pause,
--- one job at a time probes: its outcome closes the breaker or starts another pause. Each change of a breaker raises a warning, which workers log.
+-- Open and close the breakers of locked buckets. A breaker opens at a configured number of failures, or at a configured share once there are ten failures. After the
+-- pause, one job at a time starts as a probe: success closes the breaker, failure starts another pause. Each change of a breaker raises a warning, which workers log.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -275,7 +276,7 @@ BEGIN
       WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
       RAISE WARNING 'breaker of % opens: % jobs failed', v_bucket.name, v_ends.failed;
     ELSIF v_bucket.probe IS NOT NULL THEN
-      -- An attempt that ended before the breaker's pause was over, or before the claim of the probe, does not count.
+      -- Only an attempt that ended after the breaker's pause and after the claim of the probe counts.
       SELECT e.failed, e.ended_on INTO v_ends
       FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
       WHERE e.name = v_bucket.name AND e.job = v_bucket.probe AND e.ended_on >= greatest(v_bucket.closed_until, q.claimed_on)
@@ -298,7 +299,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Close a shared limit for some seconds, because its provider throttled a job. Halve the concurrency, unless it was halved since the job started.
+-- Let no job of a shared limit start for some seconds, because its provider throttled a job. Halve the concurrency, unless it was halved after the job's start.
 CREATE OR REPLACE FUNCTION zeke_jobs.throttle(p_limit text, p_seconds double precision, p_job uuid, p_why text) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

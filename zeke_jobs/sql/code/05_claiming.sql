@@ -7,12 +7,12 @@ CREATE OR REPLACE FUNCTION zeke_jobs.risen(p_priority integer, p_run_at timestam
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_age IS NULL THEN p_priority ELSE p_priority + floor(extract(epoch FROM p_now - p_run_at) / extract(epoch FROM p_age))::bigint END $$;
 
--- Return whether a due job may start beside other jobs: it has fewer than two deaths, and it was attempted or its start deadline is not over.
+-- Return whether a due job may start beside other jobs. It must have fewer than two deaths and, before its first attempt, must not have missed its start deadline.
 CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
--- Return the first queued job of each priority of each task in p_tasks, at most a thousand jobs of a task, with one search of the index for each job. A
--- caller that knows the queue's first job passes its columns (p_task, ..., p_seq), so that dead index entries before this job are not read again.
+-- For each task in p_tasks and each priority, return the first queued job, at most a thousand jobs of a task. Each job takes one search of the index.
+-- A caller that knows the queue's first job passes that job's columns (p_task, ..., p_seq), so that dead index entries before it are not read again.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text, p_tasks text[], p_task text DEFAULT '',
   p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL,
   p_seq bigint DEFAULT NULL) RETURNS SETOF zeke_jobs.first_job LANGUAGE sql STABLE AS $$
@@ -45,11 +45,11 @@ LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN (
   ORDER BY q.seq LIMIT 1); END $$;
 
 -- Claim up to p_want due jobs of the tasks p_tasks in a queue, within the limits. The jobs of one task and priority form a group. The group whose
--- oldest job has the highest rank comes first; groups of equal rank take turns. p_is_empty is true if the process holds no job; only then may it claim
--- a job that must run alone. p_free is the number of free threads, negative if claimed jobs wait for threads. Of a task with limits, claim at most
--- p_free + p_ahead jobs, because other processes may have free threads. Return a row of kind job for each claimed job; its reason is chunk if it runs
--- in a chunk. Return a row of kind held for each cause that holds due jobs back, with the seconds until the cause ends, or NULL if it ends when a job
--- ends. Long messages are left out, because a slow process would read them while it locks the limits.
+-- oldest job has the highest rank comes first; groups of equal rank take turns. p_is_empty is true if the process holds no job; only then may it
+-- claim a job that must run alone. p_free is the number of free threads, or negative if claimed jobs wait for threads. If a task has limits, claim at
+-- most p_free + p_ahead of its jobs, because other processes may have free threads. Return a row of kind job for each claimed job; the column reason
+-- is chunk if the job runs in a chunk. Return a row of kind held for each reason why due jobs cannot start; wait has the seconds until the reason
+-- ends, or NULL if the end of a job ends it. Long messages are left out, because the limits stay locked until the process has read all rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL, p_ahead integer DEFAULT 0)
@@ -85,9 +85,9 @@ BEGIN
     UPDATE zeke_jobs.worker AS w SET alone = false WHERE v_due IS NULL AND w.id = p_worker AND w.alone; -- no job that must run alone is left
   END IF;
   IF v_due IS NULL THEN RETURN; END IF;
-  -- If the server crashes before the claim is on disk, the job is queued again. The end of the job cannot be on disk before the claim.
+  -- The commit does not wait for the disk: if a crash undoes the claim, the job is queued again. The end of the job cannot be on disk before the claim.
   PERFORM set_config('synchronous_commit', 'off', true);
-  -- Statements after this lock see the jobs that earlier claims counted in the limits.
+  -- After this lock, statements see the limits as the last claim left them.
   PERFORM 1 FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_limits) ORDER BY b.name, b.unit FOR NO KEY UPDATE;
   v_now := zeke_jobs.now();
   PERFORM zeke_jobs.add_up_changes(v_limits, v_now), zeke_jobs.turn_breakers(v_limits, v_now) WHERE v_metered;
@@ -167,8 +167,8 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the first due job of each task and priority, the highest rank first, and the limits of these tasks. Leave out paused tasks. "held" has
--- the tasks whose concurrency is used up: a claim need not lock their limits, because the end of a job wakes this process.
+-- Return the first due job of each task and priority, the highest rank first, and the limits of these tasks. Leave out paused tasks. "held" has a row
+-- for each task whose concurrency is used up: a claim need not lock its limits, because the end of one of its jobs wakes this process.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(p_queue text, p_tasks text[], p_first zeke_jobs.first_job,
   p_now timestamptz, OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean,
   OUT held zeke_jobs.claimed[]) LANGUAGE plpgsql STABLE AS $$
@@ -203,7 +203,7 @@ LANGUAGE sql STABLE AS $$
   SELECT ROW('held', NULL, NULL, p_task, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed $$;
 
--- Return the tasks whose jobs with two deaths are left to another live process of this queue. If p_is_empty is true, leave out processes that still run other jobs.
+-- Return the tasks whose jobs with two deaths another live process of this queue must run. If p_is_empty is true, ignore processes that still run other jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.alone_elsewhere(p_worker uuid, p_queue text, p_is_empty boolean, p_now timestamptz) RETURNS text[]
 LANGUAGE plpgsql VOLATILE AS $$ -- a VOLATILE function sees what another process has just written
 BEGIN
@@ -213,8 +213,8 @@ BEGIN
       AND NOT (p_is_empty AND EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = o.id AND q.deaths < 2)));
 END $$;
 
--- Find a due job that must run alone. For each task, only one process at a time runs such jobs: the chosen one (worker.alone). must_empty is true if the caller
--- is the chosen one, but must first finish other jobs. place is the job's row if the caller holds no job and either is the chosen one or can start no other job.
+-- Find a due job that must run alone. For each task, one process at a time is chosen for such jobs (worker.alone). must_empty is true if the caller is chosen but
+-- must first finish other jobs. place is the row of a job that the caller may start: the caller holds no job, and it is chosen or has no other job to start.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean,
   p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -271,8 +271,8 @@ LANGUAGE sql STABLE AS $$
   )
   SELECT p.key FROM present AS p WHERE p.n > 0 AND p.key IS NOT NULL ORDER BY p.n $$;
 
--- Lock up to p_most due jobs of one task and priority by fair shares: from where the last claim stopped, each key in turn gets as many jobs as its
--- weight. If a hundred keys in a row have no due job, lock the oldest jobs instead. p_from is the time at which the oldest of these jobs became due.
+-- Lock up to p_most due jobs of one task and priority by fair shares: beginning where the last claim stopped, each key in turn gets as many jobs as its weight.
+-- After a hundred keys in a row without a due job, lock the oldest jobs instead. p_from is when the first job of this task and priority became due.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_in_turn(p_queue text, p_task text, p_share jsonb, p_priority integer,
   p_from timestamptz, p_most integer, p_now timestamptz) RETURNS tid[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -314,7 +314,7 @@ BEGIN
       ELSIF cardinality(v_keys) > p_most THEN
         SELECT v_keys[cardinality(v_keys)], 1000 INTO v_key, v_taken; -- the turn of the last key is over
       ELSE
-        -- After each key has had one turn, each key gets several turns at once.
+        -- Once all keys have had a turn, each key gets several turns at once.
         v_has_all := v_key = '';
         v_turns := CASE WHEN v_has_all THEN greatest(1, v_turns * (p_most - cardinality(v_places)) / greatest(1, cardinality(v_more.places))) ELSE 1 END;
         SELECT '', 0 INTO v_key, v_taken;
@@ -332,7 +332,7 @@ BEGIN
   RETURN v_places;
 END $$;
 
--- Return how many jobs of a key may start now. p_step and p_slack are those of the task's rate per key (see 04_limits.sql).
+-- Return how many jobs of a key may start now. p_step and p_slack belong to the task's rate per key (see 04_limits.sql).
 CREATE OR REPLACE FUNCTION zeke_jobs.room_of_key(
   p_task text, p_names text[], p_per_key integer, p_step double precision, p_slack double precision, p_key text, p_now timestamptz) RETURNS integer
 LANGUAGE plpgsql STABLE AS $$
@@ -343,8 +343,8 @@ BEGIN
       (SELECT k.next_at FROM zeke_jobs.bucket_key AS k WHERE k.name = 'task/' || p_task AND k.key = p_key), '-infinity'), p_step, p_slack, p_now) END));
 END $$;
 
--- Lock up to p_most due jobs of one task and priority that the limits of their keys let start. Try first the keys of the oldest jobs, in random order,
--- then hundreds of other keys, from the key at which the last claim stopped. reason is 'key' if due jobs are left.
+-- Lock up to p_most due jobs of one task and priority that may start under the limits of their keys. First try the keys of the oldest jobs, in random
+-- order. Then try hundreds of other keys, beginning where the last claim stopped. reason is 'key' if due jobs are left.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_names text[], p_per_key integer,
   p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz, OUT places tid[], OUT reason text,
   OUT opens_on timestamptz) LANGUAGE plpgsql VOLATILE AS $$
@@ -419,8 +419,8 @@ BEGIN
   UPDATE zeke_jobs.bucket AS b SET key_cursor = v_last WHERE b.name = 'task/' || p_task AND b.unit = 'jobs' AND b.key_cursor <> v_last;
 END $$;
 
--- Lock the jobs of the next chunk: a full chunk, or all due jobs if the oldest job has waited long enough. With `by: key` all jobs of a chunk have one
--- key, and keys take turns. reason says what holds the chunk back. A process that uses an older revision than the task's gets one job at a time.
+-- Lock the jobs of the next chunk: a full chunk, or all due jobs if the oldest job has waited long enough. With `by: key`, all jobs of a chunk have the
+-- same key, and the keys take turns. reason says why no chunk can start. If the process uses an older revision than the task, a chunk has one job.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_chunk(p_queue text, p_task text, p_priority integer, p_from timestamptz,
   p_from_seq bigint, p_revision integer, p_now timestamptz, OUT places tid[], OUT reason text, OUT opens_on timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -488,7 +488,7 @@ BEGIN
   places := ARRAY(SELECT q.ctid FROM zeke_jobs.queue AS q WHERE q.ctid = ANY (v_found) AND q.state = 'queued' FOR UPDATE SKIP LOCKED);
 END $$;
 
--- Return the seconds until a queue's next job becomes due, or NULL if no job waits. A job that became due in the last p_since seconds counts, too.
+-- Return the seconds until a queue's next job becomes due, or NULL if no job waits. The result is negative if a job became due in the last p_since seconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.next_due(p_queue text, p_tasks text[], p_since double precision DEFAULT 0) RETURNS double precision
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
