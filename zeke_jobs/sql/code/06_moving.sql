@@ -1,20 +1,20 @@
 -- Only zeke_jobs.claim and the functions of this file change the state of a job.
 
--- Move jobs to another state, call zeke_jobs.after_move, and return the ids of the moved jobs. If p_worker is given, a job with another worker or
--- claim number does not change, and a job marked as cancelled ends as cancelled. If p_worker is NULL, the caller has locked the rows. p_to is one of:
+-- Move jobs to another state, call zeke_jobs.after_move, and return the ids of the moved jobs. If p_worker is given, only jobs with this worker and the claim
+-- numbers p_claims change, and a job that is marked as cancelled ends as cancelled. If p_worker is NULL, the caller has locked the rows. p_to is one of:
 --   completed: the job has ended, with an output.
 --   failed, cancelled, expired: the job has ended, without an output.
 --   retry, deferred: the job is queued again, and becomes due at p_change.run_at.
 --   returned: the job is handed back to the queue; the attempt does not count.
 --   died: the job's process was lost, and the job is queued again without using up a retry. quarantined: the process was lost, and the job has failed.
 --   again: a person retried the job, with a fresh limit of retries.
--- p_after has the seconds from the claim to the handler's start (NULL if the handler has not started), p_took the seconds from the claim to its end.
--- p_change may have the keys run_at, reason, by, error, revision, units and breaks.
+-- p_after has the seconds from the claim to the handler's start (NULL if the handler has not started), and p_took those from the claim to the
+-- handler's end. p_change may have the keys run_at, reason, by, error, revision, units, breaks, died and claims_next.
 CREATE OR REPLACE FUNCTION zeke_jobs.move(
   p_ids uuid[], p_to text, p_change jsonb DEFAULT '{}', p_worker uuid DEFAULT NULL, p_claims bigint[] DEFAULT NULL,
   p_after double precision[] DEFAULT NULL, p_took double precision[] DEFAULT NULL, p_results text[] DEFAULT NULL) RETURNS uuid[]
--- The condition on message_id makes the planner use the primary key; a nested loop would compare each row with each id. If a row is locked for 100
--- ms, the function fails, and the worker writes the end of the job later.
+-- The condition on message_id makes the planner use the primary key; a nested loop would compare each row with each id. If a row stays locked for 100
+-- ms, the function fails, and the worker stores the end of the job later.
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off SET lock_timeout = '100ms' AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -28,7 +28,7 @@ BEGIN
         worker = NULL, mtime = v_now, completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
         attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
         started_on = coalesce(q.started_on, least(v_now, q.claimed_on + d.after * interval '1 second'))
-      -- There is no condition on state, because with one the planner would read the dead entries of an index on state.
+      -- A condition on state would make the planner read the dead entries of an index on state.
       FROM unnest(p_ids, p_claims, p_after, p_took, p_results) AS d (id, claim, after, took, result)
       WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
       RETURNING q.message_id, q.task, q.queue_name, q.state, q.extra, q.order_hold
@@ -102,8 +102,8 @@ BEGIN
   RETURN v_moved.ids;
 END $$;
 
--- After a move, update limits, breakers and batches, and notify processes. p_queues has the queues in which the move let a job start. p_breaks tells the breakers
--- whether the attempts failed; NULL: they do not count. If p_claims_next is true, do not notify for full limits: the caller claims next, and then notifies.
+-- After a move, update limits, breakers and batches, and notify processes. p_queues names the queues in which a job may start now. p_breaks tells the breakers
+-- whether the attempts failed; breakers ignore NULL. If p_claims_next is true, do not notify processes that wait for a limit: the caller does so after its claim.
 CREATE OR REPLACE FUNCTION zeke_jobs.after_move(p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[],
   p_has_extra boolean, p_worker uuid, p_units text, p_breaks boolean, p_claims_next boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
@@ -118,13 +118,13 @@ BEGIN
   INTO v_has_units, v_has_breaker, v_is_waited_for;
   IF v_has_units OR p_units = 'returned' THEN PERFORM zeke_jobs.settle_units(p_ids, p_units); END IF;
   IF v_has_breaker AND p_breaks IS NOT NULL THEN
-    -- An attempt that did not fail is recorded only if the breaker opens at a failure rate, or if the job is the breaker's probe.
+    -- An attempt that did not fail is recorded only if the breaker opens at a share of failures, or if the job is the breaker's probe.
     INSERT INTO zeke_jobs.breaker_end (name, ended_on, failed, job)
     SELECT b.name, zeke_jobs.now(), p_breaks, q.message_id
     FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)
     WHERE q.message_id = ANY (p_ids) AND b.breaker_pause IS NOT NULL AND (p_breaks OR b.breaker_share IS NOT NULL OR b.probe = q.message_id);
   END IF;
-  -- The conditions use completed_on in place of state, because a plan cached earlier for conditions on state would read all ended jobs.
+  -- The conditions below test completed_on instead of state, because a cached plan for a condition on state would read all ended jobs.
   IF p_has_extra THEN
     PERFORM zeke_jobs.count_in_batches(p_ids, CASE WHEN p_worker IS NULL THEN 1 ELSE 0 END);
     INSERT INTO zeke_jobs.purge_due AS p (job, purge_on)
@@ -143,8 +143,8 @@ BEGIN
   IF v_is_waited_for THEN PERFORM zeke_jobs.notify_freed(p_tasks, p_worker, true); END IF;
 END $$;
 
--- Complete ended jobs and claim new jobs. The commit does not wait for the disk, because limits would stay locked. The caller waits for the disk soon
--- after (flush.sql), or completes the jobs again after a crash. Return a row of kind lost for each job that the worker no longer held.
+-- Complete finished jobs and claim new jobs. The commit does not wait for the disk, because the limits would stay locked in that time. Soon after, the caller
+-- waits for the disk (flush.sql), or completes the jobs again if the server crashed. Return a row of kind lost for each job that the worker no longer held.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[],
   p_after double precision[], p_took double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer,
   p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,
@@ -174,7 +174,7 @@ BEGIN
 END $$;
 
 -- End an attempt that did not complete; p_after is NULL if the handler has not started. Return whether the worker still held the job. If p_breaks is
--- true, a service may have failed: breakers count the failure, and an open breaker of the task defers the job.
+-- true, the failure may be that of a service: the task's breakers count it, and if one of them is open, the job is deferred.
 CREATE OR REPLACE FUNCTION zeke_jobs.finish(p_worker uuid, p_id uuid, p_claim bigint, p_outcome text,
   p_after double precision, p_delay double precision, p_until timestamptz, p_reason text, p_error jsonb,
   p_revision integer, p_took double precision DEFAULT NULL, p_breaks boolean DEFAULT false) RETURNS boolean
@@ -201,13 +201,13 @@ BEGIN
     jsonb_strip_nulls(jsonb_build_object('run_at', v_again, 'reason', p_reason, 'revision', p_revision, 'units', CASE
       WHEN p_outcome = 'deferred' THEN 'deferred'
       WHEN p_after IS NULL THEN 'returned'
-      -- The handler raised an error; neither the timeout nor the stop of the worker has cut off the attempt.
+      -- The handler itself raised the error. An attempt that ends by a timeout or by the stop of the worker is cut off.
       WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
       ELSE 'cut off' END, 'breaks', CASE WHEN p_breaks OR v_outcome = 'failed' THEN p_breaks END)) || jsonb_build_object('error', p_error),
     p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[p_took]) <> '{}';
 END $$;
 
--- Record that handlers have started. If a job ends soon, the transaction that ends the job also records the start.
+-- Record that handlers have started. For a job that ends soon, the transaction that ends the job records the start instead.
 CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off AS $$ -- these settings have the same reasons as in zeke_jobs.move
 BEGIN
@@ -215,7 +215,7 @@ BEGIN
     SELECT q.message_id, d.after FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
     JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
     WHERE q.message_id = ANY (p_ids)
-    -- Locked jobs are skipped: a transaction that ends a job also records its start, and waiting for that transaction could cause a deadlock.
+    -- Locked jobs are skipped: a transaction that ends a job also records the job's start, and to wait for that transaction could cause a deadlock.
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q
@@ -248,8 +248,8 @@ BEGIN
   WHERE q.message_id = v_sent;
 END $$;
 
--- Tell a dramatiq-pg producer, which may wait in get_result(block=True), that its job has ended. A notification holds less than 8,000 bytes. In place
--- of a longer result, send text that is not JSON, so that the producer gets an error at once instead of a timeout.
+-- Tell a dramatiq-pg producer, which may wait in get_result(block=True), that its job has ended. A notification holds less than 8,000 bytes. Instead
+-- of a longer result, send text that is not JSON, so that the producer gets an error at once and not after its timeout.
 CREATE OR REPLACE FUNCTION zeke_jobs.tell_producer(p_job zeke_jobs.queue) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -266,7 +266,7 @@ BEGIN
     ELSE format('the result has %s bytes, more than a notification can carry: get_result(block=False) has it', octet_length(v_result::text)) END);
 END $$;
 
--- Return for ctx.transaction() whether the worker holds the job and the job is not cancelled. Lock the job. If p_result is given, complete the job.
+-- For ctx.transaction(), lock a job, and return whether the worker holds the job and the job is not cancelled. If so, and p_result is given, complete the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.fence(p_worker uuid, p_id uuid, p_claim bigint,
   p_after double precision DEFAULT NULL, p_result text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$

@@ -1,15 +1,15 @@
 -- These functions rescue the jobs of lost processes, and find the maintenance work (chores) that is due.
 
--- Return the processes whose last heartbeat is older than their lost_after. If there are live workers, one of them must have sent heartbeats
--- throughout this time. Otherwise, all processes would count as lost after an outage of the database.
+-- Return the processes whose last heartbeat is older than their lost_after. But if there are live workers, and none of them has sent heartbeats
+-- throughout this time, return nothing: after an outage of the database, all heartbeats are old.
 CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker
 LANGUAGE sql STABLE AS $$
   SELECT w.* FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < p_now - w.lost_after AND coalesce((
     SELECT min(o.beating_since) FROM zeke_jobs.worker AS o WHERE o.kind = 'worker' AND o.heartbeat_on >= p_now - o.lost_after
   ) <= p_now - w.lost_after, true) $$;
 
--- Put the jobs of lost processes back into the queue. The lost attempt uses up no retry, but a job with the retry limit 0 fails. If two processes died while
--- they ran a job, the job must run alone; after a third death the job fails (quarantine). Locked jobs are left to a later call.
+-- Put the jobs of lost processes back into the queue. The lost attempt uses up no retry, but a job with the retry limit 0 fails. If two processes died
+-- while they ran a job, the job must run alone; after a third death the job fails (quarantine). Locked jobs are skipped; a later call rescues them.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
@@ -18,7 +18,7 @@ DECLARE
   v_lost uuid[] := ARRAY(SELECT w.id FROM zeke_jobs.lost_processes(v_now) AS w);
   v_job record;
 BEGIN
-  -- Because of this lock, no death counts twice. The heartbeat is checked again, because a process may have sent a heartbeat since the first search.
+  -- Because of this lock, only one transaction counts a death. The heartbeat is checked again, because a process may have sent a heartbeat since the first search.
   v_lost := ARRAY(
     SELECT w.id FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost) AND w.heartbeat_on < v_now - w.lost_after ORDER BY w.id FOR UPDATE SKIP LOCKED);
   FOR v_job IN
@@ -48,7 +48,7 @@ BEGIN
       RAISE WARNING 'job % of % cannot be rescued: %', v_job.message_id, v_job.task, SQLERRM;
     END;
   END LOOP;
-  -- The rows of lost processes are deleted even if a locked job is left, because a process that comes back must learn that it has lost its jobs.
+  -- The rows of lost processes are deleted even if a locked job was skipped, because a process that comes back must learn that it has lost its jobs.
   DELETE FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost);
 END $$;
 
@@ -59,7 +59,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
   IF p_thorough THEN
-    -- If the server's clock was set back, correct the limits: the next start under a rate becomes now, and a closed limit opens after the planned time.
+    -- If the server's clock was set back, correct the limits: a rate lets the next job start now, and a closed limit stays closed only as long as planned.
     UPDATE zeke_jobs.bucket AS b
     SET next_at = CASE WHEN b.next_at > v_now + 2 * b.period + interval '1 minute' THEN v_now ELSE b.next_at END,
       closed_until = b.closed_until - greatest(interval '0', greatest(b.lowered_on, b.tripped_on) - v_now),
@@ -89,7 +89,7 @@ BEGIN
   ) AS c (name, is_due) WHERE c.is_due);
 END $$;
 
--- Return the jobs in p_held that are marked as cancelled, and the reason.
+-- Return the jobs in p_held that are marked as cancelled, each with the reason.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancelling(p_worker uuid, p_held uuid[]) RETURNS TABLE (id uuid, reason text)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   SELECT q.message_id, q.extra ->> 'cancel_reason' FROM zeke_jobs.queue AS q

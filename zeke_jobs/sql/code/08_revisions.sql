@@ -1,6 +1,6 @@
 -- These functions adapt queued jobs and unique keys after a task was renamed or moved to another queue, and find the overrides of jobs.yaml that must end.
 
--- Return each pair of a queue and a task name that has queued jobs. Each pair costs one search of the index.
+-- Return each pair of a queue and a task name that has queued jobs. Each pair takes one search of the index.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (queue, task) AS (
@@ -12,7 +12,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   )
   SELECT p.queue, p.task FROM present AS p $$;
 
--- Adapt queued jobs to the new name, queue or order_hold of their task, also if sent or retried during the change. Locked jobs are left to the next call.
+-- Adapt queued jobs, even those sent or retried during the change, to the new name, queue or order_hold of their task. Skip locked jobs until the next call.
 CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
