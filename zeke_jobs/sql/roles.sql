@@ -47,7 +47,7 @@ GRANT EXECUTE ON FUNCTION
   zeke_jobs.import_jobs(text, jsonb, text),
   zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text), zeke_jobs.note_sent(text, text, text, text, uuid[])
 TO zeke_jobs_operator;
--- Workers also need these functions: a starting worker applies a new jobs.yaml, and a scheduler (same role) records the outcome of each tick.
+-- Workers need these functions, too: a worker that starts applies a new jobs.yaml, and a scheduler (same role) records the outcome of each tick.
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.lock_catalogue(), zeke_jobs.put_in_force(jsonb, jsonb, jsonb, text[], jsonb),
   zeke_jobs.lock_schedule(text, text, text, timestamptz),

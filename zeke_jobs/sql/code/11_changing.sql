@@ -5,7 +5,7 @@ LANGUAGE sql VOLATILE AS $$
   INSERT INTO zeke_jobs.audit (action, target, said_by, reason, jobs)
   VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs) $$;
 
--- Refuse changes of audit entries. The trigger guards against mistakes of the owner, although the owner could remove the trigger.
+-- Refuse changes of audit entries. The owner could remove the trigger, but the trigger prevents changes by mistake.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -24,7 +24,7 @@ CREATE OR REPLACE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit
 CREATE OR REPLACE FUNCTION zeke_jobs.forget_audit() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days' $$;
 
--- Record that a person made a schedule send jobs: one job now (run), or one job for each past tick (backfill).
+-- Record that a person sent jobs of a schedule: one job now (run), or one job for each past tick (backfill).
 CREATE OR REPLACE FUNCTION zeke_jobs.note_sent(p_action text, p_task text, p_by text, p_reason text, p_jobs uuid[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN
@@ -32,7 +32,7 @@ BEGIN
   PERFORM zeke_jobs.note(p_action, 'schedule/' || p_task, p_by, p_reason, p_jobs);
 END $$;
 
--- Cancel queued jobs, and failed jobs that block others. Mark active jobs, so that their workers stop them. Return the ids of all these jobs.
+-- Cancel queued jobs, and failed jobs that block others. Mark active jobs as cancelled, so that their workers stop them. Return the ids of all these jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_jobs(p_ids uuid[], p_reason text, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
@@ -58,7 +58,7 @@ BEGIN
   RETURN v_ended || v_marked;
 END $$;
 
--- Cancel all unfinished jobs of a task that is being removed, under all names of the task. zeke_jobs.cancel_removed cancels locked jobs later.
+-- Cancel all unfinished jobs of a task that is being removed, under all names of the task. Locked jobs are skipped; zeke_jobs.cancel_removed cancels them later.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS integer
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -121,21 +121,21 @@ BEGIN
       WHERE b.name = ANY (t.limits) AND b.unit = 'jobs' AND (b.step IS NOT NULL OR b.key_step IS NOT NULL)),
     metered = EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b
       WHERE b.name = ANY (t.limits) AND (b.amount IS NOT NULL OR b.key_amount IS NOT NULL OR b.breaker_pause IS NOT NULL));
-  -- If the new jobs.yaml gives a task a limit per key or fair shares, the task's queued jobs get keys, except jobs that a sender has locked.
+  -- If the new jobs.yaml gives a task a limit per key or fair shares, give keys to the task's queued jobs without a key. Skip jobs that a sender has locked.
   UPDATE zeke_jobs.queue AS q SET key = zeke_jobs.own_key(t.per_key, t.share, q.message_id::text)
   FROM zeke_jobs.task AS t WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.task AS t JOIN zeke_jobs.queue AS o ON o.queue_name = t.queue AND o.task = t.id
     LEFT JOIN unnest(v_former) AS f ON f.id = t.id
     WHERE (t.per_key IS NOT NULL OR t.share IS NOT NULL) AND f.per_key IS NULL AND f.share IS NULL AND o.state = 'queued' AND o.key IS NULL
     FOR UPDATE OF o SKIP LOCKED));
-  -- If the new jobs.yaml gives a task chunks, each of its active jobs gets its own claimed_on, because jobs with the same claimed_on count as a chunk.
+  -- If the new jobs.yaml gives a task chunks, each active job of the task gets a different claimed_on, because jobs with the same claimed_on count as a chunk.
   WITH active AS MATERIALIZED (
     SELECT q.message_id, q.worker, q.claimed_on FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (ARRAY(
       SELECT a.name FROM unnest(v_former) AS f JOIN zeke_jobs.task AS t ON t.id = f.id CROSS JOIN unnest(f.id || f.aliases) AS a (name)
       WHERE f.chunk IS NULL AND t.chunk IS NOT NULL)) FOR UPDATE SKIP LOCKED)
   UPDATE zeke_jobs.queue AS q SET claimed_on = a.claimed_on + a.n * interval '1 microsecond'
   FROM (SELECT o.*, row_number() OVER (PARTITION BY o.worker, o.claimed_on) AS n FROM active AS o) AS a WHERE q.message_id = a.message_id;
-  -- Jobs get the order_hold of their task. zeke_jobs.gather changes locked jobs later.
+  -- Jobs get the order_hold of their task. Locked jobs are skipped; zeke_jobs.gather changes them later.
   UPDATE zeke_jobs.queue AS q SET order_hold = t.order_hold
   FROM zeke_jobs.task AS t WHERE t.id = q.task AND q.message_id = ANY (ARRAY(
     SELECT o.message_id FROM zeke_jobs.queue AS o
@@ -160,7 +160,7 @@ BEGIN
   PERFORM zeke_jobs.take_lock('catalogue');
   -- Jobs are cancelled before the limits are locked, because a worker may lock one of the jobs while it waits for a limit.
   PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
-  -- The limits are written before the revision, because their lock blocks claims. So all claims under the old limits are older than the revision.
+  -- Writing the limits blocks claims until the commit. The limits are written first, so that the last claim under the old limits comes before the revision.
   PERFORM zeke_jobs.write_limits(p_buckets);
   INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides, shown)
   OVERRIDING SYSTEM VALUE

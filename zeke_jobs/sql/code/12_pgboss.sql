@@ -25,7 +25,7 @@ CREATE OR REPLACE FUNCTION job_now() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pg_catalog.now();
 
--- Check that a task exists. Programs that use pg-boss create each queue before its use, and a queue of pg-boss is a task of jobs.yaml.
+-- Check that a task exists. A program that uses pg-boss creates each queue before it uses the queue. Here, each queue is a task, which only jobs.yaml can create.
 CREATE OR REPLACE FUNCTION create_queue(queue_name text, options jsonb) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -76,7 +76,7 @@ SELECT h.id, h.name, h.priority, NULL::jsonb AS data, h.state::text::job_state A
 FROM zeke_jobs.history AS h LEFT JOIN zeke_jobs.task AS t ON t.id = h.name;
 COMMENT ON VIEW archive IS 'Jobs whose rows were removed. data and output are NULL, because they were removed with the rows.';
 
--- A queue of pg-boss is a task of zeke_jobs. The counts are exact, so each count reads an index entry for each job.
+-- Show each task of zeke_jobs as a queue of pg-boss. The counts are exact, so a query that returns them reads an index entry for each job.
 CREATE OR REPLACE VIEW queue AS
 SELECT t.id AS name, 'standard'::text AS policy, t.retry_limit, t.retry_delay, t.retry_backoff, t.retry_delay_max, t.expire_seconds,
   NULL::integer AS retention_seconds, t.deletion_seconds, NULL::text AS dead_letter, false AS partition, 'job'::text AS table_name,
@@ -94,11 +94,11 @@ FROM zeke_jobs.pgboss_task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = 
     count(*) FILTER (WHERE q.state = 'rejected' AND q.cancelled_on IS NULL)::integer AS failed,
     count(*)::integer AS total
   FROM zeke_jobs.queue AS q GROUP BY q.task
--- Because of the expression t.id || '', the planner leaves out the counts if a query, such as pg-boss's query before a send, does not read them.
+-- Because of the expression t.id || '', the planner leaves out the counts if a query does not return them, such as pg-boss's query before a send.
 ) AS c ON c.task = t.id || '';
 COMMENT ON VIEW queue IS 'Each task, with the columns of the table queue of pg-boss.';
 
--- Each release of pg-boss expects its own schema version. The default suits pg-boss's dashboard 1.9.0. A connection URL can set another pgboss.version.
+-- Each release of pg-boss expects its own schema version. The default suits version 1.9.0 of its dashboard; a connection URL can set another pgboss.version.
 CREATE OR REPLACE VIEW version AS
 SELECT coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,
   (SELECT b.beat_on FROM zeke_jobs.schedule_beat AS b) AS cron_on,
@@ -161,7 +161,7 @@ BEGIN
       'limit', v_own -> 'retry_limit', 'delay', v_own -> 'retry_delay', 'max_delay', v_own -> 'retry_delay_max') END));
 END $$;
 
--- Turn a write of pg-boss's dashboard or client into a change of our tables. Only logins with rights on the view may write; the audit records the login.
+-- Turn a write of pg-boss's dashboard or client into a change of zeke_jobs's tables. Only logins with rights on the view may write; the audit records the login.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_pgboss() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE

@@ -1,8 +1,8 @@
--- Each change of a job's state inserts a row into zeke_jobs.batch_change, and so need not lock the batch's row. When a transaction that ends a job
--- commits, a deferred trigger adds these rows to the counters of the batch. If no job of the batch is unfinished, the trigger sends the job that follows
--- the batch. A send locks no counters, because the batch cannot end meanwhile: it is open, or the sender is an unfinished job of the batch.
+-- Each change of a job's state inserts a row into zeke_jobs.batch_change, so that the change need not lock the batch's row. When a transaction that ends a job
+-- commits, a deferred trigger adds these rows to the counters of the batch. If all jobs of a closed batch have ended, the trigger sends the job that follows the
+-- batch. A send need not lock the counters, because the batch cannot end during the send: the batch is open, or the sender is an unfinished job of the batch.
 
--- Count jobs in their batches. p_sign is 1 to add the jobs, -1 to subtract the jobs, or 0 to move the jobs from unfinished to their new states.
+-- Count jobs in their batches. p_sign is 1 to add the jobs, -1 to subtract the jobs, or 0 to count ended jobs under their new states instead of as unfinished.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_in_batches(p_ids uuid[], p_sign integer) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
@@ -63,7 +63,7 @@ FROM zeke_jobs.batch AS b CROSS JOIN LATERAL (
   FROM zeke_jobs.batch_change AS c WHERE c.batch = b.id) AS p;
 COMMENT ON VIEW zeke_jobs.batch_state IS 'Batches, and how many of their jobs are unfinished, completed, failed and cancelled.';
 
--- End a batch whose row is locked, and send the job that follows the batch. If the send is refused, the batch records why, and the commit succeeds.
+-- End a batch whose row the caller has locked, and send the job that follows the batch. If the send is refused, the batch records why, and the commit succeeds.
 CREATE OR REPLACE FUNCTION zeke_jobs.end_batch(p_batch text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -107,7 +107,7 @@ BEGIN
   INSERT INTO zeke_jobs.batch (id, task, payload, after_failure) VALUES (p_batch, v_task.id, v_payload, p_after_failure) ON CONFLICT DO NOTHING;
   IF FOUND THEN
     INSERT INTO zeke_jobs.batch_open (batch) SELECT p_batch WHERE p_open;
-    -- Because of this row, a closed batch without jobs ends when the transaction commits.
+    -- This row fires the trigger batch_add_up at the commit, which ends a closed batch without jobs.
     INSERT INTO zeke_jobs.batch_change (batch) VALUES (p_batch);
   END IF;
   RETURN FOUND;
@@ -167,7 +167,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Cancel the unfinished jobs of a batch, and the job that follows the batch. Return the ids of the jobs that were cancelled or are being stopped.
+-- Cancel the unfinished jobs of a batch; the job that follows the batch is then not sent. Return the ids of the jobs that were cancelled or are being stopped.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_batch(p_batch text, p_reason text, p_by text) RETURNS SETOF uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -196,7 +196,7 @@ BEGIN
     ORDER BY q.message_id FOR UPDATE), 'again');
   PERFORM zeke_jobs.note('retry', 'batch/' || p_batch, p_by, NULL, v_jobs) WHERE v_jobs <> '{}';
   IF v_cancelled AND v_jobs <> '{}' THEN
-    -- The counters are changed before this UPDATE, because every transaction must lock the rows of batches in the order of their ids.
+    -- SET CONSTRAINTS changes the counters before the UPDATE, because every transaction must lock the rows of batches in the order of their ids.
     SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;
     UPDATE zeke_jobs.batch AS b SET cancelled_on = NULL, ended_on = NULL WHERE b.id = p_batch;
     SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED;

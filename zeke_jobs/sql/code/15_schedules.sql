@@ -17,7 +17,7 @@ BEGIN
       THEN format('expected a name of two parts, such as digest/team-7, of at most 200 bytes, got %L', put_schedule.name) END,
     CASE WHEN put_schedule.name ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'
       THEN format('expected a name without line ends and control characters, got %L', put_schedule.name) END,
-    -- Only the form of the cron line is checked. Python finds wrong values, as in 99 * * * *, when it reads the line.
+    -- Only the form of the cron line is checked here. Python finds wrong values, as in 99 * * * *, when it reads the line.
     CASE WHEN coalesce(put_schedule.at, '') !~*
         '^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|[0-9a-z*,/-]+([ \t]+[0-9a-z*,/-]+){4})$'
       THEN format('expected a cron line of five fields, got %L', put_schedule.at) END,
@@ -28,7 +28,7 @@ BEGIN
      FROM jsonb_object_keys(put_schedule.options) AS o (name) WHERE NOT c_options ? o.name LIMIT 1),
     CASE WHEN coalesce(v_options ->> 'missed', '') NOT IN ('latest', 'skip', 'all')
         OR coalesce(v_options ->> 'overlap', '') NOT IN ('skip', 'allow')
-        -- The options window and jitter are at most 100 years. BETWEEN also refuses other JSON types, which do not sort between numbers.
+        -- The options window and jitter are at most 100 years. BETWEEN also refuses all other JSON types, because jsonb sorts none of them between two numbers.
         OR v_options -> 'window' NOT BETWEEN '0' AND '3155760000' OR v_options -> 'jitter' NOT BETWEEN '0' AND '3155760000'
         OR jsonb_typeof(v_options -> 'paused') <> 'boolean'
       THEN format('expected missed latest, skip or all, overlap skip or allow, window and jitter of 0 seconds to 100 years, got %s', put_schedule.options) END,
@@ -51,7 +51,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Return p_moment, the time of ticks to record. If an operator gives a time in the future, raise an error, because this time could silently stop a schedule.
+-- Return p_moment, the time of a tick. If an operator gives a time in the future, raise an error, because the schedule would send no jobs until then.
 CREATE OR REPLACE FUNCTION zeke_jobs.decidable(p_moment timestamptz, p_schedule text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -60,7 +60,7 @@ BEGIN
   RETURN p_moment;
 END $$;
 
--- Create the row of a schedule's state if it is missing, and lock the row, so that one scheduler at a time decides the schedule's ticks.
+-- Create the row of a schedule's state if it is missing, and lock the row, so that only one scheduler at a time handles the schedule's ticks.
 CREATE OR REPLACE FUNCTION zeke_jobs.lock_schedule(p_task text, p_cron text, p_timezone text, p_decided_to timestamptz)
 RETURNS TABLE (cron text, timezone text, decided_to timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
@@ -68,7 +68,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   VALUES (p_task, p_cron, p_timezone, zeke_jobs.decidable(p_decided_to, p_task))
   ON CONFLICT (task) DO UPDATE SET task = excluded.task RETURNING s.cron, s.timezone, s.decided_to $$;
 
--- Record the time up to which a schedule's ticks are decided, and the cron line used. An operator's call is recorded in the audit, except during a resume.
+-- Record the time up to which a schedule's ticks were sent or skipped, and the cron line. The audit records an operator's call, except during a resume.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(p_task text, p_cron text, p_timezone text,
   p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN

@@ -1,7 +1,7 @@
--- These functions change the jobs that match a filter, in several parts. Each part is a transaction, so that no other transaction waits for long.
+-- These functions change the jobs that match a filter. The caller changes many jobs in several transactions, so that no other transaction waits for long.
 
--- Check a change. Return the task's id, the statuses of the jobs to change, and the new value. If the filter has an id, a cancel also accepts a
--- failed job that blocks other jobs, and a retry accepts a job that waits for its next attempt.
+-- Check a change. Return the task's id, the statuses of the jobs to change, and the new value. If the filter names a job by its id, a cancel may also
+-- change a failed job that blocks other jobs, and a retry may also change a job that waits for its next attempt.
 CREATE OR REPLACE FUNCTION zeke_jobs.checked_change(p_change text, p_filter jsonb, p_value jsonb, p_now timestamptz,
   OUT task text, OUT statuses text[], OUT value jsonb) LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -42,7 +42,6 @@ CREATE OR REPLACE FUNCTION zeke_jobs.changeable(p_change text, p_filter jsonb, p
         OR p_change = 'reschedule' AND q.run_at <> (p_value ->> 'run_at')::timestamptz
           AND NOT (q.run_at <= zeke_jobs.now() AND (p_value ->> 'run_at')::timestamptz <= zeke_jobs.now()))
       OR p_change = 'cancel' AND q.state = 'consumed' AND (q.cancelled_on IS NULL OR p_filter ? 'id')
-      -- A failed job can be cancelled only while it blocks other jobs.
       OR p_change = 'cancel' AND 'failed' = ANY (p_statuses) AND q.state = 'rejected' AND q.cancelled_on IS NULL AND zeke_jobs.holds_up(q)
       OR p_change = 'retry' AND (q.state = 'rejected' OR p_filter ? 'id' AND q.state = 'queued'))
     AND zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text = ANY (p_statuses)
@@ -52,7 +51,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.changeable(p_change text, p_filter jsonb, p
     AND (p_filter ->> 'batch' IS NULL OR (q.extra ->> 'batch') = p_filter ->> 'batch')
     AND (p_filter ->> 'parent' IS NULL OR q.parent = (p_filter ->> 'parent')::uuid)
     AND (p_filter ->> 'queue' IS NULL OR q.queue_name = p_filter ->> 'queue')
-    -- The age of an ended job counts from its end; the age of any other job counts from its send.
+    -- The age of a job is the time since its end or, if the job has not ended, since its send.
     AND (p_filter ->> 'newer' IS NULL OR coalesce(q.completed_on, q.created_on)
       > zeke_jobs.now() - make_interval(secs => (p_filter ->> 'newer')::double precision))
     AND (p_filter ->> 'older' IS NULL OR coalesce(q.completed_on, q.created_on)
@@ -63,7 +62,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.changeable(p_change text, p_filter jsonb, p
         AND strpos(lower(concat_ws(': ', j.error ->> 'type', j.error ->> 'message')), lower(p_filter ->> 'error')) > 0))
     AND (p_after IS NULL OR q.message_id > p_after) $$;
 
--- Return how many jobs (at most "most") a change would affect, by task and status. "until" is the time of the count; in a filter, it leaves out newer jobs.
+-- Count the jobs that a change would affect (at most "most"), by task and status. "until" is the time of the count; a filter with this time leaves out newer jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}', most integer DEFAULT NULL)
 RETURNS TABLE (task text, status text, jobs bigint, until timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET plan_cache_mode = force_custom_plan AS $$
@@ -80,8 +79,8 @@ BEGIN
     GROUP BY c.task, c.status ORDER BY c.task, c.status;
 END $$;
 
--- Change up to "most" matching jobs, in the order of their ids, beginning after the id "after". Skip locked jobs and return their ids as "passed",
--- but wait for a job that the filter names by its id. If "last" is not NULL, jobs are left: call again with this id as "after". The audit records the change.
+-- Change up to "most" matching jobs, in the order of their ids, beginning after the id "after". Skip locked jobs and return their ids as "passed", but wait for
+-- a job that the filter names by its id. If "last" is not NULL, there may be more jobs: call again with this id as "after". The audit records the change.
 CREATE OR REPLACE FUNCTION zeke_jobs.change_jobs(
   change text, filter jsonb, value jsonb DEFAULT '{}', reason text DEFAULT NULL, by text DEFAULT NULL, after uuid DEFAULT NULL,
   most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid)
@@ -113,7 +112,7 @@ BEGIN
       SET priority = coalesce((v_given.value -> 'priority')::integer, q.priority),
         run_at = coalesce((v_given.value ->> 'run_at')::timestamptz, q.run_at), mtime = v_now
       WHERE q.message_id = ANY (v_held);
-      -- Idle processes are woken, because a changed job may be due soon, or may no longer come before jobs that need fewer units and can start.
+      -- Wake idle processes: a changed job may be due soon, or may now come after other jobs that can start because they need fewer units.
       PERFORM zeke_jobs.notify_idle(r.queue_name)
       FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
   END CASE;

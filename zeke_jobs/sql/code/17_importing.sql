@@ -1,6 +1,6 @@
 -- This function imports jobs from pg-boss in the same database. The columns of a job have the same names in pg-boss 10, 11 and 12.
 
--- Import jobs, and return their ids in pg-boss. Each element of p_jobs has "job" (the row in pg-boss), "task" and "payload" (checked, in snake_case).
+-- Import jobs, and return the ids that they have in pg-boss. Each element of p_jobs has "job" (the row in pg-boss), "task" and "payload" (checked, in snake_case).
 CREATE OR REPLACE FUNCTION zeke_jobs.import_jobs(p_source text, p_jobs jsonb, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -31,7 +31,7 @@ BEGIN
       'traceback', left(v_job #>> '{output,stack}', 16000))), v_task.sensitive, v_one -> 'payload') END;
     v_key := CASE WHEN v_job ->> 'state' IN ('created', 'retry') THEN coalesce(v_task.id || ' =' || (v_job ->> 'singleton_key'),
       CASE WHEN v_task.unique_fields IS NOT NULL THEN zeke_jobs.unique_key(v_task, v_task.unique_fields, v_one -> 'payload') END) END;
-    -- If another unfinished job holds the unique key, the other job keeps the key, and both jobs run, as in pg-boss.
+    -- If another unfinished job holds the unique key, that job keeps the key. Both jobs run, as they would in pg-boss.
     IF v_key IS NOT NULL THEN
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job) VALUES (v_key, v_id)
       ON CONFLICT (unique_key) DO UPDATE SET job = excluded.job

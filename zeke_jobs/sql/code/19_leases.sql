@@ -1,19 +1,19 @@
 -- A lease reserves a resource, such as a web host, for a job while the job runs.
 
--- Return whether a lease still counts: its job is active, and has the claim number with which the job took the lease.
+-- Return whether a lease is still valid: the job that took the lease is active, and has the same claim number as then.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_live(p_lease zeke_jobs.lease) RETURNS boolean
 LANGUAGE sql STABLE AS $$
   SELECT EXISTS (
     SELECT 1 FROM zeke_jobs.queue AS q
     WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed') $$;
 
--- Take a lease, unless p_limit jobs hold it. The outcome is held by p_job, taken by others (holder is the oldest), or lost: p_worker may no longer run p_job.
+-- Take a lease, unless p_limit jobs hold it. outcome is held (by p_job), taken (by others; holder is the first) or lost (p_worker may no longer run p_job).
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lease(p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint,
   OUT outcome text, OUT holder uuid, OUT task text, OUT since timestamptz)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
-  -- Statements after this lock see the leases that earlier calls took. The names of all leases share sixty-four locks.
+  -- After this lock, statements see the leases as the last caller left them. All lease names share sixty-four locks.
   PERFORM zeke_jobs.take_lock('lease/' || (hashtext(p_name) & 63));
   DELETE FROM zeke_jobs.lease AS l WHERE l.name = p_name AND NOT zeke_jobs.is_live(l);
   IF NOT EXISTS (
@@ -22,7 +22,7 @@ BEGIN
     outcome := 'lost';
     RETURN;
   END IF;
-  -- One statement counts the leases and finds the oldest lease, because a job may give back its lease at any time, without this lock.
+  -- One statement counts the leases and finds the oldest lease, because a job may give back its lease between two statements, without this lock.
   SELECT 'taken', l.job, q.task, l.taken_on INTO outcome, holder, task, since
   FROM (SELECT o.*, count(*) OVER () AS held FROM zeke_jobs.lease AS o WHERE o.name = p_name) AS l
   LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job WHERE l.held >= p_limit ORDER BY l.taken_on LIMIT 1;
