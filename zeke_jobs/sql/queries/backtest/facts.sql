@@ -1,4 +1,4 @@
--- Return the time of the first job, the revisions of jobs.yaml that were applied in a period, and the present workers and pauses.
+-- Return the time of the first job, the revisions of jobs.yaml that were applied in a period, and the current workers and pauses.
 SELECT
   least(
     (SELECT q.created_on FROM zeke_jobs.queue AS q ORDER BY q.created_on LIMIT 1),

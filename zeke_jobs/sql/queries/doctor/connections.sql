@@ -1,4 +1,4 @@
--- Return how many connections the server allows and other programs use, and how many processes and threads zeke_jobs has.
+-- Return how many connections the server allows, how many of them other programs use, and how many processes, threads and event loops zeke_jobs has.
 SELECT
   current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
     - coalesce(current_setting('reserved_connections', true)::integer, 0) AS available,

@@ -1,4 +1,4 @@
--- Return the tasks with due jobs whose live workers are all reserved for a job that must run alone. Tasks that are paused or at a limit are left out.
+-- Return the tasks that have due jobs, but whose live workers are all reserved for a job that must run alone. Skip tasks that are paused or at a limit.
 SELECT t.queue, t.id AS task, d.due, s.workers, zeke_jobs.now() AS now
 FROM zeke_jobs.task AS t
 CROSS JOIN LATERAL (

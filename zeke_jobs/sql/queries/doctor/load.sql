@@ -1,4 +1,4 @@
--- Return how many jobs of each task arrived in the last "window" seconds, how long they took, and how many units a job uses. The parameter "most" limits the number of jobs that are read.
+-- For each task, return how many jobs arrived in the last "window" seconds, how long recent jobs took, and how many units a job uses. At most "most" jobs are read.
 WITH newest AS MATERIALIZED (
   SELECT q.task, q.created_on
   FROM zeke_jobs.queue AS q WHERE q.created_on > zeke_jobs.now() - make_interval(secs => %(window)s::double precision)
@@ -10,7 +10,7 @@ arrived AS (
 span AS (
   SELECT CASE
     WHEN count(*) = %(most)s THEN greatest(0.001, extract(epoch FROM zeke_jobs.now() - min(n.created_on)))
-    -- If jobs from before the period exist, "newest" covers the whole period.
+    -- If there is a job from before the window, "newest" covers the whole window.
     WHEN EXISTS (SELECT 1 FROM zeke_jobs.queue AS q
                  WHERE q.created_on <= zeke_jobs.now() - make_interval(secs => %(window)s::double precision))
       THEN %(window)s
@@ -22,7 +22,6 @@ SELECT
   t.id AS task, t.queue, t.limits,
   coalesce(a.jobs, 0) AS arrived,
   s.seconds, p.mean, p.sample,
-  -- These are the units that one job of the task uses.
   t.units || coalesce((
     SELECT jsonb_object_agg(b.unit, b.averages -> t.id) FROM zeke_jobs.bucket AS b WHERE b.name = ANY (t.limits) AND b.averages ? t.id), '{}') AS units,
   w.paused,

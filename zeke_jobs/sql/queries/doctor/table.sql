@@ -1,4 +1,4 @@
--- Return the numbers of dead rows of busy tables of zeke_jobs, and whether autovacuum removes these rows.
+-- Return how many dead rows the busy tables of zeke_jobs have, and whether autovacuum removes dead rows.
 SELECT
   s.relname AS name, s.n_live_tup AS live, s.n_dead_tup AS dead,
   pg_total_relation_size(s.relid) AS bytes,

@@ -1,4 +1,4 @@
--- Return the transactions that have been open for long. Vacuum cannot remove dead rows that an open transaction may still see, and these rows slow claims.
+-- Return the transactions that have been open for a long time. Vacuum cannot remove dead rows that they may still see, and dead rows make claims slow.
 SELECT
   a.pid, a.application_name AS program, a.usename AS role, a.state,
   extract(epoch FROM clock_timestamp() - a.xact_start)::double precision AS seconds

@@ -1,4 +1,4 @@
--- Return for each queue the tasks whose jobs no live worker runs, and the number of queued jobs.
+-- For each queue, return the tasks that no live worker can run, and the number of queued jobs of these tasks.
 SELECT t.queue, array_agg(t.id ORDER BY t.id) AS tasks, sum(zeke_jobs.depth(t.queue, t.id, %(most)s))::integer AS queued
 FROM zeke_jobs.task AS t WHERE NOT EXISTS (
   SELECT 1 FROM zeke_jobs.worker AS w

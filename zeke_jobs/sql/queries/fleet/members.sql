@@ -1,4 +1,4 @@
--- Return the processes, each with its jobs, the revision of jobs.yaml that it uses, why it refuses a newer revision, and whether its heartbeat is late.
+-- Return the processes, each with the number of its jobs, its revision of jobs.yaml, why it refuses a newer revision, and whether its heartbeat is late.
 SELECT
   w.id, w.kind, w.host, w.pid, w.version, w.queues,
   w.threads + CASE WHEN w.async_tasks = '{}' THEN 0 ELSE w.places END AS threads,

@@ -1,4 +1,4 @@
--- Record why a process does not use the revision of jobs.yaml in force, or NULL if the process uses that revision.
+-- Record why a process does not use the revision of jobs.yaml in force; the reason is NULL if the process uses that revision.
 UPDATE zeke_jobs.worker
 SET refusal = %(refusal)s
 WHERE id = %(worker)s::uuid
