@@ -1,4 +1,4 @@
--- Cancel imported jobs in pg-boss, in the transaction that imports them. Jobs of several queues of pg-boss may have the same id.
+-- Cancel imported jobs in pg-boss, in the transaction that imports them. Compare the queue, too, because jobs of several queues may have the same id.
 UPDATE job AS j
 SET state = 'cancelled', completed_on = now(), output = '{"moved": "zeke_jobs"}'
 WHERE j.id = ANY (%(jobs)s::uuid[]) AND j.state::text IN ('created', 'retry')

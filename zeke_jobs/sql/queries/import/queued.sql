@@ -1,4 +1,4 @@
--- Lock the next queued jobs of pg-boss with these names, the oldest first, after a given time and id. Jobs locked by workers of pg-boss are skipped.
+-- Lock the next queued jobs of pg-boss in the queues "names", the oldest first, after the job with "after_time" and "after". Skip jobs that workers have locked.
 SELECT to_jsonb(j)::text AS job
 FROM job AS j
 WHERE j.name = ANY (%(names)s) AND j.state::text IN ('created', 'retry')

@@ -1,2 +1,2 @@
--- Cancel queued jobs whose task left jobs.yaml before their send was committed.
+-- Cancel queued jobs whose task is no longer in jobs.yaml.
 SELECT task, jobs FROM zeke_jobs.cancel_removed()

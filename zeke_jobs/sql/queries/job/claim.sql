@@ -1,4 +1,4 @@
--- Claim due jobs for a worker that has no ended jobs to write at the same time.
+-- Claim due jobs. If there are finished jobs to store, complete_and_claim.sql is used instead.
 SELECT kind, message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for::text, claimed_on, sensitive,
   on_time, held_by, reason, wait
 FROM zeke_jobs.claim(

@@ -1,4 +1,4 @@
--- Complete ended jobs and claim due jobs in one round trip. The completion waits for a lock for at most 100 ms, and the claim for at most 1 s.
+-- Complete finished jobs and claim due jobs in one round trip. The completion waits for a lock for at most 100 ms, and the claim for at most 1 s.
 SELECT kind, message_id, claim, task, message, attempt, attempt_base, deaths, revision, parent, scheduled_for::text, claimed_on, sensitive,
   on_time, held_by, reason, wait
 FROM zeke_jobs.complete_and_claim(

@@ -1,2 +1,2 @@
--- Cancel jobs that missed their start deadline.
+-- Cancel queued jobs that missed their start deadline.
 SELECT zeke_jobs.expire(%(limit)s) AS count

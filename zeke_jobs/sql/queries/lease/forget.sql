@@ -1,2 +1,2 @@
--- Remove the rows of leases whose jobs ended without a release. Leases of ended jobs do not count, but their rows would stay.
+-- Delete the rows of leases that jobs did not give back before they ended. Such a lease is no longer valid, but its row would stay.
 DELETE FROM zeke_jobs.lease AS l WHERE NOT zeke_jobs.is_live(l)

@@ -1,4 +1,4 @@
--- Return the amounts that each limit allows, and the amounts that are used, for shared limits and for limits of tasks with a budget.
+-- For each shared limit, and each task's limit that counts units, return how much the limit allows and how much is used.
 SELECT
   CASE WHEN starts_with(u.name, 'limit/') THEN substr(u.name, 7) ELSE u.name END AS name,
   u.full_concurrency AS concurrency, u.concurrency AS concurrency_now, u.rate_count, u.rate_period,

@@ -1,4 +1,4 @@
--- Return for the metrics how many jobs of each task completed and failed, and how long its handlers took, with a row for each quantile.
+-- For the metrics, return how many jobs of each task completed and failed, and how long its handlers took. Each quantile has a row.
 SELECT p.task, p.queue, v.quantile, v.completed_per_minute, v.failed_per_minute, v.handler_seconds
 FROM zeke_jobs.task_pace AS p
 CROSS JOIN LATERAL (VALUES

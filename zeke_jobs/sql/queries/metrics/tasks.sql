@@ -1,4 +1,4 @@
--- Return for the metrics the queued and active jobs, the waits and the workers of each task.
+-- For the metrics, return how many jobs of each task are queued and active, how long the oldest due job waits, and how many workers serve the task.
 SELECT
   d.task, d.queue, d.queued, d.active, d.active_limit,
   coalesce(extract(epoch FROM w.wait), 0) AS oldest_wait_seconds,

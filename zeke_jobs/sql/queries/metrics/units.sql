@@ -1,4 +1,4 @@
--- Return the units and costs that each limit has counted, and the limit's maximum, for the metrics.
+-- For the metrics, return the units and costs that each limit has counted, and the maximum that the limit allows.
 SELECT
   l.name AS "limit",
   u.value ->> 'unit' AS unit,

@@ -1,4 +1,4 @@
--- Create the table of applied migrations and, before that, the schema zeke_jobs.
+-- Create the schema zeke_jobs and the table of applied migrations, unless they exist.
 DO $$
 BEGIN
   WHILE to_regclass('zeke_jobs.migration') IS NULL LOOP
@@ -14,7 +14,7 @@ BEGIN
         applied_on timestamptz NOT NULL DEFAULT clock_timestamp(),
         -- The migration made these objects outside the schema zeke_jobs; an uninstall may remove only these objects.
         made text[] NOT NULL DEFAULT '{}',
-        -- This version of zeke-jobs applied the migration; if a release is too old for the database, its error names this version.
+        -- This version of zeke-jobs applied the migration. The error of a release that is too old for the database names this version.
         version text,
         CONSTRAINT migration_pkey PRIMARY KEY (package, name)
       );
