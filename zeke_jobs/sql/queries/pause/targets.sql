@@ -1,4 +1,4 @@
--- Return the tasks, queues, shared limits and schedules, as targets of a pause, with their aliases.
+-- Return all targets of a pause: tasks, queues, shared limits and schedules, each with its aliases.
 SELECT 'task/' || t.id AS target, t.aliases
 FROM zeke_jobs.task AS t
 UNION ALL

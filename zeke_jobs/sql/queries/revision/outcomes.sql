@@ -1,4 +1,4 @@
--- Return for each task the results and durations of jobs that started under a revision, the costs by currency, and the number of jobs with a cost.
+-- For each task, return the results, durations and costs of jobs that started under a revision. The costs are by currency; with_cost counts jobs with a cost.
 WITH period AS (
   SELECT s.begun, s.ended
   FROM (

@@ -1,4 +1,4 @@
--- Return the time since a scheduler last handled all schedules, or since the oldest schedule was put in force, if that time is shorter.
+-- Return the time since a scheduler last handled all schedules. If the oldest schedule was put in force later, return the time since then.
 SELECT zeke_jobs.now() - greatest(b.beat_on, s.since) AS silence
 FROM (
   SELECT min(p.updated_on) AS since FROM zeke_jobs.schedule AS p

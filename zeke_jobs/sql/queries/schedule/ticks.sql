@@ -1,3 +1,3 @@
--- Return the ticks of a schedule, at the times in "ticks", that are already decided.
+-- Of a schedule's ticks at the times "ticks", return those that were already sent or skipped.
 SELECT scheduled_for, outcome, job
 FROM zeke_jobs.tick WHERE task = %(task)s AND scheduled_for = ANY (%(ticks)s::timestamptz[])

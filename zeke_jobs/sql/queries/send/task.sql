@@ -1,3 +1,3 @@
--- Return the columns of a task that a sender needs, by the task's id or alias.
+-- Find a task by its id or alias, and return the columns that a sender needs.
 SELECT t.id, t.revision, t.payload_schema::text, t.sensitive
 FROM zeke_jobs.known_task(CAST(%(task)s AS text)) AS t

@@ -1,4 +1,4 @@
--- Return the views, functions and types that zeke_jobs made under pg-boss's names, with their schema.
+-- Return the views, functions and types that zeke_jobs made under pg-boss's names, each with its schema.
 SELECT n.nspname AS schema, o.kind, o.name
 FROM pg_namespace AS n
 CROSS JOIN LATERAL (

@@ -1,4 +1,4 @@
--- Return how many due jobs (counted up to "most") are claimed before a job: earlier jobs of its task, and jobs of a higher rank.
+-- Count the due jobs that are claimed before a job, at most "most" of each kind: its task's jobs of higher priority, its task's earlier jobs, and other tasks' jobs.
 WITH job AS (
   SELECT t.age, t.share, zeke_jobs.risen(%(priority)s, %(run_at)s::timestamptz, t.age, zeke_jobs.now()) AS rank
   FROM zeke_jobs.task AS t WHERE t.id = %(task)s

@@ -1,4 +1,4 @@
--- Return the limits that let no job of a task start now (zeke_jobs.room), and what fills each limit.
+-- Return which of the given limits let no job start now, and why. If a concurrency is used up, also return the active jobs.
 SELECT
   u.name, r.reason, r.opens_on, u.concurrency, u.active, u.rate_count, u.rate_period, u.closed_by, u.closed_until,
   u.closed_why, u.probe,
