@@ -1,7 +1,7 @@
--- All other files use these functions. A function of one query is written in SQL if the planner can inline the function: it must have no SET clause,
--- and be at least as volatile as the functions that it calls. Most other functions are written in PL/pgSQL, which caches their plans.
+-- All other files use these functions. A function that consists of one query is written in SQL if the planner can inline the function. Such a function has no SET
+-- clause, and is at least as volatile as the functions that it calls. Most other functions are written in PL/pgSQL, which caches their plans.
 
--- Return the current time. Tests replace this function. It is STABLE, so that conditions can use indexes, and in PL/pgSQL, because a call in SQL would take 20 µs.
+-- Return the current time. Tests replace this function. STABLE lets conditions use indexes. PL/pgSQL is used because an SQL function would take 20 µs.
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN clock_timestamp(); END $$;
 

@@ -1,6 +1,6 @@
 -- These functions send jobs. All but zeke_jobs.send return most errors as JSON, because a raised error would abort the caller's transaction.
 
--- Return why a JSON value is too large, or why Python could not read it, or NULL if it is accepted. core/bounds.py allows the same depth of nesting.
+-- Return the reason why a JSON value is too large or unreadable for Python, or NULL if the value is accepted. core/bounds.py allows the same depth of nesting.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -10,7 +10,7 @@ BEGIN
   IF v_size < 200 THEN
     RETURN NULL; -- a hundred levels take at least two hundred brackets
   ELSIF v_size > 1048576 AND v_size < 2097152 THEN
-    -- From 2 MiB on, the exact size does not matter: compact JSON is at most a third shorter than jsonb's text, so it exceeds 1 MiB, too.
+    -- The exact size of a text of 2 MiB or more does not matter: compact JSON is at most a third shorter than jsonb's text, so it also exceeds 1 MiB.
     v_size := octet_length(regexp_replace(v_text, E'("(?:[^"\\\\]|\\\\.)*")|([,:]) ', E'\\1\\2', 'g'));
   END IF;
   RETURN CASE
@@ -42,7 +42,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WHEN p_name = 'delay' OR jsonb_typeof(p_options -> p_name) = 'number' THEN p_now + zeke_jobs.length_of(p_options -> p_name)
     ELSE (p_options ->> p_name)::timestamptz END $$;
 
--- Return the error of a send as JSON, for the sentence "expected FIELD ACCEPTED, got GOT". If p_got is NULL, the sentence quotes the sender's value.
+-- Return the error of a send as JSON. zeke_jobs.refused turns it into "expected FIELD ACCEPTED, got GOT". If p_got is NULL, GOT is the value that the sender gave.
 CREATE OR REPLACE FUNCTION zeke_jobs.refusal(p_field text, p_accepted text, p_got text DEFAULT NULL, p_choices text[] DEFAULT NULL) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT jsonb_strip_nulls(jsonb_build_object(
@@ -132,7 +132,7 @@ BEGIN
   IF v_refused IS NOT NULL OR p_options - '{delay,id,key,parent,priority,traceparent}'::text[] = '{}' THEN
     RETURN v_refused;
   END IF;
-  -- Only a login that runs schedules may use scheduled_for, because the scheduler sends no job of its own for a tick that has such a job.
+  -- The scheduler sends no job for a tick that already has a job with scheduled_for, so only a login that runs schedules may use this option.
   PERFORM zeke_jobs.refuse(
     format('expected no option scheduled_for from %s: only a role that runs schedules sends the job of a tick', session_user), 'insufficient_privilege')
   WHERE p_options ? 'scheduled_for'
@@ -186,9 +186,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
   SELECT 'expected ' || concat_ws(' ', nullif(p_refusal ->> 'field', ''), nullif(p_refusal ->> 'accepted', ''))
     || ', got ' || coalesce(p_refusal ->> 'got', p_options #>> string_to_array(p_refusal ->> 'field', '.'), 'NULL') $$;
 
--- Return the rule that makes a send unique, from the options or the task; key is NULL if the send is not unique. held_while says how long a job holds
--- the key: while queued, until its end (active), or for a period after its send. on_duplicate says whether a second send has no effect (ignore),
--- changes the queued job (replace), or also delays that job, until at most at_most after its send (postpone).
+-- Return the rule that makes a send unique, from the options or the task; key is NULL if the send is not unique. held_while says how long a job holds the key: while
+-- it is queued (queued), until it ends (active), or for a period after its send (period). on_duplicate says whether a second send has no effect (ignore), changes
+-- the queued job (replace), or changes and delays that job (postpone). at_most is the longest delay, counted from the first send.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
 LANGUAGE plpgsql STABLE AS $$
@@ -306,11 +306,11 @@ END $$;
 CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.revision IS NULL) EXECUTE FUNCTION zeke_jobs.adopt();
 
--- The trigger fires only for the upsert of a dramatiq-pg producer, which does not change mtime; an update by zeke_jobs does.
+-- An upsert by a dramatiq-pg producer does not change mtime, but an update by zeke_jobs does, so the trigger fires only for the upsert.
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.mtime = OLD.mtime AND NEW.state = 'queued') EXECUTE FUNCTION zeke_jobs.adopt();
 
--- Give a queued job the payload and the options of a later send, and delete the job's steps and waits. Return false if the job is no longer queued.
+-- Give a queued job the payload and the options of a later send, and delete the stored steps and event waits of the job. Return false if the job is no longer queued.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_place(p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   p_how text, p_at_most interval) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -338,8 +338,8 @@ BEGIN
   RETURN true;
 END $$;
 
--- Take a unique key for p_job (if p_takes is false, only check the key), and return the job that holds the key. A job holds its key while its row
--- exists or, if p_while is given, for the time that p_while names. If the active job p_parent holds the key, the key counts as free.
+-- Take a unique key for p_job (if p_takes is false, only check the key), and return the job that holds the key. A job holds the key as long as p_while says (see
+-- unique_rule) or, if p_while is NULL, as long as its row exists. If p_while is active, a key that the active job p_parent holds is free.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_key(p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL,
   p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -508,7 +508,7 @@ BEGIN
     FROM zeke_jobs.put(p_task, p_revision::integer, p_payload::jsonb, coalesce(v_options, '{}') || jsonb_build_object('id', p_id)) AS p));
 END $$;
 
--- Send many jobs of one task, or none if one is refused. Return NULL if all were created, else an error, or the results of jobs sent one by one, with index n.
+-- Send many jobs of one task, or none if one is refused. Return NULL if all were created, else an error, or the result and index (n) of each job that was sent alone.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE

@@ -1,6 +1,6 @@
--- These functions compute how many jobs a limit lets start now. A rate is a token bucket in one row, by the generic cell rate algorithm: the next job may start
--- at next_at, and each start adds step to next_at. A next_at before now minus slack is treated as now minus slack. Within any period, at most `amount` jobs
--- start or, under a rate of units, jobs of `amount` units plus one job. allowance and catch_up lengthen the period, because handlers start after claims.
+-- These functions compute how many jobs a limit lets start now. A rate is a token bucket in one row (generic cell rate algorithm): the next job may start at
+-- next_at, and each start adds step seconds to next_at. At most slack seconds of unused time are saved up. Within any period, at most `amount` jobs start or, if the
+-- rate counts units such as tokens, jobs of `amount` units and one more job. allowance and catch_up lengthen the period, because handlers start after claims.
 
 -- Return how many seconds after the claim of a job its handler may start without counting as late (zeke_jobs.started_late).
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision
@@ -10,7 +10,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_per
 CREATE OR REPLACE FUNCTION zeke_jobs.catch_up(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.05)::double precision $$;
 
--- Return step: how many seconds each job or unit adds to next_at. The burst is subtracted from the amount, because a burst starts in addition to the regular jobs.
+-- Return step, the seconds that each job or unit adds to next_at. The burst is subtracted, so that a burst and the regular starts together stay within the amount.
 CREATE OR REPLACE FUNCTION zeke_jobs.step_of(p_amount numeric, p_period interval, p_burst numeric) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
@@ -60,12 +60,12 @@ CREATE OR REPLACE FUNCTION zeke_jobs.ready_units(p_next_at timestamptz, p_step d
   SELECT CASE WHEN p_next_at > p_now THEN 0 ELSE
     1 + least(1000000, floor(extract(epoch FROM p_now - greatest(p_next_at, p_now - make_interval(secs => p_slack))) / p_step))::integer END $$;
 
--- Return the next_at of a rate after p_units more jobs have started or units were used.
+-- Return the next_at of a rate after p_units more starts or, if the rate counts units such as tokens, after p_units more units.
 CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(p_next_at timestamptz, p_step double precision, p_slack double precision,
   p_units double precision, p_now timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
--- Count the active jobs of some tasks, of one key or of all keys. A chunk (jobs of a task in p_chunked with the same worker and claimed_on) counts as one.
+-- Count the active jobs of some tasks, with the key p_key if it is given. For tasks in p_chunked, the jobs of a chunk (same worker and claimed_on) count as one.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[], p_chunked text[], p_key text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$ BEGIN
   IF p_chunked IS NULL THEN -- this query finds the key in the index, unlike the second query
@@ -81,8 +81,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN (p_bucket).ceiling IS NULL THEN (p_bucket).concurrency ELSE least((p_bucket).concurrency, (p_bucket).ceiling + floor(greatest(
     0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END $$;
 
--- Return how many jobs each of these limits lets start now. Each bucket with a bound gives one row, for its tightest bound. opens_on is when more jobs may start, or
--- NULL if that depends on the end of a job. A claim must lock the buckets in an earlier statement, because a statement takes its snapshot before its locks.
+-- For each bucket of these limits (for jobs, or for a unit such as tokens), return how many jobs its tightest bound lets start now. opens_on is when more may start,
+-- or NULL if a job must end first. A claim must lock the buckets in an earlier statement, because a statement takes its snapshot before its locks.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz) RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2 AS $$
 BEGIN
@@ -114,7 +114,7 @@ BEGIN
   IF NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits)) THEN RETURN; END IF;
   WITH gone AS (DELETE FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits) RETURNING c.*),
   change AS MATERIALIZED (
-    -- Late starts have recorded positive delays, of which only the longest counts. Returned jobs have recorded negative delays, which are added up.
+    -- Late starts have recorded positive delays: only the longest counts. Returned jobs have recorded negative delays: their sum counts.
     SELECT g.name, g.unit, g.key, sum(g.amount) AS amount, min(g.noted_on) AS noted_on,
       make_interval(secs => greatest(max(g.delay), 0) + sum(least(g.delay, 0))) AS delay
     FROM gone AS g GROUP BY g.name, g.unit, g.key
@@ -141,8 +141,8 @@ BEGIN
   WHERE b.name = g.name AND b.unit = g.unit;
 END $$;
 
--- Add claimed jobs to the counts of their limits, whose rows the caller has locked. A rate counts starts. A limit of units counts the estimated units
--- of each job: those given at the send, else the average of recent jobs, else those in jobs.yaml.
+-- Add claimed jobs to the counts of their limits, whose rows the caller has locked. A rate counts starts. A limit of units such as tokens counts an estimate for
+-- each job: the units given at the send, else the average of recent jobs, else the estimate in jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_task text, p_limits text[], p_places tid[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -176,8 +176,8 @@ BEGIN
   WHERE b.name = s.name AND b.unit = s.unit;
 END $$;
 
--- If a job's handler starts late, delay the next starts under the job's rate limits by the same time plus p_margin seconds, because the handler may
--- start up to p_margin seconds after this call. Return false if the handler is late by a whole period, and so must not start.
+-- If a job's handler starts late, delay the next starts under the job's rate limits by this lateness plus p_margin seconds, because the handler may start up to
+-- p_margin seconds after this call. If the handler is late by a whole period of a rate, it must not start: return false.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
 LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   WITH late AS (
@@ -194,7 +194,7 @@ LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   )
   SELECT m.it FROM may AS m $$;
 
--- Add up the units or costs that an active job reports. If the sum exceeds the estimate that was counted at the claim, the excess counts at once.
+-- Add up the units (such as tokens) or costs that an active job reports. If the sum exceeds the estimate that the claim counted, the excess counts at once.
 CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
@@ -210,8 +210,8 @@ BEGIN
   SELECT n.name, n.unit, n.reported - n.taken FROM use AS n WHERE n.reported > n.taken;
 END $$;
 
--- Add an amount to the cost of a job that the worker holds, unless earlier amounts are in another currency. Return the currency of the cost and, in
--- "missed", the currency of a budget that cannot count the amount, because the two currencies differ.
+-- Add an amount to the cost of a job that the worker holds, unless earlier amounts are in another currency. Return the currency of the cost. If the job has a budget
+-- in another currency, which cannot count the amount, "missed" is that currency.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric,
   p_currency text, OUT currency text, OUT missed text) LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
@@ -228,13 +228,13 @@ BEGIN
   END IF;
 END $$;
 
--- Replace the estimates of ended attempts by the units that the jobs reported. If a job reported none, its estimate stays counted. There are three
--- exceptions: attempts that were deferred, that were returned before the start, or that raised an error under a budget, which an outage must not use up.
+-- Replace the estimates of ended attempts by the units (such as tokens) that the jobs reported. If an attempt reported none, its estimate stays counted, except in
+-- three cases: the attempt was deferred, was returned before its start, or raised an error under a budget (an outage must not use up the budget).
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF p_how = 'returned' THEN
-    -- The job did not start, so the rate gets the step back, less the time since the claim, because other jobs may have started in that time.
+    -- The job did not start, so next_at moves back by the step, less the time since the claim, because other jobs may have started in that time.
     INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
     SELECT b.name, 'jobs', r.key, -greatest(0, r.step - extract(epoch FROM zeke_jobs.now() - q.claimed_on))
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task AND t.on_time IS NOT NULL
@@ -256,8 +256,8 @@ BEGIN
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
 END $$;
 
--- Open and close the breakers of locked buckets. A breaker opens at a configured number of failures, or at a configured share once there are ten failures. After the
--- pause, one job at a time starts as a probe: success closes the breaker, failure starts another pause. Each change of a breaker raises a warning, which workers log.
+-- Open and close the breakers of locked buckets. A breaker opens after a configured number of failures, or after ten failures if they are a configured share of the
+-- attempts. After a pause, one job at a time starts as a probe: success closes the breaker, failure starts another pause. Workers log the warnings raised here.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -276,7 +276,7 @@ BEGIN
       WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
       RAISE WARNING 'breaker of % opens: % jobs failed', v_bucket.name, v_ends.failed;
     ELSIF v_bucket.probe IS NOT NULL THEN
-      -- Only an attempt that ended after the breaker's pause and after the claim of the probe counts.
+      -- An attempt of the probe counts only if it ended after the breaker's pause and after the probe's last claim.
       SELECT e.failed, e.ended_on INTO v_ends
       FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
       WHERE e.name = v_bucket.name AND e.job = v_bucket.probe AND e.ended_on >= greatest(v_bucket.closed_until, q.claimed_on)
@@ -292,7 +292,7 @@ BEGIN
         DELETE FROM zeke_jobs.breaker_end AS e WHERE e.name = v_bucket.name;
         RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_bucket.name;
       ELSIF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_bucket.probe AND q.state = 'consumed') THEN
-        -- The job that probed was returned, cancelled or lost, so another job must probe.
+        -- The probe was returned, cancelled or lost, so another job must be the probe.
         UPDATE zeke_jobs.bucket AS b SET probe = NULL WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
       END IF;
     END IF;

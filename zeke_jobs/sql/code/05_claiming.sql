@@ -7,12 +7,12 @@ CREATE OR REPLACE FUNCTION zeke_jobs.risen(p_priority integer, p_run_at timestam
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_age IS NULL THEN p_priority ELSE p_priority + floor(extract(epoch FROM p_now - p_run_at) / extract(epoch FROM p_age))::bigint END $$;
 
--- Return whether a due job may start beside other jobs. It must have fewer than two deaths and, before its first attempt, must not have missed its start deadline.
+-- Return whether a due job may start beside other jobs: at most one process died while it ran the job, and the start deadline of the first attempt has not expired.
 CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
--- For each task in p_tasks and each priority, return the first queued job, at most a thousand jobs of a task. Each job takes one search of the index.
--- A caller that knows the queue's first job passes that job's columns (p_task, ..., p_seq), so that dead index entries before it are not read again.
+-- For each task in p_tasks and each priority, return the first queued job, at most a thousand jobs of a task. Each job costs one index lookup. A caller that knows
+-- the queue's first job passes that job's columns (p_task, ..., p_seq), so that the dead index entries before that job are not read again.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text, p_tasks text[], p_task text DEFAULT '',
   p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL,
   p_seq bigint DEFAULT NULL) RETURNS SETOF zeke_jobs.first_job LANGUAGE sql STABLE AS $$
@@ -44,12 +44,12 @@ LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN (
     AND q.task = p_task AND q.key = p_key
   ORDER BY q.seq LIMIT 1); END $$;
 
--- Claim up to p_want due jobs of the tasks p_tasks in a queue, within the limits. The jobs of one task and priority form a group. The group whose
--- oldest job has the highest rank comes first; groups of equal rank take turns. p_is_empty is true if the process holds no job; only then may it
--- claim a job that must run alone. p_free is the number of free threads, or negative if claimed jobs wait for threads. If a task has limits, claim at
--- most p_free + p_ahead of its jobs, because other processes may have free threads. Return a row of kind job for each claimed job; the column reason
--- is chunk if the job runs in a chunk. Return a row of kind held for each reason why due jobs cannot start; wait has the seconds until the reason
--- ends, or NULL if the end of a job ends it. Long messages are left out, because the limits stay locked until the process has read all rows.
+-- Claim up to p_want due jobs of the tasks p_tasks in a queue, within the limits. The jobs of one task and priority form a group. The group whose oldest job has the
+-- highest rank (zeke_jobs.risen) comes first; groups of equal rank take turns. p_is_empty is true if the process holds no job; only then may it claim a job that
+-- must run alone. p_free is the number of free threads, or negative if claimed jobs wait for threads. If a task has limits, claim at most p_free + p_ahead of its
+-- jobs, because other processes may have free threads. Return a row of kind job for each claimed job; the column reason is chunk if the job runs in a chunk. Return
+-- a row of kind held for each reason why due jobs cannot start; wait is the number of seconds until they can start, or NULL if they wait for the end of a job. Long
+-- messages are left out, because the limits stay locked until the process has read all rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL, p_ahead integer DEFAULT 0)
@@ -167,8 +167,8 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the first due job of each task and priority, the highest rank first, and the limits of these tasks. Leave out paused tasks. "held" has a row
--- for each task whose concurrency is used up: a claim need not lock its limits, because the end of one of its jobs wakes this process.
+-- Return the first due job of each task and priority, the highest rank (zeke_jobs.risen) first, and the limits of these tasks. Leave out paused tasks and tasks
+-- whose concurrency is used up. "held" has a row for each of the latter: their limits need no lock, because the end of a job wakes this process.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(p_queue text, p_tasks text[], p_first zeke_jobs.first_job,
   p_now timestamptz, OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean,
   OUT held zeke_jobs.claimed[]) LANGUAGE plpgsql STABLE AS $$
@@ -203,7 +203,7 @@ LANGUAGE sql STABLE AS $$
   SELECT ROW('held', NULL, NULL, p_task, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed $$;
 
--- Return the tasks whose jobs with two deaths another live process of this queue must run. If p_is_empty is true, ignore processes that still run other jobs.
+-- Return the tasks whose jobs that must run alone are left to another live process of this queue. If p_is_empty is true, ignore processes that still run other jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.alone_elsewhere(p_worker uuid, p_queue text, p_is_empty boolean, p_now timestamptz) RETURNS text[]
 LANGUAGE plpgsql VOLATILE AS $$ -- a VOLATILE function sees what another process has just written
 BEGIN
@@ -214,7 +214,7 @@ BEGIN
 END $$;
 
 -- Find a due job that must run alone. For each task, one process at a time is chosen for such jobs (worker.alone). must_empty is true if the caller is chosen but
--- must first finish other jobs. place is the row of a job that the caller may start: the caller holds no job, and it is chosen or has no other job to start.
+-- must first finish other jobs. place is the row of a job that the caller may start: a caller without jobs that is chosen or has no other job to start.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean,
   p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -258,7 +258,7 @@ BEGIN
   END IF;
 END $$;
 
--- Return the next p_most keys of a task's queued jobs after p_key, in the order of the keys.
+-- Return the keys of a task's queued jobs that follow p_key, in the order of the keys, at most p_most.
 CREATE OR REPLACE FUNCTION zeke_jobs.keys_after(p_queue text, p_task text, p_key text, p_most integer) RETURNS SETOF text
 LANGUAGE sql STABLE AS $$
   WITH RECURSIVE present (key, n) AS (
@@ -271,8 +271,8 @@ LANGUAGE sql STABLE AS $$
   )
   SELECT p.key FROM present AS p WHERE p.n > 0 AND p.key IS NOT NULL ORDER BY p.n $$;
 
--- Lock up to p_most due jobs of one task and priority by fair shares: beginning where the last claim stopped, each key in turn gets as many jobs as its weight.
--- After a hundred keys in a row without a due job, lock the oldest jobs instead. p_from is when the first job of this task and priority became due.
+-- Lock up to p_most due jobs of one task and priority by fair shares. Beginning where the last claim stopped, each key in turn gets as many jobs as its weight.
+-- After a hundred keys in a row without a due job, lock the oldest jobs instead. p_from is the time at which the first job of this task and priority became due.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_in_turn(p_queue text, p_task text, p_share jsonb, p_priority integer,
   p_from timestamptz, p_most integer, p_now timestamptz) RETURNS tid[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -343,8 +343,8 @@ BEGIN
       (SELECT k.next_at FROM zeke_jobs.bucket_key AS k WHERE k.name = 'task/' || p_task AND k.key = p_key), '-infinity'), p_step, p_slack, p_now) END));
 END $$;
 
--- Lock up to p_most due jobs of one task and priority that may start under the limits of their keys. First try the keys of the oldest jobs, in random
--- order. Then try hundreds of other keys, beginning where the last claim stopped. reason is 'key' if due jobs are left.
+-- Lock up to p_most due jobs of one task and priority that may start under the limits of their keys. First try the keys of the oldest jobs, in random order. Then
+-- try hundreds of other keys, beginning where the last claim stopped. reason is 'key' if some due jobs are not locked.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_names text[], p_per_key integer,
   p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz, OUT places tid[], OUT reason text,
   OUT opens_on timestamptz) LANGUAGE plpgsql VOLATILE AS $$
@@ -419,8 +419,8 @@ BEGIN
   UPDATE zeke_jobs.bucket AS b SET key_cursor = v_last WHERE b.name = 'task/' || p_task AND b.unit = 'jobs' AND b.key_cursor <> v_last;
 END $$;
 
--- Lock the jobs of the next chunk: a full chunk, or all due jobs if the oldest job has waited long enough. With `by: key`, all jobs of a chunk have the
--- same key, and the keys take turns. reason says why no chunk can start. If the process uses an older revision than the task, a chunk has one job.
+-- Lock the jobs of the next chunk (one call of a handler): a full chunk, or all due jobs if the oldest has waited long enough. With `by: key`, all jobs of a chunk
+-- have the same key, and the keys take turns. If no chunk can start, reason says why. If the process uses an older revision than the task, a chunk has one job.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_chunk(p_queue text, p_task text, p_priority integer, p_from timestamptz,
   p_from_seq bigint, p_revision integer, p_now timestamptz, OUT places tid[], OUT reason text, OUT opens_on timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -436,7 +436,7 @@ DECLARE
 BEGIN
   SELECT t.* INTO v_task FROM zeke_jobs.task AS t WHERE t.id = p_task;
   v_wait := CASE WHEN p_revision >= v_task.revision THEN (v_task.chunk ->> 'wait')::interval ELSE '0' END;
-  -- A chunk has at most as many jobs as the limits ever let start at once.
+  -- A chunk has no more jobs than the limits can ever let start at once.
   v_size := greatest(1, least(CASE WHEN p_revision < v_task.revision THEN 1 ELSE (v_task.chunk ->> 'size')::integer END, (
     SELECT floor(min(CASE b.unit WHEN 'jobs' THEN 1 + (b.slack / b.step)::numeric
       ELSE b.amount / nullif(coalesce((b.averages ->> p_task)::numeric, (v_task.units ->> b.unit)::numeric), 0) END))
