@@ -1,15 +1,15 @@
 -- Only zeke_jobs.claim and the functions of this file change the state of a job.
 
--- Move jobs to another state, call zeke_jobs.after_move, and return the ids of the moved jobs. If p_worker is given, only jobs with this worker and the claim
--- numbers p_claims change, and a job that is marked as cancelled ends as cancelled. If p_worker is NULL, the caller has locked the rows. p_to is one of:
+-- Move jobs to another state, call zeke_jobs.after_move, and return the ids of the moved jobs. If p_worker is given, change only jobs that this worker holds under
+-- the claim numbers p_claims; a job that is marked as cancelled then ends as cancelled. If p_worker is NULL, the caller has locked the rows. p_to is one of:
 --   completed: the job has ended, with an output.
 --   failed, cancelled, expired: the job has ended, without an output.
 --   retry, deferred: the job is queued again, and becomes due at p_change.run_at.
 --   returned: the job is handed back to the queue; the attempt does not count.
 --   died: the job's process was lost, and the job is queued again without using up a retry. quarantined: the process was lost, and the job has failed.
 --   again: a person retried the job, with a fresh limit of retries.
--- p_after has the seconds from the claim to the handler's start (NULL if the handler has not started), and p_took those from the claim to the
--- handler's end. p_change may have the keys run_at, reason, by, error, revision, units, breaks, died and claims_next.
+-- p_after has the seconds from the claim to the handler's start (NULL if the handler has not started), and p_took has the seconds from the claim to the handler's
+-- end. p_change may have the keys run_at, reason, by, error, revision, units, breaks, died and claims_next.
 CREATE OR REPLACE FUNCTION zeke_jobs.move(
   p_ids uuid[], p_to text, p_change jsonb DEFAULT '{}', p_worker uuid DEFAULT NULL, p_claims bigint[] DEFAULT NULL,
   p_after double precision[] DEFAULT NULL, p_took double precision[] DEFAULT NULL, p_results text[] DEFAULT NULL) RETURNS uuid[]
@@ -143,7 +143,7 @@ BEGIN
   IF v_is_waited_for THEN PERFORM zeke_jobs.notify_freed(p_tasks, p_worker, true); END IF;
 END $$;
 
--- Complete finished jobs and claim new jobs. The commit does not wait for the disk, because the limits would stay locked in that time. Soon after, the caller
+-- Complete finished jobs and claim new jobs. The commit does not wait for the disk, because the limits would stay locked during the wait. Soon after, the caller
 -- waits for the disk (flush.sql), or completes the jobs again if the server crashed. Return a row of kind lost for each job that the worker no longer held.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[],
   p_after double precision[], p_took double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer,
@@ -173,8 +173,8 @@ BEGIN
   END IF;
 END $$;
 
--- End an attempt that did not complete; p_after is NULL if the handler has not started. Return whether the worker still held the job. If p_breaks is
--- true, the failure may be that of a service: the task's breakers count it, and if one of them is open, the job is deferred.
+-- End an attempt that did not complete its job; p_after is NULL if the handler has not started. Return whether the worker still held the job. If p_breaks is true, a
+-- service may have caused the failure: the task's breakers count the failure, and the job is deferred if one of the breakers is open.
 CREATE OR REPLACE FUNCTION zeke_jobs.finish(p_worker uuid, p_id uuid, p_claim bigint, p_outcome text,
   p_after double precision, p_delay double precision, p_until timestamptz, p_reason text, p_error jsonb,
   p_revision integer, p_took double precision DEFAULT NULL, p_breaks boolean DEFAULT false) RETURNS boolean
@@ -201,13 +201,13 @@ BEGIN
     jsonb_strip_nulls(jsonb_build_object('run_at', v_again, 'reason', p_reason, 'revision', p_revision, 'units', CASE
       WHEN p_outcome = 'deferred' THEN 'deferred'
       WHEN p_after IS NULL THEN 'returned'
-      -- The handler itself raised the error. An attempt that ends by a timeout or by the stop of the worker is cut off.
+      -- "raised" means that the handler itself raised the error. "cut off" means that a timeout or the stop of the worker ended the attempt.
       WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
       ELSE 'cut off' END, 'breaks', CASE WHEN p_breaks OR v_outcome = 'failed' THEN p_breaks END)) || jsonb_build_object('error', p_error),
     p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[p_took]) <> '{}';
 END $$;
 
--- Record that handlers have started. For a job that ends soon, the transaction that ends the job records the start instead.
+-- Record that handlers have started. If a job ends soon after its start, the transaction that ends the job records the start instead.
 CREATE OR REPLACE FUNCTION zeke_jobs.mark_started(p_worker uuid, p_ids uuid[], p_claims bigint[], p_after double precision[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET enable_nestloop = off AS $$ -- these settings have the same reasons as in zeke_jobs.move
 BEGIN
@@ -215,7 +215,7 @@ BEGIN
     SELECT q.message_id, d.after FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
     JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
     WHERE q.message_id = ANY (p_ids)
-    -- Locked jobs are skipped: a transaction that ends a job also records the job's start, and to wait for that transaction could cause a deadlock.
+    -- Locked jobs are skipped: a transaction that ends a job also records the job's start, and waiting for that transaction could cause a deadlock.
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q
@@ -266,7 +266,7 @@ BEGIN
     ELSE format('the result has %s bytes, more than a notification can carry: get_result(block=False) has it', octet_length(v_result::text)) END);
 END $$;
 
--- For ctx.transaction(), lock a job, and return whether the worker holds the job and the job is not cancelled. If so, and p_result is given, complete the job.
+-- For ctx.transaction(), lock a job, and return whether the worker holds the job and the job is not cancelled. If both are true and p_result is given, complete it.
 CREATE OR REPLACE FUNCTION zeke_jobs.fence(p_worker uuid, p_id uuid, p_claim bigint,
   p_after double precision DEFAULT NULL, p_result text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
@@ -279,7 +279,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Cancel up to p_limit jobs whose start deadline is over. A job that a claim has locked is skipped.
+-- Cancel up to p_limit jobs whose start deadline has expired. A job that a claim has locked is skipped.
 CREATE OR REPLACE FUNCTION zeke_jobs.expire(p_limit integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
 DECLARE

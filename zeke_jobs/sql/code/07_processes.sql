@@ -1,7 +1,7 @@
 -- These functions rescue the jobs of lost processes, and find the maintenance work (chores) that is due.
 
--- Return the processes whose last heartbeat is older than their lost_after. But if there are live workers, and none of them has sent heartbeats
--- throughout this time, return nothing: after an outage of the database, all heartbeats are old.
+-- Return the processes whose last heartbeat is older than their lost_after. After an outage of the database, all heartbeats are old, so if there are live workers, a
+-- process counts as lost only after one of them has sent heartbeats for at least lost_after.
 CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker
 LANGUAGE sql STABLE AS $$
   SELECT w.* FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < p_now - w.lost_after AND coalesce((
@@ -59,7 +59,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
   IF p_thorough THEN
-    -- If the server's clock was set back, correct the limits: a rate lets the next job start now, and a closed limit stays closed only as long as planned.
+    -- If the server's clock was set back, correct the limits: a rate lets the next job start now, and throttling or a breaker's pause lasts only as long as planned.
     UPDATE zeke_jobs.bucket AS b
     SET next_at = CASE WHEN b.next_at > v_now + 2 * b.period + interval '1 minute' THEN v_now ELSE b.next_at END,
       closed_until = b.closed_until - greatest(interval '0', greatest(b.lowered_on, b.tripped_on) - v_now),

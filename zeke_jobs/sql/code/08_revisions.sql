@@ -1,6 +1,6 @@
 -- These functions adapt queued jobs and unique keys after a task was renamed or moved to another queue, and find the overrides of jobs.yaml that must end.
 
--- Return each pair of a queue and a task name that has queued jobs. Each pair takes one search of the index.
+-- Return each pair of a queue and a task name that has queued jobs. Each pair costs one index lookup.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (queue, task) AS (
@@ -54,7 +54,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the indexes (from 1) of the overrides of jobs.yaml that must end: their time is over, or their task was removed and has no jobs left.
+-- Return the indexes (from 1) of the overrides of jobs.yaml that must end: they have expired, or their task was removed and has no jobs left.
 CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF bigint
 LANGUAGE sql STABLE AS $$
   SELECT o.place FROM (SELECT r.overrides FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS latest

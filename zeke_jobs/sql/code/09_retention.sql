@@ -1,7 +1,7 @@
--- These functions move finished jobs to the history when their retention time is over.
+-- These functions move finished jobs to the history when their retention time has passed.
 
--- For each task and status with jobs to purge, return "before": jobs that ended before this time are to be purged. A job is kept for at least the
--- unique period of its task, and a job of a removed task for 30 days. A row without a task stands for the jobs that were sent with the option keep.
+-- Return each task and status with jobs to purge, and the time "before": jobs that ended before this time are to be purged. A job is kept for at least the unique
+-- period of its task, and a job of a removed task for 30 days. If jobs that were sent with the option keep are to be purged, a row has the task NULL.
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (task) AS (
@@ -32,8 +32,8 @@ BEGIN
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_job.extra ->> 'batch' AND b.after_failure = 'hold' AND b.ended_on IS NULL);
 END $$;
 
--- Move jobs of a task and status that ended between p_after and p_before to the history, at most p_limit jobs. If p_task is NULL, move jobs that were sent with
--- the option keep and whose keep time is over. A failed job stays while it blocks other jobs. The caller passes "reached" as p_after to the next call.
+-- Move jobs of a task and status that ended between p_after and p_before to the history, at most p_limit jobs. If p_task is NULL, move jobs that were sent with the
+-- option keep and whose keep time has passed. A failed job stays while it blocks other jobs. Return the time "reached", which is p_after of the next call.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(p_task text, p_status zeke_jobs.job_status, p_after timestamptz,
   p_before timestamptz, p_limit integer, OUT purged integer, OUT reached timestamptz)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET random_page_cost = 4 SET plan_cache_mode = force_custom_plan AS $$

@@ -111,7 +111,7 @@ LEFT JOIN zeke_jobs.pause AS p ON p.target = 'schedule/' || t.schedule LEFT JOIN
 LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job LEFT JOIN zeke_jobs.history AS h ON h.id = l.job;
 COMMENT ON VIEW zeke_jobs.schedule IS 'The schedules, with their last and next ticks.';
 
--- Return the time at which the longest-waiting job of a task became due, with one search of the index for each priority.
+-- Return the time at which the longest-waiting job of a task became due. This costs one index lookup for each priority.
 CREATE OR REPLACE FUNCTION zeke_jobs.oldest_due(p_queue text, p_task text) RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT min(l.run_at) FROM zeke_jobs.first_jobs(p_queue, ARRAY[p_task]) AS l WHERE l.run_at <= zeke_jobs.now() $$;
@@ -135,7 +135,7 @@ SELECT
 FROM zeke_jobs.task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision WHERE t.paused;
 COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause, by a person or by jobs.yaml, that holds back jobs of a task.';
 
--- For autoscalers, count active and due jobs, up to each task's concurrency. Leave out due jobs of paused tasks and, in strict order, all but the first of a key.
+-- For autoscalers, count active and due jobs, up to each task's concurrency. Leave out due jobs of paused tasks. In strict order, count only a key's first job.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT coalesce(sum(least(a.active + d.due, zeke_jobs.integer_of(t.definition #> '{concurrency,limit}'))), 0)::bigint
@@ -210,7 +210,7 @@ SELECT b.name, zeke_jobs.concurrency_of(b, zeke_jobs.now()) AS concurrency, b.co
   CASE WHEN c.closed THEN b.closed_until END AS closed_until, CASE WHEN c.closed THEN b.closed_why END AS closed_why,
   b.probe, u.units, r.room, r.unit, r.reason, r.opens_on
 FROM zeke_jobs.bucket AS b CROSS JOIN LATERAL (
-  -- If the probe has succeeded, the limit is not shown as closed, although the breaker closes only at the next claim, which may come much later.
+  -- After a successful probe, the limit lets jobs start again, so closed is false even before the next claim, which closes the breaker and may come much later.
   SELECT b.closed_until > zeke_jobs.now() OR b.tripped_on IS NOT NULL AND (
     SELECT e.failed FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
     WHERE e.name = b.name AND e.job = b.probe AND e.ended_on >= greatest(b.closed_until, q.claimed_on)
@@ -220,7 +220,7 @@ CROSS JOIN LATERAL (
     'unit', m.unit, 'amount', m.amount, 'seconds', extract(epoch FROM m.period), 'zone', m.zone,
     'used', greatest(0, coalesce((
       SELECT sum(h.amount) FROM zeke_jobs.bucket_change AS h WHERE h.name = m.name AND h.unit = m.unit AND h.key = ''), 0) + CASE
-      -- Units that the rate has made available again do not count as used.
+      -- Units such as tokens no longer count as used once the rate has made them available again.
       WHEN m.zone IS NULL THEN round((extract(epoch FROM greatest(m.next_at, e.empty) - e.empty) / m.step)::numeric, 1)
       WHEN m.spent_on = (zeke_jobs.now() AT TIME ZONE m.zone)::date THEN m.spent
       ELSE 0 END),

@@ -158,7 +158,7 @@ DECLARE
   v_one record;
 BEGIN
   PERFORM zeke_jobs.take_lock('catalogue');
-  -- Jobs are cancelled before the limits are locked, because a worker may lock one of the jobs while it waits for a limit.
+  -- Jobs are cancelled before the limits are locked, because a worker may hold the lock of a job while it waits for the lock of a limit.
   PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
   -- Writing the limits blocks claims until the commit. The limits are written first, so that the last claim under the old limits comes before the revision.
   PERFORM zeke_jobs.write_limits(p_buckets);

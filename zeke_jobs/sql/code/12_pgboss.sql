@@ -98,7 +98,7 @@ FROM zeke_jobs.pgboss_task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = 
 ) AS c ON c.task = t.id || '';
 COMMENT ON VIEW queue IS 'Each task, with the columns of the table queue of pg-boss.';
 
--- Each release of pg-boss expects its own schema version. The default suits version 1.9.0 of its dashboard; a connection URL can set another pgboss.version.
+-- Each release of pg-boss expects its own schema version. The default is that of version 1.9.0 of the dashboard; a connection URL can set another as pgboss.version.
 CREATE OR REPLACE VIEW version AS
 SELECT coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,
   (SELECT b.beat_on FROM zeke_jobs.schedule_beat AS b) AS cron_on,

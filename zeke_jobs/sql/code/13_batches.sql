@@ -17,7 +17,7 @@ BEGIN
   GROUP BY 1;
 END $$;
 
--- When a transaction commits, add the rows of zeke_jobs.batch_change to the counters. The first call handles all batches of the transaction, ordered by id.
+-- When a transaction commits, add the rows of zeke_jobs.batch_change to the batches' counters. The first call handles all batches of the transaction, ordered by id.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
@@ -196,7 +196,7 @@ BEGIN
     ORDER BY q.message_id FOR UPDATE), 'again');
   PERFORM zeke_jobs.note('retry', 'batch/' || p_batch, p_by, NULL, v_jobs) WHERE v_jobs <> '{}';
   IF v_cancelled AND v_jobs <> '{}' THEN
-    -- SET CONSTRAINTS changes the counters before the UPDATE, because every transaction must lock the rows of batches in the order of their ids.
+    -- SET CONSTRAINTS runs the trigger of the counters before the UPDATE, because every transaction must lock the rows of batches in the order of their ids.
     SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;
     UPDATE zeke_jobs.batch AS b SET cancelled_on = NULL, ended_on = NULL WHERE b.id = p_batch;
     SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED;

@@ -68,7 +68,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   VALUES (p_task, p_cron, p_timezone, zeke_jobs.decidable(p_decided_to, p_task))
   ON CONFLICT (task) DO UPDATE SET task = excluded.task RETURNING s.cron, s.timezone, s.decided_to $$;
 
--- Record the time up to which a schedule's ticks were sent or skipped, and the cron line. The audit records an operator's call, except during a resume.
+-- Record a schedule's cron line, and the time up to which its ticks were sent or skipped. The audit records an operator's call, unless it is part of a resume.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(p_task text, p_cron text, p_timezone text,
   p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN

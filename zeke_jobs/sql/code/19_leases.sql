@@ -22,7 +22,7 @@ BEGIN
     outcome := 'lost';
     RETURN;
   END IF;
-  -- One statement counts the leases and finds the oldest lease, because a job may give back its lease between two statements, without this lock.
+  -- One statement counts the leases and finds the oldest lease, because a job needs no lock to give back its lease, so a lease may disappear between two statements.
   SELECT 'taken', l.job, q.task, l.taken_on INTO outcome, holder, task, since
   FROM (SELECT o.*, count(*) OVER () AS held FROM zeke_jobs.lease AS o WHERE o.name = p_name) AS l
   LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job WHERE l.held >= p_limit ORDER BY l.taken_on LIMIT 1;
