@@ -1,4 +1,4 @@
--- Return the newest changes by people (audit entries) that pass all given filters. The filter "who" matches the login or the name that the caller gave.
+-- Return the newest changes by people (audit entries) that pass all given filters. The filter "who" matches a login, or a name that a caller gave.
 SELECT a.number, a.done_on, a.login, a.said_by, a.action, a.target, a.reason, a.jobs
 FROM zeke_jobs.audit AS a
 WHERE (CAST(%(who)s AS text) IS NULL OR %(who)s IN (a.login, a.said_by, split_part(a.said_by, '@', 1)))

@@ -1,4 +1,4 @@
--- Return the jobs that existed between two times, in the order of their send times. Times are Unix times. An attempt is [outcome, start, end, type of error].
+-- Return the jobs that existed between two times, in the order of their send times. Times are Unix times. Each attempt is a list: outcome, start, end, type of error.
 WITH jobs AS (
   SELECT
     q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS state, q.priority, q.key,
@@ -12,7 +12,7 @@ WITH jobs AS (
     h.id, h.name, h.state::text, h.priority, h.key, h.attempt, h.parent, h.scheduled_for, h.created_on, h.run_at,
     h.expires_on, h.claimed_on, h.started_on, h.completed_on, h.attempts, h.cost, h.currency
   FROM zeke_jobs.history AS h
-  -- Jobs whose rows were removed are in the history.
+  -- Purged jobs are in the history.
   WHERE h.created_on < %(end)s AND h.completed_on >= %(begin)s AND h.purged_on >= %(begin)s
     AND NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = h.id)
 )

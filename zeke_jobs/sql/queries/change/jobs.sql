@@ -1,4 +1,4 @@
--- Change up to "most" matching jobs, in the order of their ids, beginning after the id "after".
+-- Change matching jobs in the order of their ids, after the id "after"; the parameter most limits their number.
 SELECT c.changed::text[], c.passed::text[], c.last::text
 FROM zeke_jobs.change_jobs(
   CAST(%(change)s AS text), CAST(%(filter)s AS jsonb), CAST(%(value)s AS jsonb), CAST(%(reason)s AS text), CAST(%(by)s AS text),

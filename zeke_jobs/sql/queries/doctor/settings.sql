@@ -1,4 +1,4 @@
--- Return the settings of Postgres that may slow jobs, with the value that new sessions get and the statement that restores the usual value.
+-- Return the settings of Postgres that may slow jobs, the value that each has in new sessions, and the statement that restores the usual value.
 SELECT
   s.name, s.reset_val AS value,
   coalesce((

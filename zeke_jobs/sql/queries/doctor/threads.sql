@@ -1,4 +1,4 @@
--- For each limit with a concurrency, return how many of its jobs the live workers can run at once, in threads and on event loops.
+-- For each limit with a concurrency, return how many of its jobs the live workers can run at once in their threads and event loops.
 SELECT b.name, b.concurrency, coalesce(sum(s.threads), 0) AS threads
 FROM zeke_jobs.bucket AS b
 CROSS JOIN zeke_jobs.worker AS w

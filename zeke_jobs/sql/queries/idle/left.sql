@@ -1,4 +1,4 @@
--- Return how many jobs of these queues are left: due jobs, active jobs, and jobs that wait for a retry after an attempt claimed at or after the time "since".
+-- Count the jobs of these queues that are left: due jobs, active jobs, and jobs that wait for a retry after an attempt that was claimed since a given time.
 SELECT
   (SELECT sum(zeke_jobs.due_jobs(n.queue)) FROM unnest(CAST(%(queues)s AS text[])) AS n (queue))
   + (

@@ -1,4 +1,4 @@
--- Return each queue of pg-boss with the task of the same name, and count its unfinished and recent jobs. Leave out internal queues and imported jobs.
+-- Return each queue of pg-boss and the task of the same name, and count the queue's unfinished and recent jobs. Leave out internal queues and imported jobs.
 SELECT c.name, t.id AS task_id, c.queued, c.later, c.active, c.recent
 FROM (
   SELECT j.name,

@@ -1,4 +1,4 @@
--- Return the next jobs of pg-boss in the queues "names" with the states "states", the oldest first, after the job with the time "after_time" and the id "after".
+-- Return the next page of pg-boss's jobs in some queues and states, the oldest first. The last job of the page before has the id "after" and the time "after_time".
 SELECT to_jsonb(j)::text AS job
 FROM job AS j
 WHERE j.name = ANY (%(names)s) AND j.state::text = ANY (%(states)s) AND (j.completed_on IS NULL OR j.completed_on >= %(since)s::timestamptz)

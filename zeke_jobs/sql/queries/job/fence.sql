@@ -1,4 +1,5 @@
--- Lock a job. Return whether the worker holds the job and the job is not cancelled. If so, and there is a result, complete the job. The transaction may idle for 15 s.
+-- Lock a job, and return whether the worker holds it and it is not cancelled. If this is true and there is a result, complete the job. The transaction may idle for
+-- 15 s.
 SELECT f.ours
 FROM (
   SELECT

@@ -1,4 +1,4 @@
--- Store the lines that attempts have logged. Lines of a job that this worker no longer holds are dropped, because the job may be purged at any time.
+-- Store the lines that attempts have logged. Drop the lines of a job that was purged or claimed again in the meantime.
 INSERT INTO zeke_jobs.job_log (job, claim, attempt, lines, dropped)
 SELECT d.job, d.claim, d.attempt, d.lines, d.dropped
 FROM unnest(%(jobs)s::uuid[], %(claims)s::bigint[], %(attempts)s::integer[], %(lines)s::text[], %(dropped)s::integer[])

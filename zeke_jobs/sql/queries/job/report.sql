@@ -1,2 +1,2 @@
--- Record the units that a job used.
+-- Record the units, such as tokens, that a job used.
 SELECT zeke_jobs.report(%(id)s::uuid, %(claim)s::bigint, %(units)s::jsonb)

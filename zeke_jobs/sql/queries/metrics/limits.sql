@@ -1,4 +1,4 @@
--- For the metrics, return the active jobs and the rate of each limit, and whether the limit is closed.
+-- For the metrics, return the active jobs and the rate of each limit, and whether throttling or an open breaker lets none of its jobs start.
 SELECT
   l.name AS "limit", l.closed_by AS by, l.active AS limit_active, l.concurrency AS limit_concurrency,
   l.rate_count AS limit_rate,

@@ -1,4 +1,4 @@
--- For the metrics, return how many jobs of each task completed and failed, and how long its handlers took. Each quantile has a row.
+-- For the metrics, return how many jobs of each task completed and failed, and how long its handlers took. Each quantile of this time has a row of its own.
 SELECT p.task, p.queue, v.quantile, v.completed_per_minute, v.failed_per_minute, v.handler_seconds
 FROM zeke_jobs.task_pace AS p
 CROSS JOIN LATERAL (VALUES

@@ -1,4 +1,4 @@
--- For the metrics, return the units and costs that each limit has counted, and the maximum that the limit allows.
+-- For the metrics, return the units (such as tokens) and costs that each limit has counted, and the maximum that the limit allows.
 SELECT
   l.name AS "limit",
   u.value ->> 'unit' AS unit,

@@ -1,4 +1,4 @@
--- Return the session with the oldest transaction that locks any table. If "relation" (a table or an index) is given, only sessions that write to its table count.
+-- Return the session with the oldest transaction that locks any table. If a table or one of its indexes is given, only sessions that write to this table count.
 SELECT a.pid, a.usename AS login, a.application_name AS program, extract(epoch FROM clock_timestamp() - a.xact_start) AS seconds
 FROM pg_locks AS l
 JOIN pg_class AS c ON c.oid = l.relation

@@ -1,4 +1,4 @@
--- Count the due jobs that are claimed before a job, at most "most" of each kind: its task's jobs of higher priority, its task's earlier jobs, and other tasks' jobs.
+-- Count the due jobs claimed before a job: its task's jobs of higher priority, its task's earlier jobs, and other tasks' jobs (each up to the parameter most).
 WITH job AS (
   SELECT t.age, t.share, zeke_jobs.risen(%(priority)s, %(run_at)s::timestamptz, t.age, zeke_jobs.now()) AS rank
   FROM zeke_jobs.task AS t WHERE t.id = %(task)s
