@@ -10,7 +10,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_per
 CREATE OR REPLACE FUNCTION zeke_jobs.catch_up(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.05)::double precision $$;
 
--- Return step, the seconds that each job or unit adds to next_at. The burst is subtracted, so that a burst and the regular starts together stay within the amount.
+-- Return step, the seconds that each job, or unit such as a token, adds to next_at. The burst is subtracted, so that it and the regular starts stay within the amount.
 CREATE OR REPLACE FUNCTION zeke_jobs.step_of(p_amount numeric, p_period interval, p_burst numeric) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
@@ -90,7 +90,7 @@ BEGIN
       CASE l.least WHEN r.probe THEN 'breaker' WHEN r.closed THEN coalesce(b.closed_by, 'throttled') WHEN r.budget THEN 'budget'
         WHEN r.rate THEN CASE b.unit WHEN 'jobs' THEN 'rate' ELSE 'units' END ELSE 'concurrency' END,
       CASE l.least WHEN r.probe THEN NULL WHEN r.closed THEN b.closed_until
-        WHEN r.budget THEN least( -- if midnight happens twice, Postgres converts it to the second midnight, but an hour after 23:00 is the first
+        WHEN r.budget THEN least( -- if a clock change repeats midnight, Postgres takes the second midnight, but an hour after 23:00 is the first one
           l.day AT TIME ZONE b.zone, (l.day - interval '1 hour') AT TIME ZONE b.zone + interval '1 hour') WHEN r.rate THEN b.next_at END
     FROM zeke_jobs.bucket AS b CROSS JOIN LATERAL (
       SELECT CASE WHEN b.concurrency IS NOT NULL THEN zeke_jobs.concurrency_of(b, p_now) - CASE

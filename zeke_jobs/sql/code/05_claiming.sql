@@ -64,7 +64,7 @@ DECLARE
   v_limits text[];
   v_held zeke_jobs.claimed[]; -- the rows to return for tasks whose concurrency is used up
   v_metered boolean;
-  v_rooms zeke_jobs.limit_room[]; -- how many jobs each limit lets start; NULL if a claimed job has changed this
+  v_rooms zeke_jobs.limit_room[]; -- how many jobs each limit lets start; NULL if a claim has made this out of date
   v_apart record;
   v_place tid; -- the row of a job that must run alone
   v_at integer := 1;
@@ -312,7 +312,7 @@ BEGIN
         v_key := v_more.keys[cardinality(v_more.keys)];
         v_taken := cardinality(array_positions(v_more.keys, v_key)) + CASE v_key WHEN v_keys[1] THEN v_taken ELSE 0 END;
       ELSIF cardinality(v_keys) > p_most THEN
-        SELECT v_keys[cardinality(v_keys)], 1000 INTO v_key, v_taken; -- the turn of the last key is over
+        SELECT v_keys[cardinality(v_keys)], 1000 INTO v_key, v_taken; -- the last key has had its turn
       ELSE
         -- Once all keys have had a turn, each key gets several turns at once.
         v_has_all := v_key = '';

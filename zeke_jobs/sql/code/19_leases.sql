@@ -7,7 +7,7 @@ LANGUAGE sql STABLE AS $$
     SELECT 1 FROM zeke_jobs.queue AS q
     WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed') $$;
 
--- Take a lease, unless p_limit jobs hold it. outcome is held (by p_job), taken (by others; holder is the first) or lost (p_worker may no longer run p_job).
+-- Take a lease, unless p_limit jobs hold it. outcome is held (by p_job), taken (by others; holder took it first) or lost (p_worker may no longer run p_job).
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lease(p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint,
   OUT outcome text, OUT holder uuid, OUT task text, OUT since timestamptz)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
