@@ -8,12 +8,12 @@ PAGE = ROOT / "docs" / "licences.md"
 HEAD = """\
 # Licences
 
-After this page you know the licence of each package that an installation brings along.
+After this page you know the licence of each package that an installation includes.
 
-Both distributions are under the MIT licence. `python -m tests.licences` writes this table of the packages that `zeke-jobs`, its extra `embedded` and `zeke-news` install.
+`zeke-jobs` and `zeke-news` are under the MIT licence. `python -m tests.licences` writes the table below, with the packages that `zeke-jobs`, its extra `embedded` and `zeke-news` install.
 
-dramatiq, periodiq and psycopg2 are under the LGPL: they are used as published, and users may replace them.
-The other extras add packages with permissive licences, and psycopg 3 (LGPL).
+dramatiq, periodiq and psycopg2 are under the LGPL: `zeke-jobs` uses them unchanged, and users may replace them.
+The other extras install packages with permissive licences, and psycopg 3 (LGPL).
 
 | licence | packages |
 |---|---|
