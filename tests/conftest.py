@@ -47,13 +47,13 @@ def _use_memory() -> None:
 _use_memory()
 # The garbage collector would repeatedly scan the tests that pytest finds, which takes a third of the time.
 gc.disable()
-# A pytest that a script starts in the background ignores Ctrl-C, and so would the processes of the tests.
+# If a script starts pytest in the background, Ctrl-C is ignored, and the tests' processes would inherit this.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # A run that is terminated stops its server and its processes, as after Ctrl-C.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-# Compiled modules are kept: hundreds of processes import them, and compiling takes half the time of finding tests.
+# Keep compiled modules: hundreds of processes import them, and compiling takes half of the collection's time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
@@ -65,13 +65,13 @@ PIPELINE = ["actors.store"]
 
 
 def server_binaries() -> Path | None:
-    """Return the programs of the PostgreSQL that ``ZEKE_TEST_PG_BIN`` names, if any."""
+    """Return the folder of PostgreSQL's programs in ``ZEKE_TEST_PG_BIN``, or None if the variable is not set."""
     named = os.environ.get("ZEKE_TEST_PG_BIN")
     return Path(named) if named else None
 
 
 def pytest_collection_finish() -> None:
-    # From Python 3.14 on, Hypothesis asks the collector for all objects, and frozen objects would be missing.
+    # From Python 3.14 on, Hypothesis calls gc.get_objects(), which does not return frozen objects.
     if sys.version_info < (3, 14):
         gc.freeze()
     gc.enable()

@@ -92,7 +92,7 @@ def brought(wheels: dict[str, Path], *wanted: str) -> dict[str, Files]:
 def install(venv: Path, wheels: dict[str, Path], *wanted: str, copy: Any = os.symlink, python: str = "") -> None:
     """Make a virtual environment with the project's wheels and links to all packages that the requirements need.
 
-    ``copy`` puts a file there (``shutil.copy2`` if other users need the file); ``python`` creates the environment.
+    ``copy`` links or copies one file; ``shutil.copy2`` lets other users read the file. ``python`` is the interpreter.
     """
     subprocess.run([python or sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (packages,) = venv.glob("lib/python*/site-packages")

@@ -95,7 +95,7 @@ class Fleet:
         return path
 
     def run(self, *arguments: str, **environment: str) -> Command:
-        """Start a command line with the environment that a user would set."""
+        """Start a command with the environment variables that a user would set, and with those in ``environment``."""
         log = self.folder / f"{len(self.commands)}-{Path(arguments[0]).name}.log"
         modules = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         env = {**os.environ, "DATABASE_URL": self.database, "PYTHONPATH": modules, "ZEKE_JOBS_HEARTBEAT": "0.5"}
@@ -200,7 +200,7 @@ def bare_environment() -> dict[str, str]:
 
 @contextmanager
 def open_folder(name: str) -> Iterator[Path]:
-    """Make a folder outside pytest's own folder: if root runs the tests, the server's user may not enter pytest's."""
+    """Make a folder outside pytest's folder, which the server's user may not enter if root runs the tests."""
     folder = Path(tempfile.mkdtemp(prefix=f"zeke-{name}-"))
     folder.chmod(0o711)
     try:

@@ -126,7 +126,7 @@ def _renew(conn: Connection | None) -> None:
 
 
 def end_sessions(server: Connection, database: str, but: Sequence[int] = ()) -> None:
-    """End the other sessions of a database, and wait for their end; DROP DATABASE would check only every 0.1 s."""
+    """End a database's other sessions, and wait until they have ended; DROP DATABASE would check only every 0.1 s."""
     others = "FROM pg_stat_activity WHERE datname = %s AND pid <> ALL (%s::integer[])"
     with server.cursor() as cursor:
         cursor.execute(f"SELECT pg_terminate_backend(pid) {others}", (database, list(but)))

@@ -216,7 +216,7 @@ def test_the_queries_run(conn: Connection, statement: str) -> None:
 
 @cache
 def parsed(path: Path) -> tuple[set[str], set[str], set[str]]:
-    """Return the links, the loaded files and the anchors of a page of the built site."""
+    """Return three sets for a page of the built site: its links, the files that it loads, and its anchors."""
     page = lxml.html.document_fromstring(path.read_bytes())  # type: ignore[no-untyped-call]
     loaded = "//link[@rel='stylesheet' or @rel='icon' or @rel='preconnect']/@href | //@src"
     return {*page.xpath("//a/@href")}, {*page.xpath(loaded)}, {*page.xpath("//@id")}

@@ -154,7 +154,7 @@ def _stay(how: str) -> None:
 
 
 def come_back(payload: Work, ctx: Context) -> int:
-    """Fork a child that returns from the handler as if it were the worker; return the child's exit status plus 7."""
+    """Fork a child, which also returns from this handler; the parent returns the child's exit status plus 7."""
     pid = os.fork()
     return 0 if pid == 0 else os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) + 7
 

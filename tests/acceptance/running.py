@@ -88,7 +88,7 @@ class Up:
 
 @contextmanager
 def up_in_a_folder(files: Mapping[str, str] = {}, **env: str) -> Iterator[Up]:
-    """Make a folder with files, and a command that is not started yet; stop and remove both at the end."""
+    """Make a folder with files, and yield an Up that is not started. At the end, stop it and remove the folder."""
     with fleet.open_folder("up") as folder:
         made = Up(folder, **env)
         for name, text in files.items():
@@ -159,7 +159,7 @@ class Place:
             shutil.rmtree(Path("/var/lib/zeke-jobs", name), ignore_errors=True)
 
     def refusal(self, *arguments: str) -> str:
-        """Return the error of a command that must refuse, with its help but without earlier output."""
+        """Run a command that must fail; return its error and help, without the output before them."""
         started = self.start(*arguments)
         assert started.wait(90) in (1, 2), started.text()
         assert "Traceback" not in started.text()

@@ -160,7 +160,7 @@ def test_keda_gets_a_number_from_a_login_that_only_reads(conn: Connection, datab
             cursor.execute("SELECT message FROM zeke_jobs.queue")
 
 
-# ── docs/running.md: the commands run tasks, and Compose accepts the file
+# ── docs/running.md: the page's commands run tasks, and Compose accepts the page's file
 
 PAGE = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```', PAGE, re.MULTILINE | re.DOTALL))

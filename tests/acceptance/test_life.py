@@ -42,7 +42,7 @@ def test_sigterm_at_any_moment_of_a_start_ends_the_command(fleet: Fleet, delay: 
         if delay == 4.0:  # Both processes say at once what they wait for.
             eventually(lambda: fleet.commands[2].text().count("waiting for the database") >= 2, 15, fleet)
             assert "ready" not in fleet.commands[2].text()
-        # A signal that comes before its handler is installed ends the command by itself.
+        # If a signal arrives before its handler is installed, it kills the command.
         assert {command.stop(30) for command in fleet.commands} <= {0, -signal.SIGTERM}, fleet.logs()
 
 
@@ -88,7 +88,7 @@ def test_a_stop_ends_the_command_and_all_that_a_handler_started(fleet: Fleet, ef
     waiting = zeke_jobs.send("once").id
     children = {how: int(file.read_text()) for how, file in files.items()}
     assert took(worker) < 20
-    # A killed process exists for a moment longer.
+    # A killed process still exists for a moment.
     eventually(lambda: not [how for how, pid in children.items() if is_at_work(pid)], timeout=2, fleet=fleet)
     # Only the running job of the task without retries fails; the others wait, and the stop costs them no attempt.
     ended = zeke_jobs.status(once)

@@ -105,7 +105,7 @@ class Provider(Loopback):
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
-    # The provider allows 90,000 tokens a minute; in a short run the provider counts over ten seconds.
+    # The provider allows 90,000 tokens a minute, or in a short run 15,000 tokens in ten seconds.
     found = Provider(90_000, 60.0) if DEEP else Provider(15_000, 10.0)
     yield found
     found.close()
@@ -115,7 +115,7 @@ def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, conn: Connec
     chance = random.Random(3)
     # One job's units may exceed the limit. In a short run of ten seconds, a rate per minute leaves no room for that.
     rate = "90000/m" if DEEP else "1500/s"
-    # One task estimates twice the tokens that a job uses, and the other task estimates half of them.
+    # A job uses 150 tokens on average; one task estimates twice as many, the other task half as many.
     tasks = f"""
         version: 1
         limits:

@@ -125,7 +125,7 @@ def test_each_of_the_twenty_mistakes_is_told_as_the_page_says() -> None:
                 assert matches(output, got), f"$ {command}\n{got}"
 
 
-# ── the demo: its processes, its server, its output and its end
+# ── the demo writes a brief, and leaves no process and no server behind
 
 Start = Callable[..., Command]
 
@@ -159,7 +159,7 @@ def test_a_feed_becomes_a_brief_in_under_a_minute_and_a_second_run_starts_afresh
     ):  # fmt: skip
         assert expected in demo.text()
     assert processes_in(data) == []
-    # The second run reports why an address is no feed, and remembers no earlier feed.
+    # The second run reports an address without a feed, and shows no story of the first run.
     demo = start("http://127.0.0.1:9/feed.xml")
     assert demo.wait(170) == 1
     assert "every feed was read: expected 1, got 0" in demo.text()

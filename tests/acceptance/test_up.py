@@ -80,7 +80,7 @@ def test_reload_takes_a_good_change_and_refuses_a_broken_one(up: Up) -> None:
     (up.folder / "greet.py").write_text(HANDLER.replace("Hello", "Good day"))
     up.wait_for("Worker process is ready", times=2)
     assert greet(up, "Ada") == "Good day, Ada"
-    # A process whose code broke is started again when the code is corrected.
+    # If the code breaks during a restart, the restart continues when the code is corrected.
     (up.folder / "jobs.yaml").write_text(JOBS + "# changed\n")
     up.wait_for("restarting", times=2)
     (up.folder / "greet.py").write_text(HANDLER + "\nraise ValueError('broken')\n")

@@ -1,7 +1,7 @@
-"""During an upgrade the new release migrates, and replaces the old release one worker command at a time.
+"""The new release migrates the database, and then replaces the old release one worker command at a time.
 
-The old release is the newest tag ``v…``, or the commit in ``ZEKE_TEST_PREVIOUS``. Without a release, this tree is the
-old one, and the new one is this tree with another migration and a higher version.
+The old release is the newest tag ``v…``, or the commit in ``ZEKE_TEST_PREVIOUS``. If there is neither, this tree is
+the old release, and the new one is this tree with another migration and a higher version.
 """
 
 import io

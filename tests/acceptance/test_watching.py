@@ -1,4 +1,4 @@
-"""Health checks fail when a part does not work; collectors, Prometheus and its dashboard get what they need."""
+"""Health checks fail if a part does not work. Collectors, Prometheus and the dashboard get traces, logs and metrics."""
 
 import json
 import re
@@ -87,7 +87,7 @@ def get(port: int, path: str = "/metrics") -> str:
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:
-    """Return values by name and by the values of the labels, sorted by label name."""
+    """Return the values of metrics; a key has the metric's name and its label values, sorted by label name."""
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

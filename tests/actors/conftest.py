@@ -1,4 +1,4 @@
-"""These fixtures make stories, and contexts in which a test runs handlers."""
+"""These fixtures add stories, and make the contexts in which tests run handlers."""
 
 import json
 import uuid

@@ -13,6 +13,6 @@ VALUES = st.recursive(
 
 
 def relaxed(examples: int) -> settings:
-    """Let a property test use fixtures, such as servers; ``ZEKE_TEST_DEEP=1`` runs more examples."""
+    """Return settings that let a property test use fixtures; ``ZEKE_TEST_DEEP=1`` runs more examples."""
     most = 500 if os.environ.get("ZEKE_TEST_DEEP") else examples
     return settings(max_examples=most, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -31,7 +31,7 @@ def as_json(body: Any, status: int = 200, **headers: str) -> Answer:
 
 
 class Loopback:
-    """A subclass decides the answers of this web server on loopback."""
+    """This web server listens on loopback; its subclasses decide the answers."""
 
     host = "127.0.0.1"
     root = ""  # the path at which its addresses begin

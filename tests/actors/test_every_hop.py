@@ -1,4 +1,4 @@
-"""Each task of the pipeline writes its data and sends the next job in one transaction, and rejects a deleted story."""
+"""Each task of the pipeline writes its data and sends the next job in one transaction. Tasks reject a deleted story."""
 
 import uuid
 from collections.abc import Callable

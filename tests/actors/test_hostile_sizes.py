@@ -1,4 +1,4 @@
-"""Input from outside may have any size; code with quadratic time would need minutes to hours for these inputs."""
+"""Input from outside may have any size. Code with quadratic time would need minutes or hours for these inputs."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Jobs wait for hosts, the Engine and models in one way: a table stores each pause, and all jobs obey it."""
+"""Jobs wait for hosts, the Engine and models in the same way: a table stores each pause, and all jobs obey it."""
 
 import uuid
 from datetime import UTC, datetime, timedelta

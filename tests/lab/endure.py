@@ -39,7 +39,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Minute:
-    """Each minute has one observation of the table of jobs, with sizes in bytes."""
+    """This is one observation of the table of jobs; the sizes are in bytes."""
 
     done: float  # ``done`` is the rate of ended jobs a second since the last observation.
     behind: int  # ``behind`` counts jobs that had not ended.
@@ -67,7 +67,7 @@ def endure(started: Server, plan: Plan, say: Callable[[Minute], None]) -> list[M
 
 
 def _send(tasks: list[str], rate: int, stop: threading.Event) -> None:
-    """Send ``rate`` jobs a second whatever happens to the jobs, and make up for late sends."""
+    """Send ``rate`` jobs a second, whatever happens to the jobs. A late send includes the jobs that were missed."""
     begin, sent, names = time.monotonic(), 0, cycle(tasks)
     while not stop.wait(_TICK):
         due = int((time.monotonic() - begin) * rate) - sent
@@ -90,7 +90,7 @@ def _look(conn: Connection, up: Fleet, plan: Plan, say: Callable[[Minute], None]
 
 
 def complaints(found: list[Minute], plan: Plan) -> list[str]:
-    """Return the faults: a minute with a wrong rate, except the first, or a table that still grows."""
+    """Return a sentence for each minute after the first with a wrong rate, and for each table that still grows."""
     said = [
         f"minute {number}: {minute.done:.0f} jobs a second ended, {plan.rate} were sent"
         for number, minute in enumerate(found, 1)

@@ -21,7 +21,7 @@ TRACE = "ZEKE_CHAOS_TRACE"
 
 
 class Work(Payload):
-    """``plain`` completes by returning, without an effect in the database; ``kills`` ends the process."""
+    """With ``plain``, the handler returns without an effect in the database; with ``kills``, it kills its process."""
 
     n: int = 0
     seconds: float = 0.0
@@ -147,7 +147,7 @@ class Streams(Web):
 
 
 class Kept:
-    """Each connection to the server serves one request at a time."""
+    """Connections to the server are reused; each serves one request at a time."""
 
     def __init__(self, host: str, port: int) -> None:
         self._at = host, port

@@ -1,4 +1,4 @@
-"""Each laboratory runs briefly on real processes, its figures are right, and its proofs can fail."""
+"""Each laboratory runs briefly with real processes. Its figures are correct, and its checks find faults."""
 
 import os
 import signal

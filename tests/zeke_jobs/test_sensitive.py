@@ -45,7 +45,7 @@ PLANTED = (*SECRETS, "ada@planted.example")
 
 
 def plant(conn: Connection, job: object) -> None:
-    """Give a job errors, notes and an output that quote its payload; texts from a worker are masked as a worker masks them."""
+    """Give a job errors, notes and an output that quote its payload. A worker's texts are masked as by a worker."""
     text = f"no: {PAYLOAD['password']} {PHONE} {CARD} ada@planted.example, {json.dumps(PAYLOAD)}"
     fields = value(conn, "SELECT coalesce(sensitive, '{}') FROM zeke_jobs.queue WHERE message_id = %s", str(job))
     with redaction.hiding(PAYLOAD, fields):

@@ -24,7 +24,7 @@ def working(
     worker = dramatiq.Worker(broker, queues=queues, worker_threads=threads, worker_timeout=20)
     worker.start()
     try:
-        # Worker.start returns before the worker has filled the catalogue of tasks, in which a send looks for its task.
+        # Worker.start returns before the worker has filled the catalogue of tasks, in which a send looks up its task.
         eventually(lambda: broker.process.is_booted, 60.0, "the worker boots")
         yield broker
     finally:
@@ -34,9 +34,9 @@ def working(
 
 @contextmanager
 def program(page: Path, folder: Path, *names: str, parts: Collection[int] = ()) -> Iterator[Config]:
-    """Write the files of a page of the docs, load jobs.yaml, and make the Python modules importable in the block.
+    """Write files of a page of the docs, load jobs.yaml, and make the Python modules importable in the ``with`` block.
 
-    Each file is joined from its code blocks on the page; ``parts`` selects code blocks of the first file by number.
+    A file consists of its code blocks on the page. Of the first file, ``parts`` takes only the blocks with these numbers.
     """
     modules = [name.removesuffix(".py") for name in names if name.endswith(".py")]
     for name in names:

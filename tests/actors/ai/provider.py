@@ -30,7 +30,7 @@ def number_of(text: str) -> int:
 
 
 def said(operation: str, asked: str) -> dict[str, Any]:
-    """Answer a question well, with different sentences for each operation, so that each answer needs a verification."""
+    """Answer a question correctly. Operations get different sentences, so each answer needs its own verification."""
     signed = _SIGNED.format(number=7919 * number_of(asked))
     if operation == "analyze":
         return {"why_it_matters": _STOLEN, "chili": 3, "confidence": 0.8, "quotes": [_STOLEN]}

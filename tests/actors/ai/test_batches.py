@@ -59,7 +59,7 @@ class Killer:
         self._start()
 
     def strike(self, step: str) -> None:
-        """Kill all workers during this request, if a kill during this kind of request is due."""
+        """If a kill is due for this kind of request, kill all workers and drop the request."""
         with self._lock:
             if step == "POST batches" and self._provider.looks is None:
                 return  # With Anthropic, a lost batch can only be recognised after its end.
@@ -151,7 +151,7 @@ QUICK: dict[str, dict[str, Any]] = {
 
 
 class Batches:
-    """The pipeline asks one question per story, at half the price: no answer is verified, and briefs are paused."""
+    """The pipeline asks one question per story in batches, at half the price. No answer is verified; briefs wait."""
 
     def __init__(self, conn: Connection, database: str, provider: Provider) -> None:
         self.conn, self._database, self.provider = conn, database, provider

@@ -192,7 +192,7 @@ def test_stories_of_one_chunk_join_their_event_and_an_alert_tells_it_once(embed:
     assert [job.output["same_event"] for job in ctx.jobs] == [0, 1, 2]
     assert embed.rows("SELECT count(DISTINCT cluster_id), count(cluster_id) FROM stories") == [(1, 3)]
     assert [[one.task for one in job.sent] for job in ctx.jobs] == [["deliver-alert"], [], []]
-    # A story that is embedded and not analysed yet joins its event.
+    # A story that is embedded but not analysed yet can already join an event.
     embed.rows("DELETE FROM stories")
     first, _, second = embed.stories(3)  # The vectors of stories 1 and 3 are near each other.
     embed.rows("UPDATE stories SET published_at = zeke_jobs.now()")

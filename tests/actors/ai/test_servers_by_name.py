@@ -36,7 +36,7 @@ BEARER = {"authorization": f"Bearer {KEY}"}
 
 @dataclass(frozen=True)
 class Kind:
-    """These are the paths of a server, the size of its vectors, and the needed headers and known parameters of a request."""
+    """A server has these paths and vectors of this size. Requests need ``headers``; the server knows these parameters."""
 
     chat: str = "/v1/chat/completions"
     embeddings: str = ""

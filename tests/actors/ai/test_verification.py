@@ -37,7 +37,7 @@ def judge(model_server: ModelServer) -> Callable[..., None]:
 
 @pytest.fixture
 def ask(model_server: ModelServer) -> Callable[..., Any]:
-    """Summarise a story for which the model gives this answer; return the summary, or the raised Unfounded."""
+    """Summarise a story with a model that answers ``said``; return the summary, or the exception Unfounded."""
 
     def go(said: str, story: Story = STORY, books: Books | None = None, **options: Any) -> Any:
         model_server.says["summarize"] = {"summary": said}

@@ -23,7 +23,7 @@ PUT = """INSERT INTO story_overlays AS o (story_id, brief_one_liner, why_it_matt
 
 @pytest.fixture
 def told(add_story: Any, analyse: Any, conn: Any) -> Callable[..., uuid.UUID]:
-    """Add a story published yesterday with a brief and a chili score; it is analysed if it has its own text."""
+    """Add a story of yesterday with a brief and a chili score. A story with its own ``text`` is also analysed."""
     set_clock(conn, NOW)
 
     def add(

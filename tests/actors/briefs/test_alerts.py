@@ -43,7 +43,7 @@ WORDS = ("walnut", "granite", "lantern", "harbour", "meadow", "copper", "saffron
 
 
 class Alerts:
-    """An analysis and its alerts run in this thread as in the shipped jobs.yaml; the receiver ``team`` is ``/hook`` of the test's site."""
+    """Analyses and alerts run in this thread with the shipped jobs.yaml; the receiver ``team`` is the site's ``/hook``."""
 
     def __init__(self, conn: Connection, database: str, add_story: Any, site: Site, receivers: dict[str, Any]) -> None:
         self.conn, self._database, self._add, self.site = conn, database, add_story, site
@@ -52,7 +52,7 @@ class Alerts:
         self.put(receivers)
 
     def put(self, receivers: dict[str, Any], name: str = "deliver-alert") -> None:
-        """Put a jobs.yaml in force, with these receivers and with another name for the task deliver-alert."""
+        """Apply a jobs.yaml with these receivers, in which the task deliver-alert is called ``name``."""
         tasks = {one: {**SHIPPED["tasks"][one], "paused": one != "analyze-story"} for one in AFTER_ANALYSIS}
         tasks[name] = {**SHIPPED["tasks"]["deliver-alert"], "settings": {"receivers": receivers}}
         chosen = config.load_text(json.dumps({**SHIPPED, "tasks": tasks}), "jobs.yaml")

@@ -1,4 +1,4 @@
-"""Briefs of stories, and digests of the top events by topic, consist of unchanged stored sentences."""
+"""Briefs of stories and digests of the top events by topic consist of stored sentences, which stay unchanged."""
 
 import json
 import uuid

@@ -38,7 +38,7 @@ def values(answer: Any) -> list[Any]:
 
 
 def everything(rows: Callable[..., Any]) -> list[Any]:
-    """Return the number of rows and the latest transaction of each table."""
+    """Return the number of rows of each table, and the latest transaction that wrote one of them."""
     tables = rows(
         "SELECT table_schema || '.' || table_name AS name FROM information_schema.tables"
         " WHERE table_schema IN ('public', 'zeke_jobs') AND table_type = 'BASE TABLE' ORDER BY 1"

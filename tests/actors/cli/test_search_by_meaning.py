@@ -47,7 +47,7 @@ def test_the_nearest_story_is_first_among_words_sources_and_a_time(news: News, l
     assert titles(news, "--meaning", "retries", "source:Moon") == ["Moon"]
     assert titles(news, "--meaning", "retries at night", "source:Cats", "moon") == ["Cats"]
     assert titles(news, "--like", "1", "since:36h") == ["Budgets"]
-    # A search that makes no sense, or finds no embedding, is refused with the reason.
+    # A search that cannot be answered is refused with the reason.
     for arguments, status, words in (
         (["--like", "1", "--meaning", "x"], 2, "expected --like or --meaning, got both"),
         (["--like", "99"], 1, "expected the number or id of a story, got '99'"),

@@ -144,7 +144,7 @@ def test_a_small_body_that_inflates_to_100_mb_costs_bounded_memory(site: Site, f
     pytest.param([b"HTTP/1.1 103 Early Hints\r\n\r\n"], 0.05, "timeout", id="hints"),
 )
 def test_an_endless_server_is_left_in_time(fetcher: Fetcher, pieces: list[bytes], pause: float, code: str) -> None:
-    # The timeouts of an earlier version covered the headers only.
+    # In an earlier version of the fetcher, the timeouts covered only the headers.
     started, limits = time.monotonic(), replace(LIMITS, seconds=0.3) if code == "timeout" else LIMITS
     with peak_below(3 * LIMITS.body_bytes + 2_000_000), raw_server(*pieces, pause=pause) as port:
         error = failure(fetcher.get, f"http://127.0.0.1:{port}/", limits)

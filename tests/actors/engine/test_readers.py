@@ -1,4 +1,4 @@
-"""A reader process may loop, use up memory, crash or hang: the worker reports it and continues."""
+"""A reader process may loop, use up memory, crash or hang. The worker reports the failure and continues."""
 
 import ctypes
 import json

@@ -126,7 +126,7 @@ def test_selectors_say_which_elements_are_the_text_and_which_go_also_of_thousand
     assert choice == "rule: 'div p, div div p, body div p' finds 8000"
     assert text.startswith("Line 0 of many.")
     assert text.endswith("Line 7999 of many.")
-    # A rule does not bypass a paywall.
+    # A rule for a site does not bypass a paywall.
     wall = "<div class=wall><p>Subscribe now to continue reading this article.</p></div>"
     for rule in ({}, {"remove": ".wall"}, {"text": "p"}):
         assert failure(read, site, paragraphs("the teaser", 1) + wall, **rule).code == "paywall"

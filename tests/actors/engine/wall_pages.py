@@ -7,7 +7,7 @@ _FOOT = "<footer><a href='/imprint'>Imprint</a> <a href='/privacy'>Privacy</a> Â
 
 
 def _wall(part: str) -> tuple[str, tuple[str, str]]:
-    """Read a page with a first line such as ``# a login | paywall | en``; return its name, error code and HTML."""
+    """Parse a page that begins like ``# a login | paywall | en``; return its name, error code and HTML."""
     about, page = part.split("\n", 1)
     kind, code, language, *more = about.split(" | ")
     head, _, body = page.partition("</title>\n")

@@ -20,7 +20,7 @@ TOLD = Analysis("It matters.", 4, "completed", Provenance("openai", "m", "analyz
 
 
 def model(embedding: Embedding | None = None, fails: Exception | None = None, **told: Any) -> Any:
-    """Make the local AI; its analysis has the fields ``told``, and a given ``embedding`` replaces its embedding."""
+    """Make a local AI that returns an analysis with the fields ``told``, and ``embedding`` if it is given."""
     ai: Any = Settings().open()
     ai.analyze = Mock(return_value=replace(TOLD, **told), side_effect=fails)
     if embedding:

@@ -121,5 +121,5 @@ def test_the_earliest_leads_an_event(add_story: Any, analyse: Any, rows: Any, co
     stories = [add_story(ARTICLE, title=f"From {rate}", authority=rate) for rate in (0.3, 0.9, None, 0.6)]
     execute(conn, "UPDATE stories SET published_at = '2026-11-01T12:00Z'")
     clusters.unite(conn, stories)
-    # Of stories of one moment the more authoritative leads.
+    # If stories were published at the same time, the event takes the title of the most authoritative one.
     assert {"label": "From 0.9"} in rows("SELECT label FROM story_clusters")

@@ -63,7 +63,7 @@ def tell(add_story: Any, analyse: Any, model: ModelServer) -> Callable[..., tupl
 
 @pytest.fixture
 def ask(run_task: Any, model: ModelServer) -> Callable[..., Any]:
-    """Run a job that asks for an event, and return its context."""
+    """Run analyze-story, which asks the model whether stories tell the same event; return the job's context."""
     return lambda payload, **openai: run_task("analyze-story", payload, ai=analyst(model.url, prices=PRICES, **openai))
 
 

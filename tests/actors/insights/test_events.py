@@ -173,7 +173,7 @@ def test_two_events_that_are_one_at_once_become_one(deals: Any, database: str, c
     thread.join(10)
     assert rows(EVENTS) == [{"metrics": {"stories": 4, "sources": 4}}]
     assert len(rows("SELECT DISTINCT cluster_id FROM stories")) == 1
-    # A story whose cluster is gone is locked all the same.
+    # A story can be locked even if its cluster no longer exists.
     execute(conn, "ALTER TABLE stories DROP CONSTRAINT stories_cluster_id_fkey; SET statement_timeout = '5s'")
     execute(conn, "UPDATE stories SET cluster_id = gen_random_uuid()")
     assert len(clusters.hold(conn, [a])) == 1

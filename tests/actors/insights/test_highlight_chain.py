@@ -140,7 +140,7 @@ def test_the_formula_is_that_of_the_documentation() -> None:
     assert found["score"] == round(0.4 * 0.6 + 0.3 * 0.9 + 0.2 * 0.9 + 0.1 * 0.75, 4)
     assert relevance(metric, None, 0, RelevanceSettings())["parts"]["authority"] == 0.7
     assert relevance(metric, None, 90, RelevanceSettings())["parts"]["freshness"] == 0.5
-    # A keyword matches whole words, across a hyphen and a line.
+    # A keyword matches whole words only; its space also matches a hyphen or a line break.
     found = {
         "RAG beats fine-tuning": ["rag"],
         "we use rag, and like it": ["rag"],

@@ -1,4 +1,4 @@
-"""The words and example stories of a team raise and lower its scores, with readable reasons."""
+"""A team's words and example stories raise and lower its scores of stories, and the reasons are readable."""
 
 import json
 import uuid

@@ -24,10 +24,10 @@ from zeke_jobs.testing import FakeContext
 
 
 class Pipeline:
-    """Tasks run one after another on one connection, and ``sent`` lists the queued jobs in order.
+    """The pipeline runs its tasks one after another on one connection; ``sent`` lists the queued jobs in order.
 
-    ``run`` runs one task; ``drain`` runs all queued jobs of these tasks, and ignores their delays. An address that
-    begins with ``/`` is on ``site``, and ``source`` is the source of ``/feed``.
+    ``run`` runs one task. ``drain`` runs the queued jobs of FIRST_HALF, and ignores their delays. An address that
+    begins with ``/`` is on ``site``; ``source`` is the source whose feed is ``/feed``.
     """
 
     def __init__(self, database: str, conn: Connection, site: Site, engine: Any = None) -> None:

@@ -1,4 +1,4 @@
-"""A filter drops an item by its entry in the feed, and names the rule; no page is fetched and no model is asked."""
+"""A filter drops an item by its entry in the feed and names the rule, before a page is fetched or a model is asked."""
 
 import time
 from datetime import UTC, datetime, timedelta

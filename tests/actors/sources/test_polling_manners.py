@@ -164,7 +164,7 @@ def test_an_update_in_the_future_is_no_edit_until_then(pipeline: Pipeline, shift
     assert poll(3 * hour, began + 5 * hour) == 0
     assert poll(6 * hour, began + 5 * hour) == 1, "it has come, and is another one than when the text was read"
     assert poll(7 * hour, began + 5 * hour) == 0
-    # The correction of a date in the far future, with which the entry came, is one edit.
+    # If an entry came with a date in the far future, the correction of this date counts as one edit.
     pipeline.query("""UPDATE raw_items SET metadata = metadata || '{"updated": "2099-01-01T00:00:00+00:00"}'""")
     assert [poll(8 * hour, began + many * hour) for many in (999_999, 999_999, 7, 7)] == [0, 0, 1, 0]
 

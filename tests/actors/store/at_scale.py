@@ -1,8 +1,8 @@
 """``python -m tests.actors.store.at_scale FOLDER`` measures lists, search and digests among a million stories.
 
 The first run makes a server in the folder with ``--stories`` stories. Each run asks each query several times and prints
-a table. ``--programs`` names the programs of another PostgreSQL, which then runs with its default settings. The exit
-status is 1 if a query takes a second.
+a table. ``--programs`` is the folder of another PostgreSQL's programs; that server runs with its default settings. The
+exit status is 1 if a query takes a second.
 """
 
 import argparse
@@ -108,7 +108,7 @@ def fill(conn: Connection, count: int) -> None:
             cursor.execute(FILL, {"first": start, "last": min(start + STEP, count) - 1})
             print(f"{min(start + STEP, count):,}", flush=True)
         cursor.execute("CREATE INDEX story_index_document_idx ON story_index USING gin (document)")
-        # Only stories whose vectors a query may read get vectors; vectors of all stories would take 6 GB.
+        # Only stories that a measured query may read get vectors, because vectors of all stories would take 6 GB.
         cursor.execute(EMBEDDING, (NEAR.signs,))
         cursor.execute("ALTER TABLE stories ENABLE TRIGGER ALL; ALTER TABLE contents ENABLE TRIGGER ALL")
         cursor.execute("VACUUM ANALYZE")

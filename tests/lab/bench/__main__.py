@@ -1,4 +1,4 @@
-"""``nox -s bench`` measures, compares, and prints a table."""
+"""``nox -s bench`` measures zeke_jobs and other queues, and prints a table."""
 
 import sys
 import time

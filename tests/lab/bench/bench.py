@@ -44,7 +44,7 @@ class Running:
     server: Server
 
     def drain(self, count: int, **kind: Any) -> Drain:
-        """Vacuum, so that each round starts alike; then let idle workers finish a burst of ``count`` jobs."""
+        """Vacuum, so that each round starts alike. Then measure how idle workers finish a burst of ``count`` jobs."""
         with suppress(LockNotAvailable):
             query(self.conn, "VACUUM (ANALYZE)")
         since = float(scalar(self.conn, "SELECT extract(epoch FROM clock_timestamp())"))
@@ -57,7 +57,7 @@ class Running:
         return Drain(rate(times), client / count * 1e6, served / count * 1e6, took)
 
     def sized(self, seconds: float, least: int = 500, **kind: Any) -> int:
-        """Warm up, and return how many jobs take about ``seconds``, at most ``_MOST``."""
+        """Warm up, and return the number of jobs that take about ``seconds``, between ``least`` and ``_MOST``."""
         # Elapsed time is used, because a few jobs may all have the same recorded end time.
         count = least
         for _ in range(3):
@@ -68,7 +68,7 @@ class Running:
 
 @dataclass
 class Bench:
-    """Every measurement gets the server, and ``quick`` asks for less time."""
+    """All measurements share this server; if ``quick`` is true, they take less time."""
 
     server: Server
     quick: bool
@@ -81,7 +81,7 @@ class Bench:
         return self.server.create(f"{name}_{next(self._numbers)}")
 
     def installation(self, changed: Mapping[str, Mapping[str, Any]], text: str = "") -> ours.Installation:
-        """Install zeke_jobs on a new database, with the changes for ``ours.jobs_yaml``, or with this jobs.yaml."""
+        """Install zeke_jobs on a new database with the jobs.yaml ``text``, or else with ``ours.jobs_yaml(changed)``."""
         folder = self.server.files / f"config-{next(self._numbers)}"
         return ours.Installation(self.database("ours"), folder, text or ours.jobs_yaml(changed))
 
@@ -104,7 +104,7 @@ class Bench:
 
 @contextmanager
 def working(system: Any, folder: Path, **start: Any) -> Iterator[tuple[Fleet, Connection]]:
-    """Start the commands of a system with the production heartbeat, and open a connection for queries."""
+    """Start a system's commands with the default heartbeat of 5 seconds, and open a connection for queries."""
     with fleet(folder, system.url, ZEKE_JOBS_HEARTBEAT="5") as up, closing(connect(system.url)) as conn:
         system.start(up, **start)
         up.until(lambda: system.ready(conn, **start), 120)
@@ -121,7 +121,7 @@ def rate(times: list[float]) -> float:
 def row(
     what: str, drains: list[Drain], others: list[Drain] | None = None, against: str = "", least: float | None = None
 ) -> Row:
-    """Make a row with the medians of several drains, and with the ratio to other drains."""
+    """Make a row with the median rate and CPU times of drains, and the ratio of their rate to that of ``others``."""
     client, served = (statistics.median(getattr(one, part) for one in drains) for part in ("client", "server"))
     note = f"CPU per job: workers {client:.0f} µs, server {served:.0f} µs"
     beside = None if others is None else [one.rate for one in others]

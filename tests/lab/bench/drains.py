@@ -66,7 +66,7 @@ def drain_limited(bench: Bench) -> list[Row]:
 
 
 def overshoot(conn: Connection, task: str, limit: int) -> int:
-    """Return how many more jobs than ``limit`` a task had active at once, by recorded times."""
+    """Return by how many active jobs a task exceeded ``limit``, according to the recorded times."""
     sql = """SELECT coalesce(max(held), 0) FROM (
         SELECT sum(step) OVER (ORDER BY at, step ROWS UNBOUNDED PRECEDING) AS held FROM (
           SELECT claimed_on AS at, 1 AS step FROM zeke_jobs.queue WHERE task = %s AND state = 'done'

@@ -45,7 +45,7 @@ class System:
         fleet.run("dramatiq", __name__, "-p", "2", "-t", "8", **environment)
 
     def ready(self, conn: Connection) -> bool:
-        """Each process listens on two connections: one for the queue and one for its delay queue."""
+        """Say whether both processes listen, each on a connection for the queue and on one for its delay queue."""
         sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         return int(scalar(conn, sql)) >= 4
 

@@ -1,6 +1,6 @@
 """These measures give a claim's cost on the server, a job's wait in an idle system, and the cost of handlers that wait.
 
-The cost of statements is the CPU of one session's process. To compare two trees, run the measure in both in turns.
+A statement's cost is the CPU time of its server process. To compare two checkouts, run the measure in both by turns.
 """
 
 import asyncio
@@ -98,7 +98,7 @@ def server_cost(bench: Bench) -> list[Row]:
 
 
 def latency(bench: Bench) -> list[Row]:
-    """Measure from before ``send`` until the handler runs, while every thread is idle."""
+    """Measure the time from the call of ``send`` until the handler runs, while every thread of the worker is idle."""
     chance, samples = random.Random(1), []
     with bench.running(bench.installation({FREE: NAP})) as up:
         for _ in range(65 if bench.quick else 505):

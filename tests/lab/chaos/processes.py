@@ -101,7 +101,7 @@ def stall(*, quick: bool) -> Outcome:
             proxy.stalled.set()
             time.sleep(seconds)
             proxy.stalled.clear()
-            # A stalled run may overlap with its successor until it notices the loss of its claim, and commits nothing.
+            # A stalled run may overlap with its successor until it notices that it lost its claim; it commits nothing.
             here.note_gone(pids, begin, time.monotonic())
         fenced = here.comes(lambda: "taken for dead" in stalled.command.text(), 15)
         here.calm(workers=3)
@@ -171,9 +171,9 @@ def _run(here: World, *, kills: bool = False) -> tuple[float, str]:
 
 
 def strike(*, quick: bool) -> Outcome:
-    """Workers are killed, frozen and stopped under every kind of limit: each way at least once, then at random.
+    """Kill, freeze and stop workers under every kind of limit: first each of the three once, then at random.
 
-    ``ZEKE_TEST_SEED`` repeats the choices of a run.
+    ``ZEKE_TEST_SEED`` repeats the random choices of an earlier run.
     """
     seed = int(os.environ.get("ZEKE_TEST_SEED") or random.randrange(1_000_000))
     chance, seconds, done = random.Random(seed), 12 if quick else 240, {"kill": 0, "freeze": 0, "stop": 0}

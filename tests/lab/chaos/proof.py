@@ -136,7 +136,7 @@ def present(found: Iterable[Run], gone: Mapping[int, Sequence[Interval]]) -> lis
 
 
 def peaks(found: Sequence[Run], gone: Mapping[int, Sequence[Interval]], shared: Mapping[str, str]) -> dict[str, int]:
-    """Return the highest number of concurrent runs, by task, by ``task/group``, and by the ``shared`` limit of a task.
+    """Return the highest number of concurrent runs for each task, each ``task/group`` and each limit in ``shared``.
 
     ``gone`` has the times in which a killed or frozen process did not run. A process that died otherwise did not run
     after its last line in the trace.

@@ -1,4 +1,4 @@
-"""The sender sends a number of jobs of each kind every second, and records the sent jobs."""
+"""A thread sends jobs of each kind at a fixed rate, and records the acknowledged jobs."""
 
 import random
 import threading

@@ -134,7 +134,7 @@ class World:
         self.traffic.start()
         if self.kinds:
             self.until(lambda: self.look(_DONE) >= 100, 60, "a flow of jobs")
-            # Waiting jobs would make the measured rate exceed the rate of sends.
+            # A backlog would make the measured rate higher than the rate of sends.
             self.comes(lambda: self.look(OPEN) <= _IN_FLOW, 30)
         return started
 

@@ -51,7 +51,7 @@ class Prepared:
 
 @dataclass
 class Found:
-    """The times are milliseconds per story, of elapsed time and of the server's CPU."""
+    """The times are in milliseconds per story; ``server`` is CPU time of the server, the others are elapsed time."""
 
     joining: list[float] = field(default_factory=list)
     alone: list[float] = field(default_factory=list)

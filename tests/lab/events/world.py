@@ -131,7 +131,7 @@ class World:
         return [int(each) for each in np.nonzero(self.vectors[:place] @ self.vectors[place] >= SAME)[0]]
 
     def clusters(self) -> dict[int, uuid.UUID]:
-        """Return the clusters of the known stories, by exact comparison within each generated event."""
+        """Compare the known stories of each generated event exactly; return their clusters."""
         by_event: dict[int, list[int]] = {}
         for place, told in enumerate(self.told[: self.known]):
             by_event.setdefault(told.event, []).append(place)

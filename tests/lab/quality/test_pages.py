@@ -1,6 +1,6 @@
-"""The pipeline reads pages, and the extracted texts, titles, dates and authors are compared with annotations.
+"""The pipeline reads pages. The extracted texts, titles, dates and authors are compared with annotations.
 
-Authors of rules looked at the choosing halves only; the figures of the reporting halves have bounds.
+The rules were written with a look at the "choosing" halves only; the figures of the "reporting" halves have bounds.
 """
 
 import csv

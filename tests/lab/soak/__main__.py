@@ -40,11 +40,11 @@ _CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 
 @dataclass(frozen=True)
 class Plan:
-    # Each feed is on its own host; as many single addresses are added.
+    # The soak adds ``sources`` feeds, each on its own host, and as many single addresses.
     sources: int = 200
     items: int = 20  # Each feed has ``items`` items.
     seed: int = 1
-    # ``share`` of all answers fail; a connection is cut after every 1 / ``share`` jobs.
+    # A ``share`` of all answers are errors; after every 1 / ``share`` jobs, a connection is cut.
     share: float = 0.01
     kills: int = 2  # All workers are killed ``kills`` times.
     processes: int = 2
@@ -62,7 +62,7 @@ class Found:
 
 
 def soak(url: str, folder: Path, plan: Plan, server_cpu: Callable[[], float] = lambda: 0.0) -> Found:
-    """Run a soak on a migrated database without a configuration; ``DATABASE_URL`` must name the database too."""
+    """Run a soak on a migrated database without a configuration; ``DATABASE_URL`` must name the same database."""
     spent, here = server_cpu(), time.process_time()
     with (
         closing(connect(url)) as conn,

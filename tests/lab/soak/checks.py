@@ -35,7 +35,7 @@ def _items(conn: Connection, news: News) -> Iterator[str]:
 
 
 def _texts(conn: Connection, news: News) -> Iterator[str]:
-    """Each text makes one story, and other items with the text are duplicates; only an edited copy shares a cluster."""
+    """Each text must make one story; other items with it are duplicates. Only edited copies share clusters."""
     by_text: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for external_id, outcome, story in query(conn, _STORIES_OF_ITEMS):
         if (item := news.items.get(external_id)) is not None:
@@ -64,7 +64,7 @@ def _rows(conn: Connection) -> Iterator[str]:
         "stories without a summary": "SELECT id FROM stories WHERE summary IS NULL",
         "stories without the model's embedding": """SELECT s.id FROM stories AS s LEFT JOIN story_embeddings AS e ON e.story_id = s.id
             WHERE e.model_version IS DISTINCT FROM 'embedding-1@1536'""",
-        # One in forty invented texts has no sentence that is worth a highlight beside the one-liner.
+        # In one of forty invented texts, no sentence except the one-liner is worth a highlight.
         "stories without the highlights that were found": """SELECT id::text FROM stories EXCEPT (SELECT story_id::text FROM highlights
             UNION SELECT message -> 'kwargs' ->> 'story_id' FROM zeke_jobs.queue
             WHERE task = 'extract-highlights' AND state = 'done' AND result ->> 'outcome' = 'nothing_found')""",

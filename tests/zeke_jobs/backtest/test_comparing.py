@@ -39,7 +39,7 @@ RETRY = "retry: {{limit: {}, delay: 10s, factor: 1, jitter: 0}}"
 
 
 def recording(*, waited: float = 0.003, jobs: int = 300, odd: dict[str, int] | None = None, **facts: Any) -> Workload:
-    """Record a job every twelve seconds for an hour; each job takes two seconds."""
+    """Make the recording of an hour in which a job was sent every twelve seconds; each job took two seconds."""
     made = Workload(origin=NOON.timestamp(), end=3600, oddities=Counter(odd))
     for number in range(jobs):
         made.roots.append(Job("a", 12.0 * number, (Attempt(2),), waited=waited))
@@ -311,7 +311,7 @@ def test_a_tick_is_skipped_during_an_earlier_job_and_a_full_queue_refuses() -> N
     assert (named.unserved, list(named.tasks["a"].starts)) == ({"gone": 1}, [0])
     shown = Day(("a", 0, 10), ("a", 1, 10), ("a", 2, 10), ("a", 3, 10)).of_a("concurrency: 1, max_queued: 1")
     assert (shown.jobs, shown.refused) == (2, 2)
-    # One b runs and one waits, so the send at 5 s meets a full queue; the first b ends at 36 s, and the send succeeds at 65 s.
+    # While one b runs and one waits, the send at 5 s is refused. The first b ends at 36 s, and the send succeeds at 65 s.
     day = Day(("b", 0, 36), ("b", 1, 40))
     day.job("b", 5, 1, parent=day.job("a", 0, 20))
     tasks = day.figures(echoes(a="", b="concurrency: 1, max_queued: 1")).tasks

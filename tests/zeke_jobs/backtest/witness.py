@@ -147,7 +147,7 @@ class Witness(Board):
 
 
 def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, seed: int = 0) -> None:
-    """Run a workload with real claims, and compare when each job starts."""
+    """Simulate a workload, repeat each claim with the real SQL, and check that both start the same jobs."""
     for table in ("queue", "bucket_key", "bucket_change", "unit_use", "breaker_end", "worker"):
         sql.rows(f"DELETE FROM zeke_jobs.{table}")
     sql.rows(

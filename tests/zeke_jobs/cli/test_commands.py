@@ -1,4 +1,4 @@
-"""The commands send, query and change jobs, and these tests cover their answers, JSON, exit statuses and errors."""
+"""Commands send, query and change jobs. These tests cover their answers, JSON, exit statuses and errors."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The client's tests have tasks that take any payload, and run coroutines on asyncio."""
+"""For the client's tests, these fixtures add tasks that take any payload, and run coroutines on asyncio."""
 
 import pytest
 

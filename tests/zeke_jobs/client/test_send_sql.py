@@ -1,4 +1,4 @@
-"""Programs in any language can send by the SQL function ``zeke_jobs.send``, as the Python client does."""
+"""Programs in any language can send jobs with the SQL function ``zeke_jobs.send``, as the Python client does."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ def test_a_second_send_with_the_same_id_or_idempotency_key_returns_the_first_job
     with pytest.raises(ValueError, match="which a job of another task has"):
         analyze_story(id=STORY)
     assert count(conn) == 3
-    # If the idempotency key is known, the send returns the known job and leaves the unique key to its holder.
+    # A send with a known idempotency key returns the known job, and takes no unique key.
     holder = zeke_jobs.send("anything", {"a": 1}, unique=True)
     change(conn, holder.id, "state = 'consumed'")
     other = zeke_jobs.send("anything", {"a": 2}, idempotency_key="j")

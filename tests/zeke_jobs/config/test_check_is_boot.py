@@ -171,7 +171,7 @@ def in_its_place(value: dict[str, Any], place: str) -> str:
 TEXTS = (
     st.text(max_size=200)
     | st.lists(TOKENS, max_size=40).map("".join)
-    # The next strategy of Hypothesis replaces a part of the valid jobs.yaml by a token.
+    # This strategy replaces a part of the valid jobs.yaml with a token.
     | st.builds(lambda at, length, token: GOOD[:at] + token + GOOD[at + length :], st.integers(0, len(GOOD)), st.integers(0, 12), TOKENS)
     | st.builds(in_its_place, st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8), st.sampled_from(["task", "file", "limit"]))
 )  # fmt: skip

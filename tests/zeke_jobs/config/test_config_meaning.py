@@ -1,4 +1,4 @@
-"""Each valid file gives the expected configuration, which never shows a value from the environment."""
+"""Each valid jobs.yaml gives the expected configuration. No value from the environment is ever shown."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Each key that a task may have is documented, has a place in the JSON Schema, is accepted and stored, and a plan names it."""
+"""Each key that a task may have is documented and in the JSON Schema, is accepted and stored, and appears in plans."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""``zeke-jobs import pg-boss`` imports some jobs and leaves others, and no job runs twice or is lost."""
+"""``zeke-jobs import pg-boss`` imports jobs, and leaves the others in pg-boss. No job is lost or runs twice."""
 
 import itertools
 import json
@@ -52,7 +52,7 @@ def installed(server_url: str) -> Iterator[str]:
 
 
 class There:
-    """The database has pg-boss and zeke_jobs with two tasks."""
+    """The database has pg-boss's tables, and zeke_jobs with two tasks."""
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn

@@ -1,4 +1,4 @@
-"""Log lines show no secrets and cannot be forged; masking changes only secrets, and a short secret damages no text."""
+"""Log lines show no secrets and cannot be forged. Masking changes only secrets, even if a secret is short."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Cron lines fire as docs/schedules.md says, and as a scan of all minutes finds."""
+"""Cron lines fire as docs/schedules.md says, and at the same times that a scan of all minutes finds."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache

@@ -25,7 +25,7 @@ class Scene(Jobs):
         return claim
 
     def empty(self, worker: UUID, queue: str = "default") -> None:
-        """Let a busy worker claim, and check that the worker gets no job."""
+        """Check that a claim by a busy worker gets no job."""
         assert not self.claim(worker, 8, queue=queue, is_empty=False)
 
     def suspect(self, task: str, deaths: int = 2) -> UUID:

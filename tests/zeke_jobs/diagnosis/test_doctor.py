@@ -1,4 +1,4 @@
-"""Each finding of the doctor appears in a real situation, names a remedy, and disappears again."""
+"""Each finding of the doctor appears in a real situation, names a remedy, and disappears when the cause is gone."""
 
 import re
 import uuid

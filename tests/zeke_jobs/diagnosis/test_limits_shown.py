@@ -30,7 +30,7 @@ TASKS = """
 
 
 class Shown:
-    """Jobs run under the limits of TASKS and TOP, and several commands show the limits."""
+    """Jobs are claimed under the limits in TASKS and TOP, and several commands show how far each limit is used."""
 
     def __init__(self, scene: Scene, cli: Cli) -> None:
         self.scene, self.cli = scene, cli

@@ -173,7 +173,7 @@ TROUBLES: list[tuple[str, dict[str, tuple[float | None, ...]]]] = [
     ("ZekeJobsDatabaseDown", {"zeke_jobs_up": (1, 0, 1)}),
     ("ZekeJobsTaskUnserved", {"zeke_jobs_serving_processes": (1, 0, 1)}),
     ("ZekeJobsNoScheduler", {"zeke_jobs_scheduler_silence_seconds": (20, 200, 20)}),
-    # No scheduler has ever run; where no task has a schedule, none is needed.
+    # No scheduler has ever run, which is a fault only if a task has a schedule.
     ("ZekeJobsNoScheduler", {"zeke_jobs_scheduler_silence_seconds": (None, None, 20), "zeke_jobs_schedule_lag_seconds": (None, 0, 0)}),
     ("ZekeJobsScheduleLags", {"zeke_jobs_schedule_lag_seconds": (0, 240, 0)}),
     ("ZekeJobsMaxWaitBreached", {"zeke_jobs_max_wait_breached": (0, 1, 0)}),

@@ -78,7 +78,7 @@ def test_keys_are_renamed_at_every_depth_and_unknown_fields_kept() -> None:
 
 @given(st.from_regex(r"[a-z]+(_[a-z0-9]+){0,3}", fullmatch=True))
 def test_camel_case_is_what_the_model_accepts(name: str) -> None:
-    # For brief_2liner, pydantic also capitalises the letter after the digit and zeke_jobs does not; models accept both.
+    # For brief_2liner, pydantic also capitalises the letter after the digit; zeke_jobs does not. Models accept both.
     if not any(a.isdigit() and b.isalpha() for a, b in pairwise(name)):
         assert camel_case(name) == to_camel(name)
 

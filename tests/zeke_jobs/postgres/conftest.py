@@ -1,4 +1,4 @@
-"""These fixtures make a database with the four roles, and logins of their members."""
+"""These fixtures make a database with the four roles, and logins that are members of the roles."""
 
 from collections.abc import Callable
 

@@ -31,7 +31,7 @@ def listed(conn: Connection) -> list[str]:
 
 @pytest.fixture
 def zeke(conn: Connection, database: str, cli: Cli, monkeypatch: Patch, tmp_path: Path) -> Callable[..., str]:
-    """Run a command as an operator; ``FILE`` is a jobs.yaml that lacks one task of the revision in force."""
+    """Run a command as an operator; ``FILE`` stands for a jobs.yaml that lacks one task of the revision in force."""
     monkeypatch.setenv("COLUMNS", "250")
     applying.sync(conn, load(TASKS + "  gone: {handler: 'H:echo'}\n"))
     sign_up(conn)

@@ -1,4 +1,4 @@
-"""SQL files follow the style and fit the migrated schema, which equals the committed file; migrations never change."""
+"""SQL files follow the style and fit the migrated schema. The committed schema is current; migrations never change."""
 
 import re
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""People, dashboards and pg-boss's client use our views; clients and readers see no secret, whatever rows exist."""
+"""People, dashboards and pg-boss's client use these views. Clients and readers see no secret, whatever rows exist."""
 
 import json
 import uuid
@@ -286,7 +286,7 @@ READS_OF_READERS = [
 
 
 def one(url: str, statement: str, *values: object) -> Any:
-    """Run a statement at a URL; return the first value, or the number of rows."""
+    """Run a statement at a URL; return its first value, or the number of changed rows if it returns no result."""
     with closing(connect(url)) as conn, conn.cursor() as cursor:
         cursor.execute(statement, values)
         row = cursor.fetchone() if cursor.description else (cursor.rowcount,)

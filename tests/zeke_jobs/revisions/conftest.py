@@ -1,4 +1,4 @@
-"""The tests of revisions share these files of tasks, and a revision in force with jobs."""
+"""The tests of revisions share this jobs.yaml, functions that apply it, and an applied revision with jobs."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""jobs.yaml changes on a database with jobs: plans, refusals, effects; a timed override hides a permanent one."""
+"""A changed jobs.yaml is planned, refused or applied while jobs exist. A timed override hides a permanent one."""
 
 import select
 import threading
@@ -76,7 +76,7 @@ def test_a_plan_changes_nothing_and_says_what_needs_a_restart(base: Config, conn
     assert before == (query(conn, "SELECT * FROM zeke_jobs.task"), query(conn, "SELECT * FROM zeke_jobs.revision"))
     plan = planned(conn, load(BASE + "  extra: {handler: 'H:fork', queue: slow}\n"))
     assert [one.partition(":")[0] for one in plan.restarts] == ["queue slow", "extra"]
-    # A worker has already loaded the code of the handler.
+    # A worker has already loaded this handler, so it needs no restart.
     assert planned(conn, load(BASE + "  extra: {handler: 'H:work'}\n")).restarts == ()
     query(conn, "UPDATE zeke_jobs.queue SET state = 'consumed'")
     found = said(load(BASE.replace("concurrency: 5", "concurrency: 1"), "limits: {ai: {concurrency: 3}}"), conn)
@@ -283,7 +283,7 @@ def test_what_was_set_for_good_comes_back_when_a_time_ends(conn: Connection, oth
     ([(LIMIT, 3), (PER_KEY, 2), (BOTH, 1, 1)], [{BOTH: 1}, {LIMIT: 3, PER_KEY: 2}]),
     ([(LIMIT, 3), (BOTH, 1, 1), (PER_KEY, 1)], [{BOTH: 1, PER_KEY: 1}, {LIMIT: 3, PER_KEY: 1}]),
     ([(LIMIT, 3), (BOTH, 1, 1), (LIMIT, 2)], [{BOTH: 1, LIMIT: 2}, {LIMIT: 2}]),
-    # A later permanent override replaces a timed override for good.
+    # A permanent override that is set later replaces the timed override.
     ([(BOTH, 3), (BOTH, 1, 1), (BOTH, 2)], [{BOTH: 2}, {BOTH: 2}]),
     # Of two timed overrides, the one that ends later applies again after the other has ended.
     ([(BOTH, 3), (BOTH, 1, 2), (BOTH, 2, 1)], [{BOTH: 2}, {BOTH: 1}, {BOTH: 3}]),

@@ -1,7 +1,7 @@
 """Three schedulers are killed and restarted at random over a night, and the jobs must match the promises of
 docs/schedules.md.
 
-In this night clocks go back in Paris; with ``ZEKE_TEST_DEEP=1`` the test covers the whole week.
+In this night, the clocks in Paris go back. With ``ZEKE_TEST_DEEP=1``, the test covers the whole week.
 """
 
 import os
@@ -49,7 +49,7 @@ class Night(World):
 
 
 class Scheduler:
-    """A scheduler process beats about once a minute while it lives, and sometimes dies in the middle of a beat."""
+    """This scheduler beats about once a minute while it lives, and sometimes dies in the middle of a beat."""
 
     def __init__(self, database: str, chance: random.Random) -> None:
         self.database, self.chance = database, chance

@@ -1,4 +1,4 @@
-"""Programs can store schedules, which work beside those of jobs.yaml and keep the same promises."""
+"""Programs can store schedules, which work beside those of jobs.yaml and follow the same rules."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -44,7 +44,7 @@ def python(name: str, code: str, first: str = "") -> Command:
 
 
 class Supervised(Supervisor):
-    """The supervisor steps when a test asks it to, with a clock that the test sets."""
+    """A test runs each step of this supervisor and sets its clock."""
 
     def __init__(self, commands: tuple[Command, ...], **options: Any) -> None:
         self.now, self.lines = 1000.0, list[tuple[str, str]]()

@@ -1,4 +1,4 @@
-"""``run_jobs`` runs jobs without a worker, and the tests in docs/testing.md run."""
+"""``run_jobs`` runs jobs without a worker. The example tests in docs/testing.md pass."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""This module makes a table of jobs with a backlog of months, and counts the reads of each statement."""
+"""This module fills the table of jobs with the backlog of several months, and counts the reads of each statement."""
 
 import os
 from collections.abc import Callable
@@ -98,7 +98,7 @@ class BigTable:
         jobs.worker(LOST)
 
     def seed(self, rows: int) -> None:
-        """Add jobs, of which a few are active, suspects, or about to expire."""
+        """Add jobs; a few of them are active, a few are suspects, and a few have expired."""
         run = self.jobs.rows
         with transaction(self.jobs.conn), self.jobs.conn.cursor() as cursor:
             cursor.execute(SEED, {"rows": rows})
@@ -125,7 +125,7 @@ class BigTable:
         return self._known[where]
 
     def claim(self, *tasks: str) -> None:
-        """Claim 64 jobs of these tasks, or of all."""
+        """Claim 64 jobs of these tasks, or of all tasks if none is given."""
         served = list(tasks) or [row["id"] for row in self.jobs.rows("SELECT id FROM zeke_jobs.task")]
         self.jobs.rows("SELECT * FROM zeke_jobs.claim(%s::uuid, 'default', %s::text[], 64)", WORKER, served)
 

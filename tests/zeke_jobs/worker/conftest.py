@@ -89,7 +89,7 @@ def run_of(broker: JobBroker, job: UUID) -> interrupts.Running:
 
 
 class Jobs:
-    """These methods change and read jobs by the SQL functions."""
+    """These methods change and read jobs through the SQL functions."""
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn
@@ -130,7 +130,7 @@ class Jobs:
         return [row["id"] for row in self.rows(sql, task, payload, options, count)]
 
     def worker(self, worker: UUID | None = None, *, queues: Iterable[str] = ("default",), **columns: Any) -> UUID:
-        """Register a worker, by default a new one; the worker serves the tasks in ``tasks``, by default all."""
+        """Register a worker, by default a new one. It serves the tasks in ``tasks``, or all tasks if none are given."""
         worker = worker or uuid4()
         usual = {"kind": "worker", "host": "here", "pid": 1, "version": "1", "threads": 8, "revision": 1, "file_revision": 1}  # fmt: skip
         said = {**usual, "tasks": self._all_tasks(), "lost_after": timedelta(seconds=20), **columns}
@@ -197,7 +197,7 @@ class Jobs:
         return claims
 
     def idle(self, queues: str = "default") -> bool:
-        """Say whether a worker asks for wake-ups of exactly these queues."""
+        """Say whether some worker has asked to be woken for exactly these queues."""
         return bool(self.rows("SELECT 1 FROM zeke_jobs.worker WHERE idle @> %s AND idle <@ %s", *[f"{{{queues}}}"] * 2))
 
     def beat(self, worker: UUID, *, stopping: bool = False) -> dict[str, Any]:

@@ -125,7 +125,7 @@ ENDS: dict[str, Callable[[Context], object]] = {
 
 
 def ends(payload: Number, ctx: Context) -> object:
-    """End as ``story_id`` says, or return it."""
+    """Return or raise what ENDS has for ``story_id``; return an unknown ``story_id`` itself."""
     end = ENDS[payload.story_id](ctx) if payload.story_id in ENDS else payload.story_id
     if isinstance(end, Exception):
         raise end
@@ -204,7 +204,7 @@ def spin(payload: Number, ctx: Context) -> None:
 
 
 def tidies_up(payload: Number, ctx: Context) -> str:
-    """Catch the timeout, and raise it again unless ``n`` says to go on."""
+    """Catch the timeout, and raise it again if ``n`` is 0."""
     try:
         spin(payload, ctx)
     except TimeLimitExceeded:

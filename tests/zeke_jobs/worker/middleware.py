@@ -1,4 +1,4 @@
-"""The jobs.yaml files of the engine's tests name this middleware."""
+"""test_middleware.py names these classes in jobs.yaml."""
 # mypy: disable-error-code="misc, func-returns-value"
 
 from typing import Any, Literal
@@ -31,7 +31,7 @@ class Recorder(Middleware):
 
 
 class Skips(Middleware):
-    """The middleware skips each message, and with ``fails`` marks it as failed first."""
+    """This middleware skips each message. If ``fails`` is true, it first marks the message as failed."""
 
     def __init__(self, fails: bool = False) -> None:
         self.fails = fails

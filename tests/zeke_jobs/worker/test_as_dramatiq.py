@@ -1,4 +1,4 @@
-"""The broker keeps the promises of Dramatiq's interface (docs/from-dramatiq.md), and takes jobs of an unmodified dramatiq-pg producer."""
+"""The broker keeps the promises of docs/from-dramatiq.md, and takes jobs of an unmodified dramatiq-pg producer."""
 
 import re
 from typing import Any

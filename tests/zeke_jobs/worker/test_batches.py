@@ -80,9 +80,9 @@ class Life:
 
 
 def every_break(act: Callable[[], None], verify: Callable[[], None], reset: Callable[[], None]) -> int:
-    """Run ``act`` and verify repeatedly, each time with a later statement broken; return the number of statements.
+    """Run ``act`` repeatedly, break a later statement each time, and verify; return the number of statements.
 
-    Every fifth statement is broken; with ``ZEKE_TEST_DEEP=1`` every one, once before and once after it runs.
+    Every fifth statement breaks. With ``ZEKE_TEST_DEEP=1``, every statement breaks once before and once after it runs.
     """
     for after in (True, False) if DEEP else (True,):
         for number in count(1) if DEEP else count(random.randint(1, 5), 5):

@@ -51,7 +51,7 @@ def test_a_look_that_finds_the_limits_full_waits_for_no_other_claim(jobs: Jobs, 
 
 
 def insert(jobs: Jobs, task: str, count: int, **columns: str) -> None:
-    """Insert jobs without the checks of a send; a column's expression may use the number ``n``."""
+    """Insert jobs without the checks of a send; ``columns`` are SQL expressions, in which ``n`` is the job's number."""
     row = {"message_id": "zeke_jobs.new_id()", "queue_name": "'default'", "message": "'{}'", "task": f"'{task}'"}
     row |= {"revision": "1", **columns}
     select = f"SELECT {', '.join(row.values())} FROM generate_series(1, {count}) AS n"

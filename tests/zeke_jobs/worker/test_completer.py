@@ -33,7 +33,7 @@ from zeke_jobs.worker.run.reports import Shared
 
 
 class Flaky(Pool):
-    """The pool's next connections can break at their first use, or refuse to write."""
+    """The next ``failures`` connections of this pool fail; the next ``read_only`` ones refuse to write."""
 
     failures = 0
     read_only = 0

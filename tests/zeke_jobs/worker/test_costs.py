@@ -1,4 +1,4 @@
-"""Costs, units and throttling from handlers add up and affect the limits; ``on_failed`` reports a failed job."""
+"""Costs and units that handlers report add up and, like throttling, affect the limits. ``on_failed`` gets failed jobs."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,7 +1,7 @@
-"""Each frequent statement finds its rows by an index; the real functions run, and their reads are counted.
+"""Each frequent statement finds its rows by an index. The tests call the real functions and count the reads.
 
-If a call reads few rows, no plan sorts or filters the backlog, even in functions, whose plans EXPLAIN does not show.
-The plans are made for an empty table, or with bad server settings in a session of another program.
+EXPLAIN does not show the plans inside functions, but a call that reads few rows cannot sort or filter the backlog.
+Each call runs with plans that were made for an empty table, and in another program's session with bad settings.
 """
 
 from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ class Case:
 
 
 def run(statement: str, first: str = "", **params: Any) -> Call:
-    """Run a statement, after another one if ``first`` names it."""
+    """Run a statement. If ``first`` names another statement, run that one before."""
     return lambda big: (first and SQL.all(big.jobs.conn, first), SQL.all(big.jobs.conn, statement, **params))
 
 

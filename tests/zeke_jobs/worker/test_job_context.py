@@ -1,4 +1,4 @@
-"""The context of a job has its connection, its reports, its leases, and its steps, which no later attempt repeats."""
+"""A job's context has a connection, reports, leases and steps. No later attempt repeats a step that has ended."""
 
 import asyncio
 import re
@@ -94,7 +94,7 @@ def test_what_a_handler_does_to_its_connection_does_not_reach_the_next_job(pool:
     with context(pool) as third:
         state = value(third.db, STATE)
         assert value(third.db, "SELECT 'so it is'::text") == "so it is"
-    # A connection that psycopg2 makes something else of is replaced.
+    # If a handler changed psycopg2's connection object, the pool replaces the connection.
     assert (state.pop("session") == clean.pop("session")) is (way not in CHANGES)
     assert state == clean
     assert clean["isolation"] == "read committed"

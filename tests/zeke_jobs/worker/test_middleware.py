@@ -1,4 +1,4 @@
-"""Dramatiq's middleware works with jobs, and so does sentry-sdk's unmodified integration; failures of middleware block no job."""
+"""Dramatiq's middleware and sentry-sdk's unmodified integration work with jobs. A middleware that fails blocks no job."""
 
 import json
 import logging

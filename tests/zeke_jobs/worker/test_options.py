@@ -1,4 +1,4 @@
-"""Options of a send replace those of its task; with debounce and replace, a later send changes a queued job."""
+"""The options of a send override those of its task. With debounce and replace, a later send changes a queued job."""
 
 from datetime import timedelta
 from typing import Any
@@ -97,7 +97,7 @@ def test_of_many_senders_and_claims_at_once_no_edit_is_lost(jobs: Jobs, database
     done: list[int] = []
 
     def work(own: Jobs, number: int) -> list[int]:
-        """Send jobs in all threads but thread 0, which claims and completes jobs."""
+        """In thread 0, claim and complete jobs; in all other threads, send jobs."""
         for n in range(25 if number else 0):
             zeke_jobs.send("replace", {"n": number * 100 + n, "story_id": "s"}, connection=own.conn)
         done.append(number)

@@ -209,7 +209,7 @@ def test_a_worker_that_was_taken_for_dead_stops_its_handlers_and_goes_on(running
 
 def test_a_thread_that_stands_still_is_stuck_unless_it_waits_for_the_database(conn: Connection, database: str) -> None:
     def said(producer: threading.Thread, seconds: float) -> tuple[str, str]:
-        """Return the faults that a process reports if its producer thread last took a turn ``seconds`` ago."""
+        """Return the faults that a process reports if its producer thread last ran its loop ``seconds`` ago."""
         now = time.monotonic()
         process = SimpleNamespace(is_booted=True, stopping=False, proof=SimpleNamespace(is_fresh=lambda: True))
         beating: Any = SimpleNamespace(thread=threading.current_thread(), turned=now, is_away=False)

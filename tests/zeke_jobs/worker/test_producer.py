@@ -215,7 +215,7 @@ def test_jobs_whose_ends_wait_for_a_lock_delay_no_other(
         sent = [one.id for batch in (None, "b") for one in zeke_jobs.send_many("gated", payloads, batch=batch)]
         eventually(lambda: len(handlers.CALLS) == 16)
         with transaction(other_conn):
-            # Jobs of a batch also wait, at their commit, for whoever counts in the batch's row.
+            # A job without a batch waits for its own row; a job of a batch waits, at its commit, for the batch's row.
             Jobs(other_conn).rows("SELECT 1 FROM zeke_jobs.queue WHERE extra ->> 'batch' IS NULL FOR UPDATE")
             Jobs(other_conn).rows("SELECT 1 FROM zeke_jobs.batch FOR UPDATE")
             handlers.GATE.set()

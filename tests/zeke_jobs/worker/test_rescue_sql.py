@@ -129,7 +129,7 @@ def test_a_process_that_beats_while_it_is_being_searched_for_is_not_lost(jobs: J
 
 @pytest.mark.parametrize("comes", ["new", "thawed", "registered again"])
 def test_after_an_outage_the_others_have_twenty_seconds_to_come_back(jobs: Jobs, comes: str) -> None:
-    """After an outage, the first process cannot know whether the other processes ended, or also lost the database."""
+    """The first process that returns after an outage cannot know whether the others ended or are about to return."""
     (job,) = jobs.add("a")
     jobs.claim(jobs.worker(), 1)
     first = jobs.worker()

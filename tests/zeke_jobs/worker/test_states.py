@@ -362,7 +362,7 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.held())
     @rule(data=st.data(), times=st.integers(1, 3))
     def all_workers_die(self, data: st.DataObject, times: int) -> None:
-        """Let all workers die ``times`` times; after each time the jobs are rescued and claimed again."""
+        """Let all workers die, rescue their jobs and claim jobs again; repeat this ``times`` times."""
         for _ in range(times):
             self.time_passes(21)
             self.rescue()

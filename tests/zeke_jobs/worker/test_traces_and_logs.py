@@ -1,4 +1,4 @@
-"""A trace goes from the caller to the jobs that a handler sends, and the last log lines of an attempt are stored with its job."""
+"""A trace covers the caller, its job and the job's children. The last log lines of an attempt are stored with its job."""
 
 import io
 import logging

@@ -153,7 +153,7 @@ def test_an_exception_at_any_step_strands_no_job(
     monkeypatch.setenv("ZEKE_JOBS_HEARTBEAT", "0.1")
     with running(TASKS) as broker:
         process = broker.process
-        # The worker learns from the first jobs that the jobs of these tasks take little time.
+        # From these jobs, the worker learns that jobs of both tasks are short.
         for job in jobs.add("limited", 60) + jobs.add("echo", 20):
             zeke_jobs.wait(job, timeout=20)
         for step in STEPS:

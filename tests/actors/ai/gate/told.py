@@ -1,11 +1,11 @@
-"""The files contain invented stories with honest and forged answers.
+"""The files contain invented stories, each with honest and forged sentences about it.
 
-Authors of rules look at ``open.txt`` and ``mixed-open.txt``. ``frozen.txt``, ``mixed-frozen.txt`` and ``held-out.txt``
-were written before the rules, and ``later.txt`` after the rules; these four files are only for measurements.
+The rules were written with a look at ``open.txt`` and ``mixed-open.txt``. Four files only measure the rules:
+``frozen.txt``, ``mixed-frozen.txt`` and ``held-out.txt`` were written before the rules, and ``later.txt`` after them.
 
-A line ``# `` begins a story and has its headline. After the text, ``+ `` begins an honest sentence, ``- kind: `` a
-forged one, and ``~ kind: `` a forged one that combines facts of the story wrongly, so that each single fact is in the
-story.
+A line ``# `` begins a story and has its headline. After the text, ``+ `` begins an honest sentence, and ``- kind: `` a
+forged one. ``~ kind: `` begins a forged sentence of which each single fact is in the story, but which combines the
+facts wrongly.
 """
 
 from dataclasses import dataclass

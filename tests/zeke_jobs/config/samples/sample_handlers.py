@@ -1,4 +1,4 @@
-"""The files under test name these valid and invalid handlers."""
+"""The jobs.yaml files of the configuration tests name these valid and invalid handlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tasks of this Django project are jobs; ``DATABASE_URL`` names its database."""
+"""This Django project runs its tasks as jobs; ``DATABASE_URL`` names its database."""
 
 import os
 
