@@ -10,7 +10,7 @@ CONSTRAINTS = Path(__file__).parent.parent / "constraints.txt"
 
 
 def verdict(report: dict[str, Any] | None, said: str = "") -> tuple[int, list[str]]:
-    """Return the exit status and the lines to print; without a report from pip-audit, use its output ``said``."""
+    """Return the exit status and the lines to print; ``said`` is the output of a pip-audit that wrote no report."""
     packages = report["dependencies"] if report else []
     known = [package for package in packages if "skip_reason" not in package]
     if not known:

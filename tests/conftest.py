@@ -126,7 +126,7 @@ def superuser(server_url: str) -> Connection:
 
 @contextmanager
 def databases(server_url: str) -> Iterator[Callable[..., str]]:
-    """Make databases, and drop them at the end: ``make()`` is empty, ``make(template)`` is a clone."""
+    """Yield a function that makes an empty database, or a clone of a template; drop these databases at the end."""
     made: list[str] = []
 
     def make(template: str = "template1") -> str:

@@ -162,7 +162,7 @@ class Fleet:
 def in_this_process(
     folder: Path, env: dict[str, str], program: str, *arguments: str, apart: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run one of the project's command lines in a folder; errors are part of the output unless ``apart`` is true."""
+    """Run one of the project's commands in a folder; stderr is part of the output unless ``apart`` is true."""
     from zeke_jobs.cli.run import run
 
     out = io.StringIO()

@@ -52,7 +52,7 @@ class Recycled:
     def __init__(self, url: str, name: str) -> None:
         self.url, self.name = url, name
         self._conn: Connection | None = None
-        # A change of session_replication_role makes a session forget its plans, so cleaning has a separate connection.
+        # A change of session_replication_role discards a session's plans, so cleaning has its own connection.
         self._cleaner = connect(url)
         self._since = self._ask("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")[0][0]
         if Recycled.fresh is None:

@@ -173,7 +173,7 @@ SYSTEMD = sorted((DOCKER / "systemd").glob("*.service"))
 @pytest.mark.parametrize("unit", SYSTEMD, ids=lambda unit: unit.name)
 def test_a_unit_restarts_but_not_for_a_wrong_configuration_and_ends_what_it_left(unit: Path) -> None:
     lines = unit.read_text().splitlines()
-    # dramatiq ends with status 1 when one of its processes was killed; after status 2 a restart would fail again.
+    # dramatiq ends with status 1 if one of its processes was killed. After status 2, a restart would fail again.
     wanted = {"Restart=always", "RestartPreventExitStatus=2", "StartLimitIntervalSec=0"}
     assert wanted | {"NoNewPrivileges=true", "ProtectSystem=strict"} <= set(lines)
     assert lines.index("StartLimitIntervalSec=0") < lines.index("[Service]")

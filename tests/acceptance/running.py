@@ -67,7 +67,7 @@ class Up:
         )
 
     def here(self, *command: str, apart: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run one of the project's command lines in this process, then unload the modules imported from the folder."""
+        """Run one of the project's commands in this process; then unload the modules that came from the folder."""
         path = list(sys.path)
         done = fleet.in_this_process(self.folder, self.env, *command, apart=apart)
         sys.path[:] = path

@@ -30,7 +30,7 @@ def base(wheels: dict[str, Path]) -> Iterator[Path]:
 
 @pytest.fixture
 def place(base: Path) -> Iterator[Place]:
-    """Make a folder beside the environment; remove it and its files in other places at the end."""
+    """Make a folder beside the environment. At the end, remove the folder and the files that it left elsewhere."""
     found = Place(base / "here" / "venv", Path(tempfile.mkdtemp(dir=base / "here")))
     found.folder.chmod(0o755)
     found.fill()

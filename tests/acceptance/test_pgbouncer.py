@@ -60,7 +60,7 @@ class Bouncer:
         eventually(self.listens, 10)
 
     def listens(self) -> bool:
-        """Say whether PgBouncer accepts connections; its socket exists a moment earlier."""
+        """Say whether PgBouncer accepts connections; the file of its socket exists a moment earlier."""
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(str(self.folder / ".s.PGSQL.6432")) == 0
 

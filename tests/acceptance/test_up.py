@@ -90,7 +90,7 @@ def test_reload_takes_a_good_change_and_refuses_a_broken_one(up: Up) -> None:
     assert greet(up, "Ada") == "Hello, Ada"
 
 
-# ── --until-idle: it runs all due jobs and ends, and its exit status gives the result
+# ── --until-idle: ``up`` runs all due jobs and ends; its exit status gives the result
 
 TASKS = """\
 version: 1
@@ -135,7 +135,7 @@ def test_it_ends_with_0_once_nothing_is_due_and_retries_of_its_own_are_over(idle
     assert "no job failed" in idle.text
     assert "Starting Periodiq" not in idle.text
     assert (states(*done), states(*left)) == ({"completed"}, {"created", "retry"})
-    # The count includes the jobs that these jobs sent, and the jobs that those sent in turn.
+    # The job with two children sent two jobs, each of which sent one job.
     assert scalar(conn, "SELECT count(*) FROM zeke_jobs.job WHERE state = 'completed'") == len(done) + 2 + 2
 
 

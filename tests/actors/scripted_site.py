@@ -135,7 +135,7 @@ def page(title: str, body: str, head: str = "") -> str:
 
 
 def rss(*entries: tuple[str, str, str], link: str = "http://127.0.0.1/", extra: str = "") -> str:
-    """Make an RSS 2.0 feed of (guid, title, link), and add ``extra`` to each item."""
+    """Make an RSS 2.0 feed; each entry is (guid, title, link), and each item also gets ``extra``."""
     items = "".join(
         f"<item><guid>{guid}</guid><title>{title}</title><link>{url}</link>{extra}</item>"
         for guid, title, url in entries

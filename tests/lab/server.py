@@ -46,7 +46,7 @@ class Server:
 
 @contextmanager
 def start(bin_dir: Path | None = None) -> Iterator[Server]:
-    """Start a server in a temporary folder for the block: the embedded one, or another with its defaults."""
+    """Start a server in a temporary folder: the embedded one, or that of ``bin_dir`` with its default settings."""
     folder = Path(tempfile.mkdtemp(prefix="zeke-lab-"))
     try:
         url = embedded.ensure(folder, bin_dir=bin_dir)
@@ -76,7 +76,7 @@ def command(
 ) -> Namespace:
     """Read the command line of a laboratory, and let signals end all processes that it starts.
 
-    The user may choose among ``parts``. ``quick`` is the help of ``--quick``. ``options`` has each option's default.
+    The user may choose some of ``parts``. ``quick`` is the help text of ``--quick``; ``options`` has the defaults.
     """
     parser, names = ArgumentParser(prog=f"nox -s {name} --", description=about), list(parts)
     if names:
@@ -126,7 +126,7 @@ def machine() -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """A row has one figure, or None without a measurement."""
+    """A row shows one figure; ``value`` is None if nothing was measured."""
 
     what: str
     value: float | None

@@ -1,7 +1,7 @@
 """With the settings in docs/ai.md, the client talks to each kind of server as the server's provider documents.
 
-The servers on loopback follow the documentation of their providers, and Ollama's source. A model answers in prose if the
-server enforces no schema.
+The servers on loopback follow the providers' documentation; the one for Ollama follows its source code. If a server
+enforces no schema, its model answers in prose.
 """
 
 import json

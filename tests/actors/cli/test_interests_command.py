@@ -42,7 +42,7 @@ def add(add_story: Any, analyse: Any, conn: Any) -> Callable[..., None]:
 
 @pytest.fixture
 def marked(add: Callable[..., None]) -> None:
-    """Add stories that were read, starred, archived or not yet marked."""
+    """Add stories that readers read, starred, archived or did not mark."""
     for title, state in {"Postgres": "read", "Bitcoin": "archived", "A cat": None}.items():
         for n in range(1, 5):
             add(title, n, state if n < 4 else None, starred=(title, n) == ("Postgres", 1))

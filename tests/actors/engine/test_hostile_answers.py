@@ -1,4 +1,4 @@
-"""Any answer of a hostile server or Engine becomes, in limited time, a limited value or an error with a reason."""
+"""Any answer of a hostile server or Engine becomes a limited value or an error with a reason, in limited time."""
 
 import time
 from collections.abc import Iterator

@@ -41,7 +41,7 @@ def test_what_the_page_says_of_itself_is_read() -> None:
     assert (item.author and item.author.name) == "Ada"
     head = '<link rel="canonical" href="https://news.example/">'  # The canonical link points to the front page.
     assert read_page(page("t", BODY, head).encode(), URL).canonical_url is None
-    # A time element that tells of a change is no date of publication.
+    # A time element with the date of an update does not give the date of publication.
     times = '<p>Published: 3 November 2026</p><time datetime="2026-11-20">Updated 20 November 2026</time>'
     found = read_page(page("A title", f"<h1>A title</h1>{times}{BODY}").encode(), URL).published_at
     assert found is not None

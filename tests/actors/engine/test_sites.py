@@ -1,4 +1,4 @@
-"""A rule for a site sends its secrets to one host only, finds the text by selectors, and may choose another Engine."""
+"""A site's rule may name another Engine, and selectors that find the text. Its secrets are sent to one host only."""
 
 from typing import Any
 

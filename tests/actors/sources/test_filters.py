@@ -57,7 +57,7 @@ def test_a_dropped_item_costs_no_page_and_its_rule_is_named(pipeline: Pipeline) 
     ((said,),) = pipeline.query("SELECT detail FROM item_outcomes WHERE outcome = 'filtered'")
     assert said == "jobs.yaml 1: drop words crypto"
     assert pipeline.tasks_sent() == ["analyze-story"] * 2
-    # The source corrects the title, and the item is judged again.
+    # When the source corrects the title, the filters judge the item again.
     pipeline.serve_feed(1, title="Currencies")
     pipeline.bring()
     assert pipeline.outcomes() == {"stored": 3}

@@ -84,7 +84,7 @@ def main() -> int:
 
 
 def fill(conn: Connection, count: int) -> None:
-    """Add invented stories from 500 sources, a minute apart, with word frequencies by Zipf's law."""
+    """Add invented stories of 500 sources, one story for each minute; word frequencies follow Zipf's law."""
     chance = random.Random(7)
     weights = list(itertools.accumulate(1 / (rank + 3) for rank in range(WORDS)))
 

@@ -1,4 +1,4 @@
-"""Lists, searches and digests read few rows, for any number of stories and any statistics."""
+"""Lists, searches and digests read few rows, whatever the number of stories and the planner's statistics are."""
 
 import random
 from collections.abc import Iterator

@@ -112,7 +112,7 @@ def working(system: Any, folder: Path, **start: Any) -> Iterator[tuple[Fleet, Co
 
 
 def rate(times: list[float]) -> float:
-    """Return the events a second in the middle part of the times."""
+    """Return the number of events a second; leave out the first and the last events."""
     skip = int(len(times) * _TRIM)
     first, last = times[skip], times[len(times) - 1 - skip]
     return (len(times) - 2 * skip - 1) / max(last - first, 1e-9)

@@ -1,4 +1,4 @@
-"""These measures show how fast bursts are finished, beside peers, under limits, and in difficult conditions."""
+"""These measures show how fast bursts of jobs are finished: beside other queues, with limits, and in bad conditions."""
 
 import asyncio
 import statistics

@@ -13,8 +13,8 @@ from psycopg2.extensions import connection as Connection
 from tests.fleet import Fleet, query, scalar
 from tests.lab.bench.ours import calls_a_second
 
-# With dramatiq's default of twice the threads, dramatiq-pg sleeps up to a second whenever the queue is full, because
-# its back-off is never reset. With dramatiq's default it is a third slower.
+# By default, dramatiq prefetches twice as many messages as it has threads. Whenever these fill the worker's queue,
+# dramatiq-pg sleeps up to a second, because its back-off is never reset; that makes it a third slower.
 _PREFETCH = 1000
 
 

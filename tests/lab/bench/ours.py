@@ -1,4 +1,4 @@
-"""The bench runs zeke_jobs with the real command line and thirteen tasks like those of the real jobs.yaml."""
+"""The bench runs zeke_jobs with its real commands, and with thirteen tasks like those of the shipped jobs.yaml."""
 
 import os
 import time

@@ -85,7 +85,7 @@ def _promise_return(here: World) -> None:
 
 
 def stall(*, quick: bool) -> Outcome:
-    """No data passes between a worker and the server for a minute, and no connection breaks."""
+    """For a minute, let no data pass between a worker and the server, although no connection breaks."""
     seconds, heartbeat = (12, 0.5) if quick else (60, 5.0)
     with World(quick=quick, heartbeat=heartbeat) as here, Proxy(here.url) as proxy:
         # Two other workers are needed: while one of them runs jobs whose worker died, it takes no other jobs.
@@ -159,7 +159,7 @@ def killer(*, quick: bool) -> Outcome:
 
 
 def _run(here: World, *, kills: bool = False) -> tuple[float, str]:
-    """Return the seconds until all jobs have ended, and the id of the killing job."""
+    """Return the seconds until all jobs have ended, and the id of the job that kills its process."""
     killing = ""
     began = time.monotonic()
     for number in range(_MANY):

@@ -129,7 +129,7 @@ def runs(trace: Path) -> list[Run]:
 
 
 def present(found: Iterable[Run], gone: Mapping[int, Sequence[Interval]]) -> list[Run]:
-    """Return the runs, but leave out starts while their process was gone, or shortly afterwards."""
+    """Return the runs, except those that started while their process was gone, or shortly afterwards."""
     return [
         run for run in found if not any(begin <= run.begin <= end + COMING_BACK for begin, end in gone.get(run.pid, ()))
     ]

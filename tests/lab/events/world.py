@@ -1,6 +1,6 @@
-"""A database has many invented stories, recent enough to share events, as the pipeline would leave them.
+"""A database gets many invented stories, as the pipeline would store them; they are recent enough to share events.
 
-The stories report events in the words of real news: sentences of the corpora are mixed and reworded.
+The stories use the words of real news: they mix and reword sentences from the corpora.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Each corpus beside the checkout has two halves by the order of names: one for choosing settings, one for reporting.
+"""Each corpus has two halves: one half serves to choose settings, the other half to report figures.
 
-Pages 0, 2, 4 … are for choosing, 1, 3, 5 … for reporting. The documentation shows figures of the reporting half only.
-An ordinary run reads a sample of the reporting half; with ``ZEKE_TEST_DEEP=1``, as in ``nox -s quality``, both halves
-are read in full.
+In the order of their names, pages 0, 2, 4 … are for choosing, and 1, 3, 5 … for reporting. The documentation shows
+figures of the reporting half only. An ordinary run reads a sample of the reporting half. With ``ZEKE_TEST_DEEP=1``, as
+in ``nox -s quality``, both halves are read in full.
 """
 
 import gzip
@@ -60,7 +60,7 @@ def articles(half: Half, every: int = 2) -> list[Page]:
 
 
 def wcxb(half: Half, every: int = 20) -> list[Page]:
-    """Return the article pages of WCXB's development split; a sample has one page in ``every``."""
+    """Return the article pages in this half of WCXB's development split; an ordinary run reads one in ``every``."""
     folder = CORPUS / "wcxb-articles-dev"
     found = []
     for path in half_of(sorted((folder / "ground-truth").glob("*.json")), half)[:: 1 if WHOLE else every]:

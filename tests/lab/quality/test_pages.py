@@ -50,7 +50,7 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Read:
-    """A read page has an ``item``, or None and the reason ``why`` if the page was refused."""
+    """A page was read as ``item``; if it was refused, ``item`` is None and ``why`` is the reason."""
 
     page: Page
     item: ContentItem | None
@@ -86,7 +86,7 @@ def foreign() -> dict[str, Read]:
 
 @pytest.fixture
 def shown(figure: Figure, half: Half) -> Callable[..., None]:
-    """Show a figure of the half, with an upper bound, and in the reporting half with a lower bound."""
+    """Show a figure of this half, with the bound ``most``. In the reporting half, a figure also has a lower bound."""
 
     def show(what: str, value: float, most: float | None = None) -> None:
         before, least, slack = FIGURES.get(what, (None, None, 0)) if half == "reporting" else (None, None, 0)
@@ -187,7 +187,7 @@ def test_a_headline_is_never_told_twice(figure: Figure) -> None:
 
 
 def test_a_page_costs_little(figure: Figure) -> None:
-    """The cost is the least of three readings of each page; an ordinary run shows the figures without bounds."""
+    """The cost of a page is the lowest of three readings. Only a run with ``ZEKE_TEST_DEEP=1`` checks a bound."""
 
     def seconds(page: Page) -> float:
         begin = time.process_time()

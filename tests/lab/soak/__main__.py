@@ -146,7 +146,7 @@ def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan) -> tuple[in
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run on a new server; return 1 if a check fails, else 0, even for a low figure."""
+    """Run a soak on a new server. Return 1 if a check fails, else 0, even if a figure is low."""
     chosen = vars(server.command("soak", __doc__, arguments, **asdict(Plan())))
     bin_dir, plan = chosen.pop("server"), Plan(**chosen)
     with server.start(bin_dir) as started:

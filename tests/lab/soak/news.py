@@ -22,7 +22,7 @@ _TRADE = ("Postgres", "latency", "security", "API", "model", "benchmark", "relea
 
 @dataclass(frozen=True)
 class Item:
-    """An item has its id, its address, its kind, and the outcome with which the item must end."""
+    """This is an item of the news; ``end`` is the outcome that the pipeline must give it."""
 
     external_id: str  # The pipeline identifies the item by ``external_id``.
     url: str

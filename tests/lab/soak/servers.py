@@ -40,7 +40,7 @@ _BAD_PAGES = {
 
 
 class Faulty(Loopback):
-    """A random share of the answers fails in one of the ``ways``, where None sends no answer."""
+    """A random share of requests gets one of the faults in ``ways`` as its answer; None stands for no answer."""
 
     def __init__(self, share: float, seed: int, ways: Sequence[Answer | None]) -> None:
         self._share, self._ways, self._chance = share, ways, random.Random(seed)

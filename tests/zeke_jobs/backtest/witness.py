@@ -119,7 +119,7 @@ class Witness(Board):
         return sorted(lanes, key=lambda lane: turns.index(lane.task.id) if turns else 0)
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
-        """Yield a lane's keys: first those whose jobs the database started, last those of which it started no job."""
+        """Yield a lane's keys: first those of which the database started all jobs, then some jobs, and last no job."""
 
         def place(key: Any) -> int:
             jobs = {order for _, order, _ in lane.jobs[priority][key]}

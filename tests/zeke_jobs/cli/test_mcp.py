@@ -77,7 +77,7 @@ def test_each_question_is_its_command_s_answer(reader: str, monkeypatch: Patch, 
     sent = zeke_jobs.send("keep", {"word": "w" * 70_000, "token": "hush"})
     brief = str(zeke_jobs.send("keep", {"token": "hush"}).id)
     monkeypatch.setenv("DATABASE_URL", reader)
-    # The patched function runs the command line inside this process.
+    # The command that answers a question runs in this process.
     monkeypatch.setattr(questions, "output", lambda _main, *words, **_: cli(*words).out)
     assert json.loads(questions.why(brief))["id"] == json.loads(questions.status(brief))["id"] == brief
     assert [one["id"] for one in json.loads(questions.jobs("keep", "created", limit=1))] == [brief]

@@ -1,4 +1,4 @@
-"""These tests cover answers, JSON and exit statuses of the commands about revisions, from plan to reload."""
+"""These tests cover the output, JSON and exit statuses of the commands for revisions, from ``plan`` to ``reload``."""
 
 import json
 import os

@@ -240,7 +240,7 @@ def test_unique_fields_hold_while_queued_or_active_or_for_a_period(conn: Connect
     assert not analyze_story().duplicate
     change(conn, first.id, "state = 'consumed'")
     assert not analyze_story(unique="story_id").duplicate
-    # The first job returns for a retry, and does not conflict with the second job.
+    # The first job is queued again for a retry, and does not conflict with the second job.
     change(conn, first.id, "state = 'queued'")
     # A field with its default value conflicts with a field that has the same explicit value.
     both = analyze_story(unique=["story_id", "trigger"])

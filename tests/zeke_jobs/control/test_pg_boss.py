@@ -43,7 +43,7 @@ def install(conn: Connection, version: str) -> None:
 
 @pytest.fixture(scope="module")
 def installed(server_url: str) -> Iterator[str]:
-    """Yield the name of a database with the latest pg-boss, for cloning."""
+    """Yield the name of a template database with the latest pg-boss."""
     with databases(server_url) as make:
         url = make()
         with closing(connect(url)) as conn:

@@ -287,7 +287,7 @@ def test_a_queue_that_a_job_which_runs_alone_keeps_is_warned_of_after_a_minute_a
 
 
 def work_off(scene: Scene, seconds: float) -> None:
-    """Complete the oldest job, which then has run for ``seconds``."""
+    """Complete the oldest queued job as if it had run for ``seconds``."""
     done = "state = 'done', attempt = 1, completed_on = zeke_jobs.now(), started_on = zeke_jobs.now() - make_interval(secs => %s)"
     oldest = "SELECT min(seq) FROM zeke_jobs.queue WHERE state = 'queued'"
     scene.rows(f"UPDATE zeke_jobs.queue SET {done} WHERE seq = ({oldest})", seconds)

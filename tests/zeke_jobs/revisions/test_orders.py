@@ -72,7 +72,7 @@ def test_a_job_committed_after_its_task_is_cancelled(base: Config, conn: Connect
     assert "its task was removed from jobs.yaml" in why(conn, stray.id).reasons[0].sentence
     audit = query(conn, "SELECT target, said_by, jobs FROM zeke_jobs.audit WHERE action = 'cancel'")
     assert audit == [("task/score", "zeke-jobs", [stray.id])]
-    # The task returns to the file, and its cancelled job can be retried.
+    # When the task is in jobs.yaml again, its cancelled job can be retried.
     apply(conn, base)
     zeke_jobs.retry(stray.id)
     assert query(conn, "SELECT zeke_jobs.chores(true)") == [([],)]

@@ -335,7 +335,7 @@ def test_a_signal_ends_the_process_at_once_even_while_the_database_does_not_answ
 
 def test_a_scheduler_leaves_the_fleet_when_it_is_stopped_and_not_at_a_hangup(world: World, database: str) -> None:
     members = "SELECT kind FROM zeke_jobs.worker"
-    # SIGUSR1 sets an alarm, as periodiq does for the next beat, which is due while the process ends.
+    # SIGUSR1 sets an alarm, as periodiq does for its next beat; the alarm comes while the process ends.
     alarm = "signal.signal(signal.SIGUSR1, lambda *_: signal.setitimer(signal.ITIMER_REAL, 0.3))"
     ending = "atexit.register(lambda: (print('ending', flush=True), time.sleep(0.6)))"
     beaten = f"import atexit, signal; {ending}; {alarm}; logs.configure(); beat.beat(sys.argv[1])"

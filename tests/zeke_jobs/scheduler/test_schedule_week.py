@@ -1,5 +1,4 @@
-"""Three schedulers are killed and restarted at random over a night, and the jobs must match the promises of
-docs/schedules.md.
+"""For one night, three schedulers are killed and restarted at random; docs/schedules.md says which jobs there must be.
 
 In this night, the clocks in Paris go back. With ``ZEKE_TEST_DEEP=1``, the test covers the whole week.
 """
@@ -71,7 +70,7 @@ class Scheduler:
             after = str(self.chance.randint(1, 6))
             self.conn.cursor().execute("SELECT set_config('test.dies_after', %s, false)", (after,))
             with pytest.raises(psycopg2.Error):
-                # The beat fails at a write; after a beat without writes, the process dies between two beats.
+                # The beat fails at one of its writes. If it makes none, the process dies after the beat.
                 dispatch.beat(self.conn)
                 raise psycopg2.OperationalError
             self.die()

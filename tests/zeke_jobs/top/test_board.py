@@ -1,4 +1,4 @@
-"""The board reads the figures of one moment with few statements, and the class Feed reads the board repeatedly."""
+"""The board reads all figures as of one moment, with few statements. The class Feed reads the board repeatedly."""
 
 from contextlib import closing
 from datetime import timedelta

@@ -413,7 +413,7 @@ async def gated_async(payload: Number, ctx: Context) -> str:
 
 
 async def marked(payload: Number, ctx: Context) -> str:
-    """Return the handler's context variable, and log twice while other jobs run."""
+    """Log twice while other jobs run; return the job's context variable as a new asyncio task sees it."""
     ctx.logger.info("begins", of=payload.n)
     await asyncio.sleep(0.05)
     seen = await asyncio.create_task(_mark())

@@ -60,4 +60,4 @@ class Raises(Middleware):
 
 
 class OwnPipelines(Pipelines):
-    """The class changes nothing in Dramatiq's Pipelines."""
+    """This subclass changes nothing in Dramatiq's Pipelines."""

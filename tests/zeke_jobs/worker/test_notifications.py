@@ -19,7 +19,7 @@ QUEUES = ("default", "slow")
 
 
 def waits(jobs: Jobs, worker: UUID, *queues: str, limited: tuple[str, ...] = ()) -> None:
-    """Let a worker ask for wake-ups, by default of the queue ``default``."""
+    """Let a worker ask to be woken for these queues, by default for ``default``."""
     SQL.run(jobs.conn, "worker/waits", worker=worker, idle=list(queues or ("default",)), limited=list(limited))
 
 

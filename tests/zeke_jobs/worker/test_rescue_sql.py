@@ -121,7 +121,7 @@ def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, o
 def test_a_process_that_beats_while_it_is_being_searched_for_is_not_lost(jobs: Jobs) -> None:
     jobs.add("a")
     jobs.claim(jobs.worker(), 1)
-    # The replacement finds all workers, like a search that began before their last heartbeats.
+    # The replaced function finds all workers, as if the search had begun before their last heartbeats.
     finds = "RETURNS SETOF zeke_jobs.worker LANGUAGE sql AS 'SELECT * FROM zeke_jobs.worker'"
     jobs.rows(f"CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) {finds}")
     assert rescue(jobs, 0) == {}

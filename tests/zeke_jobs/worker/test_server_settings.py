@@ -69,7 +69,7 @@ def make(server_url: str, monkeypatch: Patch) -> Iterator[Callable[[str], str]]:
 
 
 def lives(url: str) -> dict[str, Any]:
-    """Run some jobs, from the migration to the metrics; return the observations that do not vary between runs."""
+    """Migrate, run some jobs and read the metrics; return the observations that must be equal in all runs."""
     with closing(connect(url)) as conn:
         migrate.migrate(conn)
         with working(load(TASKS), url):

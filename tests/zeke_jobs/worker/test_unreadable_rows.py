@@ -1,4 +1,4 @@
-"""An unreadable row fails alone, and a fault between a claim and the start of its jobs strands no job."""
+"""An unreadable row fails alone. A fault between a claim and the start of its jobs leaves no job stuck."""
 
 import json
 from threading import current_thread
