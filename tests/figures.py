@@ -12,7 +12,7 @@ class Figure:
     """Check a figure and show it in the table.
 
     ``figure("full text, F1", 0.975, 0.958)`` fails below 0.958, and ``most`` is an upper bound. ``before`` is the
-    figure at commit ed24dd87 (2026-11-29), for comparison.
+    same figure at commit ed24dd87 (2026-11-29), which the table shows for comparison.
     """
 
     def __init__(self, properties: list[tuple[str, object]]) -> None:

@@ -1,4 +1,4 @@
-"""Three processes obey rates, rates per key, units, throttling and breakers, as the rows written by the handlers prove.
+"""Three processes obey rates, rates per key, units, throttling and breakers. The rows that the handlers write prove it.
 
 ``ZEKE_TEST_DEEP=1`` lets each test run for minutes; ``ZEKE_TEST_SEED`` repeats a run's random choices.
 """
@@ -113,7 +113,7 @@ def provider() -> Iterator[Provider]:
 
 def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, conn: Connection, provider: Provider) -> None:
     chance = random.Random(3)
-    # One job's units may exceed the limit. In a short run of ten seconds, a rate per minute leaves no room for that.
+    # A job's units may exceed the limit. A rate per minute would leave no room for this in a short run of ten seconds.
     rate = "90000/m" if DEEP else "1500/s"
     # A job uses 150 tokens on average; one task estimates twice as many, the other task half as many.
     tasks = f"""

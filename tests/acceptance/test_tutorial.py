@@ -138,7 +138,7 @@ def data() -> Iterator[Path]:
 
 @pytest.fixture
 def start(data: Path, tmp_path: Path) -> Start:
-    """Start the demo with addresses of feeds, and with the address of another database in the environment."""
+    """Start the demo with these feeds; ``DATABASE_URL`` names another database, which the demo must not use."""
     foreign = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/not-the-demos-database", "ZEKE_JOBS_DATA": str(data)}
 
     def start(*feeds: str) -> Command:

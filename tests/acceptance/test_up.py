@@ -127,7 +127,7 @@ def test_it_ends_with_0_once_nothing_is_due_and_retries_of_its_own_are_over(idle
     done = [*send("work", 5), *send("work", payload={"fails": 1}), *send("work", payload={"children": 2})]
     done += send("nightly")
     left = [*send("work", delay=3600), *send("paused"), *send("work", delay=3600)]
-    # A run waits neither for a retry of an earlier run nor for one of a paused task.
+    # A run does not wait for the retries of an earlier run or of a paused task.
     for job, claimed in zip(left[1:], ("1 hour", "-1 hour"), strict=True):
         tried = f"claimed_on = now() + interval '{claimed}', attempts = '[{{\"outcome\": \"retry\"}}]'"
         change(conn, job, f"attempt = 1, run_at = now() + interval '1 hour', {tried}")

@@ -44,7 +44,7 @@ def said(operation: str, asked: str) -> dict[str, Any]:
 
 
 def checks_of(asked: str, judge: Callable[[str], tuple[bool, list[str]]]) -> dict[str, Any]:
-    """Answer a verification by a function that maps a statement to (follows, sentences)."""
+    """Answer a verification with a function that maps a statement to (follows, sentences)."""
     texts = [line.partition(". ")[2] for line in asked.rpartition("Statements:\n")[2].splitlines()]
     judged = [(at, *judge(text)) for at, text in enumerate(texts, 1)]
     return {"checks": [{"statement": at, "follows": follows, "sentences": told} for at, follows, told in judged]}

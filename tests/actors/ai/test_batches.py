@@ -94,7 +94,7 @@ def check_answers(conn: Connection, provider: Provider, count: int, kills: int) 
     alone = Counter({one: each for one, each in wanted.items() if fate(one[1]) not in {"ok", "twice"}})
     paid_alone = provider.paid - provider.halves
     assert provider.halves == in_batches
-    # If workers die during a question outside a batch, the question is asked again; this is no fault of the batch.
+    # If workers die during a question outside a batch, the question is asked and paid for again.
     assert alone <= paid_alone
     assert (paid_alone - alone).total() <= kills
     cost = (provider.halves.total() + 2 * alone.total()) / 1000

@@ -31,7 +31,7 @@ LEANS = "Then nobody was hurt without a helmet."
 
 @pytest.fixture
 def judge(model_server: ModelServer) -> Callable[..., None]:
-    """Let the model verify by a function that maps a statement to (follows, sentences)."""
+    """Let the model verify statements with a function that maps a statement to (follows, sentences)."""
     return lambda judge: model_server.says.update(verify=partial(checks_of, judge=judge))
 
 

@@ -119,7 +119,7 @@ def test_words_are_found_in_the_language_of_each_story_the_best_first(news: News
         (["ratio:1"], []),
     ):
         assert sorted(row["title"] for row in news.json("search", *query)) == sorted(titles), query
-    # A word of the title outweighs those of the text, and then the newest wins.
+    # A word in the title counts more than words in the text; of equal stories, the newest comes first.
     for title, days in (("Llamas", 9), ("Talk", 1), ("Talk again", 2)):
         add_story("Of llamas and people, said somebody.", title=title, days_old=days)
     assert [row["title"] for row in news.json("search", "llamas")] == ["Llamas", "Talk", "Talk again"]

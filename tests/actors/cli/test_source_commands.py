@@ -69,7 +69,7 @@ def test_one_feed_at_two_addresses_is_told_and_of_several_feeds_one_is_chosen(
     assert told in out
     assert "has all of these" not in news("sources", "add", f"{site.url}/other")
     news("sources", "merge", second["id"], first["id"])
-    # Of several feeds one is chosen.
+    # If a site has several feeds, the user chooses one.
     site.pages |= {"/a": three(site, "Tech"), "/b": three(site, "Sport")}
     site.pages["/"] = Answer(page("Paper", "x", head("/a", "/gone", "/b")))
     news("sources", "add", site.url, status=1, has=("2 feeds are there:", "1  rss  Tech", "2  rss  Sport"))

@@ -95,7 +95,7 @@ def test_an_entry_stays_the_same_while_a_fault_makes_the_feed_no_xml() -> None:
 
 
 def test_an_atom_entry_with_several_links_gives_the_page_and_a_feed_its_own_wish() -> None:
-    # An earlier version found no address in such an entry.
+    # An earlier version found no address in an entry with several links.
     links = (
         '<link rel="edit" href="https://a.example/edit"/><link rel="enclosure" type="audio/mpeg" href="https://a.example/a.mp3"/>'
         '<link rel="alternate" type="application/json" href="https://a.example/j"/>'

@@ -1,6 +1,6 @@
-"""A run of the bench starts systems with their workers, and measures how fast they finish a burst of jobs.
+"""The bench starts job queues with their workers, and measures how fast the workers finish a burst of jobs.
 
-Rates come from recorded times, without boot, warm-up and tail.
+Rates come from recorded times; the boot, the warm-up and the last jobs do not count.
 """
 
 import statistics

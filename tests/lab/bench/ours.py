@@ -107,7 +107,7 @@ def multiply(conn: Connection, job: Any, count: int, **instead: str) -> None:
 
 
 def calls_a_second(call: Callable[[int], object], threads: int, seconds: float) -> float:
-    """Let each thread call one call after another; each makes its first call before the clock starts."""
+    """Let each thread call ``call`` repeatedly; return the calls a second, without each thread's first call."""
     ready = Barrier(threads, timeout=120)
 
     def work(_: int) -> float:

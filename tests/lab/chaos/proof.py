@@ -85,7 +85,7 @@ def completions(conn: Connection) -> list[float]:
 
 
 def rate(moments: Sequence[float], phase: Interval, parts: int = 3) -> float:
-    """Return the moments per second, as the median of equal parts of the phase."""
+    """Split the phase into equal parts; return the median of the parts' moments per second."""
     begin, end = phase
     length = (end - begin) / parts
     counts = [0] * parts

@@ -1,4 +1,4 @@
-"""A world is one system under load: a server, workers and a scheduler, a sender, and proofs at the end."""
+"""A world is one system under load: it has a server, workers, a scheduler and a sender, and is checked at the end."""
 
 import os
 import signal

@@ -51,7 +51,7 @@ class News:
         }
         self.oneoffs = [self._oneoff(n, host) for n, host in enumerate(self.hosts)]
         lists = [*self.feeds.values(), self.oneoffs]
-        # A page in two of these lists is one item.
+        # A page that is in two of these lists is one item.
         self.items = {item.external_id: item for each in lists for item in each}
         #: The item at each address without query; of several, the first.
         self.pages = {item.url.partition("?")[0]: item for item in reversed(self.items.values())}

@@ -1,4 +1,4 @@
-"""Clients read, await and change a job, or many by a filter; ``worker/test_states.py`` has the model of the rows."""
+"""Clients read, await and change one job, or many by a filter. ``worker/test_states.py`` models all states of a job."""
 
 import threading
 import uuid

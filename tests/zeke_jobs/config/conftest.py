@@ -1,4 +1,4 @@
-"""The files under test use sample handlers and services, and a secret in the environment."""
+"""The jobs.yaml files of these tests use sample handlers and services, and a secret in the environment."""
 
 from pathlib import Path
 

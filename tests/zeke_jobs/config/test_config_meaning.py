@@ -125,7 +125,7 @@ def test_annotations_say_what_a_handler_takes_and_a_mistake_has_a_place(tmp_path
 
 
 def name(model: type[BaseModel] | None) -> str:
-    """Compare models by name, because the tests cannot import the samples directly."""
+    """Return a model's name for comparisons, because the tests cannot import the samples."""
     return model.__name__ if model else ""
 
 

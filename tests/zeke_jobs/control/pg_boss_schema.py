@@ -1,7 +1,7 @@
 """This module makes the tables of pg-boss 10, 11 and 12 that an import reads, with columns, partitions and keys.
 
-The tables follow ``src/plans`` of pg-boss: schema 24 of 10.1, 25 of 11.0, 26 of 12.0, and the later schema of 12 with
-groups, heartbeats and flows. Functions, indexes and tables that an import does not read are left out.
+The tables follow ``src/plans`` of pg-boss: schema 24 (pg-boss 10.1), 25 (11.0), 26 (12.0), and a later schema of
+pg-boss 12 with groups, heartbeats and flows. Functions, indexes and tables that an import does not read are left out.
 """
 
 import json

@@ -118,7 +118,7 @@ TROUBLES: dict[str, tuple[str, Step, str, Step]] = {
     ),
     "unserved": (
         PLAIN,
-        # A worker that stops serves no task, and one without the task's code leaves it.
+        # A worker that is stopping serves no task, and a worker without the task's code does not serve it.
         lambda scene: [
             scene.use(MORE),
             scene.beat(scene.serve(pid=2), stopping=True),

@@ -1,4 +1,4 @@
-"""Django's tasks run as jobs: the test runs a worker, and project/promises.py in a Django project."""
+"""Django's tasks run as jobs. The tests run a worker, and run project/promises.py in a Django project."""
 
 import shutil
 from pathlib import Path

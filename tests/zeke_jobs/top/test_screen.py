@@ -1,4 +1,4 @@
-"""Keystrokes select or open a row, and no command runs without a confirmation; the screen fits terminals of every size, and is readable at 80 by 24 and at 160 by 50."""
+"""Keys select and open rows; commands ask for confirmation. The screen fits any terminal, and is readable at 80×24 and 160×50."""
 
 import io
 from dataclasses import replace

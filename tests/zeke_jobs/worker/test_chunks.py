@@ -206,7 +206,7 @@ def test_a_chunk_runs_without_a_worker_and_its_handler_without_a_database(jobs: 
 
 
 class Chunks:
-    """Each claim is made at given seconds after noon, by a new worker unless the test names a worker."""
+    """``claim`` claims at ``seconds`` after noon, by default for a new worker."""
 
     def __init__(self, jobs: Jobs, chunk: str, more: str = "", top: str = "") -> None:
         self.jobs = jobs

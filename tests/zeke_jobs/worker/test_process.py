@@ -62,7 +62,7 @@ class Holding(RuleBasedStateMachine):
     @precondition(lambda self: self.stages)
     @rule(data=st.data(), unstarted=st.booleans())
     def end(self, data: st.DataObject, unstarted: bool) -> None:
-        """End a claim: its thread reports, or the job is cancelled or handed back."""
+        """End a claim, as a report of its thread, a cancellation or a hand-back does."""
         claim = data.draw(st.sampled_from(list(self.stages)))
         stage = self.stages[claim]
         ends = stage is not Stage.ENDED and not (unstarted and stage is not Stage.WAITS)

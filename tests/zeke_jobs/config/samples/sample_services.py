@@ -1,4 +1,4 @@
-"""The files under test name these valid and invalid services."""
+"""The jobs.yaml files of the configuration tests name these valid and invalid services."""
 
 from typing import Self
 
