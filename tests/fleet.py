@@ -237,5 +237,5 @@ query, scalar = rows, value
 
 
 def eventually(condition: Callable[[], Any], timeout: float = 30.0, fleet: Any = None, *, every: float = 0.05) -> Any:
-    """Poll a condition that depends on other processes; ``every`` is larger for a condition that starts a process."""
+    """Poll a condition that depends on other processes; if the condition starts a process, use a larger ``every``."""
     return waiting.eventually(condition, timeout, fleet.logs if fleet else "it", every=every)

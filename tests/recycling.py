@@ -90,7 +90,7 @@ class Recycled:
         return True
 
     def _as_before(self, schema: set[str]) -> bool:
-        """Say whether the schema is the same as before; the test wrote to the system catalogues named in ``schema``."""
+        """Say whether a test left the schema unchanged; ``schema`` names the system catalogues to which it wrote."""
         if not schema:
             return True
         if schema - _OF_FUNCTIONS or Recycled.fresh is None:

@@ -1,4 +1,4 @@
-"""nox prints progress during its first run, for which a developer waits."""
+"""The noxfile names existing files, says first how long a session takes, and names tests that pass only alone."""
 
 import subprocess
 import sys

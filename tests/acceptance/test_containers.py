@@ -59,7 +59,7 @@ class Kubelet:
         return done.returncode == 0
 
     def stop(self, main: Command) -> int:
-        """Run preStop, if any, and send SIGTERM to the main process; return its status within the grace period."""
+        """Run the container's preStop if it has one, and send SIGTERM; return the exit status within the grace period."""
         began = time.monotonic()
         if hook := self.container.get("lifecycle", {}).get("preStop"):
             subprocess.run(hook["exec"]["command"], env={**os.environ, **self.env}, check=True)

@@ -1,4 +1,4 @@
-"""Both distributions are installed from wheels with their extras: each combination has the right contents and works."""
+"""Both distributions are installed from wheels with their extras. Each combination has the right contents and works."""
 
 import functools
 import json

@@ -1,4 +1,4 @@
-"""Changes are applied from the command line while real workers run under load and follow the revisions."""
+"""Changes are applied from the command line while real workers run under load. The workers follow each revision."""
 
 import json
 from datetime import timedelta

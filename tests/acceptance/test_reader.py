@@ -1,4 +1,4 @@
-"""A reader uses ``zeke-jobs up`` for a week: addresses become stories, digests and alerts, or ``why`` says why not."""
+"""In a week with ``zeke-jobs up``, addresses become stories, digests and alerts; ``why`` explains why some do not."""
 
 import json
 import re

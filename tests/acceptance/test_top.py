@@ -1,4 +1,4 @@
-"""``zeke-jobs top`` runs in a real terminal: keys pause a task and cancel a job, and two sizes are readable."""
+"""``zeke-jobs top`` runs in a real terminal. Keys pause a task and cancel a job; screens of two sizes are readable."""
 
 import shlex
 import shutil
@@ -30,7 +30,7 @@ AROUND = """trap : INT; before=$(stty -g); "$0" top; status=$?
 
 
 class Terminal:
-    """``top`` runs in a window of a tmux server; the window's shell exports the size of another terminal."""
+    """``top`` runs in a window of a tmux server; COLUMNS and LINES in its environment do not fit the window."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.tmux = ["tmux", "-S", str(fleet.folder / "tmux.socket"), "-f", "/dev/null"]

@@ -143,7 +143,7 @@ def test_traces_logs_and_metrics_of_each_attempt_are_found_and_prometheus_answer
         assert (serving.stop(30), exporting.stop(30)) == (0, 0)
         eventually(lambda: len(collector.spans) >= 23, 30, fleet)
 
-    # ── the words and the trace of the failed job
+    # ── each log line of the failed job names the job's trace
     lines = [json.loads(line) for line in serving.text().splitlines() if failing in line]
     said = [(line["event"], line["logger"], line["attempt"]) for line in lines]
     assert said == [

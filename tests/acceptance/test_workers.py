@@ -110,7 +110,7 @@ def test_a_session_that_does_not_read_what_it_claimed_delays_no_other_job(fleet:
 
 
 def unread(url: str, then: str = "") -> Connection:
-    """Claim a job without reading the answer; with ``then``, read it and run ``then`` without reading that answer."""
+    """Send a claim, or a claim and then the statement ``then``; do not read the answer to the last one."""
     conn, worker = psycopg2.connect(url, async_=1), str(uuid4())
     wait_select(conn)
     cursor = conn.cursor()

@@ -31,7 +31,7 @@ def execute(conn: Connection, sql: str, *params: Any) -> list[tuple[Any, ...]]:
 
 
 def end_items(conn: Connection, outcome: str, story: uuid.UUID | None = None) -> None:
-    """Record this outcome for the item of a story, or for the item of every story."""
+    """Record this outcome for the item of the story, or of every story if none is given."""
     put = """INSERT INTO item_outcomes (raw_item_id, outcome, story_id) SELECT c.raw_item_id, %s, s.id
       FROM stories AS s JOIN contents AS c ON c.id = s.content_id WHERE s.id = coalesce(%s, s.id)"""
     execute(conn, put, outcome, story)

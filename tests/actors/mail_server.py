@@ -19,7 +19,7 @@ class Received:
 
 @dataclass
 class MailServer(LineServer):
-    """``server.answers["RCPT"] = ["550 no such person"]`` sets one answer per text; ``mails`` lists received mails."""
+    """``answers["RCPT"] = ["550 no such person"]`` answers one RCPT per text; ``mails`` has the received mails."""
 
     answers: dict[str, list[str]] = field(default_factory=dict)
     mails: list[Received] = field(default_factory=list)

@@ -51,7 +51,7 @@ class Engine:
 
 @pytest.fixture
 def payload_of(add_story: Any, conn: Any) -> Callable[[str], dict[str, Any]]:
-    """Make the payload of a task, and the rows that the payload refers to."""
+    """Add the rows that a task's payload refers to, and return the payload."""
 
     def make(task: str) -> dict[str, Any]:
         if task in OF_A_STORY:

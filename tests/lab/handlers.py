@@ -62,7 +62,7 @@ def _fault(payload: Work, ctx: Context) -> None:
         raise RuntimeError("told to fail")
 
 
-# ── chaos: each run writes a trace outside the database, and each effect is a row inside it
+# ── chaos: each run writes a trace to a file, and its effect as a row to the database
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Programs in tests/lab share their command line, durable server, tables of figures, and facts about the machine."""
+"""The programs in tests/lab share a command line, a durable server, tables of figures, and facts about the machine."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ from zeke_jobs.postgres.pool import connect
 
 @dataclass(frozen=True)
 class Server:
-    """Each measured system gets new databases on this running server; the folder ``files`` has the run's files."""
+    """Each measured system gets new databases on this running server; ``files`` is a folder for the run's files."""
 
     files: Path
     url: str

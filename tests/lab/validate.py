@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     before = os.getloadavg()[0]
     with server.start(chosen.server) as started:
         ran = [_run(started, f"today_{n}", _TODAY, load) for n in range(chosen.runs)]
-        # The prediction uses the first run only, before the change is tried.
+        # The predictions use only the first run without the change.
         answers = [backtest(ran[0][1], today, changed, seed=seed) for seed in range(_SEEDS)]
         text = yaml.safe_dump(edited(yaml.safe_load(_TODAY), edits), sort_keys=False)
         tried = [_run(started, f"changed_{n}", text, load) for n in range(chosen.runs)]

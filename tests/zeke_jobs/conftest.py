@@ -46,7 +46,7 @@ def woken(other_conn: Connection) -> Callable[[], list[str]]:
 
 @pytest.fixture
 def heard(woken: Callable[[], list[str]]) -> Callable[[], list[str]]:
-    """Return the queues of the wake-ups since the last call."""
+    """Return the queues for which processes were woken since the last call."""
     return lambda: sorted(payload.split(" ")[1] for payload in woken())
 
 

@@ -47,7 +47,7 @@ def fate(number: int) -> str:
 
 
 class Killer:
-    """The killer kills all workers once during each kind of request, and starts new workers."""
+    """The killer kills all workers once during each kind of request, and then starts new workers."""
 
     def __init__(self, workers: Fleet, provider: Provider, processes: int) -> None:
         self.kills: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""A page that gives orders to the model, or a model that answers nonsense, corrupts no score, prompt or ledger."""
+"""Scores, prompts and the ledger stay correct if a page gives orders to the model, or if a model answers nonsense."""
 
 import hashlib
 import json
@@ -104,7 +104,7 @@ def server() -> Iterator[ModelServer]:
 
 @pytest.fixture(scope="module")
 def ask(server: ModelServer) -> Callable[..., Any]:
-    """Return the client's result or exception for one answer, and check that the ledger has settled the call."""
+    """Return the client's result or exception for an answer of the model; the ledger must have settled the call."""
     prices = {name: {"input": 1.0, "output": 1.0} for name in ("m", "e")}
     analyst = conftest.analyst(server.url, embedding_model="e", prices=prices)
 

@@ -90,7 +90,7 @@ class NamedServer(ModelServer):
         return 200, {}, made | {"usage": used | {"total_tokens": 1100 + kind.thoughts}}
 
     def _filled(self, body: dict[str, Any]) -> str:
-        """Answer as a model does if its server gives it the schema of a request; without a schema, answer in prose."""
+        """Answer like a model whose server enforces the schema of the request; without a schema, answer in prose."""
         form = body.get("output_config", {}).get("format") or body.get("response_format", {}).get("json_schema", {})
         schema = form.get("schema")
         if self._name == "Anthropic by chat completions":  # It ignores response_format.
@@ -174,7 +174,7 @@ def responses(content: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def ask(model_server: Any) -> Callable[..., tuple[Any, dict[str, Any], Books]]:
-    """Ask for a summary; return the summary or the verdict, the request and the ledger."""
+    """Ask for a summary; return the summary or the exception, and the request and the ledger."""
 
     def go(body: Any, status: int = 200, headers: Any = None, **options: Any) -> tuple[Any, dict[str, Any], Books]:
         model_server.script.append(lambda _: (status, headers or {}, body))
@@ -231,7 +231,7 @@ def test_responses_are_asked_and_read(ask: Callable[..., Any]) -> None:
     assert body["text"]["format"]["type"] == "json_schema"
     assert "story begins" in body["input"][0]["content"]
     assert (books.ended[0].input_tokens, books.ended[0].output_tokens) == (12, 7)
-    # A model that thinks gets room, and extra_body leaves alone what a call costs.
+    # A reasoning model may use more tokens, and extra_body must not change what a call may cost.
     _, asked, _ = ask(completion(ANSWER), reasoning_effort="high", extra_body={"service_tier": "flex"})
     body = asked["body"]
     assert (body["reasoning_effort"], body["max_completion_tokens"], body["service_tier"]) == ("high", 8000, "flex")

@@ -1,4 +1,4 @@
-"""A model verifies the answers of a model, and may itself be right, be wrong, or cite other sentences."""
+"""A model verifies a model's answers; the verification may be right, be wrong, or cite other sentences."""
 
 import uuid
 from collections.abc import Callable

@@ -220,7 +220,7 @@ def test_one_event_is_one_message_of_two_alerts_and_after_a_merger(team: Alerts,
     for story in (first, again, other):
         team.analyse(story, "manual")
     assert len(team.titles) == 2
-    # Events that are merged while they wait are sent as one message.
+    # Events that become one event while their alerts wait are sent as one message.
     team.rows("DELETE FROM stories")
     team.answers(503)
     first = team.story("walnut")

@@ -28,7 +28,7 @@ NASTY = "[/b] <script>alert(1)</script> *Half* `100%` | # _x_\nBcc: eve@example.
 
 
 class Delivery:
-    """A call runs deliver-digest with all channels or with ``settings``; ``story`` adds a story of yesterday."""
+    """A call runs deliver-digest with ``settings`` or with all channels; ``story`` adds a story of yesterday."""
 
     def __init__(
         self, conn: Connection, told: Any, add_copy: Any, ways: Any, mail_server: MailServer, site: Site

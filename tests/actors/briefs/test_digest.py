@@ -43,7 +43,7 @@ def test_a_digest_names_the_top_events_of_yesterday_with_their_one_liners(told: 
     output, made = digest()
     assert output == {"outcome": "written", "period": "day", "ends_on": "2026-11-24", "entries": 2}
     assert [entry["one_liner"] for entry in made["entries"]] == ["Hot in one line.", "Cool in one line."]
-    # A week ends on the day that is asked for, and its digest is as long as configured.
+    # The digest of a week ends on the given day, and has as many entries as configured.
     for title, days in (("Old", 6), ("Older", 9)):
         told(title, days_old=days)
     week = digest(period="week", endsOn="2026-11-24")[1]["entries"]

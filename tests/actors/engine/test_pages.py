@@ -64,7 +64,7 @@ def test_the_name_of_the_site_is_not_the_title_of_a_page(head: str, heading: str
     assert read_page(html.encode(), URL).title == "Cranes closed in Hallin"
     html = f"<html><head>{SITE}<title>The Daily News</title></head><body><article>{BODY}</article></body></html>"
     assert read_page(html.encode(), URL).title == "The Daily News", "it has no other title"
-    # A title that is escaped twice is unescaped.
+    # A title that was escaped twice is unescaped twice.
     for heading in ("", "<h1>Jack&amp;#8217;s AT&amp;amp;T deal</h1>"):
         html = f"<title>Jack&amp;#8217;s AT&amp;amp;T deal | News</title><article>{heading}{BODY}</article>"
         assert read_page(html.encode(), URL).title == "Jack\u2019s AT&T deal"

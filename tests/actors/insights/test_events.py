@@ -1,4 +1,4 @@
-"""An event's stories have one score; parallel analyses end as if run one after the other, and wait for no other event."""
+"""An event's stories share a score. Parallel analyses end as if one followed another, and wait for no other event."""
 
 import random
 import threading

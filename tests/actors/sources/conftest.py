@@ -62,7 +62,7 @@ class Pipeline:
         return item
 
     def serve(self, path: str, answer: Answer | str, head: str = "") -> None:
-        """Serve an answer; a text becomes an article, either as HTML or as paragraphs made from its words."""
+        """Serve an answer. A string becomes an article: HTML stays, and other text becomes paragraphs of its words."""
         if isinstance(answer, str):
             answer = Answer(page("A page", answer if answer.startswith("<") else paragraphs(answer), head))
         self.site.pages[path] = answer

@@ -94,7 +94,7 @@ def test_a_source_moves_after_a_redirect_was_seen_for_long_and_a_handle_is_looke
     before = pipeline.snapshot()
     pipeline.poll()
     assert pipeline.snapshot() == before
-    # A handle is looked up once.
+    # A YouTube handle is looked up once; later polls read the feed of its channel.
     channel = f"https://www.youtube.com/feeds/videos.xml?channel_id=UC{'a' * 22}"
     asked: list[str] = []
 

@@ -47,7 +47,7 @@ def drain_unlimited(bench: Bench) -> list[Row]:
 
 
 def drain_limited(bench: Bench) -> list[Row]:
-    """Run jobs of 0, 5, 20 and 50 ms with a limit of 16 and without one, on the same threads; 0 ms also with 64."""
+    """Run jobs of 0, 5, 20 and 50 ms on the same threads, without a limit and with a limit of 16; 0 ms also with 64."""
     limits: dict[str, dict[str, Any]] = {task: {"concurrency": limit, **NAP} for task, limit in _LIMITS.items()}
     rows = []
     with bench.running(bench.installation({**limits, FREE: NAP})) as up:
@@ -161,9 +161,9 @@ def drain_blocked(bench: Bench) -> list[Row]:
 
 
 def send_threads(bench: Bench) -> list[Row]:
-    """Let one thread and eight threads send, each send durable before the thread's next send.
+    """Let one thread and then eight threads send; each send is durable before the thread's next send.
 
-    The systems run in short turns, because the disk's flush time matters much and changes from second to second.
+    The systems take short turns, because the disk's flush time matters much and changes from second to second.
     """
     systems: dict[str, Any] = {OURS: bench.installation({FREE: {}})}
     systems[DRAMATIQ] = dramatiq_peer.System(bench.database("dramatiq"))

@@ -62,7 +62,7 @@ class Installation:
             multiply(conn, sent.id, count - 1, **kind.get("instead", {}))
 
     def left(self, conn: Connection, *, task: str = FREE, which: str = "true", **_: Any) -> bool:
-        """Say whether the task has jobs that have not ended; ``which`` is SQL that excludes some jobs."""
+        """Say whether the task has unfinished jobs among those for which the SQL condition ``which`` is true."""
         sql = f"""SELECT EXISTS (
             SELECT FROM zeke_jobs.queue WHERE state = 'queued' AND deaths = 0 AND queue_name = 'default' AND task = t AND {which}
           ) OR EXISTS (SELECT FROM zeke_jobs.queue WHERE state = 'consumed' AND task = t AND {which})

@@ -138,8 +138,8 @@ def present(found: Iterable[Run], gone: Mapping[int, Sequence[Interval]]) -> lis
 def peaks(found: Sequence[Run], gone: Mapping[int, Sequence[Interval]], shared: Mapping[str, str]) -> dict[str, int]:
     """Return the highest number of concurrent runs for each task, each ``task/group`` and each limit in ``shared``.
 
-    ``gone`` has the times in which a killed or frozen process did not run. A process that died otherwise did not run
-    after its last line in the trace.
+    ``gone`` has the times in which a killed or frozen process did not run. A process that died by itself
+    counts as running until its last line in the trace.
     """
     last_word: dict[int, float] = defaultdict(float)
     for run in found:

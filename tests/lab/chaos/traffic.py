@@ -54,7 +54,7 @@ LIMITS = {"limited": 3, "pool": 4, **{f"keyed/{group}": 1 for group in GROUPS}}
 
 
 class Traffic:
-    """The thread sends jobs, and ``ledger`` has the ids of all acknowledged jobs.
+    """A thread sends jobs; ``ledger`` has the ids of the jobs whose send was acknowledged.
 
     A send without an answer is repeated with its id until an answer comes, as the docs recommend.
     """

@@ -201,7 +201,7 @@ class World:
 
     @contextmanager
     def fault(self) -> Iterator[None]:
-        """Run the fault in the block, after a phase without faults."""
+        """Measure a phase without faults, and then the ``with`` block, which causes the fault."""
         self.measure("before")
         with self.phase("during"):
             yield
@@ -233,9 +233,9 @@ class World:
         note: str = "",
         stays: bool = False,
     ) -> Outcome:
-        """Prove the promises of every scenario; ``after_share`` of the earlier rate must be reached after the fault.
+        """Check every scenario's promises; after the fault, the rate must reach ``after_share`` of the rate before.
 
-        With ``stays`` no command may have ended.
+        If ``stays`` is true, no command may have ended.
         """
         with closing(connect(self.url)) as conn:
             found = proof.account(conn, self.traffic.ledger)

@@ -97,7 +97,7 @@ def stories(count: int, seed: int = 7) -> list[Told]:
 
 
 def _invented(count: int) -> Iterator[str]:
-    """Invent sentences with word frequencies by Zipf's law, without the most common words such as "the"."""
+    """Invent sentences whose word frequencies follow Zipf's law, without the most common words such as "the"."""
     chance, letters = random.Random(3), str.maketrans("0123456789", "aeioulmnrs")
     for _ in range(count):
         ranks = [int(100 * 500 ** chance.random()) for _ in range(chance.randint(10, 22))]

@@ -50,7 +50,7 @@ def half_of(ordered: Iterable[T], half: Half) -> list[T]:
 
 
 def articles(half: Half, every: int = 2) -> list[Page]:
-    """Return pages of the article extraction benchmark; a sample has one page in ``every``."""
+    """Return the pages in this half of the article extraction benchmark; an ordinary run reads one in ``every``."""
     folder = CORPUS / "articles"
     truth = json.loads((folder / "ground-truth.json").read_text(encoding="utf-8"))
     return [

@@ -147,7 +147,7 @@ def plain(text: str) -> str:
 
 
 def verdict(moment: datetime | None, day: str) -> str:
-    """Say whether the moment is on the day somewhere on Earth; without a time, compare the dates."""
+    """Judge a date: if it has a time, it must be on the day in some time zone; otherwise the dates must be equal."""
     if moment is None:
         return "none"
     has_time = bool(moment.hour or moment.minute or moment.second)

@@ -96,7 +96,7 @@ def soak(url: str, folder: Path, plan: Plan, server_cpu: Callable[[], float] = l
 
 
 def _jobs_yaml(engine_url: str, model_url: str, plan: Plan) -> str:
-    """Change the shipped jobs.yaml: other addresses of Engine and model, all items of a new feed, and waits of some seconds."""
+    """Return the shipped jobs.yaml with this Engine and model, all items of new feeds, and waits of some seconds."""
     text: dict[str, Any] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
     text["services"]["engine"] |= {"kind": "http", "url": engine_url}
     openai = {"base_url": f"{model_url}/v1", "model": MODEL, "embedding_model": EMBEDDING, "prices": PRICES}

@@ -132,7 +132,7 @@ _MODEL_FAULTS = (
 
 
 class Model(Faulty):
-    """``asked`` counts questions and texts to embed, as the ledger does; ``wrong`` has the names of refused schemas."""
+    """``asked`` counts questions and texts to embed, as the ledger does; ``wrong`` names the refused schemas."""
 
     def __init__(self, share: float, seed: int) -> None:
         self.asked = 0

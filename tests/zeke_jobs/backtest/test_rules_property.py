@@ -58,7 +58,7 @@ KINDS |= {"delay": [0.0, 0.0, 0.5, 1.0], "leaves": [None, None, None, 0.5], "cos
 
 
 def history(chance: Random) -> Workload:
-    """Make jobs of few tasks, so that the jobs compete for the limits."""
+    """Make jobs of one to three tasks, so that the jobs compete for the limits."""
     names = chance.sample(NAMES, chance.randint(1, 3))
     ends: list[Ending] = chance.choice([["completed", "completed", "failed"], ["completed", "failed", "failed"]])
     made, jobs = Workload(origin=BEGIN.timestamp(), end=4.0), list[Job]()

@@ -197,7 +197,7 @@ def test_each_job_runs_here_or_there_and_ended_ones_are_taken(there: There, url:
     sent = {there.put("old-mail", {"n": n}) for n in range(10)}
     with closing(connect(url)) as worker:
         with worker.cursor() as cursor:
-            # A worker of pg-boss has locked two jobs that it will take.
+            # A worker of pg-boss has locked two jobs, which it takes after the import.
             cursor.execute("BEGIN")
             cursor.execute("SELECT id FROM pgboss.job ORDER BY created_on, id LIMIT 3 FOR UPDATE")
             held = {uuid.UUID(str(row[0])) for row in cursor.fetchall()} - {done}

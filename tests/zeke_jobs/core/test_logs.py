@@ -186,7 +186,7 @@ def test_a_line_is_one_json_object_with_what_was_bound_and_commands_no_terminal(
     assert not re.search("[\x7f-\x9f\u2028-\u202e]", stream.getvalue())
     assert json.loads(stream.getvalue().splitlines()[1])["key"] == "\x9b2J\x7f\u202e\u2028 ä"
     assert "ä" in stream.getvalue()
-    # HTTP clients are quiet about each request, and the scheduler about each beat.
+    # Requests of HTTP clients and beats of the scheduler are not logged.
     stream = configured(is_json=True)
     logging.getLogger("httpx").info("HTTP Request: GET …")
     periodiq = logging.getLogger("periodiq")

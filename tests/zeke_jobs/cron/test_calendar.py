@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def scan(cron: Cron, zone: str, start: datetime, end: datetime) -> list[datetime]:
-    """Return when a line fires. Unless it has all 24 hours, skipped local times fire too, and repeated ones fire once."""
+    """Return when a line fires. Unless it fires in all hours, skipped local times also fire, repeated ones once."""
     tz, every_hour, found = ZoneInfo(zone), len(cron.hours) == 24, list[datetime]()
     minutes = [start + n * MINUTE for n in range(int((end - start) / MINUTE))]
     latest = start.astimezone(tz).replace(tzinfo=None) - MINUTE

@@ -11,7 +11,7 @@ from zeke_jobs.diagnosis.why import Explanation, why
 
 
 class Scene(Jobs):
-    """The clock of a database stands at noon. It has jobs, and workers for all tasks in force; ``why`` explains a job."""
+    """The database's clock stands at noon. Tests add jobs, and workers for all or some tasks; ``why`` explains jobs."""
 
     def serve(self, pid: int = 1, **columns: Any) -> UUID:
         """Register a worker process that serves the tasks, by default all, and their queues."""

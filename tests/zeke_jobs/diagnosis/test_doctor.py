@@ -207,7 +207,7 @@ def test_claimed_jobs_that_a_live_worker_does_not_hold_or_one_that_is_gone_had_a
     for _ in range(2):
         scene.later(10)
         scene.beat(worker)
-        # The worker may be about to start the jobs, or the answer to its claim may be on the way.
+        # The worker may be about to start the jobs, or may not have received the answer to its claim.
         assert found(scene.conn, "not-held") == []
     scene.later(10)
     scene.beat(worker)

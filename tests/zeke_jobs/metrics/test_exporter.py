@@ -1,4 +1,5 @@
-"""The exported figures equal those in the database, docs/metrics.md lists exactly the metrics (``UPDATE_GOLDEN=1`` rewrites its table), and promtool, if installed, proves that each alert fires during its trouble."""
+"""The exported figures equal those in the database. docs/metrics.md lists all metrics; ``UPDATE_GOLDEN=1`` rewrites its
+table. If promtool is installed, it proves that each alert fires during its trouble."""
 
 import os
 import re
@@ -177,7 +178,7 @@ TROUBLES: list[tuple[str, dict[str, tuple[float | None, ...]]]] = [
     ("ZekeJobsNoScheduler", {"zeke_jobs_scheduler_silence_seconds": (None, None, 20), "zeke_jobs_schedule_lag_seconds": (None, 0, 0)}),
     ("ZekeJobsScheduleLags", {"zeke_jobs_schedule_lag_seconds": (0, 240, 0)}),
     ("ZekeJobsMaxWaitBreached", {"zeke_jobs_max_wait_breached": (0, 1, 0)}),
-    # What is paused may wait, and a task with max_wait has an alert of its own.
+    # Jobs of a paused task may wait, and a task with max_wait has another alert.
     ("ZekeJobsWaitsLong", {"zeke_jobs_oldest_wait_seconds": (0, 3601, 3601), "zeke_jobs_paused": (0, 0, 1)}),
     ("ZekeJobsWaitsLong", {"zeke_jobs_oldest_wait_seconds": (0, 3601, 3601), "zeke_jobs_max_wait_seconds": (None, None, 7200)}),
     ("ZekeJobsFailing", {"zeke_jobs_failed_last_hour": (9, 12, 12), "zeke_jobs_failed_per_minute": (2, 2, 2), "zeke_jobs_completed_per_minute": (2, 2, 3)}),

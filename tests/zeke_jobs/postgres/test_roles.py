@@ -1,4 +1,4 @@
-"""Each role has exactly the listed rights, which suffice for its programs; other users cannot take our locks."""
+"""Each role has exactly the listed rights, which suffice for its programs. Others cannot take zeke_jobs' locks."""
 
 import threading
 from collections.abc import Iterable
@@ -261,8 +261,8 @@ def test_no_statement_of_ours_takes_a_lock_that_everybody_may_take() -> None:
     for package in ("zeke_jobs", "actors"):
         root = Path(__file__).parents[3] / package
         for path in (*root.rglob("*.sql"), *root.rglob("*.py")):
-            # A session releases its own locks by pg_advisory_unlock_all.
-            # story_filing_hold.sql locks by a text's hash, which only somebody with the text could compute.
+            # pg_advisory_unlock_all only releases a session's own locks.
+            # story_filing_hold.sql locks the hash of a text, which only somebody with the text can compute.
             text = path.read_text().replace("pg_advisory_unlock_all", "")
             assert "pg_advisory" not in text or path.name == "story_filing_hold.sql", path
 

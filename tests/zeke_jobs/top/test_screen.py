@@ -1,4 +1,4 @@
-"""Keys select and open rows; commands ask for confirmation. The screen fits any terminal, and is readable at 80×24 and 160×50."""
+"""Keys select and open rows; commands ask for confirmation. The screen fits any terminal, and is readable at 80x24 and 160x50."""
 
 import io
 from dataclasses import replace

@@ -166,7 +166,7 @@ class Jobs:
         return [row["id"] for row in self.rows(sql, ids, worker, numbers, *ends)]
 
     def hand_back(self, worker: UUID, claims: list[dict[str, Any]], after: float | None = None) -> list[UUID]:
-        """Hand jobs back, by default unstarted jobs; return the jobs whose claims were not current."""
+        """Hand jobs back, by default before they start; return the jobs whose claims were not current."""
         ids, numbers = [one["message_id"] for one in claims], [one["claim"] for one in claims]
         said: dict[str, Any] = dict.fromkeys(("after", "took"), [after] * len(claims))
         said |= {"to": "returned", "worker": worker, "results": None}
@@ -311,7 +311,7 @@ def stock(database: str) -> Stock:
 
 @pytest.fixture
 def sentry(monkeypatch: Patch) -> Iterator[list[dict[str, Any]]]:
-    """Collect a program's events for Sentry. Leave out integrations for other packages, which take three seconds to import."""
+    """Collect the events that a program sends to Sentry, without integrations that take three seconds to import."""
     import sentry_sdk
     from sentry_sdk.transport import Transport
 

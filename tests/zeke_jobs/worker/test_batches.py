@@ -35,7 +35,7 @@ SPARED: list[Any] = []
 
 @contextmanager
 def cut(number: int, *, after: bool) -> Iterator[list[int]]:
-    """Break the connection before or after the worker's n-th statement; the yielded number counts down."""
+    """Break the connection before or after the worker's n-th statement; yield the number of statements left."""
     left, plain = [number], Cursor.execute
 
     def execute(cursor: Any, query: Any, vars: Any = None) -> None:  # noqa: A002 (psycopg2's own name)

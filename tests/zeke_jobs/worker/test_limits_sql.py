@@ -35,7 +35,7 @@ class Day:
         assert len(self.jobs.complete(self.worker, claims)) == len(claims)
 
     def opens(self, task: str) -> float | None:
-        """Return when the task's closed limit opens, in seconds after noon, or None if it opens when a job ends."""
+        """Return when the limit allows the task's next job, in seconds after noon, or None if a job must end first."""
         (held,) = [row for row in self.jobs.look(self.worker, 100) if row["kind"] == "held" and row["task"] == task]
         now = self.jobs.rows("SELECT extract(epoch FROM zeke_jobs.now() - %s)::float8 AS s", NOON)[0]["s"]
         return None if held["wait"] is None else now + held["wait"]

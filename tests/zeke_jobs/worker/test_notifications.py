@@ -1,4 +1,4 @@
-"""Sends, ends of jobs and ends of pauses notify the right processes; a paused task, queue or limit starts no job."""
+"""Sends, ends of jobs and ends of pauses notify the right processes. No job of a paused task, queue or limit starts."""
 
 from collections.abc import Callable
 from functools import partial

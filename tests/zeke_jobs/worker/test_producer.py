@@ -68,7 +68,7 @@ def test_an_idle_worker_needs_no_poll_also_after_it_was_taken_for_dead_or_for_a_
 
 
 def due(jobs: Jobs, where: str, deaths: str = "deaths") -> None:
-    """Make queued jobs due; ``deaths`` sets how many processes they have killed, by default as many as before."""
+    """Make queued jobs due; ``deaths`` is SQL for their new number of deaths, by default the old number."""
     sql = "UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now(), deaths = {} WHERE state = 'queued' AND {}"
     jobs.rows(sql.format(deaths, where))
 

@@ -41,7 +41,7 @@ _TIMES = ("run_at", "expires_on", "created_on", "scheduled_for")
 
 
 def plant(conn: Connection, task: str, kwargs: str = "{}", **said: Any) -> UUID:
-    """Insert the row of a job; the keywords are columns with times, or parts of the job's message."""
+    """Insert a job's row without checks; ``said`` has columns with times, and parts of the job's message."""
     times = {name: said.pop(name) for name in _TIMES if name in said}
     message = {"queue_name": "default", "actor_name": task, "args": [], "options": {}, "message_timestamp": 1, **said}
     text = json.dumps(message)[:-1] + f', "kwargs": {kwargs}}}'
@@ -79,7 +79,7 @@ def verify_commands(cli: Cli, planted: list[UUID]) -> None:
 def test_a_row_that_cannot_be_read_fails_alone_and_says_why(
     running: Running, jobs: Jobs, cli: Cli, monkeypatch: Patch
 ) -> None:
-    # Without the extra claims of an idle process, the producer asks immediately when the next job is due.
+    # If an idle process makes no extra claims, the producer asks at once when the next job is due.
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", ())
     jobs.use(TASKS)
     innocent = jobs.add("echo", 5) + jobs.add("limited", 5)
