@@ -112,7 +112,7 @@ def test_pods_outlive_an_outage_of_the_database_and_stop_in_their_grace(own_serv
 
 
 def test_the_manifests_are_these_and_each_budget_selects_the_pods_of_a_deployment() -> None:
-    """``nox -s kubernetes`` checks the fields of the manifests."""
+    """This test reads names and selectors; ``nox -s kubernetes`` checks all fields of the manifests."""
     budgets = {("PodDisruptionBudget", name) for name in DEPLOYMENTS}
     assert set(OBJECTS) == budgets | {("Deployment", name) for name in DEPLOYMENTS} | {
         ("Job", "zeke-jobs-migrate"), ("CronJob", "zeke-jobs-nightly"),

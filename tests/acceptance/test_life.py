@@ -25,7 +25,7 @@ def lock(other_conn: Connection) -> Iterator[Connection]:
 
 
 def took(command: Command) -> float:
-    """Send SIGTERM, wait for a regular end, and return the seconds."""
+    """Send SIGTERM; return the seconds until the command has ended with status 0."""
     began = time.monotonic()
     assert command.stop(60) == 0, command.text()
     return time.monotonic() - began
@@ -78,7 +78,7 @@ TASKS = """
 
 def test_a_stop_ends_the_command_and_all_that_a_handler_started(fleet: Fleet, effects: Connection) -> None:
     worker = fleet.serve(TASKS, effects, "--worker-shutdown-timeout", "500", threads=len(HOW) + 2)
-    # If a handler forks and the child also returns from the handler, the child ends there.
+    # The handler forks a child, which also returns from the handler and then ends with status 0.
     assert zeke_jobs.wait(zeke_jobs.send("come-back").id, timeout=20) == 7
     forks = [zeke_jobs.send("fork", {"how": how}).id for how in HOW]
     once, again = (zeke_jobs.send(task, {"seconds": 300}).id for task in ("once", "again"))

@@ -189,7 +189,7 @@ def test_a_readers_week(site: Site, imap: ImapServer, mail_server: MailServer) -
         dropped = {row["name"]: row["articles"].get("filtered", 0) for row in read_json(up, "sources")}
         assert (dropped["The weblog"], dropped["Letters"]) == (1, 1)
 
-        # ── each alert arrives once, also at the receiver that was down
+        # ── each alert arrives once, even at the receiver that was down
         eventually(lambda: site.times("/hook") >= 2, 90, up, every=0.2)
         refused = site.times("/hook")
         site.pages["/hook"] = Answer(status=204)

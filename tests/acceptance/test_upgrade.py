@@ -43,7 +43,7 @@ END $$;
 
 
 class Release(NamedTuple):
-    """A release of the package is in a folder that comes first on Python's path."""
+    """A release is a copy of the package in a folder, which comes first on Python's path."""
 
     folder: Path
     version: str

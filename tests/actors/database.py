@@ -49,7 +49,7 @@ def rows_read(conn: Connection, tables: Sequence[str], look: Callable[[], Any]) 
 def add_story(
     conn: Connection, document: str, *, source: uuid.UUID | None = None, url: str = "", **known: Any
 ) -> uuid.UUID:
-    """Add a story that has not been analysed yet; ``known`` replaces the usual values."""
+    """Add a story that has not been analysed yet; ``known`` replaces default values."""
     assert known.keys() <= _USUAL.keys(), known
     story, item, content = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
     ids = {"story": story, "item": item, "content": content, "source": source or uuid.uuid4()}

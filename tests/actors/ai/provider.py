@@ -245,7 +245,7 @@ PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}
 
 
 def jobs_yaml(url: str, tasks: dict[str, dict[str, Any]], **ai: Any) -> str:
-    """Change the shipped jobs.yaml: keep what follows an analysis, without crons; change ``tasks`` and the service ``ai``."""
+    """Return the shipped jobs.yaml from the analysis on, without crons; change ``tasks`` and the service ``ai``."""
     text: dict[str, Any] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
     openai = {"base_url": url, "model": "m", "embedding_dimensions": 16, "prices": PRICES, **ai.pop("openai")}
     text["services"]["ai"] |= {"provider": "openai", "openai": openai, **ai}

@@ -96,7 +96,7 @@ def test_writing_it_twice_changes_nothing_and_news_changes_it(told: Any, digest:
     told("Two")
     assert digest()[0]["outcome"] == "written"
     assert len(rows("SELECT id FROM digests")) == 1
-    # By default it is the last whole day.
+    # By default, the digest is that of the last whole day.
     set_clock(conn, NOW + timedelta(days=1))
     output, _ = digest()
     assert (output["ends_on"], output["entries"]) == ("2026-11-25", 0)

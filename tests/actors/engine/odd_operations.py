@@ -16,7 +16,7 @@ _KEPT: list[bytearray] = []
 
 
 def _noting(then: Callable[..., Any]) -> Callable[..., Any]:
-    """First add a line with the id of this process to the file that ``body`` names."""
+    """Return ``then`` as an operation that first appends its process id to the file that ``body`` names."""
 
     def operation(body: bytes, **arguments: Any) -> Any:
         with Path(body.decode()).open("a") as file:
@@ -42,7 +42,7 @@ def _spin(_: bytes) -> bytes:
 
 
 def _time_left(_: bytes) -> bytes:
-    """Return the CPU time left until the timer ends this process, in seconds; a quarter of a second is then used up."""
+    """Return the seconds of CPU time until a timer ends this process, after using up a quarter of a second more."""
     left = signal.getitimer(signal.ITIMER_PROF)[0]
     end = time.process_time() + 0.25
     while time.process_time() < end:

@@ -1,4 +1,4 @@
-"""This module has the texts of these tests, and an AI that gives the answers that a test sets."""
+"""These tests share texts, and an AI that gives the answers that a test sets."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -36,7 +36,7 @@ class Drain:
 
 @dataclass
 class Running:
-    """The system is an ``ours.Installation``, or a peer with the same methods, and its workers run."""
+    """The workers of ``system`` run; it is an ``ours.Installation`` or another queue with the same methods."""
 
     system: Any
     fleet: Fleet

@@ -77,7 +77,7 @@ def overshoot(conn: Connection, task: str, limit: int) -> int:
 
 
 def log_lines(bench: Bench) -> list[Row]:
-    """Compare jobs that log five lines, under each value of `log`, in turns."""
+    """Compare jobs that log five lines with ``log: never``, ``failed`` and ``always``, in turns."""
     talk = {"handler": f"{ours.HANDLERS}:talk"}
     tasks = {"fetch-content": "never", "analyze-story": "failed", "ingest-pull": "always"}
     with bench.running(bench.installation({task: {**talk, "log": log} for task, log in tasks.items()})) as up:

@@ -27,7 +27,7 @@ _OWN_SHAPE = ("concurrency", "rate", "uses", "priority", "timeout", "retry", "al
 
 
 def jobs_yaml(changed: Mapping[str, Mapping[str, Any]]) -> str:
-    """Change the real jobs.yaml: handlers do nothing, and ``changed`` replaces the limits of some tasks."""
+    """Return the shipped jobs.yaml with handlers that do nothing; ``changed`` replaces the limits of some tasks."""
     real = yaml.safe_load((ROOT / "jobs.yaml").read_text())
     tasks = {}
     for name, stanza in real["tasks"].items():

@@ -60,7 +60,7 @@ def kill_workers(*, quick: bool, **options: Any) -> Outcome:
 
 
 def freeze(*, quick: bool, **options: Any) -> Outcome:
-    """One of three worker commands is frozen until the other two have rescued its jobs, and continues later."""
+    """Freeze one of three worker commands until the other two have rescued its jobs; then let it continue."""
     with World(quick=quick, **options) as here:
         # Two other workers are needed: while one of them runs jobs whose worker died, it takes no other jobs.
         frozen, *_ = here.begin(3)

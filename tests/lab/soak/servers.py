@@ -97,7 +97,7 @@ class FaultyEngine:
 
 @contextmanager
 def engine(share: float, seed: int) -> Iterator[str]:
-    """Serve the Engine in the block, and yield its address."""
+    """Serve the Engine during the ``with`` block, and yield its address."""
     faulty: Any = FaultyEngine(share, seed)
     with EngineServer(faulty, port=0) as serving:
         Thread(target=serving.serve_forever, daemon=True).start()
@@ -157,7 +157,7 @@ class Model(Faulty):
 
 
 def _said(body: dict[str, Any]) -> dict[str, Any]:
-    """Quote sentences of the story as the schema requires; each statement cites itself."""
+    """Quote sentences of the story as the schema requires. A verification accepts each statement and cites it."""
     properties = body["response_format"]["json_schema"]["schema"]["properties"]
     if "checks" in properties:
         return checks_of(body["messages"][1]["content"], lambda text: (True, [text]))

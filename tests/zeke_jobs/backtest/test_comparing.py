@@ -151,7 +151,7 @@ HOURLY = tasks()
 
 
 def day() -> Workload:
-    """Make a tick each hour whose job sends two jobs 5 s after its start, and an independent job each minute."""
+    """Return a workload: every hour a tick's job sends two jobs after 5 s, and every minute there is another job."""
     made = Workload(origin=BEGIN.timestamp(), end=4 * 3600)
     for hour in range(4):
         tick = Job("a", 3600.0 * hour, (Attempt(10),), tick=True)

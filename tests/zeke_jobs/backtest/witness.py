@@ -128,7 +128,7 @@ class Witness(Board):
         yield from sorted(lane.open.get(priority, ()), key=place)
 
     def _settle(self) -> None:
-        """End in the database the job that ended last in the simulation, now that no further attempt follows."""
+        """In the database, end the job that ended last in the simulation, because no further attempt followed."""
         if self._ended is None:
             return
         (live, ended_at, _), self._ended = self._ended, None

@@ -1,4 +1,4 @@
-"""All commands have help, output for limited terminals, and errors that name a next step; hostile text has no effect."""
+"""Each command has help, output that suits its terminal, and errors with a next step. Hostile text has no effect."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The tests set the time, the schedules and the states of jobs in a database."""
+"""With these fixtures, tests set the time, the schedules and the states of jobs in a database."""
 
 import json
 from datetime import UTC, datetime, timedelta

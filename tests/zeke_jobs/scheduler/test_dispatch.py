@@ -248,7 +248,7 @@ def test_jitter_delays_each_tick_by_less_than_it_says_for_every_scheduler_alike(
 
 @pytest.fixture(autouse=True)
 def process(monkeypatch: Patch) -> beat._Process:
-    """Make a scheduler process for the test without pytest's signal handlers."""
+    """Give each test a new scheduler process, which leaves pytest's signal handlers alone."""
     monkeypatch.setattr(beat, "obey_signals", lambda: None)
     fresh = beat._Process()
     monkeypatch.setattr(beat, "_PROCESS", fresh)

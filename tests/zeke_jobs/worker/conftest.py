@@ -300,7 +300,7 @@ def log() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 def stock(database: str) -> Stock:
-    """Make actors of an unmodified dramatiq-pg. Use this before a JobBroker replaces dramatiq-pg's queries."""
+    """Make actors of an unmodified dramatiq-pg; use them before a JobBroker replaces dramatiq-pg's queries."""
 
     def actor(name: str, *, results: bool = False) -> Actor:
         broker = dramatiq_pg.PostgresBroker(url=database, schema="zeke_jobs", prefix="", results=results)
