@@ -210,7 +210,7 @@ def open_folder(name: str) -> Iterator[Path]:
 
 
 def processes_in(folder: Path) -> list[str]:
-    """Return the command lines of processes with the folder in the command, working directory or ``ZEKE_JOBS_DATA``."""
+    """Return the commands of processes whose command, working directory or ``ZEKE_JOBS_DATA`` contains the folder."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):

@@ -81,7 +81,7 @@ def query(payload: Work, ctx: Context) -> None:
 
 
 def family(payload: Work, ctx: Context) -> None:
-    """Send ``children`` jobs, each of which sends one job fewer; the first ``fails`` attempts fail."""
+    """Send ``children`` jobs, each with one child fewer; fail in the first ``fails`` attempts."""
     time.sleep(payload.seconds)
     for _ in range(payload.children):
         ctx.send("work", {"children": payload.children - 1})

@@ -1,4 +1,4 @@
-"""The first minute works for root and other users, and in closed, odd, full and read-only folders."""
+"""The first minute with zeke_jobs works for root and other users, and in closed, odd, full and read-only folders."""
 
 import os
 import pwd

@@ -18,7 +18,7 @@ NOWHERE = "postgresql://zeke@127.0.0.1:1/zeke"
 
 @pytest.fixture
 def lock(other_conn: Connection) -> Iterator[Connection]:
-    """Lock the catalogue, as a long change of the catalogue does."""
+    """Lock the catalogue of tasks, as a long change of it would do."""
     query(other_conn, "BEGIN; LOCK TABLE zeke_jobs.revision, zeke_jobs.task IN ACCESS EXCLUSIVE MODE")
     yield other_conn
     query(other_conn, "ROLLBACK")

@@ -156,6 +156,6 @@ def test_an_outage_costs_as_many_attempts_as_the_breaker_takes(
     provider.down = False
     eventually(lambda: any(status == 200 for _, _, status in provider.calls), 10.0, fleet)
     eventually(lambda: not scalar(conn, "SELECT count(*) FROM zeke_jobs.queue WHERE state <> 'done'"), 60.0, fleet)
-    # The breaker loses five attempts, and up to six jobs run when it opens.
+    # Five attempts fail before the breaker opens, and at that moment up to six more jobs run.
     assert scalar(conn, "SELECT sum(attempt - 1) FROM zeke_jobs.queue") <= 5 + 6
     assert scalar(conn, "SELECT count(*) FROM zeke_jobs.bucket WHERE tripped_on IS NOT NULL") == 0

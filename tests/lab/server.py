@@ -151,7 +151,7 @@ class Row:
 
 
 def middle(what: str, rounds: Sequence[float], others: Sequence[float] | None = None, **more: object) -> Row:
-    """Make a row with the median of rounds, and with its ratio to the median of other, interleaved rounds."""
+    """Make a row with the median of rounds, and its ratio to the median of others, which ran in turns with them."""
     value = statistics.median(rounds)
     ratio = None if others is None else value / statistics.median(others)
     return Row(what, value, ratio=ratio, **more)  # type: ignore[arg-type] # Row's own names

@@ -40,7 +40,7 @@ def anything(make_task: MakeTask) -> None:
 
 
 def refusal(conn: Connection, sql: str, *params: Any) -> str | None:
-    """Run a statement; return the error's text, if any."""
+    """Run a statement; return the error's text, or None if it succeeds."""
     try:
         rows(conn, sql, *params)
     except psycopg2.Error as error:

@@ -31,7 +31,7 @@ from zeke_jobs.testing import FakeChunk
 
 
 class Embedding:
-    """A call runs the handler for stories, and returns the contexts of the jobs."""
+    """A call runs the handler for these stories, and returns the context of the chunk."""
 
     def __init__(self, conn: Connection, provider: Provider) -> None:
         self.conn, self.provider = conn, provider

@@ -1,4 +1,4 @@
-"""If a page fails or is cut off, the text in the feed is used instead; a recording's text is its transcript."""
+"""If a page fails or is cut off, the text in the feed is used instead. The text of a recording is its transcript."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The pipeline asks a source and a host no more than they allow, and a fault of one feed or item delays no other."""
+"""The pipeline asks sources and hosts only as often as they allow. A fault of one feed or item delays no other."""
 
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta

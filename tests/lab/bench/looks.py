@@ -106,7 +106,7 @@ def latency(bench: Bench) -> list[Row]:
             time.sleep(chance.uniform(0.05, 0.15))
             sent = time.time()
             job = zeke_jobs.send(FREE, connection=up.conn).id
-            # ``wait`` would update the job's row.
+            # This query does not change the job's row, as ``zeke_jobs.wait`` would.
             sql = "SELECT result FROM zeke_jobs.queue WHERE message_id = %s"
             start = up.fleet.until(partial(scalar, up.conn, sql, str(job)), every=0.02)
             samples.append((start - sent) * 1e3)

@@ -1,4 +1,4 @@
-"""The proofs look in the database and the trace for lost jobs, double effects and exceeded limits."""
+"""These functions search the database and the trace for lost jobs, double effects and exceeded limits."""
 
 import statistics
 from collections import defaultdict

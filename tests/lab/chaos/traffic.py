@@ -56,7 +56,7 @@ LIMITS = {"limited": 3, "pool": 4, **{f"keyed/{group}": 1 for group in GROUPS}}
 class Traffic:
     """A thread sends jobs; ``ledger`` has the ids of the jobs whose send was acknowledged.
 
-    A send without an answer is repeated with its id until an answer comes, as the docs recommend.
+    If a send gets no answer, it is repeated with the same id until an answer comes, as the docs recommend.
     """
 
     def __init__(self, url: str, kinds: Kinds) -> None:

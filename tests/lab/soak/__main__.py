@@ -112,7 +112,7 @@ def _jobs_yaml(engine_url: str, model_url: str, plan: Plan) -> str:
 
 
 def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan) -> tuple[int, int]:
-    """Send, kill workers, cut connections and pull until every item and job has ended; return the kills and cuts."""
+    """Send all addresses; kill workers, cut connections and pull until all jobs ended. Return the kills and cuts."""
     with transaction(conn):
         for feed in news.feeds:
             sources.add(conn, "rss", feed)

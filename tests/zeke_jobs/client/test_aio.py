@@ -44,7 +44,7 @@ def fetch(make_task: MakeTask) -> None:
 
 @pytest.fixture
 async def connection(request: pytest.FixtureRequest, database: str) -> AsyncIterator[Any]:
-    """Open the connection or pool that a caller passes, by default none, and check that no call starts a thread."""
+    """Open the connection or pool that a test passes, by default none; check that no call starts a thread."""
     made: Any = None
     match getattr(request, "param", "own"):
         case "psycopg":

@@ -99,7 +99,7 @@ def test_the_sql_examples_run(conn: Connection, statement: str) -> None:
 
 @pytest.fixture
 def stored(conn: Connection, monkeypatch: Patch) -> ModuleType:
-    """Create the table of the FastAPI example; return the example's module with its handlers."""
+    """Create the table of the FastAPI example; return a module with the example and its handlers."""
     rows(conn, SUBMISSIONS)
     return load("stored_by_handlers", monkeypatch, example("FastAPI()"), *titled(DOCS / "sending.md", "handlers.py"))
 

@@ -284,7 +284,7 @@ def test_schedules_are_taken_with_their_zones_and_what_is_not_there_is_said(ther
     assert there.take().schedules == []
     with pytest.raises(UnknownTask, match="did you mean 'mail'"):
         there.take(names={"old-mail": "mial"})
-    # zeke_jobs also makes a view pgboss.job.
+    # A view pgboss.job is no sign of pg-boss, because zeke_jobs makes such a view, too.
     there.rows("DROP SCHEMA pgboss CASCADE; CREATE SCHEMA pgboss; CREATE VIEW pgboss.job AS SELECT 1 AS id")
     with pytest.raises(ConfigurationError, match="a pg-boss of version 10, 11 or 12 in schema pgboss, got none"):
         there.take()

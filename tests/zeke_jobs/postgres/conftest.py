@@ -21,7 +21,7 @@ def granted(conn: Connection, database: str) -> str:
 
 @pytest.fixture
 def log_in(granted: str, monkeypatch: Patch) -> Callable[[str], str]:
-    """Connect as a member of a role from now on; return the URL."""
+    """From now on, connect as a member of this role; return the URL."""
 
     def become(role: str) -> str:
         url = as_member(granted, role)

@@ -35,7 +35,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 
 
 class Night(World):
-    """The clock is a row of a table, because a new function ``now`` at each step would invalidate all plans."""
+    """The clock is a row of a table, because replacing the function ``now`` at each step would invalidate all plans."""
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn

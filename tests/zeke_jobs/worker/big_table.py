@@ -87,7 +87,7 @@ class Reads(NamedTuple):
 
 
 class BigTable:
-    """A migrated database has a backlog; every call is measured and rolled back."""
+    """This migrated database gets a backlog. Each call is measured and rolled back."""
 
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs

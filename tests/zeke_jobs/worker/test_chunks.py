@@ -1,4 +1,4 @@
-"""Each job of a chunk ends with its own outcome, and chunks obey settings and limits; claims use a stopped clock."""
+"""Each job of a chunk ends with its own outcome, and chunks obey settings and limits. Claims are at set times."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A process computes a job's outcome by the retry policy, and keeps it until the commit, despite failures and locks."""
+"""The retry policy gives a job's outcome, which the process keeps until the commit, despite failures and locks."""
 
 import time
 from collections.abc import Iterator

@@ -27,7 +27,7 @@ GATED = "  gated: {handler: 'H:first_gated'}"
 
 @pytest.fixture
 def before_accepting(monkeypatch: Patch) -> Callable[[Callable[[list[JobMessage]], object]], None]:
-    """Call a function between each claim and the arrival of the claimed jobs in the process."""
+    """Call a function after each claim, before the process accepts the claimed jobs."""
     accept = Producer._accept
 
     def happen(what: Callable[[list[JobMessage]], object]) -> None:
