@@ -152,14 +152,14 @@ def drop(conn: Connection, database: str) -> None:
 
 @pytest.fixture
 def new_database(server_url: str) -> Iterator[Callable[..., str]]:
-    """Make databases, and drop them at the end: ``new_database()`` is empty, ``new_database(template)`` is a clone."""
+    """Make databases: ``new_database()`` is empty, ``new_database(template)`` is a clone. Drop them at the end."""
     with databases(server_url) as make:
         yield make
 
 
 @pytest.fixture(scope="module")
 def module_database(server_url: str, template: str) -> Iterator[str]:
-    """Return the URL of a migrated database that the tests of a module share without leaving traces."""
+    """Return the URL of a migrated database that the tests of a module share; they must leave no traces in it."""
     with databases(server_url) as make:
         yield make(template)
 

@@ -175,7 +175,7 @@ def in_this_process(
 
 @contextmanager
 def fleet(folder: Path, database: str, **environment: str) -> Iterator[Fleet]:
-    """Make the folder if necessary, and stop all commands at the end of the block."""
+    """Make the folder if necessary; stop all commands at the end of the ``with`` block."""
     folder.mkdir(exist_ok=True)
     started = Fleet(folder, database, environment=environment)
     try:

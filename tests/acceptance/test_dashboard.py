@@ -36,7 +36,7 @@ class Pages:
     home: str
 
     def ask(self, method: str, path: str, form: dict[str, str] | None = None) -> str:
-        """Send a request, follow redirects, and return the text of the page, a line for each text node."""
+        """Send a request, follow redirects, and return the page's text, with each text node on its own line."""
         answer = httpx.request(method, self.home + path, data=form, follow_redirects=True, timeout=30)
         shown = re.sub(r"<(script|style)\b.*?</\1>|<!-- -->", "", answer.text, flags=re.DOTALL)
         return html.unescape(re.sub(r"(<[^>]*>)+", "\n", shown))

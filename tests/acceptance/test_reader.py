@@ -161,7 +161,7 @@ def test_a_readers_week(site: Site, imap: ImapServer, mail_server: MailServer) -
             said += [news(up, "sources", "add", f"{site.url}/{path}", *more)]
         said += [news(up, "sources", "add", "imap://mine/Letters")]
 
-        # ── each item ends as its rule says
+        # ── the items become stories, except those that a rule drops
         def is_filed() -> bool:
             counts = [row["articles"].keys() for row in read_json(up, "sources")]
             return all(kinds - IN_FLIGHT == kinds > set() for kinds in counts)

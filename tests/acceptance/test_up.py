@@ -1,4 +1,4 @@
-"""``zeke-jobs up`` starts the system with one command, and one Ctrl-C or the end of the work ends it."""
+"""``zeke-jobs up`` starts the system with one command. Ctrl-C ends it, and so does, if wanted, the end of all work."""
 
 import json
 import signal

@@ -147,7 +147,7 @@ def rss(*entries: tuple[str, str, str], link: str = "http://127.0.0.1/", extra: 
 
 
 def atom(*entries: str, title: str = "A feed") -> str:
-    """Make an Atom feed; each entry is the XML inside the element."""
+    """Make an Atom feed; each entry is given as the XML inside its ``entry`` element."""
     listed = "".join(f"<entry>{entry}</entry>" for entry in entries)
     return f'<feed {_NAMES} xmlns="http://www.w3.org/2005/Atom"><title>{title}</title><id>x</id>{listed}</feed>'
 

@@ -67,7 +67,7 @@ def _fault(payload: Work, ctx: Context) -> None:
 
 @contextmanager
 def _traced(payload: Work, ctx: Context[Any]) -> Iterator[None]:
-    """Write a line at the start and at the end; the second precedes the commit, after which another job may start."""
+    """Write a line at the start, and one at the end before the commit, after which another job may start."""
 
     def trace(what: str) -> None:
         # CLOCK_MONOTONIC is shared by all processes of a machine, and does not depend on the wall clock.

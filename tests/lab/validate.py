@@ -1,6 +1,6 @@
 """``nox -s validate`` predicts the waits of a real run, makes the run, and compares both.
 
-Every run has the same load under different configurations; jobs sleep, fail once, or send others.
+Every run has the same load, under one of two configurations. Jobs sleep, fail once, or send other jobs.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The command line runs inside the test's process."""
+"""Tests run the command line inside their own process."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""These fixtures add stories for a digest, and make settings of each channel with a receiver on loopback."""
+"""These fixtures add stories for a digest, and make settings for each channel, whose receivers are on loopback."""
 
 import uuid
 from collections.abc import Callable

@@ -23,7 +23,7 @@ from tests.actors.engine.conftest import failure
 from tests.actors.scripted_site import Answer, Site, as_json, page, paragraphs, rss
 from tests.each import cases
 
-# The product's Engine sends an item like this one, which has neither a text nor a list of items.
+# ITEM and SOURCE are as the product's Engine sends them: an item has no text, and a source no list of items.
 ITEM = {
     "id": "i1", "title": "T", "description": "D", "url": "https://a.example/1", "sourceType": "blog", "contentType": "article",
     "publishedAt": "2026-11-20T10:00:00.000Z", "metadata": {"k": 1}, "author": {"id": "a", "name": "Ada"},

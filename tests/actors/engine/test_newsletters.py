@@ -1,4 +1,4 @@
-"""A mailbox folder is a source: each message is read once, the folder stays unchanged, no server breaks the reading."""
+"""A mailbox folder is a source. Each message is read once, the folder stays unchanged, and no server breaks reading."""
 
 import base64
 import traceback

@@ -97,7 +97,7 @@ def test_a_host_that_asks_for_less_gets_no_rest_of_a_batch(pipeline: Pipeline) -
 
 
 class Engine:
-    """This fake engine raises a bug for ``/bad``, and returns a video without a transcript for any other address."""
+    """This fake Engine raises an unexpected error for ``/bad``; any other address is a video without a transcript."""
 
     def fetch_item(self, url: str) -> ContentItem:
         if url.endswith("/bad"):

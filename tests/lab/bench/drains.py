@@ -129,7 +129,7 @@ def drain_held_transaction(bench: Bench) -> list[Row]:
 
 
 def drain_blocked(bench: Bench) -> list[Row]:
-    """Measure ready jobs behind many jobs that their key, a full limit or a pause blocks."""
+    """Measure how fast jobs are finished behind many that wait for a key, a full limit or the end of a pause."""
     many = 200_000 if bench.quick else 1_000_000
     changed: dict[str, dict[str, Any]] = {
         FREE: {},

@@ -70,7 +70,7 @@ class System:
         return bool(scalar(conn, sql))
 
     def completions(self, conn: Connection, since: float) -> list[float]:
-        """dramatiq-pg records only when it took a message."""
+        """Return when messages were taken; dramatiq-pg records no other times."""
         sql = """SELECT extract(epoch FROM mtime)::double precision FROM dramatiq.queue
             WHERE state = 'done' AND mtime >= to_timestamp(%s) ORDER BY 1"""
         return [row[0] for row in query(conn, sql, since)]

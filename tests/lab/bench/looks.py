@@ -152,7 +152,7 @@ class LateServer:
 
 
 def async_handlers(bench: Bench) -> list[Row]:
-    """Measure jobs a second, connections and memory, for async handlers and for threads."""
+    """Compare async handlers with handlers in threads: their jobs a second, connections and memory."""
     rows = []
     for kind, handler, web, threads in _KINDS:
         text = (

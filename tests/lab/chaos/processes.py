@@ -92,7 +92,7 @@ def stall(*, quick: bool) -> Outcome:
         stalled, *_ = here.begin(3, first={"DATABASE_URL": proxy.url})
         pids, runs_in = stalled.pids(), 0
         while runs_in not in pids:
-            # The job is still running when another worker takes it over, and ends while the network is stalled.
+            # This job is still running when another worker takes it over, and ends while the network is stalled.
             late = here.traffic.send("slow", {"seconds": seconds * 0.75})
             here.until(partial(here.look, _RUNS_IN, late), 20, "a start")
             runs_in = here.look(_RUNS_IN, late)

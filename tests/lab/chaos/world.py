@@ -211,7 +211,7 @@ class World:
         self.promises.append((text, bool(held)))
 
     def calm(self, *, workers: int = 0) -> None:
-        """Wait for the workers after the fault, measure, and drain."""
+        """After the fault, wait for the workers, measure a phase, and drain."""
         if workers:
             self.whole(workers)
         self.measure("after")

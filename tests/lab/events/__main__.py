@@ -1,6 +1,6 @@
-"""``nox -s events`` measures the search for the same event with 1,000 to 100,000 stories in the window.
+"""``nox -s events`` measures how stories of the same event are found among 1,000 to 100,000 recent stories.
 
-It measures the cost of adding a story to its event, and compares the events found with those of a full comparison.
+It measures the cost of adding a story to its event, and compares the found events with those of a full comparison.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The sites, the Engine and the model of a soak answer on loopback, and a share of their answers fails."""
+"""The sites, the Engine and the model of a soak answer on loopback. A share of their answers are faults."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A workload is recorded, described or written by hand; figures, capacities and confidence equal numbers calculated by hand."""
+"""A workload is recorded, described or written by hand. Figures, capacities and confidence equal those computed by hand."""
 
 import re
 from collections import Counter

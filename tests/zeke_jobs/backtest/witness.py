@@ -1,4 +1,4 @@
-"""A witness repeats each claim of a simulation with the real SQL, and compares which jobs both have claimed."""
+"""A witness repeats each claim of a simulation with the real SQL, and checks that both claim the same jobs."""
 
 from collections.abc import Iterator
 from copy import copy, deepcopy
@@ -154,7 +154,7 @@ def witnessed(sql: Jobs, workload: Workload, config: Config, fleet: Fleet, *, se
         "UPDATE zeke_jobs.bucket SET tripped_on = NULL, closed_until = NULL, closed_by = NULL, closed_why = NULL, probe = NULL, "
         "next_at = '-infinity', spent = 0, spent_on = NULL, averages = '{}', key_cursor = ''"
     )
-    # The horizon is limited: a job that probes a breaker uses up no attempt, and could fail and return for ever.
+    # The horizon is limited, because a job that probes a breaker uses up no attempt, and could fail for ever.
     simulation = Simulation(workload, config, fleet, seed=seed, horizon=workload.end + 30.0, board=Witness)
     board = simulation.board
     assert isinstance(board, Witness)

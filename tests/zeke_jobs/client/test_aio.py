@@ -1,4 +1,4 @@
-"""The async client uses connections and pools of the caller inside the caller's transaction, or its own connections."""
+"""The async client uses the caller's connections or pools, inside the caller's transaction, or its own connections."""
 
 import asyncio
 import json

@@ -136,7 +136,7 @@ def test_alembic_leaves_our_schemas_alone(conn: Connection, stored: ModuleType) 
 
     options: dict[str, Any] = {}
     names = {**stored.__dict__, "context": SimpleNamespace(configure=options.update), "connection": None}
-    # The example needs an empty schema public, which still has the tables of zeke-news.
+    # The schema public has the tables of zeke-news, but the example needs it empty.
     conn.cursor().execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     stored.Base.metadata.create_all(stored.engine)
     (text,) = titled(DOCS / "sending.md", "env.py")

@@ -208,7 +208,7 @@ def test_tags_may_be_numbers_items_with_defaults_missing_names_in_either_spellin
 
 NULL = {"type": "null"}
 ONE_OF = {"properties": {"a": NULL, "b": NULL}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}
-# Python cannot parse the pattern.
+# Python's re module cannot parse this pattern.
 LETTERS = {"properties": {"a": {"type": "string", "pattern": r"^\p{L}+$"}, "b": NULL}}
 ELSEWHERE = {"properties": {"a": {"$ref": "#/elsewhere"}}}
 

@@ -1,4 +1,4 @@
-"""The audit trail stores the database user beside the caller's name, and nobody can change it."""
+"""The audit trail stores the database user and the caller's name, and nobody can change the trail."""
 
 import json
 from collections.abc import Callable

@@ -144,7 +144,7 @@ def test_an_edited_migration_and_the_tables_of_an_earlier_version_are_refused_wi
 
 @pytest.fixture
 def reader(conn: Connection, database: str, make_task: MakeTask) -> Iterator[Connection]:
-    """A dashboard has read the views in an open transaction, and the database has an older edition of SQL code."""
+    """In a dashboard's open transaction, read the views of a database whose SQL code is marked as an older edition."""
     make_task("echo")
     zeke_jobs.send("echo", {"n": 1})
     conn.cursor().execute("UPDATE zeke_jobs.migration SET checksum = 'earlier' WHERE name LIKE 'code-%'")

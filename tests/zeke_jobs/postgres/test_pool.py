@@ -1,4 +1,4 @@
-"""Connections and their pool survive silent servers, interrupts and failures, and have the same plans under any settings."""
+"""Connections and their pool survive silent servers, interrupts and failures. Plans are the same under any settings."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""The tests set the database's clock, by which schedulers beat, and check jobs, ticks, processes and signals."""
+"""The tests set the database's clock, which schedulers follow. They check jobs, ticks, processes and signals."""
 
 import signal
 import subprocess
@@ -322,7 +322,7 @@ def scheduler(code: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 def test_a_signal_ends_the_process_at_once_even_while_the_database_does_not_answer() -> None:
-    # os.write is used because print may block: a thread left behind at Python's end may hold the lock of stdout.
+    # print could block, because a thread that is left at Python's end may hold the lock of stdout; os.write cannot.
     hang = "beat.connect = lambda *a, **k: (os.write(1, b'hangs\\n'), time.sleep(60))"
     with scheduler(f"{hang}; beat.beat('postgresql://nowhere')") as running:
         assert running.stdout is not None

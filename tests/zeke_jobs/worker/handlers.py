@@ -434,7 +434,7 @@ async def at_desk(payload: Number, ctx: Context) -> str:
 
 
 async def chain_async(payload: Number, ctx: Context) -> None:
-    """Write, send, run a step and complete in one transaction, which a negative number rolls back."""
+    """Write, send, run a step and complete in one transaction. A negative ``n`` raises, which rolls all back."""
     async with ctx.atransaction() as conn:
         await conn.execute("INSERT INTO written VALUES (%s)", (payload.n,))
         await ctx.asend("echo", {"n": 1})

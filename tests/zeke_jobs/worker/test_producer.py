@@ -258,7 +258,7 @@ def test_cancelling_what_is_being_claimed_ends_it_at_once(running: Running, jobs
 
 
 def test_a_made_up_cancel_ends_neither_job_nor_notifier(running: Running, jobs: Jobs, monkeypatch: Patch) -> None:
-    # The long interval leaves a notification as the only way in which the worker can learn of a cancel.
+    # With this long interval, the worker can learn of a cancellation only from a notification.
     monkeypatch.setattr("zeke_jobs.worker.life.heartbeat._WATCH", 3600.0)
     watch, watched = Heartbeat.watch, list[object]()
     monkeypatch.setattr(Heartbeat, "watch", lambda *args: watched.append(watch(*args)))

@@ -1,4 +1,4 @@
-"""After any events, the table of jobs equals the model, no limit is exceeded, and no stale claim has an effect."""
+"""Whatever happens, the table of jobs equals the model, no limit is exceeded, and no stale claim has an effect."""
 
 import os
 from collections import Counter
