@@ -1,4 +1,4 @@
-"""``python -m tests.licences`` writes docs/licences.md, the licences of all packages that an installation contains."""
+"""``python -m tests.licences`` writes docs/licences.md, which lists the licences of all packages in an installation."""
 
 from importlib.metadata import distribution
 

@@ -37,7 +37,7 @@ def token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def jobs_yaml_of_the_image() -> str:
-    """Return the repository's jobs.yaml as the image has it: with queues ``ingest`` and ``ai``, and a separate engine."""
+    """Return the repository's jobs.yaml with the image's changes: queues ``ingest`` and ``ai``, a separate engine."""
     text = (ROOT / "jobs.yaml").read_text(encoding="utf-8")
     apart = '    kind: http\n    url: "http://engine:3010"\n    token: ${ENGINE_TOKEN}\n'
     text = re.sub(r"    kind: local # fetches.*\n", apart, text)

@@ -1,4 +1,4 @@
-"""The pages of docs/ name only things that exist. Their examples run, and the site builds offline without dead links."""
+"""The pages of docs/ name only things that exist. Their examples run; the site builds offline without dead links."""
 
 import fcntl
 import importlib

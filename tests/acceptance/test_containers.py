@@ -59,7 +59,7 @@ class Kubelet:
         return done.returncode == 0
 
     def stop(self, main: Command) -> int:
-        """Run the container's preStop if it has one, and send SIGTERM; return the exit status within the grace period."""
+        """Run preStop if the container has it, and send SIGTERM; return the exit status within the grace period."""
         began = time.monotonic()
         if hook := self.container.get("lifecycle", {}).get("preStop"):
             subprocess.run(hook["exec"]["command"], env={**os.environ, **self.env}, check=True)
@@ -95,7 +95,7 @@ def test_pods_outlive_an_outage_of_the_database_and_stop_in_their_grace(own_serv
         eventually(lambda: worker.probe("readiness"), 70, started, every=EACH)
         assert worker.probe("liveness")
 
-        # A worker whose interpreter hangs is not live.
+        # The liveness probe fails if the worker's interpreter hangs.
         (child,) = (one for one in psutil.Process(mains[0].pid).children() if "dramatiq" in " ".join(one.cmdline()))
         child.suspend()
         assert not worker.probe("liveness")

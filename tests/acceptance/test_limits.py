@@ -113,7 +113,7 @@ def provider() -> Iterator[Provider]:
 
 def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, conn: Connection, provider: Provider) -> None:
     chance = random.Random(3)
-    # A job's units may exceed the limit. A rate per minute would leave no room for this in a short run of ten seconds.
+    # Use may exceed a limit by one job's units. In a short run of ten seconds, only a rate per second allows for that.
     rate = "90000/m" if DEEP else "1500/s"
     # A job uses 150 tokens on average; one task estimates twice as many, the other task half as many.
     tasks = f"""

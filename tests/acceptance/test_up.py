@@ -1,4 +1,4 @@
-"""``zeke-jobs up`` starts the system with one command. Ctrl-C ends it, and so does, if wanted, the end of all work."""
+"""``zeke-jobs up`` starts the system with one command. Ctrl-C ends it; --until-idle ends it when all work is done."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""docs/pipeline.md, docs/engine.md, docs/ai.md and docs/news.md name every outcome, task, setting, command and option."""
+"""In docs, pipeline.md, engine.md, ai.md and news.md name every outcome, task, setting, command and option."""
 
 import re
 from collections.abc import Iterator

@@ -55,7 +55,7 @@ def endure(started: Server, plan: Plan, say: Callable[[Minute], None]) -> list[M
     os.environ["DATABASE_URL"] = installation.url
     with working(installation, started.files / "fleet") as (up, conn):
         stop = threading.Event()
-        # A task with a rate limit could not end as many jobs as this run sends.
+        # A task with a rate limit could not finish as many jobs as this run sends.
         tasks = [name for name, task in text["tasks"].items() if "rate" not in task]
         sender = threading.Thread(target=_send, args=(tasks, plan.rate, stop), name="sender")
         sender.start()

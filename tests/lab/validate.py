@@ -103,7 +103,7 @@ def sends(seconds: float, seed: int = 7) -> list[Send]:
                 payload["fails"] = int(chance.random() < 0.3)
             if task == "parent":
                 payload["sends"] = [round(chance.uniform(0.3, 1.2), 3) for _ in range(2)]
-            # One key is as busy as all other keys together.
+            # The key busy gets as many jobs as all other keys together.
             key = chance.choice(["busy", "busy", "busy", "x", "y", "z"]) if task in ("keyed", "polite") else None
             found.append((at, task, payload, key))
     return sorted((send for send in found if send[0] < seconds), key=lambda send: send[:2])

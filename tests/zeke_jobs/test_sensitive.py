@@ -45,7 +45,7 @@ PLANTED = (*SECRETS, "ada@planted.example")
 
 
 def plant(conn: Connection, job: object) -> None:
-    """Give a job errors, notes and an output that quote its payload. A worker's texts are masked as by a worker."""
+    """Give a job errors, notes and an output that quote its payload; mask the texts that a worker would mask."""
     text = f"no: {PAYLOAD['password']} {PHONE} {CARD} ada@planted.example, {json.dumps(PAYLOAD)}"
     fields = value(conn, "SELECT coalesce(sensitive, '{}') FROM zeke_jobs.queue WHERE message_id = %s", str(job))
     with redaction.hiding(PAYLOAD, fields):

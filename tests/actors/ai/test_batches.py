@@ -151,7 +151,7 @@ QUICK: dict[str, dict[str, Any]] = {
 
 
 class Batches:
-    """The pipeline asks one question per story in batches, at half the price. No answer is verified; briefs wait."""
+    """The pipeline asks one question per story in batches, at half price. No answer is verified; briefs are paused."""
 
     def __init__(self, conn: Connection, database: str, provider: Provider) -> None:
         self.conn, self._database, self.provider = conn, database, provider

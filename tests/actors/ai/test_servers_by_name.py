@@ -36,7 +36,7 @@ BEARER = {"authorization": f"Bearer {KEY}"}
 
 @dataclass(frozen=True)
 class Kind:
-    """A server has these paths and vectors of this size. Requests need ``headers``; the server knows these parameters."""
+    """A server has these paths and vectors of this size; it needs ``headers`` and ``knows`` these parameters."""
 
     chat: str = "/v1/chat/completions"
     embeddings: str = ""

@@ -43,7 +43,7 @@ WORDS = ("walnut", "granite", "lantern", "harbour", "meadow", "copper", "saffron
 
 
 class Alerts:
-    """Analyses and alerts run in this thread with the shipped jobs.yaml; the receiver ``team`` is the site's ``/hook``."""
+    """Analyses and alerts run in this thread with the shipped jobs.yaml. The receiver ``team`` is the site's hook."""
 
     def __init__(self, conn: Connection, database: str, add_story: Any, site: Site, receivers: dict[str, Any]) -> None:
         self.conn, self._database, self._add, self.site = conn, database, add_story, site

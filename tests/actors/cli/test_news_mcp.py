@@ -93,7 +93,7 @@ def test_an_agent_reads_the_news_and_changes_nothing(agent: Any, add_story: Any,
     assert "--help" in text(answers[6])
     assert "expected a duration" in text(answers[7])
     assert everything(rows) == before
-    # A long text is read in bounded answers.
+    # A long text is read in several answers of limited size.
     said = [text(part).partition("\n… ")[0] for part in answers[10:]]
     assert json.loads("".join(said))["text"] == words
     assert len(said) > 1

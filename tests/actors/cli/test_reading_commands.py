@@ -1,4 +1,4 @@
-"""Readers read, star, archive, search and open stories by commands, and see which articles failed and why."""
+"""With commands, readers read, star, archive, search and open stories, and see which articles failed and why."""
 
 import pydoc
 import uuid
@@ -168,7 +168,7 @@ TEXT = "# A headline\n\nThe text has a first paragraph.\n\nAnd [bold]a second[/b
 
 
 def feed(conn: Any, url: str, counts: dict[Outcome, int], kind: str = "rss") -> None:
-    """Add a source in good health, with as many items of each outcome as ``counts`` says."""
+    """Add a healthy source, with as many items of each outcome as ``counts`` says."""
     source = sources.add(conn, kind, url, name=url.split("/")[2])[0]
     SQL.run(conn, "source_health_put", source_id=source, status="ok", message=None)
     for outcome, count in counts.items():

@@ -95,7 +95,7 @@ def test_a_provider_embeds_at_a_cost(news: News, in_force: Any, rows: Any, monke
 def test_signs_tell_the_angle_of_two_vectors() -> None:
     chance = random.Random(3)
     words = [f"word{n}" for n in range(400)]
-    # The first two vectors have only positive numbers; the rotation gives some of them a minus sign.
+    # The first two vectors have only positive numbers; the rotation makes some of them negative.
     pairs = [[[chance.random() for _ in range(1536)] for _ in range(2)]]
     for shared in (5, 20, 35, 40):
         one = chance.sample(words, 40)

@@ -42,7 +42,7 @@ def _spin(_: bytes) -> bytes:
 
 
 def _time_left(_: bytes) -> bytes:
-    """Return the seconds of CPU time until a timer ends this process, after using up a quarter of a second more."""
+    """Read the CPU seconds that the timer leaves, use up a quarter of a second more, and return the reading."""
     left = signal.getitimer(signal.ITIMER_PROF)[0]
     end = time.process_time() + 0.25
     while time.process_time() < end:

@@ -260,7 +260,7 @@ def test_a_sentence_shows_what_stands_before_it(above: str, headings: tuple[str,
         "He said “we are glad (of it. ",
         "Photo: Getty Images shows the team. ",
         "It ",
-        # A fact check quotes this claim to refute the claim.
+        # A fact check quotes this claim in order to refute it.
         "Claim: the vaccine has tiny chips in it. ",
         "## Claim: the vaccine has chips\n\n",
     ],

@@ -89,7 +89,7 @@ def test_a_near_duplicate_is_a_story_in_one_cluster_also_by_an_edit(pipeline: Pi
 
 @pytest.mark.parametrize("kinds", ["one address", "one text", "near duplicates"])
 def test_workers_at_the_same_time_make_one_story_of_one_text(pipeline: Pipeline, kinds: str) -> None:
-    # In an earlier version two workers made two stories of one text.
+    # In an earlier version, two workers made two stories of one text.
     workers, ids = 6, []
     for n in range(workers):
         words = {"one address": f"variant {n}", "one text": ("the text", "THE  text")[n % 2]}.get(kinds, "the text")

@@ -40,7 +40,7 @@ LOST = "UPDATE item_outcomes SET queued_at = zeke_jobs.now() - interval '2 hours
 
 
 def test_items_whose_job_was_lost_are_queued_again_then_one_by_one_and_given_up_in_the_end(pipeline: Pipeline) -> None:
-    # In an earlier version items whose fetch failed stayed pending for ever.
+    # In an earlier version, items whose fetch failed stayed pending for ever.
     item = pipeline.add_item("https://a.example/x")
     for _ in range(6):  # An edit of an entry queues an item again, and does not count as a lost job.
         items.queue(pipeline.conn, [item])

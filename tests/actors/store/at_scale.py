@@ -159,7 +159,7 @@ def measure(conn: Connection) -> float:
 
 
 def _cpu(conn: Connection) -> float:
-    """Return the seconds of CPU that the server has used, with its parallel workers."""
+    """Return the seconds of CPU that the server has used, including its parallel workers."""
     backend = psutil.Process(conn.info.backend_pid)
     server = backend.parent()
     assert server is not None

@@ -90,7 +90,7 @@ def log_lines(bench: Bench) -> list[Row]:
 
 
 def processes(bench: Bench) -> list[Row]:
-    """Measure fleets of rising and then falling size, so that a changing load of the machine affects all sizes."""
+    """Measure fleets of rising and then falling size, so that changes in the machine's load affect all sizes."""
     kinds = {"no limit": FREE, f"limit {_LIMIT}": _NARROW}
     installation = bench.installation({FREE: {}, _NARROW: {"concurrency": _LIMIT}})
     rates: dict[tuple[str, int], list[float]] = {}

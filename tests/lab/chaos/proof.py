@@ -106,7 +106,7 @@ def recovery(moments: Sequence[float], since: float, rate_before: float, until: 
 
 @dataclass(frozen=True)
 class Run:
-    """A run is one start of a handler; ``end`` is None if the process died meanwhile."""
+    """A run is one start of a handler; ``end`` is None if the process died during the run."""
 
     job: str
     task: str
@@ -138,8 +138,8 @@ def present(found: Iterable[Run], gone: Mapping[int, Sequence[Interval]]) -> lis
 def peaks(found: Sequence[Run], gone: Mapping[int, Sequence[Interval]], shared: Mapping[str, str]) -> dict[str, int]:
     """Return the highest number of concurrent runs for each task, each ``task/group`` and each limit in ``shared``.
 
-    ``gone`` has the times in which a killed or frozen process did not run. A process that died by itself
-    counts as running until its last line in the trace.
+    ``gone`` has the times in which a killed or frozen process did not run. A process that died by itself counts as
+    running until its last line in the trace.
     """
     last_word: dict[int, float] = defaultdict(float)
     for run in found:

@@ -61,7 +61,7 @@ def sentences() -> list[str]:
 
 
 def stories(count: int, seed: int = 7) -> list[Told]:
-    """Return stories in the order of arrival: an event has up to sixty stories, with different words and facts."""
+    """Return stories in the order of arrival. An event has up to sixty stories, with different words and facts."""
     chance = random.Random(seed)
     pool = sentences()
     chance.shuffle(pool)

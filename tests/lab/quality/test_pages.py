@@ -1,6 +1,6 @@
 """The pipeline reads pages. The extracted texts, titles, dates and authors are compared with annotations.
 
-The rules were written with a look at the "choosing" halves only; the figures of the "reporting" halves have bounds.
+The rules were developed on the "choosing" halves only; the figures of the "reporting" halves have bounds.
 """
 
 import csv

@@ -35,7 +35,7 @@ def _items(conn: Connection, news: News) -> Iterator[str]:
 
 
 def _texts(conn: Connection, news: News) -> Iterator[str]:
-    """Each text must make one story; other items with it are duplicates. Only edited copies share clusters."""
+    """Each text must make one story; other items with the text are duplicates. Only edited copies share clusters."""
     by_text: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for external_id, outcome, story in query(conn, _STORIES_OF_ITEMS):
         if (item := news.items.get(external_id)) is not None:

@@ -1,4 +1,4 @@
-"""A workload is recorded, described or written by hand. Figures, capacities and confidence equal those computed by hand."""
+"""A workload is recorded, described or written by hand. Figures, capacities and confidence are as computed by hand."""
 
 import re
 from collections import Counter
@@ -311,7 +311,7 @@ def test_a_tick_is_skipped_during_an_earlier_job_and_a_full_queue_refuses() -> N
     assert (named.unserved, list(named.tasks["a"].starts)) == ({"gone": 1}, [0])
     shown = Day(("a", 0, 10), ("a", 1, 10), ("a", 2, 10), ("a", 3, 10)).of_a("concurrency: 1, max_queued: 1")
     assert (shown.jobs, shown.refused) == (2, 2)
-    # While one b runs and one waits, the send at 5 s is refused. The first b ends at 36 s, and the send succeeds at 65 s.
+    # While one b runs and one waits, the send at 5 s is refused. The first b ends at 36 s; the send succeeds at 65 s.
     day = Day(("b", 0, 36), ("b", 1, 40))
     day.job("b", 5, 1, parent=day.job("a", 0, 20))
     tasks = day.figures(echoes(a="", b="concurrency: 1, max_queued: 1")).tasks

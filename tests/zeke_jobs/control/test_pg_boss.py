@@ -1,4 +1,4 @@
-"""``zeke-jobs import pg-boss`` imports jobs, and leaves the others in pg-boss. No job is lost or runs twice."""
+"""``zeke-jobs import pg-boss`` imports what it can, and leaves other jobs in pg-boss. No job is lost or runs twice."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Environment variables, database URLs and durations are read as people write them. Errors are one line without a password."""
+"""Variables, database URLs and durations are read as people write them. An error is one line and shows no password."""
 
 from datetime import timedelta
 from pathlib import Path

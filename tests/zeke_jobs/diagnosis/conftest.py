@@ -14,7 +14,7 @@ class Scene(Jobs):
     """The database's clock stands at noon. Tests add jobs, and workers for all or some tasks; ``why`` explains jobs."""
 
     def serve(self, pid: int = 1, **columns: Any) -> UUID:
-        """Register a worker process that serves the tasks, by default all, and their queues."""
+        """Register a worker process that serves all queues and, by default, all tasks."""
         queues = {row["queue"] for row in self.rows("SELECT queue FROM zeke_jobs.task")}
         return self.worker(**{"pid": pid, "host": "box", "queues": sorted(queues), **columns})
 

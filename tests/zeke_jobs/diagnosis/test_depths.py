@@ -1,4 +1,4 @@
-"""``due_jobs`` counts due jobs for an autoscaler, ``is_idle`` finds queues without work, and ``max_wait`` late jobs."""
+"""``due_jobs`` counts due jobs for an autoscaler, ``is_idle`` finds idle queues, and ``max_wait`` finds late jobs."""
 
 from datetime import timedelta
 from typing import Any

@@ -100,7 +100,7 @@ def doors(module_database: str) -> Iterator[dict[str, Any]]:
 
 
 def honest(url: str, minutes: Iterator[int]) -> None:
-    """Check that a normal job ends, that a reader can read the views, and that the scheduler sends the next tick's job."""
+    """Check that a normal job ends, a reader can read the views, and the scheduler sends the job of the next tick."""
     with closing(connect(url)) as conn:
         rows(conn, "SET statement_timeout = '10s'")
         assert zeke_jobs.wait(zeke_jobs.send("honest", {"n": 1}, connection=conn).id, timeout=PATIENCE)["n"] == 1

@@ -130,7 +130,7 @@ def test_each_runs_under_its_role(log_in: LogIn, conn: Connection, capsys: pytes
         assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 3}).id, timeout=20)["n"] == 3
         assert zeke_jobs.wait(zeke_jobs.send("chain", {"n": 3}, key="a").id, timeout=20) is not None
         broker.lifecycle.heartbeat.beat(conn)
-        # In another thread than the main one, the beat sets no signal handlers. A beat that succeeds writes a row.
+        # Outside the main thread, a beat sets no signal handlers. A beat that succeeds writes a row.
         beaten = threading.Thread(target=beat.beat, args=(url,))
         beaten.start()
         beaten.join(20)

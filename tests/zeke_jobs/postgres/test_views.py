@@ -105,7 +105,7 @@ def test_counting_reads_no_payload_and_each_function_of_a_view_has_a_fixed_path(
         WHERE p.pronargs > 0 AND p.prosqlbody IS NULL
         AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) AS s (set) WHERE s.set LIKE 'search_path=pg_catalog, pg_temp')"""
     found = query(conn, sql)
-    # These two may do without: concurrency_of gets rows of limits without data of jobs, rename_keys masked payloads.
+    # These two need no fixed path: concurrency_of gets limits without data of jobs, and rename_keys masked payloads.
     assert {str(name) for (name,) in found} == {"concurrency_of", "rename_keys"}
 
 

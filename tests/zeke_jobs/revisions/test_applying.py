@@ -31,7 +31,7 @@ LIMIT, PER_KEY, BOTH = "analyze.concurrency.limit", "analyze.concurrency.per_key
 
 
 def said(config: Config, conn: Connection, **options: Any) -> list[str]:
-    """Summarise the changes and the touched jobs of a plan."""
+    """Summarise a plan: its changes, and the jobs that it touches."""
     plan = planned(conn, config, **options)
     return [
         *(f"{c.how} {c.kind} {c.name}" + (f" {c.key} {c.before} → {c.after}" if c.key else "") for c in plan.changes),
@@ -243,7 +243,7 @@ def at(hours: float) -> datetime:
 
 
 def override(key: str, value: Any, until: float | None = None, why: str = "why") -> store.Override:
-    """Make an override of a key of jobs.yaml that ends ``until`` hours after NOON."""
+    """Make an override of a key of jobs.yaml; if ``until`` is given, it ends so many hours after NOON."""
     return store.Override(tuple(key.split(".")), value, "me", why, NOON, None if until is None else at(until))
 
 

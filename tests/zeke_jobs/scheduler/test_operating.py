@@ -1,4 +1,4 @@
-"""Operators see, pause, resume, run and backfill schedules, by ``zeke-jobs schedule`` or by a program."""
+"""Operators see, pause, resume, run and backfill schedules, with ``zeke-jobs schedule`` or in a program."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Keys select and open rows; commands ask for confirmation. The screen fits any terminal, and is readable at 80x24 and 160x50."""
+"""Keys select and open rows; no command runs unconfirmed. The screen fits any size; 80x24 and 160x50 are readable."""
 
 import io
 from dataclasses import replace

@@ -103,7 +103,7 @@ class Jobs:
         return dicts(self.conn, sql, *params)
 
     def at(self, seconds: float = 0.0) -> None:
-        """Set the clock to so many seconds after noon."""
+        """Set the clock to ``seconds`` after noon."""
         self.passed = seconds
         set_clock(self.conn, NOON + timedelta(seconds=seconds))
 

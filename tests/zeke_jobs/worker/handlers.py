@@ -355,7 +355,7 @@ def strict(payload: Strict, ctx: Context) -> None: ...
 
 
 def talk(payload: Payload, ctx: Context) -> None:
-    """Log twelve lines through the job's logger and the standard library, and fail the first time."""
+    """Log twelve lines through the job's logger and the standard library, and fail in the first attempt."""
     for number in range(11):
         ctx.logger.info("step", number=number)
     logging.getLogger("library").warning("half done")

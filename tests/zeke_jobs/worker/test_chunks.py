@@ -1,4 +1,4 @@
-"""Each job of a chunk ends with its own outcome, and chunks obey settings and limits. Claims are at set times."""
+"""Each job of a chunk ends with its own outcome, and chunks obey settings and limits. The tests set the clock."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Costs and units that handlers report add up and, like throttling, affect the limits. ``on_failed`` gets failed jobs."""
+"""Costs and units that handlers report add up; they and throttling affect limits. ``on_failed`` reports failed jobs."""
 
 from decimal import Decimal
 from typing import Any

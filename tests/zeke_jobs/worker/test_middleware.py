@@ -1,4 +1,4 @@
-"""Dramatiq's middleware and sentry-sdk's unmodified integration work with jobs. A middleware that fails blocks no job."""
+"""Dramatiq's middleware and sentry-sdk's unmodified integration work with jobs. Failing middleware blocks no job."""
 
 import json
 import logging

@@ -429,7 +429,7 @@ class World(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_stale_or_foreign_claim_changes_nothing(self, data: st.DataObject) -> None:
         foreign = [(UUID(int=99), id_, claim) for _, id_, claim in self.held()]
-        # The test prefers the most dangerous case: a worker ends a job by an old claim while it holds the job again.
+        # The test prefers the most dangerous case: a worker uses an old claim of a job that it has claimed again.
         again = [old for old in self.stale if old[0] == self.jobs[old[1]].worker]
         worker, id_, claim = self.draw(data, again or self.stale + foreign)
         sql, conn, row = self.sql, self.sql.conn, {"message_id": id_, "claim": claim}

@@ -1,4 +1,4 @@
-"""A trace covers the caller, its job and the job's children. The last log lines of an attempt are stored with its job."""
+"""A trace covers the caller, its job and the job's children. An attempt's last log lines are stored with its job."""
 
 import io
 import logging

@@ -1,6 +1,6 @@
 """The files contain invented stories, each with honest and forged sentences about it.
 
-The rules were written with a look at ``open.txt`` and ``mixed-open.txt``. Four files only measure the rules:
+The rules were developed on ``open.txt`` and ``mixed-open.txt``. Four other files only measure the rules:
 ``frozen.txt``, ``mixed-frozen.txt`` and ``held-out.txt`` were written before the rules, and ``later.txt`` after them.
 
 A line ``# `` begins a story and has its headline. After the text, ``+ `` begins an honest sentence, and ``- kind: `` a
