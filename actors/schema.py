@@ -26,7 +26,7 @@ class IngestPullYoutube(IngestPull):
 
 
 class IngestOneoff(Payload):
-    """ingest-oneoff: bring in the one page at ``url``."""
+    """ingest-oneoff: add the page at ``url``, and queue it for a fetch."""
 
     url: Url
     requested_by: str | None = None

@@ -74,5 +74,5 @@ def _put(parent: ET.Element, tag: str, text: str) -> None:
 
 
 def _fit(text: str) -> str:
-    """Return the text without characters that XML cannot contain."""
+    """Return the text without the characters that XML forbids."""
     return _UNFIT.sub("", text)

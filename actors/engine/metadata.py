@@ -17,7 +17,7 @@ from actors.engine.canonical import joined
 from actors.engine.text import clean, letters, one_line, text_at, text_of, words_of
 
 _SEPARATOR = re.compile(r"\s+[|·•»«\u203a\u2013\u2014-]\s+")
-# A heading matches a title if both have this share of the shorter text's words in common.
+# A heading matches a title if they share at least this fraction of the words of the shorter text.
 _ALIKE = 0.4
 _ARTICLE = re.compile(r"(?:Article|BlogPosting|Report)\b")  # types of structured data, such as NewsArticle
 _MOST_BLOCKS = 50

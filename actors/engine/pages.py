@@ -107,10 +107,10 @@ def _item(
 
 
 def by_rule(tree: HtmlElement, structured: str, text: str | None, remove: str | None) -> Article:
-    """Read the article by a rule's selectors, and report what each found. If ``text`` finds no text, extract as usual.
+    """Return the article that a rule's selectors find. The article's reason says how many elements each selector found.
 
-    The page's tree is not changed, so that a paywall or login in it can still be found. The text in the page's own
-    data, ``structured``, is used only if ``remove`` selects no element.
+    If ``text`` finds no text, the article is extracted as without a rule. In that case, ``structured`` is used only if
+    ``remove`` found no element. The tree stays unchanged, so that a paywall or a login in the tree can still be found.
     """
     page, reasons = deepcopy(tree), []
     going = [one for one in select(page, remove) if one is not page] if remove else []

@@ -1,4 +1,4 @@
-"""Reads channels and videos by YouTube's Data API with a key. Without a key, reads a channel's feed and a video's title."""
+"""Reads channels and videos by YouTube's Data API. Without an API key, reads a channel's feed and a video's title."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _VIDEO = re.compile(
     r"https?://(?:youtu\.be/|(?:www\.|m\.)?youtube\.com/(?:watch/?\?(?:[^#]*&)?v=|(?:shorts|live|embed)/))([\w-]{11})(?![\w-])",
     re.ASCII | re.IGNORECASE,
 )
-# The pattern finds the channel that owns a page, because a page also names other channels.
+# A page names several channels. This pattern finds the channel that owns the page.
 _OWN_CHANNEL = re.compile(
     r"(?:rel=\"canonical\" href=\"https://www\.youtube\.com/channel/|itemprop=\"identifier\" content=\"|"
     r"\"externalId\":\"|feeds/videos\.xml\?channel_id=)(UC[\w-]{22})",
@@ -47,7 +47,7 @@ def video_id(url: str) -> str | None:
 
 
 def feed_url(url: str, get: Get) -> str:
-    """Return the address of the feed of the channel that ``url`` names. An address of another site stays unchanged."""
+    """Return the feed address of the channel or playlist in ``url``. An address of another site is not changed."""
     text = url.strip()
     if channel := _CHANNEL.fullmatch(text):
         return f"{FEED}?channel_id={channel[1]}"

@@ -66,7 +66,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
 
 
 def _grow(payload: AnalyzeStory, ctx: Context[EventSettings], analyst: Analyst) -> dict[str, Any]:
-    """Ask a model which of the payload's other stories, if any, reports the same event, and score the event again."""
+    """Ask a model whether one of the payload's other stories reports the same event, and score the event again."""
     text = texts.needed(ctx.db, payload.story_id)
     told = None
     if analyst.same_event and payload.others:
@@ -89,7 +89,7 @@ def _save(
     *,
     is_asked_for: bool,
 ) -> str:
-    """Store an analysis with brief and summary, send further tasks for the story, and return the outcome."""
+    """Store an analysis, its brief and its summary, send the story's next tasks, and return the outcome."""
     pace: int = getattr(ctx.settings_of("generate-brief"), "words_per_minute", WORDS_PER_MINUTE)
     brief, summary = analysis.brief and enforce(analysis.brief), analysis.summary
     if brief and analysis.state == "completed" and not any(brief.parts.values()):

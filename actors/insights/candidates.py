@@ -81,7 +81,7 @@ def _before(nearest: Sequence[Block], start: int) -> str:
 
 
 def _above(blocks: Sequence[Block]) -> list[list[str]]:
-    """Return the headings above each block, the outermost first, without a heading at the beginning of the document."""
+    """Return the headings above each block, the outermost first. A heading that begins the document is left out."""
     open_: list[tuple[int, str]] = []
     found = []
     for at, block in enumerate(blocks):

@@ -26,8 +26,8 @@ from actors.store.texts import StoryText
 from zeke_jobs import Context
 from zeke_jobs.errors import InvalidPayload
 
-# Candidates are compared in batches, the likeliest first, until a batch has no hit. Among 100,000 stories, batches of 16
-# missed 0.7 % of the pairs, batches of 32 missed none.
+# Candidates are compared in batches, the likeliest first, until a batch has no story of the same event. Among 100,000
+# stories, batches of 16 missed 0.7 % of the pairs, and batches of 32 missed none.
 _BATCH = 32
 _NEWEST = 256  # maximum number of stories read for each term; among 100,000 stories, 64 missed 2.7 % of the pairs
 _MOST = 256
@@ -101,7 +101,7 @@ def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[
 def found(
     ctx: Context[Any], story: StoryText, made: Embedding, settings: EventSettings, analyst: Analyst
 ) -> tuple[list[UUID], list[UUID]]:
-    """Make a story findable for others, and search as ``like`` does. If a model can be asked, names are terms too."""
+    """Store a story's terms and embedding, and return what ``like`` finds. Names are terms if a model can be asked."""
     text, embedding = lead(story), embeddings.written(made.model_version, made.vector)
     terms = sketch(text) + (names(text) if analyst.same_event else [])
     with ctx.transaction() as tx:
@@ -139,7 +139,7 @@ def like(
 
 
 def _strangers(conn: Connection, text: StoryText, stories: Sequence[UUID]) -> set[UUID]:
-    """Return the stories that are gone, or that have names, but no name in common with ``text``."""
+    """Return the stories that are gone, and the stories that have names but share no name with ``text``."""
     mine = set(names(lead(text)))
     theirs = {story: set(names(lead(other))) for story, other in texts.read_all(conn, stories).items()}
     return {one for one in stories if one not in theirs or (mine and theirs[one] and mine.isdisjoint(theirs[one]))}

@@ -1,4 +1,4 @@
-"""Applies a team's interests: words and example stories that raise or lower chili scores and highlights' relevance."""
+"""Applies a team's interests (words and example stories), which raise or lower chili scores and highlights' relevance."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal

@@ -30,7 +30,7 @@ class UploadSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) -> dict[str, Any]:
-    """Add each item once, and queue it for a fetch. A broken item gets an outcome and does not block the other items.
+    """Add each uploaded item once, and queue it for a fetch. A broken item gets an outcome and blocks no other item.
 
     Raises:
         Reject: the source or the upload does not exist.

@@ -20,10 +20,10 @@ def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:
 
 
 def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
-    """Put ``stories`` and their clusters into one cluster, lock it, and count its sources. A single story gets no new cluster.
+    """Merge ``stories`` and their clusters into one locked cluster, and count the cluster's sources.
 
     Returns:
-        The cluster, or None if there is none.
+        The id of the cluster, or None for a single story without a cluster.
     """
     rows = hold(conn, stories)
     old = sorted({row["cluster_id"] for row in rows if row["cluster_id"] is not None})

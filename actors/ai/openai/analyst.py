@@ -112,7 +112,7 @@ class OpenAIAnalyst(Analyst):
                 made_by = Provenance("openai", model, prompt(operation).name)
                 if not settings.verify:
                     return found, replace(made_by, checked="by rule")
-                # The model copies sentences of the story, which may be longer than the answer.
+                # The verification quotes sentences of the story, so it may be longer than the verified answer.
                 longer = settings.asking(settings.verify, 2 * settings.output_tokens)
                 asked = statements(found)
                 beside = "\n".join(["\n\nStatements:", *(f"{at}. {text}" for at, text in enumerate(asked, 1))])
@@ -142,15 +142,13 @@ class OpenAIAnalyst(Analyst):
         *,
         is_first: bool = True,
     ) -> tuple[str, Form]:
-        """Ask a model about a story, the text ``beside`` it and ``others``, after the earlier turns in ``again``.
+        """Ask a model about a story, and return the model's name and the answer.
 
-        Returns the model's name and its answer.
-
-        If ``is_first``, and ``again`` is empty, a stored answer to an equal question may be used, and the question
-        may go into a batch.
+        The question also contains the text ``beside``, the stories ``others`` and the earlier turns ``again``. Only a
+        first question (``is_first``, no earlier turns) may get a stored answer to an equal question or go into a batch.
 
         Raises:
-            Retry, Defer, Reject: there is no answer; the ledger has the reason.
+            Retry, Defer, Reject: the call has no usable answer. The ledger has the reason.
         """
         instructions, schema, is_first = prompt(operation), answers.strict_schema(form), is_first and not again
         text, *texts = (material(one, settings.max_input_chars) for one in (story, *others))

@@ -1,1 +1,1 @@
-"""Reads the content of a page: the text, which several extractors find, the authors and the date."""
+"""Reads the text, the authors and the date of a page. Several extractors look for the text."""

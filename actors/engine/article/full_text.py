@@ -173,10 +173,10 @@ class Said:
 
 
 def without_furniture(text: str, titles: set[str], links: set[str], least: int) -> str:
-    """Return a plain or markdown text without lines from around the article, or unchanged if too little text remains.
+    """Return a plain or markdown text without the lines from around the article.
 
-    At least ``least`` characters must remain. ``titles`` has the page's title and first-level headings, and ``links``
-    has the texts of its links, both in the form of ``letters``.
+    If fewer than ``least`` characters would remain, the text is returned unchanged. ``titles`` (the page's title and
+    first-level headings) and ``links`` (the texts of the page's links) are in the form that ``letters`` returns.
     """
     lines = text.split("\n")
 

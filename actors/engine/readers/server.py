@@ -49,7 +49,7 @@ def parted(message: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _serve(operations: Mapping[str, Operation], limits: Limits, control: socket.socket) -> None:
-    """Fork a keeper process for each socket that the worker sends, until the worker closes its connection."""
+    """For each socket that the worker sends, fork a process that starts one reader. End when the worker disconnects."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # this process ends with the worker
