@@ -196,7 +196,7 @@ class StorySummarize(Payload):
 
 
 class StoriesUpdateStatus(Payload):
-    """stories-update-status: move a story to unread, read or archived, for one team or all; ``pinned`` sets a team's star."""
+    """stories-update-status: mark a story unread, read or archived, for one team or all, or change a team's star."""
 
     # ``send`` checks a payload only by the JSON Schema, so this schema repeats the check of the validator below.
     model_config = ConfigDict(

@@ -26,10 +26,10 @@ _TITLE_BONUS = 2.0
 
 
 class Analyst:
-    """Does the AI step without a model, with the same results in each run. Other providers' classes inherit from this class.
+    """Does the AI step without a model. Its results never vary. Other providers' classes inherit from this class.
 
-    A method raises ``Retry`` or ``Defer`` if a provider asked to wait, ``Reject`` if it refused or the settings are
-    wrong, and ``Unfounded`` if the story does not support the answer.
+    A method raises ``Retry`` or ``Defer`` if a provider asked to wait, ``Reject`` if the provider refused or the
+    settings are wrong, and ``Unfounded`` if the story does not support the answer.
     """
 
     embeds_together = False  # a provider makes the embeddings of many stories in one request
@@ -50,7 +50,7 @@ class Analyst:
         return Analysis(None, chili, "extractive", MADE_BY, breakdown=breakdown, brief=brief, summary=summary)
 
     def brief(self, story: Story, ledger: Ledger | None = None) -> Brief:  # noqa: ARG002
-        """Return whole sentences of the story in three lengths."""
+        """Return a brief in three lengths, made of whole sentences of the story."""
         order = _best(story.title, story.document)
         two, elevator = in_longer_lengths(story.title, [(item.start, item.text) for item in order])
         return Brief(one_line(story), two, elevator, MADE_BY)

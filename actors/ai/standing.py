@@ -129,7 +129,7 @@ def _last_names(document: str) -> frozenset[str]:
 
 @lru_cache(maxsize=512)
 def names_in(text: str) -> list[list[str]]:
-    """Return the names in a text, which are runs of words with a capital. A run ends after ``'s``. Weekdays do not count."""
+    """Return the names in a text as lists of adjacent capitalised words. ``'s`` ends a name. Weekdays do not count."""
     runs: list[list[str]] = []
     end = len(text)
     for match in SAYS["name"].finditer(text):

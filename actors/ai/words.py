@@ -30,7 +30,7 @@ def words_of(text: str) -> frozenset[str]:
 
 
 def content_words(text: str) -> list[str]:
-    """Return the words that carry meaning, without stop words and simple plural endings."""
+    """Return the words of a text in order, without stop words, and each without a simple plural ending."""
     return [_stem(word) for word in words(text) if word not in STOP_WORDS]
 
 

@@ -1,4 +1,4 @@
-"""Runs ``zeke-news filter``: rules that drop items before their page is fetched."""
+"""Runs ``zeke-news filter``, which manages the rules that drop items before their pages are fetched."""
 
 from collections import Counter
 from datetime import timedelta

@@ -60,7 +60,7 @@ def _named(row: Mapping[str, Any]) -> str:
 @app.command("on", help="Switch a source on again.")
 @app.command("off", help="Switch a source off; its stories stay.")
 def switch(context: typer.Context, source: Which, is_json: Json = False) -> None:
-    """Switch a source on or off, as the command's name says."""
+    """Switch a source on for the command ``on``, and off for the command ``off``."""
     with database() as conn:
         found, is_on = news.find_source(conn, source), context.info_name == "on"
         changed = SQL.run(conn, "source_switch", source_id=found, is_active=is_on) > 0

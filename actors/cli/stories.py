@@ -121,7 +121,7 @@ def star(story: Which, undo: Undo = False, team: Team = news.NOBODY, is_json: Js
 
 
 def archive(story: Which, undo: Undo = False, team: Team = news.NOBODY, is_json: Json = False) -> None:
-    """Archive stories, so that lists leave them out; with --undo lists show them again, as read."""
+    """Archive stories, so that lists leave them out; with --undo, lists show them again, marked as read."""
     state = "read" if undo else "archived"
     _change(story, team, state, state=state, is_json=is_json)
 

@@ -213,7 +213,7 @@ def _fragment(entry: dict[str, Any], key: str, *, typed: bool) -> str:
 
 
 def _value(entry: dict[str, Any], key: str) -> str:
-    # Use dict.get, because feedparser's own get replaces a missing date by another date, with a warning.
+    # Use dict.get, because feedparser's own get warns and returns another date if a date is missing.
     value = dict.get(entry, key)
     return clean(value) if isinstance(value, str) else ""
 

@@ -99,7 +99,7 @@ class Fetcher:
         raise EngineError("too_many_redirects", f"{url} redirects more than {limits.redirects} times")
 
     def ask(self, url: str, body: bytes | None, limits: Limits, headers: Mapping[str, str]) -> Fetched:
-        """Send ``body`` by POST, or GET if it is None. The answer may have any status. Redirects are not followed."""
+        """Send ``body`` by POST, or a GET request if it is None. Any status is returned. Redirects are not followed."""
         budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
         return self._one(parse(url), limits, headers, budget, body, is_any=True)
 

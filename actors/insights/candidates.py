@@ -38,7 +38,7 @@ class Candidate:
     context: Context = field(default_factory=Context)
 
     def insight(self, document_hash: str) -> Insight:
-        """Return an insight for dedupe-insights. ``document_hash`` identifies the text with these positions."""
+        """Return the candidate as an insight. ``document_hash`` identifies the text to which the positions belong."""
         place = {"start": self.start, "end": self.end, "heading": self.heading or None}
         language = {"language": self.language} if self.language else {}
         return Insight(
@@ -63,7 +63,7 @@ def in_context(found: Sequence[Candidate], blocks: Sequence[Block], title: str) 
 
 
 def _says_more(heading: str, known: frozenset[str]) -> bool:
-    """Return whether a heading may be shown and has enough words that the title, with the words ``known``, lacks."""
+    """Return whether a heading may be shown and says more than the title, which has the words ``known``."""
     words = keys(heading)
     is_known = bool(words) and len(words & known) >= _KNOWN * len(words)
     return len(heading) <= _LONGEST_HEADING and form.fault(heading) is None and not is_known

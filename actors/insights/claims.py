@@ -98,7 +98,7 @@ def _judge(raw: str, text: str) -> tuple[Kind, float] | None:
 
 
 def _figures(text: str) -> int:
-    """Return the number of quantities in a sentence with a share or a measurement, or 0 if the sentence addresses the reader."""
+    """Count the quantities in a sentence. Return 0 if it has no share or measurement, or if it addresses the reader."""
     if not _SAYS["digit"].search(text) or is_told_to_reader(text) or addresses_reader(text):
         return 0
     return len(_SAYS["quantity"].findall(text)) if _SAYS["share"].search(text) or _SAYS["measured"].search(text) else 0

@@ -37,10 +37,11 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
 def store(
     tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settings: Any, text_hash: str | None = None
 ) -> dict[str, int]:
-    """Store new insights beside a locked story's ``stored`` highlights, and score all. Returns the number of each outcome.
+    """Store insights as highlights of a locked story, which has the highlights ``stored``, and score all highlights.
 
-    With the ``text_hash`` of the current text, withdraw highlights of an earlier text that are not among the insights.
-    A pipeline's highlight is updated. An insight is a duplicate if a person wrote it before, or all teams have it already.
+    An insight that the pipeline stored before is updated. An insight is a duplicate if a person wrote it before, or if
+    all teams have it already. If the ``text_hash`` of the current text is given, the highlights of an earlier text that
+    are not among the insights are withdrawn. Returns the number of each outcome.
     """
     changes: dict[str, int] = {}
     own: dict[str, Row] = {}

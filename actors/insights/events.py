@@ -192,9 +192,10 @@ def join(
     analyst: Analyst,
     teams: Interests | None,
 ) -> int:
-    """Put a story into its event, and score the event's stories again. With ``teams``, also score the story for each team.
+    """Put a story into its event, and score the event's stories again.
 
-    Returns the number of stories with a new score, or 1 if only a team's score is new.
+    If ``teams`` is given, also score the story for each team. Returns the number of stories with a new score, or 1 if
+    only a team's score is new.
     """
     clusters.unite(tx, [story.id, *found])  # this also locks the event against other changes and scoring
     scored, sources = overlays.of_event(tx, story.id)

@@ -1,4 +1,4 @@
-"""Applies a team's interests (words and example stories), which raise or lower chili scores and highlights' relevance."""
+"""Applies teams' interests (words and example stories), which raise or lower chili scores and highlights' relevance."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -47,7 +47,7 @@ def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
 
 
 def examples(interest: Interest) -> dict[str, list[Any]]:
-    """Return the ``ids`` and the ``numbers`` of the example stories."""
+    """Return the example stories: ``ids`` has those given by id, and ``numbers`` those given by number."""
     every = [*interest.like, *interest.unlike]
     return {
         "ids": [one for one in every if isinstance(one, UUID)],

@@ -56,7 +56,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         return replace(polling, etag=etag, last_modified=modified, failures=0, gone_count=0, fetched_once=True)
 
     def follow(self, polling: Polling, moved_to: str | None, now: datetime) -> tuple[Polling, str | None]:
-        """Count a permanent redirect. The second value is None until enough polls saw it, and then the new address."""
+        """Count a permanent redirect. The second value is the new address if enough polls saw it, or else None."""
         if moved_to is None:
             return replace(polling, moved_to=None, moved_count=0, moved_since=None), None
         if polling.moved_to != moved_to or polling.moved_since is None:

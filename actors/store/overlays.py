@@ -54,7 +54,7 @@ class Overlay:
         return {"analysis": (self.why_it_matters,), "brief": self.brief, "summary": (self.summary,)}[part]
 
     def author(self, part: Part) -> Author:
-        """Return the author of one part: the pipeline, if the hash that it stored matches the part's texts."""
+        """Return the author of one part. If the stored hash matches the part's texts, the pipeline is the author."""
         texts, written = self.texts(part), (self.citations.get(part) or {}).get("written")
         if written is not None:
             return "pipeline" if written == mark(*texts) else "person"
@@ -91,13 +91,13 @@ def save(
     cited: Mapping[str, Any] | None = None,
     time_saved_seconds: int | None = None,
 ) -> tuple[str | None, bool]:
-    """Store a story's new texts, except where an old text stays, and merge ``cited`` into the overlay's citations.
+    """Store a story's new texts, unless an old text stays (see ``kept``), and merge ``cited`` into the citations.
 
-    An old text of unknown origin stays, unless it is the text of the first part and a person asked for this part. ``seen`` is
-    the overlay, if the caller has locked the story and the overlay. Raises Reject if the story does not exist any more.
+    ``is_asked_for`` says that a person asked for the first part of ``new``. A caller that has locked the story and its
+    overlay gives the overlay as ``seen``. Raises Reject if the story does not exist any more.
 
     Returns:
-        The outcome of ``kept`` for the first part, and whether anything changed.
+        What ``kept`` returns for the first part, and whether anything changed.
     """
     if seen is None:
         SQL.one(conn, "story_hold", story_id=story_id)

@@ -62,7 +62,7 @@ def stands_in(quote: str, form: str) -> bool:
 
 @lru_cache(maxsize=16)
 def _mapped(text: str) -> tuple[str, list[int]]:
-    """Return a text's normal form, and for each of its characters the index in ``text``."""
+    """Return the normal form of ``text``, and for each character of the normal form the index in ``text``."""
     skipped = {at for match in _LINK.finditer(text) for at in range(match.start(), match.end())}
     form: list[str] = []
     places: list[int] = []

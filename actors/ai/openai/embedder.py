@@ -1,4 +1,4 @@
-"""Makes embeddings with a provider's model: many texts in one request, with a call in the ledger for each text."""
+"""Makes embeddings with a provider's model. A request has many texts, and the ledger records a call for each text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the words of a podcast or video from WebVTT, SubRip, or JSON of the podcast namespace."""
+"""Reads transcripts of podcasts and videos, as WebVTT, SubRip or the podcast namespace's JSON."""
 
 import html
 import json

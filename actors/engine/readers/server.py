@@ -119,7 +119,7 @@ def _answer(
         answer = {"exceeded": "memory"}
     except Exception as error:  # noqa: BLE001 (any type, because the libraries were not written for hostile bytes)
         answer = {"failed": f"{type(error).__name__}: {error}"[:200]}
-    # If memory is short, a library may report another error, so look at the peak memory too.
+    # If memory runs out, a library may report another error, but the peak shows that memory was the reason.
     if _peak() > limits.memory * _NEARLY:
         answer = {"exceeded": "memory"}
     elif len(found) > limits.answer:
