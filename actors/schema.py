@@ -34,7 +34,7 @@ class IngestOneoff(Payload):
 
 
 class IngestSource(Payload):
-    """ingest-source: read a source's feed, and queue its new items and up to ``backfill`` older ones, left out at first."""
+    """ingest-source: read a feed, and queue its new items and up to ``backfill`` older items left out at first."""
 
     source_id: UUID
     reason: Literal["schedule", "manual", "retry"] = "schedule"
@@ -109,7 +109,7 @@ class PollBatches(Payload):
 
 
 class GenerateBrief(Payload):
-    """generate-brief: one line, two lines and an elevator pitch of a story; or, with a period, a digest as in DeliverDigest."""
+    """generate-brief: sum up a story in three lengths. If ``period`` is given, write a digest as DeliverDigest does."""
 
     story_id: UUID | None = None
     reason: Literal["new_story", "manual", "regenerate"] = "new_story"

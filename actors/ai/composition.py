@@ -120,7 +120,7 @@ def tells_more(title: str, text: str) -> bool:
 
 
 def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
-    """Return whether a text is a list, guide, review or advert, by the text's form and sentences (``told``)."""
+    """Return whether the form of a text and its sentences ``told`` show a list, a guide, a review or an advert."""
     parts = blocks(document)
     headings = sum(part.kind == "heading" or is_bold(part) for part in parts)
     paragraphs = [part for part in parts if part.kind == "paragraph"]
@@ -142,7 +142,7 @@ def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """Join some of the best sentences, in order. ``sizes`` has their allowed numbers. The first must stand alone."""
+    """Join some of the best sentences in order. ``sizes`` has the counts to try. The first sentence stands alone."""
     for size in sizes:
         for chosen in map(sorted, combinations(told, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):

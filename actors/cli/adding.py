@@ -145,7 +145,7 @@ def bring_in(
 
 
 def export() -> None:
-    """Write the feeds that are on as OPML, in their folders, to standard output."""
+    """Write the feeds that are switched on, with their folders, to standard output as OPML."""
     with database() as conn:
         rows = store.listing(conn, active_only=True)
     feeds = [

@@ -25,7 +25,7 @@ def parse(body: bytes, url: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise EngineError("not_a_feed", f"{url} is not a feed: its JSON cannot be read") from error
     version = _VERSION.fullmatch(text_at(data, "version"))
-    # JSON that is not a feed may have a version and items, but no title.
+    # Other JSON may have a version and items too. If the version is only a number, a feed must have a title.
     if version is None or not isinstance(data.get("items"), list) or not (version[1] or text_at(data, "title")):
         raise EngineError("not_a_feed", f"{url} is not a feed: it is JSON, but not a JSON Feed")
     feed = _plain(title=text_at(data, "title"), subtitle=text_at(data, "description"))

@@ -1,1 +1,1 @@
-"""Has tasks that analyse a story, and find, deduplicate and score the story's highlights."""
+"""Contains the tasks that analyse a story, and those that find, deduplicate and score its highlights."""

@@ -29,7 +29,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     Raises:
         Reject: the story does not exist, or it has no text.
         Retry, Defer, WaitFor: the provider asked to wait, or the question was put into a batch.
-        Unfounded: a model twice gave statements that the story does not support. The stored texts were made without a model.
+        Unfounded: a model twice said what the story does not support. Texts made without a model are stored.
     """
     analyst: Analyst = ctx.service("ai")
     if payload.trigger in {"grown", "alone"}:
@@ -46,7 +46,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     with ctx.transaction() as tx:
         clusters.unite(tx, [text.id, *same_event])  # this also locks the event against other changes and scoring
         found, told_by = overlays.of_event(tx, text.id)
-        # The event may have got more sources in the meantime.
+        # The score counts one source so far, but the event may have more.
         if score := analyst.rescore(analysis.chili, analysis.breakdown, told_by):
             analysis = replace(analysis, chili=score[0], breakdown=score[1])
         outcome = _save(ctx, tx, text, analysis, found.pop(text.id), is_asked_for=is_awaited)

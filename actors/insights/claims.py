@@ -1,4 +1,4 @@
-"""Finds sentences for highlights: in a text with code, by kind; in other texts, the best that can be read alone."""
+"""Finds sentences for highlights. Texts with code are searched for each kind, other texts for the best sentences."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence

@@ -37,7 +37,7 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
 def store(
     tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settings: Any, text_hash: str | None = None
 ) -> dict[str, int]:
-    """Store insights as highlights of a locked story, which has the highlights ``stored``, and score all highlights.
+    """Store insights as highlights of a locked story, whose highlights are ``stored``, and score all highlights.
 
     An insight that the pipeline stored before is updated. An insight is a duplicate if a person wrote it before, or if
     all teams have it already. If the ``text_hash`` of the current text is given, the highlights of an earlier text that

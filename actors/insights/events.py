@@ -56,7 +56,7 @@ class EventSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 def of_model(model_version: str) -> tuple[float, float, frozenset[str]]:
-    """Return the row of the table ``_MODELS`` for a model."""
+    """Return the two numbers and the set of scripts that ``_MODELS`` has for a model."""
     return next((least, doubt, scripts) for model, least, doubt, scripts in _MODELS if model_version.startswith(model))
 
 
@@ -80,10 +80,10 @@ def _least(terms: set[str], most: int) -> list[int]:
 
 
 def names(text: str) -> list[int]:
-    """Return at most 40 names and figures of a text as hashes that differ from those of ``sketch``.
+    """Return hashes of at most 40 names and figures of a text. They differ from the hashes of ``sketch``.
 
-    A name is a word that the text always writes with a capital, and no month or day of the week. A text without such words,
-    as in a script without capitals, has no names.
+    A name is a word that the text always capitalises, except months and weekdays. A text without such words, for
+    example in a script without capitals, has no names.
     """
     written = tokens(text)
     common = {*SMALL, *CALENDAR, *(word for word in written if word[0].islower())}

@@ -58,7 +58,7 @@ def examples(interest: Interest) -> dict[str, list[Any]]:
 def score(
     interest: Interest, settings: Interests, said: str, near: Sequence[Mapping[str, Any]]
 ) -> tuple[float, dict[str, Any]]:
-    """Return the shift of a chili score in points, and the shift's parts: the found words, and the nearest example."""
+    """Return by how many points a chili score shifts, and the reasons: the words found, and the nearest examples."""
     more, less = hits(said, interest.more), hits(said, interest.less)
     like = _nearest(near, interest.like, settings.resembles)
     unlike = _nearest(near, interest.unlike, settings.resembles)

@@ -1,4 +1,4 @@
-"""Defines the rules of filters, and the tests of their words and expressions."""
+"""Defines the rules of filters, and tests texts for the words and regular expressions of a rule."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[
 
 
 def add(conn: Connection, source_id: UUID, item: NewItem) -> Row:
-    """Add or find one item. Returns ``id``, ``is_new``, ``outcome`` and ``story_id``."""
+    """Add one item unless it exists. Returns the item's ``id``, ``is_new``, ``outcome`` and ``story_id``."""
     rows: list[Row] = []
     while not rows:  # another transaction may add the item in the middle of the statement
         rows = SQL.named(conn, "item_add", source_id=source_id, **{**vars(item), "metadata": Json(item.metadata)})

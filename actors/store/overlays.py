@@ -27,7 +27,10 @@ def mark(*texts: str | None) -> str:
 
 
 def kept(author: Author, *, is_asked_for: bool) -> str | None:
-    """Return the outcome if a text stays, or None. A person's text stays; a text of unknown origin stays unless asked for."""
+    """Return the outcome for an old text that must stay, or None for a text that may be replaced.
+
+    A person's text must stay. A text of unknown origin must stay unless a person asked for a new text.
+    """
     if author == "person":
         return "kept_edited"
     return "kept_existing" if author == "unknown" and not is_asked_for else None

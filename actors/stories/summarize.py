@@ -12,14 +12,12 @@ from zeke_jobs import Context
 
 
 def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
-    """Summarise a story. The mode ``auto`` keeps a summary of unknown origin, and the mode ``force`` replaces this summary.
-
-    No mode replaces a summary that a person edited.
+    """Summarise a story. A person's summary stays. A summary of unknown origin stays unless the mode is ``force``.
 
     Raises:
         Reject: the story does not exist, or it has no text.
         Retry, Defer, WaitFor: the provider asked to wait, or the question was put into a batch.
-        Unfounded: a model twice gave statements that the story does not support. The stored summary was made without a model.
+        Unfounded: a model twice said what the story does not support. A summary made without a model is stored.
     """
     text = texts.with_text(ctx.db, payload.story_id)
     is_asked_for = payload.mode != "auto"

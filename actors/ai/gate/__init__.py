@@ -18,7 +18,7 @@ _SUPPORT = 0.12  # a sentence of whose words the story has a smaller share is ab
 def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None:
     """Return the reason why a text about a story must not be shown, as a sentence for the model, or None.
 
-    A translation is compared only by facts that are the same in every language: numbers, dates and money.
+    Of a translation, only numbers, dates and amounts of money are compared with the story, because words differ.
     """
     known = evidence(story)
     for sentence in sentences(unicodedata.normalize("NFKC", text)):

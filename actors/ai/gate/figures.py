@@ -29,7 +29,7 @@ def known_numbers(sentences: Sequence[str]) -> list[Number]:
 
 
 def stands_among(number: Number, known: Iterable[Number]) -> bool:
-    """Return whether the story has an answer's number: an equal value in the same unit, or a value that rounds to the number."""
+    """Return whether one of a story's numbers (``known``) equals ``number`` or rounds to it, in the same unit."""
     return any(
         (number.is_open and bool(number.values & one.values))
         or any(_agree(number, mine, theirs) for mine in number.readings for theirs in one.readings)

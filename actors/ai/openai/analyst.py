@@ -33,7 +33,7 @@ _AGAIN = (
 
 
 class OpenAIAnalyst(Analyst):
-    """Analyses stories with a model. If no person waits for a job, the job's questions may be sent ``in_batches``."""
+    """Analyses stories with a model. ``in_batches`` allows batches for questions of jobs that no person waits for."""
 
     def __init__(self, settings: OpenAISettings, local: Analyst, *, in_batches: bool = False) -> None:
         self._local = local
@@ -94,10 +94,10 @@ class OpenAIAnalyst(Analyst):
     def _ask(
         self, operation: str, form: type[Form], story: Story, books: Ledger | None, local: Callable[[Story], Any]
     ) -> tuple[Form, Provenance]:
-        """Return a model's answer that passes the checks, without unverified statements. If it has a fault, ask again.
+        """Return a model's answer without unverified statements. If the answer fails the checks, ask once more.
 
         Raises:
-            Unfounded: the second answer does not pass the checks. The exception has the text of ``local``.
+            Unfounded: the second answer failed the checks too. The exception has the result of ``local`` to use.
         """
         assert books is not None, "a provider that costs money needs a ledger"
         settings = self._settings

@@ -53,7 +53,7 @@ class Embedder:
         return [one for _, one in sorted(made.items())]
 
     def _vectors(self, wanted: Mapping[int, str], books: Ledger) -> dict[int, Embedding | Exception]:
-        """Return the texts' vectors by index. One request asks for all vectors not stored. The texts share its cost."""
+        """Return each text's vector. One request asks for all vectors that are not stored. The texts share its cost."""
         model, settings = self._model, self._settings
         keys = {at: key_of("embed", self._version, text) for at, text in wanted.items()}
         most = {at: settings.cost(model, len(text.encode()) + OVERHEAD, 0) for at, text in wanted.items()}

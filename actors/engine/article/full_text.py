@@ -168,7 +168,7 @@ class Said:
         return self.size - len({at + more for at in starts for more in range(_RUN) if at + more < self.size})
 
     def holds(self, other: Said) -> float:
-        """Return the share of the other text that is in this text, from 0 to 1."""
+        """Return how much of the other text is in this text, as a share from 0 to 1."""
         return (self._runs & other._runs).total() / other._runs.total()
 
 
