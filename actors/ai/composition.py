@@ -163,7 +163,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def enforce(brief: Brief) -> Brief:
-    """Return a brief within its limits. A text that is too long is cut; a text with too few sentences becomes None."""
+    """Return a brief that keeps the limits. A longer text is cut, and a text with too few sentences becomes None."""
     parts = _parts(brief.elevator or "")[:4]
     elevator = joined(parts) or joined(parts[:3]) if len(parts) >= 3 else None
     one = shorten(brief.one_liner or "", ONE_LINER) or None

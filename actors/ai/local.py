@@ -33,7 +33,7 @@ class Analyst:
     """
 
     embeds_together = False  # a provider makes the embeddings of many stories in one request
-    # With a model, this function returns which of the other stories reports the same event, or None.
+    # A provider with a model has this function, which returns the other story of the same event, or None.
     same_event: Callable[[Story, Sequence[Story], Ledger], Story | None] | None = None
     batches: Any = None  # the provider's Batches, if there is a provider
 

@@ -92,7 +92,7 @@ def _placed(document: str) -> tuple[list[Ranked], list[float]]:
 
 
 def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
-    """Yield the sentences of a paragraph at ``offset``, and for each whether a quotation is open at the sentence's beginning."""
+    """Yield each sentence of a paragraph at ``offset``, and whether the sentence begins inside a quotation."""
     last = dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb\u300c\u300d", -1)  # the last index of each mark
     straight = read = 0
     for sentence in sentences(text, offset):

@@ -111,7 +111,7 @@ def _marked(words: str | None) -> str:
 
 
 def address(entry: Mapping[str, Any]) -> str:
-    """Return an entry's web address, encoded so that no character ends a link, or an empty string for other addresses."""
+    """Return an entry's web address, or an empty string for other addresses. Characters that end links are encoded."""
     url = entry["url"] or ""
     return quote(url, safe="!#$%&'()*+,/:;=?@[]~-._") if split(url).scheme in {"http", "https"} else ""
 

@@ -111,7 +111,7 @@ def bring_in(
     authority: Annotated[float | None, option("How far to trust these feeds, 0 to 1.", "N", min=0, max=1)] = None,
     is_json: Json = False,
 ) -> None:
-    """Add the feeds of an OPML file with their folders; the workers read them. Sources that exist already do not change."""
+    """Add the feeds of an OPML file with their folders. Workers then read the feeds. Existing sources do not change."""
     try:
         with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as source:
             feeds = read_opml(source.read(LARGEST + 1))

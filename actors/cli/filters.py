@@ -46,10 +46,10 @@ def rule(
     folder: Annotated[list[str] | None, option("Only of sources in this folder: Tech/Python.", "NAME")] = None,
     is_json: Json = False,
 ) -> None:
-    """Add a rule for items that are not fetched yet; `test` shows what it would have dropped in the last week.
+    """Add a rule for items that are not fetched yet. `test` shows what the rule would have dropped in the last week.
 
-    An item must fit one value of each option. `test` without ACTION tries all rules, including the rules of the
-    jobs.yaml in this folder.
+    A rule applies to items that fit at least one value of each given option. `test` without ACTION tries all rules,
+    including the rules of the jobs.yaml in this folder.
     """
     options = locals()
     given = {action: {name: options[name] for name in Conditions.model_fields if options[name]}}
@@ -76,7 +76,7 @@ def rule(
 
 @app.command("list")
 def listing(is_json: Json = False) -> None:
-    """List the rules in force, with those of jobs.yaml."""
+    """List the rules in force, including the rules of jobs.yaml."""
     with database() as conn:
         rows = [{"name": name, "rule": str(rule)} for name, rule in filters.named(conn, _of(in_force(conn)))]
     empty = "no filters; add one: zeke-news filter add drop --words crypto"

@@ -1,4 +1,4 @@
-"""Runs ``zeke-news search``, by full text with a ranking, or by meaning."""
+"""Runs ``zeke-news search``, which ranks stories by their words or by their meaning."""
 
 import re
 from contextlib import suppress
@@ -30,7 +30,7 @@ _UNSPACED = re.compile(f'"[^"]*"|([{_SIGNS}]{{2,}})')
 
 @dataclass(frozen=True)
 class Query:
-    """Describes a search: ``words`` for ``websearch_to_tsquery``, parts of sources' names, and the earliest time."""
+    """Describes a search. ``words`` are for ``websearch_to_tsquery``, and ``sources`` are parts of sources' names."""
 
     words: str
     sources: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ def search(
 ) -> None:
     """List stories with these words in title or text, the best first.
 
-    With --like or --meaning, list the most similar first, by the embeddings; a query is then optional, and only filters.
+    With --like or --meaning, list the stories with the most similar embeddings. A query is then an optional filter.
     """
     if options := [word for word in query or () if word.startswith("--")]:
         raise typer.BadParameter(f"no such option: {options[0]}")

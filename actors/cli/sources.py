@@ -73,7 +73,7 @@ def health(
     source: Annotated[str, argument("One source; by default all with problems.", "SOURCE")] = "",
     is_json: Json = False,
 ) -> None:
-    """Show why a source brings nothing: status, message, articles that failed or wait, pauses, unfinished jobs."""
+    """Show why a source delivers nothing: its status and message, failed and waiting articles, pauses, unfinished jobs."""
     with database() as conn:
         rows = store.listing(conn)
         if source:

@@ -11,7 +11,7 @@ _FEED_PARTNER = {("source", "rss"), ("ref", "rss"), ("rss", "1"), ("from", "rss"
 USUAL_PORTS = {"http": 80, "https": 443}
 _MOBILE = re.compile(r"^(?:m|mobile|amp|www)\.(?=[^.]+\.[^.])")
 _AMP_SUFFIX = re.compile(r"(?:/amp/?|\.amp(?=\.html?$)|/amp(?=\.html?$))$|\.amp$", re.IGNORECASE)
-# Addresses in an AMP cache are site-org.cdn.ampproject.org/c/s/site.org/page and google.com/amp/s/site.org/page.
+# Pages in an AMP cache are at site-org.cdn.ampproject.org/c/s/site.org/page or google.com/amp/s/site.org/page.
 _AMP_CACHE = re.compile(
     r"^https?://(?:(?:[\w-]+\.cdn\.ampproject\.org/[cv]/|(?:www\.)?google\.com/amp/)(?:s/)?)+(?=[^/]+\.)", re.IGNORECASE
 )

@@ -92,7 +92,7 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
 
 
 def _character(reference: re.Match[bytes]) -> bytes:
-    """Return a character reference, or nothing if XML forbids the character: the parser would refuse the feed."""
+    """Return a character reference, or nothing if XML forbids the character and the parser would refuse the feed."""
     digits = (reference[1] or reference[2]).lstrip(b"0") or b"0"
     number = int(digits, 16 if reference[1] else 10) if len(digits) < 8 else sys.maxunicode + 1
     return reference[0] if number <= sys.maxunicode and clean(chr(number)) else b""
@@ -142,7 +142,7 @@ def _link(entry: dict[str, Any], feed_url: str) -> str:
 
 
 def _identified(items: list[ContentItem]) -> list[ContentItem]:
-    """Return the items with their ids, without copies. A value that several items have is not used as an id."""
+    """Return the items with ids, each id only once. A value that several items have is not used as an id."""
     names = [(item.id, item.url, item.metadata.get("enclosure", "")) for item in items]
     counts = [Counter(kind) for kind in zip(*names, strict=True)]
     found: dict[str, ContentItem] = {}
@@ -164,7 +164,7 @@ def _moment(text: str) -> datetime | None:
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
     for part in dict.get(entry, "links") or []:
         address, kind = _value(part, "href"), _value(part, "type").partition("/")[0].strip().lower()
-        # The media type shows whether the file is audio. If the media type is general, the file's extension shows it.
+        # The media type shows whether the file is audio. If there is only a general type, the extension shows it.
         is_audio = kind == "audio" or (kind in {"", "application"} and _AUDIO.search(urlsplit(address).path))
         if _value(part, "rel") == "enclosure" and is_web(address) and is_audio:
             return address, _seconds(_value(entry, "itunes_duration"))

@@ -30,7 +30,7 @@ def read_page(
     A site's rule may give a CSS selector for the article's ``text``, and one for elements to ``remove`` first.
 
     Raises:
-        EngineError: the bytes are no page or too many, or the page shows an obstacle, such as a login, and no article.
+        EngineError: the page is not HTML or is too large, or it has an obstacle, such as a login, and no article.
     """
     markup = decode(body, content_type)
     media_type = content_type.partition(";")[0].strip().lower()

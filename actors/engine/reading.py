@@ -1,6 +1,7 @@
 """Reads pages, feeds and lists of feeds in reader processes (see ``readers.pool``).
 
-Each function runs the function of the same name in a reader, and raises its errors, or ``EngineError`` (``unreadable``).
+Each function runs the function of the same name in a reader, and raises the same errors. If the reader fails, the error
+is ``EngineError`` (``unreadable``).
 """
 
 from __future__ import annotations

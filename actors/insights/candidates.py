@@ -70,7 +70,7 @@ def _says_more(heading: str, known: frozenset[str]) -> bool:
 
 
 def _before(nearest: Sequence[Block], start: int) -> str:
-    """Return the last sentence of the blocks ``nearest`` before index ``start``, or "" if it must not be shown."""
+    """Return the last sentence that ends before ``start``, or an empty string if the sentence must not be shown."""
     if nearest[-1].kind == "code":
         return ""  # the highlight's text is the line before
     is_text = nearest[0].kind == nearest[-1].kind == "paragraph" and not is_bold(nearest[0])

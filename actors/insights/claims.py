@@ -168,7 +168,7 @@ def _candidate(item: Ranked, kind: Kind) -> Candidate:
 
 
 def _facts(text: str) -> int:
-    """Return how many numbers and names of several words a sentence has."""
+    """Return how many facts a sentence has. A fact is a number or a name of several words."""
     return len(SAYS["whole_number"].findall(text)) + sum(len(name) > 1 for name in names_in(text))
 
 

@@ -48,7 +48,7 @@ _GROUP = 4
 
 
 class EventSettings(BaseModel, frozen=True, extra="forbid"):
-    """Defines when two stories report the same event. Is a part of the settings of analyze-story."""
+    """Defines the settings of analyze-story: when two stories report the same event, and the interests of teams."""
 
     same_event_cosine: float | None = Field(default=None, gt=0, le=1)  # the least cosine; None: the model's default
     same_event_hours: float = Field(default=72, ge=0, le=8760)  # the longest time between two stories of one event
@@ -163,7 +163,7 @@ def candidates(
 
 
 def ask_later(ctx: Context[Any], analyst: Analyst, story_id: UUID, others: Sequence[UUID]) -> None:
-    """If there is a model, send the job that asks it for the story's event. Call this function in a transaction."""
+    """If there is a model, send a job that asks which of the ``others`` reports the same event. Needs a transaction."""
     if others and analyst.same_event:
         told = {"story_id": str(story_id), "trigger": "alone", "others": list(map(str, others))}
         try:

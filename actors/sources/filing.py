@@ -109,7 +109,7 @@ class _Filing:
             clusters.unite(self.tx, [story_id, *near])
 
     def _resembles(self, other: Row) -> bool:
-        """Return whether the texts are alike. A row without a text counts as alike: a key of ``_certain`` found it."""
+        """Return whether the texts are alike. A row without a text is alike, because a ``_certain`` key found it."""
         return other.text is None or jaccard(self.shingles, shingles(other.text)) >= self.least
 
     def _certain(self) -> list[str]:

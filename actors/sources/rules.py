@@ -66,7 +66,7 @@ _small = lru_cache(maxsize=4)(str.casefold)
 
 @lru_cache(maxsize=8192)
 def _whole(words: str) -> tuple[list[str], re.Pattern[str]]:
-    """Return a phrase's words, whose presence is fast to test, and the pattern of the phrase."""
+    """Return the words of a phrase, for a fast first test, and the pattern that finds the phrase."""
     phrase = "[ -]+".join(map(re.escape, folded(words).split(" ")))
     pattern = re.compile(f"(?<!{_LETTER}){phrase}(?!{_LETTER})", re.IGNORECASE)
     return folded(words).casefold().split(" "), pattern
@@ -152,7 +152,7 @@ class Rule(BaseModel, extra="forbid", frozen=True):
 
     @property
     def when(self) -> Conditions:
-        """Return the conditions of ``drop`` or ``keep``."""
+        """Return the rule's conditions, which are in ``drop`` or in ``keep``."""
         when = self.drop or self.keep
         assert when is not None
         return when

@@ -18,7 +18,7 @@ _AGAIN = sorted(Outcome.having("again"))
 
 @dataclass(frozen=True)
 class NewItem:
-    """Describes an item as its source has it. ``external_id`` identifies the item within the source."""
+    """Describes an item of a source before it is stored. ``external_id`` identifies the item within the source."""
 
     external_id: str
     kind: str = "article"
@@ -30,7 +30,7 @@ class NewItem:
 
 @dataclass(frozen=True)
 class Item:
-    """Describes a raw item on its way to a story."""
+    """Describes a raw item from which a story can be made."""
 
     id: UUID
     source_id: UUID
@@ -51,7 +51,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Text:
-    """Holds the text of an item, with the data about the text in the item's page or feed."""
+    """Holds the text of an item, and what the item's page or feed says about this text."""
 
     text: str
     markdown: str
@@ -68,12 +68,12 @@ class Text:
 
 
 def text_of(conn: Connection, item_id: UUID) -> Row | None:
-    """Return ``text_hash`` and ``text_origin`` of an item's stored text, and its ``story_id``, or None without a text."""
+    """Return ``text_hash``, ``text_origin`` and ``story_id`` of an item, or None if the item has no stored text."""
     return next(iter(SQL.named(conn, "content_of_item", raw_item_id=item_id)), None)
 
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
-    """Add new items, and mark items that were edited. Returns, by external id, each item's id and whether the item is new."""
+    """Add new items, and update edited items. Returns by external id the id of each of them, and whether it is new."""
     rows = [{**vars(one), "published_at": one.published_at.isoformat() if one.published_at else None} for one in items]
     found = SQL.all(conn, "items_upsert", source_id=source_id, items=Json(rows), again=_AGAIN)
     return {row["external_id"]: (row["id"], row["is_new"]) for row in found}

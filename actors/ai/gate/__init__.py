@@ -1,4 +1,4 @@
-"""Checks a model's text: each sentence has a good form, and the story has its numbers, dates, names and quotations."""
+"""Checks a model's text. Its form must be good, and its numbers, dates, names and quotations must be in the story."""
 
 import unicodedata
 

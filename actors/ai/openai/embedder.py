@@ -42,12 +42,12 @@ class Embedder:
         self._version = f"{self._model}@{settings.embedding_dimensions}"
 
     def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
-        """Return the vectors of the stories' titles and beginnings, padded to 1536 numbers, or exceptions for missing vectors.
+        """Return for each story the vector of its title and beginning, padded to 1536 numbers, or an exception.
 
-        A request that is refused for its content is sent again in halves, so that one text does not fail the others.
+        A request that is refused for its content is sent again in halves, so that one text does not block the others.
 
         Raises:
-            Retry, Defer, Reject: the verdict on all stories.
+            Retry, Defer, Reject: the request failed for all stories.
         """
         made = self._vectors({at: material(story, _EMBEDDED_CHARS) for at, story in enumerate(stories)}, books)
         return [one for _, one in sorted(made.items())]

@@ -20,7 +20,7 @@ Said = tuple[tuple[str, ...], str, str]
 class Chat:
     """Uses ``POST /chat/completions``, the interface of OpenAI, Azure, vLLM, Ollama, Mistral, DeepSeek and others.
 
-    ``said`` raises KeyError, IndexError, TypeError, ValueError or AttributeError for an answer in another form.
+    The method ``said`` raises KeyError, IndexError, TypeError, ValueError or AttributeError if the form is another.
     """
 
     path = "/chat/completions"

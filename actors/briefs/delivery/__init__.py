@@ -1,1 +1,1 @@
-"""Has the channels by which digests and alerts are delivered."""
+"""Contains the channels that deliver digests and alerts."""

@@ -146,7 +146,7 @@ def _peak() -> int:
 
 
 def main() -> None:
-    """Serve the ``OPERATIONS`` of the module in the first argument, within the limits in the second."""
+    """Serve the ``OPERATIONS`` of the module that the first argument names. The second argument has the limits."""
     logging.disable()
     warnings.simplefilter("ignore")
     module = import_module(sys.argv[1])
