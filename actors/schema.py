@@ -76,9 +76,9 @@ class FetchContent(Payload):
 
 
 class AnalyzeStory(Payload):
-    """analyze-story: say why a story matters; or (``grown``) score it again, because one more source reports it.
+    """analyze-story: say why a story matters. The trigger ``grown`` scores it again, after one more source reported it.
 
-    With ``alone``, ask a model which of the ``others`` reports the same event, if any.
+    The trigger ``alone`` asks a model whether one of the ``others`` reports the same event.
     """
 
     story_id: UUID
@@ -99,7 +99,7 @@ class BatchQuestions(Payload):
 
 
 class AskBatch(Payload):
-    """ask-batch: ask the questions of these calls in one batch, and give the answers to the jobs that wait for them."""
+    """ask-batch: ask the questions of these calls in one batch, and give each waiting job its answer."""
 
     call_ids: list[UUID] = Field(min_length=1)
 
@@ -160,7 +160,7 @@ class Context(Payload):
 
     Attributes:
         headings: The nearest headings above the highlight, outermost first, except headings that repeat the highlight or title.
-        before: The sentence before the highlight in its paragraph or item, or the last one of the paragraph before.
+        before: The sentence before the highlight, which may be the last sentence of the paragraph before.
     """
 
     headings: list[str] = Field(default_factory=list)

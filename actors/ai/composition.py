@@ -92,7 +92,7 @@ def _is_borne_out(text: str, story: Story) -> bool:
 
 
 def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, str | None]:
-    """Return a two-sentence text and an elevator pitch of the best sentences, each None if sentences are too few."""
+    """Return a text of two of the best sentences, and an elevator pitch. Each is None if the sentences are too few."""
     adding = [each for each in told if adds_to(title, each[1])]
     two = _joined_of(adding, (2,), TWO_LINER) or _joined_of(told, (2,), TWO_LINER)
     return two, _joined_of(told, (4, 3), _ELEVATOR)

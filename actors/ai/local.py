@@ -1,4 +1,4 @@
-"""Runs the AI step without a model: it takes sentences from the story itself, and labels the texts as extractive."""
+"""Does the AI step without a model. It takes sentences from the story itself, and labels the texts as extractive."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Analyst:
         return made
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:  # noqa: ARG002
-        """Return for each story its vector, or the exception for its job. A raised exception is for all jobs."""
+        """Return for each story a vector, or the exception for its job. An exception for all jobs is raised."""
         return [Embedding(tuple(self._embed_text(lead(story))), self._model_version) for story in stories]
 
 
@@ -88,7 +88,7 @@ def opening(story: Story) -> str:
 
 @lru_cache(maxsize=16)  # the brief needs the sentences, and so does the summary
 def _best(title: str, document: str) -> list[Ranked]:
-    """Return the eight best sentences. Sharing words with the headline multiplies a sentence's score by up to three."""
+    """Return the eight best sentences. Words of the headline multiply a sentence's score by up to three."""
     named = set(terms(title))
 
     def bonus(item: Ranked) -> float:

@@ -38,7 +38,7 @@ class Ranked:
 
     @property
     def is_statement(self) -> bool:
-        """Return whether the sentence may be shown: it is whole, in good form, has six words, and is no question or scrap."""
+        """Return whether the sentence may be shown: whole, in good form, six words or more, no question, no speech."""
         return not self.is_spoken and _is_statement(self.text)
 
     @property
@@ -101,7 +101,7 @@ def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
             last[mark] = max(place, text.rfind(mark, read, start))
         straight += text.count('"', read, start)
         read = start
-        # A quotation is open if its opening mark follows every closing mark. “ opens in English and closes in German.
+        # A quotation is open if the last mark is an opening mark. “ opens in English, but closes in German.
         is_german = last["\u201e"] >= 0
         opened = max(last[mark] for mark in "\u201c\u201e\u00ab\u300c" if not (is_german and mark == "\u201c"))
         closed = max(last[mark] for mark in ("\u201d\u00bb\u300d\u201c" if is_german else "\u201d\u00bb\u300d"))

@@ -1,4 +1,4 @@
-"""Tests whether a sentence can be shown alone: it needs no earlier sentence, and names its subject and its speaker."""
+"""Tests whether a sentence makes sense alone. It must name its subject and its speaker, and need no other sentence."""
 
 import re
 from functools import lru_cache
@@ -67,7 +67,7 @@ def leans(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def is_scrap(text: str) -> bool:
-    """Return whether a text is part of a sentence or list, speech without a speaker's name, or about its author."""
+    """Return whether a text is a part of a sentence or list, speech of an unnamed speaker, or about the author."""
     around = unquoted(text)
     if (
         SAYS["scrap"].match(text)
@@ -150,7 +150,7 @@ def _is_name(word: str) -> bool:
 
 
 def _names_subject(text: str, title: frozenset[str]) -> bool:
-    """Return whether a sentence's opening has a headline word, a full name, a word in capitals, or a number without "the"."""
+    """Return whether a sentence's opening has a headline word, a full name, an acronym, or a number but no "the"."""
     if is_unspaced(text):
         return bool(title & keys(SAYS["topic"].split(text[:_DENSE_OPENING])[0]))
     words = tokens(text) or ("",)
@@ -171,7 +171,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
 
 
 def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
-    """Return whether a sentence has only the last name of somebody whose full name is elsewhere, but not in the headline."""
+    """Return whether a sentence has a last name that is not in the headline, but in a full name of the document."""
     runs = names_in(text)
     whole = {run[-1] for run in runs if len(run) > 1}
     return any(len(run) == 1 and run[0] in _last_names(document) - whole and key(run[0]) not in title for run in runs)

@@ -1,4 +1,4 @@
-"""Writes the top events of a day or a week by topic, each in two sentences. Topics come from embeddings and headlines."""
+"""Writes the top events of a day or week in two sentences each. Similar headlines and embeddings show common topics."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -53,9 +53,9 @@ def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, lim
 
 
 def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the entries with their ``topic`` and ``said``.
+    """Return the entries with the new fields ``topic`` and ``said``.
 
-    ``topic`` is None if no other entry shares the topic. ``said`` is two sentences from one-liner, reason, highlights.
+    ``topic`` is None if no other entry shares it. ``said`` has up to two sentences of one-liner, reason and highlights.
     """
     near = {
         frozenset((str(row["one"]), str(row["other"]))): row["cosine"]
@@ -97,7 +97,7 @@ def _name(title: str, common: set[str]) -> str:
 
 
 def _said(entry: Mapping[str, Any]) -> list[str]:
-    """Return an entry's first sentence, and the first later sentence that adds a fact."""
+    """Return an entry's first sentence, and the first later sentence that has enough new words."""
     said: list[str] = []
     told = [one.text for text in (entry["one_liner"], entry["why"]) for one in sentences(text or "")]
     told += [one.text for text in entry["highlights"] for one in sentences(text or "") if is_whole(one.text)]

@@ -182,7 +182,7 @@ def _type_of(feed: ContentSource, kind: str = "") -> str:
 
 
 def _checked(url: str, selector: str) -> tuple[str, str]:
-    """Return the source's address, and the given address. If the latter's fragment is no selector, remove the fragment."""
+    """Return the source's address, and ``url``. A fragment of ``url`` is removed unless it is a selector."""
     url = url if selector_of(url) else url.partition("#")[0]
     try:
         url = with_selector(url, selector) if selector else url

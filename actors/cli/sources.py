@@ -73,7 +73,7 @@ def health(
     source: Annotated[str, argument("One source; by default all with problems.", "SOURCE")] = "",
     is_json: Json = False,
 ) -> None:
-    """Show why a source delivers nothing: its status and message, failed and waiting articles, pauses, unfinished jobs."""
+    """Show why a source delivers nothing: status, message, failed and waiting articles, pauses and unfinished jobs."""
     with database() as conn:
         rows = store.listing(conn)
         if source:
@@ -139,7 +139,7 @@ def _stories(row: Mapping[str, Any]) -> str:
 
 
 def _counts(row: Mapping[str, Any]) -> tuple[int, dict[Outcome, int]]:
-    """Return the number of stories, and the numbers of failed and waiting articles by outcome, the highest number first."""
+    """Return the number of stories, and how many articles failed or wait, by outcome, the highest number first."""
     told = Counter({Outcome(name): count for name, count in row["articles"].items()})
     good = sum(count for outcome, count in told.items() if outcome.status == "completed")
     others = {Outcome.QUEUED, Outcome.BACKLOG, Outcome.FILTERED}

@@ -1,4 +1,4 @@
-"""Finds the one address that identifies a page, however its links are written."""
+"""Finds the one address that identifies a page, even if links to the page are written in different ways."""
 
 import re
 from contextlib import suppress

@@ -199,7 +199,7 @@ def _ttl(feed: dict[str, Any]) -> int | None:
 
 
 def _title(entry: dict[str, Any], key: str, *, typed: bool) -> str:
-    """Return the title without markup. If ``typed``, the feed's format (Atom, JSON Feed) declares whether a text is HTML."""
+    """Return the title without markup. ``typed`` says that the format (Atom, JSON Feed) tells which texts are HTML."""
     line = _value(entry, key)[:20_000]
     if typed and _is_plain(entry, key):
         return line

@@ -61,7 +61,7 @@ def _plain(**texts: str) -> dict[str, Any]:
 
 
 def _authors(data: dict[str, Any]) -> str:
-    """Return the authors' names. JSON Feed 1.1 has a list of authors, JSON Feed 1 a single author."""
+    """Return the authors' names. JSON Feed 1.1 has a list of authors, and JSON Feed 1 has one author."""
     people = [*_list(data, "authors"), data.get("author")]
     return ", ".join(dict.fromkeys(name for one in people if isinstance(one, dict) and (name := text_at(one, "name"))))
 

@@ -105,7 +105,7 @@ def _figures(text: str) -> int:
 
 
 def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
-    """Return the three best sentences with two facts or more. For a list or a guide, return at most one, with a figure.
+    """Return the three best sentences with at least two facts, or from a list or a guide at most one with a figure.
 
     A sentence with speech is left out, because it seldom says what happened.
     """
@@ -146,7 +146,7 @@ def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
 def telling_beside_code(
     document: str, most: int, lead: float, title: str, taken: Collection[Candidate]
 ) -> list[Candidate]:
-    """Return up to ``most`` sentences of a text with code, outside ``taken``, or none for a guide. Sentences may say "we"."""
+    """Return up to ``most`` sentences of a text with code, none in ``taken``. They may say "we". A guide has none."""
     items = ranked(document, lead)
     least = _LEAST * max((item.score for item in items), default=0.0)
     pool = [

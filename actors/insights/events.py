@@ -1,4 +1,4 @@
-"""Finds and unites the stories of one event when one of the stories is analysed, and scores them by their number of sources."""
+"""Finds and unites the stories of an event when one of them is analysed, and scores them by the number of sources."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -33,9 +33,9 @@ _NEWEST = 256  # maximum number of stories read for each term; among 100,000 sto
 _MOST = 256
 _FEW = 16  # a story with fewer terms needs one shared term; others need two, because one may be shared by chance
 
-# Each row is for models whose version begins with this text. The first number is the least cosine of two stories of one
-# event, chosen on half of the judged headlines. The second number is added to it if the stories share no name. The set
-# has the scripts that the model knows; an empty set means all scripts.
+# A row is for models whose version begins with the row's text. The first number is the least cosine of two stories of
+# one event, tuned on half of the judged headlines. The second number is added to the first if both stories have names
+# but share none. The set has the scripts that the model knows; an empty set means all scripts.
 _MODELS: list[tuple[str, float, float, frozenset[str]]] = [
     ("hashed-words", 0.6, 0.1, frozenset()),
     ("wordllama", 0.8, 0.0, frozenset({"LATIN", ""})),
@@ -61,9 +61,10 @@ def of_model(model_version: str) -> tuple[float, float, frozenset[str]]:
 
 
 def sketch(text: str) -> list[int]:
-    """Return at most 40 terms of a text as 63-bit hashes. This bottom-k sketch keeps the same terms for similar texts.
+    """Return at most 40 terms of a text as 63-bit hashes. This is a bottom-k sketch: similar texts share many terms.
 
-    A term is a pair of words without stop words, or four letters of an unspaced script; in short texts also a word.
+    A term is two adjacent words without stop words, or four letters of an unspaced script. Short texts also have single
+    words as terms.
     """
     words = content_words(text)
     groups = {
@@ -173,7 +174,7 @@ def ask_later(ctx: Context[Any], analyst: Analyst, story_id: UUID, others: Seque
 
 
 def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sources: int) -> int:
-    """Score a locked event's stories by its number of sources, except scores of models and people. Returns how many changed."""
+    """Score a locked event's stories by source count. Scores by models and people stay. Returns how many changed."""
     changed = 0
     for story_id, overlay in found.items():
         citations = overlay.citations

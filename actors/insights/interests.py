@@ -26,7 +26,7 @@ class Interest(BaseModel, frozen=True, extra="forbid"):
 
 
 class Interests(BaseModel, frozen=True, extra="forbid"):
-    """Holds the interests of teams. Each kind of interest can change a chili score by at most ``points``."""
+    """Holds the interests of teams. Words and examples can each change a chili score by up to ``points``."""
 
     teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)  # all: for teams without own ones
     points: float = Field(default=1, gt=0, le=5)  # for enough different words, or for a story that resembles an example

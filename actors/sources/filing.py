@@ -123,7 +123,7 @@ class _Filing:
 
 
 def _keys(kind: str, *urls: str | None) -> list[str]:
-    """Return keys for addresses. The kind ``url`` is for fetched addresses, the kind ``canonical`` for declared addresses."""
+    """Return keys for addresses. The kind is ``url`` for fetched and ``canonical`` for declared addresses."""
     addresses = {canonical_url(url) for url in urls if url}
     hashes = (hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest() for address in addresses)
     return sorted(f"{kind}:{one}" for one in hashes)

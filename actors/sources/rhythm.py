@@ -19,7 +19,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
 
     Attributes:
         default: The time between two polls of a mailbox, or of a source without dates.
-        shortest: The shortest time between two polls, for a busy source; ``longest`` is the time for a quiet source.
+        shortest: The time between two polls of the busiest sources. ``longest`` is the time for the quietest sources.
         longest_wait: The longest wait that a server may ask for.
         first_backoff: The wait after the first failure; it doubles with each further failure, up to ``longest``.
         gone_after: After this number of consecutive 410 answers, the source is switched off.

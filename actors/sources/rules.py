@@ -74,7 +74,7 @@ def _whole(words: str) -> tuple[list[str], re.Pattern[str]]:
 
 @lru_cache(maxsize=8192)
 def _compiled(expression: str) -> Any:
-    """Compile an expression. Letters beyond ASCII are normalised as in the compared texts."""
+    """Compile an expression. Letters outside ASCII are normalised in the same way as the searched texts."""
     import re2
 
     letters = unicodedata.normalize("NFC", expression)

@@ -1,4 +1,4 @@
-"""Holds the migrations of the pipeline's tables, and ``SQL``, which alone runs statements on these tables."""
+"""Holds the migrations of the pipeline's tables, and ``SQL``, which runs all statements on these tables."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext

@@ -22,8 +22,7 @@ def hold(conn: Connection, stories: Iterable[UUID]) -> list[dict[str, Any]]:
 def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
     """Merge ``stories`` and their clusters into one locked cluster, and count the cluster's sources.
 
-    Returns:
-        The id of the cluster, or None for a single story without a cluster.
+    Returns the id of the cluster, or None for a single story that has no cluster.
     """
     rows = hold(conn, stories)
     old = sorted({row["cluster_id"] for row in rows if row["cluster_id"] is not None})

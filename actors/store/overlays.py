@@ -97,10 +97,8 @@ def save(
     """Store a story's new texts, unless an old text stays (see ``kept``), and merge ``cited`` into the citations.
 
     ``is_asked_for`` says that a person asked for the first part of ``new``. A caller that has locked the story and its
-    overlay gives the overlay as ``seen``. Raises Reject if the story does not exist any more.
-
-    Returns:
-        What ``kept`` returns for the first part, and whether anything changed.
+    overlay gives the overlay as ``seen``. Raises Reject if the story does not exist any more. Returns what ``kept``
+    returns for the first part, and whether anything changed.
     """
     if seen is None:
         SQL.one(conn, "story_hold", story_id=story_id)

@@ -37,7 +37,7 @@ def is_in(language: str, story: Story) -> bool:
 
 
 def figures(sentence: str, story: Evidence) -> str | None:
-    """Return a fault that names a sentence's first number or date that the story lacks, or None."""
+    """If the story lacks a date or a number of a sentence, return a fault that names it. Otherwise return None."""
     mine = dates(sentence)
     if mine.parts and (gone := mine.missing(story.dates, {value for one in story.numbers for value in one.values})):
         return f"the story does not name {gone}"
@@ -48,7 +48,7 @@ def figures(sentence: str, story: Evidence) -> str | None:
 
 
 def _words(sentence: str, story: Evidence) -> str | None:
-    # Find the script by the words that the story lacks, because most other words may be foreign names in the story.
+    # Only words that the story lacks show the script, because the other words may be foreign names in the story.
     new = " ".join(word for word in tokens(sentence) if key(word) not in story.keys)
     if not is_unspaced(story.text) and script(new) not in {"", story.script}:
         return "it is not in the story's language"

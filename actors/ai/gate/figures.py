@@ -55,7 +55,7 @@ def _agree(number: Number, mine: Reading, theirs: Reading) -> bool:
 
 
 def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
-    """Yield the sum if an amount is written in parts, such as 5 hours and 40 minutes."""
+    """Yield the sum of each amount that is written in two parts, such as 5 hours and 40 minutes."""
     for one, other in pairwise(found):
         is_part = one.unit[0] == other.unit[0] != "" and one.unit[1] > other.unit[1]
         if is_part and re.fullmatch(r",?\s(?:and |und |et |y )?", text[one.end : other.start]):
@@ -63,7 +63,7 @@ def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
 
 
 def _computed(found: Sequence[Number]) -> Iterator[Number]:
-    """Yield what can be computed: 100 % minus a share, and, if a unit has just two amounts, their difference and ratio."""
+    """Yield 100 % minus each share. If a unit has exactly two amounts, also yield their difference and ratio."""
     of: defaultdict[str, list[Reading]] = defaultdict(list)
     for one in found:
         of[one.readings[0][1]].append(one.readings[0])

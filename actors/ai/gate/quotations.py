@@ -37,7 +37,7 @@ def normal(text: str) -> str:
 
 
 def place(document: str, quote: str) -> tuple[int, int] | None:
-    """Return the start and end of ``quote`` in ``document``, compared in the normal form, or None if ``quote`` is missing."""
+    """Return the start and end of ``quote`` in ``document``, or None if it is missing. Normal forms are compared."""
     wanted = normal(quote).strip(" .,;:")
     if not wanted:
         return None

@@ -80,10 +80,10 @@ class OpenAIAnalyst(Analyst):
         return self._embedder.embed_many(stories, ledger)
 
     def _same_event(self, story: Story, others: Sequence[Story], ledger: Ledger) -> Story | None:
-        """Ask a model which of the ``others`` reports the same event, by title and lead. It must quote both stories.
+        """Ask a model, by titles and leads, which of the ``others`` reports the same event. It must quote both stories.
 
         Raises:
-            Unfounded: the answer's number is no story's, or a quotation is not in its story.
+            Unfounded: the answer has a number of no story, or a quotation that is not in its story.
         """
         settings = self._settings.asking(self._settings.same_event, self._settings.output_tokens)
         one, *rest = (replace(each, document=opening(each)) for each in (story, *others))

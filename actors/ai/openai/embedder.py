@@ -32,7 +32,7 @@ def key_of(*parts: Any) -> str:
 
 
 class Embedder:
-    """Is the embedding model of a provider."""
+    """Asks the embedding model of a provider."""
 
     def __init__(self, settings: OpenAISettings, client: Client) -> None:
         assert settings.embedding_model is not None

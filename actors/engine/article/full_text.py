@@ -1,12 +1,12 @@
 """Extracts the article of a page, with a second extractor if the first result is doubtful, and chooses one result.
 
 1. Trafilatura reads the page with ``favor_recall``. Its text is certain if it has at least 1,500 characters, and its
-   length differs by at most 10 % from that of the page's long paragraphs. Otherwise readability reads the page too. If
-   trafilatura's text has less than half of that length, trafilatura reads the page again with all its fallbacks.
-2. Trafilatura's text is taken, with two exceptions. Readability's text is taken if trafilatura's contains it and has a
-   tenth more words, perhaps from around the article; or if trafilatura's is short and readability's three times as long.
-3. The chosen text looks cut off if another text contains most of it, and has either 1.8 times its words, or both 1.15
-   times its words and 300 more. Then the other text is taken. It may be the text in the page's structured data.
+   length differs by at most 10 % from the length of the page's long paragraphs. Otherwise readability reads the page
+   too. If the text is less than half as long as these paragraphs, trafilatura reads again with all its fallbacks.
+2. Trafilatura's text is taken, with two exceptions. Readability's text is taken if trafilatura's contains it with a
+   tenth more words, perhaps from around the article. It is also taken if it is three times as long as a short text.
+3. The chosen text looks cut off if another text contains most of it and has 1.8 times as many words. 1.15 times as many
+   are enough if the chosen text lacks 300 of them. Then the other text, perhaps from structured data, is taken.
 4. If no text has 200 characters, the longest text is taken.
 5. The title above the text, links to other articles, and the lines that follow every article of a site are left out.
 """
@@ -131,7 +131,7 @@ def choose(found: list[Reading]) -> tuple[Reading, str]:
 
 
 def looks_cut(text: Said, other: Said) -> bool:
-    """Return whether the other text belongs to the same article and has far more words, or more whole sections."""
+    """Return whether ``other`` has the same article with far more words, or with sections that ``text`` lacks."""
     if other.size <= _CUT_WITHIN * text.size or other.holds(text) < _HELD:
         return False
     return other.size > CUT * text.size or other.beyond(text) >= _SECTIONS

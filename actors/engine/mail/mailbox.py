@@ -1,7 +1,7 @@
 """Reads a folder of a mailbox by IMAP, like a feed. Reading changes nothing in the mailbox. Each message is read once.
 
-The address of the folder is ``imap://NAME/FOLDER``, with a name in ``services.engine.mailboxes``; ``?from=`` chooses
-the mails of one sender.
+The address of the folder is ``imap://NAME/FOLDER``. NAME is a name in ``services.engine.mailboxes``. ``?from=`` at the
+end chooses the mails of one sender.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
 
 
 def _bodies(imap: _Folder, uids: Sequence[int], budget: Budget, spare: float) -> list[tuple[int, bytes | EngineError]]:
-    """Return the messages that were received. A refused message is kept only if a later message was received."""
+    """Return the received messages. A message that the server refused stays in the list if a later one was received."""
     found: list[tuple[int, bytes | EngineError]] = []
     for uid in uids:
         try:
@@ -100,7 +100,7 @@ def _item(body: bytes | EngineError, name: str) -> ContentItem:
 
 
 class _Folder(imaplib.IMAP4):
-    """Is an IMAP connection with a limit of time and bytes."""
+    """Connects to an IMAP server, within a limit of time and bytes."""
 
     def __init__(self, mailbox: Mailbox, budget: Budget, **tls: Any) -> None:
         self._budget = budget
@@ -172,4 +172,4 @@ def _utf7(match: re.Match[str]) -> str:
 
 
 class _Encrypted(_Folder, imaplib.IMAP4_SSL):
-    """Is a connection with TLS from the first byte."""
+    """Uses TLS from the first byte of the connection."""
