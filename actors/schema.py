@@ -136,7 +136,7 @@ class DeliverDigest(Payload):
 
 
 class DeliverAlert(Payload):
-    """deliver-alert: send all stories that a receiver's alerts have found; the settings have the receiver."""
+    """deliver-alert: send a receiver all stories that its alerts have found. The settings define the receiver."""
 
     receiver: str = Field(min_length=1, max_length=100)
 
@@ -168,7 +168,7 @@ class Context(Payload):
 
 
 class Insight(Payload):
-    """One candidate highlight on its way to the database."""
+    """One candidate for a highlight, which dedupe-insights stores unless it is a duplicate."""
 
     title: str | None = None
     summary: Text

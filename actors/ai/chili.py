@@ -71,7 +71,7 @@ def _rounded(value: Any) -> int:
 def hits(text: str, keywords: tuple[str, ...]) -> list[str]:
     """Return the ``keywords`` in ``text`` as whole words, ignoring case. "RAG pipelines" has ``rag``, but "storage" does not."""
     lower = text.lower()
-    # First look for the keyword's first word, because this is cheap, and makes most searches by pattern unnecessary.
+    # The test for the keyword's first word is cheap, and makes most searches by pattern unnecessary.
     return [one for one in keywords if one.split() and one.lower().split()[0] in lower and _pattern(one).search(text)]
 
 

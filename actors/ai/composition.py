@@ -106,7 +106,7 @@ def adds_to(title: str, text: str) -> bool:
 
 
 def names_more(title: str, text: str) -> bool:
-    """Return whether a sentence has a name or a number that the headline lacks. The first word's capital does not count."""
+    """Return whether a sentence has a name or number that the headline lacks. The first word's capital is ignored."""
     known = keys(title)
     first, *rest = tokens(text) or ("",)
     marked = [first] * (first[:1].isdigit() or not (first[1:] or "a").islower())

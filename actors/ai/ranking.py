@@ -74,7 +74,7 @@ def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
 
 @lru_cache(maxsize=16)
 def _placed(document: str) -> tuple[list[Ranked], list[float]]:
-    """Return the sentences without their scores, and how much each has in common with the others."""
+    """Return the sentences without scores, and for each sentence how much it has in common with the others."""
     every = (
         (sentence, block.heading, is_spoken)
         for block in article(document)

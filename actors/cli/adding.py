@@ -175,7 +175,7 @@ def _unread(address: str) -> ContentSource:
 
 
 def _type_of(feed: ContentSource, kind: str = "") -> str:
-    """Return a feed's source type: by its address, or else the ``kind`` that a person gave, or else by its contents."""
+    """Return a feed's source type. The address decides first, then ``kind`` (given by a person), then the contents."""
     by_address = store.NEWSLETTER if is_mailbox(feed.url) else store.PAGE if selector_of(feed.url) else ""
     looks = {"youtube": "youtube_channel", "podcast": "podcast"}.get(feed.source_type, "rss")
     return by_address or kind or looks

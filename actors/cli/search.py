@@ -110,7 +110,7 @@ def _of_text(conn: Connection, text: str) -> embeddings.Written:
 
 
 def parse(arguments: list[str], now: datetime) -> Query:
-    """Parse the arguments. If there are several, an argument with a space is a phrase whose quotes the shell removed."""
+    """Parse a search. Among several arguments, one with a space is a phrase whose quotes the shell has removed."""
     spaced = (each for each in arguments if " " in each and '"' not in each and not each.startswith(_NO_PHRASE))
     phrases = set(spaced) if len(arguments) > 1 else set()
     text = " ".join(f'"{each}"' if each in phrases else each for each in arguments)

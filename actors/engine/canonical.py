@@ -69,7 +69,7 @@ def is_web(url: str) -> bool:
 
 
 def site_of(url: str) -> str:
-    """Return the site of ``url``: its host without a prefix such as ``www.``. Without a host, return an empty string."""
+    """Return the site of ``url``, its host without a prefix such as ``www.``, or an empty string if it has no host."""
     parts = split(canonical_url(url))
     return parts.netloc.lower() if len(parts.hostname or "") <= LONGEST_HOST else ""
 

@@ -1,4 +1,4 @@
-"""Turns the bytes of a feed into a source with its items: RSS 0.9 to 2.0, Atom, JSON Feed, podcasts, YouTube's feeds."""
+"""Turns RSS 0.9 to 2.0, Atom, JSON Feed, and the feeds of podcasts and YouTube into a source with its items."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RSS_1_1, _RSS_1_0 = b"http://purl.org/net/rss1.1#", b"http://purl.org/rss/1.0/"
 _AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECASE)
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
 _TAG = re.compile(r"<[/!?]?[A-Za-z][^<>]*>|<!--[^<>]*-->")
-# RSS does not say whether a text is HTML. A name in angle brackets is a tag if HTML has it, or else text (Vec<T>).
+# RSS does not say whether a text is HTML. Only names of HTML tags in angle brackets are tags, so Vec<T> is text.
 _TAG_OF_HTML = re.compile(
     r"</?(?:a|abbr|b|big|blockquote|br|center|cite|code|del|div|em|font|h[1-6]|i|img|ins|kbd|li|mark|nobr|ol|p|pre|q|s|samp|"
     r"small|span|strike|strong|sub|sup|time|tt|u|ul|var|wbr)(?:\s[^<>]*|/)?>|<!--[^<>]*-->",
@@ -84,7 +84,7 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
         reason = one_line(f"{type(error).__name__}: {error}", 200)
         raise EngineError("not_a_feed", f"{url} cannot be read as a feed: {reason}") from error
     if isinstance(parsed.get("bozo_exception"), SAXException):
-        # The parser for broken XML leaves ``&amp;`` in short texts. The id of an item must not depend on the parser.
+        # The parser for broken XML leaves ``&amp;`` in short texts, but an item's id must be equal with both parsers.
         for part in (part for entry in parsed["entries"] for part in (entry, *(dict.get(entry, "tags") or []))):
             told = {key: dict.get(part, key) for key in ("id", "author", "term")}
             part.update({key: text.replace("&amp;", "&") for key, text in told.items() if isinstance(text, str)})

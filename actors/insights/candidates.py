@@ -52,7 +52,7 @@ class Candidate:
 
 
 def in_context(found: Sequence[Candidate], blocks: Sequence[Block], title: str) -> Iterator[Candidate]:
-    """Yield a document's candidates with their contexts. No highlight is in the context of another highlight."""
+    """Yield a document's candidates with their contexts. A context leaves out a sentence of another candidate."""
     starts, above, known = [block.start for block in blocks], _above(blocks), keys(title)
     for each in found:
         at = bisect_right(starts, each.start) - 1

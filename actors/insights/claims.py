@@ -131,7 +131,7 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
 
 
 def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the keys of the headline, and of the main words that the text repeats (none if the topic is unclear)."""
+    """Return the keys of the headline and, unless too few words are repeated, of the text's main repeated words."""
     headline = keys(title)
     weights: dict[str, float] = defaultdict(float)
     times: dict[str, int] = defaultdict(int)

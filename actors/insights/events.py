@@ -113,9 +113,9 @@ def found(
 def like(
     conn: Connection, text: StoryText, embedding: Written, terms: Sequence[int], settings: EventSettings
 ) -> tuple[list[UUID], list[UUID]]:
-    """Return stories of the same event, or if there are none, at most five similar stories of different events.
+    """Return two lists: stories of the same event and, if there are none, at most five similar stories of other events.
 
-    Of a large cluster, only the stories that joined first are compared.
+    If a batch has stories of the event, the other stories of their clusters are not compared.
     """
     least, doubt, scripts = of_model(embedding.model_version)
     if scripts and script(lead(text)) not in scripts:  # to the model, all texts in such scripts would look alike

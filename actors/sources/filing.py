@@ -1,4 +1,4 @@
-"""Makes a story of a text, at most once. If the text is a copy of a story, its item is added to that story instead."""
+"""Makes a story of a text, unless the text is a copy of a story. The item of a copy is added to the existing story."""
 
 import hashlib
 from typing import Any, NamedTuple
@@ -57,7 +57,7 @@ class _Filing:
         claims = _keys("canonical", self.item.url, text.url)
         claims += _keys("url", text.canonical)  # stories at the declared address,
         claims += _keys("canonical", text.canonical)  # and stories that also declare this address
-        # Before stories are locked, make workers that file a similar text wait.
+        # Workers that file a similar text wait for this lock. It must be taken before the locks of stories.
         SQL.one(tx, "story_filing_hold", keys=[*certain, *believed, *claims], bands=self.bands)
         rivals = SQL.named(tx, "story_by_keys", certain=certain, claims=claims)
         story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
@@ -94,7 +94,7 @@ class _Filing:
         return Filed(Outcome.UPDATED if is_edited else Outcome.STORED, known.story_id, is_news)
 
     def _put(self, title: str | None = None) -> UUID:
-        """Store the text in place of the item's earlier text, and the title that a new story gets. Returns the content's id."""
+        """Store the item's text in place of an earlier text, and a new story's ``title``. Returns the content's id."""
         found_by = {"text_hash": self.hash, "canonical_url": self._canonical(), "written_title": title}
         kind = _CONTENT_TYPES.get(self.item.kind, "text")
         told = {"raw_item_id": self.item.id, "content_type": kind, **vars(self.text), **found_by}

@@ -19,13 +19,13 @@ from zeke_jobs import Context, Reject
 
 
 class OneoffSettings(BaseModel, extra="forbid", frozen=True):
-    """Defines the settings of ingest-oneoff: the jobs' priority if a request has the priority ``high``."""
+    """Defines the settings of ingest-oneoff. ``high_priority`` is the jobs' priority for requests that are ``high``."""
 
     high_priority: int = 20
 
 
 def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[str, Any]:
-    """Add a page to its site's manual source, and queue it, even if an earlier fetch failed. Leave a stored page alone.
+    """Add a page to its site's manual source, and queue it, even after a failed fetch. A stored page is not changed.
 
     Raises:
         Reject: the address is not valid.

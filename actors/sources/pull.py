@@ -20,7 +20,7 @@ class PullSettings(BaseModel, extra="forbid", frozen=True):
     Attributes:
         most: The maximum number of sources in one pull; the next pull begins with the rest.
         burst: Up to this number of jobs are sent without a delay; more are spread evenly over the seconds of ``spread``.
-        lost_after: A source or item queued longer ago than this, without an unfinished job, is queued again.
+        lost_after: A source or item that was queued longer ago than this and has no unfinished job is queued again.
         most_items: The maximum number of lost items that one pull queues again.
         most_times: An item that was lost this number of times is given up (``abandoned``).
         digest: Write the digest of the ``day`` or ``week`` when all stories of a pull are analysed.

@@ -23,7 +23,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         longest_wait: The longest wait that a server may ask for.
         first_backoff: The wait after the first failure; it doubles with each further failure, up to ``longest``.
         gone_after: After this number of consecutive 410 answers, the source is switched off.
-        moved_after: Number of polls, over at least ``moved_over``, that must see a permanent redirect to move the source.
+        moved_after: A source moves after this number of polls with a permanent redirect, over at least ``moved_over``.
     """
 
     default: Duration = parse_duration("1h")

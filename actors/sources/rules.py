@@ -113,9 +113,9 @@ class Conditions(BaseModel, extra="forbid", frozen=True):
         regex: Regular expressions of RE2, searched in the same places; ignoring case, unless they begin with ``(?-i)``.
         only_title: Search words and expressions in the title only.
         author: Names, found as whole words in the author's name.
-        language: Codes of languages, such as ``de``.
-        shorter: Fewer words than this number, or a recording shorter than this duration. ``longer`` is the opposite.
-        older: The time from the item's publication to its discovery is longer than this.
+        language: Languages of the text, as codes such as ``de``.
+        shorter: The number of words, or the duration of a recording, is below this. ``longer`` is the opposite.
+        older: The item was published longer than this before it was found.
         source: Only items of these sources, by a part of their name or address, or by the beginning of their id.
         folder: Only items of sources in these folders, such as ``Tech`` or ``Tech/Python``, or in their subfolders.
     """

@@ -39,7 +39,7 @@ def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
 
 
 def sources(conn: Connection, story_id: UUID) -> int:
-    """Return the number of sources (at least 1) that report a story's event. A source with a copy of a story counts."""
+    """Return the number of sources (at least 1) that report a story's event. A source with only a copy counts too."""
     return max(1, int(SQL.value(conn, "event_sources", story_id=story_id)))
 
 

@@ -100,7 +100,7 @@ def of_row(row: dict[str, Any]) -> Item:
 
 
 def lock(conn: Connection, item_id: UUID) -> tuple[Outcome, int]:
-    """Lock an item until the end of the transaction. Returns its outcome and attempts so far."""
+    """Lock an item until the end of the transaction. Returns its outcome and the number of temporary failures."""
     row = SQL.only(conn, "item_lock", raw_item_id=item_id)
     return Outcome(row["outcome"]), row["attempts"]
 
@@ -115,7 +115,7 @@ def decide(
     attempts: int = 0,
     wait: timedelta = timedelta(0),
 ) -> None:
-    """Record the outcome and the status of items, and, if the items are tried again, their wait."""
+    """Record the outcome and the status of items. ``wait`` is the time until items are tried again."""
     SQL.run(
         conn, "items_decide", ids=list(ids), outcome=outcome.value, status=outcome.status, story_id=story_id,
         detail=detail[:2000] if detail else None, attempts=attempts, is_final=outcome not in IN_FLIGHT, wait=wait,

@@ -1,4 +1,4 @@
-"""Defines the settings of a provider: address, model, answers and prices."""
+"""Defines the settings of an AI provider, such as its address, its models and its prices."""
 
 from typing import Any, Literal, Self
 

@@ -100,7 +100,7 @@ def readings(tree: HtmlElement, structured: str) -> list[Reading]:
     else:
         if len(text) < _PART * paragraphs:
             text, marked = by_trafilatura(page)
-        # Trafilatura's copy of readability changes the tree, but takes only a fifth of the original's time.
+        # Trafilatura's copy of readability changes the tree, but is five times as fast as the original.
         article = try_readability(page)
         other = Reading("readability", plain_text(article), lambda: plain_text(article, marked=True))
         found = [Reading("trafilatura", text, marked), other]
@@ -151,7 +151,7 @@ def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[],
 
 
 class Said:
-    """Holds a text as words and runs of words, by which the text is compared with other texts."""
+    """Holds the words of a text and its runs of four words. Texts are compared by these runs."""
 
     def __init__(self, text: str) -> None:
         self._words = _WORD.findall(text)
