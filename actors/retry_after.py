@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 LONGEST_WAIT = 86_400.0  # a day in seconds, even if a server asks for more
-AWAY = 60.0  # seconds without a request to an unreachable server that names no time
+AWAY = 60.0  # seconds until the next request to an unreachable server that names no time
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _LONGEST_VALUE = 100  # characters; a date has 29
 

@@ -52,7 +52,7 @@ class UploadItem(Payload):
 
 
 class IngestFromUpload(Payload):
-    """ingest-from-upload: bring in uploaded items; a large upload is stored first, by ``actors.store.uploads.save``."""
+    """ingest-from-upload: add uploaded items. ``actors.store.uploads.save`` stores a large upload first."""
 
     # ``send`` checks a payload only by the JSON Schema, so this schema repeats the check of the validator below.
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["items"]}, {"required": ["upload_id"]}]})

@@ -80,7 +80,7 @@ def _beginnings(story: Story) -> Iterator[str]:
 def _is_borne_out(text: str, story: Story) -> bool:
     """Return whether a description is a whole sentence whose words and facts are in the story's text."""
     said, told = keys(text), replace(story, title="", source="")
-    rest = story.document.partition(text)[2][:_LOOK_AHEAD]  # with which the sentence may go on in the document
+    rest = story.document.partition(text)[2][:_LOOK_AHEAD]  # the text after it, which may belong to the sentence
     is_ended = is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text
     is_of_story = is_ended and len(said & evidence(told).keys) >= _BORNE_OUT * len(said)
     if not is_of_story or gate.fault(text, told) is not None:
@@ -114,7 +114,7 @@ def names_more(title: str, text: str) -> bool:
 
 
 def tells_more(title: str, text: str) -> bool:
-    """Return whether a sentence adds to a headline, and, if the headline has enough words, shares one of these words."""
+    """Return whether a sentence says more than a headline, and shares a word with it unless the headline is short."""
     headline = keys(title)
     return adds_to(title, text) and (len(headline) < _FEW or bool(headline & keys(text)))
 
@@ -136,7 +136,7 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
 
 
 def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
-    """Return the sentences as one text, or None if the text exceeds ``limit`` or would split into more or fewer sentences."""
+    """Return the sentences as one text, or None if it exceeds ``limit`` or would be split into other sentences."""
     text = ("" if is_dense(parts[0]) else " ").join(parts)
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
 
@@ -151,7 +151,7 @@ def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str 
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return the first whole words of ``text`` with an ellipsis, at most ``limit`` characters; an empty string if none fits."""
+    """Cut a text after a whole word, with an ellipsis, to ``limit`` characters. If no word fits, nothing is left."""
     text = " ".join(text.split())
     if len(text) <= limit:
         return text

@@ -1,4 +1,4 @@
-"""Makes offline embeddings by hashing words, word pairs and groups of letters, or by wordllama if it is installed."""
+"""Makes embeddings offline, by hashing words, word pairs and groups of letters, or by wordllama if so configured."""
 
 import math
 from collections import defaultdict

@@ -56,7 +56,7 @@ class Analyst:
         return Brief(one_line(story), two, elevator, MADE_BY)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
-        """Return up to three whole sentences, in order, of at most 600 characters together. A longer sentence is left out."""
+        """Return up to three whole sentences, in order, of at most 600 characters together. Others are left out."""
         chosen: list[Ranked] = []
         for item in _best(story.title, story.document)[:3]:
             if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _SUMMARY_CHARS:
@@ -71,7 +71,7 @@ class Analyst:
         return made
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:  # noqa: ARG002
-        """Return for each story a vector, or the exception for its job. An exception for all jobs is raised."""
+        """Return a vector for each story, or the exception for its job. An exception for all jobs is raised."""
         return [Embedding(tuple(self._embed_text(lead(story))), self._model_version) for story in stories]
 
 

@@ -19,7 +19,7 @@ _TITLE_CASE = 0.7  # a text with this share of capitalised words is a heading
 _FIGURES = 2  # a text with at least this number of figures, and many names, is from a table
 _MOST_MARKED = 0.6  # the largest share of names and figures among the words of a sentence with these figures
 _OPENING = 6  # number of words at the beginning of a sentence that must name the subject
-_BEHIND_ARTICLE = 4  # the number of words after a first word "the"; otherwise an earlier sentence named the subject
+_BEHIND_ARTICLE = 4  # number of words after a first word "the" that must name the subject
 _INTRODUCTION = 16  # maximum number of words before a comma that may precede the subject
 _DENSE_OPENING = 12  # number of characters of a Chinese or Japanese sentence that must name the subject
 _NUMBER = 3  # number of first words in which a number belongs to the subject
@@ -171,7 +171,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
 
 
 def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
-    """Return whether a sentence has a last name that is not in the headline, but in a full name of the document."""
+    """Return whether a sentence has only a last name, which is in a full name elsewhere but not in the headline."""
     runs = names_in(text)
     whole = {run[-1] for run in runs if len(run) > 1}
     return any(len(run) == 1 and run[0] in _last_names(document) - whole and key(run[0]) not in title for run in runs)

@@ -90,7 +90,7 @@ def _words(title: str | None) -> set[str]:
 
 
 def _name(title: str, common: set[str]) -> str:
-    """Return the words that all headlines have in common, spelled as in the first headline."""
+    """Return the words that all headlines of a topic have in common, spelled as in the first headline."""
     shown = {word: _AROUND.sub("", raw) for raw in reversed(title.split()) for word in words(raw)}
     known = dict.fromkeys(word for word in words(title) if word in common)
     return ", ".join(shown.get(word, word) for word in list(known)[:_NAMED])

@@ -153,7 +153,7 @@ def export() -> None:
         for row in rows
         if row["type"] in {*store.FEED_TYPES, *store.YOUTUBE_TYPES} and row["url"]
     ]
-    # A name may contain control characters for terminals. In ASCII, such characters become character references.
+    # A name may contain characters that control a terminal. In ASCII, they become character references.
     say(write_opml(feeds).decode().encode("ascii", "xmlcharrefreplace").decode(), end="")
 
 

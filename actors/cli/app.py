@@ -41,7 +41,7 @@ def app(words: Sequence[str] = ()) -> "typer.Typer":
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command in ``arguments`` (by default the process's own) and return its exit status.
 
-    The status is 0 for success, 1 for failed or not found, 2 for configuration or usage, 3 for a bug, and 130 if
-    interrupted.
+    The status is 0 for success, 1 for a failure or something not found, 2 for wrong configuration or usage, 3 for a
+    bug, and 130 for an interruption.
     """
     return running.run(app, "zeke-news", arguments)

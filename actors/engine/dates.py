@@ -7,7 +7,7 @@ from actors.calendar_names import MONTH_STARTS
 from actors.patterns import patterns
 
 _NOON = 12
-_INDIA = timedelta(hours=5, minutes=30)  # IST is India more often than Israel
+_INDIA = timedelta(hours=5, minutes=30)  # IST means India more often than Israel
 
 _FORMS = [form for name, form in patterns("actors.engine", "dates.txt").items() if name.startswith("form_")]
 

@@ -41,7 +41,7 @@ class Limits:
     raw_bytes: int  # bytes on the wire, with headers and redirects
     seconds: float  # from the first connection to the last byte
     redirects: int = 5
-    content_types: tuple[str, ...] = ("text/", "application/xhtml", "application/xml")  # prefixes; or none is given
+    content_types: tuple[str, ...] = ("text/", "application/xhtml", "application/xml")  # allowed prefixes, or no type
 
 
 @dataclass(frozen=True)

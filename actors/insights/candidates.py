@@ -33,7 +33,7 @@ class Candidate:
     start: int
     end: int
     heading: str = ""
-    language: str = ""  # that a code block names
+    language: str = ""  # the language that a code block names
     weight: float = 0.0  # among candidates of the same kind
     context: Context = field(default_factory=Context)
 

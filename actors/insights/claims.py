@@ -1,4 +1,4 @@
-"""Finds sentences for highlights. Texts with code are searched for each kind, other texts for the best sentences."""
+"""Finds sentences for highlights: each kind of highlight in a text with code, and the best sentences in other texts."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence

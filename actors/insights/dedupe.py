@@ -45,7 +45,7 @@ def store(
     """
     changes: dict[str, int] = {}
     own: dict[str, Row] = {}
-    taken: set[tuple[str | None, str]] = set()  # persons, or None, and keys
+    taken: set[tuple[str | None, str]] = set()  # pairs of a person (or None) and a key
     for highlight in stored:
         key = insight_key(highlight.summary or "", highlight.quote)
         if highlight.origin == "system" and highlight.team_id == payload.team_id:

@@ -34,7 +34,7 @@ _MOST = 256
 _FEW = 16  # a story with fewer terms needs one shared term; others need two, because one may be shared by chance
 
 # A row is for models whose version begins with the row's text. The first number is the least cosine of two stories of
-# one event, tuned on half of the judged headlines. The second number is added to the first if both stories have names
+# one event, chosen on half of the judged headlines. The second number is added to the first if both stories have names
 # but share none. The set has the scripts that the model knows; an empty set means all scripts.
 _MODELS: list[tuple[str, float, float, frozenset[str]]] = [
     ("hashed-words", 0.6, 0.1, frozenset()),
@@ -169,7 +169,7 @@ def ask_later(ctx: Context[Any], analyst: Analyst, story_id: UUID, others: Seque
         told = {"story_id": str(story_id), "trigger": "alone", "others": list(map(str, others))}
         try:
             ctx.send("analyze-story", told)
-        except InvalidPayload as error:  # a worker with older code, which knows no such payload, started last
+        except InvalidPayload as error:  # the last worker to start has older code, which refuses this payload
             ctx.logger.warning("no model is asked for the event", reason=str(error))
 
 

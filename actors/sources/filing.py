@@ -82,7 +82,7 @@ class _Filing:
         SQL.one(self.tx, "story_filing_hold", keys=[f"text:{self.hash}"], bands=self.bands)
         is_reworded = known.text_hash != self.hash
         is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS
-        if is_reworded:  # uniting locks clusters, which comes before stories
+        if is_reworded:  # uniting locks clusters, which must be locked before stories
             SQL.run(self.tx, "story_bands_put", story_id=known.story_id, bands=self.bands)
             self._unite(known.story_id)
         is_retitled = SQL.run(self.tx, "story_edit", story_id=known.story_id, title=self.text.title) > 0

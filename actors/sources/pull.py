@@ -36,7 +36,7 @@ class PullSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, Any]:
-    """Queue lost items again, and send a job for each feed that is due. A second pull right after it sends no jobs."""
+    """Queue lost items again, and send a job for each feed that is due. A pull right after another pull sends none."""
     settings = ctx.settings
     bounds = {"lost_after": settings.lost_after, "most": settings.most_items, "most_times": settings.most_times}
     with ctx.transaction() as tx:

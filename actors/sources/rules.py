@@ -109,8 +109,8 @@ class Conditions(BaseModel, extra="forbid", frozen=True):
     """Holds the conditions of a rule. An item must meet all conditions. If a condition is a list, one matching entry is enough.
 
     Attributes:
-        words: Words and phrases, found as whole words, ignoring case, in the title, the feed's text and its tags.
-        regex: Regular expressions of RE2, searched in the same places; ignoring case, unless they begin with ``(?-i)``.
+        words: Words and phrases that the title, the feed's text or its tags have as whole words, ignoring case.
+        regex: RE2 expressions, searched in the same places. Case is ignored unless an expression begins with ``(?-i)``.
         only_title: Search words and expressions in the title only.
         author: Names, found as whole words in the author's name.
         language: Languages of the text, as codes such as ``de``.

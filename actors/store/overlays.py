@@ -1,4 +1,4 @@
-"""Stores overlays. An overlay has a story's analysis, brief and summary, and shows whether the pipeline or a person wrote each.
+"""Stores overlays. An overlay has a story's analysis, brief and summary. Each is by the pipeline or by a person.
 
 The pipeline stores a hash of each text that it writes (in ``story_overlays.citations``). A text with another hash was
 edited by a person, and the pipeline never overwrites this text.

@@ -1,4 +1,4 @@
-"""Runs story-summarize, which fills a story's summary."""
+"""Runs story-summarize, which writes a story's summary."""
 
 from typing import Any
 

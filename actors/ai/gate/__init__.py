@@ -12,7 +12,7 @@ from actors.ai.protocol import Story
 from actors.ai.sentences import sentences
 
 _LANGUAGES = {"english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it", "portuguese": "pt"}
-_SUPPORT = 0.12  # a sentence of whose words the story has a smaller share is about something else
+_SUPPORT = 0.12  # if the story has a smaller share of a sentence's words, the sentence is about something else
 
 
 def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None:

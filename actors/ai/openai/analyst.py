@@ -83,7 +83,7 @@ class OpenAIAnalyst(Analyst):
         """Ask a model, by titles and leads, which of the ``others`` reports the same event. It must quote both stories.
 
         Raises:
-            Unfounded: the answer has a number of no story, or a quotation that is not in its story.
+            Unfounded: no story has the number in the answer, or a quotation is not in its story.
         """
         settings = self._settings.asking(self._settings.same_event, self._settings.output_tokens)
         one, *rest = (replace(each, document=opening(each)) for each in (story, *others))

@@ -42,7 +42,7 @@ class Embedder:
         self._version = f"{self._model}@{settings.embedding_dimensions}"
 
     def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
-        """Return for each story the vector of its title and beginning, padded to 1536 numbers, or an exception.
+        """Return the vector of each story's title and beginning, padded to 1536 numbers, or an exception for the story.
 
         A request that is refused for its content is sent again in halves, so that one text does not block the others.
 

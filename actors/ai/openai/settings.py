@@ -29,21 +29,21 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
     verify: bool | str = True  # ask this model (true: model) if each statement follows; false: only the rules check
     same_event: bool | str = True  # ask this model (true: model) for a story's event; false: only embeddings find it
     embedding_model: str | None = None  # None keeps the local embeddings
-    embedding_dimensions: int = Field(default=1536, ge=1, le=1536)  # of its vectors; padded to 1536
+    embedding_dimensions: int = Field(default=1536, ge=1, le=1536)  # length of its vectors; padded to 1536
     send_dimensions: bool = False  # ask the embedding model for that length
     answer_format: Literal["json_schema", "json_object", "text"] = "json_schema"  # as the server supports
     language: str | None = None  # of the answers; None for the story's own
     temperature: float | None = Field(default=None, ge=0, le=2)  # sent only if set
     reasoning_effort: str | None = Field(default=None, min_length=1)  # in the provider's words, such as low
     max_output_tokens: int | None = Field(default=None, ge=50, le=100_000)  # of one answer, with reasoning
-    output_limit: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"  # its name
-    extra_body: dict[str, Any] = Field(default_factory=dict)  # for each question; replaces usual parameters
+    output_limit: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"  # the name of this parameter
+    extra_body: dict[str, Any] = Field(default_factory=dict)  # sent with each question; replaces usual parameters
     extra_headers: dict[str, SecretStr] = Field(default_factory=dict)  # of each call; write ${NAME} for keys
     query: dict[str, str] = Field(default_factory=dict)  # of each call's address, such as api-version
     max_input_chars: int = Field(default=24_000, ge=1_000)  # of a story; a longer one is cut after a line
     timeout: Duration = parse_duration("60s")  # of one call, to the last byte
     prices: dict[str, Price] = Field(default_factory=dict)  # by model; another model has an unknown price
-    limit: str = "ai"  # the limit that closes for all when the provider asks to wait
+    limit: str = "ai"  # the limit that holds back all jobs when the provider asks to wait
     cache: bool = True  # use the answer to an equal earlier question again
 
     @field_validator("base_url")

@@ -13,14 +13,14 @@ Turn = dict[str, str]  # the role (user or assistant) and the content, as all pr
 Turns = Sequence[Turn]
 
 
-#: The texts that may be the answer, the likeliest first; how it ended: stop, length or refused; the reason for a refusal.
+#: The texts that may be the answer (the likeliest first), its end (stop, length or refused), and a refusal's reason.
 Said = tuple[tuple[str, ...], str, str]
 
 
 class Chat:
     """Uses ``POST /chat/completions``, the interface of OpenAI, Azure, vLLM, Ollama, Mistral, DeepSeek and others.
 
-    The method ``said`` raises KeyError, IndexError, TypeError, ValueError or AttributeError if the form is another.
+    ``said`` raises KeyError, IndexError, TypeError, ValueError or AttributeError if the answer has another form.
     """
 
     path = "/chat/completions"

@@ -13,7 +13,7 @@ _TIMING = re.compile(r"\s*(?:\d+\s*\n)?(?:\d+:)?\d?\d:\d\d[,.]\d{3}[ \t]*-->")
 _VOICE = re.compile(r"<v(?:\.[^ >]*)? ([^>]{1,100})>")
 _MARKS = re.compile(r"<[^<>]{0,200}>|\{\\[^{}]{0,50}\}")
 _HEAD = 200
-_FULL, _MOST = 500, 2000  # characters after which a paragraph ends with its sentence, or at once
+_FULL, _MOST = 500, 2000  # characters after which a paragraph ends at the next end of a sentence, or at once
 
 
 def spoken(text: str) -> str | None:

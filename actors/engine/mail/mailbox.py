@@ -142,7 +142,7 @@ class _Folder(imaplib.IMAP4):
         return validity.decode() if validity and validity.isdigit() else "0"
 
     def after(self, last: int, sender: str) -> list[int]:
-        """Return in order the UIDs of the messages after ``last``, and only those of ``sender`` if it is not empty."""
+        """Return the UIDs after ``last``, in order. If ``sender`` is not empty, only this sender's messages count."""
         who = ("FROM", _quoted(sender)) if sender else ()
         found = self.uid("SEARCH", "UNDELETED", *who, "UID", f"{last + 1}:*")[1]
         uids = {int(one) for part in found if part for one in part.split() if one.isdigit()}

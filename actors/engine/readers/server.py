@@ -128,7 +128,7 @@ def _answer(
 
 
 def _arm(cpu: float, wall: int) -> None:
-    """Let the kernel end this process after ``cpu`` seconds of CPU time or ``wall`` seconds. 0 means no limit.
+    """Let the kernel end this process after ``cpu`` seconds of CPU time or ``wall`` seconds of time. 0 means no limit.
 
     Timers are used, because RLIMIT_CPU would count the CPU time since the start of the process.
     """
