@@ -142,7 +142,7 @@ def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """Join some of the best sentences in order. ``sizes`` has the counts to try. The first sentence stands alone."""
+    """Join several of the best sentences in order, as many as one of ``sizes``. The first sentence stands alone."""
     for size in sizes:
         for chosen in map(sorted, combinations(told, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):

@@ -41,7 +41,7 @@ def store(
 
     An insight that the pipeline stored before is updated. An insight is a duplicate if a person wrote it before, or if
     all teams have it already. If the ``text_hash`` of the current text is given, the highlights of an earlier text that
-    are not among the insights are withdrawn. Returns the number of each outcome.
+    are not among the insights are withdrawn. Returns the numbers of added, updated, withdrawn and duplicate insights.
     """
     changes: dict[str, int] = {}
     own: dict[str, Row] = {}

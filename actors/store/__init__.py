@@ -13,7 +13,7 @@ SQL = Queries("actors.store")
 
 @contextmanager
 def by_index(conn: Connection) -> Iterator[None]:
-    """Make the planner avoid full table scans in the block. In an open transaction, this lasts until it ends."""
+    """Make the planner avoid full table scans in the block, or until a transaction ends that is open already."""
     is_idle = conn.info.transaction_status == TRANSACTION_STATUS_IDLE
     with transaction(conn) if is_idle else nullcontext():
         SQL.one(conn, "by_index")

@@ -33,7 +33,7 @@ _AGAIN = (
 
 
 class OpenAIAnalyst(Analyst):
-    """Analyses stories with a model. ``in_batches`` allows batches for questions of jobs that no person waits for."""
+    """Analyses stories with a model. ``in_batches`` lets jobs that no person waits for ask in batches."""
 
     def __init__(self, settings: OpenAISettings, local: Analyst, *, in_batches: bool = False) -> None:
         self._local = local
@@ -97,7 +97,7 @@ class OpenAIAnalyst(Analyst):
         """Return a model's answer without unverified statements. If the answer fails the checks, ask once more.
 
         Raises:
-            Unfounded: the second answer failed the checks too. The exception has the result of ``local`` to use.
+            Unfounded: the second answer failed the checks too. The exception holds the result of ``local``.
         """
         assert books is not None, "a provider that costs money needs a ledger"
         settings = self._settings

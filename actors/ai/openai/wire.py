@@ -13,7 +13,7 @@ Turn = dict[str, str]  # the role (user or assistant) and the content, as all pr
 Turns = Sequence[Turn]
 
 
-#: The texts that may be the answer (the likeliest first), its end (stop, length or refused), and a refusal's reason.
+#: The texts that may be the answer, likeliest first; how it ended (stop, length or refused); and why it was refused.
 Said = tuple[tuple[str, ...], str, str]
 
 
