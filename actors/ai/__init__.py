@@ -1,4 +1,4 @@
-"""Provides the AI step: text tools, AI providers, the interface that the tasks use, and the settings of the service ``ai``."""
+"""Provides the AI step: text tools, AI providers, their common interface, and the settings of the service ``ai``."""
 
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -29,7 +29,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         return self
 
     def open(self) -> "Analyst":
-        """Return the AI provider of the process. Raises ConfigurationError if wordllama is needed but not installed."""
+        """Return the configured AI provider. Raises ConfigurationError if wordllama is needed but not installed."""
         from actors.ai import hashing
         from actors.ai.local import Analyst
 

@@ -26,7 +26,7 @@ class ChiliWeights(BaseModel, frozen=True, extra="forbid"):
 
 
 class Chili(BaseModel, frozen=True, extra="forbid"):
-    """Computes a story's score of 0 to 5 without a model: five times the weighted mean of four parts, each from 0 to 1."""
+    """Computes a story's score (0 to 5) without a model: five times the weighted mean of four parts from 0 to 1."""
 
     weights: ChiliWeights = ChiliWeights()
     keywords: tuple[str, ...] = DEFAULT_KEYWORDS  # searched as whole words in title and text
@@ -36,7 +36,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
     default_authority: float = Field(default=0.7, ge=0, le=1)  # of a source that nobody rated
 
     def score(self, story: Story) -> tuple[int, dict[str, Any]]:
-        """Return the score of a story that a single source reports, from 0 to 5, and its parts."""
+        """Return the score (0 to 5) of a story that only one source reports, and the values to store with the score."""
         found = hits(f"{story.title}\n{story.document}", self.keywords)
         parts = {
             "authority": self.default_authority if story.authority is None else story.authority,
@@ -47,7 +47,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
         return self._of({name: round(part, 3) for name, part in parts.items()}, found)
 
     def rescore(self, chili: object, breakdown: Mapping[str, Any], sources: int) -> tuple[int, dict[str, Any]] | None:
-        """Return the score from stored parts and this number of sources, or None if a model or a person gave the score."""
+        """Recompute a score with a new number of sources. Return None if a model or a person gave the stored score."""
         parts = {name: breakdown.get(name) for name in self.weights.model_dump()}
         value = breakdown.get("value")
         if not all(isinstance(part, int | float) for part in (*parts.values(), value)) or chili != _rounded(value):
@@ -56,7 +56,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
         return self._of({**parts, "cluster": round(cluster, 3)}, breakdown.get("found"))
 
     def _of(self, parts: Mapping[str, Any], found: Any) -> tuple[int, dict[str, Any]]:
-        """Return the score and the values to store. ``parts`` are rounded, so that stored parts give the same score."""
+        """Return the score and the values to store. ``parts`` are rounded, so the stored parts give this score too."""
         weights = self.weights.model_dump()
         total = sum(weights.values()) or 1.0
         value = round(sum(weights[name] * part for name, part in parts.items()) / total, 3)
@@ -69,9 +69,9 @@ def _rounded(value: Any) -> int:
 
 
 def hits(text: str, keywords: tuple[str, ...]) -> list[str]:
-    """Return the ``keywords`` in ``text`` as whole words, ignoring case. "RAG pipelines" has ``rag``, but "storage" does not."""
+    """Return the ``keywords`` that are whole words in ``text``, ignoring case: "RAG pipelines" has ``rag``."""
     lower = text.lower()
-    # The test for the keyword's first word is cheap, and makes most searches by pattern unnecessary.
+    # The search for the keyword's first word is cheap, and avoids most searches by regular expression.
     return [one for one in keywords if one.split() and one.lower().split()[0] in lower and _pattern(one).search(text)]
 
 

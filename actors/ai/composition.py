@@ -1,4 +1,4 @@
-"""Composes a brief's three lengths from whole sentences of the story, and enforces the limits of a brief."""
+"""Composes a brief in three lengths from whole sentences of the story, and enforces the limits of a brief."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -41,10 +41,10 @@ Placed = tuple[int, str]
 
 
 def one_line(story: Story) -> str | None:
-    """Return the page's description, or one of the story's first sentences, or None if no sentence can be shown.
+    """Return a sentence of the page's description or of the story's beginning, or None if no sentence is suitable.
 
-    The sentence has at most 140 characters, shares a word with the headline, and adds a name or a number. For a list or
-    a guide, only the description is used, because a sentence of its text covers only a part.
+    A suitable sentence has at most 140 characters, shares a word with the headline, and adds a name or a number. For a
+    list or a guide, only the description is used, because one sentence of the text covers only one item.
     """
     for text in _beginnings(story):
         if (
@@ -78,35 +78,35 @@ def _beginnings(story: Story) -> Iterator[str]:
 
 
 def _is_borne_out(text: str, story: Story) -> bool:
-    """Return whether a description is a whole sentence whose words and facts are in the story's text."""
+    """Return whether a description is a whole sentence, and the story's text has its facts and most of its words."""
     said, told = keys(text), replace(story, title="", source="")
     rest = story.document.partition(text)[2][:_LOOK_AHEAD]  # the text after it, which may belong to the sentence
     is_ended = is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text
     is_of_story = is_ended and len(said & evidence(told).keys) >= _BORNE_OUT * len(said)
     if not is_of_story or gate.fault(text, told) is not None:
         return False
-    # One sentence must have all numbers, because numbers from several sentences may not belong together.
+    # One sentence of the story must have all the numbers, because numbers from several may not belong together.
     figures = numbers(dates(text).rest)
     sets = (known_numbers([dates(item.text).rest]) for item in ranked(story.document)) if figures else ()
     return not figures or any(all(stands_among(one, known) for one in figures) for known in sets)
 
 
 def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, str | None]:
-    """Return a text of two of the best sentences, and an elevator pitch. Each is None if the sentences are too few."""
+    """Return a text of two sentences and an elevator pitch of three or four. A text is None if no combination fits."""
     adding = [each for each in told if adds_to(title, each[1])]
     two = _joined_of(adding, (2,), TWO_LINER) or _joined_of(told, (2,), TWO_LINER)
     return two, _joined_of(told, (4, 3), _ELEVATOR)
 
 
 def adds_to(title: str, text: str) -> bool:
-    """Return whether a sentence says more than a headline."""
+    """Return whether enough words of a sentence are not in the headline."""
     said = keys(text)
     new = len(said - keys(title))
     return new >= max(_NEW, _SHARE * len(said))
 
 
 def names_more(title: str, text: str) -> bool:
-    """Return whether a sentence has a name or number that the headline lacks. The first word's capital is ignored."""
+    """Return whether a sentence has a name or number that the headline lacks. A first word such as "The" is no name."""
     known = keys(title)
     first, *rest = tokens(text) or ("",)
     marked = [first] * (first[:1].isdigit() or not (first[1:] or "a").islower())
@@ -114,13 +114,13 @@ def names_more(title: str, text: str) -> bool:
 
 
 def tells_more(title: str, text: str) -> bool:
-    """Return whether a sentence says more than a headline, and shares a word with it unless the headline is short."""
+    """Return whether a sentence adds to a headline. The two must share a word, unless the headline is short."""
     headline = keys(title)
     return adds_to(title, text) and (len(headline) < _FEW or bool(headline & keys(text)))
 
 
 def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
-    """Return whether the form of a text and its sentences ``told`` show a list, a guide, a review or an advert."""
+    """Return whether a text with the sentences ``told`` has the form of a list, a guide, a review or an advert."""
     parts = blocks(document)
     headings = sum(part.kind == "heading" or is_bold(part) for part in parts)
     paragraphs = [part for part in parts if part.kind == "paragraph"]
@@ -136,13 +136,13 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
 
 
 def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
-    """Return the sentences as one text, or None if it exceeds ``limit`` or would be split into other sentences."""
+    """Return the sentences as one text, or None if it is longer than ``limit`` or would be split differently again."""
     text = ("" if is_dense(parts[0]) else " ").join(parts)
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """Join several of the best sentences in order, as many as one of ``sizes``. The first sentence stands alone."""
+    """Join sentences in their order, as many as the first of ``sizes`` that fits. The first sentence needs no other."""
     for size in sizes:
         for chosen in map(sorted, combinations(told, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):
@@ -151,7 +151,7 @@ def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str 
 
 
 def shorten(text: str, limit: int) -> str:
-    """Cut a text after a whole word, with an ellipsis, to ``limit`` characters. If no word fits, nothing is left."""
+    """Cut a text to ``limit`` characters, after a whole word and with an ellipsis. Return "" if no word fits."""
     text = " ".join(text.split())
     if len(text) <= limit:
         return text
@@ -163,7 +163,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def enforce(brief: Brief) -> Brief:
-    """Return a brief that keeps the limits. A longer text is cut, and a text with too few sentences becomes None."""
+    """Return the brief with each text cut to its limit. A text with too few sentences becomes None."""
     parts = _parts(brief.elevator or "")[:4]
     elevator = joined(parts) or joined(parts[:3]) if len(parts) >= 3 else None
     one = shorten(brief.one_liner or "", ONE_LINER) or None
@@ -171,7 +171,7 @@ def enforce(brief: Brief) -> Brief:
 
 
 def time_saved_seconds(reading_seconds: float, brief: Brief, words_per_minute: int) -> int:
-    """Return the seconds that a reader of the brief saves compared with the story, never negative."""
+    """Return how many seconds a reader saves by reading the brief instead of the story (at least 0)."""
     read = sum(count(part) for part in (brief.one_liner, brief.two_liner, brief.elevator) if part)
     return max(0, round(reading_seconds - read * 60 / words_per_minute))
 

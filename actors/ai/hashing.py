@@ -1,4 +1,4 @@
-"""Makes embeddings offline, by hashing words, word pairs and groups of letters, or by wordllama if so configured."""
+"""Makes embeddings offline, by hashing words, word pairs and groups of letters, or with wordllama if configured."""
 
 import math
 from collections import defaultdict
@@ -24,7 +24,7 @@ _GROUP = 4
 def embed(text: str) -> list[float]:
     """Return a unit vector of 1536 numbers, or 1536 zeros for a text without words.
 
-    Cosines correlate at .75 (Pearson) with people's judgements of 2,250 headline pairs (SemEval STS 2013-2015).
+    The cosines of 2,250 headline pairs correlate with people's ratings (SemEval STS 2013-2015, Pearson's r = .75).
     """
     features: defaultdict[str, float] = defaultdict(float)
     carrying = content_words(text)
@@ -48,7 +48,7 @@ def embed(text: str) -> list[float]:
 
 
 def wordllama() -> tuple[Callable[[str], list[float]], str]:
-    """Return wordllama's embedding function (256 numbers, padded to 1536), and its name. Raises ConfigurationError."""
+    """Return wordllama's function (256 numbers, padded to 1536) and version. Raises ConfigurationError without it."""
     try:
         import wordllama
     except ModuleNotFoundError as error:

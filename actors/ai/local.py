@@ -1,4 +1,4 @@
-"""Does the AI step without a model. It takes sentences from the story itself, and labels the texts as extractive."""
+"""Does the AI step without a model: its texts are sentences of the story, and are labelled as extractive."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _TITLE_BONUS = 2.0
 
 
 class Analyst:
-    """Does the AI step without a model. Its results never vary. Other providers' classes inherit from this class.
+    """Does the AI step without a model, always with the same result. Classes for other providers inherit from it.
 
-    A method raises ``Retry`` or ``Defer`` if a provider asked to wait, ``Reject`` if the provider refused or the
-    settings are wrong, and ``Unfounded`` if the story does not support the answer.
+    Their methods raise ``Retry`` or ``Defer`` if the provider asks to wait, ``Reject`` if the provider refuses the
+    request or the settings are wrong, and ``Unfounded`` if the story does not support the model's answer.
     """
 
     embeds_together = False  # a provider makes the embeddings of many stories in one request
-    # A provider with a model has this function, which returns the other story of the same event, or None.
+    # A provider with a model sets this function. It returns which of the other stories reports the same event, or None.
     same_event: Callable[[Story, Sequence[Story], Ledger], Story | None] | None = None
     batches: Any = None  # the provider's Batches, if there is a provider
 
@@ -56,7 +56,7 @@ class Analyst:
         return Brief(one_line(story), two, elevator, MADE_BY)
 
     def summarize(self, story: Story, ledger: Ledger | None = None) -> Summary:  # noqa: ARG002
-        """Return up to three whole sentences, in order, of at most 600 characters together. Others are left out."""
+        """Return up to three of the best sentences, in their order, with at most 600 characters in total."""
         chosen: list[Ranked] = []
         for item in _best(story.title, story.document)[:3]:
             if sum(len(other.text) + 1 for other in chosen) + len(item.text) <= _SUMMARY_CHARS:
@@ -71,7 +71,7 @@ class Analyst:
         return made
 
     def embed_many(self, stories: Sequence[Story], ledger: Ledger | None = None) -> list[Embedding | Exception]:  # noqa: ARG002
-        """Return a vector for each story, or the exception for its job. An exception for all jobs is raised."""
+        """Return a vector or an exception for each story. An exception that concerns all stories is raised."""
         return [Embedding(tuple(self._embed_text(lead(story))), self._model_version) for story in stories]
 
 
@@ -88,7 +88,7 @@ def opening(story: Story) -> str:
 
 @lru_cache(maxsize=16)  # the brief needs the sentences, and so does the summary
 def _best(title: str, document: str) -> list[Ranked]:
-    """Return the eight best sentences. Words of the headline multiply a sentence's score by up to three."""
+    """Return the eight best sentences. Words from the headline raise a sentence's score to at most three times."""
     named = set(terms(title))
 
     def bonus(item: Ranked) -> float:

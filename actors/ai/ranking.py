@@ -38,12 +38,12 @@ class Ranked:
 
     @property
     def is_statement(self) -> bool:
-        """Return whether the sentence may be shown: whole, in good form, six words or more, no question, no speech."""
+        """Return whether this is a whole, well-formed sentence of at least six words, and no question or speech."""
         return not self.is_spoken and _is_statement(self.text)
 
     @property
     def is_independent(self) -> bool:
-        """Return whether the sentence may be shown alone: it is a statement that needs no sentence before it."""
+        """Return whether the sentence is a statement that can be understood without the sentence before it."""
         return self.is_statement and is_independent(self.text)
 
 
@@ -61,7 +61,7 @@ def _is_statement(text: str) -> bool:
 def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
     """Return the first 200 sentences of the document's paragraphs, in order, with their scores. The result is cached.
 
-    A sentence's score depends on the words that it shares with others and, weighted by ``lead`` (0 to 1), its position.
+    Scores depend on the words that a sentence shares with others, and on its position, weighted by ``lead`` (0 to 1).
     """
     every, shares = _placed(document)
     places = [1 / (1 + at) for at in range(len(every))]
@@ -74,7 +74,7 @@ def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
 
 @lru_cache(maxsize=16)
 def _placed(document: str) -> tuple[list[Ranked], list[float]]:
-    """Return the sentences without scores, and for each sentence how much it has in common with the others."""
+    """Return the sentences without scores, and each sentence's similarity to the others."""
     every = (
         (sentence, block.heading, is_spoken)
         for block in article(document)
@@ -101,7 +101,7 @@ def spoken(text: str, offset: int) -> Iterator[tuple[Sentence, bool]]:
             last[mark] = max(place, text.rfind(mark, read, start))
         straight += text.count('"', read, start)
         read = start
-        # A quotation is open if the last mark is an opening mark. “ opens in English, but closes in German.
+        # A quotation is open if the last mark is an opening mark. The mark “ opens in English, but closes in German.
         is_german = last["\u201e"] >= 0
         opened = max(last[mark] for mark in "\u201c\u201e\u00ab\u300c" if not (is_german and mark == "\u201c"))
         closed = max(last[mark] for mark in ("\u201d\u00bb\u300d\u201c" if is_german else "\u201d\u00bb\u300d"))
@@ -122,7 +122,7 @@ def _vectors(texts: Sequence[str]) -> list[Vector]:
 
 
 def _shares(units: Sequence[Vector]) -> list[float]:
-    """Return, for each sentence, how much it has in common with the other sentences. The sum is 1."""
+    """Return each sentence's similarity to all other sentences. The similarities add up to 1."""
     everything: dict[str, float] = defaultdict(float)
     for unit in units:
         for word, weight in unit.items():

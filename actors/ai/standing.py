@@ -1,4 +1,4 @@
-"""Tests whether a sentence makes sense alone. It must name its subject and its speaker, and need no other sentence."""
+"""Tests whether a sentence makes sense alone: it names its subject and its speaker, and refers to no other sentence."""
 
 import re
 from functools import lru_cache
@@ -67,7 +67,7 @@ def leans(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def is_scrap(text: str) -> bool:
-    """Return whether a text is a part of a sentence or list, speech of an unnamed speaker, or about the author."""
+    """Return whether a text is a fragment of a sentence or list, speech of an unnamed speaker, or about the author."""
     around = unquoted(text)
     if (
         SAYS["scrap"].match(text)
@@ -92,7 +92,7 @@ def speech(text: str) -> list[re.Match[str]]:
 
 
 def _names_speaker(text: str) -> bool:
-    """Return whether a full name is near the quotation, or a single name is next to the quotation."""
+    """Return whether there is a full name outside the quotation, or a single name within four words of it."""
     parts = SAYS["quotation"].sub(lambda one: "\n" if len(one.group()) > _SPEECH else " ", text).split("\n")
     if len(parts) == 1 or any(SAYS["full_name"].search(part) for part in parts):
         return True
@@ -122,14 +122,14 @@ def stands_alone(text: str, title: str, document: str, *, is_first: bool = False
 
 @lru_cache(maxsize=16)
 def _last_names(document: str) -> frozenset[str]:
-    """Return the last word of each name of several words in a document."""
+    """Return the last word of each multi-word name in a document."""
     told = (one.text for line in prose(document).split("\n") for one in sentences(line))
     return frozenset(run[-1] for text in islice(told, _MOST_SENTENCES) for run in names_in(text) if len(run) > 1)
 
 
 @lru_cache(maxsize=512)
 def names_in(text: str) -> list[list[str]]:
-    """Return the names in a text as lists of adjacent capitalised words. ``'s`` ends a name. Weekdays do not count."""
+    """Return each name in a text as a list of adjacent capitalised words, up to ``'s``, without months and weekdays."""
     runs: list[list[str]] = []
     end = len(text)
     for match in SAYS["name"].finditer(text):
@@ -150,7 +150,7 @@ def _is_name(word: str) -> bool:
 
 
 def _names_subject(text: str, title: frozenset[str]) -> bool:
-    """Return whether a sentence's opening has a headline word, a full name, an acronym, or a number but no "the"."""
+    """Return whether a sentence's first words have a headline word, full name, acronym, or a number without "the"."""
     if is_unspaced(text):
         return bool(title & keys(SAYS["topic"].split(text[:_DENSE_OPENING])[0]))
     words = tokens(text) or ("",)
@@ -171,7 +171,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
 
 
 def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
-    """Return whether a sentence has only a last name, which is in a full name elsewhere but not in the headline."""
+    """Return whether a sentence has a last name alone that the headline lacks but the document introduces in full."""
     runs = names_in(text)
     whole = {run[-1] for run in runs if len(run) > 1}
     return any(len(run) == 1 and run[0] in _last_names(document) - whole and key(run[0]) not in title for run in runs)

@@ -25,7 +25,7 @@ def words(text: str) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def words_of(text: str) -> frozenset[str]:
-    """Return the words of ``text`` that have only letters, in lower case. They allow a fast test before a search."""
+    """Return the words of ``text`` that have only letters, in lower case, as a quick check before a slower search."""
     return frozenset(_LETTERS.findall(text.lower()))
 
 

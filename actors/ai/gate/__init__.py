@@ -1,4 +1,4 @@
-"""Checks a model's text. Its form must be good, and its numbers, dates, names and quotations must be in the story."""
+"""Checks a model's text: it must be well formed, and its numbers, dates, names and quotations must be in the story."""
 
 import unicodedata
 
@@ -16,9 +16,9 @@ _SUPPORT = 0.12  # if the story has a smaller share of a sentence's words, the s
 
 
 def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None:
-    """Return the reason why a text about a story must not be shown, as a sentence for the model, or None.
+    """Return the reason why a text about a story must not be shown (in words for the model), or None if it is fine.
 
-    Of a translation, only numbers, dates and amounts of money are compared with the story, because words differ.
+    In a translation, only numbers, dates and amounts of money are compared with the story, because the words differ.
     """
     known = evidence(story)
     for sentence in sentences(unicodedata.normalize("NFKC", text)):
@@ -48,7 +48,7 @@ def figures(sentence: str, story: Evidence) -> str | None:
 
 
 def _words(sentence: str, story: Evidence) -> str | None:
-    # Only words that the story lacks show the script, because the other words may be foreign names in the story.
+    # Test the script only of words that the story lacks, because the other words may be foreign names of the story.
     new = " ".join(word for word in tokens(sentence) if key(word) not in story.keys)
     if not is_unspaced(story.text) and script(new) not in {"", story.script}:
         return "it is not in the story's language"

@@ -1,4 +1,4 @@
-"""Finds quotations in a story, even if their quotation marks, dashes, spaces, capitals or markup differ from the story's."""
+"""Finds quotations in a story, even if quotation marks, dashes, spaces, capitals or markup differ in the story."""
 
 import re
 import unicodedata
@@ -32,12 +32,12 @@ _FORMS = _Forms()
 
 
 def normal(text: str) -> str:
-    """Return the normal form of a text for comparisons: no markup, no quotation marks, single spaces, one dash, lower case."""
+    """Return a text's normal form: no markup or quotation marks, single spaces, one kind of dash, lower case."""
     return " ".join(_LINK.sub("", text).translate(_FORMS).split())
 
 
 def place(document: str, quote: str) -> tuple[int, int] | None:
-    """Return the start and end of ``quote`` in ``document``, or None if it is missing. Normal forms are compared."""
+    """Return the start and end of ``quote`` in ``document``, or None. An equal normal form is enough for a match."""
     wanted = normal(quote).strip(" .,;:")
     if not wanted:
         return None

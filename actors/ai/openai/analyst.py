@@ -33,7 +33,7 @@ _AGAIN = (
 
 
 class OpenAIAnalyst(Analyst):
-    """Analyses stories with a model. ``in_batches`` lets jobs that no person waits for ask in batches."""
+    """Analyses stories with a model. If ``in_batches``, questions that no person waits for are put into batches."""
 
     def __init__(self, settings: OpenAISettings, local: Analyst, *, in_batches: bool = False) -> None:
         self._local = local
@@ -48,7 +48,7 @@ class OpenAIAnalyst(Analyst):
         self.same_event = self._same_event if settings.same_event else None
 
     def analyze(self, story: Story, ledger: Ledger | None = None) -> Analysis:
-        """Ask for a brief, a summary, and why the story matters. A brief or summary that fails the checks is left out."""
+        """Ask for a brief, a summary, and why the story matters. Omit a brief or summary that fails the checks."""
         answer, made_by = self._ask("analyze", StoryAnswer, story, ledger, self._local.analyze)
         places = [span for quote in answer.quotes if (span := place(story.document, quote)) is not None]
         return Analysis(
@@ -80,10 +80,10 @@ class OpenAIAnalyst(Analyst):
         return self._embedder.embed_many(stories, ledger)
 
     def _same_event(self, story: Story, others: Sequence[Story], ledger: Ledger) -> Story | None:
-        """Ask a model, by titles and leads, which of the ``others`` reports the same event. It must quote both stories.
+        """Ask a model which of the ``others`` reports the same event. The model must quote this story and the other.
 
         Raises:
-            Unfounded: no story has the number in the answer, or a quotation is not in its story.
+            Unfounded: the model names a story that is not among ``others``, or a quotation is not in the quoted story.
         """
         settings = self._settings.asking(self._settings.same_event, self._settings.output_tokens)
         one, *rest = (replace(each, document=opening(each)) for each in (story, *others))
@@ -97,7 +97,7 @@ class OpenAIAnalyst(Analyst):
         """Return a model's answer without unverified statements. If the answer fails the checks, ask once more.
 
         Raises:
-            Unfounded: the second answer failed the checks too. The exception holds the result of ``local``.
+            Unfounded: the second answer failed the checks too. The attribute ``instead`` is the result of ``local``.
         """
         assert books is not None, "a provider that costs money needs a ledger"
         settings = self._settings
@@ -145,10 +145,10 @@ class OpenAIAnalyst(Analyst):
         """Ask a model about a story, and return the model's name and the answer.
 
         The question also contains the text ``beside``, the stories ``others`` and the earlier turns ``again``. Only a
-        first question (``is_first``, no earlier turns) may get a stored answer to an equal question or go into a batch.
+        first question (``is_first``, no earlier turns) may be answered from the cache or put into a batch.
 
         Raises:
-            Retry, Defer, Reject: the call has no usable answer. The ledger has the reason.
+            Retry, Defer, Reject: the call failed, or its answer cannot be used. The ledger records the reason.
         """
         instructions, schema, is_first = prompt(operation), answers.strict_schema(form), is_first and not again
         text, *texts = (material(one, settings.max_input_chars) for one in (story, *others))
@@ -164,7 +164,7 @@ class OpenAIAnalyst(Analyst):
 
         key, asked = key_of(body("")), body(secrets.token_hex(8), *again)
         payload = json.dumps(asked, ensure_ascii=False).encode()
-        # A token has at least one byte, so the cost by bytes is never too low.
+        # A token has at least one byte, so counting the bytes as tokens gives an upper bound of the cost.
         most = settings.cost(settings.model, len(payload) + OVERHEAD, settings.output_tokens)
         start = CallStart(operation, settings.model, instructions.name, most)
         question = {"path": self._wire.path, "body": asked} if is_first and self._in_batches else None

@@ -1,4 +1,4 @@
-"""Makes embeddings with a provider's model. A request has many texts, and the ledger records a call for each text."""
+"""Makes embeddings with a provider's model. One request embeds many texts; the ledger records a call for each text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def key_of(*parts: Any) -> str:
 
 
 class Embedder:
-    """Asks the embedding model of a provider."""
+    """Gets embeddings from a provider's embedding model."""
 
     def __init__(self, settings: OpenAISettings, client: Client) -> None:
         assert settings.embedding_model is not None
@@ -44,7 +44,7 @@ class Embedder:
     def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
         """Return the vector of each story's title and beginning, padded to 1536 numbers, or an exception for the story.
 
-        A request that is refused for its content is sent again in halves, so that one text does not block the others.
+        If a request is refused because of its content, each half is sent again, so that one text blocks no other.
 
         Raises:
             Retry, Defer, Reject: the request failed for all stories.
@@ -53,7 +53,7 @@ class Embedder:
         return [one for _, one in sorted(made.items())]
 
     def _vectors(self, wanted: Mapping[int, str], books: Ledger) -> dict[int, Embedding | Exception]:
-        """Return each text's vector. One request asks for all vectors that are not stored. The texts share its cost."""
+        """Return each text's vector. One request gets the vectors that are not stored, and the texts share the cost."""
         model, settings = self._model, self._settings
         keys = {at: key_of("embed", self._version, text) for at, text in wanted.items()}
         most = {at: settings.cost(model, len(text.encode()) + OVERHEAD, 0) for at, text in wanted.items()}
@@ -84,7 +84,7 @@ class Embedder:
                 found |= self._vectors({at: asked[at] for at in places}, books)
             return found
         whole = reply.end(settings, model)
-        # The tokens of the request are divided among its texts by their lengths.
+        # The tokens of the request are divided among the texts in proportion to their lengths.
         ends_at, tokens = [0, *accumulate(map(len, asked.values()))], whole.input_tokens
         parts = ((tokens or 0) * end // ends_at[-1] for end in ends_at)
         shares = [None if tokens is None else end - begin for begin, end in pairwise(parts)]
@@ -106,7 +106,7 @@ class Embedder:
         return Embedding((*vector, *[0.0] * (DIMENSIONS - len(vector))), self._version)
 
     def _checked(self, data: Any) -> dict[int, array[float] | CallFailed]:
-        """Return the vectors by the indexes of the texts. A vector of a wrong length, or with a NaN, becomes a failure."""
+        """Return the vectors by index of the text. A wrong length, a NaN or an infinite number becomes a failure."""
         if not isinstance(data, list):
             raise invalid(Retry(reason="the embedding answer has no vectors"))
         found: dict[int, array[float] | CallFailed] = {}

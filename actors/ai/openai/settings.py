@@ -64,11 +64,11 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def output_tokens(self) -> int:
-        """Return the maximum number of tokens in one answer. A reasoning model gets more, because its reasoning counts too."""
+        """Return the maximum number of tokens in one answer. It is higher for reasoning, which counts too."""
         return self.max_output_tokens or (_THINKING if self.reasoning_effort else TEXT)
 
     def asking(self, model: bool | str, output_tokens: int) -> Self:  # noqa: FBT001 (the value of a setting)
-        """Return the settings for a question to ``model`` (True: the usual model), with this limit of output tokens."""
+        """Return the settings for a question to ``model`` (True: the usual model) with at most ``output_tokens``."""
         named = {"model": model} if isinstance(model, str) else {}
         return self.model_copy(update={**named, "max_output_tokens": output_tokens})
 

@@ -1,4 +1,4 @@
-"""Writes requests and reads answers in each provider's form: chat completions, Responses, or Anthropic's messages."""
+"""Writes requests and reads answers in the format of chat completions, Responses, or Anthropic's messages."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ Said = tuple[tuple[str, ...], str, str]
 class Chat:
     """Uses ``POST /chat/completions``, the interface of OpenAI, Azure, vLLM, Ollama, Mistral, DeepSeek and others.
 
-    ``said`` raises KeyError, IndexError, TypeError, ValueError or AttributeError if the answer has another form.
+    ``said`` raises KeyError, IndexError, TypeError, ValueError or AttributeError if the answer has another format.
     """
 
     path = "/chat/completions"
