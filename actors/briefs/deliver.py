@@ -14,10 +14,10 @@ from zeke_jobs.core.redaction import redact
 
 
 def deliver_digest(payload: DeliverDigest, ctx: Context[DeliverySettings]) -> dict[str, Any]:
-    """Write the digest unless it exists, and deliver the digest to each receiver that does not have it yet.
+    """Write or update the digest, and deliver it to each receiver that does not have it yet.
 
-    An unreachable receiver does not block the others. The job is tried again later for the receivers that were not
-    reached. If a receiver gets a digest twice, both mails have the same Message-ID, or both POST requests the same id.
+    An unreachable receiver does not block the others; the job is retried for the receivers that were not reached. If a
+    receiver gets a digest twice, both mails have the same Message-ID, or both POST requests have the same id.
 
     Raises:
         Retry: a receiver could not be reached, and another attempt may succeed.

@@ -1,4 +1,4 @@
-"""Writes the top events of a day or week in two sentences each. Similar headlines and embeddings show common topics."""
+"""Writes the top events of a day or week in two sentences each, grouped by topic (similar headlines and embeddings)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ _NEW = 2  # minimum number of words in the second sentence that the first does n
 def write_digest(
     tx: Connection, payload: GenerateBrief | DeliverDigest, limit: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Store the digest of a period, which by default ends yesterday (UTC). Returns the digest's key, and the job's output."""
+    """Store the digest of a period (by default until yesterday, UTC). Returns the digest's key and the job's output."""
     assert payload.period is not None
     ends_on = payload.ends_on or SQL.value(tx, "digest_today") - timedelta(days=1)
     since = ends_on - timedelta(days=_DAYS[payload.period] - 1)
@@ -55,7 +55,7 @@ def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, lim
 def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the entries with the new fields ``topic`` and ``said``.
 
-    ``topic`` is None if no other entry shares it. ``said`` has up to two sentences of one-liner, reason and highlights.
+    ``topic`` is None if no other entry has it. ``said`` has up to two sentences from one-liner, ``why`` and highlights.
     """
     near = {
         frozenset((str(row["one"]), str(row["other"]))): row["cosine"]
@@ -90,7 +90,7 @@ def _words(title: str | None) -> set[str]:
 
 
 def _name(title: str, common: set[str]) -> str:
-    """Return the words that all headlines of a topic have in common, spelled as in the first headline."""
+    """Return up to three words that all headlines of a topic have in common, spelled as in the first headline."""
     shown = {word: _AROUND.sub("", raw) for raw in reversed(title.split()) for word in words(raw)}
     known = dict.fromkeys(word for word in words(title) if word in common)
     return ", ".join(shown.get(word, word) for word in list(known)[:_NAMED])

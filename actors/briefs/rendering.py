@@ -70,7 +70,7 @@ def html(digest: Mapping[str, Any]) -> str:
 
 
 def _topics(digest: Mapping[str, Any]) -> list[tuple[str | None, list[Mapping[str, Any]]]]:
-    """Return the entries grouped by topic. The topic of the best entry is first, and entries without a topic are last."""
+    """Return the entries grouped by topic. The best entry's topic is first, and entries without a topic are last."""
     found: dict[str | None, list[Mapping[str, Any]]] = {}
     for entry in digest["entries"]:
         found.setdefault(entry.get("topic"), []).append(entry)
@@ -106,18 +106,18 @@ def _line(words: str | None) -> str:
 
 
 def _marked(words: str | None) -> str:
-    r"""Return one line with ``\`` before each character that Markdown would read as markup or as the beginning of a list."""
+    r"""Return the text on one line, with ``\`` before each character that Markdown would read as markup."""
     return re.sub(r"^(\d+)([.)])|^([-+=])", r"\1\\\2\3", _MARKS.sub(r"\\\1", _line(words)))
 
 
 def address(entry: Mapping[str, Any]) -> str:
-    """Return an entry's web address, or an empty string for other addresses. Characters that end links are encoded."""
+    """Return an entry's address if it is a web address, or else "". Link delimiters are percent-encoded."""
     url = entry["url"] or ""
     return quote(url, safe="!#$%&'()*+,/:;=?@[]~-._") if split(url).scheme in {"http", "https"} else ""
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Replace the file at ``path`` by ``text``, readable for every user. After an OSError, the earlier file is unchanged."""
+    """Replace the file at ``path`` with ``text``, readable for every user. An OSError leaves the old file unchanged."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:

@@ -1,4 +1,4 @@
-"""Writes stories as feeds for other readers: Atom (RFC 4287) and JSON Feed 1.1."""
+"""Writes stories as feeds for feed readers: Atom (RFC 4287) and JSON Feed 1.1."""
 
 import json
 import re
@@ -11,7 +11,7 @@ _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, now: datetime) -> str:
-    """Return the stories of ``news.stories`` as an Atom feed at ``url``, each with its one-liner and why it matters."""
+    """Return rows of ``news.stories`` as an Atom feed at ``url``, each with its one-liner and why it matters."""
     feed = ET.Element("feed", {"xmlns": "http://www.w3.org/2005/Atom"})
     _put(feed, "id", url or "urn:zeke-news:stories")
     _put(feed, "title", title)
@@ -36,7 +36,7 @@ def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, n
 
 
 def json_feed(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None) -> str:
-    """Return the stories as a JSON Feed. The arguments are the same as for ``atom``."""
+    """Return the stories as a JSON Feed. The arguments have the same meaning as for ``atom``."""
     items = [
         {
             "id": f"urn:uuid:{story['id']}",

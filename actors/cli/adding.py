@@ -1,4 +1,4 @@
-"""Runs ``zeke-news sources add``, ``test``, ``import`` and ``export``: an address or an OPML file becomes sources."""
+"""Runs ``zeke-news sources add``, ``test``, ``import`` and ``export``, which find feeds and read or write OPML."""
 
 import sys
 from contextlib import nullcontext, suppress
@@ -153,12 +153,12 @@ def export() -> None:
         for row in rows
         if row["type"] in {*store.FEED_TYPES, *store.YOUTUBE_TYPES} and row["url"]
     ]
-    # A name may contain characters that control a terminal. In ASCII, they become character references.
+    # A name may contain terminal control characters. In ASCII output, they become XML character references.
     say(write_opml(feeds).decode().encode("ascii", "xmlcharrefreplace").decode(), end="")
 
 
 def _discover(conn: Connection, url: str) -> list[ContentSource]:
-    """Return the feeds that the configured Engine finds for an address. Raises CannotRead."""
+    """Return the feeds that the configured Engine finds for an address. Raises CannotRead if that fails."""
     try:
         return list(service(in_force(conn), "engine").open().discover(url).feeds)
     except EngineError as error:
@@ -175,14 +175,14 @@ def _unread(address: str) -> ContentSource:
 
 
 def _type_of(feed: ContentSource, kind: str = "") -> str:
-    """Return a feed's source type. The address decides first, then ``kind`` (given by a person), then the contents."""
+    """Return a feed's source type, from the address, or else ``kind`` (given by a person), or else the contents."""
     by_address = store.NEWSLETTER if is_mailbox(feed.url) else store.PAGE if selector_of(feed.url) else ""
     looks = {"youtube": "youtube_channel", "podcast": "podcast"}.get(feed.source_type, "rss")
     return by_address or kind or looks
 
 
 def _checked(url: str, selector: str) -> tuple[str, str]:
-    """Return the source's address, and ``url``. A fragment of ``url`` is removed unless it is a selector."""
+    """Return the source's full address, and ``url`` as typed. Of a fragment, only a CSS selector is kept."""
     url = url if selector_of(url) else url.partition("#")[0]
     try:
         url = with_selector(url, selector) if selector else url

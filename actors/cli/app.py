@@ -1,4 +1,4 @@
-"""Defines the commands of ``zeke-news``, and the form of their errors."""
+"""Defines the commands of ``zeke-news``."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ _COMMANDS = (
 
 
 def app(words: Sequence[str] = ()) -> "typer.Typer":
-    """Return the application, with only the command that ``words`` name, or with all commands."""
+    """Return the application with the command that is the first of ``words``, or else with all commands."""
     help_ = "Sources, stories, digests, costs, and where an article is."
     return running.application(help_, lambda: None, "actors.cli", _COMMANDS, words)
 

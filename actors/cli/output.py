@@ -45,14 +45,14 @@ def tell(text: str) -> None:
 
 
 def end_in_json(value: Any, *, is_json: bool, status: int = 0) -> None:
-    """If ``is_json``, print ``value`` as JSON, and end the command with this exit status."""
+    """If ``is_json``, print ``value`` as JSON and end the command with the exit status ``status``."""
     if is_json:
         print_json(value)
         raise typer.Exit(status)
 
 
 def answer(value: Any, *said: str, is_json: bool) -> None:
-    """Print ``value`` as JSON if ``is_json``, and otherwise print each text on a line."""
+    """If ``is_json``, print ``value`` as JSON. Otherwise print each text of ``said`` on its own line."""
     if is_json:
         print_json(value)
         return

@@ -1,4 +1,4 @@
-"""Runs ``zeke-news digest``, which prints the top events of a day or a week, and ``costs``, which adds up AI calls."""
+"""Runs ``zeke-news digest``, which prints a digest of a day or a week, and ``costs``, which sums up AI costs."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal

@@ -30,7 +30,7 @@ _UNSPACED = re.compile(f'"[^"]*"|([{_SIGNS}]{{2,}})')
 
 @dataclass(frozen=True)
 class Query:
-    """Describes a search. ``words`` are for ``websearch_to_tsquery``, and ``sources`` are parts of sources' names."""
+    """Describes a search. ``words`` is input for ``websearch_to_tsquery``; ``sources`` has parts of source names."""
 
     words: str
     sources: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ def search(
 
 
 def _by_meaning(conn: Connection, like: str | None, meaning: str, **asked: Any) -> tuple[list[dict[str, Any]], str]:
-    """Return the stories nearest to a story or text, and a text that says how the stories were compared."""
+    """Return the stories nearest to a story or text, and a sentence that says how the stories were compared."""
     if asked["words"]:
         news.check_words(conn, asked["words"])
     story = news.find_story(conn, like) if like else None
@@ -110,7 +110,7 @@ def _of_text(conn: Connection, text: str) -> embeddings.Written:
 
 
 def parse(arguments: list[str], now: datetime) -> Query:
-    """Parse a search. Among several arguments, one with a space is a phrase whose quotes the shell has removed."""
+    """Parse a search. Of several arguments, one with a space is a phrase, because the shell removes quotes."""
     spaced = (each for each in arguments if " " in each and '"' not in each and not each.startswith(_NO_PHRASE))
     phrases = set(spaced) if len(arguments) > 1 else set()
     text = " ".join(f'"{each}"' if each in phrases else each for each in arguments)

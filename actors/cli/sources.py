@@ -33,7 +33,7 @@ app.command("export", short_help="Write the feeds that are on as OPML.")(adding.
 
 @app.callback()
 def default(context: typer.Context, is_json: Json = False) -> None:
-    """List the sources unless a command is named."""
+    """List the sources if no command is given."""
     if context.invoked_subcommand is None:
         listing(is_json=is_json)
 
@@ -128,7 +128,7 @@ def _next(row: Mapping[str, Any]) -> str:
 
 
 def _stories(row: Mapping[str, Any]) -> str:
-    """Return the number of stories and of failed or waiting articles, such as ``12; 3 forbidden, 2 wait``."""
+    """Return how many stories a source has, and how many articles failed or wait: ``12; 3 forbidden, 2 wait``."""
     good, lost = _counts(row)
     dropped = row["articles"].get(Outcome.FILTERED, 0)
     waiting = lost.pop(Outcome.RETRYING, 0) + row["articles"].get(Outcome.QUEUED, 0)
@@ -139,7 +139,7 @@ def _stories(row: Mapping[str, Any]) -> str:
 
 
 def _counts(row: Mapping[str, Any]) -> tuple[int, dict[Outcome, int]]:
-    """Return the number of stories, and how many articles failed or wait, by outcome, the highest number first."""
+    """Return the number of stories, and for each outcome the number of failed or retried articles, highest first."""
     told = Counter({Outcome(name): count for name, count in row["articles"].items()})
     good = sum(count for outcome, count in told.items() if outcome.status == "completed")
     others = {Outcome.QUEUED, Outcome.BACKLOG, Outcome.FILTERED}
