@@ -29,10 +29,10 @@ def split(url: str) -> SplitResult:
 
 
 def canonical_url(url: str) -> str:
-    """Return the address that all links to the same page share. It identifies the page, but a request to it may fail.
+    """Return a normalised address, which is equal for all links to a page. A request to this address may fail.
 
     Links to the same page may differ in scheme, ``www.``, mobile or AMP host, default port, tracking parameters, the
-    order of parameters, fragment, or a slash at the end. A text that is no http address is returned unchanged.
+    order of parameters, fragment, or a slash at the end. A text that is no web address is returned unchanged.
     """
     if len(url) > LONGEST_ADDRESS:
         return url.strip()

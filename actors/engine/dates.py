@@ -13,7 +13,7 @@ _FORMS = [form for name, form in patterns("actors.engine", "dates.txt").items() 
 
 
 def read_date(text: str) -> datetime | None:
-    """Return the time in UTC that a text names. The text must contain only a date. A date without a zone counts as UTC.
+    """Parse a text that contains only a date, and return the time in UTC. A date without a zone counts as UTC.
 
     The result is None if the text is not a date, is ambiguous (such as 3/4/2020), or names an unknown time zone.
     """
@@ -40,7 +40,7 @@ def _moment(found: dict[str, str | None]) -> datetime | None:
                 return None  # the day and the month cannot be distinguished
         else:
             number, word = found.get("number"), found.get("month") or ""
-            # If several known beginnings of months' names fit the word, the longest is used.
+            # If the word begins with the known beginnings of several months' names, the longest one decides.
             starts = ((len(start), month) for start, month in _STARTS if word.startswith(start))
             day, month = int(found["day"] or ""), int(number) if number else max(starts)[1]
         hour = int(found.get("hour") or 0)

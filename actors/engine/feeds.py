@@ -39,11 +39,11 @@ _PERIODS = {"hourly": 60, "daily": 1440, "weekly": 10080, "monthly": 43200, "yea
 def read_feed(
     body: bytes, url: str, *, content_type: str = "", max_entries: int = 300, now: datetime | None = None
 ) -> ContentSource:
-    """Read a feed of any form, well formed or not. Raises EngineError: ``not_a_feed``, or ``too_large`` after decompression.
+    """Read any feed, even a malformed one. Raises EngineError (``not_a_feed``, or ``too_large`` after decompression).
 
-    Every item has an id that stays the same from one reading to the next: its guid, its link, the address of its
-    recording, or its title and date. An id that is empty or repeated within the feed is ignored. A time of publication
-    in the future becomes ``now``, but ``metadata.updated`` stays unchanged.
+    Every item has an id that stays the same each time the feed is read: its guid, its link, the address of its
+    recording, or its title and date. A value that is empty or repeated within the feed is not used as an id. A time of
+    publication in the future becomes ``now``, but ``metadata.updated`` stays unchanged.
     """
     now = now or datetime.now(UTC)
     body = unpacked(body)
@@ -73,10 +73,9 @@ def read_feed(
 def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
     from feedparser.api import parse
 
-    # feedparser does not get the feed's address, because it would make guids absolute. A guid must stay the same when
-    # the feed moves.
+    # Do not pass the feed's address: it would make guids absolute, but a guid must stay the same when the feed moves.
     headers = {"content-type": of_the_web(content_type)} if content_type else {}
-    # feedparser gets a file, because it may mistake a text for an address, and send a request to this address.
+    # Pass a file, because feedparser may mistake bytes for an address, and send a request to this address.
     file = io.BytesIO(_REFERENCE.sub(_character, body.replace(_RSS_1_1, _RSS_1_0)))
     try:
         parsed: dict[str, Any] = parse(file, response_headers=headers, sanitize_html=False, resolve_relative_uris=False)  # type: ignore[no-untyped-call]
@@ -84,7 +83,7 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
         reason = one_line(f"{type(error).__name__}: {error}", 200)
         raise EngineError("not_a_feed", f"{url} cannot be read as a feed: {reason}") from error
     if isinstance(parsed.get("bozo_exception"), SAXException):
-        # The parser for broken XML leaves ``&amp;`` in short texts, but an item's id must be equal with both parsers.
+        # The parser for broken XML leaves ``&amp;`` in short texts, but both parsers must give an item the same id.
         for part in (part for entry in parsed["entries"] for part in (entry, *(dict.get(entry, "tags") or []))):
             told = {key: dict.get(part, key) for key in ("id", "author", "term")}
             part.update({key: text.replace("&amp;", "&") for key, text in told.items() if isinstance(text, str)})
@@ -92,7 +91,7 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
 
 
 def _character(reference: re.Match[bytes]) -> bytes:
-    """Return a character reference, or nothing if XML forbids the character and the parser would refuse the feed."""
+    """Return a character reference, or nothing if XML forbids the character, so that the parser accepts the feed."""
     digits = (reference[1] or reference[2]).lstrip(b"0") or b"0"
     number = int(digits, 16 if reference[1] else 10) if len(digits) < 8 else sys.maxunicode + 1
     return reference[0] if number <= sys.maxunicode and clean(chr(number)) else b""
@@ -128,7 +127,7 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
 
 
 def _link(entry: dict[str, Any], feed_url: str) -> str:
-    """Return an entry's link: one of several links in Atom, ``about`` in RSS 1.0, or the guid in some feeds."""
+    """Return an entry's link. Atom may have several links; RSS 1.0 has it in ``about``, and some feeds in the guid."""
     links = [part for part in dict.get(entry, "links") or [] if _value(part, "href")]
     pages = [part for part in links if _value(part, "rel") in {"alternate", ""}]
     pages.sort(key=lambda part: "html" not in _value(part, "type"))
@@ -142,7 +141,7 @@ def _link(entry: dict[str, Any], feed_url: str) -> str:
 
 
 def _identified(items: list[ContentItem]) -> list[ContentItem]:
-    """Return the items with ids, each id only once. A value that several items have is not used as an id."""
+    """Give each item a unique id. A value that several items have is not used as an id, and equal items become one."""
     names = [(item.id, item.url, item.metadata.get("enclosure", "")) for item in items]
     counts = [Counter(kind) for kind in zip(*names, strict=True)]
     found: dict[str, ContentItem] = {}
@@ -164,7 +163,7 @@ def _moment(text: str) -> datetime | None:
 def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
     for part in dict.get(entry, "links") or []:
         address, kind = _value(part, "href"), _value(part, "type").partition("/")[0].strip().lower()
-        # The media type shows whether the file is audio. If there is only a general type, the extension shows it.
+        # The media type says whether the file is audio. Without a specific type, the file extension decides.
         is_audio = kind == "audio" or (kind in {"", "application"} and _AUDIO.search(urlsplit(address).path))
         if _value(part, "rel") == "enclosure" and is_web(address) and is_audio:
             return address, _seconds(_value(entry, "itunes_duration"))
@@ -172,7 +171,7 @@ def _audio(entry: dict[str, Any]) -> tuple[str, float | None]:
 
 
 def _transcript(entry: dict[str, Any], feed_url: str) -> str:
-    """Return the address of a transcript, which the podcast namespace, Media RSS or an attachment gives."""
+    """Return the address of a transcript, from the podcast namespace, Media RSS or a link to captions."""
     named = [(dict.get(entry, "podcast_transcript"), "url"), (dict.get(entry, "media_subtitle"), "href")]
     named += [(part, "href") for part in dict.get(entry, "links") or [] if _value(part, "type") in CAPTIONS]
     found = (joined(feed_url, _value(part, at), with_fragment=True) for part, at in named if isinstance(part, dict))
@@ -188,7 +187,7 @@ def _seconds(text: str) -> float | None:
 
 
 def _ttl(feed: dict[str, Any]) -> int | None:
-    """Return the feed's ``ttl`` in minutes, or the update period that the syndication module gives."""
+    """Return the feed's ``ttl`` in minutes, or else the update period of RSS's syndication module (``sy:``)."""
     text = _value(feed, "ttl").strip()
     if re.fullmatch(r"\d{1,6}", text, re.ASCII):
         return int(text)
@@ -199,7 +198,7 @@ def _ttl(feed: dict[str, Any]) -> int | None:
 
 
 def _title(entry: dict[str, Any], key: str, *, typed: bool) -> str:
-    """Return the title without markup. ``typed`` says that the format (Atom, JSON Feed) tells which texts are HTML."""
+    """Return the title without markup. If ``typed``, the format (Atom, JSON Feed) declares which texts are HTML."""
     line = _value(entry, key)[:20_000]
     if typed and _is_plain(entry, key):
         return line
@@ -207,7 +206,7 @@ def _title(entry: dict[str, Any], key: str, *, typed: bool) -> str:
 
 
 def _fragment(entry: dict[str, Any], key: str, *, typed: bool) -> str:
-    """Return one of an entry's texts as HTML."""
+    """Return one of an entry's texts as HTML. If ``typed``, a text that is declared as plain is escaped."""
     text = _value(entry, key)
     return html.escape(text, quote=False) if typed and _is_plain(entry, key) else text
 

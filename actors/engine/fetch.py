@@ -78,7 +78,7 @@ class Fetcher:
         return httpx.create_ssl_context()
 
     def get(self, url: str, limits: Limits, headers: Mapping[str, str] | None = None) -> Fetched:
-        """Get ``url``, following redirects. Raises EngineError for any failure, with the failure's code."""
+        """Get ``url``, following redirects. Raises EngineError, with a code, for any failure or error status."""
         budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
         target = parse(url)
         permanent = True
@@ -99,7 +99,7 @@ class Fetcher:
         raise EngineError("too_many_redirects", f"{url} redirects more than {limits.redirects} times")
 
     def ask(self, url: str, body: bytes | None, limits: Limits, headers: Mapping[str, str]) -> Fetched:
-        """Send ``body`` by POST, or a GET request if it is None. Any status is returned. Redirects are not followed."""
+        """Send a POST request with ``body``, or a GET request if it is None. Any status is returned, also redirects."""
         budget = Budget(time.monotonic() + limits.seconds, limits.raw_bytes)
         return self._one(parse(url), limits, headers, budget, body, is_any=True)
 

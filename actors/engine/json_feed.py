@@ -1,4 +1,4 @@
-"""Turns a JSON Feed, version 1 or 1.1 (https://jsonfeed.org), into entries like those of a feed in XML."""
+"""Turns a JSON Feed, version 1 or 1.1 (https://jsonfeed.org), into entries like those that feedparser returns."""
 
 import html
 import json
@@ -19,13 +19,13 @@ def is_json(body: bytes) -> bool:
 
 
 def parse(body: bytes, url: str) -> dict[str, Any]:
-    """Return the feed as feedparser does: a mapping with version, feed and entries. Raises EngineError (``not_a_feed``)."""
+    """Return version, feed and entries in a mapping, as feedparser does. Raises EngineError (``not_a_feed``)."""
     try:
         data = json.loads(decode(body), strict=False)
     except (ValueError, RecursionError) as error:
         raise EngineError("not_a_feed", f"{url} is not a feed: its JSON cannot be read") from error
     version = _VERSION.fullmatch(text_at(data, "version"))
-    # Other JSON may have a version and items too. If the version is only a number, a feed must have a title.
+    # Other JSON may have a version and items too, so a feed whose version is only a number must also have a title.
     if version is None or not isinstance(data.get("items"), list) or not (version[1] or text_at(data, "title")):
         raise EngineError("not_a_feed", f"{url} is not a feed: it is JSON, but not a JSON Feed")
     feed = _plain(title=text_at(data, "title"), subtitle=text_at(data, "description"))
@@ -56,7 +56,7 @@ def _entry(item: dict[str, Any], authors: str) -> dict[str, Any]:
 
 
 def _plain(**texts: str) -> dict[str, Any]:
-    """Return texts in the form in which feedparser returns plain text."""
+    """Return texts in the format in which feedparser returns plain text."""
     return texts | {f"{name}_detail": {"type": "text/plain"} for name in texts}
 
 

@@ -17,7 +17,7 @@ from actors.engine.canonical import joined
 from actors.engine.text import clean, letters, one_line, text_at, text_of, words_of
 
 _SEPARATOR = re.compile(r"\s+[|·•»«\u203a\u2013\u2014-]\s+")
-# A heading matches a title if they share at least this fraction of the words of the shorter text.
+# A heading matches a title if they share at least this fraction of the shorter one's words.
 _ALIKE = 0.4
 _ARTICLE = re.compile(r"(?:Article|BlogPosting|Report)\b")  # types of structured data, such as NewsArticle
 _MOST_BLOCKS = 50
@@ -88,13 +88,13 @@ def page_title(declared: Sequence[str], headings: Sequence[str], site: str) -> s
 
 
 def _likeness(heading: str, titles: Sequence[str]) -> float:
-    """Return the highest share of words that the heading and one of the titles have in common, from 0 to 1."""
+    """Return the largest fraction (0 to 1) of the shorter text's words that the heading shares with a title."""
     words, others = set(words_of(heading)), [set(words_of(one)) for one in titles]
     return max((len(words & other) / (min(len(words), len(other)) or 1) for other in others), default=0.0)
 
 
 def _canonical(tree: HtmlElement, url: str) -> str | None:
-    """Return the address that the page declares. Ignore the front page, because some sites declare it on every page."""
+    """Return the page's canonical link, unless it is the front page, which some sites declare on every page."""
     for link in tree.iter("link"):
         if "canonical" in (link.get("rel") or "").lower().split() and (href := (link.get("href") or "").strip()):
             target = joined(url, href, with_fragment=True)

@@ -1,4 +1,4 @@
-"""Reads channels and videos by YouTube's Data API. Without an API key, reads a channel's feed and a video's title."""
+"""Reads channels and videos through YouTube's Data API. Without an API key, reads a feed and a video's title."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def video_id(url: str) -> str | None:
 
 
 def feed_url(url: str, get: Get) -> str:
-    """Return the feed address of the channel or playlist in ``url``. An address of another site is not changed."""
+    """Return the feed address of the channel or playlist in ``url``. An address of another site stays unchanged."""
     text = url.strip()
     if channel := _CHANNEL.fullmatch(text):
         return f"{FEED}?channel_id={channel[1]}"
@@ -94,7 +94,7 @@ def channel_of(feed_url: str) -> str | None:
 
 
 class DataApi:
-    """Calls YouTube's Data API at the address ``base`` with the function ``get``, which sends the API's key."""
+    """Calls YouTube's Data API at the address ``base``, with the function ``get``, which adds the API key."""
 
     def __init__(self, get: Get, base: str) -> None:
         self._get = get

@@ -1,14 +1,15 @@
 """Extracts the article of a page, with a second extractor if the first result is doubtful, and chooses one result.
 
-1. Trafilatura reads the page with ``favor_recall``. Its text is certain if it has at least 1,500 characters, and its
-   length differs by at most 10 % from the length of the page's long paragraphs. Otherwise readability reads the page
-   too. If the text is less than half as long as these paragraphs, trafilatura reads again with all its fallbacks.
-2. Trafilatura's text is taken, with two exceptions. Readability's text is taken if trafilatura's contains it with a
-   tenth more words, perhaps from around the article. It is also taken if it is three times as long as a short text.
-3. The chosen text looks cut off if another text contains most of it and has 1.8 times as many words. 1.15 times as many
-   are enough if the chosen text lacks 300 of them. Then the other text, perhaps from structured data, is taken.
-4. If no text has 200 characters, the longest text is taken.
-5. The title above the text, links to other articles, and the lines that follow every article of a site are left out.
+1. Trafilatura reads the page with ``favor_recall``. Its text is reliable if it has at least 1,500 characters, and its
+   length differs by at most 10 % from the total length of the page's long paragraphs. Otherwise readability reads the
+   page too. If the text is less than half as long as these paragraphs, trafilatura reads again with all its fallbacks.
+2. Trafilatura's text is chosen, with two exceptions. Readability's text is chosen if trafilatura's text contains it but
+   has over 10 % more words, perhaps from around the article. Readability's text is also chosen if trafilatura's has
+   fewer than 200 words, and readability's has over three times as many.
+3. A longer text, perhaps from structured data, replaces the chosen text if it contains most of the chosen text. It must
+   have over 1.8 times as many words, or over 1.15 times as many and 300 words that the chosen text lacks.
+4. If no text has 200 characters, the longest text is chosen.
+5. The title above the text, links to other articles, and the lines that follow every article of a site are removed.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ SHORT = 200  # characters; a shorter reading has failed
 CUT = 1.8  # a text looks cut off beside a reading with this many times its words
 _SAME = 0.9  # one text contains another if it has this share of the other's runs of words
 _PART = 0.5  # below this share of the long paragraphs, trafilatura uses its fallbacks
-_NEAR = 0.1  # a text is certain if it differs from the long paragraphs by at most this share
-_SURE = 1500  # a certain text has at least this number of characters
+_NEAR = 0.1  # a reliable text differs in length from the long paragraphs by at most this share
+_SURE = 1500  # a reliable text has at least this number of characters
 _LONG = 80  # a paragraph with more characters is long
 _CUT_WITHIN = 1.15  # a text also looks cut off beside a text with this many times its words,
 _SECTIONS = 300  # if it lacks this number of words, which is a whole section and no teaser
@@ -131,14 +132,14 @@ def choose(found: list[Reading]) -> tuple[Reading, str]:
 
 
 def looks_cut(text: Said, other: Said) -> bool:
-    """Return whether ``other`` has the same article with far more words, or with sections that ``text`` lacks."""
+    """Return whether ``other`` is the same article as ``text``, but much longer or with further sections."""
     if other.size <= _CUT_WITHIN * text.size or other.holds(text) < _HELD:
         return False
     return other.size > CUT * text.size or other.beyond(text) >= _SECTIONS
 
 
 def by_trafilatura(tree: HtmlElement, **options: Any) -> tuple[str, Callable[[], str]]:
-    """Return the text that trafilatura finds, without readers' comments, and a function that returns this text as markdown."""
+    """Return the text that trafilatura finds, without readers' comments, and a function that returns its markdown."""
     import trafilatura
     from trafilatura.xml import xmltotxt
 
@@ -173,10 +174,10 @@ class Said:
 
 
 def without_furniture(text: str, titles: set[str], links: set[str], least: int) -> str:
-    """Return a plain or markdown text without the lines from around the article.
+    """Return a plain or markdown text without lines that do not belong to the article, such as links to other articles.
 
     If fewer than ``least`` characters would remain, the text is returned unchanged. ``titles`` (the page's title and
-    first-level headings) and ``links`` (the texts of the page's links) are in the form that ``letters`` returns.
+    first-level headings) and ``links`` (the texts of the page's links) must be normalised by ``letters``.
     """
     lines = text.split("\n")
 

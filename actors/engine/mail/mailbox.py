@@ -27,10 +27,10 @@ _LARGEST = 2_000_000  # bytes of a message; the text comes before the attachment
 
 
 def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
-    """Return the messages after ``mark``, the ``etag`` of the last reading. Without a valid mark, return the newest messages.
+    """Return the messages after ``mark`` (the ``etag`` of the last reading), or the newest ones without a valid mark.
 
     A mark is not valid if the mail server renumbered the folder. Reading stops after half of the timeout, and the next
-    reading continues from there. A message that is read again makes no new item, because the item's id is its Message-ID.
+    reading continues from there. A message that is read again is no new item, because its Message-ID is the item's id.
     """
     parts = split(url)
     folder, sender = unquote(parts.path.strip("/")) or "INBOX", parse_qs(parts.query).get("from", [""])[0]
@@ -66,7 +66,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
 
 
 def _bodies(imap: _Folder, uids: Sequence[int], budget: Budget, spare: float) -> list[tuple[int, bytes | EngineError]]:
-    """Return the received messages. A message that the server refused stays in the list if a later one was received."""
+    """Return the received messages, and an error for each refused message that comes before a received one."""
     found: list[tuple[int, bytes | EngineError]] = []
     for uid in uids:
         try:
@@ -142,14 +142,14 @@ class _Folder(imaplib.IMAP4):
         return validity.decode() if validity and validity.isdigit() else "0"
 
     def after(self, last: int, sender: str) -> list[int]:
-        """Return the UIDs after ``last``, in order. If ``sender`` is not empty, only this sender's messages count."""
+        """Return the UIDs after ``last``, in order. If ``sender`` is not empty, leave out other senders' messages."""
         who = ("FROM", _quoted(sender)) if sender else ()
         found = self.uid("SEARCH", "UNDELETED", *who, "UID", f"{last + 1}:*")[1]
         uids = {int(one) for part in found if part for one in part.split() if one.isdigit()}
         return sorted(uid for uid in uids if uid > last)  # a range with * always has the last message
 
     def message(self, uid: int) -> bytes | EngineError:
-        """Return the beginning of a message, empty bytes if it was deleted, or the reason why the server refuses it."""
+        """Return the beginning of a message, empty bytes if it was deleted, or an error if the server refuses it."""
         state, parts = self.uid("FETCH", str(uid), f"(BODY.PEEK[]<0.{_LARGEST}>)")
         if state == "NO":
             return EngineError("unreadable", f"{self.host} refuses message {uid}: {_shown(parts[-1])}")
@@ -166,7 +166,7 @@ def _quoted(text: str) -> str:
 
 
 def _utf7(match: re.Match[str]) -> str:
-    """Encode a match in modified UTF-7 (RFC 3501, section 5.1.3)."""
+    """Encode the matched characters in modified UTF-7 (RFC 3501, section 5.1.3)."""
     encoded = base64.b64encode(match[0].encode("utf-16-be")).decode().rstrip("=").replace("/", ",")
     return "&-" if match[0] == "&" else f"&{encoded}-"
 

@@ -1,4 +1,4 @@
-"""Turns a mail into an item. The item's content is the mail's HTML or text, and the item's address is the mail's web version."""
+"""Turns a mail into an item, which has the mail's HTML or text, and the address of the mail's web version."""
 
 import hashlib
 import html
@@ -21,7 +21,7 @@ _AROUND = 200
 
 
 def read_message(body: bytes) -> ContentItem:
-    """Read a mail, even if it is broken or cut off. The item's id is the mail's Message-ID, or a hash of the whole mail."""
+    """Read a mail, even if it is broken or cut off. The item's id is its Message-ID, or else a hash of the mail."""
     message = message_from_bytes(body)
     headers = _headers(message)
     markup = _content(message)
@@ -52,7 +52,7 @@ def _headers(message: Message) -> dict[str, str]:
 
 
 def _content(message: Message) -> str:
-    """Return the mail's first HTML part, or the first text part as HTML."""
+    """Return the mail's first HTML part, or else the first plain-text part converted to HTML."""
     texts: dict[str, str] = {}
     for part in message.walk():
         kind, payload = part.get_content_type(), part.get_payload(decode=True)

@@ -1,1 +1,1 @@
-"""Parses untrusted bytes in separate processes (readers). A server forks them, and a pool in a worker uses them."""
+"""Parses untrusted bytes in separate processes (readers). A server forks the readers for the pool of a worker."""

@@ -1,7 +1,7 @@
-"""Forks the readers of a worker. The kernel ends a reader that reaches a limit.
+"""Forks the readers of a worker: processes that parse untrusted bytes. The kernel enforces the limits of a reader.
 
 For each new reader, the worker's pool sends the server one end of a socket. The server has only one thread, so that
-forking is safe. The readers share the server's imports. The server ends with the worker.
+forking is safe. It imports all libraries once for all readers. The server ends when the worker ends.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _serve(operations: Mapping[str, Operation], limits: Limits, control: socket.
 
 
 def _keep(operations: Mapping[str, Operation], limits: Limits, sock: Connection) -> None:
-    """Fork a reader, wait for its end, report to the worker how the reader died, and end this process."""
+    """Fork a reader, wait until it ends, report a failure's exit code to the worker, and end this process."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         reader = os.fork()
@@ -119,7 +119,7 @@ def _answer(
         answer = {"exceeded": "memory"}
     except Exception as error:  # noqa: BLE001 (any type, because the libraries were not written for hostile bytes)
         answer = {"failed": f"{type(error).__name__}: {error}"[:200]}
-    # If memory runs out, a library may report another error, but the peak shows that memory was the reason.
+    # If memory runs out, a library may report another error, but the peak memory shows the true reason.
     if _peak() > limits.memory * _NEARLY:
         answer = {"exceeded": "memory"}
     elif len(found) > limits.answer:
@@ -128,7 +128,7 @@ def _answer(
 
 
 def _arm(cpu: float, wall: int) -> None:
-    """Let the kernel end this process after ``cpu`` seconds of CPU time or ``wall`` seconds of time. 0 means no limit.
+    """Let the kernel kill this process after ``cpu`` seconds of CPU time or ``wall`` seconds in all. 0 means no limit.
 
     Timers are used, because RLIMIT_CPU would count the CPU time since the start of the process.
     """
@@ -146,7 +146,7 @@ def _peak() -> int:
 
 
 def main() -> None:
-    """Serve the ``OPERATIONS`` of the module that the first argument names. The second argument has the limits."""
+    """Serve the ``OPERATIONS`` of the module that the first argument names, with the limits in the second (JSON)."""
     logging.disable()
     warnings.simplefilter("ignore")
     module = import_module(sys.argv[1])
