@@ -1,4 +1,4 @@
-"""Defines the payloads of the tasks, in a module that imports little, so that an API can import it."""
+"""Defines the payloads of the tasks. The module imports little, so that an API can import it."""
 
 from datetime import date
 from typing import Annotated, Any, Literal, Self
@@ -34,7 +34,7 @@ class IngestOneoff(Payload):
 
 
 class IngestSource(Payload):
-    """ingest-source: read a feed, and queue its new items and up to ``backfill`` older items left out at first."""
+    """ingest-source: read a feed, and queue new items and up to ``backfill`` older ones that were left out at first."""
 
     source_id: UUID
     reason: Literal["schedule", "manual", "retry"] = "schedule"
@@ -52,9 +52,9 @@ class UploadItem(Payload):
 
 
 class IngestFromUpload(Payload):
-    """ingest-from-upload: add uploaded items. ``actors.store.uploads.save`` stores a large upload first."""
+    """ingest-from-upload: add uploaded items. First store a large upload with ``actors.store.uploads.save``."""
 
-    # ``send`` checks a payload only by the JSON Schema, so this schema repeats the check of the validator below.
+    # ``send`` checks a payload only against the JSON Schema, so this schema repeats the check of the validator below.
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["items"]}, {"required": ["upload_id"]}]})
 
     source_id: UUID
@@ -76,7 +76,7 @@ class FetchContent(Payload):
 
 
 class AnalyzeStory(Payload):
-    """analyze-story: say why a story matters. The trigger ``grown`` scores it again, after one more source reported it.
+    """analyze-story: say why a story matters. The trigger ``grown`` only updates the score, after a source was added.
 
     The trigger ``alone`` asks a model whether one of the ``others`` reports the same event.
     """
@@ -105,7 +105,7 @@ class AskBatch(Payload):
 
 
 class PollBatches(Payload):
-    """poll-batches: see which batches have ended."""
+    """poll-batches: ask the provider which batches have ended."""
 
 
 class GenerateBrief(Payload):
@@ -127,7 +127,7 @@ class GenerateBrief(Payload):
 class DeliverDigest(Payload):
     """deliver-digest: write the digest of a day or week, and deliver it to the receivers in the settings.
 
-    It covers the period that ends on ``ends_on`` (UTC, by default yesterday), for a team or for all.
+    The digest covers the period that ends on ``ends_on`` (UTC, by default yesterday), for a team or for all teams.
     """
 
     period: Literal["day", "week"] = "day"
@@ -159,8 +159,8 @@ class Context(Payload):
     """The context of a highlight, as plain text.
 
     Attributes:
-        headings: The nearest headings above the highlight, outermost first, except headings that repeat the highlight or title.
-        before: The sentence before the highlight, which may be the last sentence of the paragraph before.
+        headings: The nearest headings above the highlight, outermost first, unless they repeat the title.
+        before: The sentence before the highlight, perhaps from the previous paragraph.
     """
 
     headings: list[str] = Field(default_factory=list)
@@ -189,7 +189,7 @@ class DedupeInsights(Payload):
 
 
 class StorySummarize(Payload):
-    """story-summarize: fill ``stories.summary`` (``force``: write it again)."""
+    """story-summarize: write ``stories.summary`` (``force``: ask a model again, even for a text of unknown origin)."""
 
     story_id: UUID
     mode: Literal["auto", "force"] = "auto"
@@ -198,7 +198,7 @@ class StorySummarize(Payload):
 class StoriesUpdateStatus(Payload):
     """stories-update-status: mark a story unread, read or archived, for one team or all, or change a team's star."""
 
-    # ``send`` checks a payload only by the JSON Schema, so this schema repeats the check of the validator below.
+    # ``send`` checks a payload only against the JSON Schema, so this schema repeats the check of the validator below.
     model_config = ConfigDict(
         json_schema_extra={"anyOf": [{"required": ["state"]}, {"required": ["pinned", "team_id"]}]}
     )

@@ -1,4 +1,4 @@
-"""Runs analyze-story, which says why a story matters, finds other stories of the same event, and sends further tasks."""
+"""Runs analyze-story, which says why a story matters, finds other stories of its event, and sends further tasks."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,13 +23,13 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     """Analyse and embed a story, write its brief and its summary, and send further tasks for it.
 
     The embedding is committed first, so that another story of the same event finds this story. All other results are
-    committed together. If a provider makes the embeddings and no person waits for the job, the task embed-story finds
-    the event. If no event is found, a job with the trigger ``alone`` asks a model about similar stories.
+    committed together. If a provider makes the embeddings and no person waits, the task embed-story makes this one and
+    finds the event. If no event is found, a job with the trigger ``alone`` asks a model about similar stories.
 
     Raises:
         Reject: the story does not exist, or it has no text.
         Retry, Defer, WaitFor: the provider asked to wait, or the question was put into a batch.
-        Unfounded: a model twice said what the story does not support. Texts made without a model are stored.
+        Unfounded: the model made unsupported statements twice. Texts made without a model were stored first.
     """
     analyst: Analyst = ctx.service("ai")
     if payload.trigger in {"grown", "alone"}:
@@ -46,7 +46,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     with ctx.transaction() as tx:
         clusters.unite(tx, [text.id, *same_event])  # this also locks the event against other changes and scoring
         found, told_by = overlays.of_event(tx, text.id)
-        # The score counts one source so far, but the event may have more.
+        # The score assumes one source, but the event may have more.
         if score := analyst.rescore(analysis.chili, analysis.breakdown, told_by):
             analysis = replace(analysis, chili=score[0], breakdown=score[1])
         outcome = _save(ctx, tx, text, analysis, found.pop(text.id), is_asked_for=is_awaited)

@@ -52,7 +52,7 @@ class Candidate:
 
 
 def in_context(found: Sequence[Candidate], blocks: Sequence[Block], title: str) -> Iterator[Candidate]:
-    """Yield a document's candidates with their contexts. A context leaves out a sentence of another candidate."""
+    """Yield a document's candidates with their contexts. A sentence of another candidate is not used as context."""
     starts, above, known = [block.start for block in blocks], _above(blocks), keys(title)
     for each in found:
         at = bisect_right(starts, each.start) - 1
@@ -63,14 +63,14 @@ def in_context(found: Sequence[Candidate], blocks: Sequence[Block], title: str) 
 
 
 def _says_more(heading: str, known: frozenset[str]) -> bool:
-    """Return whether a heading may be shown and says more than the title, which has the words ``known``."""
+    """Return whether a heading may be shown and says more than the title, whose words are ``known``."""
     words = keys(heading)
     is_known = bool(words) and len(words & known) >= _KNOWN * len(words)
     return len(heading) <= _LONGEST_HEADING and form.fault(heading) is None and not is_known
 
 
 def _before(nearest: Sequence[Block], start: int) -> str:
-    """Return the last sentence that ends before ``start``, or an empty string if the sentence must not be shown."""
+    """Return the last sentence before ``start``, or an empty string if there is none or it is not well formed."""
     if nearest[-1].kind == "code":
         return ""  # the highlight's text is the line before
     is_text = nearest[0].kind == nearest[-1].kind == "paragraph" and not is_bold(nearest[0])

@@ -1,4 +1,4 @@
-"""Finds sentences for highlights: each kind of highlight in a text with code, and the best sentences in other texts."""
+"""Finds sentences for highlights: in a text with code, those of each kind; in other texts, the best sentences."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -38,13 +38,13 @@ _SHARED = 12  # number of a topic's other keys; if fewer occur more than once, t
 _BEGINNING = 3  # number of first sentences in which the opening statement is searched
 _LONG = 10  # a text with this number of sentences is long
 _END = 0.85  # after this share of a long text comes text about the author or the company
-_FACTS = 2  # a sentence with fewer names of several words and numbers is mostly background or an advert
+_FACTS = 2  # a sentence with fewer numbers and multi-word names is mostly background or an advert
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
-    """Return the candidates for highlights in a text that contains code. A sentence gets the first kind of highlight that fits.
+    """Return the candidates for highlights in a text that contains code. Each has the first kind whose rule matches.
 
-    A sentence that refers to the sentence before is quoted with that sentence.
+    A sentence that refers to the sentence before it is quoted together with that sentence.
     """
     found: list[Candidate] = []
     for block in filter(is_prose, blocks):
@@ -98,16 +98,16 @@ def _judge(raw: str, text: str) -> tuple[Kind, float] | None:
 
 
 def _figures(text: str) -> int:
-    """Count the quantities in a sentence. Return 0 if it has no share or measurement, or if it addresses the reader."""
+    """Count the quantities in a sentence: 0 if it has no percentage or measurement, or if it addresses the reader."""
     if not _SAYS["digit"].search(text) or is_told_to_reader(text) or addresses_reader(text):
         return 0
     return len(_SAYS["quantity"].findall(text)) if _SAYS["share"].search(text) or _SAYS["measured"].search(text) else 0
 
 
 def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
-    """Return the three best sentences with at least two facts, or from a list or a guide at most one with a figure.
+    """Return the three best sentences with at least two facts. From a list or a guide, return only one, with a figure.
 
-    A sentence with speech is left out, because it seldom says what happened.
+    Sentences with quotations are left out, because they seldom say what happened.
     """
     items = ranked(document, lead)
     headline, shared = _topic(title, document)
@@ -131,7 +131,7 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
 
 
 def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the keys of the headline and, unless too few words are repeated, of the text's main repeated words."""
+    """Return the keys (stems) of the headline and of the text's 12 main repeated words (none if fewer are repeated)."""
     headline = keys(title)
     weights: dict[str, float] = defaultdict(float)
     times: dict[str, int] = defaultdict(int)
@@ -146,7 +146,7 @@ def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
 def telling_beside_code(
     document: str, most: int, lead: float, title: str, taken: Collection[Candidate]
 ) -> list[Candidate]:
-    """Return up to ``most`` sentences of a text with code, none in ``taken``. They may say "we". A guide has none."""
+    """Return up to ``most`` sentences from a text with code, outside ``taken``. They may say "we". A guide has none."""
     items = ranked(document, lead)
     least = _LEAST * max((item.score for item in items), default=0.0)
     pool = [
@@ -168,12 +168,12 @@ def _candidate(item: Ranked, kind: Kind) -> Candidate:
 
 
 def _facts(text: str) -> int:
-    """Return how many facts a sentence has. A fact is a number or a name of several words."""
+    """Return how many facts a sentence has. A fact is a number or a multi-word name."""
     return len(SAYS["whole_number"].findall(text)) + sum(len(name) > 1 for name in names_in(text))
 
 
 def _is_general_figure(text: str, headline: frozenset[str]) -> bool:
-    """Return whether a sentence has a figure and a word of the headline, and does not begin with an article ("the")."""
+    """Return whether a sentence has a figure and a headline word, and does not begin with an article such as "the"."""
     first = (tokens(text) or ("",))[0]
     return _kind(text) == "metric" and bool(headline & keys(text)) and not SAYS["article"].match(first)
 

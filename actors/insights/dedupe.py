@@ -20,7 +20,7 @@ _NAMESPACE = UUID("b7b1f3a0-7d59-5c0e-9a43-3a1f0f6e2d11")
 
 
 def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
-    """Store the insights that the story does not have yet, update the pipeline's own highlights, and score them all.
+    """Store the insights that the story does not have yet, update the pipeline's highlights, and score all highlights.
 
     Raises:
         Reject: the story does not exist.
@@ -39,9 +39,9 @@ def store(
 ) -> dict[str, int]:
     """Store insights as highlights of a locked story, whose highlights are ``stored``, and score all highlights.
 
-    An insight that the pipeline stored before is updated. An insight is a duplicate if a person wrote it before, or if
-    all teams have it already. If the ``text_hash`` of the current text is given, the highlights of an earlier text that
-    are not among the insights are withdrawn. Returns the numbers of added, updated, withdrawn and duplicate insights.
+    An insight that the pipeline stored before is updated. The pipeline's insight is a duplicate if a person wrote it or
+    if all teams have it, and a person's insight if this person wrote it before. If the current text's ``text_hash`` is
+    given, other highlights of earlier texts are withdrawn. Returns how many were added, updated, withdrawn, duplicate.
     """
     changes: dict[str, int] = {}
     own: dict[str, Row] = {}
@@ -83,7 +83,7 @@ def _highlight(payload: DedupeInsights, insight: Insight, key: str, known: Row |
         scope.append(f"user:{payload.created_by}")
     context = {"context": insight.context.model_dump()} if insight.context else {}
     return Row(
-        # The id of a new highlight is a hash of the story, the highlight's team or person, and the key.
+        # The id of a new highlight is a hash of the story, the team, the person who wrote it, and the key.
         id=known.id if known else uuid5(_NAMESPACE, "|".join([str(payload.story_id), *scope, key])),
         story_id=payload.story_id,
         team_id=payload.team_id,

@@ -13,7 +13,7 @@ from zeke_jobs import Context
 def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> dict[str, Any]:
     """Find a story's highlights that do not repeat its one-liner, store them as dedupe-insights does, and score them.
 
-    If a highlight is from an earlier text and is not in the current text, the same transaction marks it as withdrawn.
+    Highlights of an earlier text that are not found in the current text are withdrawn in the same transaction.
 
     Raises:
         Reject: the story does not exist.

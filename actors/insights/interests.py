@@ -47,7 +47,7 @@ def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
 
 
 def examples(interest: Interest) -> dict[str, list[Any]]:
-    """Return the example stories: ``ids`` has those given by id, and ``numbers`` those given by number."""
+    """Return the ids and the numbers that name the example stories, as ``ids`` and ``numbers``."""
     every = [*interest.like, *interest.unlike]
     return {
         "ids": [one for one in every if isinstance(one, UUID)],
@@ -58,7 +58,7 @@ def examples(interest: Interest) -> dict[str, list[Any]]:
 def score(
     interest: Interest, settings: Interests, said: str, near: Sequence[Mapping[str, Any]]
 ) -> tuple[float, dict[str, Any]]:
-    """Return by how many points a chili score shifts, and the reasons: the words found, and the nearest examples."""
+    """Return the shift of a chili score in points, and the reasons: the words found, and the nearest examples."""
     more, less = hits(said, interest.more), hits(said, interest.less)
     like = _nearest(near, interest.like, settings.resembles)
     unlike = _nearest(near, interest.unlike, settings.resembles)
