@@ -1,4 +1,4 @@
-"""Makes a story of a text, unless the text is a copy of a story. The item of a copy is added to the existing story."""
+"""Makes a story from a text, unless the text is a copy of a story. A copy's item is added to the existing story."""
 
 import hashlib
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ class Filed(NamedTuple):
 
 
 def file_text(tx: Connection, item: Item, text: Text, near_duplicate: float) -> Filed:
-    """File the text of an item that the caller has locked in the transaction ``tx``, and record the item's outcome.
+    """Store a text as a new story, an update or a copy, and record the outcome of its item, which the caller locked.
 
     Two texts with a Jaccard similarity of at least ``near_duplicate`` are versions of one text.
     """
@@ -51,7 +51,7 @@ class _Filing:
         self.near = 0  # the number of stories with nearly the same text
 
     def anew(self) -> Filed:
-        """File the first text of an item."""
+        """File an item's first text: add a story, or find the story of which the text is a copy."""
         text, tx = self.text, self.tx
         certain, believed = self._certain(), _keys("canonical", self._canonical())
         claims = _keys("canonical", self.item.url, text.url)
@@ -64,7 +64,7 @@ class _Filing:
         if story_id is not None:
             SQL.run(tx, "story_keys_add", story_id=story_id, keys=[*certain, *believed])
             return Filed(Outcome.DUPLICATE, story_id, is_news=False)
-        # If two different texts declare the same address, it identifies neither page, so do not use it.
+        # If two different texts declare the same address, the address identifies neither page, so do not use it.
         address = None if rivals else self._canonical()
         told: dict[str, Any] = {
             "title": text.title,
@@ -78,7 +78,7 @@ class _Filing:
         return Filed(Outcome.STORED, new, is_news=True)
 
     def again(self, known: Row) -> Filed:
-        """File a later text of an article, such as the page's text after the feed's text."""
+        """File a later text of an item, such as the page's text after the feed's text."""
         SQL.one(self.tx, "story_filing_hold", keys=[f"text:{self.hash}"], bands=self.bands)
         is_reworded = known.text_hash != self.hash
         is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS
@@ -94,7 +94,7 @@ class _Filing:
         return Filed(Outcome.UPDATED if is_edited else Outcome.STORED, known.story_id, is_news)
 
     def _put(self, title: str | None = None) -> UUID:
-        """Store the item's text in place of an earlier text, and a new story's ``title``. Returns the content's id."""
+        """Store the item's text, which replaces an earlier text, and a new story's ``title``. Returns the text's id."""
         found_by = {"text_hash": self.hash, "canonical_url": self._canonical(), "written_title": title}
         kind = _CONTENT_TYPES.get(self.item.kind, "text")
         told = {"raw_item_id": self.item.id, "content_type": kind, **vars(self.text), **found_by}
@@ -109,11 +109,11 @@ class _Filing:
             clusters.unite(self.tx, [story_id, *near])
 
     def _resembles(self, other: Row) -> bool:
-        """Return whether the texts are alike. A row without a text is alike, because a ``_certain`` key found it."""
+        """Return whether the texts are alike. A row without a text counts too, because a ``_certain`` key found it."""
         return other.text is None or jaccard(self.shingles, shingles(other.text)) >= self.least
 
     def _certain(self) -> list[str]:
-        """Return the keys that identify a story. Each key belongs to only one story."""
+        """Return the keys that identify a story for certain. Each key belongs to only one story."""
         return [f"text:{self.hash}", *_keys("url", self.item.url, self.text.url)]
 
     def _canonical(self) -> str | None:

@@ -20,7 +20,7 @@ def words(text: str) -> list[str]:
 
 
 def text_hash(text: str) -> str:
-    """Return the SHA-256 of the text's words. Case, punctuation, white space and the width of letters do not count."""
+    """Return the SHA-256 of the text's words. Case, punctuation, white space and the width of letters are ignored."""
     return hashlib.sha256(" ".join(words(text)).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -19,13 +19,13 @@ from zeke_jobs import Context, Reject
 
 
 class OneoffSettings(BaseModel, extra="forbid", frozen=True):
-    """Defines the settings of ingest-oneoff. ``high_priority`` is the jobs' priority for requests that are ``high``."""
+    """Defines the settings of ingest-oneoff. ``high_priority`` is the job priority for a payload with ``high``."""
 
     high_priority: int = 20
 
 
 def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[str, Any]:
-    """Add a page to its site's manual source, and queue it, even after a failed fetch. A stored page is not changed.
+    """Add a page to its site's manual source, and queue it (also after a failed fetch) unless it is queued or stored.
 
     Raises:
         Reject: the address is not valid.
@@ -42,7 +42,7 @@ def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[s
         identity = short_identity(canonical_url(url))
         found = items.add(tx, source_id, NewItem(external_id=identity, url=url, metadata=metadata))
         result: dict[str, Any] = {"raw_item_id": str(found.id), "outcome": "queued"}
-        # The page's item is being fetched, or has a story already.
+        # The page's item still waits for its fetch, or has a story already.
         if found.outcome and Outcome(found.outcome).status in {"pending", "completed"}:
             result["outcome"] = found.outcome
             result["story_id"] = str(found.story_id) if found.story_id else None

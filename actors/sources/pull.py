@@ -19,11 +19,11 @@ class PullSettings(BaseModel, extra="forbid", frozen=True):
 
     Attributes:
         most: The maximum number of sources in one pull; the next pull begins with the rest.
-        burst: Up to this number of jobs are sent without a delay; more are spread evenly over the seconds of ``spread``.
+        burst: Up to this number of jobs start at once; a larger number is spread evenly over the time ``spread``.
         lost_after: A source or item that was queued longer ago than this and has no unfinished job is queued again.
         most_items: The maximum number of lost items that one pull queues again.
         most_times: An item that was lost this number of times is given up (``abandoned``).
-        digest: Write the digest of the ``day`` or ``week`` when all stories of a pull are analysed.
+        digest: The period (``day`` or ``week``) whose digest is written when all stories of a pull are analysed.
     """
 
     most: int = Field(default=10_000, ge=1)
@@ -36,14 +36,14 @@ class PullSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, Any]:
-    """Queue lost items again, and send a job for each feed that is due. A pull right after another pull sends none."""
+    """Queue lost items again, and send a job for each feed that is due and has no unfinished job."""
     settings = ctx.settings
     bounds = {"lost_after": settings.lost_after, "most": settings.most_items, "most_times": settings.most_times}
     with ctx.transaction() as tx:
         lost = SQL.all(tx, "items_sweep", **bounds)
         again = [item for item in lost if not item["is_given_up"]]
         send_fetches(ctx, [(item["id"], item["url"]) for item in again if item["times"] == 1])
-        # An item that is lost for the second time gets a job of its own.
+        # An item that was lost more than once gets a job of its own.
         send_fetches(ctx, [(item["id"], item["url"]) for item in again if item["times"] > 1], size=1)
     counts = {"queued_again": len(again), "abandoned": len(lost) - len(again)}
     return send_due(ctx, POLLED_TYPES, payload.reason, **counts)

@@ -19,11 +19,11 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
 
     Attributes:
         default: The time between two polls of a mailbox, or of a source without dates.
-        shortest: The time between two polls of the busiest sources. ``longest`` is the time for the quietest sources.
-        longest_wait: The longest wait that a server may ask for.
+        shortest: The minimum time between two polls of a source. ``longest`` is the maximum.
+        longest_wait: The maximum wait for which a server can ask.
         first_backoff: The wait after the first failure; it doubles with each further failure, up to ``longest``.
         gone_after: After this number of consecutive 410 answers, the source is switched off.
-        moved_after: A source moves after this number of polls with a permanent redirect, over at least ``moved_over``.
+        moved_after: The number of equal permanent redirects, over at least ``moved_over``, that change an address.
     """
 
     default: Duration = parse_duration("1h")
@@ -50,13 +50,13 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         return grown(failures, self.first_backoff, self.longest, asked_for, self.longest_wait)
 
     def after_success(self, polling: Polling, answer: ContentSource) -> Polling:
-        """Return the state to store after a successful poll. If a 304 answer lacks a header, the stored value is kept."""
+        """Return the state after a successful poll. If a 304 lacks ETag or Last-Modified, the old value is kept."""
         old = polling if answer.not_modified else Polling()
         etag, modified = answer.etag or old.etag, answer.last_modified or old.last_modified
         return replace(polling, etag=etag, last_modified=modified, failures=0, gone_count=0, fetched_once=True)
 
     def follow(self, polling: Polling, moved_to: str | None, now: datetime) -> tuple[Polling, str | None]:
-        """Count a permanent redirect. The second value is the new address if enough polls saw it, or else None."""
+        """Count a permanent redirect. Returns the new state, and the target once enough polls got it, or else None."""
         if moved_to is None:
             return replace(polling, moved_to=None, moved_count=0, moved_since=None), None
         if polling.moved_to != moved_to or polling.moved_since is None:

@@ -15,19 +15,19 @@ from zeke_jobs.core.wording import format_duration
 
 LONGEST = 1000  # characters
 _MEMORY = 1 << 20  # bytes; with less memory, RE2 is slower, but still linear
-# These letters belong to scripts without spaces. Next to such a letter, a word needs no boundary.
+# These letters belong to scripts without spaces. Next to such a letter, a word needs no word boundary.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _LETTER = rf"[^\W{_UNSPACED}]"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 
 
 def folded(text: str) -> str:
-    """Return a text in the form for comparisons: usual widths, composed characters, single spaces, no invisible characters."""
+    """Return a text normalised for comparisons: NFKC, straight apostrophes, single spaces, no invisible characters."""
     return " ".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).replace("\u2019", "'").split())
 
 
 def checked(expression: str) -> str:
-    """Return the regular expression. Raises ValueError if RE2 refuses the expression, or if the expression fits every text."""
+    """Return the expression. Raises ValueError if it is too long, if RE2 rejects it, or if it fits all texts."""
     import re2
 
     if len(expression) > LONGEST:
@@ -44,20 +44,20 @@ def checked(expression: str) -> str:
 
 
 def checked_words(words: str) -> str:
-    """Return the stripped word or phrase. Raises ValueError if this text is empty or too long."""
+    """Return the word or phrase without outer spaces. Raises ValueError if it is empty or too long."""
     if not folded(words) or len(words) > LONGEST:
         raise ValueError(f"expected a word or phrase of at most {LONGEST} characters, got {words[:60]!r}")
     return words.strip()
 
 
 def has_words(words: str, text: str) -> bool:
-    """Return whether a ``folded`` text has a word or phrase, as whole words, ignoring case."""
+    """Return whether a ``folded`` text contains a word or phrase as whole words, ignoring case."""
     small, (parts, whole) = _small(text), _whole(words)
     return all(part in small for part in parts) and whole.search(text) is not None
 
 
 def fits(expression: str, text: str) -> bool:
-    """Return whether a regular expression finds something in a ``folded`` text."""
+    """Return whether a regular expression matches anywhere in a ``folded`` text."""
     return _compiled(expression).search(text) is not None
 
 
@@ -66,7 +66,7 @@ _small = lru_cache(maxsize=4)(str.casefold)
 
 @lru_cache(maxsize=8192)
 def _whole(words: str) -> tuple[list[str], re.Pattern[str]]:
-    """Return the words of a phrase, for a fast first test, and the pattern that finds the phrase."""
+    """Return the words of a phrase, for a quick check before the search, and the pattern that finds the phrase."""
     phrase = "[ -]+".join(map(re.escape, folded(words).split(" ")))
     pattern = re.compile(f"(?<!{_LETTER}){phrase}(?!{_LETTER})", re.IGNORECASE)
     return folded(words).casefold().split(" "), pattern
@@ -74,7 +74,7 @@ def _whole(words: str) -> tuple[list[str], re.Pattern[str]]:
 
 @lru_cache(maxsize=8192)
 def _compiled(expression: str) -> Any:
-    """Compile an expression. Letters outside ASCII are normalised in the same way as the searched texts."""
+    """Compile an expression. Characters outside ASCII are normalised in the same way as the searched texts."""
     import re2
 
     letters = unicodedata.normalize("NFC", expression)
@@ -109,15 +109,15 @@ class Conditions(BaseModel, extra="forbid", frozen=True):
     """Holds the conditions of a rule. An item must meet all conditions. If a condition is a list, one matching entry is enough.
 
     Attributes:
-        words: Words and phrases that the title, the feed's text or its tags have as whole words, ignoring case.
-        regex: RE2 expressions, searched in the same places. Case is ignored unless an expression begins with ``(?-i)``.
-        only_title: Search words and expressions in the title only.
-        author: Names, found as whole words in the author's name.
-        language: Languages of the text, as codes such as ``de``.
-        shorter: The number of words, or the duration of a recording, is below this. ``longer`` is the opposite.
-        older: The item was published longer than this before it was found.
-        source: Only items of these sources, by a part of their name or address, or by the beginning of their id.
-        folder: Only items of sources in these folders, such as ``Tech`` or ``Tech/Python``, or in their subfolders.
+        words: Words and phrases to find as whole words in the title, the feed's text or the tags, ignoring case.
+        regex: RE2 expressions to find in the same places. Case is ignored unless an expression begins with ``(?-i)``.
+        only_title: Whether ``words`` and ``regex`` are searched only in the title.
+        author: Words to find as whole words in the author's name.
+        language: Codes such as ``de``, one of which must be the text's language.
+        shorter: The text must have fewer words than this, or the recording must be shorter. ``longer`` is the opposite.
+        older: The minimum time from the publication of the item until it was found.
+        source: Sources of the item, each given by a part of its name or address, or by the beginning of its id.
+        folder: Folders of the item's source, such as ``Tech`` or ``Tech/Python``. Subfolders are included.
     """
 
     words: _Words = ()
@@ -139,7 +139,7 @@ class Conditions(BaseModel, extra="forbid", frozen=True):
 
 
 class Rule(BaseModel, extra="forbid", frozen=True):
-    """Describes one rule: ``drop`` the items that fit, or ``keep`` them and drop all other items of the same sources."""
+    """Describes one rule: ``drop`` matching items, or ``keep`` them and drop all other items of the same sources."""
 
     drop: Conditions | None = None
     keep: Conditions | None = None

@@ -19,7 +19,7 @@ from zeke_jobs import Context, Reject
 
 
 class UploadSettings(BaseModel, extra="forbid", frozen=True):
-    """Defines the settings of ingest-from-upload. ``digest`` means the same as for ingest-pull.
+    """Defines the settings of ingest-from-upload. ``digest`` has the same meaning as for ingest-pull.
 
     Attributes:
         chunk: The number of items that are stored in one transaction.
@@ -30,7 +30,7 @@ class UploadSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_from_upload(payload: IngestFromUpload, ctx: Context[UploadSettings]) -> dict[str, Any]:
-    """Add each uploaded item once, and queue it for a fetch. A broken item gets an outcome and blocks no other item.
+    """Add each uploaded item once, and queue it for a fetch. A broken item is recorded and does not block the others.
 
     Raises:
         Reject: the source or the upload does not exist.
@@ -96,7 +96,7 @@ def _fault(item: UploadItem) -> tuple[Outcome, str] | None:
 
 
 def _new_item(item: UploadItem, uploaded_by: str | None) -> NewItem:
-    # The uploaded fields are stored separately, so that they are not mistaken for a feed's metadata.
+    # The uploaded metadata is stored in a field of its own, so that it is not mistaken for a feed's metadata.
     text = clean(item.text)[:LONGEST_TEXT] if item.text else None
     told = {"text": text, "uploaded_by": uploaded_by, "upload": bounded_metadata(item.metadata) or None}
     return NewItem(

@@ -1,4 +1,4 @@
-"""Holds the migrations of the pipeline's tables, and ``SQL``, which runs all statements on these tables."""
+"""Holds the migrations of the pipeline's tables, and the object ``SQL``, which runs the statements on these tables."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,7 +13,7 @@ SQL = Queries("actors.store")
 
 @contextmanager
 def by_index(conn: Connection) -> Iterator[None]:
-    """Make the planner avoid full table scans in the block, or until a transaction ends that is open already."""
+    """Make the planner prefer indexes in the block. If a transaction is open already, this lasts until its end."""
     is_idle = conn.info.transaction_status == TRANSACTION_STATUS_IDLE
     with transaction(conn) if is_idle else nullcontext():
         SQL.one(conn, "by_index")

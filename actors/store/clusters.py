@@ -1,4 +1,4 @@
-"""Keeps clusters. A cluster has the stories that report one event, led by the story that was published first."""
+"""Keeps clusters. A cluster contains the stories that report one event. The story that was published first leads it."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -39,7 +39,7 @@ def unite(conn: Connection, stories: Iterable[UUID]) -> UUID | None:
 
 
 def sources(conn: Connection, story_id: UUID) -> int:
-    """Return the number of sources (at least 1) that report a story's event. A source with only a copy counts too."""
+    """Return the number of sources (at least 1) that report a story's event. Sources of copies count too."""
     return max(1, int(SQL.value(conn, "event_sources", story_id=story_id)))
 
 

@@ -1,7 +1,7 @@
 """Stores a story's highlights. The pipeline updates only its own highlights, and never a person's highlights.
 
-The id of a pipeline's highlight is a hash of the story, the team and the words. If a highlight's ``team_id`` is None,
-all teams see the highlight. The column ``metadata`` has a highlight's kind, place, context, tags and relevance.
+The id of a highlight by the pipeline is a hash of the story, the team and the text. If ``team_id`` is None, all teams
+see the highlight. The column ``metadata`` has a highlight's kind, place, context, tags and relevance.
 """
 
 import json
@@ -31,7 +31,7 @@ def write(conn: Connection, statement: Literal["insert", "update"], some: Sequen
 
 
 def score(conn: Connection, scores: Mapping[UUID, Mapping[str, Any]]) -> int:
-    """Store the relevance scores of the pipeline's highlights, by id. Returns the number of changed rows."""
+    """Store relevance ``scores`` by id of the pipeline's highlight. Returns the number of changed rows."""
     given = [{"id": highlight_id, "relevance": relevance} for highlight_id, relevance in scores.items()]
     return SQL.run(conn, "highlights_score", scores=Json(given, dumps=_dumps)) if given else 0
 

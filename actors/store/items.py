@@ -73,7 +73,7 @@ def text_of(conn: Connection, item_id: UUID) -> Row | None:
 
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
-    """Add new items, and update edited items. Returns the id of each of them, and whether it is new, by external id."""
+    """Add new items, and update edited items. Returns each item's id and whether it is new, by external id."""
     rows = [{**vars(one), "published_at": one.published_at.isoformat() if one.published_at else None} for one in items]
     found = SQL.all(conn, "items_upsert", source_id=source_id, items=Json(rows), again=_AGAIN)
     return {row["external_id"]: (row["id"], row["is_new"]) for row in found}
@@ -88,7 +88,7 @@ def add(conn: Connection, source_id: UUID, item: NewItem) -> Row:
 
 
 def queue(conn: Connection, ids: Sequence[UUID]) -> None:
-    """Mark items as queued for fetch-content. The caller sends fetch-content in the same transaction."""
+    """Mark items as queued for fetch-content. The caller must send fetch-content in the same transaction."""
     if ids:
         SQL.run(conn, "items_queue", ids=list(ids), status=Outcome.QUEUED.status)
 
@@ -100,7 +100,7 @@ def of_row(row: dict[str, Any]) -> Item:
 
 
 def lock(conn: Connection, item_id: UUID) -> tuple[Outcome, int]:
-    """Lock an item until the end of the transaction. Returns its outcome and the number of temporary failures."""
+    """Lock an item until the end of the transaction. Returns the item's outcome and number of temporary failures."""
     row = SQL.only(conn, "item_lock", raw_item_id=item_id)
     return Outcome(row["outcome"]), row["attempts"]
 

@@ -1,7 +1,7 @@
-"""Stores overlays. An overlay has a story's analysis, brief and summary. Each is by the pipeline or by a person.
+"""Stores overlays. An overlay has a story's analysis, brief and summary, each written by the pipeline or a person.
 
-The pipeline stores a hash of each text that it writes (in ``story_overlays.citations``). A text with another hash was
-edited by a person, and the pipeline never overwrites this text.
+The pipeline stores a hash of each text that it writes (in ``story_overlays.citations``). If a text does not match its
+hash, a person edited it, and the pipeline never overwrites it.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ def mark(*texts: str | None) -> str:
 
 
 def kept(author: Author, *, is_asked_for: bool) -> str | None:
-    """Return the outcome for an old text that must stay, or None for a text that may be replaced.
+    """Return the job's outcome if the old text must stay, or None if it may be replaced.
 
     A person's text must stay. A text of unknown origin must stay unless a person asked for a new text.
     """
@@ -65,7 +65,7 @@ class Overlay:
 
 
 def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int]:
-    """Lock and return the overlays of a story and of its event's other analysed stories, with the event's number of sources.
+    """Lock the overlays of a story and of its event's other analysed stories. Return them and the number of sources.
 
     If the story has no overlay, an empty overlay is created. Raises Reject if the story does not exist any more.
     """
@@ -94,11 +94,11 @@ def save(
     cited: Mapping[str, Any] | None = None,
     time_saved_seconds: int | None = None,
 ) -> tuple[str | None, bool]:
-    """Store a story's new texts, unless an old text stays (see ``kept``), and merge ``cited`` into the citations.
+    """Store a story's new texts, unless an old text must stay (see ``kept``), and merge ``cited`` into the citations.
 
-    ``is_asked_for`` says that a person asked for the first part of ``new``. A caller that has locked the story and its
-    overlay gives the overlay as ``seen``. Raises Reject if the story does not exist any more. Returns what ``kept``
-    returns for the first part, and whether anything changed.
+    If ``is_asked_for``, a person asked for the first part in ``new``. A caller that locked the story and its overlay
+    must pass the overlay as ``seen``. Raises Reject if the story does not exist any more. Returns the result of
+    ``kept`` for the first part, and whether anything changed.
     """
     if seen is None:
         SQL.one(conn, "story_hold", story_id=story_id)

@@ -12,12 +12,12 @@ from zeke_jobs import Context
 
 
 def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
-    """Summarise a story. A person's summary stays. A summary of unknown origin stays unless the mode is ``force``.
+    """Summarise a story. A person's summary is never replaced, and one of unknown origin only in the mode ``force``.
 
     Raises:
         Reject: the story does not exist, or it has no text.
         Retry, Defer, WaitFor: the provider asked to wait, or the question was put into a batch.
-        Unfounded: a model twice said what the story does not support. A summary made without a model is stored.
+        Unfounded: the model made unsupported statements twice. A summary made without a model was stored first.
     """
     text = texts.with_text(ctx.db, payload.story_id)
     is_asked_for = payload.mode != "auto"
