@@ -76,7 +76,7 @@ class FetchContent(Payload):
 
 
 class AnalyzeStory(Payload):
-    """analyze-story: say why a story matters. The trigger ``grown`` only updates the score, after a source was added.
+    """analyze-story: say why a story matters. The trigger ``grown`` only updates its score for one more source.
 
     The trigger ``alone`` asks a model whether one of the ``others`` reports the same event.
     """
@@ -150,7 +150,7 @@ class ExtractHighlights(Payload):
 
 
 class ScoreRelevance(Payload):
-    """score-relevance: score the relevance of each highlight of a story."""
+    """score-relevance: score the relevance of the pipeline's highlights of a story."""
 
     story_id: UUID
 

@@ -30,8 +30,8 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
 
     weights: ChiliWeights = ChiliWeights()
     keywords: tuple[str, ...] = DEFAULT_KEYWORDS  # searched as whole words in title and text
-    enough_keywords: int = Field(default=5, ge=1)  # this number of different keywords makes their part 1
-    full_cluster: int = Field(default=4, ge=2)  # this number of sources of the event makes their part 1
+    enough_keywords: int = Field(default=5, ge=1)  # with this number of different keywords, their part is 1
+    full_cluster: int = Field(default=4, ge=2)  # with this number of sources of the event, their part is 1
     fresh_days: float = Field(default=7, gt=0)  # the age in days at which freshness becomes 0
     default_authority: float = Field(default=0.7, ge=0, le=1)  # of a source that nobody rated
 
@@ -69,7 +69,7 @@ def _rounded(value: Any) -> int:
 
 
 def hits(text: str, keywords: tuple[str, ...]) -> list[str]:
-    """Return the ``keywords`` that are whole words in ``text``, ignoring case: "RAG pipelines" has ``rag``."""
+    """Return the ``keywords`` that are whole words in ``text``, ignoring case. "Storage" does not have ``rag``."""
     lower = text.lower()
     # The search for the keyword's first word is cheap, and avoids most searches by regular expression.
     return [one for one in keywords if one.split() and one.lower().split()[0] in lower and _pattern(one).search(text)]

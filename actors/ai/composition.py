@@ -136,13 +136,13 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
 
 
 def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
-    """Return the sentences as one text, or None if it is longer than ``limit`` or would be split differently again."""
+    """Return the sentences as one text, or None if it exceeds ``limit`` or would be split into other sentences."""
     text = ("" if is_dense(parts[0]) else " ").join(parts)
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """Join sentences in their order, as many as the first of ``sizes`` that fits. The first sentence needs no other."""
+    """Join sentences in their order, as many as the first of ``sizes`` that fits. The first refers to no other."""
     for size in sizes:
         for chosen in map(sorted, combinations(told, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):

@@ -48,7 +48,7 @@ def embed(text: str) -> list[float]:
 
 
 def wordllama() -> tuple[Callable[[str], list[float]], str]:
-    """Return wordllama's function (256 numbers, padded to 1536) and version. Raises ConfigurationError without it."""
+    """Return wordllama's embedding function (256 numbers, padded to 1536) and version, or raise ConfigurationError."""
     try:
         import wordllama
     except ModuleNotFoundError as error:

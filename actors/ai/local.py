@@ -32,7 +32,7 @@ class Analyst:
     request or the settings are wrong, and ``Unfounded`` if the story does not support the model's answer.
     """
 
-    embeds_together = False  # a provider makes the embeddings of many stories in one request
+    embeds_together = False  # whether a provider embeds many stories in one request
     # A provider with a model sets this function. It returns which of the other stories reports the same event, or None.
     same_event: Callable[[Story, Sequence[Story], Ledger], Story | None] | None = None
     batches: Any = None  # the provider's Batches, if there is a provider
@@ -88,7 +88,7 @@ def opening(story: Story) -> str:
 
 @lru_cache(maxsize=16)  # the brief needs the sentences, and so does the summary
 def _best(title: str, document: str) -> list[Ranked]:
-    """Return the eight best sentences. Words from the headline raise a sentence's score to at most three times."""
+    """Return the eight best sentences. Words from the headline multiply a sentence's score by at most three."""
     named = set(terms(title))
 
     def bonus(item: Ranked) -> float:

@@ -136,7 +136,7 @@ def best(pool: Sequence[Ranked], most: int, *, bonus: Callable[[Ranked], float] 
     """Return up to ``most`` sentences, best first, by maximal marginal relevance (Carbonell and Goldstein, 1998)."""
     scores = [item.score * bonus(item) for item in pool]
     top = max(scores, default=0.0) or 1.0
-    nearest = dict.fromkeys(range(len(pool)), 0.0)  # the similarity of each left sentence to a chosen sentence
+    nearest = dict.fromkeys(range(len(pool)), 0.0)  # each remaining sentence's similarity to the nearest chosen one
     chosen: list[Ranked] = []
     while nearest and len(chosen) < most:
         at = max(nearest, key=lambda index: (_BALANCE * scores[index] / top - (1 - _BALANCE) * nearest[index], -index))

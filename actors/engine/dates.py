@@ -40,7 +40,7 @@ def _moment(found: dict[str, str | None]) -> datetime | None:
                 return None  # the day and the month cannot be distinguished
         else:
             number, word = found.get("number"), found.get("month") or ""
-            # If the word begins with the known beginnings of several months' names, the longest one decides.
+            # If the word begins with several known prefixes of month names, the longest prefix decides.
             starts = ((len(start), month) for start, month in _STARTS if word.startswith(start))
             day, month = int(found["day"] or ""), int(number) if number else max(starts)[1]
         hour = int(found.get("hour") or 0)

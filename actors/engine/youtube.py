@@ -94,7 +94,7 @@ def channel_of(feed_url: str) -> str | None:
 
 
 class DataApi:
-    """Calls YouTube's Data API at the address ``base``, with the function ``get``, which adds the API key."""
+    """Calls YouTube's Data API at the address ``base`` through the function ``get``, which adds the API key."""
 
     def __init__(self, get: Get, base: str) -> None:
         self._get = get

@@ -29,7 +29,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     Raises:
         Reject: the story does not exist, or it has no text.
         Retry, Defer, WaitFor: the provider asked to wait, or the question was put into a batch.
-        Unfounded: the model made unsupported statements twice. Texts made without a model were stored first.
+        Unfounded: the model made unsupported statements twice. An analysis made without a model was stored first.
     """
     analyst: Analyst = ctx.service("ai")
     if payload.trigger in {"grown", "alone"}:

@@ -40,8 +40,8 @@ def store(
     """Store insights as highlights of a locked story, whose highlights are ``stored``, and score all highlights.
 
     An insight that the pipeline stored before is updated. The pipeline's insight is a duplicate if a person wrote it or
-    if all teams have it, and a person's insight if this person wrote it before. If the current text's ``text_hash`` is
-    given, other highlights of earlier texts are withdrawn. Returns how many were added, updated, withdrawn, duplicate.
+    all teams have it; a person's insight, if this person wrote it. If the current ``text_hash`` is given, insights that
+    only earlier texts have are withdrawn. Returns the numbers of added, updated, withdrawn and duplicate insights.
     """
     changes: dict[str, int] = {}
     own: dict[str, Row] = {}

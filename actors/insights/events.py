@@ -94,7 +94,7 @@ def names(text: str) -> list[int]:
 
 
 def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:
-    """Let others find a story. Commit before searching, so that of two simultaneous stories one finds the other."""
+    """Make a story findable. Commit before searching, so that one of two simultaneous stories finds the other."""
     made = {"model_version": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
     SQL.run(tx, "story_publish", story_id=story_id, terms=list(terms), **made)
 
@@ -164,7 +164,7 @@ def candidates(
 
 
 def ask_later(ctx: Context[Any], analyst: Analyst, story_id: UUID, others: Sequence[UUID]) -> None:
-    """If there is a model, send a job that asks it which of the ``others`` reports the event. Call in a transaction."""
+    """If there is a model, send a job that asks it which of ``others`` reports the event. Call it in a transaction."""
     if others and analyst.same_event:
         told = {"story_id": str(story_id), "trigger": "alone", "others": list(map(str, others))}
         try:
@@ -174,7 +174,7 @@ def ask_later(ctx: Context[Any], analyst: Analyst, story_id: UUID, others: Seque
 
 
 def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sources: int) -> int:
-    """Update a locked event's scores to ``sources``, except those by models or people. Returns how many changed."""
+    """Update a locked event's scores for its ``sources``, except a model's or a person's. Returns how many changed."""
     changed = 0
     for story_id, overlay in found.items():
         citations = overlay.citations

@@ -19,7 +19,7 @@ from zeke_jobs import Context, Reject
 
 
 class OneoffSettings(BaseModel, extra="forbid", frozen=True):
-    """Defines the settings of ingest-oneoff. ``high_priority`` is the job priority for a payload with ``high``."""
+    """Defines the settings of ingest-oneoff. ``high_priority`` is the job priority of a request with ``high``."""
 
     high_priority: int = 20
 

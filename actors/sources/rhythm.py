@@ -23,7 +23,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         longest_wait: The maximum wait for which a server can ask.
         first_backoff: The wait after the first failure; it doubles with each further failure, up to ``longest``.
         gone_after: After this number of consecutive 410 answers, the source is switched off.
-        moved_after: The number of equal permanent redirects, over at least ``moved_over``, that change an address.
+        moved_after: The number of equal permanent redirects, over at least ``moved_over``, that change the address.
     """
 
     default: Duration = parse_duration("1h")

@@ -31,7 +31,7 @@ def write(conn: Connection, statement: Literal["insert", "update"], some: Sequen
 
 
 def score(conn: Connection, scores: Mapping[UUID, Mapping[str, Any]]) -> int:
-    """Store relevance ``scores`` by id of the pipeline's highlight. Returns the number of changed rows."""
+    """Store the relevance ``scores`` of the pipeline's highlights, by id. Returns the number of changed rows."""
     given = [{"id": highlight_id, "relevance": relevance} for highlight_id, relevance in scores.items()]
     return SQL.run(conn, "highlights_score", scores=Json(given, dumps=_dumps)) if given else 0
 

@@ -16,7 +16,7 @@ _SUPPORT = 0.12  # if the story has a smaller share of a sentence's words, the s
 
 
 def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None:
-    """Return the reason why a text about a story must not be shown (in words for the model), or None if it is fine.
+    """Return why a text about a story must not be shown, as a sentence for the model, or None if it may be shown.
 
     In a translation, only numbers, dates and amounts of money are compared with the story, because the words differ.
     """

@@ -80,7 +80,7 @@ class OpenAIAnalyst(Analyst):
         return self._embedder.embed_many(stories, ledger)
 
     def _same_event(self, story: Story, others: Sequence[Story], ledger: Ledger) -> Story | None:
-        """Ask a model which of the ``others`` reports the same event. The model must quote this story and the other.
+        """Ask a model which of the ``others`` reports the same event. It sees titles and leads, and must quote both.
 
         Raises:
             Unfounded: the model names a story that is not among ``others``, or a quotation is not in the quoted story.

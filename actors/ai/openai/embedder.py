@@ -44,7 +44,7 @@ class Embedder:
     def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
         """Return the vector of each story's title and beginning, padded to 1536 numbers, or an exception for the story.
 
-        If a request is refused because of its content, each half is sent again, so that one text blocks no other.
+        If a request is refused because of its content, each half of its texts is sent again, until only one text fails.
 
         Raises:
             Retry, Defer, Reject: the request failed for all stories.

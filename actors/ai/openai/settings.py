@@ -64,7 +64,7 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def output_tokens(self) -> int:
-        """Return the maximum number of tokens in one answer. It is higher for reasoning, which counts too."""
+        """Return the maximum number of tokens in one answer. It includes the reasoning of a reasoning model."""
         return self.max_output_tokens or (_THINKING if self.reasoning_effort else TEXT)
 
     def asking(self, model: bool | str, output_tokens: int) -> Self:  # noqa: FBT001 (the value of a setting)

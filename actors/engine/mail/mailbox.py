@@ -27,7 +27,7 @@ _LARGEST = 2_000_000  # bytes of a message; the text comes before the attachment
 
 
 def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
-    """Return the messages after ``mark`` (the ``etag`` of the last reading), or the newest ones without a valid mark.
+    """Return the messages after ``mark``, the ``etag`` of the last reading. If it is not valid, return the newest.
 
     A mark is not valid if the mail server renumbered the folder. Reading stops after half of the timeout, and the next
     reading continues from there. A message that is read again is no new item, because its Message-ID is the item's id.

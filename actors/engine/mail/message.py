@@ -21,7 +21,7 @@ _AROUND = 200
 
 
 def read_message(body: bytes) -> ContentItem:
-    """Read a mail, even if it is broken or cut off. The item's id is its Message-ID, or else a hash of the mail."""
+    """Read a mail, even if it is broken or cut off. The id is the Message-ID, or else a hash of the whole mail."""
     message = message_from_bytes(body)
     headers = _headers(message)
     markup = _content(message)
