@@ -143,8 +143,8 @@ BEGIN
   IF v_is_waited_for THEN PERFORM zeke_jobs.notify_freed(p_tasks, p_worker, true); END IF;
 END $$;
 
--- Complete finished jobs and claim new jobs. The commit does not wait for the disk, because the limits would stay locked during the wait. Soon after, the caller
--- waits for the disk (flush.sql), or completes the jobs again if the server crashed. Return a row of kind lost for each job that the worker no longer held.
+-- Complete finished jobs and claim new jobs. If a job is due, the commit does not wait for the disk, because limits would stay locked meanwhile. Soon after,
+-- the caller waits for the disk (flush.sql), or completes the jobs again if the server crashed. Return a row of kind lost for each job that the worker no longer held.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[],
   p_after double precision[], p_took double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer,
   p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,

@@ -18,7 +18,7 @@ DECLARE
   v_lost uuid[] := ARRAY(SELECT w.id FROM zeke_jobs.lost_processes(v_now) AS w);
   v_job record;
 BEGIN
-  -- Because of this lock, only one transaction counts a death. The heartbeat is checked again, because a process may have sent a heartbeat since the first search.
+  -- Because of this lock, only one transaction counts the death of a process. The heartbeat is checked again, because a process may have sent a heartbeat since the first search.
   v_lost := ARRAY(
     SELECT w.id FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost) AND w.heartbeat_on < v_now - w.lost_after ORDER BY w.id FOR UPDATE SKIP LOCKED);
   FOR v_job IN

@@ -1,2 +1,2 @@
--- Lock the catalogue, so that only one process at a time changes the revision in force.
+-- Lock the tables of tasks and limits, so that only one process at a time puts a revision into force.
 SELECT zeke_jobs.lock_catalogue()
