@@ -6,7 +6,7 @@ from actors.ai.protocol import Embedding
 from actors.insights import events
 from actors.insights.events import EventSettings
 from actors.schema import EmbedStory
-from actors.store import texts
+from actors.store import clusters, texts
 from actors.store.ai_calls import ledger_of_chunk
 from zeke_jobs import ChunkContext, Reject
 from zeke_jobs.errors import ClaimLost
@@ -46,6 +46,7 @@ def embed_story(payloads: list[EmbedStory], ctx: ChunkContext) -> None:
             else:
                 ctx.fail(place, one)
                 with job.transaction() as tx:
+                    clusters.hold(tx, [payload.story_id])
                     alerts.raise_for(job, tx, payload.story_id)
         except ClaimLost:
             continue  # the job was cancelled and has left its chunk

@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from psycopg2.errors import LockNotAvailable
 from psycopg2.extensions import connection as Connection
 
 import zeke_jobs
@@ -20,7 +21,7 @@ from actors.insights.interests import Interest, Interests
 from actors.insights.relevance import RelevanceSettings
 from actors.insights.selection import Selection
 from actors.schema import EmbedStory
-from actors.store import SQL
+from actors.store import SQL, clusters
 from tests.actors.ai.conftest import ModelServer, answer
 from tests.actors.ai.provider import PRICES, UNFINISHED, Provider, add_stories, jobs_yaml, vector
 from tests.actors.database import execute
@@ -115,6 +116,16 @@ def test_a_text_that_spoils_a_request_is_found_by_halves(embed: Embedding) -> No
     assert embed.provider.calls["/embeddings"] == 9
     assert max(embed.provider.texts.values()) == 1, "no text is paid twice"
     assert scalar(embed.conn, "SELECT count(*) FROM ai_calls WHERE settled_at IS NULL") == 0
+
+
+def test_a_story_that_fails_raises_no_alert_while_its_event_changes(embed: Embedding, other_conn: Connection) -> None:
+    embed.provider.leaves_out = True
+    story = embed.stories(97)[96]
+    execute(other_conn, "BEGIN")
+    clusters.hold(other_conn, [uuid.UUID(story)])
+    execute(embed.conn, "SET lock_timeout = '50ms'")
+    with pytest.raises(LockNotAvailable):
+        embed([story])
 
 
 def test_an_example_raises_the_score_and_words_are_left_to_the_analysis(embed: Embedding) -> None:

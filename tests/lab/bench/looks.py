@@ -113,10 +113,7 @@ def latency(bench: Bench) -> list[Row]:
     samples = sorted(samples[5:])
     p50, p99 = samples[len(samples) // 2], samples[int(len(samples) * 0.99)]
     slow = f"{sum(s > 100 for s in samples)} of {len(samples)} above 100 ms; the longest {samples[-1]:.0f} ms"
-    return [
-        Row("send → handler, p50", p50, "ms", most=4),
-        Row("send → handler, p99", p99, "ms", most=12, note=slow),
-    ]
+    return [Row("send → handler, p50", p50, "ms", most=4), Row("send → handler, p99", p99, "ms", most=12, note=slow)]
 
 
 # ── two hundred handlers each wait a second for a server, on one event loop and in threads

@@ -226,9 +226,7 @@ words = st.sampled_from(["one", "x", "abc", "12345", "2026-01-02", ID, ID.upper(
 anything = st.none() | st.booleans() | st.integers(0, 10) | st.floats() | words
 inner_fields = st.sampled_from([name for model in (Leaf, Branch, Cat, Second) for name in model.model_fields] + [ID])
 inner_values = st.recursive(
-    anything,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(inner_fields, inner, max_size=3),
-    max_leaves=5,
+    anything, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(inner_fields, inner, max_size=3), max_leaves=5
 )
 fields = st.sampled_from([*Rules.model_fields, "unknown"])
 checked = schema_of(Rules)

@@ -202,9 +202,7 @@ def fresh(new_database: NewDatabase) -> Iterator[Connection]:
         yield connection
 
 
-def test_an_uninstall_leaves_the_database_as_it_was_and_a_packages_tables_unless_it_is_named(
-    fresh: Connection,
-) -> None:
+def test_an_uninstall_leaves_the_database_as_it_was_and_a_packages_tables_unless_it_is_named(fresh: Connection) -> None:
     with pytest.raises(MigrationError, match="nothing is to be removed"):
         uninstall.plan(fresh)
     sources = "id uuid PRIMARY KEY DEFAULT gen_random_uuid(), type text, name text, url text"

@@ -88,9 +88,7 @@ def scene(jobs: Jobs, database: str) -> Iterator[Scene]:
     scene.pool.close()
 
 
-def test_a_completion_that_a_crash_undid_is_written_again_and_one_of_a_job_others_have_is_lost(
-    scene: Scene,
-) -> None:
+def test_a_completion_that_a_crash_undid_is_written_again_and_one_of_a_job_others_have_is_lost(scene: Scene) -> None:
     kept, undone, lost = claims = scene.claim(3)
     scene.complete_without_flush([kept, undone])
     change(scene.jobs.conn, undone.id, f"state = 'consumed', worker = '{scene.worker}', completed_on = NULL")

@@ -151,9 +151,7 @@ def claimed(jobs: Jobs, want: int = 10) -> dict[UUID, dict[str, Any]]:
     return {row["message_id"]: row for row in jobs.claim(jobs.me, want)}
 
 
-def test_each_keys_oldest_job_runs_alone_at_any_priority_or_retry_and_a_failed_one_may_be_skipped(
-    jobs: Jobs,
-) -> None:
+def test_each_keys_oldest_job_runs_alone_at_any_priority_or_retry_and_a_failed_one_may_be_skipped(jobs: Jobs) -> None:
     ids = in_line("hold", "a", "a", "b", "a")
     without = {zeke_jobs.send("hold").id for _ in range(2)}
     first = claimed(jobs)
