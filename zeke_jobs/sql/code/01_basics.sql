@@ -23,11 +23,11 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE p_state WHEN 'queued' THEN CASE WHEN p_attempt = 0 THEN 'created' ELSE 'retry' END WHEN 'consumed' THEN 'active' WHEN 'done' THEN 'completed'
   ELSE CASE WHEN p_cancelled_on IS NULL THEN 'failed' ELSE 'cancelled' END END::zeke_jobs.job_status;
 
--- Return the key of a job that was sent without a key: the job's id if its task has a limit per key, '-' if the task has only fair shares, else NULL.
+-- Return the key to store for a job that was sent without one: its id if its task has a limit per key, '-' if its task has only fair shares per key, else NULL.
 CREATE OR REPLACE FUNCTION zeke_jobs.own_key(p_per_key integer, p_share jsonb, p_id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT CASE WHEN p_per_key IS NOT NULL THEN p_id WHEN p_share IS NOT NULL THEN '-' END $$;
 
--- Return a duration such as 1h30m as an interval of at most a thousand years. For any other text, return NULL, so that the views do not fail.
+-- Convert a duration such as 1h30m to an interval, reduced to a thousand years if it is longer. For any other text, return NULL, so that the views do not fail.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_duration text) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN p_duration ~ '^([0-9]{1,9}([.][0-9]{1,6})? ?(ms|s|m|h|d|w|seconds?|minutes?|hours?|days?) ?){1,6}$'

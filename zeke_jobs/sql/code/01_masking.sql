@@ -57,7 +57,7 @@ BEGIN
   END;
 END $$;
 
--- Return the JSON value with *** at a path, which may lead through lists. If p_inside is true and the path goes deeper than the value, mask the value.
+-- Return the JSON value with *** at a path, which may lead through lists. If p_inside is true, mask a string, number or boolean even if the path goes on.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask_at(p_value jsonb, p_path text[], p_inside boolean) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -79,7 +79,7 @@ BEGIN
   RETURN p_value;
 END $$;
 
--- Return the JSON value with the fields p_fields (names or paths such as user.email) masked. If p_payload is given, also mask its sensitive values everywhere.
+-- Mask the fields p_fields (names or paths such as user.email) in p_value and, if p_payload is given, also all values that these fields have in p_payload.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask(p_value jsonb, p_fields text[], p_payload jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE

@@ -14,8 +14,8 @@ BEGIN
     ORDER BY uuid_hash_extended(w.id, pg_current_xact_id()::text::bigint) LIMIT 1) AS f;
 END $$;
 
--- After jobs of p_tasks ended, notify the other processes that wait for a limit of these tasks, if that limit now lets a job start. The limits in p_full are known
--- to be full. If p_looks is true and the caller waits for the limit, too, the notification tells the others to claim later, because the caller claims first.
+-- After jobs of p_tasks ended, notify the other processes that wait for a limit of these tasks, if a job may now start under the limit. No job may start under
+-- the limits in p_full. p_looks says that the caller looks for jobs next: if it also waits for the limit, the notification tells the others to claim after it.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_freed(p_tasks text[], p_caller uuid, p_looks boolean, p_full text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE

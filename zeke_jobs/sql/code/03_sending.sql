@@ -1,6 +1,6 @@
 -- These functions send jobs. All but zeke_jobs.send return most errors as JSON, because a raised error would abort the caller's transaction.
 
--- Return the reason why a JSON value is too large or unreadable for Python, or NULL if the value is accepted. core/bounds.py allows the same depth of nesting.
+-- Return why a JSON value is refused (too large, nested too deeply, or with a number too large for Python), else NULL. core/bounds.py has the same bounds.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -28,13 +28,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN jsonb_typeof(p_payload) = 'object' THEN zeke_jobs.unfit_json(p_payload)
     ELSE 'expected a JSON object, got ' || coalesce(jsonb_typeof(p_payload), 'NULL') END $$;
 
--- Return an option of a send as an interval. The option is a number of seconds, or a string such as '5 minutes'.
+-- Convert an option of zeke_jobs.send to an interval. The option is a number of seconds, or a string such as '5 minutes'.
 CREATE OR REPLACE FUNCTION zeke_jobs.length_of(p_option jsonb) RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN jsonb_typeof(p_option) = 'number' THEN make_interval(secs => (p_option #>> '{}')::double precision)
     ELSE (p_option #>> '{}')::interval END $$;
 
--- Return the time that a checked option of a send gives. A number means seconds from now. A string is a time or, in the option delay, an interval.
+-- Convert a valid option such as delay or run_at to a time. A number means seconds from now. A string is a time or, in the option delay, an interval.
 CREATE OR REPLACE FUNCTION zeke_jobs.moment(p_options jsonb, p_name text, p_now timestamptz, p_default timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE
@@ -42,14 +42,14 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WHEN p_name = 'delay' OR jsonb_typeof(p_options -> p_name) = 'number' THEN p_now + zeke_jobs.length_of(p_options -> p_name)
     ELSE (p_options ->> p_name)::timestamptz END $$;
 
--- Return the error of a send as JSON. zeke_jobs.refused turns it into "expected FIELD ACCEPTED, got GOT". If p_got is NULL, GOT is the value that the sender gave.
+-- Return the error for an option as JSON; zeke_jobs.refused makes "expected priority of -100 to 100, got 101" of it. By default, p_got is the sent value.
 CREATE OR REPLACE FUNCTION zeke_jobs.refusal(p_field text, p_accepted text, p_got text DEFAULT NULL, p_choices text[] DEFAULT NULL) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT jsonb_strip_nulls(jsonb_build_object(
     'outcome', 'refused', 'code', CASE WHEN p_accepted LIKE 'as %' AND p_accepted <> 'as a UUID' THEN 'type' ELSE 'value' END,
     'field', p_field, 'accepted', p_accepted, 'got', p_got, 'choices', p_choices)) $$;
 
--- Return NULL if p_value is accepted as a time or a length of time, else the expected form, such as "as seconds or an interval".
+-- Return NULL if p_value is a valid time or length of time, else the expected form for an error message, such as "as seconds or an interval".
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_time(p_name text, p_value jsonb) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -119,7 +119,7 @@ BEGIN
     WHERE c.accepted IS NOT NULL LIMIT 1);
 END $$;
 
--- Return the error in the options of a send to p_task (an id or alias) as JSON, or NULL if all are valid. Python's zeke_jobs.statement calls this function, too.
+-- Check the options of a send to p_task (an id or alias). Return the first error as JSON, or NULL. Python's zeke_jobs.statement calls this function, too.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_sender(p_task text, p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE
@@ -132,7 +132,7 @@ BEGIN
   IF v_refused IS NOT NULL OR p_options - '{delay,id,key,parent,priority,traceparent}'::text[] = '{}' THEN
     RETURN v_refused;
   END IF;
-  -- The scheduler sends no job for a tick that already has a job with scheduled_for, so only a login that runs schedules may use this option.
+  -- Only a login that runs schedules may give scheduled_for: the scheduler sends no job for a tick that has a job already, so another sender could suppress it.
   PERFORM zeke_jobs.refuse(
     format('expected no option scheduled_for from %s: only a role that runs schedules sends the job of a tick', session_user), 'insufficient_privilege')
   WHERE p_options ? 'scheduled_for'
@@ -180,7 +180,7 @@ BEGIN
     WHERE r.refusal IS NOT NULL LIMIT 1);
 END $$;
 
--- Turn the error of a send (zeke_jobs.refusal) into a sentence.
+-- Turn an error of zeke_jobs.refusal into a sentence.
 CREATE OR REPLACE FUNCTION zeke_jobs.refused(p_refusal jsonb, p_options jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
   SELECT 'expected ' || concat_ws(' ', nullif(p_refusal ->> 'field', ''), nullif(p_refusal ->> 'accepted', ''))
@@ -224,7 +224,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
      FROM unnest(p_fields) AS f),
     p_payload)::text, 'UTF8')), 'hex'), 32) $$;
 
--- Return the options of a job's Dramatiq message: the sender's middleware options ("carried"), trace context, batch, retries, and timeout in seconds.
+-- Return the options of a job's Dramatiq message: the sender's middleware options (key "carried"), trace context, batch, retries, and timeout in seconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.message_options(p_options jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
@@ -333,13 +333,13 @@ BEGIN
   IF v_queue IS NULL THEN RETURN false; END IF;
   DELETE FROM zeke_jobs.step AS s WHERE s.job = p_job;
   DELETE FROM zeke_jobs.wait AS w WHERE w.job = p_job;
-  -- Claims skip the job while this transaction locks the job's row, so an idle process is woken at the commit.
+  -- Claims skip the job until this transaction commits, because its row is locked. At the commit, this notification wakes an idle process.
   PERFORM zeke_jobs.notify_idle(v_queue);
   RETURN true;
 END $$;
 
--- Take a unique key for p_job (if p_takes is false, only check the key), and return the job that holds the key. A job holds the key as long as p_while says (see
--- unique_rule) or, if p_while is NULL, as long as its row exists. If p_while is active, a key that the active job p_parent holds is free.
+-- If a unique key is free, return p_job and, if p_takes is true, reserve the key. Else return the job that holds it. A job holds a key as long as p_while says
+-- (see unique_rule) or, if p_while is NULL, as long as its row exists. If p_while is 'active', the key of p_parent (the active job that sends p_job) is free.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_key(p_key text, p_job uuid, p_takes boolean, p_while text DEFAULT NULL,
   p_period interval DEFAULT NULL, p_parent uuid DEFAULT NULL) RETURNS uuid LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -364,7 +364,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the result of a send that has found an existing job. outcome is duplicate, or taken if the job belongs to another task.
+-- Return the result of a send that has found an existing job. outcome is 'taken' if the job belongs to another task, else 'duplicate'.
 CREATE OR REPLACE FUNCTION zeke_jobs.found(p_job uuid, p_task text, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN q.task = p_task THEN 'duplicate' ELSE 'taken' END, q.message_id, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)
@@ -420,7 +420,7 @@ BEGIN
   ELSIF v_unfit IS NOT NULL THEN
     PERFORM zeke_jobs.refuse('payload of ' || v_task.id || ': ' || v_unfit);
   END IF;
-  -- If the result of a send was lost and the sender repeats the send, the job of the first try is found here, before a key is taken.
+  -- If a sender repeats a send because the result was lost, the job of the first send has the same id. Find it before this send reserves keys.
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_id, v_task.id) AS f;
   IF job_id IS NOT NULL THEN RETURN; END IF;
   -- Each concurrent sender may exceed max_queued by one job, because this count takes no lock.
@@ -459,8 +459,8 @@ BEGIN
   SELECT f.* INTO outcome, job_id, status FROM zeke_jobs.found(v_holder, v_task.id) AS f;
 END $$;
 
--- Send a job. Return NULL if the job was created, else the result of zeke_jobs.put or an error, as JSON. p_revision is the task's revision with which
--- Python checked the payload; NULL allows any revision. All arguments have the type text, because each cast in a statement costs some microseconds.
+-- Send a job. Return NULL if the job was created, else an error or the result of zeke_jobs.put, as JSON. p_revision is the task's revision against which Python
+-- checked the payload; NULL allows any revision. All arguments have the type text, because each cast in a statement costs some microseconds.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue(p_task text, p_revision text, p_payload text, p_options text, p_id text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -472,7 +472,7 @@ BEGIN
   IF p_options <> '{}' THEN v_options := p_options; END IF;
   -- Most sends need only this INSERT. A payload of less than 200 bytes needs no check by zeke_jobs.unfit_json.
   IF p_payload LIKE '{%' AND (octet_length(p_payload::jsonb::text) < 200 OR zeke_jobs.unfit_json(p_payload::jsonb) IS NULL)
-    -- This condition is true if the options are valid and among the six below. Types are checked first, because a comparison of different types returns unknown.
+    -- This condition allows only the six options named in it, with valid values. Types are checked first: comparing different types returns unknown.
     AND (v_options @? '$.keyvalue() ? (!(
       @.value.type() == "string" && (@.key == "parent" && @.value like_regex "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
         || @.key == "key" && @.value like_regex "^.{1,255}$" flag "s" || @.key == "traceparent" && @.value like_regex "^.{0,64}$" || @.key == "batch")
@@ -508,7 +508,8 @@ BEGIN
     FROM zeke_jobs.put(p_task, p_revision::integer, p_payload::jsonb, coalesce(v_options, '{}') || jsonb_build_object('id', p_id)) AS p));
 END $$;
 
--- Send many jobs of one task, or none if one is refused. Return NULL if all were created, else an error, or the result and index (n) of each job that was sent alone.
+-- Send many jobs of one task, or none if one is refused. Return NULL if all were created, or an error. If other jobs hold some of the unique keys, send the
+-- jobs with these keys one by one, in the order of the keys, and return the result and index (n) of each.
 CREATE OR REPLACE FUNCTION zeke_jobs.enqueue_many(p_task text, p_revision integer, p_payloads jsonb, p_ids uuid[], p_keys text[], p_options jsonb) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE
@@ -544,7 +545,7 @@ BEGIN
     v_uniques := ARRAY(
       SELECT zeke_jobs.unique_key(v_task, v_fields, p.payload)
       FROM jsonb_array_elements(p_payloads) WITH ORDINALITY AS p (payload, n) ORDER BY p.n);
-    -- The keys are inserted in sorted order, so that two senders never wait for each other.
+    -- The keys are inserted in sorted order, so that two senders cannot deadlock.
     WITH taken AS (
       INSERT INTO zeke_jobs.unique_holder AS u (unique_key, job)
       SELECT DISTINCT ON (j.unique_key) j.unique_key, j.id
@@ -556,7 +557,6 @@ BEGIN
   END IF;
   v_made := zeke_jobs.insert_jobs(v_task, p_ids, p_keys, p_payloads, v_uniques, p_options, v_taken);
   IF cardinality(v_made) = cardinality(p_ids) THEN RETURN NULL; END IF;
-  -- If other jobs hold some of the unique keys, the jobs with these keys are sent one by one, in the order of the keys.
   RETURN (
     SELECT jsonb_agg(to_jsonb(e) || jsonb_build_object('n', j.n - 1)) FROM (
       SELECT i.id, i.key, i.payload, i.n
