@@ -1,16 +1,17 @@
--- These functions compute how many jobs a limit lets start now. A rate is a token bucket in one row (generic cell rate algorithm): the next job may start at
--- next_at, and each start adds step seconds to next_at. At most slack seconds of unused time are saved up. Within any period, at most `amount` jobs start or, if the
--- rate counts units such as tokens, jobs of `amount` units and one more job. allowance and catch_up lengthen the period, because handlers start after claims.
+-- These functions compute how many jobs may start now under a limit. A rate is a token bucket in one row (generic cell rate algorithm): the next job may start
+-- at next_at, and each start adds step seconds to next_at. At most `slack` seconds of unused time are saved up. Within any period, at most `amount` jobs start.
+-- If the rate counts units such as tokens, the jobs that start use at most `amount` units together, plus those of one more job. allowance and catch_up lengthen
+-- the period, because a handler starts some time after its claim.
 
--- Return how many seconds after the claim of a job its handler may start without counting as late (zeke_jobs.started_late).
+-- Return how many seconds may pass between a job's claim and the start of its handler before the start counts as late (zeke_jobs.started_late).
 CREATE OR REPLACE FUNCTION zeke_jobs.allowance(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.25)::double precision $$;
 
--- Return how many seconds after next_at a claim may come without making the rate slower.
+-- Return how many seconds after next_at (the time of the next start) a job may be claimed without making the rate slower.
 CREATE OR REPLACE FUNCTION zeke_jobs.catch_up(p_period interval) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT least(extract(epoch FROM p_period) * 0.0125, 0.05)::double precision $$;
 
--- Return step, the seconds that each job, or unit such as a token, adds to next_at. The burst is subtracted, so that it and the regular starts stay within the amount.
+-- Return step, the seconds that a job (or a unit such as a token) adds to next_at. p_burst is subtracted: p_amount covers a burst and the regular starts.
 CREATE OR REPLACE FUNCTION zeke_jobs.step_of(p_amount numeric, p_period interval, p_burst numeric) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT (extract(epoch FROM p_period)::double precision + zeke_jobs.allowance(p_period) + zeke_jobs.catch_up(p_period))
@@ -44,7 +45,7 @@ BEGIN
   SET step = n.step, slack = zeke_jobs.catch_up(b.period) + b.burst * n.step,
     key_step = zeke_jobs.step_of(b.key_amount, b.key_period, 0),
     key_slack = CASE WHEN b.key_period IS NOT NULL THEN zeke_jobs.catch_up(b.key_period) END,
-    -- If the new rate is slower, the last start delays the next one by the new, longer step.
+    -- If the new rate is slower, the next job starts one new, longer step after the last start.
     next_at = CASE WHEN b.step < n.step AND b.unit = 'jobs' THEN b.next_at + make_interval(secs => n.step - b.step) ELSE b.next_at END
   FROM (SELECT o.name, o.unit, zeke_jobs.step_of(o.amount, o.period, o.burst) AS step FROM zeke_jobs.bucket AS o) AS n
   WHERE b.name = n.name AND b.unit = n.unit;
@@ -54,13 +55,13 @@ BEGIN
   WHERE NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket AS b WHERE b.name = k.name AND b.key_step IS NOT NULL);
 END $$;
 
--- Return how many jobs a rate lets start now.
+-- Return how many jobs may start now under a rate.
 CREATE OR REPLACE FUNCTION zeke_jobs.ready_units(p_next_at timestamptz, p_step double precision,
   p_slack double precision, p_now timestamptz) RETURNS integer LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_next_at > p_now THEN 0 ELSE
     1 + least(1000000, floor(extract(epoch FROM p_now - greatest(p_next_at, p_now - make_interval(secs => p_slack))) / p_step))::integer END $$;
 
--- Return the next_at of a rate after p_units more starts or, if the rate counts units such as tokens, after p_units more units.
+-- Return the new next_at of a rate after p_units are used. A unit is the start of a job or, if the rate counts units such as tokens, one of these.
 CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(p_next_at timestamptz, p_step double precision, p_slack double precision,
   p_units double precision, p_now timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
@@ -81,8 +82,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN (p_bucket).ceiling IS NULL THEN (p_bucket).concurrency ELSE least((p_bucket).concurrency, (p_bucket).ceiling + floor(greatest(
     0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END $$;
 
--- For each bucket of these limits (for jobs, or for a unit such as tokens), return how many jobs its tightest bound lets start now. opens_on is when more may start,
--- or NULL if a job must end first. A claim must lock the buckets in an earlier statement, because a statement takes its snapshot before its locks.
+-- For each bucket of these limits, return how many jobs may start now: the least that concurrency, rate, budget, throttling and breaker allow. opens_on is when
+-- more may start, or NULL if a job must end first. A claim locks buckets in an earlier statement, because a statement takes its snapshot before its locks.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz) RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2 AS $$
 BEGIN
@@ -107,14 +108,14 @@ BEGIN
     WHERE b.name = ANY (p_limits) AND l.least IS NOT NULL;
 END $$;
 
--- Apply the recorded corrections of limits (zeke_jobs.bucket_change) to the buckets of p_limits, which the caller has locked.
+-- Apply the changes recorded in zeke_jobs.bucket_change to the buckets of p_limits. The caller has locked these buckets.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_changes(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits)) THEN RETURN; END IF;
   WITH gone AS (DELETE FROM zeke_jobs.bucket_change AS c WHERE c.name = ANY (p_limits) RETURNING c.*),
   change AS MATERIALIZED (
-    -- Late starts have recorded positive delays: only the longest counts. Returned jobs have recorded negative delays: their sum counts.
+    -- A positive delay is from a job that started late: use the longest. A negative delay is from a job put back into the queue before its start: use the sum.
     SELECT g.name, g.unit, g.key, sum(g.amount) AS amount, min(g.noted_on) AS noted_on,
       make_interval(secs => greatest(max(g.delay), 0) + sum(least(g.delay, 0))) AS delay
     FROM gone AS g GROUP BY g.name, g.unit, g.key
@@ -176,7 +177,7 @@ BEGIN
   WHERE b.name = s.name AND b.unit = s.unit;
 END $$;
 
--- If a job's handler starts late, delay the next starts under the job's rate limits by this lateness plus p_margin seconds, because the handler may start up to
+-- If a job's handler starts late, delay the next jobs under the same rate limits by this lateness plus p_margin seconds, because the handler may start up to
 -- p_margin seconds after this call. If the handler is late by a whole period of a rate, it must not start: return false.
 CREATE OR REPLACE FUNCTION zeke_jobs.started_late(p_job uuid, p_margin double precision) RETURNS boolean
 LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
@@ -194,7 +195,7 @@ LANGUAGE sql VOLATILE SET enable_seqscan = off AS $$
   )
   SELECT m.it FROM may AS m $$;
 
--- Add up the units (such as tokens) or costs that an active job reports. If the sum exceeds the estimate that the claim counted, the excess counts at once.
+-- Add up the units (such as tokens) or costs that an active job reports. If the sum exceeds the estimate added at the claim, add the excess to the limit now.
 CREATE OR REPLACE FUNCTION zeke_jobs.report(p_job uuid, p_claim bigint, p_units jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
@@ -210,8 +211,8 @@ BEGIN
   SELECT n.name, n.unit, n.reported - n.taken FROM use AS n WHERE n.reported > n.taken;
 END $$;
 
--- Add an amount to the cost of a job that the worker holds, unless earlier amounts are in another currency. Return the currency of the cost. If the job has a budget
--- in another currency, which cannot count the amount, "missed" is that currency.
+-- Add an amount to the cost of a job that the worker holds, unless earlier amounts are in another currency. Return the currency of the cost. A budget in
+-- another currency does not count the amount; the column missed has the currency of such a budget of the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_cost(p_worker uuid, p_id uuid, p_claim bigint, p_amount numeric,
   p_currency text, OUT currency text, OUT missed text) LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 BEGIN
@@ -228,13 +229,13 @@ BEGIN
   END IF;
 END $$;
 
--- Replace the estimates of ended attempts by the units (such as tokens) that the jobs reported. If an attempt reported none, its estimate stays counted, except in
--- three cases: the attempt was deferred, was returned before its start, or raised an error under a budget (an outage must not use up the budget).
+-- Replace the estimates of ended attempts by the units (such as tokens) that the jobs reported. If an attempt reported none, its estimate counts, unless it was
+-- deferred, was put back into the queue before its start, or raised an error and the limit is a budget (an outage must not use up the budget).
 CREATE OR REPLACE FUNCTION zeke_jobs.settle_units(p_ids uuid[], p_how text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF p_how = 'returned' THEN
-    -- The job did not start, so next_at moves back by the step, less the time since the claim, because other jobs may have started in that time.
+    -- The job did not start: make next_at earlier by the step that the claim added, minus the time since the claim, when other jobs may have started.
     INSERT INTO zeke_jobs.bucket_change (name, unit, key, delay)
     SELECT b.name, 'jobs', r.key, -greatest(0, r.step - extract(epoch FROM zeke_jobs.now() - q.claimed_on))
     FROM zeke_jobs.queue AS q JOIN zeke_jobs.task AS t ON t.id = q.task AND t.on_time IS NOT NULL
@@ -256,8 +257,8 @@ BEGIN
   FROM ended AS e LEFT JOIN zeke_jobs.bucket AS b ON b.name = e.name AND b.unit = e.unit;
 END $$;
 
--- Open and close the breakers of locked buckets. A breaker opens after a configured number of failures, or after ten failures if they are a configured share of the
--- attempts. After a pause, one job at a time starts as a probe: success closes the breaker, failure starts another pause. Workers log the warnings raised here.
+-- Open and close the breakers of locked buckets. A breaker opens after a configured number of failures, or if at least ten attempts and a configured share of
+-- all attempts failed. After a pause, one job at a time starts as a probe: success closes the breaker, failure starts another pause. Workers log the warnings.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -276,7 +277,7 @@ BEGIN
       WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
       RAISE WARNING 'breaker of % opens: % jobs failed', v_bucket.name, v_ends.failed;
     ELSIF v_bucket.probe IS NOT NULL THEN
-      -- An attempt of the probe counts only if it ended after the breaker's pause and after the probe's last claim.
+      -- An attempt of the probe counts only if it ended after the end of the breaker's pause and after the last claim of the probe.
       SELECT e.failed, e.ended_on INTO v_ends
       FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
       WHERE e.name = v_bucket.name AND e.job = v_bucket.probe AND e.ended_on >= greatest(v_bucket.closed_until, q.claimed_on)
@@ -292,14 +293,14 @@ BEGIN
         DELETE FROM zeke_jobs.breaker_end AS e WHERE e.name = v_bucket.name;
         RAISE WARNING 'breaker of % closes: a job that probed succeeded', v_bucket.name;
       ELSIF NOT EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.message_id = v_bucket.probe AND q.state = 'consumed') THEN
-        -- The probe was returned, cancelled or lost, so another job must be the probe.
+        -- The probe was put back into the queue, cancelled or lost. Another job becomes the probe.
         UPDATE zeke_jobs.bucket AS b SET probe = NULL WHERE b.name = v_bucket.name AND b.unit = v_bucket.unit;
       END IF;
     END IF;
   END LOOP;
 END $$;
 
--- Let no job of a shared limit start for some seconds, because its provider throttled a job. Halve the concurrency, unless it was halved after the job's start.
+-- A service throttled p_job: for p_seconds, start no job under the shared limit p_limit. Halve the concurrency, unless it was halved after the job's start.
 CREATE OR REPLACE FUNCTION zeke_jobs.throttle(p_limit text, p_seconds double precision, p_job uuid, p_why text) RETURNS timestamptz
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -7,12 +7,12 @@ CREATE OR REPLACE FUNCTION zeke_jobs.risen(p_priority integer, p_run_at timestam
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN p_age IS NULL THEN p_priority ELSE p_priority + floor(extract(epoch FROM p_now - p_run_at) / extract(epoch FROM p_age))::bigint END $$;
 
--- Return whether a due job may start beside other jobs: at most one process died while it ran the job, and the start deadline of the first attempt has not expired.
+-- Return whether a due job may run concurrently with others: at most one process died while it ran the job, and a first attempt is within its start deadline.
 CREATE OR REPLACE FUNCTION zeke_jobs.may_start(p_deaths integer, p_expires_on timestamptz, p_attempt integer, p_now timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT p_deaths < 2 AND (p_expires_on IS NULL OR p_expires_on > p_now OR p_attempt > 0) $$;
 
--- For each task in p_tasks and each priority, return the first queued job, at most a thousand jobs of a task. Each job costs one index lookup. A caller that knows
--- the queue's first job passes that job's columns (p_task, ..., p_seq), so that the dead index entries before that job are not read again.
+-- For each task in p_tasks, return the first queued job of each priority, for at most a thousand priorities. Each job costs one index lookup. A caller that
+-- knows the queue's first job passes that job's columns (p_task, ..., p_seq), so that the dead index entries before that job are not read again.
 CREATE OR REPLACE FUNCTION zeke_jobs.first_jobs(p_queue text, p_tasks text[], p_task text DEFAULT '',
   p_priority integer DEFAULT NULL, p_run_at timestamptz DEFAULT NULL,
   p_seq bigint DEFAULT NULL) RETURNS SETOF zeke_jobs.first_job LANGUAGE sql STABLE AS $$
@@ -44,17 +44,17 @@ LANGUAGE plpgsql VOLATILE AS $$ BEGIN RETURN (
     AND q.task = p_task AND q.key = p_key
   ORDER BY q.seq LIMIT 1); END $$;
 
--- Claim up to p_want due jobs of the tasks p_tasks in a queue, within the limits. The jobs of one task and priority form a group. The group whose oldest job has the
--- highest rank (zeke_jobs.risen) comes first; groups of equal rank take turns. p_is_empty is true if the process holds no job; only then may it claim a job that
--- must run alone. p_free is the number of free threads, or negative if claimed jobs wait for threads. If a task has limits, claim at most p_free + p_ahead of its
--- jobs, because other processes may have free threads. Return a row of kind job for each claimed job; the column reason is chunk if the job runs in a chunk. Return
--- a row of kind held for each reason why due jobs cannot start; wait is the number of seconds until they can start, or NULL if they wait for the end of a job. Long
--- messages are left out, because the limits stay locked until the process has read all rows.
+-- Claim up to p_want due jobs of the tasks p_tasks in a queue, within the limits. The jobs of one task and priority form a group. The group whose oldest job
+-- has the highest rank (computed by zeke_jobs.risen) comes first; groups of equal rank take turns. p_is_empty is true if the process holds no job; only then
+-- may it claim a job that must run alone. p_free is the number of free threads minus the jobs that wait for one. Of a task with limits, claim at most p_ahead
+-- jobs more than p_free, because other processes may have free threads. Return a row of kind job for each claimed job; the column reason is chunk if the job
+-- runs in a chunk. Return a row of kind held for each reason why due jobs cannot start; wait is the number of seconds until they can start, or NULL if they
+-- wait for the end of a job. message is NULL for a long Dramatiq message, because the limits stay locked until the process has read all rows.
 CREATE OR REPLACE FUNCTION zeke_jobs.claim(
   p_worker uuid, p_queue text, p_tasks text[], p_want integer, p_revision integer DEFAULT NULL, p_is_empty boolean DEFAULT false,
   p_free integer DEFAULT NULL, p_ahead integer DEFAULT 0)
 RETURNS SETOF zeke_jobs.claimed
--- Conditions use subqueries instead of EXISTS, because a planner that believes the table is small turns EXISTS into joins that read all queued jobs.
+-- Conditions on jobs use scalar subqueries: the planner turns EXISTS into a join that reads all queued jobs if it believes that the table is small.
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
 DECLARE
   v_now timestamptz := zeke_jobs.now();
@@ -62,9 +62,9 @@ DECLARE
   v_ranks bigint[]; -- the ranks of the jobs in v_due
   v_first zeke_jobs.first_job; -- the job in v_due whose task and priority are served next
   v_limits text[];
-  v_held zeke_jobs.claimed[]; -- the rows to return for tasks whose concurrency is used up
+  v_held zeke_jobs.claimed[]; -- the rows to return for tasks whose concurrency limit is reached
   v_metered boolean;
-  v_rooms zeke_jobs.limit_room[]; -- how many jobs each limit lets start; NULL if a claim has made this out of date
+  v_rooms zeke_jobs.limit_room[]; -- how many jobs may start under each limit; NULL if a claim has made this out of date
   v_apart record;
   v_place tid; -- the row of a job that must run alone
   v_at integer := 1;
@@ -85,7 +85,7 @@ BEGIN
     UPDATE zeke_jobs.worker AS w SET alone = false WHERE v_due IS NULL AND w.id = p_worker AND w.alone; -- no job that must run alone is left
   END IF;
   IF v_due IS NULL THEN RETURN; END IF;
-  -- The commit does not wait for the disk: if a crash undoes the claim, the job is queued again. The end of the job cannot be on disk before the claim.
+  -- If a crash undoes this claim, the job is queued again, so the commit need not wait for the disk. The WAL cannot lose the claim but keep the job's end.
   PERFORM set_config('synchronous_commit', 'off', true);
   -- After this lock, statements see the limits as the last claim left them.
   PERFORM 1 FROM zeke_jobs.bucket AS b WHERE b.name = ANY (v_limits) ORDER BY b.name, b.unit FOR NO KEY UPDATE;
@@ -167,13 +167,13 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the first due job of each task and priority, the highest rank (zeke_jobs.risen) first, and the limits of these tasks. Leave out paused tasks and tasks
--- whose concurrency is used up. "held" has a row for each of the latter: their limits need no lock, because the end of a job wakes this process.
+-- Return the first due job of each task and priority, sorted by rank (zeke_jobs.risen), the highest first, and the limits of these tasks. Leave out paused
+-- tasks. For a task at its concurrency limit, return a row in held instead; this limit needs no lock, because the end of a job wakes this process.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_tasks(p_queue text, p_tasks text[], p_first zeke_jobs.first_job,
   p_now timestamptz, OUT due zeke_jobs.first_job[], OUT ranks bigint[], OUT limits text[], OUT metered boolean,
   OUT held zeke_jobs.claimed[]) LANGUAGE plpgsql STABLE AS $$
 DECLARE
-  v_full text[]; -- the limits whose concurrency is used up
+  v_full text[]; -- the limits whose concurrency is reached
 BEGIN
   SELECT array_agg(l.first), array_agg(l.rank), zeke_jobs.join_arrays(l.limits), bool_or(l.metered) INTO due, ranks, limits, metered
   FROM (
@@ -203,7 +203,8 @@ LANGUAGE sql STABLE AS $$
   SELECT ROW('held', NULL, NULL, p_task, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed $$;
 
--- Return the tasks whose jobs that must run alone are left to another live process of this queue. If p_is_empty is true, ignore processes that still run other jobs.
+-- Return the tasks for which another live process of this queue was chosen to run the jobs that must run alone. If p_is_empty is true (the caller holds no
+-- job), ignore processes that still run other jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.alone_elsewhere(p_worker uuid, p_queue text, p_is_empty boolean, p_now timestamptz) RETURNS text[]
 LANGUAGE plpgsql VOLATILE AS $$ -- a VOLATILE function sees what another process has just written
 BEGIN
@@ -213,8 +214,8 @@ BEGIN
       AND NOT (p_is_empty AND EXISTS (SELECT 1 FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.worker = o.id AND q.deaths < 2)));
 END $$;
 
--- Find a due job that must run alone. For each task, one process at a time is chosen for such jobs (worker.alone). must_empty is true if the caller is chosen but
--- must first finish other jobs. place is the row of a job that the caller may start: a caller without jobs that is chosen or has no other job to start.
+-- Find a due job that must run alone. For each task, one process at a time is chosen for such jobs (worker.alone). must_empty is true if the caller is chosen
+-- but must first finish other jobs. place is the row of the job, if the caller holds no job and is chosen or has no other job to start; else NULL.
 CREATE OR REPLACE FUNCTION zeke_jobs.find_apart(p_worker uuid, p_queue text, p_tasks text[], p_is_empty boolean,
   p_now timestamptz, OUT task text, OUT place tid, OUT must_empty boolean) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
@@ -258,7 +259,7 @@ BEGIN
   END IF;
 END $$;
 
--- Return the keys of a task's queued jobs that follow p_key, in the order of the keys, at most p_most.
+-- Return in order at most p_most keys of a task's queued jobs, beginning after the key p_key.
 CREATE OR REPLACE FUNCTION zeke_jobs.keys_after(p_queue text, p_task text, p_key text, p_most integer) RETURNS SETOF text
 LANGUAGE sql STABLE AS $$
   WITH RECURSIVE present (key, n) AS (
@@ -271,8 +272,8 @@ LANGUAGE sql STABLE AS $$
   )
   SELECT p.key FROM present AS p WHERE p.n > 0 AND p.key IS NOT NULL ORDER BY p.n $$;
 
--- Lock up to p_most due jobs of one task and priority by fair shares. Beginning where the last claim stopped, each key in turn gets as many jobs as its weight.
--- After a hundred keys in a row without a due job, lock the oldest jobs instead. p_from is the time at which the first job of this task and priority became due.
+-- Lock at most p_most due jobs of one task and priority, with fair shares for the jobs' keys: beginning where the last claim stopped, lock as many jobs of each
+-- key as its weight. After a hundred keys in a row without a due job, lock the oldest jobs instead. p_from is when the first of these jobs became due.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_in_turn(p_queue text, p_task text, p_share jsonb, p_priority integer,
   p_from timestamptz, p_most integer, p_now timestamptz) RETURNS tid[] LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -280,7 +281,7 @@ DECLARE
   v_key text; v_taken integer; -- the key whose turn it is, and how many jobs the key has had in this turn
   v_keys text[]; -- v_key and the keys after it
   v_has_all boolean := false; -- whether v_keys has all keys
-  v_turns integer := 1; -- how many turns each key has at once
+  v_turns integer := 1; -- how many turns of a key one query combines
   v_more record; -- the jobs found for v_keys
   v_passed integer := 0; -- the number of keys tried since the last job was found
 BEGIN
@@ -314,7 +315,7 @@ BEGIN
       ELSIF cardinality(v_keys) > p_most THEN
         SELECT v_keys[cardinality(v_keys)], 1000 INTO v_key, v_taken; -- the last key has had its turn
       ELSE
-        -- Once all keys have had a turn, each key gets several turns at once.
+        -- Once all keys have had a turn, one query combines several turns of each key.
         v_has_all := v_key = '';
         v_turns := CASE WHEN v_has_all THEN greatest(1, v_turns * (p_most - cardinality(v_places)) / greatest(1, cardinality(v_more.places))) ELSE 1 END;
         SELECT '', 0 INTO v_key, v_taken;
@@ -343,8 +344,8 @@ BEGIN
       (SELECT k.next_at FROM zeke_jobs.bucket_key AS k WHERE k.name = 'task/' || p_task AND k.key = p_key), '-infinity'), p_step, p_slack, p_now) END));
 END $$;
 
--- Lock up to p_most due jobs of one task and priority that may start under the limits of their keys. First try the keys of the oldest jobs, in random order. Then
--- try hundreds of other keys, beginning where the last claim stopped. reason is 'key' if some due jobs are not locked.
+-- Lock at most p_most due jobs of one task and priority that may start under the limits per key (concurrency, rate) and in strict order. First try the keys of
+-- the oldest jobs, in random order, then hundreds of other keys, beginning where the last claim stopped. reason is 'key' if due jobs are left.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_by_key(p_queue text, p_task text, p_names text[], p_per_key integer,
   p_is_strict boolean, p_priority integer, p_most integer, p_now timestamptz, OUT places tid[], OUT reason text,
   OUT opens_on timestamptz) LANGUAGE plpgsql VOLATILE AS $$
@@ -419,8 +420,8 @@ BEGIN
   UPDATE zeke_jobs.bucket AS b SET key_cursor = v_last WHERE b.name = 'task/' || p_task AND b.unit = 'jobs' AND b.key_cursor <> v_last;
 END $$;
 
--- Lock the jobs of the next chunk (one call of a handler): a full chunk, or all due jobs if the oldest has waited long enough. With `by: key`, all jobs of a chunk
--- have the same key, and the keys take turns. If no chunk can start, reason says why. If the process uses an older revision than the task, a chunk has one job.
+-- Lock the jobs of the next chunk (one call of a handler): a full chunk, or all due jobs if the oldest has waited long enough. With `by: key`, all its jobs
+-- have the same key, and the keys take turns. If no chunk can start, reason says why. If p_revision is older than the task's, a chunk has one job.
 CREATE OR REPLACE FUNCTION zeke_jobs.pick_chunk(p_queue text, p_task text, p_priority integer, p_from timestamptz,
   p_from_seq bigint, p_revision integer, p_now timestamptz, OUT places tid[], OUT reason text, OUT opens_on timestamptz)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -436,7 +437,7 @@ DECLARE
 BEGIN
   SELECT t.* INTO v_task FROM zeke_jobs.task AS t WHERE t.id = p_task;
   v_wait := CASE WHEN p_revision >= v_task.revision THEN (v_task.chunk ->> 'wait')::interval ELSE '0' END;
-  -- A chunk has no more jobs than the limits can ever let start at once.
+  -- A chunk has at most as many jobs as may ever start together under the limits.
   v_size := greatest(1, least(CASE WHEN p_revision < v_task.revision THEN 1 ELSE (v_task.chunk ->> 'size')::integer END, (
     SELECT floor(min(CASE b.unit WHEN 'jobs' THEN 1 + (b.slack / b.step)::numeric
       ELSE b.amount / nullif(coalesce((b.averages ->> p_task)::numeric, (v_task.units ->> b.unit)::numeric), 0) END))
@@ -477,7 +478,7 @@ BEGIN
     END LOOP;
   END IF;
   IF v_found IS NULL THEN RETURN; END IF;
-  -- All jobs of a chunk start at once, so the chunk waits until the rates let all of its jobs start.
+  -- All jobs of a chunk start together, so the chunk waits until all of them may start under the rates.
   opens_on := (
     SELECT max(b.next_at + make_interval(secs => (cardinality(v_found) - 1) * b.step)) FROM zeke_jobs.bucket AS b
     WHERE b.name = ANY (v_task.limits) AND b.unit = 'jobs' AND b.step IS NOT NULL);
