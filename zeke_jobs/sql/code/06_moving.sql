@@ -1,15 +1,13 @@
 -- Only zeke_jobs.claim and the functions of this file change the state of a job.
 
--- Move jobs to another state, call zeke_jobs.after_move, and return the ids of the moved jobs. If p_worker is given, change only jobs that this worker holds under
--- the claim numbers p_claims; a job that is marked as cancelled then ends as cancelled. If p_worker is NULL, the caller has locked the rows. p_to is one of:
---   completed: the job has ended, with an output.
---   failed, cancelled, expired: the job has ended, without an output.
+-- Move jobs to another state, call zeke_jobs.after_move, and return the ids of the moved jobs. With p_worker, move only jobs that it holds with the claim
+-- numbers p_claims; a job that is marked as cancelled becomes cancelled instead. If p_worker is NULL, the caller has locked the rows. p_to is one of:
+--   completed: the job has ended, with an output. failed, cancelled, expired: the job has ended, without an output.
 --   retry, deferred: the job is queued again, and becomes due at p_change.run_at.
---   returned: the job is handed back to the queue; the attempt does not count.
+--   returned: the job is put back into the queue; the attempt does not count. again: a person retried the job, with a fresh limit of retries.
 --   died: the job's process was lost, and the job is queued again without using up a retry. quarantined: the process was lost, and the job has failed.
---   again: a person retried the job, with a fresh limit of retries.
--- p_after has the seconds from the claim to the handler's start (NULL if the handler has not started), and p_took has the seconds from the claim to the handler's
--- end. p_change may have the keys run_at, reason, by, error, revision, units, breaks, died and claims_next.
+-- p_after and p_took are the seconds from the claim to the handler's start (NULL: not started) and end. p_change may have the keys run_at, reason, by, error,
+-- revision, units (p_how of settle_units), breaks (whether breakers count a failure), died (the process was lost) and claims_next (the caller claims next).
 CREATE OR REPLACE FUNCTION zeke_jobs.move(
   p_ids uuid[], p_to text, p_change jsonb DEFAULT '{}', p_worker uuid DEFAULT NULL, p_claims bigint[] DEFAULT NULL,
   p_after double precision[] DEFAULT NULL, p_took double precision[] DEFAULT NULL, p_results text[] DEFAULT NULL) RETURNS uuid[]
@@ -28,7 +26,7 @@ BEGIN
         worker = NULL, mtime = v_now, completed_on = least(v_now, q.claimed_on + d.took * interval '1 second'),
         attempt = q.attempt + CASE WHEN q.started_on IS NULL THEN 1 ELSE 0 END,
         started_on = coalesce(q.started_on, least(v_now, q.claimed_on + d.after * interval '1 second'))
-      -- A condition on state would make the planner read the dead entries of an index on state.
+      -- A condition on state could make the planner choose an index on state, whose dead entries this statement would have to read.
       FROM unnest(p_ids, p_claims, p_after, p_took, p_results) AS d (id, claim, after, took, result)
       WHERE q.message_id = ANY (p_ids) AND q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker
       RETURNING q.message_id, q.task, q.queue_name, q.state, q.extra, q.order_hold
@@ -118,7 +116,7 @@ BEGIN
   INTO v_has_units, v_has_breaker, v_is_waited_for;
   IF v_has_units OR p_units = 'returned' THEN PERFORM zeke_jobs.settle_units(p_ids, p_units); END IF;
   IF v_has_breaker AND p_breaks IS NOT NULL THEN
-    -- An attempt that did not fail is recorded only if the breaker opens at a share of failures, or if the job is the breaker's probe.
+    -- An attempt that did not fail is recorded only if the breaker is configured with a share of failures, or if the job is the breaker's probe.
     INSERT INTO zeke_jobs.breaker_end (name, ended_on, failed, job)
     SELECT b.name, zeke_jobs.now(), p_breaks, q.message_id
     FROM zeke_jobs.queue AS q CROSS JOIN LATERAL zeke_jobs.find_task(q.task) AS t JOIN zeke_jobs.bucket AS b ON b.name = ANY (t.limits)
@@ -143,8 +141,8 @@ BEGIN
   IF v_is_waited_for THEN PERFORM zeke_jobs.notify_freed(p_tasks, p_worker, true); END IF;
 END $$;
 
--- Complete finished jobs and claim new jobs. If a job is due, the commit does not wait for the disk, because limits would stay locked meanwhile. Soon after,
--- the caller waits for the disk (flush.sql), or completes the jobs again if the server crashed. Return a row of kind lost for each job that the worker no longer held.
+-- Complete finished jobs and claim new jobs. If a job is due, the commit does not wait for the disk, so that limits are locked briefly. The caller then waits
+-- until it is on disk (flush.sql) or, if the server crashed, completes the jobs again. A row of kind lost is a job that the worker no longer held.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[],
   p_after double precision[], p_took double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer,
   p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,
@@ -154,7 +152,7 @@ AS $$
 DECLARE
   v_ours uuid[];
   v_row zeke_jobs.claimed;
-  v_full text[] := '{}'; -- the limits that the claim has found full
+  v_full text[] := '{}'; -- the limits whose concurrency was reached at the claim
 BEGIN
   IF p_ids <> '{}' THEN
     v_ours := zeke_jobs.move(p_ids, 'completed', '{"claims_next": true}', p_worker, p_claims, p_after, p_took, p_results);
@@ -173,8 +171,8 @@ BEGIN
   END IF;
 END $$;
 
--- End an attempt that did not complete its job; p_after is NULL if the handler has not started. Return whether the worker still held the job. If p_breaks is true, a
--- service may have caused the failure: the task's breakers count the failure, and the job is deferred if one of the breakers is open.
+-- End an attempt that did not complete its job, and return whether the worker still held the job. p_after is as in zeke_jobs.move. p_breaks says that an
+-- external service may have caused the failure: the task's breakers then count the failure, and the job is deferred if one of them is open.
 CREATE OR REPLACE FUNCTION zeke_jobs.finish(p_worker uuid, p_id uuid, p_claim bigint, p_outcome text,
   p_after double precision, p_delay double precision, p_until timestamptz, p_reason text, p_error jsonb,
   p_revision integer, p_took double precision DEFAULT NULL, p_breaks boolean DEFAULT false) RETURNS boolean
@@ -215,7 +213,7 @@ BEGIN
     SELECT q.message_id, d.after FROM unnest(p_ids, p_claims, p_after) AS d (id, claim, after)
     JOIN zeke_jobs.queue AS q ON q.message_id = d.id AND q.claim = d.claim AND q.worker = p_worker AND q.started_on IS NULL
     WHERE q.message_id = ANY (p_ids)
-    -- Locked jobs are skipped: a transaction that ends a job also records the job's start, and waiting for that transaction could cause a deadlock.
+    -- Skip locked jobs: a transaction that ends a job also records its start, so nothing is lost. Waiting for that transaction could cause a deadlock.
     FOR UPDATE OF q SKIP LOCKED
   )
   UPDATE zeke_jobs.queue AS q
@@ -266,7 +264,7 @@ BEGIN
     ELSE format('the result has %s bytes, more than a notification can carry: get_result(block=False) has it', octet_length(v_result::text)) END);
 END $$;
 
--- For ctx.transaction(), lock a job, and return whether the worker holds the job and the job is not cancelled. If both are true and p_result is given, complete it.
+-- For ctx.transaction(), lock a job, and return whether the worker holds it and it is not cancelled. If so and p_result is given, complete the job with it.
 CREATE OR REPLACE FUNCTION zeke_jobs.fence(p_worker uuid, p_id uuid, p_claim bigint,
   p_after double precision DEFAULT NULL, p_result text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$

@@ -1,14 +1,14 @@
 -- These functions rescue the jobs of lost processes, and find the maintenance work (chores) that is due.
 
--- Return the processes whose last heartbeat is older than their lost_after. After an outage of the database, all heartbeats are old, so if there are live workers, a
--- process counts as lost only after one of them has sent heartbeats for at least lost_after.
+-- Return the processes whose last heartbeat is older than their lost_after. After an outage of the database, all heartbeats are old. So, if any worker is live,
+-- a process counts as lost only after a live worker has sent heartbeats for at least the process's lost_after.
 CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) RETURNS SETOF zeke_jobs.worker
 LANGUAGE sql STABLE AS $$
   SELECT w.* FROM zeke_jobs.worker AS w WHERE w.heartbeat_on < p_now - w.lost_after AND coalesce((
     SELECT min(o.beating_since) FROM zeke_jobs.worker AS o WHERE o.kind = 'worker' AND o.heartbeat_on >= p_now - o.lost_after
   ) <= p_now - w.lost_after, true) $$;
 
--- Put the jobs of lost processes back into the queue. The lost attempt uses up no retry, but a job with the retry limit 0 fails. If two processes died
+-- Put the jobs of lost processes back into the queue. The lost attempt does not count as a retry, but a job whose retry limit is 0 fails. If two processes died
 -- while they ran a job, the job must run alone; after a third death the job fails (quarantine). Locked jobs are skipped; a later call rescues them.
 CREATE OR REPLACE FUNCTION zeke_jobs.rescue() RETURNS TABLE (message_id uuid, task text, deaths integer, outcome text)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
@@ -18,7 +18,7 @@ DECLARE
   v_lost uuid[] := ARRAY(SELECT w.id FROM zeke_jobs.lost_processes(v_now) AS w);
   v_job record;
 BEGIN
-  -- Because of this lock, only one transaction counts the death of a process. The heartbeat is checked again, because a process may have sent a heartbeat since the first search.
+  -- Because of this lock, only one transaction rescues the jobs of a process. Check the heartbeat again: the process may have sent one since the first search.
   v_lost := ARRAY(
     SELECT w.id FROM zeke_jobs.worker AS w WHERE w.id = ANY (v_lost) AND w.heartbeat_on < v_now - w.lost_after ORDER BY w.id FOR UPDATE SKIP LOCKED);
   FOR v_job IN
@@ -30,7 +30,7 @@ BEGIN
     FROM zeke_jobs.queue AS q LEFT JOIN zeke_jobs.worker AS w ON w.id = q.worker
     LEFT JOIN LATERAL zeke_jobs.find_task(q.task) AS t ON true
     WHERE q.state = 'consumed' AND (q.worker = ANY (v_lost)
-      -- Jobs of a process without a row in zeke_jobs.worker are rescued after a minute, because the row of a new process may not be committed yet.
+      -- Jobs of a process without a row in zeke_jobs.worker are rescued only after a minute: a new process may not have committed its row yet.
       OR w.id IS NULL AND q.claimed_on < v_now - interval '1 minute')
     FOR UPDATE OF q SKIP LOCKED
   LOOP
@@ -59,7 +59,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
   IF p_thorough THEN
-    -- If the server's clock was set back, correct the limits: a rate lets the next job start now, and throttling or a breaker's pause lasts only as long as planned.
+    -- If the server's clock was set back, correct the limits: a job may start now under a rate, and throttling or a breaker's pause is no longer than planned.
     UPDATE zeke_jobs.bucket AS b
     SET next_at = CASE WHEN b.next_at > v_now + 2 * b.period + interval '1 minute' THEN v_now ELSE b.next_at END,
       closed_until = b.closed_until - greatest(interval '0', greatest(b.lowered_on, b.tripped_on) - v_now),

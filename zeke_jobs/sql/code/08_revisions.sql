@@ -1,4 +1,4 @@
--- These functions adapt queued jobs and unique keys after a task was renamed or moved to another queue, and find the overrides of jobs.yaml that must end.
+-- These functions change queued jobs and unique keys after a task was renamed or moved to another queue, and find the overrides of jobs.yaml to remove.
 
 -- Return each pair of a queue and a task name that has queued jobs. Each pair costs one index lookup.
 CREATE OR REPLACE FUNCTION zeke_jobs.queued_names() RETURNS TABLE (queue text, task text)
@@ -12,7 +12,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   )
   SELECT p.queue, p.task FROM present AS p $$;
 
--- Adapt queued jobs, even those sent or retried during the change, to the new name, queue or order_hold of their task. Skip locked jobs until the next call.
+-- Give queued jobs the new name, queue or order_hold of their task, even jobs sent or retried while jobs.yaml changed. Skip locked jobs until the next call.
 CREATE OR REPLACE FUNCTION zeke_jobs.gather(p_limit integer)
 RETURNS TABLE (was text, was_in text, task text, queue text, jobs integer)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET plan_cache_mode = force_custom_plan AS $$
@@ -54,7 +54,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the indexes (from 1) of the overrides of jobs.yaml that must end: they have expired, or their task was removed and has no jobs left.
+-- Return the positions (from 1) of overrides (values set by hand) to remove: expired ones, and those that keep a removed task, if it has no jobs left.
 CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF bigint
 LANGUAGE sql STABLE AS $$
   SELECT o.place FROM (SELECT r.overrides FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS latest

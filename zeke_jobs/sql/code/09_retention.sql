@@ -1,7 +1,7 @@
 -- These functions move finished jobs to the history when their retention time has passed.
 
--- Return each task and status with jobs to purge, and the time "before": jobs that ended before this time are to be purged. A job is kept for at least the unique
--- period of its task, and a job of a removed task for 30 days. If jobs that were sent with the option keep are to be purged, a row has the task NULL.
+-- Return a row for each task and status with jobs to purge: those that ended before the time in the column before. A job is kept for at least the unique period
+-- of its task, and a job of a removed task for 30 days. One row, with the task NULL, is for all jobs sent with the option keep (their own retention time).
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$
   WITH RECURSIVE present (task) AS (
@@ -16,7 +16,7 @@ LANGUAGE sql STABLE SET enable_seqscan = off AS $$
     SELECT zeke_jobs.now() - greatest(
       coalesce((t.definition #>> ARRAY['keep', s.status::text])::interval, '30 days'), t.unique_period) AS before) AS b
   WHERE (
-    SELECT true FROM zeke_jobs.queue AS q -- with EXISTS, a planner that believes the table is small makes a join that reads all ended jobs
+    SELECT true FROM zeke_jobs.queue AS q -- with EXISTS, the planner makes a join that reads all ended jobs if it believes that the table is small
     WHERE q.state IN ('done', 'rejected') AND q.state = CASE s.status WHEN 'completed' THEN 'done'::zeke_jobs.state ELSE 'rejected' END
       AND q.task = p.task AND q.completed_on < b.before AND (q.extra ->> 'keep') IS NULL
       AND (s.status = 'completed' OR (q.cancelled_on IS NULL) = (s.status = 'failed'))
@@ -32,8 +32,8 @@ BEGIN
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = p_job.extra ->> 'batch' AND b.after_failure = 'hold' AND b.ended_on IS NULL);
 END $$;
 
--- Move jobs of a task and status that ended between p_after and p_before to the history, at most p_limit jobs. If p_task is NULL, move jobs that were sent with the
--- option keep and whose keep time has passed. A failed job stays while it blocks other jobs. Return the time "reached", which is p_after of the next call.
+-- Move to the history at most p_limit jobs of a task and status that ended between p_after and p_before. If p_task is NULL, move jobs sent with the option keep
+-- whose time has passed. A failed job stays while it blocks other jobs. reached is the time up to which jobs were moved: p_after for the next call.
 CREATE OR REPLACE FUNCTION zeke_jobs.purge(p_task text, p_status zeke_jobs.job_status, p_after timestamptz,
   p_before timestamptz, p_limit integer, OUT purged integer, OUT reached timestamptz)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off SET random_page_cost = 4 SET plan_cache_mode = force_custom_plan AS $$
