@@ -47,7 +47,7 @@ GRANT EXECUTE ON FUNCTION
   zeke_jobs.import_jobs(text, jsonb, text),
   zeke_jobs.pause(text, text, text), zeke_jobs.resume(text, text), zeke_jobs.note_sent(text, text, text, text, uuid[])
 TO zeke_jobs_operator;
--- Workers need these functions, too: a worker that starts applies a new jobs.yaml, and a scheduler (same role) records the outcome of each tick.
+-- Workers need these functions, too: a worker applies a new jobs.yaml when it starts, and a scheduler (which has the same role) records each tick's outcome.
 GRANT EXECUTE ON FUNCTION
   zeke_jobs.lock_catalogue(), zeke_jobs.put_in_force(jsonb, jsonb, jsonb, text[], jsonb),
   zeke_jobs.lock_schedule(text, text, text, timestamptz),
@@ -55,7 +55,7 @@ GRANT EXECUTE ON FUNCTION
   zeke_jobs.record_tick(text, timestamptz, text, text, text, uuid)
 TO zeke_jobs_operator, zeke_jobs_worker;
 
--- Readers may read the views, and those tables and columns that hold no payload, output, key or text of jobs.yaml.
+-- Readers may read the views, and those tables and columns that hold no payload, output or key of a job and no text of jobs.yaml.
 GRANT SELECT (message_id, queue_name, state, mtime, task, seq, priority, run_at, expires_on, order_hold, worker, attempt, attempt_base, deaths,
   created_on, claimed_on, started_on, completed_on, cancelled_on, parent, scheduled_for, revision) ON zeke_jobs.queue TO zeke_jobs_reader;
 GRANT SELECT (id, aliases, queue, description, definition, payload_schema, priority, per_key, order_hold, share, age, limits, metered, units,

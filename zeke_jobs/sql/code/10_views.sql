@@ -79,7 +79,7 @@ WHERE jsonb_typeof(c.value) = 'object'
 UNION ALL
 SELECT s.name, t.id, s.cron, t.sensitive, ARRAY[s.name], s.key, coalesce(s.put_by, 'a program'), s.put_on
 FROM zeke_jobs.stored_schedule AS s
--- This subquery replaces zeke_jobs.find_task, which would read the tasks with the rights of its caller.
+-- A subquery is used instead of zeke_jobs.find_task, because the function would need the caller's right to read the tasks.
 CROSS JOIN LATERAL (
   SELECT o.id, o.sensitive FROM zeke_jobs.task AS o WHERE o.id = s.task OR s.task = ANY (o.aliases) ORDER BY (o.id = s.task) DESC LIMIT 1
 ) AS t
@@ -129,13 +129,13 @@ UNION ALL
 SELECT
   t.id, CASE WHEN t.definition -> 'paused' = 'true' OR NOT EXISTS (SELECT 1 FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/'))
     THEN 'task/' || t.id
-    -- The catalogue does not record which shared limit is paused in jobs.yaml, so all shared limits of the task are named.
+    -- The table zeke_jobs.task does not record which shared limit is paused in jobs.yaml, so all shared limits of the task are named.
     ELSE (SELECT string_agg(g.name, ' or ' ORDER BY g.name) FROM unnest(t.limits) AS g (name) WHERE starts_with(g.name, 'limit/')) END,
   'jobs.yaml', r.applied_on, ''
 FROM zeke_jobs.task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = t.revision WHERE t.paused;
 COMMENT ON VIEW zeke_jobs.task_pause IS 'Each pause, by a person or by jobs.yaml, that holds back jobs of a task.';
 
--- For autoscalers, count active and due jobs, up to each task's concurrency. Leave out due jobs of paused tasks. In strict order, count only a key's first job.
+-- For autoscalers, count active and due jobs, up to each task's concurrency. Omit due jobs of paused tasks and, in strict order, all but a key's first job.
 CREATE OR REPLACE FUNCTION zeke_jobs.due_jobs(queue text DEFAULT NULL, task text DEFAULT NULL) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET enable_seqscan = off AS $$
   SELECT coalesce(sum(least(a.active + d.due, zeke_jobs.integer_of(t.definition #> '{concurrency,limit}'))), 0)::bigint
@@ -210,7 +210,7 @@ SELECT b.name, zeke_jobs.concurrency_of(b, zeke_jobs.now()) AS concurrency, b.co
   CASE WHEN c.closed THEN b.closed_until END AS closed_until, CASE WHEN c.closed THEN b.closed_why END AS closed_why,
   b.probe, u.units, r.room, r.unit, r.reason, r.opens_on
 FROM zeke_jobs.bucket AS b CROSS JOIN LATERAL (
-  -- After a successful probe, the limit lets jobs start again, so closed is false even before the next claim, which closes the breaker and may come much later.
+  -- After a successful probe, jobs may start again, so the column closed is false, although only the next claim, perhaps much later, resets the breaker.
   SELECT b.closed_until > zeke_jobs.now() OR b.tripped_on IS NOT NULL AND (
     SELECT e.failed FROM zeke_jobs.breaker_end AS e JOIN zeke_jobs.queue AS q ON q.message_id = e.job
     WHERE e.name = b.name AND e.job = b.probe AND e.ended_on >= greatest(b.closed_until, q.claimed_on)

@@ -1,11 +1,11 @@
--- These functions make changes for people, with the owner's rights, and record each change with the caller's login.
+-- These functions make changes for operators. They run with the rights of their owner, and record each change in the audit with the caller's login.
 
 CREATE OR REPLACE FUNCTION zeke_jobs.note(p_action text, p_target text, p_by text, p_reason text, p_jobs uuid[] DEFAULT NULL) RETURNS void
 LANGUAGE sql VOLATILE AS $$
   INSERT INTO zeke_jobs.audit (action, target, said_by, reason, jobs)
   VALUES (p_action, p_target, nullif(p_by, ''), nullif(p_reason, ''), p_jobs) $$;
 
--- Refuse changes of audit entries. The owner could remove the trigger, but the trigger prevents changes by mistake.
+-- Refuse changes of audit entries. The table's owner could drop the trigger, so the trigger protects only from accidental changes by the owner.
 CREATE OR REPLACE FUNCTION zeke_jobs.refuse_to_rewrite() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -20,7 +20,7 @@ CREATE OR REPLACE TRIGGER audit_append BEFORE UPDATE OR DELETE ON zeke_jobs.audi
 CREATE OR REPLACE TRIGGER audit_keep BEFORE TRUNCATE ON zeke_jobs.audit
   FOR EACH STATEMENT EXECUTE FUNCTION zeke_jobs.refuse_to_rewrite();
 
--- Delete audit entries that are older than 400 days. Workers call this function, and can choose neither the entries nor the time.
+-- Delete audit entries that are older than 400 days. Workers call this function; it has no parameters, so they cannot choose which entries to delete.
 CREATE OR REPLACE FUNCTION zeke_jobs.forget_audit() RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER AS $$ DELETE FROM zeke_jobs.audit AS a WHERE a.done_on < zeke_jobs.now() - interval '400 days' $$;
 
@@ -58,7 +58,7 @@ BEGIN
   RETURN v_ended || v_marked;
 END $$;
 
--- Cancel all unfinished jobs of a task that is being removed, under all names of the task. Locked jobs are skipped; zeke_jobs.cancel_removed cancels them later.
+-- Cancel all unfinished jobs of a task that is being removed, under its id and its aliases. Skip locked jobs; zeke_jobs.cancel_removed cancels them later.
 CREATE OR REPLACE FUNCTION zeke_jobs.cancel_all(p_task text, p_reason text, p_by text) RETURNS integer
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -128,7 +128,7 @@ BEGIN
     LEFT JOIN unnest(v_former) AS f ON f.id = t.id
     WHERE (t.per_key IS NOT NULL OR t.share IS NOT NULL) AND f.per_key IS NULL AND f.share IS NULL AND o.state = 'queued' AND o.key IS NULL
     FOR UPDATE OF o SKIP LOCKED));
-  -- If the new jobs.yaml gives a task chunks, each active job of the task gets a different claimed_on, because jobs with the same claimed_on count as a chunk.
+  -- If a task now runs in chunks, give each of its active jobs a different claimed_on, because jobs with the same claimed_on would count as one chunk.
   WITH active AS MATERIALIZED (
     SELECT q.message_id, q.worker, q.claimed_on FROM zeke_jobs.queue AS q WHERE q.state = 'consumed' AND q.task = ANY (ARRAY(
       SELECT a.name FROM unnest(v_former) AS f JOIN zeke_jobs.task AS t ON t.id = f.id CROSS JOIN unnest(f.id || f.aliases) AS a (name)
@@ -160,7 +160,7 @@ BEGIN
   PERFORM zeke_jobs.take_lock('catalogue');
   -- Jobs are cancelled before the limits are locked, because a worker may hold the lock of a job while it waits for the lock of a limit.
   PERFORM zeke_jobs.cancel_all(c.task, 'its task was removed from jobs.yaml', v_by) FROM unnest(p_cancel) AS c (task);
-  -- Writing the limits blocks claims until the commit. The limits are written first, so that the last claim under the old limits comes before the revision.
+  -- Write the limits before the revision: this blocks claims until the commit, so no job is claimed under the old limits once the revision exists.
   PERFORM zeke_jobs.write_limits(p_buckets);
   INSERT INTO zeke_jobs.revision (number, digest, source, applied_by, message, origin, overrides, shown)
   OVERRIDING SYSTEM VALUE
@@ -169,7 +169,7 @@ BEGIN
   RETURNING number INTO v_number;
   PERFORM zeke_jobs.write_tasks(v_number, p_tasks);
   PERFORM zeke_jobs.gather(10000);
-  -- The pause of a renamed task gets the new name. If several pauses get the same name, the earliest pause is kept.
+  -- If a paused task was renamed, store its pause under the new name. If several pauses get the same name, the earliest pause is kept.
   WITH former AS (
     DELETE FROM zeke_jobs.pause AS p USING zeke_jobs.task AS t, unnest(t.id || t.aliases) AS a (name)
     WHERE t.aliases <> '{}' AND p.target IN ('task/' || a.name, 'schedule/' || a.name)

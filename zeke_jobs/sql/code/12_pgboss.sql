@@ -94,11 +94,11 @@ FROM zeke_jobs.pgboss_task AS t LEFT JOIN zeke_jobs.revision AS r ON r.number = 
     count(*) FILTER (WHERE q.state = 'rejected' AND q.cancelled_on IS NULL)::integer AS failed,
     count(*)::integer AS total
   FROM zeke_jobs.queue AS q GROUP BY q.task
--- Because of the expression t.id || '', the planner leaves out the counts if a query does not return them, such as pg-boss's query before a send.
+-- Because of the expression t.id || '', the planner drops this join if a query returns no counts, such as the query of pg-boss before a send.
 ) AS c ON c.task = t.id || '';
 COMMENT ON VIEW queue IS 'Each task, with the columns of the table queue of pg-boss.';
 
--- Each release of pg-boss expects its own schema version. The default is that of version 1.9.0 of the dashboard; a connection URL can set another as pgboss.version.
+-- Each pg-boss release expects its own schema version. By default, it is that of pg-boss's dashboard 1.9.0; pgboss.version in a connection URL sets another.
 CREATE OR REPLACE VIEW version AS
 SELECT coalesce(nullif(current_setting('pgboss.version', true), ''), '42')::integer AS version,
   (SELECT b.beat_on FROM zeke_jobs.schedule_beat AS b) AS cron_on,
@@ -161,7 +161,7 @@ BEGIN
       'limit', v_own -> 'retry_limit', 'delay', v_own -> 'retry_delay', 'max_delay', v_own -> 'retry_delay_max') END));
 END $$;
 
--- Turn a write of pg-boss's dashboard or client into a change of zeke_jobs's tables. Only logins with rights on the view may write; the audit records the login.
+-- Translate writes to the views by pg-boss's dashboard or client to zeke_jobs's tables. A login needs rights on the view. The audit records UPDATE and DELETE.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_pgboss() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE

@@ -107,7 +107,7 @@ BEGIN
   INSERT INTO zeke_jobs.batch (id, task, payload, after_failure) VALUES (p_batch, v_task.id, v_payload, p_after_failure) ON CONFLICT DO NOTHING;
   IF FOUND THEN
     INSERT INTO zeke_jobs.batch_open (batch) SELECT p_batch WHERE p_open;
-    -- This row fires the trigger batch_add_up at the commit, which ends a closed batch without jobs.
+    -- At the commit, this row fires the trigger batch_add_up. The trigger ends the batch if it is closed and has no jobs.
     INSERT INTO zeke_jobs.batch_change (batch) VALUES (p_batch);
   END IF;
   RETURN FOUND;
@@ -125,7 +125,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- If a send names a batch that does not exist, create a closed batch. Return false if the batch exists and accepts no more jobs.
+-- If a send names a new batch, create it closed: only this transaction and the batch's own jobs may add jobs. Return false if an existing batch takes no more.
 CREATE OR REPLACE FUNCTION zeke_jobs.enter_batch(p_options jsonb, p_task zeke_jobs.task, p_payloads jsonb) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -141,13 +141,13 @@ BEGIN
     OR EXISTS (SELECT 1 FROM zeke_jobs.batch AS b WHERE b.id = v_batch AND b.made_in = pg_current_xact_id());
 END $$;
 
--- Open a batch, so that several sends can add jobs to it. An open batch may be opened again. Return false if the batch has been closed.
+-- Open a batch, so that several sends can add jobs to it. If the batch is open already, change nothing and return true. If it has been closed, return false.
 CREATE OR REPLACE FUNCTION zeke_jobs.try_open_batch(p_batch text, p_task text, p_payload jsonb,
   p_after_failure text) RETURNS boolean LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   SELECT zeke_jobs.make_batch(p_batch, jsonb_build_object('task', p_task, 'payload', p_payload), p_after_failure, true)
     OR zeke_jobs.takes_jobs(p_batch, NULL) $$;
 
--- Open a batch for callers in SQL, who must call zeke_jobs.close_batch afterwards. If the batch was closed, the function raises an error.
+-- Open a batch for callers in SQL, who must close it. Raise an error if it was closed. In the payload, {"$batch": "failed"} becomes the number of failed jobs.
 --   SELECT zeke_jobs.open_batch('import-42', 'generate-brief', '{"failed": {"$batch": "failed"}}');
 --   SELECT zeke_jobs.send('ingest-oneoff', '{"url": "https://example.org"}', '{"batch": "import-42"}'), zeke_jobs.close_batch('import-42');
 CREATE OR REPLACE FUNCTION zeke_jobs.open_batch(id text, then_task text DEFAULT NULL, then_payload jsonb DEFAULT '{}',
@@ -196,7 +196,7 @@ BEGIN
     ORDER BY q.message_id FOR UPDATE), 'again');
   PERFORM zeke_jobs.note('retry', 'batch/' || p_batch, p_by, NULL, v_jobs) WHERE v_jobs <> '{}';
   IF v_cancelled AND v_jobs <> '{}' THEN
-    -- SET CONSTRAINTS runs the trigger of the counters before the UPDATE, because every transaction must lock the rows of batches in the order of their ids.
+    -- This runs the deferred trigger batch_add_up, which locks batches in the order of their ids. If the UPDATE came first, it could break this order.
     SET CONSTRAINTS zeke_jobs.batch_add_up IMMEDIATE;
     UPDATE zeke_jobs.batch AS b SET cancelled_on = NULL, ended_on = NULL WHERE b.id = p_batch;
     SET CONSTRAINTS zeke_jobs.batch_add_up DEFERRED;

@@ -38,8 +38,8 @@ DROP TRIGGER IF EXISTS event_deliver ON zeke_jobs.event;
 CREATE CONSTRAINT TRIGGER event_deliver AFTER INSERT OR UPDATE ON zeke_jobs.event
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION zeke_jobs.deliver_event();
 
--- End an attempt whose handler waits for an event, for at most p_delay seconds. A wait that began in an earlier attempt keeps its deadline. If the event
--- has come, the job is due at once. Return whether the worker still held the job.
+-- End an attempt whose handler waits for an event. The job waits at most p_delay seconds. A wait that began in an earlier attempt keeps its deadline. If the
+-- event has come, the job is due at once. Return whether the worker still held the job.
 CREATE OR REPLACE FUNCTION zeke_jobs.wait_for(p_worker uuid, p_id uuid, p_claim bigint, p_event text,
   p_delay double precision, p_after double precision, p_revision integer, p_took double precision) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$

@@ -51,7 +51,7 @@ BEGIN
   RETURN FOUND;
 END $$;
 
--- Return p_moment, the time of a tick. If an operator gives a time in the future, raise an error, because the schedule would send no jobs until then.
+-- Check p_moment, the time of a tick, and return it. Raise an error if an operator gives a time in the future: the schedule would send no jobs until then.
 CREATE OR REPLACE FUNCTION zeke_jobs.decidable(p_moment timestamptz, p_schedule text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -68,7 +68,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER AS $$
   VALUES (p_task, p_cron, p_timezone, zeke_jobs.decidable(p_decided_to, p_task))
   ON CONFLICT (task) DO UPDATE SET task = excluded.task RETURNING s.cron, s.timezone, s.decided_to $$;
 
--- Record a schedule's cron line, and the time up to which its ticks were sent or skipped. The audit records an operator's call, unless it is part of a resume.
+-- Record a schedule's cron line, and up to which time its ticks are handled. The audit records a call by an operator, unless it is part of a schedule's resume.
 CREATE OR REPLACE FUNCTION zeke_jobs.advance_schedule(p_task text, p_cron text, p_timezone text,
   p_decided_to timestamptz, p_next_tick timestamptz) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 BEGIN

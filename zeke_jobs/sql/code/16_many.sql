@@ -62,7 +62,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.changeable(p_change text, p_filter jsonb, p
         AND strpos(lower(concat_ws(': ', j.error ->> 'type', j.error ->> 'message')), lower(p_filter ->> 'error')) > 0))
     AND (p_after IS NULL OR q.message_id > p_after) $$;
 
--- Count the jobs that a change would affect (up to the parameter most), by task and status. "until" is the time of the count: a filter with it omits newer jobs.
+-- By task and status, count jobs that a change would affect, at most a given number. until is the time of the count; as a filter, it leaves out newer jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.count_changes(change text, filter jsonb, value jsonb DEFAULT '{}', most integer DEFAULT NULL)
 RETURNS TABLE (task text, status text, jobs bigint, until timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET plan_cache_mode = force_custom_plan AS $$
@@ -79,8 +79,8 @@ BEGIN
     GROUP BY c.task, c.status ORDER BY c.task, c.status;
 END $$;
 
--- Change matching jobs in the order of their ids, after the id "after"; the parameter most limits their number. Skip locked jobs and return their ids as "passed",
--- but wait for a job that the filter names by its id. If "last" is not NULL, there may be more jobs: call again with it as "after". The audit records the change.
+-- Change at most a given number of matching jobs, in the order of their ids, beginning after a given id. Skip locked jobs and return their ids as "passed", but
+-- wait for a job if the filter has its id. If "last" is not NULL, there may be more jobs: call again with it as "after". The audit records the change.
 CREATE OR REPLACE FUNCTION zeke_jobs.change_jobs(
   change text, filter jsonb, value jsonb DEFAULT '{}', reason text DEFAULT NULL, by text DEFAULT NULL, after uuid DEFAULT NULL,
   most integer DEFAULT 1000, OUT changed uuid[], OUT passed uuid[], OUT last uuid)

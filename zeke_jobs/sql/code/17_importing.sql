@@ -1,6 +1,6 @@
 -- This function imports jobs from pg-boss in the same database. The columns of a job have the same names in pg-boss 10, 11 and 12.
 
--- Import jobs, and return the ids that they have in pg-boss. Each element of p_jobs has "job" (the row in pg-boss), "task" and "payload" (checked, in snake_case).
+-- Import jobs, and return their ids in pg-boss. Each element of p_jobs has "job" (the row in pg-boss), "task" and "payload" (checked, names in snake_case).
 CREATE OR REPLACE FUNCTION zeke_jobs.import_jobs(p_source text, p_jobs jsonb, p_by text) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE

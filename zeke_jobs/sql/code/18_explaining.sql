@@ -46,7 +46,7 @@ CROSS JOIN LATERAL (
 WHERE j.deaths < 2 AND j.run_at <= zeke_jobs.now() AND d.due < c.size AND d.since + c.wait > zeke_jobs.now();
 COMMENT ON VIEW zeke_jobs.chunk_wait IS 'For each due job whose chunk waits for more jobs: how many it would have now, its size and wait, and the end of the wait.';
 
--- For a job of a task with fair shares, count the jobs claimed before it, up to p_most each: "own" of the same key, and "others" of other keys.
+-- For a queued job of a task with fair shares, count the jobs that will be claimed before it: "own" with its key, "others" with other keys, each up to p_most.
 CREATE OR REPLACE FUNCTION zeke_jobs.turns_before(p_job uuid, p_most integer, OUT own bigint, OUT others bigint) RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER AS $$
   WITH job AS MATERIALIZED (

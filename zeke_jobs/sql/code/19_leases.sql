@@ -1,13 +1,13 @@
 -- A lease reserves a resource, such as a web host, for a job while the job runs.
 
--- Return whether a lease is still valid: the job that took the lease is active, and has the same claim number as then.
+-- Return whether a lease is still valid: the job that took it is active, and still has the claim number with which it took the lease.
 CREATE OR REPLACE FUNCTION zeke_jobs.is_live(p_lease zeke_jobs.lease) RETURNS boolean
 LANGUAGE sql STABLE AS $$
   SELECT EXISTS (
     SELECT 1 FROM zeke_jobs.queue AS q
     WHERE q.message_id = p_lease.job AND q.claim = p_lease.claim AND q.state = 'consumed') $$;
 
--- Take a lease, unless p_limit jobs hold it. outcome is held (by p_job), taken (by others; holder took it first) or lost (p_worker may no longer run p_job).
+-- Take a lease. outcome is held (by p_job now), taken (by p_limit jobs; holder is the one that took it first) or lost (p_worker may no longer run p_job).
 CREATE OR REPLACE FUNCTION zeke_jobs.take_lease(p_name text, p_limit integer, p_worker uuid, p_job uuid, p_claim bigint,
   OUT outcome text, OUT holder uuid, OUT task text, OUT since timestamptz)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$
@@ -22,7 +22,7 @@ BEGIN
     outcome := 'lost';
     RETURN;
   END IF;
-  -- One statement counts the leases and finds the oldest lease, because a job needs no lock to give back its lease, so a lease may disappear between two statements.
+  -- One statement counts the leases and finds the oldest: a job gives back a lease without a lock, so a lease could disappear between two statements.
   SELECT 'taken', l.job, q.task, l.taken_on INTO outcome, holder, task, since
   FROM (SELECT o.*, count(*) OVER () AS held FROM zeke_jobs.lease AS o WHERE o.name = p_name) AS l
   LEFT JOIN zeke_jobs.queue AS q ON q.message_id = l.job WHERE l.held >= p_limit ORDER BY l.taken_on LIMIT 1;
