@@ -1,2 +1,2 @@
--- Return the name of the installation that owns this database.
+-- Return the name of the installation to which this database belongs.
 SELECT name FROM zeke_jobs.installation

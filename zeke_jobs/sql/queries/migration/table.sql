@@ -12,9 +12,9 @@ BEGIN
         checksum text NOT NULL,
         breaking boolean NOT NULL DEFAULT false,
         applied_on timestamptz NOT NULL DEFAULT clock_timestamp(),
-        -- The migration made these objects outside the schema zeke_jobs; an uninstall may remove only these objects.
+        -- The objects that the migration made outside the schema zeke_jobs; there, an uninstall may remove only these objects.
         made text[] NOT NULL DEFAULT '{}',
-        -- This version of zeke-jobs applied the migration. The error of a release that is too old for the database names this version.
+        -- The version of zeke-jobs that applied the migration. If a release is too old for the database, its error message names this version.
         version text,
         CONSTRAINT migration_pkey PRIMARY KEY (package, name)
       );

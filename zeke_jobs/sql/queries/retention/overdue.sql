@@ -1,2 +1,2 @@
--- Return each task and status with jobs to purge, and the time "before": jobs that ended before this time are to be purged.
+-- Return each pair of task and status that has jobs to purge: these jobs ended before the time in the column "before".
 SELECT o.task, o.status::text AS status, o.before FROM zeke_jobs.overdue() AS o ORDER BY o.task, o.status

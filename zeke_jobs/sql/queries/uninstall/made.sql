@@ -1,4 +1,4 @@
--- Return the objects that migrations of other packages made.
+-- For each package other than zeke_jobs, return the database objects that its migrations made.
 SELECT m.package, array_remove(array_agg(o.object ORDER BY m.name, o.n), NULL) AS made
 FROM zeke_jobs.migration AS m
 LEFT JOIN LATERAL unnest(m.made) WITH ORDINALITY AS o (object, n) ON true
