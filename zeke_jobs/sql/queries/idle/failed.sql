@@ -1,4 +1,4 @@
--- Count the jobs of these queues that failed for good since a time, and return the first of them; the parameter most limits how many. Sensitive fields are masked.
+-- Count the jobs of these queues that failed for good since a given time, and return the first of them, up to a maximum. Sensitive fields are masked.
 SELECT n.number, n.id, n.task, j.error ->> 'type' AS type, j.error ->> 'message' AS message
 FROM (
   SELECT q.message_id AS id, q.task, q.completed_on, count(*) OVER () AS number

@@ -1,4 +1,4 @@
--- Count the jobs of these queues that are left: due jobs, active jobs, and jobs that wait for a retry after an attempt that was claimed since a given time.
+-- In these queues, count due jobs, active jobs, and jobs that were claimed since a given time and now wait for a retry.
 SELECT
   (SELECT sum(zeke_jobs.due_jobs(n.queue)) FROM unnest(CAST(%(queues)s AS text[])) AS n (queue))
   + (

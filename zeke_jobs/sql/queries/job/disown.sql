@@ -1,4 +1,4 @@
--- Put jobs that this worker has claimed, but does not know, back into the queue. Skip new claims, because the worker may still be receiving them.
+-- Put back into the queue the jobs that this worker claimed but never received. Skip new claims, because the worker may still be receiving them.
 SELECT
   q.message_id, q.task,
   zeke_jobs.finish(q.worker, q.message_id, q.claim, 'returned', NULL, NULL, NULL, NULL, NULL, q.revision) AS returned

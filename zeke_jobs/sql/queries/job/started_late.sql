@@ -1,2 +1,2 @@
--- If a job's handler starts late, delay the next starts under the job's rate limits. Return false if the handler is so late that it must not start.
+-- If a job's handler starts late, delay the next jobs under the same rate limits. Return false if the handler is so late that it must not start.
 SELECT zeke_jobs.started_late(%(job)s::uuid, %(margin)s::double precision)

@@ -1,4 +1,4 @@
--- Record a heartbeat of this process. Return whether the process still counts as alive, and the revision in force.
+-- Record a heartbeat of this process. Return whether the process still counts as alive, and the number of the revision of jobs.yaml in force.
 WITH proved AS (
   UPDATE zeke_jobs.worker AS w
   SET heartbeat_on = zeke_jobs.now(), beating_since = CASE WHEN w.heartbeat_on < zeke_jobs.now() - w.lost_after THEN zeke_jobs.now() ELSE w.beating_since END,

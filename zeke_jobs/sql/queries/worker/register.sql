@@ -1,4 +1,4 @@
--- Register a live process. A process that counted as lost registers again with the same id.
+-- Register a live process. A process that was considered lost, but is alive, registers again with the same id.
 INSERT INTO zeke_jobs.worker AS w (id, kind, host, pid, version, queues, tasks, threads, revision, file_revision,
   lost_after)
 VALUES (%(id)s::uuid, %(kind)s, %(host)s, %(pid)s, %(version)s, %(queues)s::text[], %(tasks)s::text[], %(threads)s,

@@ -1,2 +1,2 @@
--- Return the jobs of lost processes to the queue.
+-- Put the jobs of lost processes back into the queue.
 SELECT message_id, task, deaths, outcome FROM zeke_jobs.rescue()
