@@ -1,4 +1,4 @@
--- Return the live processes that run a job that must run alone, or that finish their other jobs before they start such a job. They claim no other jobs.
+-- Return the live processes that claim nothing except a job that must run alone: they run this job, or first finish their other jobs.
 SELECT w.id AS worker, w.host, w.pid, k.job, k.task, k.deaths, k.since, k.runs
 FROM zeke_jobs.worker AS w
 CROSS JOIN LATERAL (

@@ -1,4 +1,4 @@
--- For each task, return how many jobs arrived within a window of some seconds, how long recent jobs took, and how many units such as tokens a job uses.
+-- For each task, return how many jobs arrived in a recent time window, the length of the window, how long jobs took, and how many units (such as tokens) a job uses.
 WITH newest AS MATERIALIZED (
   SELECT q.task, q.created_on
   FROM zeke_jobs.queue AS q WHERE q.created_on > zeke_jobs.now() - make_interval(secs => %(window)s::double precision)
@@ -10,7 +10,7 @@ arrived AS (
 span AS (
   SELECT CASE
     WHEN count(*) = %(most)s THEN greatest(0.001, extract(epoch FROM zeke_jobs.now() - min(n.created_on)))
-    -- If a job is older than the window, the rows of newest cover the whole window.
+    -- If a job was sent before the window began, "newest" has the jobs of the whole window.
     WHEN EXISTS (SELECT 1 FROM zeke_jobs.queue AS q
                  WHERE q.created_on <= zeke_jobs.now() - make_interval(secs => %(window)s::double precision))
       THEN %(window)s

@@ -1,4 +1,4 @@
--- Return the queues that have tasks in force, but no live worker.
+-- Return the queues that have tasks in the current jobs.yaml, but no live worker.
 SELECT DISTINCT t.queue
 FROM zeke_jobs.task AS t WHERE NOT EXISTS (
   SELECT 1 FROM zeke_jobs.worker AS w

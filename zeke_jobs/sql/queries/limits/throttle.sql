@@ -1,2 +1,2 @@
--- Let no job of a shared limit start for a time, because the provider asks for a pause.
+-- Let no job start under a shared limit for a given time, because the provider that its jobs call asks for a pause.
 SELECT zeke_jobs.throttle(%(limit)s, %(seconds)s::double precision, %(job)s::uuid, %(why)s) AS closed_until

@@ -1,4 +1,4 @@
--- Return the pauses by people and by jobs.yaml, and how many jobs each pause holds back. The parameter most limits the count for each task.
+-- Return the pauses by people and by jobs.yaml, and how many jobs each pause holds back. For each task, at most a given number of jobs is counted.
 SELECT x.target, x.paused_by, x.paused_on, x.reason, coalesce(sum(zeke_jobs.depth(t.queue, t.id, %(most)s)), 0)::bigint AS waiting
 FROM (
   SELECT p.target, p.paused_by, p.paused_on, p.reason, t.id AS task

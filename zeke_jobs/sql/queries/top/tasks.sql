@@ -1,4 +1,4 @@
--- For each task, return how many jobs wait (up to the parameter most), run, and ended in the last minute, how long the oldest waits, and how long handlers take.
+-- For each task, count queued jobs (up to a maximum), active jobs, and jobs that ended in the last minute. Return how long the oldest due job waits, and how long handlers take.
 SELECT
   t.id AS task, t.queue,
   zeke_jobs.depth(t.queue, t.id, %(most)s) AS queued,

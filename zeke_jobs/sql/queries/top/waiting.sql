@@ -16,6 +16,6 @@ FROM (
      FROM zeke_jobs.queue AS q WHERE q.state = 'queued' AND q.deaths < 2 AND q.queue_name = t.queue AND q.task = t.id
      ORDER BY q.priority DESC, q.run_at, q.seq LIMIT %(most)s) AS l
    WHERE t.id = %(task)s)) AS n
--- OFFSET 0 makes the planner read the rows one by one, not the whole index.
+-- OFFSET 0 keeps the planner from flattening the subquery, so that it looks up each job by its id instead of reading the whole index.
 CROSS JOIN LATERAL (SELECT o.key, o.waiting_for FROM zeke_jobs.job AS o WHERE o.id = n.id OFFSET 0) AS j
 ORDER BY n.deaths < 2, CASE WHEN n.deaths < 2 THEN n.priority END DESC, n.run_at, n.seq

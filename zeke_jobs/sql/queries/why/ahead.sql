@@ -1,4 +1,4 @@
--- Count the due jobs claimed before a job: its task's jobs of higher priority, its task's earlier jobs, and other tasks' jobs (each up to the parameter most).
+-- Count the due jobs that will be claimed before a job, each kind up to a maximum: the task's jobs of higher priority, its earlier jobs, and other tasks' jobs.
 WITH job AS (
   SELECT t.age, t.share, zeke_jobs.risen(%(priority)s, %(run_at)s::timestamptz, t.age, zeke_jobs.now()) AS rank
   FROM zeke_jobs.task AS t WHERE t.id = %(task)s

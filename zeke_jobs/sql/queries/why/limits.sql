@@ -1,4 +1,4 @@
--- Return which of the given limits let no job start now, and why. If a concurrency is used up, also return the active jobs.
+-- Return the given limits under which no job may start now, and why. If a limit's concurrency is reached, also return the oldest active jobs that count in it.
 SELECT
   u.name, r.reason, r.opens_on, u.concurrency, u.active, u.rate_count, u.rate_period, u.closed_by, u.closed_until,
   u.closed_why, u.probe,
