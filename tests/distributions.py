@@ -1,4 +1,4 @@
-"""This module builds both wheels, finds their dependencies, and makes environments from installed packages."""
+"""This module builds the project's two wheels, finds their dependencies, and makes virtual environments of installed packages."""
 
 import compileall
 import importlib.metadata

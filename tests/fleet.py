@@ -1,4 +1,4 @@
-"""Tests and laboratories run, kill and await the real commands as processes, and read their logs."""
+"""Tests and the programs in tests/lab run, kill and await the real commands as processes, and read their logs."""
 
 import importlib
 import io
@@ -32,8 +32,8 @@ PROGRAMS = {"zeke-jobs": "zeke_jobs.cli.root", "zeke-news": "actors.cli.app"}
 class Command:
     process: subprocess.Popen[bytes]
     log: Path
-    spent: float = 0.0  # ``spent`` is in seconds of CPU, measured when the command is ended.
-    is_wanted: bool = True  # ``is_wanted`` becomes false when the command is ended.
+    spent: float = 0.0  # ``spent`` is in seconds of CPU, measured when the process is ended.
+    is_wanted: bool = True  # ``is_wanted`` becomes false when the process is ended.
 
     @property
     def pid(self) -> int:
@@ -43,7 +43,7 @@ class Command:
         return self.log.read_text(errors="replace")
 
     def kill(self) -> None:
-        """SIGKILL the command and the processes it started, as a power failure would."""
+        """SIGKILL the process and all processes that it started, as a power failure would."""
         self.spent, self.is_wanted = self.cpu(), False
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
@@ -79,7 +79,7 @@ def launch(log: Path, *arguments: str | Path, **how: Any) -> Command:
 
 @dataclass
 class Fleet:
-    """A fleet is a group of worker and scheduler commands with one jobs.yaml and one database."""
+    """A fleet is a group of worker and scheduler processes with one jobs.yaml and one database."""
 
     folder: Path
     database: str
@@ -95,7 +95,7 @@ class Fleet:
         return path
 
     def run(self, *arguments: str, **environment: str) -> Command:
-        """Start a command with the environment variables that a user would set, and with those in ``environment``."""
+        """Start a command as a process, with the variables that a user would set, and with those in ``environment``."""
         log = self.folder / f"{len(self.commands)}-{Path(arguments[0]).name}.log"
         modules = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         env = {**os.environ, "DATABASE_URL": self.database, "PYTHONPATH": modules, "ZEKE_JOBS_HEARTBEAT": "0.5"}
@@ -118,7 +118,7 @@ class Fleet:
     def serve(
         self, text: str, conn: Connection, *options: str, commands: int = 1, processes: int = 1, **how: Any
     ) -> Command:
-        """Start workers with this jobs.yaml, wait until they are ready, and return the first command."""
+        """Start worker processes with this jobs.yaml, wait until they are ready, and return the first of them."""
         self.configure(text)
         started = [self.workers(*options, processes=processes, **how) for _ in range(commands)]
         self.ready(conn, commands * processes)
@@ -132,17 +132,17 @@ class Fleet:
         eventually(lambda: scalar(conn, workers) >= count, timeout, self)
 
     def cpu(self) -> float:
-        """Return the CPU seconds of all commands, including killed ones."""
+        """Return the CPU seconds of all started processes, including killed ones."""
         return sum(command.cpu() for command in self.commands)
 
     def check(self) -> None:
-        """Raise RuntimeError with the ends of the logs if a command has ended unexpectedly."""
+        """Raise RuntimeError with the ends of the logs if a process has ended unexpectedly."""
         for command in self.commands:
             if command.is_wanted and (status := command.process.poll()) is not None:
                 raise RuntimeError(f"expected commands that run, got exit status {status}\n{self.logs()}")
 
     def until(self, condition: Callable[[], Any], timeout: float = 300.0, *, every: float = 0.05) -> Any:
-        """Poll a condition as ``eventually`` does, and check each time that all commands still run."""
+        """Poll a condition as ``eventually`` does, and check each time that all processes still run."""
 
         def holds() -> Any:
             self.check()
@@ -175,7 +175,7 @@ def in_this_process(
 
 @contextmanager
 def fleet(folder: Path, database: str, **environment: str) -> Iterator[Fleet]:
-    """Make the folder if necessary; stop all commands at the end of the ``with`` block."""
+    """Make the folder if necessary; stop all processes at the end of the ``with`` block."""
     folder.mkdir(exist_ok=True)
     started = Fleet(folder, database, environment=environment)
     try:
@@ -200,7 +200,7 @@ def bare_environment() -> dict[str, str]:
 
 @contextmanager
 def open_folder(name: str) -> Iterator[Path]:
-    """Make a folder outside pytest's folder, which the server's user may not enter if root runs the tests."""
+    """Make a folder outside pytest's: if root runs the tests, the server's user cannot enter pytest's folder."""
     folder = Path(tempfile.mkdtemp(prefix=f"zeke-{name}-"))
     folder.chmod(0o711)
     try:
@@ -210,7 +210,7 @@ def open_folder(name: str) -> Iterator[Path]:
 
 
 def processes_in(folder: Path) -> list[str]:
-    """Return the commands of processes whose command, working directory or ``ZEKE_JOBS_DATA`` contains the folder."""
+    """Return the command lines of processes whose command line, directory or ``ZEKE_JOBS_DATA`` contains the folder."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):

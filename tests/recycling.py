@@ -1,6 +1,6 @@
-"""Tests use one migrated database in turn; each test's changes are removed before the next test.
+"""Tests use one migrated database, one after another; each test's changes are removed before the next test.
 
-A new database with its first statements takes 0.1 s of CPU, and a recycled database takes 0.01 s. A database
+To create a database and run its first statements takes 0.1 s of CPU; to recycle one takes 0.01 s. A database
 is discarded if a test has changed its schema or settings.
 """
 
@@ -76,7 +76,7 @@ class Recycled:
             if not self._as_before(schema) or changed.keys() & {*SEEDED} or self._ask(_OWN) != [(False,)]:
                 return False
             removal = "; ".join(
-                # TRUNCATE makes new files and new plans, and takes thirty times as long as DELETE for a few rows.
+                # For a few rows, TRUNCATE takes thirty times as long as DELETE: it makes new files and invalidates plans.
                 f"DELETE FROM {table}" if changed[table] else f"TRUNCATE {table} CASCADE"
                 for table in changed.keys() - schema
             )
@@ -126,7 +126,7 @@ def _renew(conn: Connection | None) -> None:
 
 
 def end_sessions(server: Connection, database: str, but: Sequence[int] = ()) -> None:
-    """End a database's other sessions, and wait until they have ended; DROP DATABASE would check only every 0.1 s."""
+    """End a database's other sessions, and wait for their end here: DROP DATABASE would check only every 0.1 s."""
     others = "FROM pg_stat_activity WHERE datname = %s AND pid <> ALL (%s::integer[])"
     with server.cursor() as cursor:
         cursor.execute(f"SELECT pg_terminate_backend(pid) {others}", (database, list(but)))

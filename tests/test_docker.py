@@ -1,4 +1,4 @@
-"""The files in docker/ name things that exist, and the programs that read the files accept them. No test needs Docker."""
+"""All that the files in docker/ name exists, and the programs that read the files accept them. No test needs Docker."""
 
 import functools
 import io
@@ -37,7 +37,7 @@ def token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def jobs_yaml_of_the_image() -> str:
-    """Return the repository's jobs.yaml with the image's changes: queues ``ingest`` and ``ai``, a separate engine."""
+    """Return jobs.yaml as the image changes it: with queues ``ingest`` and ``ai``, and the Engine in a container."""
     text = (ROOT / "jobs.yaml").read_text(encoding="utf-8")
     apart = '    kind: http\n    url: "http://engine:3010"\n    token: ${ENGINE_TOKEN}\n'
     text = re.sub(r"    kind: local # fetches.*\n", apart, text)

@@ -1,4 +1,4 @@
-"""The noxfile names existing files, says first how long a session takes, and names tests that pass only alone."""
+"""The noxfile names files that exist. A session first says how long it takes, and lists tests that pass only alone."""
 
 import subprocess
 import sys

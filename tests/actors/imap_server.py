@@ -9,7 +9,7 @@ from tests.actors.raw_server import LineServer, Talk
 
 @dataclass
 class ImapServer(LineServer):
-    """``folders["News"]`` is ``{uid: message}``; ``answers`` has other replies to commands (None disconnects)."""
+    """``folders["News"]`` is ``{uid: message}``; ``answers`` maps a command to a function for its reply (None disconnects)."""
 
     folders: dict[str, dict[int, bytes]] = field(default_factory=dict)
     validity: int = 1

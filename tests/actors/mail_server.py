@@ -19,7 +19,7 @@ class Received:
 
 @dataclass
 class MailServer(LineServer):
-    """``answers["RCPT"] = ["550 no such person"]`` answers one RCPT per text; ``mails`` has the received mails."""
+    """``answers["RCPT"]`` lists replies to RCPT commands, such as ``550 no such person``; ``mails`` has the mails."""
 
     answers: dict[str, list[str]] = field(default_factory=dict)
     mails: list[Received] = field(default_factory=list)

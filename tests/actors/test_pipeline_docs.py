@@ -1,4 +1,4 @@
-"""In docs, pipeline.md, engine.md, ai.md and news.md name every outcome, task, setting, command and option."""
+"""Every outcome, task, setting, command and option is in docs/pipeline.md, engine.md, ai.md or news.md."""
 
 import re
 from collections.abc import Iterator

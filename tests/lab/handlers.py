@@ -1,4 +1,4 @@
-"""Workers of the laboratories run these handlers, which sleep, fail, write, ask a server, or record what they do."""
+"""Workers of the lab programs run these handlers, which sleep, fail, write, ask a server, or record what they do."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def _fault(payload: Work, ctx: Context) -> None:
         raise RuntimeError("told to fail")
 
 
-# ── chaos: each run writes a trace to a file, and its effect as a row to the database
+# ── chaos: each run of a handler appends lines to the trace file, and inserts a row as its effect
 
 
 @contextmanager
 def _traced(payload: Work, ctx: Context[Any]) -> Iterator[None]:
-    """Write a line at the start, and one at the end before the commit, after which another job may start."""
+    """Write a line at the start and one at the end, before the commit: after the commit, another job may start."""
 
     def trace(what: str) -> None:
         # CLOCK_MONOTONIC is shared by all processes of a machine, and does not depend on the wall clock.
@@ -121,12 +121,12 @@ async def block(payload: Work, ctx: Context) -> None:
 
 
 class Web(BaseModel):
-    """The service is an HTTP client for one address, with connections for all handlers at once."""
+    """This service gives handlers an HTTP client for one address, with any number of connections at a time."""
 
     url: str
 
     def open(self, kind: str = "Client") -> Any:
-        import httpx  # Other laboratories' workers start without it.
+        import httpx  # Workers of other lab programs start without it.
 
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         return getattr(httpx, kind)(base_url=self.url, timeout=30, limits=limits)

@@ -46,7 +46,7 @@ class Server:
 
 @contextmanager
 def start(bin_dir: Path | None = None) -> Iterator[Server]:
-    """Start a server in a temporary folder: the embedded one, or that of ``bin_dir`` with its default settings."""
+    """Start a PostgreSQL server in a temporary folder: the embedded one, or that of ``bin_dir`` with its own defaults."""
     folder = Path(tempfile.mkdtemp(prefix="zeke-lab-"))
     try:
         url = embedded.ensure(folder, bin_dir=bin_dir)
@@ -74,9 +74,9 @@ def command(
     quick: str = "",
     **options: object,
 ) -> Namespace:
-    """Read the command line of a laboratory, and let signals end all processes that it starts.
+    """Parse a lab program's command line, and let SIGTERM and SIGINT end all processes that the program starts.
 
-    The user may choose some of ``parts``. ``quick`` is the help text of ``--quick``; ``options`` has the defaults.
+    The user may choose what to run of ``parts``. ``quick`` is the help text of ``--quick``; ``options`` maps options to defaults.
     """
     parser, names = ArgumentParser(prog=f"nox -s {name} --", description=about), list(parts)
     if names:
@@ -97,7 +97,7 @@ def command(
 
 
 def binaries(named: str) -> Path:
-    """Check the value of ``--server``, the folder of a PostgreSQL's programs."""
+    """Check that ``--server`` names a folder with PostgreSQL's programs, and return it."""
     if not (Path(named) / "initdb").exists():
         expected = "a folder with PostgreSQL's initdb, such as /usr/lib/postgresql/15/bin"
         raise ArgumentTypeError(f"expected {expected}, got {named}")
@@ -105,7 +105,7 @@ def binaries(named: str) -> Path:
 
 
 def end_with_us() -> None:
-    """Let SIGTERM and SIGINT end all processes of a laboratory; a second signal is ignored."""
+    """Let SIGTERM and SIGINT end all processes of a lab program; a second signal is ignored."""
 
     def stop(number: int, _frame: object) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
@@ -151,7 +151,7 @@ class Row:
 
 
 def middle(what: str, rounds: Sequence[float], others: Sequence[float] | None = None, **more: object) -> Row:
-    """Make a row with the median of rounds, and its ratio to the median of others, which ran in turns with them."""
+    """Make a row with the median of ``rounds``, and its ratio to that of ``others``, which ran alternately with them."""
     value = statistics.median(rounds)
     ratio = None if others is None else value / statistics.median(others)
     return Row(what, value, ratio=ratio, **more)  # type: ignore[arg-type] # Row's own names

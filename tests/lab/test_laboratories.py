@@ -1,4 +1,4 @@
-"""Each laboratory runs briefly with real processes. Its figures are correct, and its checks find faults."""
+"""Each program in tests/lab runs briefly with real processes. Its figures are correct, and its checks find faults."""
 
 import os
 import signal

@@ -66,7 +66,7 @@ class ModelServer(Loopback):
     """The server gives scripted answers and records each request.
 
     Each callable in ``script`` gets a request and returns (status, headers, body). If ``script`` is empty, the answer
-    is what ``says`` has for the request's operation, or a valid answer. A function in ``says`` gets the question.
+    is the value in ``says`` for the request's operation, or a valid answer. A function in ``says`` gets the prompt.
     """
 
     root = "/v1"

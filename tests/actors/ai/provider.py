@@ -30,7 +30,7 @@ def number_of(text: str) -> int:
 
 
 def said(operation: str, asked: str) -> dict[str, Any]:
-    """Answer a question correctly. Operations get different sentences, so each answer needs its own verification."""
+    """Answer a question correctly; the answers to different operations differ, so that each needs a verification."""
     signed = _SIGNED.format(number=7919 * number_of(asked))
     if operation == "analyze":
         return {"why_it_matters": _STOLEN, "chili": 3, "confidence": 0.8, "quotes": [_STOLEN]}
@@ -44,7 +44,7 @@ def said(operation: str, asked: str) -> dict[str, Any]:
 
 
 def checks_of(asked: str, judge: Callable[[str], tuple[bool, list[str]]]) -> dict[str, Any]:
-    """Answer a verification with a function that maps a statement to (follows, sentences)."""
+    """Answer a verification; ``judge`` says whether a statement follows from the story, and from which sentences."""
     texts = [line.partition(". ")[2] for line in asked.rpartition("Statements:\n")[2].splitlines()]
     judged = [(at, *judge(text)) for at, text in enumerate(texts, 1)]
     return {"checks": [{"statement": at, "follows": follows, "sentences": told} for at, follows, told in judged]}
@@ -55,7 +55,7 @@ class Gone(Exception):
 
 
 class Provider(Loopback):
-    """The provider answers, counts the requests, and remembers the charged answers."""
+    """This fake provider counts requests, and records the answers that a real provider would charge for."""
 
     root = "/v1"
 
@@ -69,7 +69,7 @@ class Provider(Loopback):
         self.halves: Counter[tuple[str, int]] = Counter()  # charged answers of batches
         self.has_batches = True
         self.batches: list[dict[str, Any]] = []  # the newest first, in the format of the provider
-        # ``fate`` says how a story's question in a batch ends: ok, error, expired, left out, twice or junk.
+        # ``fate`` returns a batch's result for a story's questions: ok, error, expired, left out, twice or junk.
         self.fate: Callable[[int], str] = lambda _: "ok"
         self.looks: int | None = 2  # lists of batches before a batch ends; None: no batch ends
         self.strike: Callable[[str], None] = lambda _: None  # called with each finished request; may raise Gone
@@ -245,7 +245,7 @@ PRICES = {"m": {"input": 1.0, "output": 10.0}, "e": {"input": 0.1}}
 
 
 def jobs_yaml(url: str, tasks: dict[str, dict[str, Any]], **ai: Any) -> str:
-    """Return the shipped jobs.yaml from the analysis on, without crons; change ``tasks`` and the service ``ai``."""
+    """Return the shipped jobs.yaml without fetching, scores, digests and crons; override ``tasks`` and service ``ai``."""
     text: dict[str, Any] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
     openai = {"base_url": url, "model": "m", "embedding_dimensions": 16, "prices": PRICES, **ai.pop("openai")}
     text["services"]["ai"] |= {"provider": "openai", "openai": openai, **ai}
@@ -258,7 +258,7 @@ def jobs_yaml(url: str, tasks: dict[str, dict[str, Any]], **ai: Any) -> str:
 
 
 def add_stories(conn: Connection, count: int) -> list[str]:
-    """Add stories with the titles that the provider expects, ten days apart; return their ids by number."""
+    """Add stories with the titles that the provider expects, ten days apart; return their ids, from story 1 on."""
     source = uuid.uuid4()
     stories = enumerate([TEXT.format(number=7919 * number) for number in range(1, count + 1)], 1)
     return [str(add_story(conn, one, source=source, title=f"Story {at}", days_old=10 * at)) for at, one in stories]

@@ -42,7 +42,7 @@ TASKS: dict[str, dict[str, Any]] = {
 
 
 def fate(number: int) -> str:
-    """Say how the questions about a story end in a batch."""
+    """Return the result that a batch gives for a story's questions, such as ``ok`` or ``expired``."""
     return FATES.get(number % 20, "ok")
 
 
@@ -94,7 +94,7 @@ def check_answers(conn: Connection, provider: Provider, count: int, kills: int) 
     alone = Counter({one: each for one, each in wanted.items() if fate(one[1]) not in {"ok", "twice"}})
     paid_alone = provider.paid - provider.halves
     assert provider.halves == in_batches
-    # If workers die during a question outside a batch, the question is asked and paid for again.
+    # A question outside a batch is asked and paid for again if its worker is killed before it has the answer.
     assert alone <= paid_alone
     assert (paid_alone - alone).total() <= kills
     cost = (provider.halves.total() + 2 * alone.total()) / 1000
@@ -151,7 +151,7 @@ QUICK: dict[str, dict[str, Any]] = {
 
 
 class Batches:
-    """The pipeline asks one question per story in batches, at half price. No answer is verified; briefs are paused."""
+    """The pipeline asks one question per story, in batches at half price; verification is off, and briefs are paused."""
 
     def __init__(self, conn: Connection, database: str, provider: Provider) -> None:
         self.conn, self._database, self.provider = conn, database, provider

@@ -32,7 +32,7 @@ from zeke_jobs.testing import FakeChunk
 
 
 class Embedding:
-    """A call runs the handler for these stories, and returns the context of the chunk."""
+    """Calling an instance runs embed-story for a chunk of one job per story, and returns the chunk's context."""
 
     def __init__(self, conn: Connection, provider: Provider) -> None:
         self.conn, self.provider = conn, provider

@@ -88,7 +88,7 @@ def test_an_equal_question_is_remembered_and_a_manual_one_is_asked_anew(ask: Ask
     assert len(ask.server.asked) == 2
     ask(story=ask.story, temperature=0.5)
     assert len(ask.server.asked) == 3
-    # Without a price, the cost is unknown. Without an embedding model, the vectors have the local model's name.
+    # Without a price, the cost is unknown. Without an embedding model, a local model makes the vectors, and is named.
     ask(prices={}, cache=False)
     assert (ask.contexts[-1].cost, ask.calls[-1]["cost_usd"], ask.calls[-1]["input_tokens"]) == (None, None, 1000)
     assert ask.rows("SELECT DISTINCT model_version FROM story_embeddings") == [{"model_version": "hashed-words-1"}]

@@ -104,7 +104,7 @@ def server() -> Iterator[ModelServer]:
 
 @pytest.fixture(scope="module")
 def ask(server: ModelServer) -> Callable[..., Any]:
-    """Return the client's result or exception for an answer of the model; the ledger must have settled the call."""
+    """Let the model give an answer; return the client's result or exception, and check that the ledger has no open call."""
     prices = {name: {"input": 1.0, "output": 1.0} for name in ("m", "e")}
     analyst = conftest.analyst(server.url, embedding_model="e", prices=prices)
 

@@ -36,7 +36,7 @@ BEARER = {"authorization": f"Bearer {KEY}"}
 
 @dataclass(frozen=True)
 class Kind:
-    """A server has these paths and vectors of this size; it needs ``headers`` and ``knows`` these parameters."""
+    """A kind of server: its paths, the size of its vectors, required ``headers``, and parameters that it ``knows``."""
 
     chat: str = "/v1/chat/completions"
     embeddings: str = ""
@@ -174,7 +174,7 @@ def responses(content: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def ask(model_server: Any) -> Callable[..., tuple[Any, dict[str, Any], Books]]:
-    """Ask for a summary; return the summary or the exception, and the request and the ledger."""
+    """Ask for a summary; return a tuple of the summary or the exception, the request, and the ledger of costs."""
 
     def go(body: Any, status: int = 200, headers: Any = None, **options: Any) -> tuple[Any, dict[str, Any], Books]:
         model_server.script.append(lambda _: (status, headers or {}, body))

@@ -1,4 +1,4 @@
-"""A model verifies a model's answers; the verification may be right, be wrong, or cite other sentences."""
+"""One model verifies the answers of another; it may be right, be wrong, or cite sentences that are not in the story."""
 
 import uuid
 from collections.abc import Callable
@@ -31,7 +31,7 @@ LEANS = "Then nobody was hurt without a helmet."
 
 @pytest.fixture
 def judge(model_server: ModelServer) -> Callable[..., None]:
-    """Let the model verify statements with a function that maps a statement to (follows, sentences)."""
+    """Let a function answer verification: whether a statement follows from the story, and from which sentences."""
     return lambda judge: model_server.says.update(verify=partial(checks_of, judge=judge))
 
 

@@ -23,7 +23,7 @@ PUT = """INSERT INTO story_overlays AS o (story_id, brief_one_liner, why_it_matt
 
 @pytest.fixture
 def told(add_story: Any, analyse: Any, conn: Any) -> Callable[..., uuid.UUID]:
-    """Add a story of yesterday with a brief and a chili score. A story with its own ``text`` is also analysed."""
+    """Add a story dated yesterday, with a brief and a chili score (its heat). With ``text``, also analyse the story."""
     set_clock(conn, NOW)
 
     def add(
@@ -45,7 +45,7 @@ def told(add_story: Any, analyse: Any, conn: Any) -> Callable[..., uuid.UUID]:
 
 @pytest.fixture
 def ways(mail_server: MailServer, site: Site, tmp_path: Path) -> dict[str, Any]:
-    """Make settings of all channels, which deliver to the servers of the test."""
+    """Return settings of all delivery channels (mail, folder and so on), which deliver to the servers of the test."""
     site.pages |= {"/hook": Answer(status=204), "/": Answer()}
     loopback = {"allow_networks": ["127.0.0.0/8"]}
     mail = {"host": "127.0.0.1", "port": mail_server.port, "security": "none", "user": "news", "password": "right"}

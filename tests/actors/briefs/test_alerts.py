@@ -43,7 +43,7 @@ WORDS = ("walnut", "granite", "lantern", "harbour", "meadow", "copper", "saffron
 
 
 class Alerts:
-    """Analyses and alerts run in this thread with the shipped jobs.yaml. The receiver ``team`` is the site's hook."""
+    """Analyses and alerts run in this thread with the shipped jobs.yaml; ``team`` is a receiver by webhook on ``site``."""
 
     def __init__(self, conn: Connection, database: str, add_story: Any, site: Site, receivers: dict[str, Any]) -> None:
         self.conn, self._database, self._add, self.site = conn, database, add_story, site
@@ -92,14 +92,14 @@ class Alerts:
         return [job for job in self.run(**options) if job.task_id == "deliver-alert"]
 
     def answers(self, status: int, headers: dict[str, str] | None = None, *, anew: bool = False) -> None:
-        """Set the answer of the hook; ``anew`` forgets the requests that the hook received before."""
+        """Set the answer of the webhook; ``anew`` forgets the requests that it received before."""
         self.site.pages["/hook"] = Answer(status=status, headers=headers or {})
         if anew:
             self.site.asked.clear()
 
     @property
     def titles(self) -> list[str]:
-        """List the titles of the messages that the hook received."""
+        """List the titles of the messages that the webhook received."""
         return [json.loads(asked.body)["title"] for asked in self.site.asked if asked.path == "/hook"]
 
     @property
@@ -215,12 +215,12 @@ def test_one_event_is_one_message_of_two_alerts_and_after_a_merger(team: Alerts,
     assert team.titles == ["queues: Release of walnut", "queues: Release of granite"]
     same = "to team: story 1 is about the same event: sent"
     assert why(again) == [f"alert queues {same} ago", f"alert budgets {same} by queues ago"]
-    # All stories get the event of the first story, and are analysed again.
+    # All stories are put into the first story's cluster, so that they are of one event, and are analysed again.
     team.rows("UPDATE stories SET cluster_id = (SELECT cluster_id FROM stories WHERE id = %s)", first)
     for story in (first, again, other):
         team.analyse(story, "manual")
     assert len(team.titles) == 2
-    # Events that become one event while their alerts wait are sent as one message.
+    # If two events are merged while their alerts wait to be sent, one message is sent for both.
     team.rows("DELETE FROM stories")
     team.answers(503)
     first = team.story("walnut")

@@ -1,4 +1,4 @@
-"""Each digest reaches its readers once by mail, as a file in a folder, and by webhook."""
+"""Each digest is delivered once over each channel: mail, a file in a folder, a webhook, ntfy and a command."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ NASTY = "[/b] <script>alert(1)</script> *Half* `100%` | # _x_\nBcc: eve@example.
 
 
 class Delivery:
-    """A call runs deliver-digest with ``settings`` or with all channels; ``story`` adds a story of yesterday."""
+    """Calling an instance runs deliver-digest, by default for all channels; ``story`` adds a story dated yesterday."""
 
     def __init__(
         self, conn: Connection, told: Any, add_copy: Any, ways: Any, mail_server: MailServer, site: Site

@@ -1,4 +1,4 @@
-"""Briefs of stories and digests of the top events by topic consist of stored sentences, which stay unchanged."""
+"""Briefs of stories, and digests of the top events, consist of stored sentences, word for word."""
 
 import json
 import uuid
@@ -141,7 +141,7 @@ def test_a_story_gets_a_brief_of_its_own_sentences_within_the_limits(add_story: 
     assert overlay["citations"]["brief"]["provider"] == "local"
     run(podcast)
     assert 3500 < max(row["time_saved_seconds"] for row in rows(OVERLAY)) < 3600, "a podcast saves its length"
-    # A text of one sentence has no elevator pitch, and none is invented.
+    # A text of one sentence is too short for a two-liner and an elevator pitch, and none is invented.
     sentence = "The registry now signs every package that a maintainer uploads to PyPI."
     output = run(short := add_story(sentence, title="The registry"))
     (overlay,) = rows(f"{OVERLAY} WHERE story_id = %s", str(short))

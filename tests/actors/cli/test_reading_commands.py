@@ -1,4 +1,4 @@
-"""With commands, readers read, star, archive, search and open stories, and see which articles failed and why."""
+"""``zeke-news`` lets readers read, star, archive, search and open stories, and shows which articles failed and why."""
 
 import pydoc
 import uuid

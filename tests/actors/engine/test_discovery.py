@@ -1,4 +1,4 @@
-"""The engine finds the feed behind common forms of an address; the pages are invented and served on loopback."""
+"""The Engine finds the feed of any usual address, such as a home page. The pages are invented and served on loopback."""
 
 import json
 from collections.abc import Callable

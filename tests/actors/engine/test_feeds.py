@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 (dates in their own scripts)
+# ruff: noqa: RUF001 (dates in Cyrillic, Arabic and other scripts)
 """The feed reader handles each form of feed, title and date, and no feed can harm it."""
 
 import gzip

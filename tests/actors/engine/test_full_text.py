@@ -1,4 +1,4 @@
-"""The whole article is extracted without the rest of its page; a page that blocks its article gets its own outcome."""
+"""The whole article is extracted without the rest of its page. A page that withholds it, as by a paywall, is refused."""
 
 import json
 from datetime import UTC, datetime
@@ -182,7 +182,7 @@ def test_how_much_a_page_shows_and_where_tells_a_wall_from_an_article(body: str,
 
 
 def outcome(html: str) -> str:
-    """Return the outcome of a refused page, or an empty string if the page is accepted."""
+    """Return the reason why a page is refused, such as ``paywall``, or an empty string if it is accepted."""
     try:
         read_page(html.encode(), URL, "text/html; charset=utf-8")
     except EngineError as error:

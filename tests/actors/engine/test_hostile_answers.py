@@ -1,4 +1,4 @@
-"""Any answer of a hostile server or Engine becomes a limited value or an error with a reason, in limited time."""
+"""Any answer of a hostile server or Engine becomes a value of limited size, or an error with a reason, in limited time."""
 
 import time
 from collections.abc import Iterator

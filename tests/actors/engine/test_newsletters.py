@@ -1,4 +1,4 @@
-"""A mailbox folder is a source. Each message is read once, the folder stays unchanged, and no server breaks reading."""
+"""A mailbox folder is a source. Each message is read once, the folder stays unchanged, and a failing server is reported."""
 
 import base64
 import traceback

@@ -103,7 +103,7 @@ def test_an_error_and_a_second_attempt_come_through_and_each_has_its_time(reader
     assert caught.value.code == "not_a_feed"
     assert readers.ask("die_once", str(notes).encode(), about="it") == b"read"
     assert len(notes.read_text().split()) == 1
-    # The limit of CPU time does not use the reader's start time, because two clocks of Linux drift apart.
+    # Each request has a new CPU timer: RLIMIT_CPU counts from the reader's start, and drifts from what getrusage says.
     for _ in range(4):
         assert 0.4 < json.loads(readers.ask("time_left", b"", about="it")) <= TIGHT.cpu + 0.1
 

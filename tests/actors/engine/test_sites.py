@@ -1,4 +1,4 @@
-"""A site's rule may name another Engine, and selectors that find the text. Its secrets are sent to one host only."""
+"""A site's rule may name another Engine, and selectors that find the text. Its secrets go only to the rule's host."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""These invented pages block an article; each has enough words for a short article."""
+"""Invented pages that a site shows instead of an article, such as a login; each is as long as a short article."""
 
 from pathlib import Path
 

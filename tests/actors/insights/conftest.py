@@ -1,4 +1,4 @@
-"""These tests share texts, and an AI that gives the answers that a test sets."""
+"""The tests of this folder share texts, and a fake AI whose answers each test sets."""
 
 from collections.abc import Callable
 from dataclasses import replace

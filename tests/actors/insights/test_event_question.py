@@ -51,7 +51,7 @@ def model() -> Iterator[ModelServer]:
 
 @pytest.fixture
 def tell(add_story: Any, analyse: Any, model: ModelServer) -> Callable[..., tuple[UUID, list[Any]]]:
-    """Add a story and analyse it locally; return its id, and the payloads of the jobs that ask for its event."""
+    """Add a story and analyse it locally; return its id, and the payloads of jobs that ask a model for its event."""
 
     def go(text: str, **openai: Any) -> tuple[UUID, list[Any]]:
         story, ai = add_story(text, title=" ".join(text.split()[:4])), Settings().open()
@@ -63,7 +63,7 @@ def tell(add_story: Any, analyse: Any, model: ModelServer) -> Callable[..., tupl
 
 @pytest.fixture
 def ask(run_task: Any, model: ModelServer) -> Callable[..., Any]:
-    """Run analyze-story, which asks the model whether stories tell the same event; return the job's context."""
+    """Run analyze-story, which asks the model whether stories report the same event; return the job's context."""
     return lambda payload, **openai: run_task("analyze-story", payload, ai=analyst(model.url, prices=PRICES, **openai))
 
 

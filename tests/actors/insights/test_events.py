@@ -1,4 +1,4 @@
-"""An event's stories share a score. Parallel analyses end as if one followed another, and wait for no other event."""
+"""An event's stories share a score. Parallel analyses give the same scores as serial ones, and wait only within an event."""
 
 import random
 import threading

@@ -1,4 +1,4 @@
-"""A team's words and example stories raise and lower its scores of stories, and the reasons are readable."""
+"""A team's words and example stories raise or lower stories' scores for this team; each score names its reasons."""
 
 import json
 import uuid
@@ -44,7 +44,7 @@ def test_words_and_examples_move_the_chili(interest: dict[str, Any], shift: floa
 
 @pytest.fixture
 def judge(analyse: Any, run_task: Any) -> Callable[..., Any]:
-    """Analyse a story with the interests of teams, and score its highlights; return the context."""
+    """Analyse a story with the interests of teams, and extract its highlights; return the context of the analysis."""
 
     def run_all(story: uuid.UUID, trigger: str = "auto", **teams: Any) -> Any:
         ctx = analyse(story, trigger, interests={"teams": teams})

@@ -1,8 +1,8 @@
 """Two outlets report one event in different words, while other events share people and places.
 
 ``same_event.txt`` has ten events: ``# `` begins an event, ``= `` a headline about it, and ``! `` a headline about
-something else. The rules were developed on the first five events only. Of the headlines that people rated, one half
-was used to choose the thresholds, and the other half measures them.
+something else. The rules were developed on the first five events only. A corpus has headlines that people rated: one
+half was used to choose the thresholds, and the tests measure precision on the other half.
 """
 
 import os

@@ -298,7 +298,7 @@ def is_kept(candidate: Candidate, item: dict[str, Any]) -> bool:
 
 @pytest.mark.quality
 def test_highlights_are_what_a_reader_would_keep(figure: Any) -> None:
-    # Of a text without code, at most the best three sentences are shown, so the recall is lower.
+    # A text without code gets at most three highlights, so its recall is lower than that of a text with code.
     pages = render(BASE, datetime(2026, 11, 20, tzinfo=UTC))
     paths = {path.rsplit("/", 1)[-1]: path for path in pages}
     sums: Counter[str] = Counter()

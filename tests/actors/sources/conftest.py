@@ -26,8 +26,8 @@ from zeke_jobs.testing import FakeContext
 class Pipeline:
     """The pipeline runs its tasks one after another on one connection; ``sent`` lists the queued jobs in order.
 
-    ``run`` runs one task. ``drain`` runs the queued jobs of FIRST_HALF, and ignores their delays. An address that
-    begins with ``/`` is on ``site``; ``source`` is the source whose feed is ``/feed``.
+    ``run`` runs one task. ``drain`` runs the queued jobs of ingest and fetch tasks without their delays. An address
+    that begins with ``/`` is on ``site``; ``source`` is the source whose feed is ``/feed``.
     """
 
     def __init__(self, database: str, conn: Connection, site: Site, engine: Any = None) -> None:
@@ -62,7 +62,7 @@ class Pipeline:
         return item
 
     def serve(self, path: str, answer: Answer | str, head: str = "") -> None:
-        """Serve an answer. A string becomes an article: HTML stays, and other text becomes paragraphs of its words."""
+        """Serve an answer. A string becomes an article: HTML is used unchanged, and other text is put into paragraphs."""
         if isinstance(answer, str):
             answer = Answer(page("A page", answer if answer.startswith("<") else paragraphs(answer), head))
         self.site.pages[path] = answer
@@ -148,7 +148,7 @@ class Pipeline:
         return dict(rows)
 
     def snapshot(self) -> list[list[tuple[Any, ...]]]:
-        """Return the contents of the pipeline's tables without the times of writing."""
+        """Return the contents of the pipeline's tables without their timestamps."""
         return [
             self.query("SELECT id, external_id, title, url, status FROM raw_items ORDER BY id"),
             self.query("SELECT raw_item_id, outcome, story_id FROM item_outcomes ORDER BY 1"),

@@ -19,7 +19,7 @@ STATE = """SELECT o.outcome, d.text_origin FROM item_outcomes o JOIN stories s O
 
 @pytest.fixture
 def fetch(pipeline: Pipeline) -> Callable[..., list[tuple[str, str]]]:
-    """Fetch an item once for each answer of its page; its feed has the full text. Return outcomes and text origins."""
+    """Fetch an item whose feed has the full text, once for each answer of its page. Return its outcome and text origin."""
 
     def run(*answers: Answer, metadata: Any = FULL) -> list[tuple[Any, ...]]:
         for answer in answers:

@@ -56,7 +56,7 @@ def test_each_end_of_an_item_has_a_status(pipeline: Pipeline, answer: Answer, ou
 
 
 def test_what_may_pass_is_tried_again_alone_up_to_an_end(pipeline: Pipeline) -> None:
-    # In an earlier version, one failure repeated the whole batch, and a partly processed item could not be retried.
+    # In an earlier version, one failed item made the whole batch run again; a partly processed item was never retried.
     for n in range(3):
         pipeline.serve(f"/{n}", Answer(status=500) if n == 1 else f"thing {n}")
     ids = [pipeline.add_item(f"/{n}") for n in range(3)]

@@ -55,7 +55,7 @@ def test_a_page_takes_no_story_by_claiming_its_url_but_a_copy_that_names_it_is_a
         assert {row[0] for row in pipeline.query("SELECT primary_url FROM stories")} == addresses
         pipeline.fetch(pipeline.add_item(f"{other.url}/copy"))
     assert pipeline.outcomes() == {"stored": 3, "duplicate": 1}
-    # A site's template may declare one address for all pages.
+    # A faulty site template may give all pages the same canonical address.
     for n, topic in enumerate(("rivers run to the sea", "engines need oil", "bread is baked at night")):
         text = "".join(f"<p>Number {k} of what {topic} means to {n}.</p>" for k in range(20))
         pipeline.fetched(f"/blog/{n}", text, CANONICAL.format(pipeline.at("/blog/")))

@@ -1,4 +1,4 @@
-"""A filter drops an item by its entry in the feed and names the rule, before a page is fetched or a model is asked."""
+"""A rule drops an item by its feed entry before the page is fetched, or by its text later. The outcome names the rule."""
 
 import time
 from datetime import UTC, datetime, timedelta

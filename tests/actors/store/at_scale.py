@@ -1,8 +1,8 @@
 """``python -m tests.actors.store.at_scale FOLDER`` measures lists, search and digests among a million stories.
 
-The first run makes a server in the folder with ``--stories`` stories. Each run asks each query several times and prints
-a table. ``--programs`` is the folder of another PostgreSQL's programs; that server runs with its default settings. The
-exit status is 1 if a query takes a second.
+The first run creates a PostgreSQL server in the folder, and stores ``--stories`` stories. Each run asks each query
+several times and prints a table. ``--programs`` names the bin folder of another PostgreSQL, which then serves with its
+default settings. The exit status is 1 if a query takes a second.
 """
 
 import argparse

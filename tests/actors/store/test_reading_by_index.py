@@ -1,4 +1,4 @@
-"""Lists, searches and digests read few rows, whatever the number of stories and the planner's statistics are."""
+"""Lists, searches and digests read few rows, with any number of stories and any statistics of the planner."""
 
 import random
 from collections.abc import Iterator

@@ -18,7 +18,7 @@ MEASURES = {one.__name__.replace("_", "-"): one for one in _ALL}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the named measures, or all. Return 1 if a measure could not run, else 0, even if a figure is low."""
+    """Run the named measures, or all. Return 1 if a measure could not run, else 0, whatever the figures are."""
     chosen = server.command("bench", __doc__, arguments, MEASURES, "small counts, fewer rounds: some minutes")
     found: dict[str, list[Row]] = {}
     failed = False

@@ -36,7 +36,7 @@ class Drain:
 
 @dataclass
 class Running:
-    """The workers of ``system`` run; it is an ``ours.Installation`` or another queue with the same methods."""
+    """A system with running workers: ``system`` is an ``ours.Installation``, or another queue with the same methods."""
 
     system: Any
     fleet: Fleet
@@ -44,7 +44,7 @@ class Running:
     server: Server
 
     def drain(self, count: int, **kind: Any) -> Drain:
-        """Vacuum, so that each round starts alike. Then measure how idle workers finish a burst of ``count`` jobs."""
+        """Vacuum, so that all rounds start in the same state, and measure how idle workers finish a burst of ``count`` jobs."""
         with suppress(LockNotAvailable):
             query(self.conn, "VACUUM (ANALYZE)")
         since = float(scalar(self.conn, "SELECT extract(epoch FROM clock_timestamp())"))
@@ -57,7 +57,7 @@ class Running:
         return Drain(rate(times), client / count * 1e6, served / count * 1e6, took)
 
     def sized(self, seconds: float, least: int = 500, **kind: Any) -> int:
-        """Warm up, and return the number of jobs that take about ``seconds``, between ``least`` and ``_MOST``."""
+        """Warm up, and return how many jobs end in about ``seconds``; at least ``least``, at most ``_MOST``."""
         # Elapsed time is used, because a few jobs may all have the same recorded end time.
         count = least
         for _ in range(3):
@@ -104,7 +104,7 @@ class Bench:
 
 @contextmanager
 def working(system: Any, folder: Path, **start: Any) -> Iterator[tuple[Fleet, Connection]]:
-    """Start a system's commands with the default heartbeat of 5 seconds, and open a connection for queries."""
+    """Start a system's workers with the default heartbeat of 5 seconds, and open a connection for queries."""
     with fleet(folder, system.url, ZEKE_JOBS_HEARTBEAT="5") as up, closing(connect(system.url)) as conn:
         system.start(up, **start)
         up.until(lambda: system.ready(conn, **start), 120)

@@ -47,7 +47,7 @@ def drain_unlimited(bench: Bench) -> list[Row]:
 
 
 def drain_limited(bench: Bench) -> list[Row]:
-    """Run jobs of 0, 5, 20 and 50 ms on the same threads, without a limit and with a limit of 16; 0 ms also with 64."""
+    """Run jobs of 0, 5, 20 and 50 ms on the same threads, with no limit and at most 16 at once; of 0 ms also at most 64."""
     limits: dict[str, dict[str, Any]] = {task: {"concurrency": limit, **NAP} for task, limit in _LIMITS.items()}
     rows = []
     with bench.running(bench.installation({**limits, FREE: NAP})) as up:
@@ -77,7 +77,7 @@ def overshoot(conn: Connection, task: str, limit: int) -> int:
 
 
 def log_lines(bench: Bench) -> list[Row]:
-    """Compare jobs that log five lines with ``log: never``, ``failed`` and ``always``, in turns."""
+    """Compare jobs that each log five lines, alternately with ``log: never``, ``log: failed`` and ``log: always``."""
     talk = {"handler": f"{ours.HANDLERS}:talk"}
     tasks = {"fetch-content": "never", "analyze-story": "failed", "ingest-pull": "always"}
     with bench.running(bench.installation({task: {**talk, "log": log} for task, log in tasks.items()})) as up:
@@ -129,7 +129,7 @@ def drain_held_transaction(bench: Bench) -> list[Row]:
 
 
 def drain_blocked(bench: Bench) -> list[Row]:
-    """Measure how fast jobs are finished behind many that wait for a key, a full limit or the end of a pause."""
+    """Measure how fast jobs end behind many jobs that are blocked by a key, a reached limit or a pause."""
     many = 200_000 if bench.quick else 1_000_000
     changed: dict[str, dict[str, Any]] = {
         FREE: {},

@@ -13,8 +13,8 @@ from psycopg2.extensions import connection as Connection
 from tests.fleet import Fleet, query, scalar
 from tests.lab.bench.ours import calls_a_second
 
-# By default, dramatiq prefetches twice as many messages as it has threads. Whenever these fill the worker's queue,
-# dramatiq-pg sleeps up to a second, because its back-off is never reset; that makes it a third slower.
+# By default, dramatiq prefetches two messages per thread. Whenever these fill the worker's queue, dramatiq-pg sleeps
+# for up to a second, because it never resets its back-off. The sleeps make it a third slower.
 _PREFETCH = 1000
 
 

@@ -1,6 +1,6 @@
 """These measures give a claim's cost on the server, a job's wait in an idle system, and the cost of handlers that wait.
 
-A statement's cost is the CPU time of its server process. To compare two checkouts, run the measure in both by turns.
+A statement's cost is the CPU time of its server process. To compare two checkouts, run the bench alternately.
 """
 
 import asyncio
@@ -87,7 +87,7 @@ def server_cost(bench: Bench) -> list[Row]:
             costs: dict[str, Callable[[], float]] = {
                 "a look that finds nothing": lambda: session.cost(3 * times, session.look),
                 "a send": lambda: session.cost(times, session.send),
-                # The drain takes the jobs that the measure "a send" has just sent.
+                # This runs the jobs that the measure before it has just sent.
                 "a job of a drain by eight": lambda: session.cost(1, session.drain) / times,
                 "send, look, completion and look": lambda: session.cost(times, session.cycle),
             }
@@ -106,7 +106,7 @@ def latency(bench: Bench) -> list[Row]:
             time.sleep(chance.uniform(0.05, 0.15))
             sent = time.time()
             job = zeke_jobs.send(FREE, connection=up.conn).id
-            # This query does not change the job's row, as ``zeke_jobs.wait`` would.
+            # Unlike ``zeke_jobs.wait``, this query does not change the job's row.
             sql = "SELECT result FROM zeke_jobs.queue WHERE message_id = %s"
             start = up.fleet.until(partial(scalar, up.conn, sql, str(job)), every=0.02)
             samples.append((start - sent) * 1e3)

@@ -15,7 +15,7 @@ from tests.lab.chaos.proxy import Proxy
 from tests.lab.chaos.traffic import MIXED, TASKS
 from tests.lab.chaos.world import NO_DEATH, OPEN, World
 
-#: The query returns the longest time from a worker's death to the return of its jobs.
+#: The query returns the longest time from a worker's last heartbeat until its jobs are put back into the queue.
 _RETURNED = """
   SELECT coalesce(max(extract(epoch FROM (a.value ->> 'ended_on')::timestamptz - substring(
     a.value #>> '{error,message}' FROM 'proved life at ([^;]+);')::timestamptz)), 0)::float8
@@ -33,7 +33,7 @@ _EARLY = "SELECT count(*) = 0 FROM zeke_jobs.queue WHERE message_id = ANY (%s::u
 _MANY = 200  # The killer runs among _MANY innocent jobs.
 _SHORT = {"plain": True, "seconds": 0.5}
 _LONGEST = 3.0  # The run with the killer may take _LONGEST times as long as the run without the killer.
-_GOOD = {0, -signal.SIGTERM}  # A command that was just being started ends by the signal.
+_GOOD = {0, -signal.SIGTERM}  # A process that is still starting ends by the signal.
 _RATE = 6  # The rate per second is that of traffic.TASKS.
 _USED = 0.7  # A reduced fleet must reach _USED of the rate; an idle machine reaches .9, or .97 without other tasks.
 _PERIOD = 0.9  # _PERIOD is less than a second, because a trace is written a little after the start.
@@ -60,9 +60,9 @@ def kill_workers(*, quick: bool, **options: Any) -> Outcome:
 
 
 def freeze(*, quick: bool, **options: Any) -> Outcome:
-    """Freeze one of three worker commands until the other two have rescued its jobs; then let it continue."""
+    """Freeze one of three workers until the other two have rescued its jobs; then let it continue."""
     with World(quick=quick, **options) as here:
-        # Two other workers are needed: while one of them runs jobs whose worker died, it takes no other jobs.
+        # Two more workers are needed: while one runs the jobs of a lost worker, it takes no other jobs.
         frozen, *_ = here.begin(3)
         with here.fault():
             begin = time.monotonic()
@@ -88,7 +88,7 @@ def stall(*, quick: bool) -> Outcome:
     """For a minute, let no data pass between a worker and the server, although no connection breaks."""
     seconds, heartbeat = (12, 0.5) if quick else (60, 5.0)
     with World(quick=quick, heartbeat=heartbeat) as here, Proxy(here.url) as proxy:
-        # Two other workers are needed: while one of them runs jobs whose worker died, it takes no other jobs.
+        # Two more workers are needed: while one runs the jobs of a lost worker, it takes no other jobs.
         stalled, *_ = here.begin(3, first={"DATABASE_URL": proxy.url})
         pids, runs_in = stalled.pids(), 0
         while runs_in not in pids:
@@ -141,7 +141,7 @@ def wrong_clock(*, quick: bool) -> Outcome:
 
 
 def killer(*, quick: bool) -> Outcome:
-    """Two processes run two hundred jobs twice; the second time, one more job kills its process."""
+    """Two workers run two hundred jobs, then two hundred more beside one job that kills each process that runs it."""
     with World(quick=quick, kinds={}) as here:
         both = here.begin()
         alone, _ = _run(here)
@@ -171,7 +171,7 @@ def _run(here: World, *, kills: bool = False) -> tuple[float, str]:
 
 
 def strike(*, quick: bool) -> Outcome:
-    """Kill, freeze and stop workers under every kind of limit: first each of the three once, then at random.
+    """Kill, freeze and stop workers while jobs run under each kind of limit: each of the three once, then at random.
 
     ``ZEKE_TEST_SEED`` repeats the random choices of an earlier run.
     """
@@ -187,7 +187,7 @@ def strike(*, quick: bool) -> Outcome:
             time.sleep(chance.uniform(0.3, 1.0))
             way, kept = min(done, key=lambda way: (done[way] > 0, chance.random())), chance.choice(workers)
             if kept.command.process.poll() is not None:
-                continue  # The command has not been restarted yet.
+                continue  # The worker has not been restarted yet.
             done[way] += 1
             if way == "kill":
                 here.kill(kept)

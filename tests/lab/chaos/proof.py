@@ -85,7 +85,7 @@ def completions(conn: Connection) -> list[float]:
 
 
 def rate(moments: Sequence[float], phase: Interval, parts: int = 3) -> float:
-    """Split the phase into equal parts; return the median of the parts' moments per second."""
+    """Split the phase into equal parts, and return the median of the events per second in each part."""
     begin, end = phase
     length = (end - begin) / parts
     counts = [0] * parts
@@ -96,7 +96,7 @@ def rate(moments: Sequence[float], phase: Interval, parts: int = 3) -> float:
 
 
 def recovery(moments: Sequence[float], since: float, rate_before: float, until: float) -> float | None:
-    """Return the seconds from ``since`` to the first second with at least half of the earlier rate, or None if there is none."""
+    """Return the seconds from ``since`` until the rate is at least half of ``rate_before`` again, or None if it never is."""
     later = [since, *(at for at in moments if since <= at < until)]
     for at in later:
         if at + 1.0 <= until and sum(at <= other < at + 1.0 for other in later) - (at == since) >= rate_before / 2:
@@ -129,7 +129,7 @@ def runs(trace: Path) -> list[Run]:
 
 
 def present(found: Iterable[Run], gone: Mapping[int, Sequence[Interval]]) -> list[Run]:
-    """Return the runs, except those that started while their process was gone, or shortly afterwards."""
+    """Return the runs that did not start while their process was killed, frozen or cut off, or shortly afterwards."""
     return [
         run for run in found if not any(begin <= run.begin <= end + COMING_BACK for begin, end in gone.get(run.pid, ()))
     ]

@@ -32,9 +32,9 @@ _IN_FLOW = 30  # At most _IN_FLOW jobs wait or run while the workers keep up.
 
 
 class Kept:
-    """The command is restarted as soon as it has ended, as systemd does with Restart=always."""
+    """The process is restarted as soon as it has ended, as systemd does with Restart=always."""
 
-    _lock = threading.Lock()  # A fleet starts one command at a time.
+    _lock = threading.Lock()  # A fleet starts one process at a time.
 
     def __init__(self, begin: Callable[[], Command]) -> None:
         self.begin, self.starts, self.is_wanted = begin, 0, True
@@ -53,7 +53,7 @@ class Kept:
             if self.is_wanted and self.command.process.poll() is not None:
                 time.sleep(0.1)
                 with suppress(ProcessLookupError):
-                    self.command.kill()  # The kill also ends orphaned processes of the command.
+                    self.command.kill()  # This also kills child processes that outlived their parent.
                 self._start()
 
     def release(self) -> Command:
@@ -211,7 +211,7 @@ class World:
         self.promises.append((text, bool(held)))
 
     def calm(self, *, workers: int = 0) -> None:
-        """After the fault, wait for the workers, measure a phase, and drain."""
+        """After the fault, wait until the workers are back, measure for some seconds, and let all jobs end."""
         if workers:
             self.whole(workers)
         self.measure("after")
@@ -233,9 +233,9 @@ class World:
         note: str = "",
         stays: bool = False,
     ) -> Outcome:
-        """Check every scenario's promises; after the fault, the rate must reach ``after_share`` of the rate before.
+        """Check the promises of all scenarios; jobs must end at ``after_share`` of the rate before the fault, or faster.
 
-        If ``stays`` is true, no command may have ended.
+        If ``stays`` is true, no worker or scheduler may have ended.
         """
         with closing(connect(self.url)) as conn:
             found = proof.account(conn, self.traffic.ledger)

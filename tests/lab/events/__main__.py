@@ -71,7 +71,7 @@ class Found:
 
 
 def measure(url: str, world: World) -> Found:
-    """Analyse the arriving stories one after another; compare their clusters with a full comparison of all stories."""
+    """Analyse stories as they arrive; check their clusters by comparing each story with all earlier stories."""
     found, hits = Found(), dict[int, list[UUID]]()
     ai: Any = Prepared(world)
     arriving = range(world.known, len(world.ids))

@@ -1,4 +1,4 @@
-"""A database gets many invented stories, as the pipeline would store them; they are recent enough to share events.
+"""Many invented stories are stored as the pipeline would store them, recent enough for several to report one event.
 
 The stories use the words of real news: they mix and reword sentences from the corpora.
 """
@@ -131,7 +131,7 @@ class World:
         return [int(each) for each in np.nonzero(self.vectors[:place] @ self.vectors[place] >= SAME)[0]]
 
     def clusters(self) -> dict[int, uuid.UUID]:
-        """Compare the known stories of each generated event exactly; return their clusters."""
+        """Compare every pair of known stories of each event; return the cluster of each story that shares one."""
         by_event: dict[int, list[int]] = {}
         for place, told in enumerate(self.told[: self.known]):
             by_event.setdefault(told.event, []).append(place)

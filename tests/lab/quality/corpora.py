@@ -35,7 +35,7 @@ both_halves = pytest.mark.parametrize("half", ["choosing", "reporting"] if WHOLE
 
 @dataclass(frozen=True)
 class Page:
-    """The page has a person's annotations; a missing annotation is empty."""
+    """A page with annotations made by hand; a field without an annotation is an empty string."""
 
     body: bytes
     url: str

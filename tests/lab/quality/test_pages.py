@@ -1,6 +1,6 @@
 """The pipeline reads pages. The extracted texts, titles, dates and authors are compared with annotations.
 
-The rules were developed on the "choosing" halves only; the figures of the "reporting" halves have bounds.
+Each corpus has two halves: the rules were developed on "choosing" only, and the tests bound the figures of "reporting".
 """
 
 import csv
@@ -50,7 +50,7 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Read:
-    """A page was read as ``item``; if it was refused, ``item`` is None and ``why`` is the reason."""
+    """The result of reading a page is ``item``, or, if the page was refused, None with the reason in ``why``."""
 
     page: Page
     item: ContentItem | None

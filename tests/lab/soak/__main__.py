@@ -1,6 +1,6 @@
 """``nox -s soak`` reads two hundred feeds with occasional faults, prints the results, and fails if a check fails.
 
-Feeds and single addresses go through real workers, which are killed now and then.
+Real workers process the feeds, and pages that are submitted one by one. The workers are killed now and then.
 """
 
 import os
@@ -40,7 +40,7 @@ _CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 
 @dataclass(frozen=True)
 class Plan:
-    # The soak adds ``sources`` feeds, each on its own host, and as many single addresses.
+    # The soak adds ``sources`` feeds, each on its own host, and submits as many single pages.
     sources: int = 200
     items: int = 20  # Each feed has ``items`` items.
     seed: int = 1
@@ -62,7 +62,7 @@ class Found:
 
 
 def soak(url: str, folder: Path, plan: Plan, server_cpu: Callable[[], float] = lambda: 0.0) -> Found:
-    """Run a soak on a migrated database without a configuration; ``DATABASE_URL`` must name the same database."""
+    """Run a soak on the database at ``url``, which is migrated and has no jobs.yaml; ``DATABASE_URL`` must name it too."""
     spent, here = server_cpu(), time.process_time()
     with (
         closing(connect(url)) as conn,
@@ -96,7 +96,7 @@ def soak(url: str, folder: Path, plan: Plan, server_cpu: Callable[[], float] = l
 
 
 def _jobs_yaml(engine_url: str, model_url: str, plan: Plan) -> str:
-    """Return the shipped jobs.yaml with this Engine and model, all items of new feeds, and waits of some seconds."""
+    """Return the shipped jobs.yaml with this Engine and model; new feeds bring all items, and retries start within 1 s."""
     text: dict[str, Any] = yaml.safe_load((ROOT / "jobs.yaml").read_text())
     text["services"]["engine"] |= {"kind": "http", "url": engine_url}
     openai = {"base_url": f"{model_url}/v1", "model": MODEL, "embedding_model": EMBEDDING, "prices": PRICES}
@@ -112,7 +112,7 @@ def _jobs_yaml(engine_url: str, model_url: str, plan: Plan) -> str:
 
 
 def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan) -> tuple[int, int]:
-    """Send all addresses; kill workers, cut connections and pull until all jobs ended. Return the kills and cuts."""
+    """Add feeds and pages; kill workers, cut connections and send ingest-pull until all have ended. Return kills and cuts."""
     with transaction(conn):
         for feed in news.feeds:
             sources.add(conn, "rss", feed)
@@ -146,7 +146,7 @@ def _drive(conn: Connection, news: News, workers: Fleet, plan: Plan) -> tuple[in
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a soak on a new server. Return 1 if a check fails, else 0, even if a figure is low."""
+    """Run a soak on a new server. Return 1 if a check fails, else 0, whatever the measured figures are."""
     chosen = vars(server.command("soak", __doc__, arguments, **asdict(Plan())))
     bin_dir, plan = chosen.pop("server"), Plan(**chosen)
     with server.start(bin_dir) as started:

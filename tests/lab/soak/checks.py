@@ -14,7 +14,7 @@ _STORIES_OF_ITEMS = """SELECT r.external_id, o.outcome, o.story_id::text
 
 
 def complaints(conn: Connection, news: News, asked: int) -> list[str]:
-    """Return all complaints; ``asked`` is the number of questions and texts to embed that reached the model."""
+    """Return all faults found; ``asked`` counts what reached the model: questions, and texts sent for embedding."""
     return [*_items(conn, news), *_texts(conn, news), *_rows(conn), *_books(conn, asked)]
 
 
@@ -35,7 +35,7 @@ def _items(conn: Connection, news: News) -> Iterator[str]:
 
 
 def _texts(conn: Connection, news: News) -> Iterator[str]:
-    """Each text must make one story; other items with the text are duplicates. Only edited copies share clusters."""
+    """Each text must make one story; its other items are duplicates. Only texts and their edited copies share clusters."""
     by_text: dict[int, list[tuple[str, str]]] = defaultdict(list)
     for external_id, outcome, story in query(conn, _STORIES_OF_ITEMS):
         if (item := news.items.get(external_id)) is not None:
@@ -64,7 +64,7 @@ def _rows(conn: Connection) -> Iterator[str]:
         "stories without a summary": "SELECT id FROM stories WHERE summary IS NULL",
         "stories without the model's embedding": """SELECT s.id FROM stories AS s LEFT JOIN story_embeddings AS e ON e.story_id = s.id
             WHERE e.model_version IS DISTINCT FROM 'embedding-1@1536'""",
-        # In one of forty invented texts, no sentence except the one-liner is worth a highlight.
+        # One in forty invented texts has no highlight: its only good sentence is the one-liner of its brief.
         "stories without the highlights that were found": """SELECT id::text FROM stories EXCEPT (SELECT story_id::text FROM highlights
             UNION SELECT message -> 'kwargs' ->> 'story_id' FROM zeke_jobs.queue
             WHERE task = 'extract-highlights' AND state = 'done' AND result ->> 'outcome' = 'nothing_found')""",

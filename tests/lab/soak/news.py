@@ -1,4 +1,4 @@
-"""A seed determines a soak's feeds, pages and single addresses, and the expected outcome of each item."""
+"""A seed determines the feeds, the pages and the pages submitted one by one, and the expected outcome of each item."""
 
 import random
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _TRADE = ("Postgres", "latency", "security", "API", "model", "benchmark", "relea
 
 @dataclass(frozen=True)
 class Item:
-    """This is an item of the news; ``end`` is the outcome that the pipeline must give it."""
+    """A news item; ``end`` is the outcome that it must have in the pipeline."""
 
     external_id: str  # The pipeline identifies the item by ``external_id``.
     url: str

@@ -1,4 +1,4 @@
-"""The sites, the Engine and the model of a soak answer on loopback. A share of their answers are faults."""
+"""Servers on loopback stand in for the sites and the model, and run the Engine. A share of their answers are faults."""
 
 import hashlib
 import json
@@ -132,7 +132,7 @@ _MODEL_FAULTS = (
 
 
 class Model(Faulty):
-    """``asked`` counts questions and texts to embed, as the ledger does; ``wrong`` names the refused schemas."""
+    """``asked`` counts questions and texts sent for embedding, as ai_calls does; ``wrong`` lists schemas refused here."""
 
     def __init__(self, share: float, seed: int) -> None:
         self.asked = 0
@@ -157,7 +157,7 @@ class Model(Faulty):
 
 
 def _said(body: dict[str, Any]) -> dict[str, Any]:
-    """Quote sentences of the story as the schema requires. A verification accepts each statement and cites it."""
+    """Quote sentences of the story as the schema requires. If asked to verify, accept each statement, citing itself."""
     properties = body["response_format"]["json_schema"]["schema"]["properties"]
     if "checks" in properties:
         return checks_of(body["messages"][1]["content"], lambda text: (True, [text]))

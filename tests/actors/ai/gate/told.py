@@ -3,9 +3,9 @@
 The rules were developed on ``open.txt`` and ``mixed-open.txt``. Four other files only measure the rules:
 ``frozen.txt``, ``mixed-frozen.txt`` and ``held-out.txt`` were written before the rules, and ``later.txt`` after them.
 
-A line ``# `` begins a story and has its headline. After the text, ``+ `` begins an honest sentence, and ``- kind: `` a
-forged one. ``~ kind: `` begins a forged sentence of which each single fact is in the story, but which combines the
-facts wrongly.
+A line that begins with ``# `` is the headline of a story. After the story's text, ``+ `` begins an honest sentence, and
+``- kind: `` a forged one. ``~ kind: `` begins a forged sentence that combines facts of the story wrongly, although each
+single fact is in the story.
 """
 
 from dataclasses import dataclass
