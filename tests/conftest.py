@@ -57,7 +57,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-#: All processes of the run share one server. Pytest's folder is closed to the user that runs the server for root.
+#: All processes of the run share one server. If root runs the tests, the server's user cannot enter pytest's folder.
 RUN = os.environ.setdefault("ZEKE_TEST_RUN", uuid.uuid4().hex[:8])
 FOLDER = Path(tempfile.gettempdir()) / f"zeke-test-{RUN}"
 TEMPLATE = "zeke_template"

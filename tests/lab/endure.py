@@ -67,7 +67,7 @@ def endure(started: Server, plan: Plan, say: Callable[[Minute], None]) -> list[M
 
 
 def _send(tasks: list[str], rate: int, stop: threading.Event) -> None:
-    """Send ``rate`` jobs a second, whatever happens to the jobs. A late send includes the jobs that were missed."""
+    """Send ``rate`` jobs a second, whatever happens to the jobs. If a call is late, it also sends the jobs that were missed."""
     begin, sent, names = time.monotonic(), 0, cycle(tasks)
     while not stop.wait(_TICK):
         due = int((time.monotonic() - begin) * rate) - sent

@@ -35,14 +35,14 @@ from tests.lab.quality.corpora import cosine
 def test_few_common_words_do_not_hide_one_event(
     half: str, answers: str, add_story: Any, run_task: Any, conn: Connection, figure: Any
 ) -> None:
-    event: dict[UUID, str] = {}  # a headline about another event tells an event of its own
+    event: dict[UUID, str] = {}  # each headline about another event has an event of its own
     parts = Path(__file__).with_name("same_event.txt").read_text(encoding="utf-8")[2:].split("\n\n# ")
     for part in parts[:5] if half == "choosing" else parts[5:]:
         name, *lines = part.strip().split("\n")
         for head, body in zip(lines[::2], lines[1::2], strict=True):
             event[add_story(body, title=head[2:])] = name if head[0] == "=" else head
     asked: list[UUID] = []
-    reached: set[str] = set()  # the events whose other telling is among the stories of a question
+    reached: set[str] = set()  # the events of which a question offered another story
 
     def judge(story: Story, others: Sequence[Story], _: object) -> Story | None:
         asked.append(story.id)

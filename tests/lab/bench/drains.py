@@ -161,7 +161,7 @@ def drain_blocked(bench: Bench) -> list[Row]:
 
 
 def send_threads(bench: Bench) -> list[Row]:
-    """Let one thread and then eight threads send; each send is durable before the thread's next send.
+    """Let one thread and then eight threads send; each job is durable before its thread sends the next.
 
     The systems take short turns, because the disk's flush time matters much and changes from second to second.
     """

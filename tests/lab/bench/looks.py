@@ -102,7 +102,7 @@ def latency(bench: Bench) -> list[Row]:
     chance, samples = random.Random(1), []
     with bench.running(bench.installation({FREE: NAP})) as up:
         for _ in range(65 if bench.quick else 505):
-            # During this pause, the worker becomes idle. The random length keeps the sends out of step with timers.
+            # During this pause, the worker becomes idle. The random length keeps calls of ``send`` out of step with timers.
             time.sleep(chance.uniform(0.05, 0.15))
             sent = time.time()
             job = zeke_jobs.send(FREE, connection=up.conn).id

@@ -17,7 +17,7 @@ from zeke_jobs.postgres.pool import DISCONNECTED, connect
 GROUPS = ("a", "b", "c", "d", "e")  # The groups are keys of the keyed task.
 _TICK = 0.05  # The sender sends every _TICK seconds.
 _LONGEST = 0.5  # After a pause the sender makes up for at most _LONGEST seconds, so an outage ends without a burst.
-_PATIENCE = 0.2  # A failed send is repeated after _PATIENCE seconds.
+_PATIENCE = 0.2  # After a failure, jobs are sent again after _PATIENCE seconds.
 
 Kinds = Mapping[str, tuple[dict[str, Any], float]]
 #: Each task has the work of one job, and the jobs sent per second. Together the jobs occupy about 13 of 16 threads, so
@@ -54,9 +54,9 @@ LIMITS = {"limited": 3, "pool": 4, **{f"keyed/{group}": 1 for group in GROUPS}}
 
 
 class Traffic:
-    """A thread sends jobs; ``ledger`` has the ids of the jobs whose send was acknowledged.
+    """A thread sends jobs; ``ledger`` has the ids of the jobs for which ``send`` returned.
 
-    If a send gets no answer, it is repeated with the same id until an answer comes, as the docs recommend.
+    If the connection fails during ``send``, the job is sent again with the same id, as the docs recommend.
     """
 
     def __init__(self, url: str, kinds: Kinds) -> None:
@@ -81,7 +81,7 @@ class Traffic:
             return self._send(conn, task, payload, new_id(), **options)
 
     def _run(self) -> None:
-        due: list[tuple[str, dict[str, Any], UUID]] = []  # A send leaves the list once it has its answer.
+        due: list[tuple[str, dict[str, Any], UUID]] = []  # A job leaves the list once ``send`` has returned.
         while due or not self._stopping.is_set():
             with suppress(*DISCONNECTED), closing(connect(self._url)) as conn:
                 while due or not self._stopping.wait(_TICK):
