@@ -1,4 +1,4 @@
-"""The fixtures boot the real command lines as processes on the test's database."""
+"""The fixtures start the real commands as processes that use the test's database."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ __all__ = ["cli"]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests of this folder; each may take some minutes, because the machine may be busy."""
+    """Mark these tests as acceptance tests; each may by default take five minutes, because the machine may be busy."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.acceptance)

@@ -55,7 +55,7 @@ def effect(payload: Work, ctx: Context) -> None:
 
 
 def fragile(payload: Work, ctx: Context) -> None:
-    """Write, send and complete in one transaction. The first attempt kills its process at the point in ``die``."""
+    """Write, send and complete in one transaction. The first attempt kills its process at the point that ``die`` names."""
 
     def die(point: str) -> None:
         if ctx.attempt == 1 and payload.die == point:

@@ -1,4 +1,4 @@
-"""``zeke-jobs up`` runs in a temporary folder, and commands of an installation from wheels run as other users."""
+"""These helpers run ``zeke-jobs up`` in a temporary folder, and commands installed from wheels as other system users."""
 
 import hashlib
 import os
@@ -77,7 +77,7 @@ class Up:
         return done
 
     def python(self, code: str) -> str:
-        """Run Python code after the line ``export DATABASE_URL=…`` that ``up`` printed; return its output."""
+        """Run Python code with the DATABASE_URL that ``up`` told users to export, if any; return what the code printed."""
         exports = [line.partition("export ")[2] for line in self.text.splitlines() if "export DATABASE_URL=" in line]
         said = f"export {exports[0]}; " if exports else ""
         return self.run(f'{said}"$PYTHON" -c "$CODE"', PYTHON=sys.executable, CODE=code).strip()
@@ -159,7 +159,7 @@ class Place:
             shutil.rmtree(Path("/var/lib/zeke-jobs", name), ignore_errors=True)
 
     def refusal(self, *arguments: str) -> str:
-        """Run a command that must fail; return its error and help, without the output before them."""
+        """Run a command that must fail; return the error and the help after it, without earlier output."""
         started = self.start(*arguments)
         assert started.wait(90) in (1, 2), started.text()
         assert "Traceback" not in started.text()

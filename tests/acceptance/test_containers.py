@@ -1,4 +1,4 @@
-"""docker/kubernetes and the containers of docs/running.md are tested without Kubernetes and Docker."""
+"""The commands and probes in docker/kubernetes and docs/running.md work; these tests need no Kubernetes and no Docker."""
 
 import json
 import os

@@ -39,7 +39,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory, wheels: dict[str, Path
 
 @pytest.fixture
 def run(environment: Callable[[str], Path], tmp_path: Path) -> Run:
-    """Run a command in the environment of a combination, in a folder with a jobs.yaml and its handler."""
+    """Run a command of an environment with the wanted packages, in a folder with a jobs.yaml and its handler."""
     for name, text in GREETS.items():
         (tmp_path / name).write_text(text)
 

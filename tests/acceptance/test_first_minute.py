@@ -1,4 +1,4 @@
-"""The first minute with zeke_jobs works for root and other users, and in closed, odd, full and read-only folders."""
+"""zeke_jobs starts for root and other users, also in private and read-only folders; if it cannot start, it says why."""
 
 import os
 import pwd
@@ -30,7 +30,7 @@ def base(wheels: dict[str, Path]) -> Iterator[Path]:
 
 @pytest.fixture
 def place(base: Path) -> Iterator[Place]:
-    """Make a folder beside the environment. At the end, remove the folder and the files that it left elsewhere."""
+    """Make a folder beside the environment. At the end, remove the folder, and the files that its commands made elsewhere."""
     found = Place(base / "here" / "venv", Path(tempfile.mkdtemp(dir=base / "here")))
     found.folder.chmod(0o755)
     found.fill()

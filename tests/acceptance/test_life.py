@@ -1,4 +1,4 @@
-"""The real command lines start and stop: no command hangs while it waits, and no command leaves a process behind."""
+"""The real commands start and stop: SIGTERM also ends a command that waits, and no command leaves a process behind."""
 
 import signal
 import time
@@ -18,14 +18,14 @@ NOWHERE = "postgresql://zeke@127.0.0.1:1/zeke"
 
 @pytest.fixture
 def lock(other_conn: Connection) -> Iterator[Connection]:
-    """Lock the catalogue of tasks, as a long change of it would do."""
+    """Lock the tables of revisions and tasks, as a long ALTER TABLE would do."""
     query(other_conn, "BEGIN; LOCK TABLE zeke_jobs.revision, zeke_jobs.task IN ACCESS EXCLUSIVE MODE")
     yield other_conn
     query(other_conn, "ROLLBACK")
 
 
 def took(command: Command) -> float:
-    """Send SIGTERM; return the seconds until the command has ended with status 0."""
+    """Send SIGTERM; return the seconds until the process has ended with status 0."""
     began = time.monotonic()
     assert command.stop(60) == 0, command.text()
     return time.monotonic() - began
@@ -42,7 +42,7 @@ def test_sigterm_at_any_moment_of_a_start_ends_the_command(fleet: Fleet, delay: 
         if delay == 4.0:  # Both processes say at once what they wait for.
             eventually(lambda: fleet.commands[2].text().count("waiting for the database") >= 2, 15, fleet)
             assert "ready" not in fleet.commands[2].text()
-        # If a signal arrives before its handler is installed, it kills the command.
+        # If a signal arrives before its handler is installed, it kills the process.
         assert {command.stop(30) for command in fleet.commands} <= {0, -signal.SIGTERM}, fleet.logs()
 
 

@@ -1,4 +1,4 @@
-"""Three processes obey rates, rates per key, units, throttling and breakers. The rows that the handlers write prove it.
+"""Three workers together obey rates (also per key and of units), throttling and breakers, as rows of the handlers prove.
 
 ``ZEKE_TEST_DEEP=1`` lets each test run for minutes; ``ZEKE_TEST_SEED`` repeats a run's random choices.
 """
@@ -113,7 +113,8 @@ def provider() -> Iterator[Provider]:
 
 def test_a_provider_refuses_hardly_a_call_and_is_used(fleet: Fleet, conn: Connection, provider: Provider) -> None:
     chance = random.Random(3)
-    # Use may exceed a limit by one job's units. In a short run of ten seconds, only a rate per second allows for that.
+    # The tokens used may exceed a rate by one job's tokens. A rate per second counts a second as 1.025 s, which leaves
+    # room for them within the ten seconds of a short run; a rate per minute counts a minute as 60.3 s.
     rate = "90000/m" if DEEP else "1500/s"
     # A job uses 150 tokens on average; one task estimates twice as many, the other task half as many.
     tasks = f"""

@@ -216,7 +216,7 @@ def test_a_readers_week(site: Site, imap: ImapServer, mail_server: MailServer) -
                 reason = f"({same})?sent " if is_sent else f"{same}|not sent: its? "
                 assert re.match(reason, fate), (title, name, fate)
 
-        # ── a digest is delivered once in each way, and a source can be refreshed at once
+        # ── a digest is delivered exactly once on each channel, and a command refreshes a source
         today, mails = datetime.now(UTC).date().isoformat(), len(mail_server.mails)
         for delivered in (2, 0):
             done = up.here("zeke-jobs", "send", "deliver-digest", f"ends_on={today}", "--wait", apart=True)

@@ -167,7 +167,7 @@ def test_a_run_that_is_stopped_or_has_no_folder_for_its_answers_is_no_success(id
     assert states(job) == {"created"}
     del idle.env["ZEKE_JOBS_RUN"]
     idle.start("--until-idle")
-    eventually(lambda: zeke_jobs.status(job).started_on, 30)  # A job that is only claimed would be handed back.
+    eventually(lambda: zeke_jobs.status(job).started_on, 30)  # A job that is only claimed would go back into the queue.
     assert idle.stop(signal.SIGTERM) == 130, idle.text
     assert "stopped before the work was done" in idle.text
     assert states(job) == {"completed"}  # The job had time to end.

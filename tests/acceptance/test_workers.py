@@ -65,7 +65,7 @@ def test_jobs_of_a_killed_command_complete_elsewhere_with_one_effect(fleet: Flee
 def test_a_killed_transaction_leaves_all_or_nothing(fleet: Fleet, effects: Connection, point: str, runs: int) -> None:
     command = fleet.serve("fragile: {handler: 'H:fragile'}\nwork: {handler: 'H:work', paused: true}", effects)
     job = zeke_jobs.send("fragile", {"n": 7, "die": point}).id
-    eventually(lambda: command.process.poll() is not None, 30, fleet)  # The job has killed the command.
+    eventually(lambda: command.process.poll() is not None, 30, fleet)  # The job has killed its worker process.
     counts = f"""SELECT (SELECT count(*) FROM effect), count(*) FILTER (WHERE parent = '{job}'),
         count(*) FILTER (WHERE message_id = '{job}' AND state = 'done') FROM zeke_jobs.queue"""
     assert query(effects, counts) == [(1, 1, 1) if point == "after the commit" else (0, 0, 0)]
