@@ -33,7 +33,7 @@ def make_task(conn: Connection) -> Callable[..., None]:
 
 @pytest.fixture
 def woken(other_conn: Connection) -> Callable[[], list[str]]:
-    """Listen for wake-ups; each call returns the payloads since the last call, which name a process and a queue."""
+    """Listen for wake-ups; each call returns the payloads since the last call. A payload names a process and a queue."""
     rows(other_conn, 'LISTEN "zeke_jobs.wake"')
 
     def take() -> list[str]:

@@ -122,7 +122,7 @@ INSERT = "INSERT INTO zeke_jobs.queue (message_id, queue_name, state, message) S
 
 @each(
     "changes words",
-    # Case 5 comes first, because PostgreSQL makes custom plans only for the first five calls in a session.
+    # The message 5 comes first, to get a custom plan, which PostgreSQL makes only for a session's first five calls.
     (5, "expected a message as object, got number"),
     ([], "expected a message as object, got array"),
     ({"args": 5}, "expected args of a message as array, got number"),

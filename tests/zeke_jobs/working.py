@@ -36,7 +36,7 @@ def working(
 def program(page: Path, folder: Path, *names: str, parts: Collection[int] = ()) -> Iterator[Config]:
     """Write files of a page of the docs, load jobs.yaml, and make the Python modules importable in the ``with`` block.
 
-    A file consists of its code blocks on the page. Of the first file, ``parts`` takes only blocks with these numbers.
+    A file consists of its code blocks on the page. If ``parts`` has numbers, the first file has only these blocks.
     """
     modules = [name.removesuffix(".py") for name in names if name.endswith(".py")]
     for name in names:

@@ -1,4 +1,4 @@
-"""A workload is recorded, described or written by hand. Figures, capacities and confidence are as computed by hand."""
+"""A workload is recorded, described in a file, or made by a test. Figures, capacities and confidence are as computed by hand."""
 
 import re
 from collections import Counter
@@ -103,7 +103,7 @@ def test_the_workers_are_those_of_now_or_given_or_as_many_threads_as_ran_jobs_at
 
 
 def carried(a: str, b: str = "", top: str = "", **bounds: float) -> list[Bound]:
-    """Return the bounds of a day with a 30-second job of ``a`` each minute and a 6-minute job of ``b`` each hour."""
+    """Return what bounds the load on a day with a 30-second job of task a each minute and a 6-minute job of b each hour."""
     made = Workload(end=86_400, currency="USD")
     for minute in range(1440):
         made.roots.append(Job("a", 60.0 * minute, (Attempt(30),), cost=0.01, key=f"host {minute % 2}"))
@@ -151,7 +151,7 @@ HOURLY = tasks()
 
 
 def day() -> Workload:
-    """Return a workload: every hour a tick's job sends two jobs after 5 s, and every minute there is another job."""
+    """Return a workload: each hour, a cron job of task a sends two jobs of b after 5 s; each minute, a job of c is sent."""
     made = Workload(origin=BEGIN.timestamp(), end=4 * 3600)
     for hour in range(4):
         tick = Job("a", 3600.0 * hour, (Attempt(10),), tick=True)
@@ -329,7 +329,7 @@ def test_a_claim_follows_the_wake_up_a_long_wait_is_a_breach_and_limits_tell_how
         day.job("a", 0, 10, start=0.001)
     shown = day.of_a("concurrency: 1", fleet=Fleet(1, 8, wake_up=0.5))
     assert shown.wait_p50 == pytest.approx((0.501 + 11.001) / 2)
-    # The job that was sent 5 s before the day occupies the limit, and the figures do not count this job.
+    # The job that was sent 5 s before the day takes the limit's one slot, and the figures do not count this job.
     shown = Day(("a", -5, 10), ("a", 0, 10), ("a", 0, 10)).of_a("concurrency: 1, max_wait: 10s")
     assert (shown.jobs, shown.wait_p50, shown.breaches) == (2, 10, 1)
     day = Day()

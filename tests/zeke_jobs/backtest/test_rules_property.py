@@ -75,8 +75,8 @@ def history(chance: Random) -> Workload:
         attempts.append(Attempt(quarters(1, longest), chance.choice(ends)))
         sent = quarters(0, 4) if chance.random() < 0.7 else 0.0
         job = Job(task, sent, tuple(attempts), **{name: chance.choice(some) for name, some in KINDS.items()})
-        # A job that was deferred can expire in the database, but not in the simulation. Jobs 0 and 1 may be deferred,
-        # too: they send jobs, perhaps to a full queue.
+        # A deferred job gets no expiry, because it could expire in the database, but not in the simulation. Jobs 0
+        # and 1, which may send other jobs, get none either.
         if again == "deferred" or number < 2:
             job.leaves = None
         parent = chance.choice([None, None, None, 0, 1])

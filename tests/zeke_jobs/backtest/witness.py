@@ -27,7 +27,7 @@ _ERRORS = dict.fromkeys(("retry", "failed", "rejected"), Json({"type": "ValueErr
 
 
 class Witness(Board):
-    """The witness repeats each step of the board in the database, at the simulation's time."""
+    """This board repeats each step of the simulation in the database, at the simulated time."""
 
     sql: Jobs
     worker: UUID
@@ -99,7 +99,7 @@ class Witness(Board):
         return started
 
     def _orders(self, queue: str) -> Iterator[dict[int, tuple[str, ...]]]:
-        """Yield all orders of the tasks of each priority, because the SQL claim takes these tasks in random order."""
+        """Yield all orders in which tasks of equal priority can take turns, because the SQL claim chooses one at random."""
         tasks: dict[int, list[str]] = {}
         for lane in self.queues[queue]:
             for priority in lane.jobs if not lane.paused else ():
@@ -108,7 +108,7 @@ class Witness(Board):
             yield dict(zip(tasks, orders, strict=True))
 
     def _would(self, turns: dict[int, tuple[str, ...]], now: float, want: int, queue: str) -> bool:
-        """Say whether the rules, with this order of tasks, start the jobs that the database started."""
+        """Say whether the simulation starts the same jobs as the database if the tasks take turns in this order."""
         trial = copy(self)
         trial.lanes, trial.queues = deepcopy((self.lanes, self.queues))
         trial._turns = turns
@@ -119,7 +119,7 @@ class Witness(Board):
         return sorted(lanes, key=lambda lane: turns.index(lane.task.id) if turns else 0)
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
-        """Yield a lane's keys: first those of which the database started all jobs, then some jobs, and last no job."""
+        """Yield a task's keys: first keys of which the database has started all due jobs, then keys with some, then with none."""
 
         def place(key: Any) -> int:
             jobs = {order for _, order, _ in lane.jobs[priority][key]}
@@ -128,7 +128,7 @@ class Witness(Board):
         yield from sorted(lane.open.get(priority, ()), key=place)
 
     def _settle(self) -> None:
-        """In the database, end the job that ended last in the simulation, because no further attempt followed."""
+        """Complete or fail the last ended job of the simulation in the database too. A job with a retry is ended in ``queue``."""
         if self._ended is None:
             return
         (live, ended_at, _), self._ended = self._ended, None

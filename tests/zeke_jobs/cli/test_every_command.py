@@ -209,7 +209,7 @@ def test_a_terminal_gets_straight_tables_colours_alone_and_escapes_without_unico
     ("zeke-jobs check long.yaml 2> /dev/full", 2, ""),
 )
 def test_closed_or_full_output_is_quiet(tmp_path: Path, monkeypatch: Patch, line: str, status: int, said: str) -> None:
-    # The errors of long.yaml fill more than the buffer of a pipe.
+    # The error messages for long.yaml are longer than a pipe's buffer.
     tasks = "".join(f"  t-{n}: {{handler: a:b}}\n" for n in range(450))
     (tmp_path / "long.yaml").write_text(f"version: 1\ntasks:\n{tasks}")
     monkeypatch.chdir(tmp_path)

@@ -29,7 +29,7 @@ class Secret(zeke_jobs.Payload):
 def ask(
     database: str, *questions: tuple[str, dict[str, Any]], program: str = "zeke_jobs", then: Any = lambda _: None
 ) -> tuple[list[Any], list[Any]]:
-    """Return the MCP server's tools and its answers. ``then`` may make a further question from the last answer."""
+    """Return the MCP server's tools and its answers. ``then`` maps the last answer to a further question, or to None."""
     import mcp  # The import takes half a second, so only the process that needs it pays.
 
     command, env = ["-c", f"from {program}.cli import main; main()", "mcp"], {**os.environ, "DATABASE_URL": database}

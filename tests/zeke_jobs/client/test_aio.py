@@ -1,4 +1,4 @@
-"""The async client uses the caller's connections or pools, inside the caller's transaction, or its own connections."""
+"""The async client uses its own connections, or the caller's connection or pool, also inside the caller's transaction."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ def fetch(make_task: MakeTask) -> None:
 
 @pytest.fixture
 async def connection(request: pytest.FixtureRequest, database: str) -> AsyncIterator[Any]:
-    """Open the connection or pool that a test passes, by default none; check that no call starts a thread."""
+    """Open a connection or pool of the test's driver (none for ``own``, the default); check that no call starts a thread."""
     made: Any = None
     match getattr(request, "param", "own"):
         case "psycopg":

@@ -222,7 +222,7 @@ def test_a_second_send_with_the_same_id_or_idempotency_key_returns_the_first_job
     with pytest.raises(ValueError, match="which a job of another task has"):
         analyze_story(id=STORY)
     assert count(conn) == 3
-    # A send with a known idempotency key returns the known job, and takes no unique key.
+    # A send with the idempotency key of an earlier job returns that job, and reserves no unique key.
     holder = zeke_jobs.send("anything", {"a": 1}, unique=True)
     change(conn, holder.id, "state = 'consumed'")
     other = zeke_jobs.send("anything", {"a": 2}, idempotency_key="j")
@@ -242,7 +242,7 @@ def test_unique_fields_hold_while_queued_or_active_or_for_a_period(conn: Connect
     assert not analyze_story(unique="story_id").duplicate
     # The first job is queued again for a retry, and does not conflict with the second job.
     change(conn, first.id, "state = 'queued'")
-    # A field with its default value conflicts with a field that has the same explicit value.
+    # A job that omits a field conflicts with a job that names the field's default value.
     both = analyze_story(unique=["story_id", "trigger"])
     auto = {"story_id": STORY, "trigger": "auto"}
     assert zeke_jobs.send("analyze-story", auto, unique=["trigger", "story_id"]).id == both.id

@@ -30,7 +30,7 @@ GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.yaml"))
 def refusals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conn: Connection
 ) -> Iterator[Callable[[str], tuple[str, str]]]:
-    """Return the errors that ``check`` and a boot report for a text; both are empty if the text is accepted."""
+    """Return the errors of ``check`` and of a worker's start for the text of a jobs.yaml, or two empty strings."""
     path = Path("jobs.yaml")
     folder = Path(shutil.copytree(SAMPLES, tmp_path / SAMPLES.name))
     monkeypatch.syspath_prepend(folder)

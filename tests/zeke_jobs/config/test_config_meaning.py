@@ -125,7 +125,7 @@ def test_annotations_say_what_a_handler_takes_and_a_mistake_has_a_place(tmp_path
 
 
 def name(model: type[BaseModel] | None) -> str:
-    """Return a model's name for comparisons, because the tests cannot import the samples."""
+    """Return a model's name, which tests compare because they cannot import the modules in the folder of samples."""
     return model.__name__ if model else ""
 
 

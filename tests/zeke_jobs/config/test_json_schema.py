@@ -93,7 +93,7 @@ def leaves(model: type[Keys], path: tuple[str, ...] = ()) -> Iterator[tuple[str,
 
 
 def loaded(path: tuple[str, ...], value: Any = None) -> Config | None:
-    """Load a jobs.yaml with a value at a path of its task, or with only required keys; return None if it is refused."""
+    """Load a jobs.yaml whose task has required keys, and ``value``, if given, at a path; return None if it is refused."""
     stanza: dict[str, Any] = {"handler": "sample_handlers:greet"}
     if len(path) == 2 and path[0] in BESIDE:
         stanza[path[0]] = dict(BESIDE[path[0]])

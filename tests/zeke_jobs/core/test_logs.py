@@ -57,7 +57,7 @@ def _restored(monkeypatch: Patch) -> Iterator[None]:
 
 @pytest.fixture(params=PASSWORDS)
 def secret(request: pytest.FixtureRequest, monkeypatch: Patch) -> str:
-    """Use the value as a secret of the environment, of the database URL and of a payload."""
+    """Use the parameter as a secret: as the value of an environment variable, and as the password of a database URL."""
     value: str = request.param
     monkeypatch.setenv("API_KEY", value)
     assert Substitution({"token": "${API_KEY}"}).value == {"token": value}
@@ -186,7 +186,7 @@ def test_a_line_is_one_json_object_with_what_was_bound_and_commands_no_terminal(
     assert not re.search("[\x7f-\x9f\u2028-\u202e]", stream.getvalue())
     assert json.loads(stream.getvalue().splitlines()[1])["key"] == "\x9b2J\x7f\u202e\u2028 ä"
     assert "ä" in stream.getvalue()
-    # Requests of HTTP clients and beats of the scheduler are not logged.
+    # Requests of HTTP clients and periodiq's regular messages are not logged.
     stream = configured(is_json=True)
     logging.getLogger("httpx").info("HTTP Request: GET …")
     periodiq = logging.getLogger("periodiq")

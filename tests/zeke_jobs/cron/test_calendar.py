@@ -1,4 +1,4 @@
-"""Cron lines fire as docs/schedules.md says, and at the same times that a scan of all minutes finds."""
+"""Cron lines fire as docs/schedules.md says, and at the times that a check of every minute finds."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def scan(cron: Cron, zone: str, start: datetime, end: datetime) -> list[datetime]:
-    """Return when a line fires. Unless it fires in all hours, skipped local times also fire, repeated ones once."""
+    """Return when a line fires. At clock changes, a line that omits an hour fires for skipped times, once for repeated ones."""
     tz, every_hour, found = ZoneInfo(zone), len(cron.hours) == 24, list[datetime]()
     minutes = [start + n * MINUTE for n in range(int((end - start) / MINUTE))]
     latest = start.astimezone(tz).replace(tzinfo=None) - MINUTE

@@ -11,7 +11,7 @@ from zeke_jobs.diagnosis.why import Explanation, why
 
 
 class Scene(Jobs):
-    """The database's clock stands at noon. Tests add jobs, and workers for all or some tasks; ``why`` explains jobs."""
+    """The database's clock stands at noon. Tests add jobs and workers; ``why`` says why a job does not run."""
 
     def serve(self, pid: int = 1, **columns: Any) -> UUID:
         """Register a worker process that serves all queues and, by default, all tasks."""
@@ -19,7 +19,7 @@ class Scene(Jobs):
         return self.worker(**{"pid": pid, "host": "box", "queues": sorted(queues), **columns})
 
     def run_alone(self, worker: UUID, queue: str) -> dict[str, Any]:
-        """Let an idle worker claim and start a suspect, which is a job with two deaths."""
+        """Let an idle worker claim and start a suspect, a job that must run alone because two workers died while they ran it."""
         (claim,) = self.claim(worker, 8, queue=queue)
         self.start(worker, [claim])
         return claim
@@ -29,7 +29,7 @@ class Scene(Jobs):
         assert not self.claim(worker, 8, queue=queue, is_empty=False)
 
     def suspect(self, task: str, deaths: int = 2) -> UUID:
-        """Add a due job during which ``deaths`` workers died."""
+        """Add a due job; ``deaths`` workers died while they ran it earlier."""
         (job,) = self.add(task)
         change = "UPDATE zeke_jobs.queue SET deaths = %s, attempt = %s, mtime = zeke_jobs.now() WHERE message_id = %s"
         self.rows(change, deaths, deaths, job)

@@ -1,4 +1,4 @@
-"""``why`` gives the right reason with its figures; docs/looking.md describes every reason, finding and view."""
+"""``why`` says why a job does not run, with the right figures; docs/looking.md describes every reason, finding and view."""
 
 import inspect
 import json
@@ -189,7 +189,7 @@ def test_a_job_that_follows_its_task_to_another_queue_says_so(scene: Scene, othe
     scene.use(PLAIN)
     (job,) = scene.add("plain")
     with transaction(other_conn), other_conn.cursor() as cursor:
-        # The row lock keeps the job in its old queue when the new file moves the task to another queue.
+        # The new jobs.yaml moves the task to another queue. Because of this row lock, the job stays in the old queue.
         cursor.execute("SELECT 1 FROM zeke_jobs.queue FOR UPDATE")
         scene.use("  plain: {handler: 'H:echo', queue: slow}\n")
     scene.serve()

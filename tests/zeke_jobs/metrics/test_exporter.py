@@ -1,5 +1,5 @@
 """The exported figures equal those in the database. docs/metrics.md lists all metrics; ``UPDATE_GOLDEN=1`` rewrites its
-table. If promtool is installed, it proves that each alert fires during its trouble."""
+table. If promtool is installed, it checks that each alert fires while its problem lasts."""
 
 import os
 import re

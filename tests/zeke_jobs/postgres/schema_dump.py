@@ -37,7 +37,7 @@ def dump(url: str) -> str:
 
 
 def edition() -> str:
-    """Return the line of the file ``edition``: a number that grows with each change of the code, and its checksum."""
+    """Return the line of the file ``edition``: a number that grows when the SQL code changes, and the code's checksum."""
     number, _, checksum = EDITION.read_text(encoding="utf-8").strip().partition(" ")
     now = migrate.code().checksum
     return f"{int(number) + (checksum not in {now, '-'})} {now}\n"

@@ -85,7 +85,7 @@ def _json(value: object) -> str:
 
 @pytest.fixture(scope="module")
 def doors(module_database: str) -> Iterator[dict[str, Any]]:
-    """Find the SQL functions with the types of their parameters, and run a worker with the owner's rights."""
+    """Yield the SQL functions with the types of their parameters, while a worker runs as the database's owner."""
     with closing(connect(module_database)) as conn:
         applying.sync(conn, load(TASKS))
         sign_up(conn)
@@ -129,7 +129,7 @@ def running(url: str) -> Iterator[list[str]]:
 
 
 def call(cursor: psycopg2.extensions.cursor, statement: str, values: list[Any], *, stays_open: bool) -> None:
-    """Run a statement, which may be refused after it has made changes."""
+    """Run a statement and ignore its errors; in an open transaction, undo what a failed statement has changed."""
     if stays_open:
         cursor.execute("SAVEPOINT one")
     try:

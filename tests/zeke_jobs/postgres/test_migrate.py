@@ -144,7 +144,7 @@ def test_an_edited_migration_and_the_tables_of_an_earlier_version_are_refused_wi
 
 @pytest.fixture
 def reader(conn: Connection, database: str, make_task: MakeTask) -> Iterator[Connection]:
-    """In a dashboard's open transaction, read the views of a database whose SQL code is marked as an older edition."""
+    """Mark the SQL code as outdated; yield a dashboard's session, whose open transaction has read the views."""
     make_task("echo")
     zeke_jobs.send("echo", {"n": 1})
     conn.cursor().execute("UPDATE zeke_jobs.migration SET checksum = 'earlier' WHERE name LIKE 'code-%'")
@@ -186,7 +186,7 @@ def test_an_open_read_stops_no_send(conn: Connection, database: str, reader: Con
 
 
 def objects(conn: Connection) -> set[str]:
-    """Return all schemas and objects that somebody created in the database."""
+    """Return the database's schemas and objects, except those of PostgreSQL and its extensions."""
     made = "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
     within = {row["object"] for row in SQL.all(conn, "migration/objects")}
     return {f"schema {name}" for (name,) in rows(conn, made)} | within

@@ -1,4 +1,4 @@
-"""Connections and their pool survive silent servers, interrupts and failures. Plans are the same under any settings."""
+"""Connections and their pool survive silent servers, interrupts and failures. Our sessions ignore changed planner settings."""
 
 import socket
 import threading

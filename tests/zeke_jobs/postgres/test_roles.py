@@ -130,7 +130,7 @@ def test_each_runs_under_its_role(log_in: LogIn, conn: Connection, capsys: pytes
         assert zeke_jobs.wait(zeke_jobs.send("echo", {"n": 3}).id, timeout=20)["n"] == 3
         assert zeke_jobs.wait(zeke_jobs.send("chain", {"n": 3}, key="a").id, timeout=20) is not None
         broker.lifecycle.heartbeat.beat(conn)
-        # Outside the main thread, a beat sets no signal handlers. A beat that succeeds writes a row.
+        # Outside the main thread, beat.beat sets no signal handlers. If it succeeds, it writes a row.
         beaten = threading.Thread(target=beat.beat, args=(url,))
         beaten.start()
         beaten.join(20)
@@ -261,8 +261,8 @@ def test_no_statement_of_ours_takes_a_lock_that_everybody_may_take() -> None:
     for package in ("zeke_jobs", "actors"):
         root = Path(__file__).parents[3] / package
         for path in (*root.rglob("*.sql"), *root.rglob("*.py")):
-            # pg_advisory_unlock_all only releases a session's own locks.
-            # story_filing_hold.sql locks the hash of a text, which only somebody with the text can compute.
+            # Two uses are allowed: pg_advisory_unlock_all only releases a session's own locks; story_filing_hold.sql
+            # locks the hash of a text, which nobody can compute without the text.
             text = path.read_text().replace("pg_advisory_unlock_all", "")
             assert "pg_advisory" not in text or path.name == "story_filing_hold.sql", path
 

@@ -62,7 +62,7 @@ def test_a_file_is_one_statement_with_its_purpose_and_the_schema_has_all_that_it
         cursor.execute("SELECT set_config('search_path', current_setting('search_path') || ', pgboss', false)")
         for name, text in FILES.items():
             body = statement(text)
-            # DO and LOCK cannot be prepared and have no parameters, so they are run.
+            # DO and LOCK cannot be prepared, so the test runs them; they have no parameters.
             unprepared = body.startswith(("DO ", "LOCK "))
             try:
                 cursor.execute("DEALLOCATE ALL")

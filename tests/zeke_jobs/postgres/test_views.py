@@ -105,7 +105,7 @@ def test_counting_reads_no_payload_and_each_function_of_a_view_has_a_fixed_path(
         WHERE p.pronargs > 0 AND p.prosqlbody IS NULL
         AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) AS s (set) WHERE s.set LIKE 'search_path=pg_catalog, pg_temp')"""
     found = query(conn, sql)
-    # These two need no fixed path: concurrency_of gets limits without data of jobs, and rename_keys masked payloads.
+    # These two need no fixed search_path: they see no secret. concurrency_of gets limits, rename_keys masked payloads.
     assert {str(name) for (name,) in found} == {"concurrency_of", "rename_keys"}
 
 
@@ -166,7 +166,7 @@ CRON = {"at": "0 3 * * *", "timezone": "UTC", "payload": PAYLOAD, "missed": "ski
 
 @pytest.fixture
 def planted(conn: Connection, database: str, make_task: MakeTask) -> str:
-    """Make a database with the four roles and with a secret in every text; return its URL."""
+    """Make the four roles, and jobs and schedules with secrets in all their texts; return the URL of the database."""
     sign_up(conn)
     make_task("order", Order, sensitive=FIELDS, cron=json.dumps(CRON))
     for n in (1, 2):

@@ -1,4 +1,4 @@
-"""A task with jobs leaves jobs.yaml with --cancel, --drain or --rename. A renamed task keeps its limits and pauses."""
+"""A task with jobs is removed with --cancel, --drain or --rename. A renamed task keeps its limits and pauses."""
 
 from collections.abc import Callable
 from contextlib import closing

@@ -42,7 +42,7 @@ class World:
         )
 
     def beat(self, now: datetime) -> list[str]:
-        """Move the clock, beat, and return the outcome of each tick."""
+        """Set the clock, call ``dispatch.beat``, and return the outcome of each due tick."""
         self.at(now)
         return [shown(tick) for tick in dispatch.beat(self.conn)]
 

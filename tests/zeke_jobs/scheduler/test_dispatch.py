@@ -169,7 +169,7 @@ def test_locked_schedules_make_no_other_late_and_the_holder_is_named(world: Worl
         begun = time.monotonic()
         with capture_logs() as lines:
             dispatch.beat(world.conn)
-        assert time.monotonic() - begun < 5  # The beat must not wait a second for each schedule.
+        assert time.monotonic() - begun < 5  # The call must not wait a second for each schedule.
         assert world.jobs("other") == ["09:05"]
         named = f"a transaction of session {other_conn.info.backend_pid} "
         assert [named in line["error"] for line in lines if line["event"].startswith("failed")] == [True] * 20
@@ -322,7 +322,7 @@ def scheduler(code: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 def test_a_signal_ends_the_process_at_once_even_while_the_database_does_not_answer() -> None:
-    # print could block, because a thread that is left at Python's end may hold the lock of stdout; os.write cannot.
+    # os.write needs no lock; print could block, as a thread that still runs when Python ends may hold stdout's lock.
     hang = "beat.connect = lambda *a, **k: (os.write(1, b'hangs\\n'), time.sleep(60))"
     with scheduler(f"{hang}; beat.beat('postgresql://nowhere')") as running:
         assert running.stdout is not None
@@ -335,7 +335,7 @@ def test_a_signal_ends_the_process_at_once_even_while_the_database_does_not_answ
 
 def test_a_scheduler_leaves_the_fleet_when_it_is_stopped_and_not_at_a_hangup(world: World, database: str) -> None:
     members = "SELECT kind FROM zeke_jobs.worker"
-    # SIGUSR1 sets an alarm, as periodiq does for its next beat; the alarm comes while the process ends.
+    # SIGUSR1 sets an alarm, as periodiq does for its next run; the alarm comes while the process ends.
     alarm = "signal.signal(signal.SIGUSR1, lambda *_: signal.setitimer(signal.ITIMER_REAL, 0.3))"
     ending = "atexit.register(lambda: (print('ending', flush=True), time.sleep(0.6)))"
     beaten = f"import atexit, signal; {ending}; {alarm}; logs.configure(); beat.beat(sys.argv[1])"

@@ -48,7 +48,7 @@ class Night(World):
 
 
 class Scheduler:
-    """This scheduler beats about once a minute while it lives, and sometimes dies in the middle of a beat."""
+    """This scheduler calls ``dispatch.beat`` about once a minute while it lives, and sometimes dies during the call."""
 
     def __init__(self, database: str, chance: random.Random) -> None:
         self.database, self.chance = database, chance
@@ -70,7 +70,7 @@ class Scheduler:
             after = str(self.chance.randint(1, 6))
             self.conn.cursor().execute("SELECT set_config('test.dies_after', %s, false)", (after,))
             with pytest.raises(psycopg2.Error):
-                # The beat fails at one of its writes. If it makes none, the process dies after the beat.
+                # The call fails at one of its writes. If it makes too few, the scheduler dies after the call.
                 dispatch.beat(self.conn)
                 raise psycopg2.OperationalError
             self.die()
@@ -97,7 +97,7 @@ END $$;
 
 
 def promised(cron: dict[str, Any], looks: list[datetime]) -> list[datetime]:
-    """Return the ticks for which docs/schedules.md promises a job, if beats succeeded at the times ``looks``."""
+    """Return the ticks (cron times) for which docs/schedules.md promises a job, if the calls at the times ``looks`` succeeded."""
     line, zone = parse(cron["at"]), ZoneInfo(cron.get("timezone", "UTC"))
     window = timedelta(seconds=cron.get("window", 86400))
     sent: list[datetime] = []
@@ -156,7 +156,7 @@ def test_three_schedulers_that_die_send_exactly_what_the_file_promises(conn: Con
     jobs = world.rows("SELECT task, scheduled_for FROM zeke_jobs.queue")
     decided = {(row["task"], row["decided_on"]) for row in world.rows("SELECT task, decided_on FROM zeke_jobs.tick")}
     for task, cron in SCHEDULES.items():
-        # A beat that broke has decided either all due ticks of a schedule or none.
+        # A call that failed has committed its decisions on all due ticks of a schedule, or on none.
         through = [look for look, died in looks if not died or (task, look) in decided]
         found = sorted(job["scheduled_for"] for job in jobs if job["task"] == task)
         assert found == promised(cron, through), task

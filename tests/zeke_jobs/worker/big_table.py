@@ -79,7 +79,7 @@ ODD = {
 
 
 class Reads(NamedTuple):
-    """The counts are reads of ``zeke_jobs.queue`` in one transaction."""
+    """What one transaction read of ``zeke_jobs.queue``; ``entries`` counts index entries, and rows of sequential scans."""
 
     seq_scans: int
     entries: int
@@ -98,7 +98,7 @@ class BigTable:
         jobs.worker(LOST)
 
     def seed(self, rows: int) -> None:
-        """Add jobs; a few of them are active, a few are suspects, and a few have expired."""
+        """Add jobs; a few are active, a few were active when a worker died, and a few have expired."""
         run = self.jobs.rows
         with transaction(self.jobs.conn), self.jobs.conn.cursor() as cursor:
             cursor.execute(SEED, {"rows": rows})

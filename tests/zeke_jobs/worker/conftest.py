@@ -140,7 +140,7 @@ class Jobs:
     def look(
         self, worker: UUID, want: int, tasks: list[str] | None = None, queue: str = "default", **said: Any
     ) -> list[dict[str, Any]]:
-        """Claim for a worker that serves these tasks, by default all; return all rows of the answer."""
+        """Claim jobs for a worker that serves these tasks, by default all; return all rows of the SQL function ``claim``."""
         tasks = tasks if tasks is not None else self._all_tasks()
         options = {"revision": None, "is_empty": False, "free": None, "ahead": 0, **said}
         sql = "SELECT * FROM zeke_jobs.claim(%s::uuid, %s, %s::text[], %s, %s, %s, %s, %s)"
@@ -149,7 +149,7 @@ class Jobs:
     def claim(
         self, worker: UUID, want: int, tasks: list[str] | None = None, queue: str = "default", *, is_empty: bool = True
     ) -> list[dict[str, Any]]:
-        """Claim for a worker that serves these tasks, by default all; return the claimed jobs."""
+        """Claim jobs for a worker that serves these tasks, by default all; return the claimed jobs."""
         rows = self.look(worker, want, tasks, queue, is_empty=is_empty, revision=1)
         return [row for row in rows if row["kind"] == "job"]
 
@@ -166,7 +166,7 @@ class Jobs:
         return [row["id"] for row in self.rows(sql, ids, worker, numbers, *ends)]
 
     def hand_back(self, worker: UUID, claims: list[dict[str, Any]], after: float | None = None) -> list[UUID]:
-        """Hand jobs back, by default before they start; return the jobs whose claims were not current."""
+        """Put claimed jobs back into the queue, by default before they start; return the jobs whose claims were not current."""
         ids, numbers = [one["message_id"] for one in claims], [one["claim"] for one in claims]
         said: dict[str, Any] = dict.fromkeys(("after", "took"), [after] * len(claims))
         said |= {"to": "returned", "worker": worker, "results": None}
@@ -288,7 +288,7 @@ def table(worker: JobBroker) -> Iterator[Jobs]:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Configure the readable log of a command line, and return its text."""
+    """Configure the log as plain text, not as JSON; yield the stream to which it is written."""
     before = logging.getLogger().handlers[:], logging.getLogger().level
     written = io.StringIO()
     logs.configure(written, json=False)
@@ -300,7 +300,7 @@ def log() -> Iterator[io.StringIO]:
 
 @pytest.fixture
 def stock(database: str) -> Stock:
-    """Make actors of an unmodified dramatiq-pg; use them before a JobBroker replaces dramatiq-pg's queries."""
+    """Make actors of an unmodified dramatiq-pg, which write their messages to ``zeke_jobs.queue``."""
 
     def actor(name: str, *, results: bool = False) -> Actor:
         broker = dramatiq_pg.PostgresBroker(url=database, schema="zeke_jobs", prefix="", results=results)

@@ -144,7 +144,7 @@ def query(payload: Number, ctx: Context) -> None:
 
 
 def gated(payload: Number, ctx: Context) -> None:
-    """Report progress, wait for the gate, and end as ``story_id`` says."""
+    """Report progress and wait for the gate; then fail if ``story_id`` is ``fail``."""
     ctx.progress(3, 10, "three of ten")
     ctx.logger.info("at the gate")
     CALLS.append("started")
@@ -274,7 +274,7 @@ def ask_throttled(payload: Number, ctx: Context) -> None:
 
 
 def chain(payload: Number, ctx: Context) -> None:
-    """Send and complete in one transaction; ``story_id`` says where the handler raises."""
+    """Send a job and complete this one in one transaction; if ``story_id`` says so, raise inside or after the transaction."""
     with ctx.transaction():
         ctx.send("echo", {"n": payload.n})
         ctx.complete({"sent": 1})

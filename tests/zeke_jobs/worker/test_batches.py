@@ -1,4 +1,4 @@
-"""Each job of a batch counts once, and each wait for an event ends, even if the connection breaks at any statement."""
+"""Each job of a batch is counted once, and each wait for an event ends, whichever statement the connection breaks at."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def cut(number: int, *, after: bool) -> Iterator[list[int]]:
 
 
 class Life:
-    """Workers drain a database one after another; each worker is lost when its connection breaks."""
+    """Workers run a database's jobs one after another. A worker counts as dead when its connection breaks."""
 
     def __init__(self, url: str, jobs: Jobs) -> None:
         self.jobs, self.later = jobs, jobs.later
@@ -63,7 +63,7 @@ class Life:
         jobs.at()
 
     def drain(self) -> None:
-        """Run jobs until none is due, none waits for a retry, and none is still claimed by a lost worker."""
+        """Run jobs until none is due, none waits for a retry, and none is still claimed by a dead worker."""
         left = """SELECT 1 FROM zeke_jobs.queue
           WHERE state = 'consumed' OR state = 'queued' AND attempt > 0 AND extra ->> 'waiting_for' IS NULL LIMIT 1"""
         for _ in range(50):
@@ -80,9 +80,9 @@ class Life:
 
 
 def every_break(act: Callable[[], None], verify: Callable[[], None], reset: Callable[[], None]) -> int:
-    """Run ``act`` repeatedly, break a later statement each time, and verify; return the number of statements.
+    """Run ``act`` repeatedly, break the connection at a later statement each time, verify; return the number of statements.
 
-    Every fifth statement breaks. With ``ZEKE_TEST_DEEP=1``, every statement breaks once before and once after it runs.
+    It breaks after every fifth statement. With ``ZEKE_TEST_DEEP=1``, it breaks once before and once after every statement.
     """
     for after in (True, False) if DEEP else (True,):
         for number in count(1) if DEEP else count(random.randint(1, 5), 5):

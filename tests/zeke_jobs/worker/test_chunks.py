@@ -206,7 +206,7 @@ def test_a_chunk_runs_without_a_worker_and_its_handler_without_a_database(jobs: 
 
 
 class Chunks:
-    """``claim`` claims at ``seconds`` after noon, by default for a new worker."""
+    """``claim`` sets the clock to ``seconds`` after noon, and claims jobs for a worker, by default a new one."""
 
     def __init__(self, jobs: Jobs, chunk: str, more: str = "", top: str = "") -> None:
         self.jobs = jobs

@@ -1,4 +1,4 @@
-"""These tests of claims and ends of jobs cover what ``test_states`` omits: turns, thousands of keys, other sessions."""
+"""These tests of claiming and ending jobs cover what ``test_states`` omits: turns of tasks, many keys, other sessions."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""The retry policy gives a job's outcome, which the process keeps until the commit, despite failures and locks."""
+"""The retry policy decides a job's outcome. The process keeps it until it is committed, despite failures and locks."""
 
 import time
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ class Scene:
         return self.held.accept([(a_claim(row["message_id"], row["claim"], "a"), True) for row in rows])
 
     def complete_without_flush(self, claims: list[Claim]) -> None:
-        """Complete claims as the producer does together with its next claim."""
+        """Complete jobs as the producer does in the statement of its next claim; the outcomes are flushed to disk later."""
         done = [(claim, Outcome("completed")) for claim in claims]
         SQL.all(self.jobs.conn, "job/end", to="completed", worker=self.worker, **columns(done))
         self.completer.flush_soon(done)

@@ -1,4 +1,4 @@
-"""Costs and units that handlers report add up; they and throttling affect limits. ``on_failed`` reports failed jobs."""
+"""Limits count the sums of the costs and units that handlers report, and obey throttling. ``on_failed`` reports failed jobs."""
 
 from decimal import Decimal
 from typing import Any

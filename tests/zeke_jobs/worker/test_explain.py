@@ -1,7 +1,7 @@
 """Each frequent statement finds its rows by an index. The tests call the real functions and count the reads.
 
-EXPLAIN does not show the plans inside functions, but a call that reads few rows cannot sort or filter the backlog.
-Each call runs with plans that were made for an empty table, and in another program's session with bad settings.
+EXPLAIN does not show the plans inside functions. If a call read few rows, it did not sort or filter the backlog.
+Each call is tested with plans made for an empty table, and in another program's session with bad planner settings.
 """
 
 from collections.abc import Callable, Iterator
@@ -87,7 +87,7 @@ def finish(outcome: str) -> Call:
 
 
 def all_that_follows(outcome: str) -> Call:
-    """Add a job with a batch, a retention period and a dramatiq-pg producer, and end the job."""
+    """End a job in a batch with a retention period, whose dramatiq-pg sender may wait for the result."""
 
     def call(big: BigTable) -> None:
         (job,) = big.jobs.add("bulk", payload='{"n": 1}')
@@ -186,7 +186,7 @@ OURS = [
 
 @pytest.fixture(scope="module", params=[False, True], ids=["plans of an empty table", "odd settings"])
 def big(module_database: str, request: pytest.FixtureRequest) -> Iterator[BigTable]:
-    """All calls are rolled back, so the cases share the table. Plans made for an empty table are the worst ones."""
+    """All calls are rolled back, so the cases share the table. One variant keeps plans of the empty table, the worst case."""
     with closing(connect(module_database)) as conn:
         ours = BigTable(Jobs(conn))
         ours.jobs.rows("VACUUM ANALYZE zeke_jobs.queue")  # Without statistics the planner assumes a small table.

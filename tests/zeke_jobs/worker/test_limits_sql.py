@@ -283,7 +283,7 @@ KEPT: dict[str, float] = {"tokens": 400, "USD": 1}
 
 
 def counts(day: Day) -> dict[str, float]:
-    """Return the units that the only job has used: the estimate at its claim, plus all later changes."""
+    """Return the units, such as tokens, that limits count for the day's one job: its estimate, plus all later corrections."""
     changes = "SELECT unit, sum(amount)::float8 AS n FROM zeke_jobs.bucket_change WHERE unit <> 'jobs' GROUP BY unit"
     left = KEPT | {row["unit"]: KEPT[row["unit"]] + row["n"] for row in day.jobs.rows(changes)}
     return {unit: amount for unit, amount in left.items() if amount}

@@ -1,4 +1,4 @@
-"""Sends, ends of jobs and ends of pauses notify the right processes. No job of a paused task, queue or limit starts."""
+"""Sending a job, or ending a job or pause, wakes processes that wait for it. No job of a paused task, queue or limit starts."""
 
 from collections.abc import Callable
 from functools import partial

@@ -108,7 +108,7 @@ def test_of_many_senders_and_claims_at_once_no_edit_is_lost(jobs: Jobs, database
             claims = own.claim(own.me, 1)
         return runs
 
-    # The job that ran last has the last payload of one of the sending threads.
+    # The last send of all is the 25th of its thread (n = 24), and the last job must have its payload.
     assert at_once(database, 5, work)[0][-1] % 100 == 24
 
 

@@ -1,4 +1,4 @@
-"""Keys take turns by their shares, the jobs of a key run in strict order, and long-waiting jobs overtake others."""
+"""Keys take turns in proportion to their weights, a key's jobs run in strict order, and long-waiting jobs overtake others."""
 
 import json
 import os

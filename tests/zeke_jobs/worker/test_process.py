@@ -1,4 +1,4 @@
-"""A process counts its claims and threads, sends heartbeats, follows revisions, interrupts handlers, and opens services."""
+"""A worker counts its claims and threads, sends heartbeats, loads new revisions, interrupts handlers, and opens services."""
 
 import threading
 import time
@@ -62,7 +62,7 @@ class Holding(RuleBasedStateMachine):
     @precondition(lambda self: self.stages)
     @rule(data=st.data(), unstarted=st.booleans())
     def end(self, data: st.DataObject, unstarted: bool) -> None:
-        """End a claim, as a report of its thread, a cancellation or a hand-back does."""
+        """End a claim; if ``unstarted`` is true, end it only while no thread has started its job."""
         claim = data.draw(st.sampled_from(list(self.stages)))
         stage = self.stages[claim]
         ends = stage is not Stage.ENDED and not (unstarted and stage is not Stage.WAITS)

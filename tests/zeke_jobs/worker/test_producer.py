@@ -1,4 +1,4 @@
-"""These tests observe when a real worker claims, which jobs it keeps, and which jobs it hands back."""
+"""These tests observe when a real worker claims, which jobs it keeps, and which it puts back into the queue."""
 
 import time
 from collections.abc import Callable
@@ -68,7 +68,7 @@ def test_an_idle_worker_needs_no_poll_also_after_it_was_taken_for_dead_or_for_a_
 
 
 def due(jobs: Jobs, where: str, deaths: str = "deaths") -> None:
-    """Make queued jobs due; ``deaths`` is SQL for their new number of deaths, by default the old number."""
+    """Make queued jobs due; ``deaths`` is SQL for how many workers died while they ran them, by default the old number."""
     sql = "UPDATE zeke_jobs.queue SET run_at = zeke_jobs.now(), deaths = {} WHERE state = 'queued' AND {}"
     jobs.rows(sql.format(deaths, where))
 
@@ -294,7 +294,7 @@ def test_a_job_not_to_be_started_is_claimed_again_and_a_late_start_under_a_rate_
         assert outcome("rated", {"n": 4}) == (None if is_late else 4)
     assert len(handlers.CALLS) == is_late, "the first claim starts no handler"
     assert jobs.rows("SELECT claim, attempt FROM zeke_jobs.queue") == [{"claim": 2, "attempt": 1}]
-    # On a busy machine the worker reports the delay in two parts.
+    # On a busy machine, the worker may write the delay as two rows, so the test adds them up.
     changes = jobs.rows("SELECT delay FROM zeke_jobs.bucket_change WHERE name = 'task/rated' AND delay IS NOT NULL")
     assert sum(change["delay"] for change in changes) >= 0.3 * is_late
 

@@ -1,4 +1,4 @@
-"""These tests of dead workers cover what ``test_states`` leaves out: locked rows, lost answers, and one faulty row."""
+"""These tests of dead workers cover what ``test_states`` leaves out: locked rows, lost responses, and one faulty row."""
 
 from uuid import UUID
 
@@ -21,7 +21,7 @@ def rescue(jobs: Jobs, seconds: float) -> dict[str, set[UUID]]:
 
 
 def reasons(jobs: Jobs, worker: UUID) -> list[str]:
-    """Claim for a process; return the reasons why the claim held due jobs back."""
+    """Claim jobs for a process; return the reasons why the claim left due jobs in the queue."""
     return [row["reason"] for row in jobs.look(worker, 8) if row["kind"] == "held"]
 
 
@@ -121,7 +121,7 @@ def test_a_worker_that_stops_short_of_its_commit_is_not_waited_for(jobs: Jobs, o
 def test_a_process_that_beats_while_it_is_being_searched_for_is_not_lost(jobs: Jobs) -> None:
     jobs.add("a")
     jobs.claim(jobs.worker(), 1)
-    # The replaced function finds all workers, as if the search had begun before their last heartbeats.
+    # The search for dead workers now finds all workers, as if it had begun before their last heartbeats.
     finds = "RETURNS SETOF zeke_jobs.worker LANGUAGE sql AS 'SELECT * FROM zeke_jobs.worker'"
     jobs.rows(f"CREATE OR REPLACE FUNCTION zeke_jobs.lost_processes(p_now timestamptz) {finds}")
     assert rescue(jobs, 0) == {}
@@ -145,7 +145,7 @@ def test_after_an_outage_the_others_have_twenty_seconds_to_come_back(jobs: Jobs,
 
 
 def test_claims_that_the_process_does_not_know_go_back_without_a_count(jobs: Jobs) -> None:
-    """A process does not know a claim if the claim's answer was lost, or if the process knows an earlier claim only."""
+    """A process does not know a claim if the claim's response was lost, or if it knows only an earlier claim of the job."""
     known, lost, earlier = jobs.add("a", 3)
     jobs.claim(jobs.me, 3)
     said = {"worker": jobs.me, "held": [known, earlier], "claims": [1, 0], "older": 10.0}

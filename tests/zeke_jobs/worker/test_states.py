@@ -162,7 +162,7 @@ Held = tuple[UUID, UUID, int]
 
 
 class World(RuleBasedStateMachine):
-    """Senders, operators, workers and time change one table and its model. Between steps, the clock stands still."""
+    """Each step, such as a claim, changes the table of jobs and a Python model of it. Between steps, the clock stands still."""
 
     def __init__(self, conn: Connection) -> None:
         super().__init__()
@@ -349,7 +349,7 @@ class World(RuleBasedStateMachine):
                     assert order == sorted(order), (job, left)
 
     def is_the_one(self, worker: UUID, *, is_empty: bool) -> bool:
-        """Say whether a worker may claim jobs with two deaths; an idle worker takes over from a busy or lost one."""
+        """Say whether a worker may claim jobs of which two workers died; an idle one takes this role from a busy or dead one."""
         if worker in self.alone:
             return True
         busy = {held for held, id_, _ in self.held() if self.jobs[id_].deaths < 2}

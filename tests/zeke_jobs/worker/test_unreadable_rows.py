@@ -41,7 +41,7 @@ _TIMES = ("run_at", "expires_on", "created_on", "scheduled_for")
 
 
 def plant(conn: Connection, task: str, kwargs: str = "{}", **said: Any) -> UUID:
-    """Insert a job's row without checks; ``said`` has columns with times, and parts of the job's message."""
+    """Insert a job's row without checks; ``said`` has the columns in ``_TIMES``, and fields of the job's message."""
     times = {name: said.pop(name) for name in _TIMES if name in said}
     message = {"queue_name": "default", "actor_name": task, "args": [], "options": {}, "message_timestamp": 1, **said}
     text = json.dumps(message)[:-1] + f', "kwargs": {kwargs}}}'
@@ -79,7 +79,7 @@ def verify_commands(cli: Cli, planted: list[UUID]) -> None:
 def test_a_row_that_cannot_be_read_fails_alone_and_says_why(
     running: Running, jobs: Jobs, cli: Cli, monkeypatch: Patch
 ) -> None:
-    # If an idle process makes no extra claims, the producer asks at once when the next job is due.
+    # Without an idle process's extra claims, the producer immediately queries the time of the next due job.
     monkeypatch.setattr("zeke_jobs.worker.claim.producer._SOON", ())
     jobs.use(TASKS)
     innocent = jobs.add("echo", 5) + jobs.add("limited", 5)
@@ -160,8 +160,7 @@ def test_an_exception_at_any_step_strands_no_job(
             process.registrations += 1  # The producer asks for its wake-ups again.
             with monkeypatch.context() as patch:
                 failed = inject(patch, broker, step, error, after=after)
-                # Chance decides whether a claim or the completer writes an end, so a step may need several rounds of
-                # jobs.
+                # By chance, a claim or the completer writes a job's end, so a step may need several rounds of jobs.
                 for _ in range(20):
                     jobs.add("limited", 20)
                     jobs.add("echo", 10)
