@@ -108,7 +108,7 @@ def test_the_oldest_due_job_decides_whether_its_task_is_late_whatever_it_waits_f
     scene.later(21)
     assert late(scene) == ["quick"]
     assert scene.rows(quick)[0]["wait"] == timedelta(seconds=121)
-    scene.rows("UPDATE zeke_jobs.queue SET deaths = 1 WHERE state = 'queued'")  # A worker died while it ran the job.
+    scene.rows("UPDATE zeke_jobs.queue SET deaths = 2 WHERE state = 'queued'")  # The job must run alone.
     assert late(scene) == ["quick"]
 
 

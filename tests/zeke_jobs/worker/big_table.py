@@ -98,7 +98,7 @@ class BigTable:
         jobs.worker(LOST)
 
     def seed(self, rows: int) -> None:
-        """Add jobs; a few are active, a few were active when a worker died, and a few have expired."""
+        """Add jobs; a few are active, a few must run alone after two deaths, and a few have expired."""
         run = self.jobs.rows
         with transaction(self.jobs.conn), self.jobs.conn.cursor() as cursor:
             cursor.execute(SEED, {"rows": rows})
@@ -106,7 +106,7 @@ class BigTable:
                 cursor.execute(FEW, {"worker": str(WORKER), "task": task, "count": count})
         run("UPDATE zeke_jobs.queue SET worker = %s WHERE worker IS NOT NULL AND task = 'bulk'", LOST)
         some = "SELECT message_id FROM zeke_jobs.queue WHERE task = 'bulk' AND state = 'queued' AND deaths = 0 ORDER BY seq"
-        run(f"UPDATE zeke_jobs.queue SET deaths = 1, attempt = 1 WHERE message_id IN ({some} DESC LIMIT 3)")
+        run(f"UPDATE zeke_jobs.queue SET deaths = 2, attempt = 1 WHERE message_id IN ({some} DESC LIMIT 3)")
         late = "expires_on = zeke_jobs.now() - interval '1 s'"
         run(f"UPDATE zeke_jobs.queue SET {late} WHERE message_id IN ({some} LIMIT 20)")
         self._known.clear()
