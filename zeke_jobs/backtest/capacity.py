@@ -32,9 +32,9 @@ class Bound:
 def capacity(
     workload: Workload, config: Config, fleet: Fleet, *, budget: float | None = None, database: float | None = None
 ) -> tuple[dict[str, float], list[Bound]]:
-    """Return the number of jobs a day of each task, and the resources of ``config``, the scarcest first.
+    """Return how many jobs of each task the workload has per day, and the resources that they use, the scarcest first.
 
-    ``budget`` is the money that the jobs may cost a day. ``database`` is how many jobs a second the database can run.
+    ``budget`` is the most that all jobs may cost per day. ``database`` is how many jobs a second the database can run.
     """
     supplies: list[_Supply] = [("threads", "threads", fleet.slots, config.tasks, ("held",))]
     supplies += _limits(config, workload.currency)
@@ -69,9 +69,9 @@ def _limits(config: Config, currency: str | None) -> Iterator[_Supply]:
 
 
 def _needs(workload: Workload, config: Config) -> defaultdict[tuple[str, str], float]:
-    """Return each task's total needs: thread seconds (``held``), starts, units, money (``cost``) and number of jobs.
+    """Return each task's sums: seconds on a thread (``held``), ``starts``, units such as tokens, ``cost`` and ``jobs``.
 
-    The units are estimates from jobs.yaml. So is the money if the cost of a job was not recorded.
+    The units are estimates from jobs.yaml. The cost is also an estimate for jobs whose cost was not recorded.
     """
     sums = defaultdict[tuple[str, str], float](float)
     for job in workload.counted():

@@ -1,4 +1,4 @@
-"""Simulates recorded jobs under today's configuration and under a proposed one, and judges how reliable the result is."""
+"""Simulates recorded jobs under the current and a proposed configuration, and judges how reliable the result is."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -107,7 +107,7 @@ def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str
 
 
 def fleet_of(workload: Workload) -> tuple[Fleet, str]:
-    """Return the workers to simulate, and the source of their number. ``wake_up`` is the median of the short waits."""
+    """Return the workers, and where their number is from. ``wake_up`` is the median of waits below 0.05 s."""
     waits = (job.waited - job.start for job in workload.jobs() if job.waited is not None)
     wake_up = median([wait for wait in waits if 0 <= wait < _AT_ONCE] or [_USUAL_WAKE_UP])
     facts = workload.facts
@@ -130,7 +130,7 @@ def _most_at_once(workload: Workload) -> int:
 
 
 def _findings(workload: Workload, today: Figures, fleet: Fleet) -> Iterator[Finding]:
-    """Yield the facts that make a backtest less certain. ``today`` is the simulation of the configuration in force."""
+    """Yield the facts that make a backtest less certain. ``today`` has the figures under the current configuration."""
     facts = workload.facts
     if isinstance(facts, Fleet):
         yield Finding("fair", "the load is described, not recorded: it is as good as its description")

@@ -8,7 +8,7 @@ from statistics import quantiles
 
 @dataclass
 class TaskFigures:
-    """Holds a task's figures, for jobs sent within the period. Waits, in seconds, last from a job's due time to its start."""
+    """Holds a task's figures, for jobs sent within the period. A wait is the time in seconds from due time to start."""
 
     max_wait: float | None = None  # the max_wait of jobs.yaml in seconds, or None
     jobs: int = 0
@@ -24,7 +24,7 @@ class TaskFigures:
     failed: int = 0
     retried: int = 0  # attempts after the first, without deferrals
     expired: int = 0  # jobs that left the queue unstarted
-    refused: int = 0  # sends that a full queue refused
+    refused: int = 0  # jobs that a full queue did not take
     skipped: int = 0  # ticks skipped because the job of an earlier tick was unfinished
     unstarted: int = 0
     left: int = 0  # jobs that had not ended at the end of the simulation
@@ -37,12 +37,12 @@ class TaskFigures:
         self.depth: list[int] = []  # maximum number of due jobs between each sample and the sample before
 
     def waited(self, wait: float, now: float) -> None:
-        """Record a wait that ended."""
+        """Record a job's wait in seconds since its due time, and the time ``now`` at which it ended."""
         self.waits.append(max(0.0, wait))
         self.starts.append(now)
 
     def close(self, seconds: float, slots: int | None) -> None:
-        """Compute the final figures. ``slots`` is the task's limit, or without a limit the number of all threads."""
+        """Compute the final figures. ``slots`` is the task's limit of active jobs or, without one, of threads."""
         ordered = sorted(self.waits)
         self.wait_mean = sum(ordered) / len(ordered) if ordered else None
         self.wait_p50, self.wait_p95, self.wait_p99 = (percentile(ordered, share) for share in (0.5, 0.95, 0.99))
@@ -57,7 +57,7 @@ class TaskFigures:
 
 @dataclass(frozen=True)
 class LimitFigures:
-    """Holds the figures of one limit. The number of all threads counts as a limit too, with the name ``threads``."""
+    """Holds the figures of one limit. The total number of worker threads is a limit too, named ``threads``."""
 
     limit: int | None  # jobs at once; None for a limit without ``concurrency``
     utilisation: float | None  # occupied share

@@ -48,7 +48,7 @@ def read(conn: Connection, config: Config, begin: datetime, end: datetime) -> Wo
 
 
 class _Recorder:
-    """Builds a workload from the jobs of a period. Jobs are added in the order of their sends. Times are Unix times."""
+    """Builds a workload from the jobs of a period, added in the order in which they were sent. Times are Unix times."""
 
     def __init__(self, config: Config, begin: float, end: float) -> None:
         self._config, self._begin = config, begin
@@ -162,7 +162,7 @@ class _Recorder:
         how: Ending = "cancelled" if row.state == "cancelled" else "completed"
         if row.state == "failed":
             entry = row.attempts[-1] if row.attempts else None
-            # If the handler set its own limit of retries, another limit in jobs.yaml would have changed nothing.
+            # If the handler set its own retry limit, a different limit in jobs.yaml would have changed nothing.
             is_final = entry is None or entry[0] == "died" or entry[3] in _FOR_GOOD or any(one.own for one in earlier)
             how = "rejected" if is_final else "failed"
         if how == "completed":

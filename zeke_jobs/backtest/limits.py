@@ -26,21 +26,21 @@ class Rate:
         self.slack = round(late + burst * self.step, 6)  # seconds that next_at may be before now
 
     def ready(self, now: float) -> int:
-        """Return how many units may start now."""
+        """Return how many units, such as starts of jobs or tokens, the rate allows now."""
         if self.next_at - now >= _DUST:
             return 0
         return 1 + int((now - max(min(self.next_at, now), now - self.slack)) / self.step)
 
     def move(self, units: float, now: float) -> None:
-        """Record that ``units`` start."""
+        """Record that ``units`` were used."""
         self.next_at = round(max(self.next_at, now - self.slack) + self.step * units, 6)
 
 
 class Bucket:
-    """Simulates a limit of jobs.yaml: on active jobs and their starts, on the use of a unit, or on the cost per day.
+    """Simulates a limit of jobs.yaml: on active jobs and rate of starts, on a unit such as tokens, or on daily cost.
 
-    For a unit or cost, a job's start adds the estimate to the use, and the job's end corrects the sum. Such a bucket
-    lets one job start at a time. If it ``learns``, the average cost of a task's recent jobs replaces the estimate.
+    For a unit or cost, a job's estimate is added when it starts, and replaced by its actual use when it ends. Such a
+    bucket lets one job start at a time. With ``learns``, the estimate is the average cost of a task's recent jobs.
     """
 
     def __init__(self, row: Mapping[str, Any], day_ends: Callable[[float], float], *, learns: bool) -> None:
@@ -57,7 +57,7 @@ class Bucket:
         self._average: dict[str, float] = {}
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """Return how many jobs may start now, what stops others, and when that ends (NEVER if a job must end first)."""
+        """Return how many jobs may start now, what blocks more, and until when (NEVER: until another job ends)."""
         found = (NEVER if self.slots is None else self.slots - self.active, self.name, NEVER)
         if self.rate is not None and (ready := self.rate.ready(now)) <= found[0]:
             found = (ready if self.unit == "jobs" else min(1, ready), self.cause, self.rate.next_at)
@@ -90,7 +90,7 @@ class Bucket:
         if spent is not None:
             self._costs.setdefault(task, []).append(spent)
             return spent
-        # A failed attempt without a report costs nothing, because an outage would otherwise use up the day's budget.
+        # A failed attempt that reported no cost is free, because an outage would otherwise use up the day's budget.
         return 0.0 if how == "deferred" or (self._is_money and how != "completed") else took
 
     def catch_up(self, now: float) -> None:

@@ -72,7 +72,7 @@ class SentStanza(Keys):
 
 
 class LoadStanza(Keys):
-    """Describes a whole load file."""
+    """Describes a whole load file, which says how many jobs of each task a backtest simulates."""
 
     called = "the file"
     required = ("version", "tasks")
@@ -114,7 +114,7 @@ def _check(document: Document, stanza: LoadStanza, config: Config) -> None:
 
 
 def synthesize(stanza: LoadStanza, config: Config, begin: datetime, fleet: Fleet, *, seed: int = 0) -> Workload:
-    """Make the jobs of a described load, sent from ``begin`` on. Schedules of jobs.yaml also send jobs."""
+    """Make the jobs that a load file describes, and those of its tasks' schedules in jobs.yaml, from ``begin`` on."""
     chance = Random(seed)  # noqa: S311 (chance needs no secrets)
     workload = Workload(begin.timestamp(), stanza.length.total_seconds(), facts=fleet)
     roots = workload.roots

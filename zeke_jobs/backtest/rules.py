@@ -2,9 +2,9 @@
 
 1. Due jobs with the highest priority start first. Tasks whose due jobs have equal priority take turns in random order.
 2. A task's oldest due jobs start first. The task's tightest limit bounds their number.
-3. If a task has a limit or rate per key, its keys take turns. A key starts as many jobs as its limit and rate allow.
-4. In strict order, only a key's oldest unfinished job may start. With ``after_failure: hold``, a failed job blocks its
-   key.
+3. If a task has a limit or rate per key, its keys take turns: all jobs of a key start that its limit and rate allow.
+4. If a task has ``order: strict``, only the oldest unfinished job of each key may start. With ``after_failure: hold``,
+   a failed job blocks its key.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Lane:
                 del self.jobs[priority], self.open[priority]
 
     def take(self, priority: int, most: float, now: float, keys: Iterable[Any]) -> list[Live]:
-        """Start up to ``most`` jobs of a priority. ``keys`` yields the keys whose jobs may start, in turn."""
+        """Start up to ``most`` jobs of a priority. ``keys`` yields, one at a time, the key whose turn it is."""
         started: list[Live] = []
         for key in keys:
             jobs, open_, count = self.jobs[priority][key], self.open[priority], 0
@@ -129,7 +129,7 @@ class Lane:
             self._reopen(key)
 
     def rested(self, now: float) -> float:
-        """Put keys whose rates allow a start now back into ``open``. Returns when the next key's rate allows one."""
+        """Put the keys whose rates now allow a start back into ``open``. Returns when the next key's rate will."""
         while self._resting and self._resting[0][0] <= now:
             self._reopen(heappop(self._resting)[2])
         return self._resting[0][0] if self._resting else NEVER
@@ -144,7 +144,7 @@ class Lane:
         return min(room, self._rates[key].ready(now)) if key in self._rates else room
 
     def room(self, now: float) -> tuple[float, str, float]:
-        """Return what ``Bucket.room`` returns for the tightest of the task's limits."""
+        """Return the result of ``Bucket.room`` for the limit of the task that allows the fewest jobs now."""
         rooms = (bucket.room(now) for bucket, _ in self.limits)
         return min(rooms, key=lambda room: room[0], default=(NEVER, "", NEVER))
 
@@ -183,7 +183,7 @@ class Board:
             paused = task.paused or any(config.limits[used].paused for used in task.uses)
             self.lanes[task.id] = Lane(task, limits[task.id], key_rates.get(task.id), workload.end, paused=paused)
         self.queues = {name: [one for one in self.lanes.values() if one.task.queue == name] for name in config.queues}
-        # The time at which a limit that held jobs back lets a job start, even if no job ends. The simulation resets it.
+        # The earliest time at which a rate or budget that blocks jobs lets one start. The simulation resets it.
         self.opens = NEVER
         self._random = chance.random
 
@@ -265,10 +265,10 @@ class Board:
                 self.opens = min(self.opens, lane.rested(now))
 
     def order(self, _priority: int, lanes: list[Lane]) -> list[Lane]:
-        """Return the lanes, which all have due jobs of the priority, in random order."""
+        """Return ``lanes`` (one per task) in random order. All of them have due jobs of the same priority."""
         return sorted(lanes, key=lambda _: self._random())
 
     def keys(self, lane: Lane, priority: int) -> Iterator[Any]:
-        """Yield the keys whose jobs may start, one after another. Each key starts all jobs that its limits allow."""
+        """Yield, one at a time, the key whose turn it is. ``take`` then starts all jobs that the key's limits allow."""
         while lane.open.get(priority):
             yield next(iter(lane.open[priority]))

@@ -15,7 +15,7 @@ from zeke_jobs.config.models import Config
 from zeke_jobs.worker.finish.outcome import backoff
 
 _SAMPLES = 120  # number of samples of the queues, evenly over the time that counts
-_WAIT_WHEN_FULL = 30.0  # seconds after which a job whose send met a full queue sends again, as with ``ctx.send``
+_WAIT_WHEN_FULL = 30.0  # seconds after which a handler that met a full queue tries again, as with ``ctx.send``
 
 
 class Simulation:
@@ -83,7 +83,7 @@ class Simulation:
         return Figures(str(self._fleet), seconds, shown, self._of_limits(), unserved, currency)
 
     def _of_limits(self) -> dict[str, LimitFigures]:
-        """Return the figures of all threads, of each limit and rate, and of every other cause that held jobs back."""
+        """Return by name the figures of the threads, each limit, each rate, and each other cause that blocked jobs."""
         lanes = self.board.lanes.values()
         slots: dict[str, tuple[int | None, float]] = {}
         slots["threads"] = self._fleet.slots, sum(lane.figures.busy for lane in lanes)
@@ -117,7 +117,7 @@ class Simulation:
         return job.sent >= 0
 
     def _send_from_job(self, job: Job, now: float) -> None:
-        """Send a job that another job sends. If the queue is full, try again later, unless the task is paused."""
+        """Send a job as the handler of another job does: if the queue is full, try later, unless the task is paused."""
         lane = self._lanes.get(job.task)
         if not self._send(job, now) and lane and not lane.paused:
             self._push(now + _WAIT_WHEN_FULL, self._send_from_job, job)

@@ -25,16 +25,16 @@ class Attempt(NamedTuple):
     held: float  # seconds from claim to end, in which the attempt occupies a thread and limits
     how: Ending = "completed"  # failed: the retries were used up; rejected: no number of retries would help
     gap: float | None = None  # seconds until the job was due again; None if the retry policy chose the delay
-    own: bool = False  # whether the handler set a limit of retries, which replaces the policy's limit
+    own: bool = False  # whether the handler set its own retry limit, which replaces the policy's limit
 
     @property
     def costs(self) -> bool:
-        """Return whether the attempt ran to its end. Only such attempts have a share of the job's cost."""
+        """Return whether the attempt has a share of the job's cost: it was not deferred, and its worker did not die."""
         return self.how not in ("deferred", "died")
 
 
 class FollowUp(NamedTuple):
-    """Describes a job sent in an attempt of another job, ``after`` seconds after the claim. Attempt 0 is the first."""
+    """Describes a job that another job sends in an attempt (0 is the first), ``after`` seconds after its claim."""
 
     attempt: int
     after: float
@@ -50,8 +50,8 @@ class Job:
     attempts: tuple[Attempt, ...]
     priority: int | None = None  # the job's own priority; None means the task's priority
     key: int | str | None = None
-    delay: float = 0.0  # seconds from the send to the due time
-    leaves: float | None = None  # seconds from the send until the job leaves the queue unstarted; None for never
+    delay: float = 0.0  # seconds from ``sent`` to the due time
+    leaves: float | None = None  # seconds from ``sent`` until the job leaves the queue unstarted; None for never
     start: float = 0.0  # seconds from a claim to the start of the handler
     cost: float | None = None
     waited: float | None = None  # recorded seconds from the due time to the first start; None if unknown
@@ -63,7 +63,7 @@ class Job:
         self.sends.append(FollowUp(attempt, after, job))
 
     def cost_of(self, attempt: Attempt) -> float | None:
-        """Return the attempt's share of the job's cost, or None. Attempts that ran to their end have equal shares."""
+        """Return the attempt's share of the job's cost, or None. All attempts that have a share have equal shares."""
         if self.cost is None or not attempt.costs:
             return None
         return self.cost / sum(one.costs for one in self.attempts)
@@ -88,7 +88,7 @@ class Fleet:
 
 @dataclass
 class Workload:
-    """Holds the jobs of a period. Times are seconds from the period's start. Jobs from before the period only fill the queue."""
+    """Holds the jobs of a period. Times are seconds from its start. Earlier jobs run too, but are not counted."""
 
     origin: float = 0.0  # the start of the period as Unix time
     end: float = 0.0  # the last moment at which a job is sent
@@ -118,7 +118,7 @@ class Workload:
 def vary(
     workload: Workload, before: Config, after: Config, *, load: float = 1.0, seed: int = 0
 ) -> tuple[Workload, list[str]]:
-    """Copy a workload, but let the schedules of ``after`` send jobs, and multiply the number of other jobs by ``load``.
+    """Copy a workload, with the schedules of ``after`` instead of ``before``, and ``load`` times as many other jobs.
 
     Each tick of a changed schedule sends a copy of a recorded job. Also returns the tasks that have no job to copy.
     """
@@ -146,7 +146,7 @@ def vary(
 
 
 def _copy(job: Job, sent: float, number: int = 0) -> Job:
-    """Copy a job and the jobs that it sends. ``number`` changes the keys, because a higher load has more of them."""
+    """Copy a job and the jobs that it sends. A copy with a ``number`` has its own keys: a higher load has more keys."""
 
     def one(of: Job) -> Job:
         key = of.key if of.key is None or not number else f"{of.key} #{number + 1}"
@@ -174,7 +174,7 @@ def ticks_of(cron: Schedule, workload: Workload) -> list[float]:
 
 
 def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> list[Job]:
-    """Multiply the root jobs by ``load``. Of a schedule's jobs, only the jobs that they send are multiplied."""
+    """Make ``load`` times as many root jobs. A schedule's jobs are not multiplied, but the jobs that they send are."""
     times: defaultdict[str, list[float]] = defaultdict(list)
     for job in roots:
         times[job.task].append(job.sent)
@@ -187,7 +187,7 @@ def _multiplied(roots: list[Job], end: float, load: float, chance: Random) -> li
         known = times[job.task]
         following = bisect_right(known, job.sent)
         room = max((known[following] if following < len(known) else end) - job.sent, 0.0)
-        # Send the copies of a job before the task's next job, so that busy times stay busy and quiet times stay quiet.
+        # Spread a job's copies over the time until the task's next job, so that busy and quiet times stay as they are.
         made += [
             _copy(job, job.sent + chance.random() * room, number) if number else job
             for number in range(whole(load, chance))

@@ -28,7 +28,7 @@ class Console(rich_console.Console):  # noqa: TID251
     def render(
         self, renderable: rich_console.RenderableType, options: rich_console.ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """Escape control characters in all other printed objects, such as a ``Text``."""
+        """Escape control characters in printed objects that are not strings, such as a ``Text``."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text, lines=True), segment.style)
 
@@ -42,7 +42,7 @@ _STATUS_STYLES = {"completed": "green", "failed": "red", "active": "cyan", "retr
 
 
 class Markup(str):
-    """Holds text with rich's markup. Texts from users and jobs in it are already escaped."""
+    """Holds text with rich's markup, in which texts from users and jobs are already escaped."""
 
     __slots__ = ()
 
@@ -58,12 +58,12 @@ def escape(text: str, *, lines: bool = False) -> str:
 
 
 def say(text: str, *, end: str = "\n", is_trouble: bool = False) -> None:
-    """Print a text without markup, on standard output or error. Control characters are escaped."""
+    """Print a text on standard output or error. Markup has no effect; control characters are escaped."""
     print(visible(text, lines=True), end=end, file=sys.stderr if is_trouble else sys.stdout)
 
 
 def tell(text: str) -> None:
-    """Print a text with rich's markup on one line of any length."""
+    """Print a text with rich's markup, without wrapping long lines."""
     console().print(text, soft_wrap=True)
 
 
@@ -76,7 +76,7 @@ def answer(data: object, text: str, *, as_json: bool) -> None:
 
 
 def facts(title: str, values: Mapping[str, object]) -> None:
-    """Print a title, then a line with name and value for each value. Values that are empty or None are left out."""
+    """Print a title, then one line for each name and its value. Values that are empty or None are left out."""
     tell(f"[bold]{escape(title)}[/]")
     for name, value in values.items():
         if value:
@@ -91,13 +91,13 @@ def counter(*, shows: bool = True) -> Iterator[Callable[[str], None]]:
 
 
 def named(columns: str) -> dict[str, Any]:
-    """Return columns for ``listing`` from a string such as ``"task, since=applied_on"`` (``title`` or ``title=attribute``)."""
+    """Read columns for ``listing`` from ``"task, since=applied_on"``: titles, and ``=attribute`` if it differs."""
     pairs = (one.partition("=") for one in columns.split(", "))
     return {title: name or title for title, _, name in pairs}
 
 
 def picked(one: object, names: str) -> dict[str, Any]:
-    """Return attributes of an object by title, for JSON or ``facts``. ``named`` explains the format of ``names``."""
+    """Return the attributes in ``names`` by their titles, for JSON or ``facts``. ``named()`` explains the format."""
     return {title: getattr(one, name) for title, name in named(names).items()}
 
 

@@ -59,7 +59,7 @@ class Command(NamedTuple):
 def application(
     help_: str, root: Callable[..., None], package: str, commands: Sequence[Command], words: Sequence[str]
 ) -> typer.Typer:
-    """Return an application. It has only the command ``words[0]``, or all commands, which takes three times as long."""
+    """Return an application with the command ``words[0]`` or, if there is none, with all, which takes three times as long."""
     app = typer.Typer(
         help=help_, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
     )
@@ -75,11 +75,11 @@ def application(
 
 
 def run(app: Callable[[Sequence[str]], typer.Typer], name: str, arguments: Sequence[str] | None = None) -> int:
-    """Run the command that ``arguments``, by default the process's arguments, name. Return the exit status.
+    """Run the command line ``arguments``, by default that of this process. Return the exit status.
 
     The status is 0 for success, 1 for failure, 2 for a wrong configuration or command line, 3 for a bug of zeke_jobs,
     4 if changes are pending, and 130 after an interrupt. If the output cannot be written, the command ends with
-    status 1. ``app`` makes the application for the arguments.
+    status 1. ``app`` returns the typer application that can run the arguments.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):  # escape what the encoding lacks, as Python does on standard error
         sys.stdout.reconfigure(errors="backslashreplace")

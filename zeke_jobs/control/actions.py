@@ -27,7 +27,7 @@ class NoSchedule(ZekeJobsError):
 
 
 def listed(conn: Connection) -> list[dict[str, Any]]:
-    """Return the rows of ``zeke_jobs.schedule``. Each has the next tick from now, or a fault if it is unreadable."""
+    """Return the rows of ``zeke_jobs.schedule``, each with its next tick or, if it cannot be read, a fault."""
     now = dispatch.clock(conn)
     rows = SQL.all(conn, "schedule/list")
     for row in rows:
@@ -120,7 +120,7 @@ KINDS = ("task", "queue", "limit", "schedule")
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
     """Start no jobs of a target until ``resume`` is called. Active jobs go on. Returns False if it was paused already.
 
-    The target is ``task/ID`` (id or alias), ``queue/NAME``, ``limit/NAME`` or ``schedule/ID`` (then it sends no jobs).
+    The target is ``task/ID`` (id or alias), ``queue/NAME``, ``limit/NAME`` or ``schedule/ID`` (which sends no jobs).
     """
     return bool(SQL.value(conn, "pause/write", target=_find(conn, target), by=by, reason=reason))
 
@@ -132,7 +132,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
     # would still be paused when jobs.yaml has it again.
     found = target if target in standing else _find(conn, target)
     kind, _, name = found.partition("/")
-    # ``schedule`` is None if no schedule in force has this name any more: the name may now be an alias.
+    # ``schedule`` is None if no schedule in force has this name any more, for example after its task was renamed.
     schedule = dispatch.in_force(conn, name, now=dispatch.clock(conn)) if kind == "schedule" else None
     if schedule is None:
         return bool(SQL.value(conn, "pause/end", target=found, by=by))
@@ -144,7 +144,7 @@ def resume(conn: Connection, target: str, *, by: str = "") -> bool:
 
 
 def paused(conn: Connection) -> list[Row]:
-    """Return the pauses by people and by jobs.yaml: the columns of ``pause/list``, and ``ends_on`` and ``set_key``."""
+    """Return the pauses by people and by jobs.yaml, with the columns of ``pause/list``, ``ends_on`` and ``set_key``."""
     return store.pauses(conn, "pause/list", most=2**31 - 1)
 
 

@@ -32,7 +32,7 @@ def active(job: Row, task: Row | None, workers: Sequence[Row]) -> Iterator[Reaso
         yield _running(job, job.timeout or (task.timeout if task else None), worker, who)
         return
     claimed = f"{who} claimed it {since(job.claimed_on or job.now, job.now)}"
-    # If the claim is so new, perhaps no heartbeat of the worker has checked it yet.
+    # The worker's heartbeats check its claims. Perhaps none has checked a claim as new as this one yet.
     is_new = worker is None or (job.claimed_on or job.now) >= worker.heartbeat_on - worker.lost_after
     if is_silent or is_new or job.cancelled_on is not None:
         yield Reason("claimed", f"{claimed}; its handler is about to start")

@@ -1,4 +1,4 @@
-"""Reports which processes live, how they differ, whether they are healthy, and whether any job is left to do."""
+"""Reports which processes are alive and healthy, how their code and jobs.yaml differ, and whether jobs are left."""
 
 import socket
 import time
@@ -24,7 +24,7 @@ _NAMED = 10  # maximum number of failed jobs to list
 
 
 def look(conn: Connection) -> Row:
-    """Read all live processes (``fleet/members``), the revision in force, and the queues that have tasks but no worker.
+    """Read the processes, the revision in force, and the queues that have tasks but no worker.
 
     A process's ``drift`` says how it differs from the others. A scheduler always uses the revision in force.
     """
@@ -67,7 +67,7 @@ def _drift(one: Row, number: int, newest: str) -> list[str]:
         return ["no heartbeat: it has ended, or hangs"]
     found = []
     if one.kind == "worker" and one.revision != number:
-        # Use only the first line of the reason, because for a fault of jobs.yaml the next lines quote the file.
+        # Use only the first line: if the reason is a fault in jobs.yaml, the other lines quote the file.
         reason = (one.refusal or "it follows within two seconds").splitlines()[0]
         found.append(f"runs by revision {one.revision}: {reason}")
     # Compare the files and not the revisions' numbers, because a value set by hand makes a new revision of the same
@@ -96,7 +96,7 @@ def health_of_processes(url: str, kind: str, host: str | None = None) -> tuple[b
 
 
 def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
-    """Return whether an HTTP address answers with success and the text ``contains``, and a sentence about it."""
+    """Return whether an HTTP address answers successfully and with a given text, and a sentence about the result."""
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310 (the caller chose the address)
             text = answer.read(_MOST).decode("utf-8", "replace")
@@ -108,7 +108,7 @@ def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
 
 
 def is_idle(conn: Connection, queues: Sequence[str], since: datetime) -> bool:
-    """Return whether no job of these queues is due, active, or waiting for a retry after an attempt since ``since``."""
+    """Return True if no job of these queues is due, active, or claimed since ``since`` and waiting for a retry."""
     return not SQL.value(conn, "idle/left", queues=list(queues), since=since)
 
 

@@ -63,7 +63,7 @@ def named_keepers(keepers: Sequence[Row], now: datetime) -> str:
 
 
 def advice_about(keepers: Sequence[Row]) -> str:
-    """Return a text that says what to do about processes that are reserved for one job."""
+    """Return a text that says what to do when processes run only a job that must run alone."""
     jobs = list(dict.fromkeys(str(keeper.job) for keeper in keepers))
     ended = "it has ended" if len(jobs) == 1 else "one of them has ended"
     return (
@@ -81,7 +81,7 @@ def _keeper(keeper: Row, now: datetime) -> str:
 
 
 def of_limit(limit: Row, now: datetime) -> Reason:
-    """Return a ``Reason`` that says why a limit of the job lets no job start now."""
+    """Return a ``Reason`` that says why a limit of the job's task allows no start now."""
     kind, _, name = limit.name.partition("/")
     whose, then = f"its task {name}" if kind == "task" else f"the shared limit {name}", opens(limit.opens_on, now)
     match limit.reason:
@@ -111,7 +111,7 @@ def opens(moment: datetime | None, now: datetime) -> str:
 
 
 def named_jobs(holders: Sequence[Row], active: int, now: datetime) -> str:
-    """Return a text about the active jobs of a full limit. The text names the first jobs, and counts the others."""
+    """Return a text that names the first of the active jobs that use up a limit, and counts the others."""
     named = (f"{one.task} {one.id} on {place(one.host, one.pid)} {since(one.since, now)}" for one in holders)
     return first_of(list(named), active)
 
@@ -131,7 +131,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Describes one fault. ``doctor.look`` fills in ``id``, and ``severity`` if it is empty, from the fault's check."""
+    """Describes one fault. ``doctor.look`` sets ``id`` and an empty ``severity`` from the check that found it."""
 
     subject: str  # the affected object, such as a task; empty for the whole system
     sentence: str  # the fault with its figures

@@ -26,7 +26,7 @@ _AHEAD = {
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Explains one job. A queued job starts only when no reason remains, so all reasons are listed."""
+    """Explains one job. A queued job starts only when nothing holds it back, so all reasons why it waits are listed."""
 
     id: UUID
     task: str
@@ -43,7 +43,7 @@ def why(conn: Connection, job_id: UUID) -> Explanation:
 
 
 def explain(conn: Connection, job_id: UUID) -> Explanation:
-    """Explain a job like ``why``, in the caller's snapshot."""
+    """Explain a job as ``why`` does, from the database snapshot of the caller's transaction."""
     job = _one(conn, "job", id=job_id)
     if job is None:
         raise drivers.perform(conn, missing, job_id)
@@ -164,7 +164,7 @@ def _of_key(conn: Connection, job: Row, task: Row) -> Iterator[Reason]:
 def _queue_before(
     conn: Connection, job: Row, task: Row, serving: Sequence[Row], keepers: Sequence[Row]
 ) -> Iterator[Reason]:
-    # A keeper is reserved for a job that must run alone. If this job must run alone, an idle keeper may wait for it.
+    # A keeper is a process reserved for a job that must run alone. If this job is one, an idle keeper may wait for it.
     kept = {keeper.worker: keeper for keeper in keepers if keeper.runs or job.deaths < 2}
     free = [one for one in serving if one.id not in kept]
     threads, busy = sum(one.threads for one in free), sum(one.busy for one in free)

@@ -51,7 +51,7 @@ class DatabaseCollector(Collector):
         self.registry.register(self)
 
     def collect(self) -> list[GaugeMetricFamily]:
-        """Read the metrics that have values."""
+        """Read the metrics from the database. A metric without a value is left out."""
         return read(self._url)
 
 

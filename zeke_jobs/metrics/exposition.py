@@ -1,4 +1,4 @@
-"""Declares the metrics (name, kind, labels, meaning), and serves those that one command's worker processes count."""
+"""Declares the metrics (name, kind, labels, meaning), and serves those that one dramatiq command's workers count."""
 
 import os
 import shutil
@@ -63,12 +63,12 @@ _PREFIX = "zeke-jobs-metrics-"
 
 
 def folder() -> Path:
-    """Return the folder for the counter files of this command's workers. Its name contains the parent's process id."""
+    """Return the folder in which the workers of one dramatiq command count. It is named by the command's process id."""
     return Path(tempfile.gettempdir()) / f"{_PREFIX}{os.getuid()}-{os.getppid()}"
 
 
 def prepare() -> Path:
-    """Make a private folder for counter files, and remove the folders of ended commands."""
+    """Make the folder with private access, and remove the folders of dramatiq commands that have ended."""
     ours = folder()
     for other in ours.parent.glob(f"{_PREFIX}{os.getuid()}-*"):
         if other != ours and not lives(int(other.name.rpartition("-")[2])):

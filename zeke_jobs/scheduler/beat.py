@@ -43,17 +43,17 @@ _UNREGISTER_WITHIN = 0.8  # maximum number of seconds for leaving the fleet at t
 
 
 class Beat:
-    """Is the ``periodic`` option of the scheduler's actor. A beat is due at each full minute of the database's clock."""
+    """Tells periodiq that a beat is due at each full minute of the database's clock: the actor's ``periodic`` option."""
 
     def __str__(self) -> str:
         return "* * * * *"
 
     def validate(self, _now: DateTime) -> bool:
-        """Return True, because each wake-up of periodiq is a beat."""
+        """Return True, so that periodiq starts a beat each time it wakes up."""
         return True
 
     def next_valid_date(self, last: DateTime) -> DateTime:
-        """Return the next beat's time by this machine's clock, a few seconds ahead if the database was unreachable."""
+        """Return the next beat's time by this machine's clock: in a few seconds if the database was unreachable."""
         if _PROCESS.away:
             return last.add(seconds=_AGAIN)
         return (last + _PROCESS.skew).start_of("minute").add(minutes=1) - _PROCESS.skew
@@ -95,7 +95,7 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
     if beating is None or not beating.is_alive():
         beating = _PROCESS.beating = threading.Thread(target=_beat, args=(url, prepare), name="beat", daemon=True)
         beating.start()
-    # Wait for the thread in short steps, because a signal that comes just before a step is handled after the step.
+    # Wait with a short timeout: a signal that arrives just before a call of join() is handled only when it returns.
     end = time.monotonic() + _BEAT_WITHIN
     while beating.is_alive() and time.monotonic() < end:
         beating.join(_SIGNALS)
@@ -162,7 +162,7 @@ def register(conn: Connection, process: UUID, kind: str, **row: Any) -> None:
 
 
 def leave(url: str | None, process: UUID, before: Callable[[Connection], object] = lambda _: None) -> None:
-    """Remove a process from the table of processes. If this fails, another removes it when heartbeats are missing."""
+    """Remove a process from the table of processes. If this fails, others do it once its heartbeats are missing."""
     try:
         with closing(connect(url, application_name="zeke-jobs end")) as conn:
             before(conn)
@@ -179,9 +179,9 @@ def _leave() -> None:
 
 
 def obey_signals() -> None:
-    """Make SIGTERM and SIGINT end the process (status 0 and 130), even as PID 1. Unregistering takes at most a second.
+    """Make SIGTERM and SIGINT end the process (status 0 and 130), even as PID 1. SIGHUP does nothing.
 
-    SIGHUP does nothing, because each beat reads the configuration again. Outside the main thread, this function does nothing.
+    Before its end, the process unregisters, for at most a second. Outside the main thread, this function does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         return

@@ -57,7 +57,7 @@ class Tick:
     scheduled_for: datetime
     outcome: Outcome
     reason: str = ""
-    job: UUID | None = None  # the job that was sent, or the earlier job that prevented the send
+    job: UUID | None = None  # the job that was sent, or the earlier job that prevented this
 
 
 def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datetime]:

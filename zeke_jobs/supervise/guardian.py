@@ -14,7 +14,7 @@ _LOOK = 0.1  # seconds between checks of processes that are ending
 
 
 class Guardian:
-    """Starts the guardian. ``grace`` is the time in seconds from SIGTERM to SIGKILL. ``then`` is a command to run at the end."""
+    """Starts the guardian. ``grace``: seconds from SIGTERM to SIGKILL. ``then``: a command to run after they ended."""
 
     def __init__(self, grace: float, then: Sequence[str] = ()) -> None:
         argv = [sys.executable, "-m", __name__, str(grace), *then]
@@ -65,7 +65,7 @@ def signal_group(group: int, number: int) -> bool:
 
 
 if __name__ == "__main__":
-    # Ignore the signals of Ctrl-C, a closed terminal and a service's stop: the supervisor gets them too, and ends its commands.
+    # Ignore the signals of Ctrl-C, a closed terminal and a service manager: the supervisor ends its processes on them.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     watch(sys.stdin, float(sys.argv[1]), sys.argv[2:])

@@ -1,4 +1,4 @@
-"""Makes the commands that ``zeke-jobs up`` and the demo run, and restarts them when changed code passes the checks."""
+"""Builds the commands that ``zeke-jobs up`` and the demo run. Restarts them when changed code passes the checks."""
 
 import os
 import re
@@ -31,7 +31,7 @@ _PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # only in packages:
 
 
 def program(name: str) -> list[str]:
-    """Return the command line with which this Python runs a program that is beside Python or the running command."""
+    """Return a command line: this Python, and a script from its folder or from the folder of the running command."""
     beside = [Path(one).parent / name for one in (sys.executable, sys.argv[0])]
     return [sys.executable, str(next((path for path in beside if path.is_file()), beside[0]))]
 
@@ -86,7 +86,7 @@ def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str
 
 
 class Watch:
-    """Finds changed files. Of a folder in ``roots``, it watches Python files and packages' text files, except tests."""
+    """Finds changed files. In each folder, it watches Python files, and text files inside packages, but no tests."""
 
     def __init__(self, roots: Iterable[Path]) -> None:
         self._roots = tuple(roots)
@@ -136,7 +136,7 @@ class Reloader:
     _log: Any = field(default_factory=partial(get_logger, "zeke_jobs.reload"))
 
     def ask(self) -> None:
-        """Request that the next step checks the code and restarts the commands. A signal handler may call this method."""
+        """Make the next ``step`` check the code and restart the commands if it passes. Signal handlers may call this."""
         self._asked.set()
 
     def run(self) -> None:
@@ -149,7 +149,7 @@ class Reloader:
                 self.ask()  # the change has been seen, and would not be seen again
 
     def end(self) -> None:
-        """Make ``run`` return, and end a running check, because the check may wait for a lock."""
+        """Make ``run`` return. Terminate a check that is running, because it may be waiting for a lock."""
         self._ended.set()
         if self._check is not None:
             self._check.terminate()

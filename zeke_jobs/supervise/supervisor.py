@@ -60,8 +60,8 @@ class _Child:
 class Supervisor:
     """Runs ``commands`` until ``stop`` is called.
 
-    If a child process dies, its process group is ended, and the child is started again after ``pause``. If it found its
-    configuration wrong (exit status 2) at its first start, all commands end instead. After ``stop``, each child's main
+    If a child process dies, its process group is ended, and the child is started again after ``pause``. If it exits
+    with status 2 (wrong configuration) at its first start, all commands end instead. After ``stop``, each child's main
     process gets SIGTERM; ``grace`` seconds later, its group is killed. The group gets no SIGTERM, because Dramatiq's
     main process passes SIGTERM on to its workers, which stop at once on a second SIGTERM. If ``run`` itself fails, all
     children are killed. If the supervisor is killed, ``guardian`` ends the children.
@@ -86,7 +86,7 @@ class Supervisor:
         self._log = get_logger("zeke_jobs.supervisor")
 
     def run(self) -> int:
-        """Run the commands until ``stop``, or until a first start shows a wrong configuration. Returns the status."""
+        """Run until ``stop`` is called, or a command exits with status 2 at its first start. Returns the status."""
         try:
             while self.step():
                 time.sleep(_TICK)

@@ -35,7 +35,7 @@ _AGAIN = 2.0  # seconds before the next try when the database is unreachable
 
 
 class Feed:
-    """Reads the screen's data once a second. ``look_at`` chooses a task (for its waiting jobs) and a job to explain."""
+    """Reads the screen's data once a second. ``look_at`` selects the task whose jobs to list and a job to explain."""
 
     def __init__(self, url: str) -> None:
         self.newest: Board | None = None  # the last board that was read; None before the first

@@ -25,7 +25,7 @@ _ENDS = {"home": 0, "g": 0, "end": -1, "G": -1}
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Describes a change that the user asked for by a key, and must confirm."""
+    """Describes a change that the user requested by pressing a key, and must confirm."""
 
     verb: Verb
     target: str
@@ -48,7 +48,7 @@ class View:
 
 
 def press(view: View, key: str, board: Board) -> tuple[View, Command | None]:
-    """Return the view after a pressed key, and the command that this key confirmed, or None."""
+    """Return the view after a key was pressed. If the key confirmed a command, return it too, otherwise None."""
     if view.asking is not None:
         if key in ("y", "Y"):
             return replace(view, asking=None, said=""), view.asking
@@ -110,7 +110,7 @@ def _on_row(view: View, key: str, pane: Pane, chosen: Any, board: Board) -> View
 
 
 def place(view: View, pane: Pane, board: Board) -> int:
-    """Return the index of a pane's selected row: by default 0 or, for tasks, that of the task whose jobs are shown."""
+    """Return the index of a pane's selected row. If none is: 0 or, for tasks, the task whose jobs are shown."""
     chosen, keys = view.selected.get(pane.name, board.waiting_of if pane.name == "tasks" else None), pane.keys(board)
     return keys.index(chosen) if chosen in keys else 0
 

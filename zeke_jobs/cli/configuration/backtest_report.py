@@ -15,7 +15,7 @@ _LEAST_HELD = 0.5  # seconds; every claim holds jobs back for a shorter time
 
 
 def as_data(answer: Backtest) -> dict[str, Any]:
-    """Return a backtest in JSON's types, for scripts."""
+    """Return a backtest as the dict that ``--json`` prints."""
     return picked(answer, "from=begin, to=end, jobs, workers_from=fleet_from, confidence, notes, today, proposed")
 
 

@@ -33,7 +33,7 @@ def doctor(as_json: Json = False) -> int:
 
 
 def fleet(as_json: Json = False) -> None:
-    """List workers and schedulers with host, version, revisions (used, on file), heartbeat, load, queues and drift."""
+    """List workers and schedulers. `rev`: the revision in use; `file`: that of jobs.yaml; `drift`: what differs."""
     with database.connection("fleet") as conn:
         found = members.look(conn)
         differs = members.unapplied(conn)
@@ -63,7 +63,7 @@ def health(
     live: Annotated[bool, flag("--live", "Only: this container's processes make progress.")] = False,
     ready: Annotated[bool, flag("--ready", "Only: they can do work now.")] = False,
 ) -> int:
-    """Exit 0 if PART does its work (this host's processes send heartbeats, or an address answers), and 1 otherwise."""
+    """Exit 0 if PART works, else 1: this host's workers or schedulers send heartbeats, or the address answers."""
     if live or ready:
         if part or (live and ready):
             raise UsageError("expected --live or --ready alone, got more words")
@@ -87,7 +87,7 @@ def audit(
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
-    """List changes by hand of the last 400 days, with time, database user and the name that the caller gave."""
+    """List what people changed in the last 400 days, with time, database user and the name that the caller gave."""
     filters = {"who": who, "actions": action or None, "target": target, "begin": begin, "end": end}
     with database.connection("audit") as conn:
         found = SQL.all(conn, "audit/list", **filters, limit=limit)
@@ -97,7 +97,7 @@ def audit(
 
 
 def top(once: Annotated[bool, flag("--once", "Print the screen once and end; needs no terminal.")] = False) -> None:
-    """Watch tasks, jobs, schedules, limits and workers full-screen. Keys open, pause, resume, cancel and retry them."""
+    """Watch tasks, jobs, schedules, limits and workers full-screen. Keys open, pause, resume, cancel or retry a row."""
     from zeke_jobs.top import app
 
     url = database.choose()
@@ -112,7 +112,7 @@ def metrics(
 ) -> int:
     """Print the database's metrics in Prometheus's text format; with --listen, serve them until Ctrl-C or SIGTERM.
 
-    Exit 1 when the database could not be read. Workers serve only their own counters.
+    Exit 1 when the database could not be read. The metrics that workers serve count only their own attempts.
     """
     from zeke_jobs.metrics import exporter, exposition
 

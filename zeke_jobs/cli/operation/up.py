@@ -134,7 +134,7 @@ def _run_until_idle(running: Supervisor, ready: threading.Event, url: str, queue
 
 
 def _announcing(ready: threading.Event) -> Callable[[str, str], None]:
-    """Return a ``write_line`` that also sets ``ready`` and prints the next steps when the first worker is ready."""
+    """Return a function like ``write_line`` that sets ``ready`` and prints the next steps at the first ready worker."""
 
     def announce(name: str, line: str) -> None:
         write_line(name, line)
@@ -206,7 +206,7 @@ def reload(
 
 
 def _refuse_strangers(pid: int) -> None:
-    """Refuse a process of another program. A pid file may be old, and SIGHUP ends most programs."""
+    """Raise UsageError if this is another program: a pid file may be old, and SIGHUP would end most programs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

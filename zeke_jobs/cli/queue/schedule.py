@@ -103,7 +103,7 @@ def pause(target: Target, reason: Reason = "") -> None:
 
 
 def resume(target: Target) -> None:
-    """Start jobs of a paused task, queue or shared limit again."""
+    """End the pause of a task, queue, shared limit or schedule, so that its jobs start again."""
     with database.connection("pause", writes=True, is_migrated=False) as conn:
         changed = control.resume(conn, target, by=author())
         left = [one for one in control.paused(conn) if target in one.target.split(" or ")]
