@@ -107,7 +107,7 @@ def of_newest(conn: Connection, before: Config, after: Config) -> Backtest | str
 
 
 def fleet_of(workload: Workload) -> tuple[Fleet, str]:
-    """Return the workers, and where their number is from. ``wake_up`` is the median of waits below 0.05 s."""
+    """Return the workers to simulate, and where their number is from. ``wake_up``: the median of waits below 0.05 s."""
     waits = (job.waited - job.start for job in workload.jobs() if job.waited is not None)
     wake_up = median([wait for wait in waits if 0 <= wait < _AT_ONCE] or [_USUAL_WAKE_UP])
     facts = workload.facts

@@ -42,7 +42,7 @@ class TaskFigures:
         self.starts.append(now)
 
     def close(self, seconds: float, slots: int | None) -> None:
-        """Compute the final figures. ``slots`` is the task's limit of active jobs or, without one, of threads."""
+        """Compute the final figures. ``slots``: how many jobs the task's limit or the threads allow at once."""
         ordered = sorted(self.waits)
         self.wait_mean = sum(ordered) / len(ordered) if ordered else None
         self.wait_p50, self.wait_p95, self.wait_p99 = (percentile(ordered, share) for share in (0.5, 0.95, 0.99))

@@ -37,10 +37,10 @@ class Rate:
 
 
 class Bucket:
-    """Simulates a limit of jobs.yaml: on active jobs and rate of starts, on a unit such as tokens, or on daily cost.
+    """Simulates a limit of jobs.yaml: on number and rate of jobs, on a unit such as tokens, or on the daily cost.
 
     For a unit or cost, a job's estimate is added when it starts, and replaced by its actual use when it ends. Such a
-    bucket lets one job start at a time. With ``learns``, the estimate is the average cost of a task's recent jobs.
+    bucket lets one job start at a time. With ``learns``, a task's average cost of recent jobs replaces the estimate.
     """
 
     def __init__(self, row: Mapping[str, Any], day_ends: Callable[[float], float], *, learns: bool) -> None:

@@ -2,7 +2,7 @@
 
 1. Due jobs with the highest priority start first. Tasks whose due jobs have equal priority take turns in random order.
 2. A task's oldest due jobs start first. The task's tightest limit bounds their number.
-3. If a task has a limit or rate per key, its keys take turns: all jobs of a key start that its limit and rate allow.
+3. If a task has a limit or rate per key, its keys take turns. In a key's turn, as many jobs start as these allow.
 4. If a task has ``order: strict``, only the oldest unfinished job of each key may start. With ``after_failure: hold``,
    a failed job blocks its key.
 """
@@ -129,7 +129,7 @@ class Lane:
             self._reopen(key)
 
     def rested(self, now: float) -> float:
-        """Put the keys whose rates now allow a start back into ``open``. Returns when the next key's rate will."""
+        """Put keys whose rates allow a start back into ``open``. Returns the time at which the next key follows."""
         while self._resting and self._resting[0][0] <= now:
             self._reopen(heappop(self._resting)[2])
         return self._resting[0][0] if self._resting else NEVER
@@ -183,7 +183,7 @@ class Board:
             paused = task.paused or any(config.limits[used].paused for used in task.uses)
             self.lanes[task.id] = Lane(task, limits[task.id], key_rates.get(task.id), workload.end, paused=paused)
         self.queues = {name: [one for one in self.lanes.values() if one.task.queue == name] for name in config.queues}
-        # The earliest time at which a rate or budget that blocks jobs lets one start. The simulation resets it.
+        # The earliest time at which a rate or budget that blocks jobs will let one start. The simulation resets it.
         self.opens = NEVER
         self._random = chance.random
 

@@ -15,7 +15,7 @@ from zeke_jobs.config.models import Config
 from zeke_jobs.worker.finish.outcome import backoff
 
 _SAMPLES = 120  # number of samples of the queues, evenly over the time that counts
-_WAIT_WHEN_FULL = 30.0  # seconds after which a handler that met a full queue tries again, as with ``ctx.send``
+_WAIT_WHEN_FULL = 30.0  # seconds after which a handler sends again if the queue was full, as with ``ctx.send``
 
 
 class Simulation:
@@ -193,7 +193,7 @@ class Simulation:
         if attempt.how == "deferred":
             return attempt.gap or 0.0, False
         policy = live.lane.task.retry
-        if attempt.how == "died":  # a death uses up no retry, but a task without retries fails
+        if attempt.how == "died":  # this uses up no retry, but the job fails if its task has no retries
             return (0.0, False) if policy.limit else None
         if live.retries >= policy.limit and not attempt.own:
             return None

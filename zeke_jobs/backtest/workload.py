@@ -34,7 +34,7 @@ class Attempt(NamedTuple):
 
 
 class FollowUp(NamedTuple):
-    """Describes a job that another job sends in an attempt (0 is the first), ``after`` seconds after its claim."""
+    """Describes a job that another job sends in an attempt (0 is the first), ``after`` seconds after the claim."""
 
     attempt: int
     after: float
@@ -88,7 +88,7 @@ class Fleet:
 
 @dataclass
 class Workload:
-    """Holds the jobs of a period. Times are seconds from its start. Earlier jobs run too, but are not counted."""
+    """Holds the jobs of a period. Times are seconds from its start. Earlier jobs run, but are not counted."""
 
     origin: float = 0.0  # the start of the period as Unix time
     end: float = 0.0  # the last moment at which a job is sent
@@ -146,7 +146,7 @@ def vary(
 
 
 def _copy(job: Job, sent: float, number: int = 0) -> Job:
-    """Copy a job and the jobs that it sends. A copy with a ``number`` has its own keys: a higher load has more keys."""
+    """Copy a job and the jobs that it sends. With ``number``, the keys are new, because a higher load has more."""
 
     def one(of: Job) -> Job:
         key = of.key if of.key is None or not number else f"{of.key} #{number + 1}"

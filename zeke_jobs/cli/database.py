@@ -11,7 +11,7 @@ from zeke_jobs.errors import ConfigurationError
 
 
 def choose(*, writes: bool = False) -> str:
-    """Return ``DATABASE_URL``. If it is unset, set it to the database that ``zeke-jobs up`` runs in this folder.
+    """Return ``DATABASE_URL``. If it is unset, set it to the URL of the ``zeke-jobs up`` in this folder.
 
     Raises ConfigurationError if there is no database or, with ``writes``, if it belongs to another installation.
     """
@@ -46,7 +46,7 @@ def choose(*, writes: bool = False) -> str:
 def connection(command: str = "", *, writes: bool = False, is_migrated: bool = True) -> Iterator[Connection]:
     """Connect to the database as the application ``zeke-jobs COMMAND``. Raises ConfigurationError or MigrationError.
 
-    With ``writes``, no other installation may own it. With ``is_migrated``, no migration may be missing or newer.
+    With ``writes``, it must not be another installation's. With ``is_migrated``, no migration may be missing or newer.
     """
     from zeke_jobs.postgres import installation, migrate
     from zeke_jobs.postgres.pool import connect

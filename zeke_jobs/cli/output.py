@@ -91,7 +91,7 @@ def counter(*, shows: bool = True) -> Iterator[Callable[[str], None]]:
 
 
 def named(columns: str) -> dict[str, Any]:
-    """Read columns for ``listing`` from ``"task, since=applied_on"``: titles, and ``=attribute`` if it differs."""
+    """Read text such as ``"task, since=applied_on"`` as columns: each a title, with ``=attribute`` if that differs."""
     pairs = (one.partition("=") for one in columns.split(", "))
     return {title: name or title for title, _, name in pairs}
 

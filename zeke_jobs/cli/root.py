@@ -74,5 +74,5 @@ _COMMANDS = (
 
 
 def app(words: Sequence[str] = ()) -> typer.Typer:
-    """Return the application with the command that the command line ``words`` begins with, or with all commands."""
+    """Return the application. If ``words`` begin with a command, it has only this command, otherwise all commands."""
     return application(_HELP, _root, "zeke_jobs.cli", _COMMANDS, words)

@@ -59,7 +59,7 @@ class Command(NamedTuple):
 def application(
     help_: str, root: Callable[..., None], package: str, commands: Sequence[Command], words: Sequence[str]
 ) -> typer.Typer:
-    """Return an application with the command ``words[0]`` or, if there is none, with all, which takes three times as long."""
+    """Return an application. If ``words[0]`` is a command, it has only this one: all take three times as long."""
     app = typer.Typer(
         help=help_, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
     )

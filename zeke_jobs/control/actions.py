@@ -27,7 +27,7 @@ class NoSchedule(ZekeJobsError):
 
 
 def listed(conn: Connection) -> list[dict[str, Any]]:
-    """Return the rows of ``zeke_jobs.schedule``, each with its next tick or, if it cannot be read, a fault."""
+    """Return the rows of ``zeke_jobs.schedule``, each with its next tick, or the fault of an unreadable one."""
     now = dispatch.clock(conn)
     rows = SQL.all(conn, "schedule/list")
     for row in rows:
@@ -120,7 +120,7 @@ KINDS = ("task", "queue", "limit", "schedule")
 def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
     """Start no jobs of a target until ``resume`` is called. Active jobs go on. Returns False if it was paused already.
 
-    The target is ``task/ID`` (id or alias), ``queue/NAME``, ``limit/NAME`` or ``schedule/ID`` (which sends no jobs).
+    Targets: ``task/ID`` (id or alias), ``queue/NAME``, ``limit/NAME``, ``schedule/ID`` (a schedule then sends no jobs).
     """
     return bool(SQL.value(conn, "pause/write", target=_find(conn, target), by=by, reason=reason))
 
@@ -128,8 +128,7 @@ def pause(conn: Connection, target: str, *, by: str, reason: str = "") -> bool:
 def resume(conn: Connection, target: str, *, by: str = "") -> bool:
     """Let jobs of the target start again at once. Returns False if the target was not paused."""
     standing = {one.target for one in paused(conn)}
-    # A target that is no longer in jobs.yaml may still be paused. End that pause too, because otherwise the target
-    # would still be paused when jobs.yaml has it again.
+    # A target that left jobs.yaml may still be paused. End this pause too, or it would apply if the target comes back.
     found = target if target in standing else _find(conn, target)
     kind, _, name = found.partition("/")
     # ``schedule`` is None if no schedule in force has this name any more, for example after its task was renamed.

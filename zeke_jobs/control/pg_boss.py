@@ -51,7 +51,7 @@ class Report:
 
 @dataclass
 class Import:
-    """Imports jobs and schedules from pg-boss, and then cancels these queued jobs and deletes these schedules there.
+    """Imports jobs and schedules from pg-boss. There, it cancels the imported queued jobs and deletes the schedules.
 
     Args:
         conn: An autocommit connection of a database user who may write to the tables of pg-boss and zeke_jobs.
@@ -100,7 +100,7 @@ class Import:
 
     @contextmanager
     def _there(self) -> Iterator[None]:
-        """Set pg-boss's search_path for one transaction. Beyond that, it would affect a pooler's other clients."""
+        """Set pg-boss's search_path for one transaction. Set for longer, it would affect a pooler's other clients."""
         with transaction(self.conn):
             if SQL.one(self.conn, "import/schema", schema=self.schema) is None:
                 raise self._missing()

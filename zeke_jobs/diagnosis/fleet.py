@@ -1,4 +1,4 @@
-"""Reports which processes are alive and healthy, how their code and jobs.yaml differ, and whether jobs are left."""
+"""Reports which processes are alive and healthy, how their code and jobs.yaml differ, and whether any job is left."""
 
 import socket
 import time
@@ -108,7 +108,7 @@ def health_of_address(address: str, contains: str = "") -> tuple[bool, str]:
 
 
 def is_idle(conn: Connection, queues: Sequence[str], since: datetime) -> bool:
-    """Return True if no job of these queues is due, active, or claimed since ``since`` and waiting for a retry."""
+    """Return True if no job of these queues is due, active, or claimed after ``since`` and waiting for a retry."""
     return not SQL.value(conn, "idle/left", queues=list(queues), since=since)
 
 

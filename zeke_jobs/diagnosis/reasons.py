@@ -63,7 +63,7 @@ def named_keepers(keepers: Sequence[Row], now: datetime) -> str:
 
 
 def advice_about(keepers: Sequence[Row]) -> str:
-    """Return a text that says what to do when processes run only a job that must run alone."""
+    """Return a text that says what to do when processes are reserved for a job that must run alone."""
     jobs = list(dict.fromkeys(str(keeper.job) for keeper in keepers))
     ended = "it has ended" if len(jobs) == 1 else "one of them has ended"
     return (
@@ -131,7 +131,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Describes one fault. ``doctor.look`` sets ``id`` and an empty ``severity`` from the check that found it."""
+    """Describes one fault. ``doctor.look`` sets ``id``, and ``severity`` if empty, from the check that found it."""
 
     subject: str  # the affected object, such as a task; empty for the whole system
     sentence: str  # the fault with its figures

@@ -63,12 +63,12 @@ _PREFIX = "zeke-jobs-metrics-"
 
 
 def folder() -> Path:
-    """Return the folder in which the workers of one dramatiq command count. It is named by the command's process id."""
+    """Return the folder for the counter files of one dramatiq command's workers. Its name has the command's pid."""
     return Path(tempfile.gettempdir()) / f"{_PREFIX}{os.getuid()}-{os.getppid()}"
 
 
 def prepare() -> Path:
-    """Make the folder with private access, and remove the folders of dramatiq commands that have ended."""
+    """Make a private folder for counter files, and remove the folders of dramatiq commands that have ended."""
     ours = folder()
     for other in ours.parent.glob(f"{_PREFIX}{os.getuid()}-*"):
         if other != ours and not lives(int(other.name.rpartition("-")[2])):

@@ -43,7 +43,7 @@ _UNREGISTER_WITHIN = 0.8  # maximum number of seconds for leaving the fleet at t
 
 
 class Beat:
-    """Tells periodiq that a beat is due at each full minute of the database's clock: the actor's ``periodic`` option."""
+    """Is passed as the actor option ``periodic``: a beat is due at each full minute of the database's clock."""
 
     def __str__(self) -> str:
         return "* * * * *"
@@ -95,7 +95,7 @@ def beat(url: str | None, prepare: Callable[[Connection], int | None] = lambda _
     if beating is None or not beating.is_alive():
         beating = _PROCESS.beating = threading.Thread(target=_beat, args=(url, prepare), name="beat", daemon=True)
         beating.start()
-    # Wait with a short timeout: a signal that arrives just before a call of join() is handled only when it returns.
+    # Wait with a short timeout: a signal that arrives just before a call of join() is handled when that call ends.
     end = time.monotonic() + _BEAT_WITHIN
     while beating.is_alive() and time.monotonic() < end:
         beating.join(_SIGNALS)
@@ -179,9 +179,10 @@ def _leave() -> None:
 
 
 def obey_signals() -> None:
-    """Make SIGTERM and SIGINT end the process (status 0 and 130), even as PID 1. SIGHUP does nothing.
+    """Make SIGTERM and SIGINT end the process (status 0 and 130), even as PID 1.
 
-    Before its end, the process unregisters, for at most a second. Outside the main thread, this function does nothing.
+    The process first removes its row from the table of processes, for at most a second. SIGHUP does nothing, because
+    each beat reads the configuration again. Outside the main thread, this function does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         return

@@ -79,13 +79,13 @@ def clock(conn: Connection) -> datetime:
 
 
 def in_force(conn: Connection, schedule: str, *, now: datetime) -> Timetable | None:
-    """Return the schedule in force with this name, or None. A schedule without a name has its task's id."""
+    """Return the schedule in force with this name, or None. An unnamed schedule has its task's id as its name."""
     row = SQL.one(conn, "schedule/in_force", schedule=schedule)
     return None if row is None else _read(row, now)
 
 
 def silence(conn: Connection) -> timedelta | None:
-    """Return the time since a scheduler last handled all schedules, or None up to 150 s or without schedules."""
+    """Return the time since a scheduler last handled all schedules, or None if up to 150 s or without schedules."""
     passed: timedelta | None = SQL.value(conn, "schedule/silence")
     return None if passed is None or passed <= SILENT_AFTER else passed
 
@@ -102,7 +102,8 @@ def send(
     options = {"scheduled_for": tick and tick.isoformat(), "run_at": start and start.isoformat()}
     options |= {"schedule": timetable.name, "key": timetable.key}
     job_id, payload = str(new_id()), encode(timetable.payload or {})
-    # Do not say by which revision the payload was checked: that was done when the schedule was put in force.
+    # The revision is that against which a payload was checked. None skips the comparison, because the payload was
+    # checked when the schedule was put in force.
     job = {"id": job_id, "task": timetable.task, "revision": None, "payload": payload}
     sent = SQL.value(conn, "send/one", options=encode({name: one for name, one in options.items() if one}), **job)
     answer: dict[str, Any] = json.loads(sent) if sent else {"outcome": "created", "job_id": job_id}
@@ -132,7 +133,7 @@ def locked(conn: Connection, timetable: Timetable, *, wait: float = 5.0) -> Iter
 
 
 def advance(conn: Connection, timetable: Timetable, decided_to: datetime) -> None:
-    """Store the time up to which each tick of a schedule was sent or skipped."""
+    """Store the time up to which all ticks of a schedule were sent or skipped."""
     progress = {"decided_to": decided_to, "next_tick": timetable.cron.next_after(decided_to, timetable.zone)}
     SQL.run(conn, "schedule/advance", task=timetable.id, **timetable.line, **progress)
 

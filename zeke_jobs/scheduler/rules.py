@@ -57,7 +57,7 @@ class Tick:
     scheduled_for: datetime
     outcome: Outcome
     reason: str = ""
-    job: UUID | None = None  # the job that was sent, or the earlier job that prevented this
+    job: UUID | None = None  # the job that was sent, or the earlier job because of which none was sent
 
 
 def due(timetable: Timetable, decided_to: datetime, now: datetime) -> list[datetime]:

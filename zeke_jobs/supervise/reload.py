@@ -31,7 +31,7 @@ _PACKAGED = (".sql", ".yaml", ".yml", ".md", ".txt", ".j2")  # only in packages:
 
 
 def program(name: str) -> list[str]:
-    """Return a command line: this Python, and a script from its folder or from the folder of the running command."""
+    """Return the command line that runs a script with this Python, from Python's or the running command's folder."""
     beside = [Path(one).parent / name for one in (sys.executable, sys.argv[0])]
     return [sys.executable, str(next((path for path in beside if path.is_file()), beside[0]))]
 
@@ -136,7 +136,7 @@ class Reloader:
     _log: Any = field(default_factory=partial(get_logger, "zeke_jobs.reload"))
 
     def ask(self) -> None:
-        """Make the next ``step`` check the code and restart the commands if it passes. Signal handlers may call this."""
+        """Make the next ``step`` check the code and, if it passes, restart all. A signal handler may call this."""
         self._asked.set()
 
     def run(self) -> None:

@@ -49,7 +49,7 @@ class _Child:
     command: Command
     process: subprocess.Popen[str] | None = None
     started: float = 0.0
-    deaths: int = 0  # deaths since the last long run or reload
+    deaths: int = 0  # how often the process died since the last long run or reload
     has_run: bool = False  # whether a start since the last reload accepted the configuration
     start_at: float | None = 0.0  # None: do not start
     kill_at: float | None = None  # set when the process is asked to end
@@ -155,8 +155,7 @@ class Supervisor:
         if child.has_run and child.deaths:
             env = {**(os.environ if env is None else env), RESTART: "1"}
         try:
-            # The child has its own session, so that Ctrl-C reaches only the supervisor, which signals the child's main
-            # process.
+            # The child has its own session: Ctrl-C reaches only the supervisor, which signals the child's main process.
             child.process = subprocess.Popen(child.command.argv, env=env, start_new_session=True, **PIPED)  # noqa: S603
         except OSError as error:  # out of memory or processes, or no such program
             event = f"cannot be started, tried again in {self._again(child, now):g} s"

@@ -41,7 +41,7 @@ class Board:
 
 
 def read(conn: Connection, task: str = "", job: UUID | None = None) -> Board:
-    """Read the screen's data. The waiting jobs are those of ``task`` or else the busiest task. Raises JobNotFound."""
+    """Read the data, with waiting jobs of ``task`` (or of the busiest task). Raises JobNotFound if ``job`` is gone."""
     with snapshot(conn):
         head = SQL.only(conn, "top/head")
         tasks = SQL.named(conn, "top/tasks", most=COUNTED + 1, sample=_SAMPLE)

@@ -110,7 +110,7 @@ def _on_row(view: View, key: str, pane: Pane, chosen: Any, board: Board) -> View
 
 
 def place(view: View, pane: Pane, board: Board) -> int:
-    """Return the index of a pane's selected row. If none is: 0 or, for tasks, the task whose jobs are shown."""
+    """Return the index of a pane's selected row. Default: 0 or, for tasks, the task whose jobs are shown."""
     chosen, keys = view.selected.get(pane.name, board.waiting_of if pane.name == "tasks" else None), pane.keys(board)
     return keys.index(chosen) if chosen in keys else 0
 

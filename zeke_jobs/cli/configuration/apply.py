@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs apply``, ``rollback`` and ``set``, which put a new jobs.yaml, an old one or values in force."""
+"""Runs ``zeke-jobs apply``, ``rollback`` and ``set``, which put a new jobs.yaml, an old one, or values in force."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -60,7 +60,7 @@ def _apply(conn: Connection, request: Request, *, as_json: bool) -> int:
 
 
 def _report(conn: Connection, done: applying.Applied, *, as_json: bool) -> int:
-    """Print the revision in force, and the workers that do not use it yet. Returns 1 if a worker refuses to."""
+    """Print the revision in force, and the workers that do not use it yet. Returns 1 if a worker refuses it."""
     behind = fleet.await_follow(conn, done.revision, _PATIENCE) if done.is_new else []
     workers = sum(one.kind == "worker" and not one.silent for one in fleet.look(conn).members) if done.is_new else 0
     followed = f"; {workers - len(behind)} of {workers} workers follow" if workers else "; no worker runs"

@@ -33,7 +33,7 @@ def doctor(as_json: Json = False) -> int:
 
 
 def fleet(as_json: Json = False) -> None:
-    """List workers and schedulers. `rev`: the revision in use; `file`: that of jobs.yaml; `drift`: what differs."""
+    """List workers and schedulers: host, version, revision in use and in jobs.yaml, heartbeat, load, queues, drift."""
     with database.connection("fleet") as conn:
         found = members.look(conn)
         differs = members.unapplied(conn)
