@@ -11,7 +11,7 @@ from zeke_jobs.errors import ConfigurationError
 
 
 def choose(*, writes: bool = False) -> str:
-    """Return ``DATABASE_URL``. If it is unset, set it to the URL of the ``zeke-jobs up`` in this folder.
+    """Return ``DATABASE_URL``. If unset, set it to the URL of the database that ``zeke-jobs up`` runs in this folder.
 
     Raises ConfigurationError if there is no database or, with ``writes``, if it belongs to another installation.
     """

@@ -63,7 +63,7 @@ def uninstall(
     package: Annotated[list[str] | None, option("Also what this package's migrations made.", "PACKAGE")] = None,
     yes: Annotated[bool, flag("--yes", "Do not ask.")] = False,
 ) -> int:
-    """Ask, then remove the schema zeke_jobs with all jobs, and the pg-boss views. `--package` includes its tables."""
+    """Ask, then remove the schema zeke_jobs with its jobs, the pg-boss views and, with `--package`, a package's tables."""
     with database.connection("uninstall", writes=True, is_migrated=False) as conn:
         removal = removing.plan(conn, package or ())
         _show(removal)
