@@ -1,4 +1,4 @@
-"""Runs the database queries of client calls on an event loop, on the caller's connection or pool or the loop's pool."""
+"""Runs the queries of async client calls, on the caller's connection or pool or on the event loop's own pool."""
 
 import asyncio
 import re
@@ -157,6 +157,6 @@ def own_pool() -> AsyncPool:
 
 
 async def close() -> None:
-    """Close zeke_jobs' connections of the running event loop, at a program's end. A later call opens new connections."""
+    """At a program's end, close zeke_jobs' connections for the running event loop. A later call opens new ones."""
     if pool := _POOLS.pop(asyncio.get_running_loop(), None):
         await pool.close()

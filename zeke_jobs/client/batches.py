@@ -23,7 +23,7 @@ def batch(
 ) -> Batch:
     """Open a batch for jobs of several tasks: ``with zeke_jobs.batch("import-42", then=…) as batch: batch.send(…)``.
 
-    An open batch may be opened again. If all jobs are of one task, ``send_many(…, batch=…, then=…)`` is enough.
+    A new call adds to a batch that is open. If all jobs are of one task, ``send_many(…, batch=…, then=…)`` is enough.
 
     Args:
         id: The batch's id, a text of up to 1024 bytes that no other batch has had within ninety days.
@@ -93,7 +93,7 @@ def cancel_batch(id: str, reason: str | None = None, *, by: str | None = None, c
 
 
 def retry_batch(id: str, *, by: str | None = None, connection: Any = None) -> list[UUID]:  # noqa: A002 (the field's word)
-    """Run a batch's failed jobs again. If it was cancelled, also run its cancelled jobs, and send ``then`` at its end.
+    """Run a batch's failed jobs again; if the batch was cancelled, also cancelled ones, and send ``then`` at the end.
 
     Raises BatchNotFound if no batch has this id.
     """

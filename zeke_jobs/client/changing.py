@@ -62,8 +62,8 @@ def cancel(id: None = None, reason: str | None = None, **filters: Unpack[ManyOpt
 def cancel(id: UUID | str | None = None, reason: str | None = None, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
     """Cancel a job: a queued job at once, a running job within moments. A finished job does not change.
 
-    A handler that has not started does not start any more. With filters, ``cancel`` cancels all matching unfinished
-    jobs, in several transactions, and returns their ids. ``status="failed"`` selects failed jobs that block others.
+    A claimed job whose handler has not started never starts. With filters, ``cancel`` cancels all matching unfinished
+    jobs, in several transactions, and returns their ids; with ``status="failed"``, failed jobs that block others.
 
     Args:
         id: The job's id. With an id, the result is a ``Changed``.
@@ -71,7 +71,7 @@ def cancel(id: UUID | str | None = None, reason: str | None = None, **options: A
         limit: The maximum number of jobs to cancel, the oldest first.
         by: Name of the caller, kept with the job; ``zeke-jobs audit`` shows it with the database's user.
         connection: As for ``send``.
-        options: The filters of ``jobs``.
+        options: Filters, as for the function ``jobs``.
 
     Raises:
         JobNotFound: no job has this id.
@@ -150,7 +150,7 @@ def _change(
 async def one(
     database: Database, verb: Verb, job_id: UUID, value: Mapping[str, Any], *, by: str | None, reason: str | None = None
 ) -> Changed:
-    """Change one job. This is the plan (see ``plans``) of ``cancel``, ``retry``, ``prioritise`` and ``reschedule``."""
+    """Change one job. ``cancel``, ``retry``, ``prioritise`` and ``reschedule`` run this plan (see module ``plans``)."""
     params = {"filter": encode({"id": str(job_id)}), "value": encode(value), "after": None, "most": 1}
     ((changed, *_),) = await database.ask("change/jobs", change=verb, reason=reason, by=by, **params)
     job = await reading.one(database, job_id)
@@ -207,7 +207,7 @@ def emit(name: str, data: Any = None, *, connection: Any = None) -> None:
 
 
 async def emission(database: Database, name: str, data: Any) -> None:
-    """Emit an event. This is the plan (see ``plans``) of ``emit``."""
+    """Emit an event. ``emit`` runs this plan (see module ``plans``)."""
     try:
         text = encode(data)
     except UnfitForJson as error:

@@ -85,7 +85,7 @@ _inherited: tuple[Database, Pool] | None = None
 
 
 def own_database() -> Database:
-    """Return the process's own pool of connections. A changed ``DATABASE_URL`` and a forked child get a new pool."""
+    """Return the process's own pool. After a fork, or if ``DATABASE_URL`` has changed, this is a new pool."""
     global _own  # noqa: PLW0603 (one pool for the process)
     url = environment.database_url()
     with _lock:

@@ -26,10 +26,10 @@ class Count:
 
 @dataclass
 class Change:
-    """Describes a change of all jobs that match filters, with the arguments of ``zeke_jobs.cancel``.
+    """Describes a change of all jobs that match the filters. The fields have the meaning of ``cancel``'s arguments.
 
     ``value`` has the new ``priority``, ``run_at`` (ISO 8601 text) or ``delay`` (seconds). Jobs are changed in the order
-    of their ids, which is the order of their sends. If a ``connection`` is given, all parts are in its transaction.
+    in which they were sent (the order of ids). If a ``connection`` is given, its transaction contains all parts.
     """
 
     verb: Verb
@@ -47,9 +47,9 @@ class Change:
         as_limit(self.limit)
 
     def count(self) -> list[Count]:
-        """Return the number of jobs that the change would affect now. ``parts`` leaves out jobs sent after this count.
+        """Return the number of jobs that the change would affect now. ``parts`` does not change jobs sent later.
 
-        Raises UnknownTask if no job matches and the filter ``task`` names no task.
+        Raises UnknownTask if no job matches and the task in the filter ``task`` does not exist.
         """
         rows = drivers.perform(self.connection, self._count)
         if rows:

@@ -1,4 +1,4 @@
-"""Turns options of ``send`` and filters of jobs into JSON, and the database's refusals of options into exceptions."""
+"""Turns options of ``send`` and job filters into JSON, and the database's refusal of an option into an exception."""
 
 import os
 import time

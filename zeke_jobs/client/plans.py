@@ -1,4 +1,4 @@
-"""Defines plans. A plan makes the database queries of one client call, whether the driver blocks or is awaited.
+"""Defines plans. A plan runs the database queries of one client call, with a blocking driver or an async one.
 
 A plan is a coroutine function whose first argument is the ``Database``. With a blocking driver, it never suspends.
 """
@@ -24,7 +24,7 @@ _REFUSED = "22023"
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Gives plans the same access to a database through every driver. ``identity`` distinguishes databases.
+    """Lets plans query a database in the same way with every driver. ``identity`` distinguishes databases.
 
     ``execute`` runs a statement of the folder sql/queries by its name. It returns all rows, or an awaitable of them.
     """

@@ -75,8 +75,8 @@ def jobs(*, limit: int | None = None, connection: Any = None, **filters: Unpack[
     Args:
         limit: The maximum number of jobs to return.
         connection: As for ``send``.
-        filters: ``task`` (id or alias), ``status`` (one, or several), ``parent``, ``batch``, ``queue``, ``key``; ``error``, a
-            part of the last error's type or message; ``newer`` and ``older``: sent less or more than this time ago.
+        filters: ``task`` (id or alias), ``status`` (one, or several), ``parent``, ``batch``, ``queue``, ``key``,
+            ``error`` (in the last error's type or message), ``newer`` (sent less than this time ago), ``older`` (more).
 
     Raises TypeError or ValueError if a filter is unknown, or its value is not valid.
     """

@@ -29,7 +29,7 @@ class Schedule:
     Attributes:
         name: The schedule's name; for a schedule in jobs.yaml, the name of its task.
         last_tick: The latest tick (due time) that was sent or skipped; ``last_outcome`` is ``sent`` or ``skipped``.
-        last_job: The job that was sent for ``last_tick``, or the unfinished job because of which it was skipped.
+        last_job: The job that was sent for ``last_tick``, or the unfinished job that made the scheduler skip it.
     """
 
     name: str

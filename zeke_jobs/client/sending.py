@@ -38,14 +38,14 @@ def send(
         delay: The time from now to the earliest start; a timedelta, or seconds.
         run_at: The earliest start, a time with a zone.
         priority: -100 to 100; jobs with a higher number run first; by default the task's priority.
-        key: The task's limits per key count the jobs with the same key together.
+        key: A text, such as a customer's id. The task's limits per key apply to all jobs with the same key together.
         unique: Make no second job while one with the same values of these payload fields is queued. Give one or several
-            names, ``True`` for the task's own fields (by default the whole payload), ``False`` for none, or a mapping.
-            A mapping has ``fields``, and ``while`` (``queued``, or ``active`` to count running jobs too) or ``period``
-            (a timedelta, or seconds, from the first send). With ``on_duplicate: replace``, a later send changes the
-            queued job's payload and run time. ``postpone`` does the same, but never makes the run time earlier. Neither
-            moves the run time beyond ``at_most`` after the first send.
-        unique_key: Make no second job with this text while the first is queued or running, or as ``unique`` says.
+            names, ``True`` for the fields in jobs.yaml (by default the whole payload), ``False`` to allow duplicates,
+            or a mapping. It has ``fields``, and ``while`` (``queued``, or ``active`` to count running jobs too) or
+            ``period`` (the time since the first send: a timedelta, or seconds). With ``on_duplicate: replace``, a later
+            call changes the queued job's payload and run time. ``postpone`` does the same, but never makes the run time
+            earlier. ``at_most`` is the longest time from the first send to the run time.
+        unique_key: A text. Make no second job with it while the first is queued or running, or as ``unique`` says.
         retry: The number of retries, or a mapping of ``limit``, ``delay`` and ``max_delay``; the task has the defaults.
         timeout: The maximum time of an attempt, which replaces the task's ``timeout``; a timedelta, or seconds.
         keep: How long the job is kept after its end, whether it completed or not; a timedelta, or seconds.
@@ -54,7 +54,7 @@ def send(
         id: The job's id, chosen by the caller. A second send with the same id makes no job.
         idempotency_key: A second send of the task with this key makes no job until the job of the first is purged.
         parent: The job that sends this one.
-        units: How many units of its limits the job will probably use, such as ``{"tokens": 900}``; by default the
+        units: The job's probable use of the units that its limits count, such as ``{"tokens": 900}``; by default the
             average of recent jobs, or the task's estimate.
         scheduled_for: The tick (due time) of a schedule for which the job is sent; a task has one job per tick.
         connection: A connection of psycopg2 or psycopg 3, or SQLAlchemy's Connection or Session. The job is sent in the
@@ -163,7 +163,7 @@ async def many(
 
 
 async def batch_options(database: Database, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with ``then`` in its stored form. Its payload is checked with 0 in place of batch numbers."""
+    """Return the options with ``then`` in its stored form. Its payload is checked with 0 for each ``$batch`` number."""
     if options.get("then") is None:
         return dict(options)
     if not isinstance(options["then"], tuple) or len(options["then"]) != 2:

@@ -36,7 +36,7 @@ def check(
     """Check a jobs.yaml's text. Returns the configuration and no faults, or None and all faults in the text's order.
 
     Never raises. If ``handlers``, also imports handlers and services, and checks settings and payloads with their
-    models. ``edits`` are read as if the text had them. Their faults are shown at the nearest place in the text.
+    models. ``edits`` are checked as if they were in the text. Their faults are shown at the nearest place in it.
     """
     read_once, config = _read(text, json.dumps(edits))
     document = replace(read_once, found=dict(read_once.found))
@@ -50,7 +50,7 @@ def check(
 
 @lru_cache(maxsize=4)
 def _read(text: str, edits: str) -> tuple[Document, Config | None]:
-    """Return the document and configuration of a text. ``edits`` are JSON text, so that the cache can compare them."""
+    """Return the document and configuration of a text. ``edits`` are JSON, as ``lru_cache`` cannot use a list."""
     document = parse(text)
     if edits != "[]" and isinstance(document.value, dict):
         document.value = edited(document.value, json.loads(edits))
@@ -63,7 +63,7 @@ def _read(text: str, edits: str) -> tuple[Document, Config | None]:
 
 
 def load_text(text: str, name: str, *, handlers: bool = True, edits: Sequence[Edit] = ()) -> Config:
-    """Return the configuration in a text. Raises ConfigurationError with all faults in its text and ``diagnostics``."""
+    """Return the configuration in a text. Raises ConfigurationError, whose text and ``diagnostics`` show all faults."""
     config, found = check(text, name, handlers=handlers, edits=edits)
     if config is None:
         raise ConfigurationError(summary(found), found)

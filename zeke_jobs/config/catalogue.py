@@ -1,4 +1,4 @@
-"""Makes the database rows of the tasks and limits in jobs.yaml, for a booting worker, ``apply`` and ``check``."""
+"""Makes the database rows of the tasks and limits in jobs.yaml, for a starting worker, ``apply`` and ``check``."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
@@ -21,7 +21,7 @@ def tasks(config: Config, draining: Collection[str] = ()) -> list[dict[str, Any]
 
 
 def buckets(config: Config) -> list[dict[str, Any]]:
-    """Return the database rows of a configuration's limits: a row for jobs, for each unit, and for a budget."""
+    """Return the database rows of all limits. Each limit has a row for jobs, for each unit, and for its budget."""
     found = list[dict[str, Any]]()
     for limit in config.limits.values():
         users = [name for task in config.tasks.values() if limit.name in task.uses for name in (task.id, *task.aliases)]
@@ -78,7 +78,7 @@ def row(config: Config, task: Task) -> dict[str, Any]:
     """Return one task's row in the table of tasks."""
     handler, definition, unique = handlers.resolve(task), task.definition, task.unique
     crons = [_cron(one, handler.payload_model) for one in task.schedules.values()]
-    # A rate per key, and chunks by key, need claims by key, even if the active jobs of a key have no limit.
+    # With a rate per key or chunks by key, jobs are claimed key by key, even if no limit counts a key's active jobs.
     by_key = (task.rate is not None and task.rate.per_key is not None) or (task.chunk is not None and task.chunk.by)
     return {
         **definition,  # a key becomes a column if zeke_jobs.task has a column of this name
@@ -97,7 +97,7 @@ def row(config: Config, task: Task) -> dict[str, Any]:
 
 
 def _cron(cron: Schedule, model: type[BaseModel]) -> dict[str, Any]:
-    # Store the payload as a send does: in snake_case, and only the fields that the file sets.
+    # Store the payload in the form in which ``send`` does: in snake_case, and only the fields that jobs.yaml sets.
     payload = model.model_validate(cron.payload).model_dump(mode="json", by_alias=False, exclude_unset=True)
     times = {"window": cron.window.total_seconds(), "jitter": cron.jitter.total_seconds()}
     return {**cron.model_dump(mode="json", by_alias=True), **times, "payload": payload}

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def check_code(document: Document, config: Config) -> None:
-    """Import all handlers and services, and report faults in this code and in the settings and payloads of the file."""
+    """Import all handlers and services. Report faults in this code, and settings and payloads that do not fit it."""
     from zeke_jobs.postgres import migrate
 
     checks = _Checks(document)
@@ -81,7 +81,7 @@ class _Checks:
                 self._is_told(task, handler.payload_model, teller)
 
     def catalogue(self, config: Config) -> None:
-        """Make the rows that a booting worker writes, and check that Postgres can store the rows."""
+        """Make the tasks' database rows, as a starting worker does, and check that Postgres can store them."""
         for name, task in config.tasks.items():
             base: Path = ("tasks", name)
             try:
@@ -94,7 +94,7 @@ class _Checks:
                 self._refuse((*base, KEY), f"expected {name} to fit the catalogue, got {what}")
 
     def _found(self, resolve: Callable[[str], T], name: str, path: Path) -> T | None:
-        """Return the object that the file names, or None. A missing object is a fault, but a missing key is not."""
+        """Return the object that the file names, or None. Report a wrong name, but not a missing one (empty text)."""
         try:
             return resolve(name) if name else None
         except EntryError as error:

@@ -63,18 +63,18 @@ class Document:
     found: dict[tuple[int, int, str], Diagnostic] = field(default_factory=dict)
 
     def diagnostics(self, name: str) -> list[Diagnostic]:
-        """Return all faults in the order of the text. ``name`` is the name of the text."""
+        """Return all faults in the order of the text. ``name`` is the file's name to show in them."""
         return sorted(replace(one, file=name) for one in self.found.values())
 
     def add(self, at: Span, message: str, help: str = "", *, missing: str = "") -> None:  # noqa: A002
-        """Add a fault. Only the first fault of a place is kept. A missing key (``missing``) counts as a place."""
+        """Add a fault. Only the first fault of each place, and of each ``missing`` key at a place, is kept."""
         source = self.lines[at.line - 1] if at.line <= len(self.lines) else ""
         length = (at.end_column if at.end_line == at.line else len(source) + 1) - at.column
         fault = Diagnostic("", at.line, at.column, printable(message), printable(help), max(1, length), source)
         self.found.setdefault((at.line, at.column, missing), fault)
 
     def find(self, path: Sequence[str | int]) -> tuple[Place, int]:
-        """Return the place of the value at ``path``, or of the nearest value around it, and the number of steps to this place."""
+        """Return the place of the value at ``path``, or of its nearest existing parent, and the depth of this place."""
         place = self.root
         for depth, step in enumerate(path):
             if step not in place.inside:
@@ -83,7 +83,7 @@ class Document:
         return place, len(path)
 
     def refuse(self, path: Path, message: str, help: str = "") -> None:  # noqa: A002
-        """Report a fault of a value (``path``), its key (``*path, KEY``), or a missing key (``*path, KEY, name``)."""
+        """Report a fault of a value. A path may end with ``KEY`` (its key) or ``KEY, name`` (a missing key)."""
         place, depth = self.find(path)
         rest = path[depth:]
         missing = str(rest[-1]) if rest[-2:-1] == (KEY,) else ""

@@ -148,7 +148,7 @@ def key(default: Any, meaning: str, example: str = "", **more: Any) -> Any:
 
 
 class Keys(BaseModel, extra="forbid", strict=True, frozen=True, allow_inf_nan=False):
-    """Is the base class of mappings in jobs.yaml. Unknown keys and values of another type are refused."""
+    """Is the base class of mappings in jobs.yaml. It refuses unknown keys, and values of a wrong type."""
 
     called: ClassVar[str]
     """The name of the mapping in messages; by default the class's."""

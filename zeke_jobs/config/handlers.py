@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def complete(model: type[BaseModel]) -> None:
-    """Check that the types of a model's fields exist. Raises EntryError, which names the field, if one does not."""
+    """Resolve the annotations of a model's fields. Raises EntryError, which names the field, if a type is undefined."""
     try:
         model.model_rebuild(_types_namespace={})
     except PydanticUndefinedAnnotation as error:
@@ -100,7 +100,7 @@ def resolve(task: Task) -> Handler:
 
 
 def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
-    """Return the handler at ``module:function``, a handler of chunks if ``in_chunks``. Raises EntryError if invalid."""
+    """Return the handler at ``module:function``. If ``in_chunks``, it takes chunks. Raises EntryError if invalid."""
     found = import_object(path)
     function = inspect.unwrap(found) if callable(found) else found
     if not inspect.isfunction(function):
@@ -197,7 +197,7 @@ _INSTEAD = {
 
 
 def resolve_middleware(path: str) -> type[DramatiqMiddleware]:
-    """Return the class at ``module:Class``. Raises EntryError if it is no middleware, or if zeke_jobs does its work itself."""
+    """Return the class at ``module:Class``. Raises EntryError if it is no middleware, or if zeke_jobs replaces it."""
     from dramatiq.middleware import Middleware
 
     found = import_object(path)

@@ -103,7 +103,7 @@ class Secret:
     value: str = field(repr=False)
 
     def leaks_into(self, text: str) -> bool:
-        """Return whether ``text`` contains the value or a part of it."""
+        """Return whether ``text`` contains the value, or six successive characters of it, in any case."""
         hidden, seen = self.value.lower(), text.lower()
         if len(hidden) <= _WINDOW:
             return hidden in seen
@@ -111,7 +111,7 @@ class Secret:
 
 
 class Substitution:
-    """Replaces ``${NAME}`` by the environment variable's value in all texts of a value. ``$${`` becomes ``${``."""
+    """Replaces ``${NAME}`` by an environment variable's value, also in lists and mappings. ``$${`` becomes ``${``."""
 
     def __init__(self, value: Any) -> None:
         self.secrets: list[Secret] = []  # one for each occurrence of a variable

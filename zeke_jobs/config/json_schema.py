@@ -35,7 +35,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _plain(node: Any, shorts: dict[str, Any]) -> Any:
-    """Return a schema with the short forms of mappings, but without null. Authors leave out a key instead of null."""
+    """Return a schema that accepts a mapping's short form, but not null: people leave a key out instead."""
     if isinstance(node, list):
         return [_plain(one, shorts) for one in node]
     if not isinstance(node, dict):

@@ -118,7 +118,7 @@ class LimitRate(Keys):
 
     @property
     def beside(self) -> int:
-        """Return how many jobs may start at once in addition to the first."""
+        """Return how many more jobs may start at the same moment as a first one."""
         return (self.burst or 1) - 1
 
     def __str__(self) -> str:
@@ -168,7 +168,7 @@ class Breaker(Keys):
 
 
 def _unit_keys(schema: dict[str, Any]) -> None:
-    """Let the JSON Schema of a limit accept units as keys beside the limit's other keys."""
+    """Let the JSON Schema of a limit accept any unit's name (such as ``tokens``) as a key, beside the fixed keys."""
     units = schema["properties"].pop("units")
     (one,) = units["patternProperties"].values()
     schema["additionalProperties"] = {**one, "description": units["description"]}
@@ -192,7 +192,7 @@ class LimitKeys(Keys, json_schema_extra=_unit_keys):
     @model_validator(mode="before")
     @classmethod
     def _gather_units(cls, value: Any) -> Any:
-        """Treat an unknown key of a limit as a unit if the key's value is a mapping with a rate."""
+        """Treat an unknown key as the name of a unit (such as tokens) if its value is a mapping with ``rate``."""
         given = value.get("units", {}) if isinstance(value, dict) else None
         if not isinstance(given, dict):
             return value

@@ -176,7 +176,7 @@ class Task(TaskKeys):
 
     @property
     def per_key(self) -> int | None:
-        """Return the maximum number of active jobs with the same key, which is 1 in strict order."""
+        """Return the maximum number of active jobs with the same key: 1 with ``order: strict``."""
         return 1 if self.order else self.concurrency.per_key
 
     @property
@@ -186,7 +186,7 @@ class Task(TaskKeys):
 
     @classmethod
     def shown(cls, definition: Mapping[str, Any]) -> dict[str, Any]:
-        """Return by key the values of a task that ``tasks`` and ``why`` show. The value of a missing key is None."""
+        """Return the values of a task, by key, that the commands ``tasks`` and ``why`` show. A missing key has None."""
         names = (name for name, field in cls.model_fields.items() if SHOWN in field.metadata)
         return {name: definition.get(name) for name in names}
 

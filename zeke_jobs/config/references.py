@@ -38,7 +38,7 @@ class _Checks:
         """The values of the text, of any type, by path."""
 
     def whole(self) -> None:
-        """Check sections and names, and that values which must be equal on every machine have no ``${NAME}``."""
+        """Check names, and that ``${NAME}`` is used only where a value may differ from machine to machine."""
         if self._written.get(("tasks",)) == {}:
             self._refuse(("tasks",), "expected at least one task, got none")
         # Names are checked here and not by the models, so that the values under an invalid name are checked too.
@@ -65,7 +65,7 @@ class _Checks:
                 yield (*path, at), item
 
     def _names(self) -> None:
-        """Check that ids and aliases are unique, even if _ replaces -, as in the attributes of ``zeke_jobs.actors``."""
+        """Check that ids and aliases are unique, also if - becomes _, as in the attributes of ``zeke_jobs.actors``."""
         owners = {name: f"the task {name}" for name in self._config.tasks}
         attributes: dict[str, tuple[str, str]] = {}
         for task in self._config.tasks.values():
@@ -111,7 +111,7 @@ class _Checks:
             self._refuse(path, fault, "for example rate: {limit: 60/m, burst: 10}")
 
     def _burst(self, path: Path, burst: float | None, rate: Rate) -> None:
-        """Check that a burst is at most half of the rate. A full burst is then possible again within a period."""
+        """Check that a burst is at most half of the rate. Then a used-up burst is full again within a period."""
         if burst is not None and 2 * burst > rate.count:
             help_ = f"at most burst: {max(1, rate.count // 2)}; without it, starts are evenly spaced"
             self._refuse((*path, "burst"), f"expected a burst of at most half of {rate}, got {burst:g}", help_)
@@ -145,7 +145,7 @@ class _Checks:
             seen.add((at[2], item))
 
     def units(self, path: Path, task: Task) -> None:
-        """Check that a task has an estimate for each unit of its limits, and no other estimates."""
+        """Check that a task estimates its use of each unit (such as tokens) that its limits count, and of no other."""
         limits = [self._config.limits[name] for name in task.uses if name in self._config.limits]
         most: dict[str, int | Decimal] = {}
         for unit, one in ((unit, one) for limit in limits for unit, one in limit.units.items()):
@@ -167,7 +167,7 @@ class _Checks:
                 self._refuse(at, fault)
 
     def keyed(self, path: Path, task: Task) -> None:
-        """Check the limits for jobs with the same ``key``, and settings that must not be used together."""
+        """Check the task's limits per ``key``, and report settings that must not be used together."""
         limit, per_key, at = task.concurrency.limit, task.concurrency.per_key, (*path, "concurrency")
         if self._written.get(at) == {}:
             help_ = "for example concurrency: 5, or {limit: 20, per_key: 1}"

@@ -30,7 +30,7 @@ def span(start: Any, end: Any = None) -> Span:
 
 
 class Fault(NamedTuple):
-    """Describes a YAML error. If it can be mended by quotes around a value, ``mended`` is the file's text with them."""
+    """Describes a YAML error. If quotes around a value correct it, ``mended`` is the file's text with the quotes."""
 
     span: Span
     message: str
@@ -78,7 +78,7 @@ def _bare(problem: str, context: str, mark: Mark, text: str) -> Fault | None:
     value = value if "{" not in head else re.split(r", \w+:|\}", value, maxsplit=1)[0].rstrip()
     mended = None
     if "{" not in head and "[" not in head:
-        # Drop trailing spaces and a trailing comment, whose columns the quotes would shift.
+        # Drop trailing spaces and a trailing comment, because the added quotes would move them to other columns.
         lines[mark.line] = head + "'" + value.replace("'", "''") + "'"
         mended = "\n".join(lines[:-1])
     help_ = f'put {"a cron line" if sign in "*@" else "the value"} in quotes: "{value}"'
@@ -145,7 +145,7 @@ _TRAPS = (
 
 
 def meaning(text: str) -> Any:
-    """Return the value of an unquoted text. Raises EntryError if people and YAML would read the text differently."""
+    """Return the value of an unquoted YAML scalar. Raises EntryError if people and YAML would read it differently."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     for pattern, fault, help_ in _TRAPS:

@@ -33,7 +33,7 @@ def accepted_keys(model: type[BaseModel]) -> list[str]:
 
 
 def all_keys(model: type[BaseModel]) -> set[str]:
-    """Return all keys of all fields of the model."""
+    """Return the names and aliases of all fields of the model."""
     return {key for name, field in model.model_fields.items() for key in names(name, field)}
 
 
@@ -44,12 +44,12 @@ def field_at(model: type[BaseModel], path: Sequence[str | int]) -> FieldInfo | N
 
 
 def model_at(model: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel] | None:
-    """Return the model of the mapping at ``path``, or None. Skips steps by which pydantic names a union's member."""
+    """Return the model of the mapping at ``path``, or None. Skips steps that only name a union's member."""
     return next(iter(_models_at(model, path)), None)
 
 
 def only_model_at(model: type[BaseModel], path: Sequence[str | int], *, strict: bool = False) -> type[BaseModel] | None:
-    """Return the same as ``model_at``, or None if a union has several models. If ``strict``, each step must be a field."""
+    """Return the same as ``model_at``, or None if a union has several models. If ``strict``, no step is skipped."""
     found = _models_at(model, path, strict=strict)
     return found[0] if len(found) == 1 else None
 

@@ -1,4 +1,4 @@
-"""Defines the options of a send, the open batch of a program or a handler, and the status of a batch."""
+"""Defines the options of ``send``, the ``Batch`` to which callers add jobs, and the status of a batch."""
 
 from __future__ import annotations
 

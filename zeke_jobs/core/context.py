@@ -80,7 +80,7 @@ class Context(ABC, Generic[S]):
 
     @abstractmethod
     def send(self, task: str, payload: Mapping[str, Any] | None = None, **options: Unpack[OneJobOptions]) -> Sent:
-        """Send a follow-up job with this job as its parent, like ``zeke_jobs.send``. The send joins an open ``transaction()``.
+        """Send a job with this job as its parent, like ``zeke_jobs.send``, in the ``transaction()`` if one is open.
 
         If the other task's queue is full, raises Defer, so that this job runs again when the queue has room.
         """
@@ -174,15 +174,15 @@ class Context(ABC, Generic[S]):
     def used(self, /, **units: float) -> None:
         """Report how much this job has used of a unit that its limits count: ``ctx.used(tokens=1834)``. Calls add up.
 
-        Use above the job's estimate counts against the limit at once. When the job ends, the unused part of the
-        estimate is free again. Raises ValueError if an amount is negative or NaN.
+        An amount above the job's estimate counts against the limit at once. When the job ends, the unused part of
+        the estimate is free again. Raises ValueError if an amount is negative or NaN.
         """
 
     @abstractmethod
     def throttled(self, limit: str, retry_after: timedelta | float, reason: str = "") -> None:
-        """Let no job start under a limit for ``retry_after`` (a timedelta or seconds), because a service asked to wait.
+        """For ``retry_after`` (a timedelta or seconds), start no job under a limit, because a service asked to wait.
 
-        The limit's concurrency is also halved, and rises again until the next call. To defer this job too, raise
+        The limit's concurrency is also halved. It then rises by one every ``raise_every``. To defer this job too, raise
         ``Throttled`` instead. Raises ValueError if the jobs.yaml in force has no limit of this name.
         """
 
@@ -235,13 +235,13 @@ class Context(ABC, Generic[S]):
 
 
 class ChunkContext(Generic[S]):
-    """Gives a handler of chunks the jobs of its chunk. ``ChunkContext[MySettings]`` makes ``ctx.settings`` a ``MySettings``.
+    """Gives a handler several jobs, a chunk. ``ChunkContext[MySettings]`` makes ``ctx.settings`` a ``MySettings``.
 
     Attributes:
-        jobs: One ``Context`` per job, in the payloads' order, for the job's attempt, cost, sends and transactions.
+        jobs: One ``Context`` per job, in the payloads' order. It has the job's attempt, and methods such as ``send``.
         task_id: The task's current id, even if a job was sent under an alias.
         logger: A structlog logger with the task bound.
-        settled: The ``Reject`` or ``Retry`` of each job that ``fail`` or ``retry`` ended, by the job's index.
+        settled: For each job that ``fail`` or ``retry`` ended, its index in ``jobs`` and its ``Reject`` or ``Retry``.
     """
 
     def __init__(self, jobs: Sequence[Context[S]], is_cancelled: Callable[[int], bool]) -> None:
@@ -261,7 +261,7 @@ class ChunkContext(Generic[S]):
         return self.jobs[0].service(name)
 
     async def aservice(self, name: str) -> Any:
-        """Return the service's object on the event loop, as ``Context.aservice`` does."""
+        """Return the service's object to an async handler, as ``Context.aservice`` does."""
         return await self.jobs[0].aservice(name)
 
     def cancelled(self, i: int) -> bool:

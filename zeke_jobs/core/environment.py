@@ -1,4 +1,4 @@
-"""Reads environment variables for all modules but ``probes.py``, which must be quick. An empty variable is unset.
+"""Reads environment variables for all modules but ``probes.py``, which must be quick. An empty variable is not set.
 
 A function raises ConfigurationError, with the accepted values, if its variable has a wrong value. The database's
 address may be written as for libpq, SQLAlchemy, Django or Prisma; the function ``libpq`` converts it to libpq's form.
@@ -35,8 +35,8 @@ _ENCODE = "in a password write / as %2F, in other parts @ as %40"
 def libpq(text: str) -> str:
     """Return a database's address in libpq's form. After this call ``redact`` removes the password from texts.
 
-    The function repairs clear mistakes (an @ or a % in a password, white space at the ends), and drops other programs'
-    pool parameters. Raises ConfigurationError if the text is not an address; the message does not show the password.
+    The function repairs clear mistakes (an @ or a % in a password, white space at the ends), and drops pool
+    parameters of Django etc. Raises ConfigurationError if the text is not an address; its message shows no password.
     """
     from psycopg2 import ProgrammingError
     from psycopg2.extensions import parse_dsn
@@ -195,7 +195,7 @@ def log_level() -> str:
 
 
 def heartbeat() -> float:
-    """Return the seconds between heartbeats (``ZEKE_JOBS_HEARTBEAT`` or 5). A process is lost when it misses four."""
+    """Return the seconds between heartbeats (``ZEKE_JOBS_HEARTBEAT`` or 5). After four misses, a process is lost."""
     # Shorter intervals would overload the database. Longer intervals would delay the rescue of a lost worker's jobs.
     return _number(HEARTBEAT, 5.0, 0.1, 60, "seconds")
 
@@ -214,7 +214,7 @@ def installation() -> str:
 
 
 def listen() -> str:
-    """Return whether workers use LISTEN (``on``), poll once a second (``off``) or try LISTEN (``auto``, default)."""
+    """Return ``on`` (use LISTEN), ``off`` (poll each second), or ``auto``, the default (poll only behind a pooler)."""
     return _one_of(LISTEN, "auto", "on", "off")
 
 
@@ -225,7 +225,7 @@ def metrics_address() -> Address | None:
 
 
 def reason() -> str:
-    """Return the reason to record when a starting process puts a new jobs.yaml in force: ``ZEKE_JOBS_REASON``."""
+    """Return ``ZEKE_JOBS_REASON``, the reason to record if a starting process puts a new jobs.yaml in force."""
     return lookup(REASON) or "a process started with this file"
 
 
@@ -267,7 +267,7 @@ def _number(name: str, default: _N, low: float, high: float, unit: str) -> _N:
 
 
 def missing(expected: str, extra: str, *, error: ImportError | None = None, instead: str = "") -> ConfigurationError:
-    """Return the error for a missing package. Its help says to do ``instead``, or to install ``extra`` with pip."""
+    """Return the error for a missing package. Its help says: do ``instead``, if given, or install ``extra`` by pip."""
     got = f"none ({error})" if error else "none"
     other = f"{instead}, or " if instead else ""
     return ConfigurationError(f"expected {expected}, got {got}\n  help: {other}pip install '{extra}'")

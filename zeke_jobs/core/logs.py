@@ -67,7 +67,7 @@ def configure(stream: TextIO | None = None, *, json: bool | None = None) -> None
 
 
 class Captured:
-    """Keeps a block's last log lines. ``count`` counts all lines. If ``always``, they are stored even after success."""
+    """Keeps a job's last log lines. ``count`` counts all lines. If ``always``, they are stored even after success."""
 
     def __init__(self, most: int, *, always: bool = False) -> None:
         self.always = always
@@ -77,7 +77,7 @@ class Captured:
         self._lock = threading.Lock()  # one thread adds lines, another thread reads them
 
     def add(self, line: str | EventDict) -> None:
-        """Keep a line: its text, or the event from which ``read`` makes the text."""
+        """Add a log line: its text, or an event of structlog that ``read`` turns into text."""
         with self._lock:
             self._lines.append(line)
             self.count += 1
@@ -104,7 +104,7 @@ def capturing(most: int, *, always: bool = False) -> Iterator[Captured]:
 
 
 class _Capturing(logging.Handler):
-    """Captures each log line. Most lines are never read, so the text is made later if possible."""
+    """Captures each log line. Most lines are never read, so if ``_may_wait``, a text is made only when it is read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ def _text(event: EventDict) -> str:
     rendered = _renderer(colors=False, pad_event_to=0, pad_level=False)(None, "", _one_line(None, "", shown))
     line = redaction.redact(rendered)
     short = f"{line[:_LONGEST_LINE]}…" if len(line) > _LONGEST_LINE else line
-    # Postgres cannot store NUL or lone surrogates. The readable format escapes both, except in exceptions.
+    # Postgres cannot store NUL or lone surrogates. The readable format escapes both, but not in tracebacks.
     return short.replace("\0", r"\0").encode("utf-8", "backslashreplace").decode()
 
 
@@ -166,7 +166,7 @@ def get_logger(name: str = "zeke_jobs", **bound: Any) -> FilteringBoundLogger:
 
 
 def _says_something(record: logging.LogRecord) -> bool:
-    """Return whether to log a line. Lines of periodiq about its only schedule, and dramatiq's "ready", are dropped."""
+    """Return whether to log a line: not periodiq's lines about the scheduler's beat, and not dramatiq's "ready"."""
     if record.name.startswith("dramatiq.") and str(record.msg).startswith("Worker process is ready"):
         return False
     return record.name != "periodiq" or record.levelno > logging.INFO
@@ -239,7 +239,7 @@ def refuse(error: Exception) -> NoReturn:
 class Printed:
     """Logs lines printed to stdout or stderr, so that each line is masked, names its job and is stored with the job.
 
-    Lines of ``stdout`` have the level info. Lines of ``stderr`` are warnings in a job, and otherwise go to ``stream``.
+    Lines of ``stdout`` have the level info. A job's lines of ``stderr`` are warnings; others go to ``stream``.
     """
 
     def __init__(self, stream: TextIO, name: str = "stdout") -> None:

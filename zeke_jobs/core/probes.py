@@ -1,4 +1,4 @@
-"""Runs ``zeke-jobs health --live`` and ``--ready``. Each worker and scheduler answers on a unix socket in a folder.
+"""Runs ``zeke-jobs health --live`` and ``--ready``. Workers and schedulers answer on unix sockets in one folder.
 
 Probes are frequent, so the command that asks imports almost nothing and does not connect to the database.
 """
@@ -26,8 +26,8 @@ def answer(kind: str, faults: Callable[[], tuple[str, str]]) -> None:
 
     Args:
         kind: ``worker`` or ``scheduler``.
-        faults: A function that is called for each probe. It returns two texts, each empty without a reason: why the
-            process makes no progress, and why it can do no work now.
+        faults: A function that is called for each probe. It returns two texts: why the process makes no progress,
+            and why it can do no work now. A text is empty if there is no such reason.
 
     Raises ConfigurationError if the socket cannot be made in that folder.
     """
@@ -64,7 +64,7 @@ def _answer_each(listening: socket.socket, faults: Callable[[], tuple[str, str]]
 
 
 def ask(what: str, folder: str) -> tuple[bool, str]:
-    """Return whether all processes with sockets in the folder are ``what`` (live or ready), and a sentence on them."""
+    """Ask all processes with sockets in the folder. Returns whether all are live or ready (``what``), and a text."""
     found: dict[str, str] = {}
     asked: dict[str, _socket.socket] = {}
     until = time.monotonic() + _ANSWER_WITHIN  # for all processes; the caller gives up soon
@@ -99,7 +99,7 @@ def ask(what: str, folder: str) -> tuple[bool, str]:
 
 
 def main(what: str) -> int:
-    """Print the probe's sentence. Returns 0 if all processes are well, 1 if not, and 2 if no folder is set."""
+    """Print the probe's sentence. Returns 0 if all processes are well, 1 if not, 2 if ``ZEKE_JOBS_RUN`` is unset."""
     if not (folder := os.environ.get(RUN)):
         sys.stderr.write(f"error: expected the folder of this container's processes in {RUN}, got nothing\n")
         return 2

@@ -1,7 +1,7 @@
-"""Masks secrets in texts: passwords of addresses, values of ``${NAME}``, sensitive fields.
+"""Masks secrets in texts: passwords in URLs, values of environment variables (``${NAME}``), sensitive fields.
 
 Sensitive fields are found by name or path, and passwords by the form of the address. Handlers and libraries may also
-quote a secret value in other texts. There, it is masked only if it cannot be an ordinary word.
+quote a secret value in other texts. In such a text, a value is masked only if it cannot be an ordinary word.
 """
 
 import json
@@ -26,8 +26,8 @@ MASK = "***"
 _SHORTEST = 8  # characters
 _LONGEST_WORD = 15
 _WORD = re.compile(r"[A-Za-z_./-]*")  # matches a word, module or path, like zeke_jobs.secrets_in in SQL
-# This pattern finds the passwords of addresses within a text, except in the example user:password@host. No match
-# contains a double quotation mark, so JSON stays valid.
+# This pattern finds passwords in URLs within a text, but not in the placeholder user:password@host. No match contains
+# a double quotation mark, so JSON stays valid.
 _WITHIN = re.compile(
     r"""(://[^\s/:@'"\\]*:)(?!password@)[^\s/'"\\]*(?=@)"""
     r"""|(\b(?:ssl)?password\s*=\s*)(?:'[^'"]*'|[^\s&'"\\]+)"""
@@ -121,7 +121,7 @@ def masked(value: Any, sensitive: Collection[str], place: tuple[str, ...] = ()) 
 
 
 def shown(name: str, value: Any) -> Any:
-    """Return what a log shows for the payload's field ``name``. Within ``hiding``, a sensitive value is masked."""
+    """Return what a log shows for the payload's field ``name``. In a ``hiding`` block, a sensitive value is masked."""
     fields, _ = _hidden.get()
     if not is_sensitive((name,), fields):
         return value

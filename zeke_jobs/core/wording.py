@@ -1,4 +1,4 @@
-"""Reads and writes durations (``500ms``, ``1h30m``, ``7d``), and formats times, lengths of time and counts for people."""
+"""Reads and writes durations (``500ms``, ``1h30m``, ``7d``), and formats times, durations and counts for people."""
 
 import re
 from collections.abc import Iterable

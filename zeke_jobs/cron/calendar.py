@@ -1,4 +1,4 @@
-"""Reads cron lines strictly, and computes fire times with cronsim, to which it adds the effects of clock changes."""
+"""Parses cron lines strictly, and computes fire times with cronsim, corrected for changes of the local clock."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DAY = timedelta(days=1)
 
 
 class CronError(ValueError):
-    """A cron line is not valid. ``reason`` names the expected form. ``help`` is the correction, or empty."""
+    """A cron line is not valid. ``reason`` says what was expected. ``help`` says how to correct it, or is empty."""
 
     def __init__(self, reason: str, help: str = "") -> None:  # noqa: A002 (the diagnostics use this word)
         super().__init__(f"{reason}; {help}" if help else reason)
@@ -139,8 +139,8 @@ class Cron:
     times of day. If a clock change skips some of them, the line fires once, at the first instant after the gap. If a
     clock change repeats a time, the line fires only the first time.
 
-    Weekdays are 0 (Sunday) to 6. If ``both``, day and weekday must match; otherwise one match is enough. As in cron,
-    ``both`` is true if one of these two fields starts with ``*``.
+    Weekdays are 0 (Sunday) to 6. If ``both`` is true, the day of the month and the weekday must match; otherwise one of
+    them is enough. As in cron, ``both`` is true if one of these two fields starts with ``*``.
     """
 
     text: str = field(compare=False)
@@ -194,7 +194,7 @@ class Cron:
                 last = tick
 
     def _walls(self, after: datetime) -> CronSim:
-        """Return the cron line's times after ``after``, on a local clock that never changes."""
+        """Return the cron line's local times after ``after``, without daylight-saving time and other clock changes."""
         values = (self.minutes, self.hours, self.days, self.months, self.weekdays)
         walls = CronSim(" ".join(",".join(map(str, sorted(some))) for some in values), after)
         walls.day_and = self.both

@@ -1,4 +1,4 @@
-"""Runs Django's tasks as jobs. Django's setting ``TASKS`` names ``Backend``; the module ``worker`` has the handler."""
+"""Runs Django's tasks as jobs. Set ``Backend`` in Django's ``TASKS``. The handler of these jobs is in ``worker``."""
 
 from zeke_jobs.django.backend import Backend
 

@@ -39,7 +39,7 @@ _TIMES = dict.fromkeys(("enqueued_at", "started_at", "last_attempted_at", "finis
 
 
 def find(function: str) -> Any:
-    """Return Django's ``Task`` at a path. Raises ImportError, or SuspiciousOperation if another object is there."""
+    """Return Django's ``Task`` at an import path. Raises ImportError, or SuspiciousOperation if it is no ``Task``."""
     found = import_string(function)
     if not isinstance(found, tasks.base.Task):
         raise SuspiciousOperation(f"expected a function with @task at {function}, got {type(found).__name__}")
@@ -47,7 +47,7 @@ def find(function: str) -> Any:
 
 
 def new_result(task: Any, call: Mapping[str, Any], **values: Any) -> Any:
-    """Return a ``TaskResult``, by default for a call that has not begun. Raises TypeError if arguments are not JSON."""
+    """Return a new call's ``TaskResult``, with ``values`` as fields. Raises TypeError if arguments are not JSON."""
     given = {name: call[name] for name in ("args", "kwargs", "backend")}
     start = {"id": "", "status": Status.READY, "errors": [], "worker_ids": [], **_TIMES}
     return tasks.TaskResult(task=task, **{**start, **given, **values})
@@ -90,7 +90,7 @@ def _local(moment: datetime | None) -> Any:
 
 
 def _error(error: Mapping[str, Any]) -> Any:
-    """Return an attempt's error as Django's ``TaskError``. The class's module is read from the traceback."""
+    """Return an attempt's error as Django's ``TaskError``. The exception's module is read from the traceback."""
     name, traceback = error.get("type", ""), error.get("traceback", "")
     paths = re.findall(rf"^([\w.]+\.{re.escape(name)})\b", traceback, re.MULTILINE)
     own = f"builtins.{name}" if hasattr(builtins, name) else f"zeke_jobs.errors.{name}"
@@ -150,9 +150,9 @@ class Backend(BaseTaskBackend):  # type: ignore[misc] # django has no types
         return result_of(job, job.data, output)
 
     def check(self, **_kwargs: Any) -> Iterator[Any]:
-        """Yield the faults of Django's settings, for ``manage.py check``, and faults of jobs.yaml if the file exists.
+        """Yield faults of Django's settings, for ``manage.py check``, and of its tasks in jobs.yaml, if there is one.
 
-        Raises ConfigurationError if jobs.yaml or ``DATABASE_URL`` is faulty.
+        Raises ConfigurationError if jobs.yaml or ``DATABASE_URL`` is not valid.
         """
         where = f"TASKS[{self.alias!r}]"
         kinds = {"task": str, "database": str, "tasks": dict}

@@ -1,4 +1,4 @@
-"""Makes a pydantic validator from a payload's JSON Schema, and words the validator's errors as "expected X, got Y"."""
+"""Makes a pydantic validator from a payload's JSON Schema, and phrases its errors as "expected X, got Y"."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def located(error: ValidationError, value: Any, spread: str = "") -> dict[Path, 
     """Map each path in the value to the errors there. Of a union, use only the member that the value fits best."""
     errors = [(path_in(value, one, spread), one) for one in error.errors(include_url=False)]
     around = {path[:at] for path, _ in errors for at in range(len(path) - (path[-1:] == (KEY,)))}
-    # ``furthest`` maps a path in the value to the union members (as pydantic's paths) that refuse a value below it.
+    # For each path in the value: the union members, as paths of pydantic's errors, that refuse a value inside it.
     furthest: defaultdict[Path, set[Path]] = defaultdict(set)
     for path, one in errors:
         at = 0
@@ -150,7 +150,7 @@ _KEYWORDS |= {f"{end}{of}": f"{end}_length" for end in ("min", "max") for of in 
 
 
 def validator(schema: Mapping[str, Any]) -> SchemaValidator:
-    """Return pydantic's validator for a JSON Schema of payloads. Unknown fields of models are refused."""
+    """Return pydantic's validator for a JSON Schema of payloads. It refuses fields that the schema does not allow."""
     from pydantic_core import SchemaError, SchemaValidator
 
     models = [{**_core(model), "ref": name} for name, model in schema.get("$defs", {}).items()]
@@ -190,7 +190,7 @@ def _core(field: Any) -> dict[str, Any]:
 
 
 def _any_of(members: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return a union of the members, or the only member. Errors number the members, because two may share a name."""
+    """Return a union of the members, or the only member. In errors, a member has a number, as names may be equal."""
     choices = [(member, f"[{number}]") for number, member in enumerate(members)]
     return members[0] if len(members) == 1 else {"type": "union", "choices": choices}
 

@@ -1,4 +1,4 @@
-"""Defines the base class of payload models, which store snake_case and also accept camelCase, and a duration type."""
+"""Defines a duration type, and the base class of payload models, which store snake_case and also accept camelCase."""
 
 from collections.abc import Iterable
 from datetime import timedelta

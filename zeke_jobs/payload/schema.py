@@ -36,7 +36,7 @@ class _Shape:
 
 
 class PayloadSchema:
-    """Is the JSON Schema of a task's payloads, in snake_case. Without a schema, any object is accepted."""
+    """Holds the JSON Schema of a task's payloads, with fields in snake_case. Without it, any object is accepted."""
 
     def __init__(self, schema: dict[str, Any] | None, sensitive: frozenset[str] = frozenset()) -> None:
         self.schema = schema
@@ -61,7 +61,7 @@ class PayloadSchema:
         return renamed, found
 
     def fits(self, text: str) -> bool:
-        """Return whether the schema accepts a payload's compact JSON without renaming keys. If not, call ``check``."""
+        """Return whether a payload (compact JSON) fits the schema and has no key to rename. If not, call ``check``."""
         # Look for camelCase keys first, because the validator may accept a camelCase key as a key of a free-form object.
         if self.schema is None or self._camel.search(text):
             return False
@@ -77,7 +77,7 @@ class PayloadSchema:
         return name if name in shape.fields else shape.camel.get(name, name)
 
     def lost_step(self, path: Sequence[str]) -> tuple[str, list[str]] | None:
-        """Return the first field of a path that cannot exist, and the fields that can exist there; None if all can."""
+        """Return the first field of ``path`` that the schema forbids, and the allowed ones; None if all are allowed."""
         schema: Any = self.schema
         for step in path:
             shape = self._shape(schema)
@@ -92,7 +92,7 @@ class PayloadSchema:
         return None
 
     def takes_text(self, name: str) -> bool:
-        """Return whether the schema lets a field hold text, judged by the field's types and enum values."""
+        """Return whether a field may be a string, according to its types and enum values in the schema."""
         schema = self._shape(self.schema or {}).fields.get(self.field(name))
         return any("string" in _types(branch) for branch in self._branches(schema))
 

@@ -32,7 +32,7 @@ class SentCall:
 
 @dataclass(eq=False, repr=False)
 class FakeContext(Steps):
-    """Lets a test call a handler, with or without a database. A rollback removes the block's jobs from ``sent``."""
+    """Lets tests call a handler, with or without a database. A rollback removes a transaction's jobs from ``sent``."""
 
     db: Any = None
     _: KW_ONLY
@@ -119,13 +119,13 @@ class FakeContext(Steps):
         return result
 
     def event(self, name: str) -> Event | None:
-        """Return the event in ``events``, or an event with ``timed_out`` if the name is in the test's ``timed_out``."""
+        """Return the event that the test gave in ``events``, or a timed-out event if ``timed_out`` lists the name."""
         if name in self.timed_out:
             return Event(name, timed_out=True)
         return Event(name, self.events[name]) if name in self.events else None
 
     def batch(self, id: str, *, then: Then | None = None, after_failure: AfterFailure = "send") -> Batch:  # noqa: A002 (the field's word)
-        """Remember the batch in ``batches``. The sends of the batch are in ``sent``, with the option ``batch``."""
+        """Remember the batch in ``batches``. The jobs sent in the batch are in ``sent``, with the option ``batch``."""
         self.batches[id] = (then, after_failure)
         return Batch(id, self.send, self.send_many, lambda: None)
 
@@ -145,14 +145,14 @@ class FakeContext(Steps):
         self.progressed.append((done, total, note))
 
     def add_cost(self, amount: Decimal | int, currency: str = "USD") -> None:
-        """Add to ``cost``, after the same checks as in a worker."""
+        """Add the amount to the attribute ``cost``, after the same checks as in a worker."""
         bounds.check_cost(amount, currency)
         if self.currency not in (None, currency):
             raise bounds.mixed_costs(str(self.currency), currency)
         self.cost, self.currency = (self.cost or Decimal(0)) + amount, currency
 
     def used(self, /, **units: float) -> None:
-        """Add to ``units``, after the same checks as in a worker."""
+        """Add the amounts to the attribute ``units``, after the same checks as in a worker."""
         bounds.check_units(units)
         for unit, amount in units.items():
             self.units[unit] = self.units.get(unit, 0) + amount

@@ -85,7 +85,7 @@ _NEXT = """SELECT min(m.moment) FROM (
 
 
 def prepare(url: str, config: Config) -> None:
-    """Make a database ready for tests: create the tables, also of jobs.yaml's packages, and put jobs.yaml in force.
+    """Make a database ready for tests: create all tables, also those of ``migrations`` in jobs.yaml, and apply it.
 
     Raises the same MigrationError and ConfigurationError as ``zeke-jobs migrate`` and ``zeke-jobs apply``.
     """
@@ -105,12 +105,12 @@ class JobRunner:
     def __call__(self, *, raises: bool = True, waits: bool = True, connection: Connection | None = None) -> list[Job]:
         """Run the sent jobs, and the jobs that these jobs send, until no job is due.
 
-        The method returns the jobs that ended, in the order of their ends.
+        The method returns the jobs that ended, in the order in which they ended.
 
         Args:
             raises: If a job fails for good, raise the exception of its handler instead of going on.
-            waits: Do not run jobs before their time. If False, move the database's clock forward until no job waits,
-                and at the end set it back to ``zeke_clock`` or the real time.
+            waits: Do not run jobs before their time. If False, move the clock of the test database forward until no job
+                waits. At the end, set it back: to the time of the fixture ``zeke_clock``, or to the real time.
             connection: A psycopg2 connection, in whose open transaction the jobs run, for tests that roll back.
         """
         with ExitStack() as stack:
@@ -174,7 +174,7 @@ class _Run:
         return any(self._one(queue) for queue in self._queues) or bool(expired)
 
     def wait(self) -> bool:
-        """Move the clock to when a job is due, expires or fits its limits. Returns False if there is no such time."""
+        """Move the clock to the next time when a job is due, expires or may start under its limits; False if none."""
         [(due,)] = self._ask(_NEXT)
         if due is None:
             return False

@@ -25,7 +25,7 @@ class SentJobs(list[SentCall]):
         self._config = config
 
     def of(self, task: str) -> list[SentCall]:
-        """Return the jobs sent to a task, under the task's id or an alias."""
+        """Return the jobs sent to a task, which is named by its id or an alias."""
         known = self._config.task(task)
         return [one for one in self if one.task == (known.id if known else task)]
 
@@ -74,7 +74,7 @@ class SentJobs(list[SentCall]):
 
     @contextmanager
     def standing_in(self) -> Iterator[SentJobs]:
-        """Record all jobs that this process sends. Sends then use no database, not even a given ``connection``."""
+        """Record all jobs that this process sends. No job reaches a database, not even with ``connection``."""
         before, drivers.stand_in = drivers.stand_in, Database(id(self), self._execute)
         try:
             yield self
