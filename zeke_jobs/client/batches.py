@@ -30,7 +30,7 @@ def batch(
         then: The task and the payload of the job that is sent when the last job has ended.
         after_failure: With ``send``, a job that failed for good counts as ended. With ``hold``, the batch waits until
             somebody retries or cancels the job.
-        connection: See ``send``. The batch's sends use the same connection.
+        connection: See ``send``. Jobs of the batch are sent on the same connection.
 
     Raises:
         BatchClosed: a batch with this id exists and was closed.

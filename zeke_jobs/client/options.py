@@ -41,7 +41,7 @@ def refuse_unknown(given: Iterable[str], accepted: type[JobOptions] = OneJobOpti
 
 
 def stored(options: Mapping[str, object]) -> dict[str, Any]:
-    """Return the options of a send as JSON values, with the caller's trace context. Options that are None are left out."""
+    """Return the options of ``send`` as JSON values, with the caller's trace context. None options are left out."""
     given = {name: plain(name, value) for name, value in options.items() if value is not None}
     if trace := tracing.current():
         given["traceparent"] = trace

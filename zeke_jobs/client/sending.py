@@ -230,7 +230,7 @@ def statement(
 def _sent(
     known: KnownTask, options: Mapping[str, Any], job_id: UUID, answer: Mapping[str, Any], *, own: UUID | None
 ) -> Sent | None:
-    """Return the result of a send from the database's answer, or None if the task has changed or was removed."""
+    """Return the result of ``send`` from the database's answer, or None if the task has changed or was removed."""
     match answer["outcome"]:
         case "unknown" | "stale":
             return None

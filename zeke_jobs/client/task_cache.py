@@ -1,4 +1,4 @@
-"""Caches the tasks that a program sends to, so that a send is one round trip to the database."""
+"""Caches the tasks that a program sends jobs to, so that ``send`` needs one round trip to the database."""
 
 import json
 from collections.abc import Awaitable, Callable, Hashable
@@ -18,7 +18,7 @@ _MOST_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class KnownTask:
-    """Describes a task as it stands in one revision of jobs.yaml. A send checks that this revision is still in force."""
+    """Describes a task in one revision of jobs.yaml. ``send`` checks that this revision is still in force."""
 
     id: str
     revision: int

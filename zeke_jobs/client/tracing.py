@@ -1,4 +1,4 @@
-"""Makes the OpenTelemetry span of a send. If the program has not imported OpenTelemetry, this module does nothing."""
+"""Makes the OpenTelemetry span of ``send``. If the program has not imported OpenTelemetry, this module does nothing."""
 
 import sys
 from collections.abc import Callable, Coroutine

@@ -1,4 +1,4 @@
-"""Describes the result of a send, the status of a job, and the result of a handler's wait for an event."""
+"""Describes the result of ``send``, the status of a job, and the result of a handler's wait for an event."""
 
 from dataclasses import dataclass
 from datetime import datetime

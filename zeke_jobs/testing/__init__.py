@@ -1,4 +1,4 @@
-"""Helps to test handlers and sends without a database, and to run jobs in tests without a worker.
+"""Helps to test handlers and calls of ``send`` without a database, and to run jobs in tests without a worker.
 
 The fixtures are in a pytest plugin. A test suite loads it by name: ``pytest_plugins = ["zeke_jobs.testing.plugin"]``.
 """
