@@ -29,7 +29,7 @@ class Change:
     """Describes a change of all jobs that match the filters. The fields have the meaning of ``cancel``'s arguments.
 
     ``value`` has the new ``priority``, ``run_at`` (ISO 8601 text) or ``delay`` (seconds). Jobs are changed in the order
-    in which they were sent (the order of ids). If a ``connection`` is given, its transaction contains all parts.
+    in which they were sent (the order of ids), in parts: each in its own transaction, or all in a ``connection``'s.
     """
 
     verb: Verb
