@@ -1,4 +1,4 @@
-"""Provides the AI step: text tools, AI providers, their common interface, and the settings of the service ``ai``."""
+"""Provides the AI step (analyses, briefs, summaries, embeddings): its providers, its text tools and its settings."""
 
 from typing import TYPE_CHECKING, Literal, Self
 

@@ -56,7 +56,7 @@ class Chili(BaseModel, frozen=True, extra="forbid"):
         return self._of({**parts, "cluster": round(cluster, 3)}, breakdown.get("found"))
 
     def _of(self, parts: Mapping[str, Any], found: Any) -> tuple[int, dict[str, Any]]:
-        """Return the score and the values to store. ``parts`` are rounded, so the stored parts give this score too."""
+        """Return the score and the values to store. The stored ``parts`` are rounded, and give the same score."""
         weights = self.weights.model_dump()
         total = sum(weights.values()) or 1.0
         value = round(sum(weights[name] * part for name, part in parts.items()) / total, 3)

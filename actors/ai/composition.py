@@ -78,21 +78,21 @@ def _beginnings(story: Story) -> Iterator[str]:
 
 
 def _is_borne_out(text: str, story: Story) -> bool:
-    """Return whether a description is a whole sentence, and the story's text has its facts and most of its words."""
+    """Return whether a description is a whole sentence whose facts and most of whose words are in the story's text."""
     said, told = keys(text), replace(story, title="", source="")
     rest = story.document.partition(text)[2][:_LOOK_AHEAD]  # the text after it, which may belong to the sentence
     is_ended = is_whole(text) and not text.endswith(_CUT_OFF) and sentences(text + rest)[0].text == text
     is_of_story = is_ended and len(said & evidence(told).keys) >= _BORNE_OUT * len(said)
     if not is_of_story or gate.fault(text, told) is not None:
         return False
-    # One sentence of the story must have all the numbers, because numbers from several may not belong together.
+    # One sentence of the story must have all the numbers: those of two sentences perhaps do not belong together.
     figures = numbers(dates(text).rest)
     sets = (known_numbers([dates(item.text).rest]) for item in ranked(story.document)) if figures else ()
     return not figures or any(all(stands_among(one, known) for one in figures) for known in sets)
 
 
 def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, str | None]:
-    """Return a text of two sentences and an elevator pitch of three or four. A text is None if no combination fits."""
+    """Return a two-sentence text and an elevator pitch of three or four. A text is None if all choices are too long."""
     adding = [each for each in told if adds_to(title, each[1])]
     two = _joined_of(adding, (2,), TWO_LINER) or _joined_of(told, (2,), TWO_LINER)
     return two, _joined_of(told, (4, 3), _ELEVATOR)
@@ -120,7 +120,7 @@ def tells_more(title: str, text: str) -> bool:
 
 
 def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
-    """Return whether a text with the sentences ``told`` has the form of a list, a guide, a review or an advert."""
+    """Return whether a document with the sentences ``told`` has the form of a list, a guide, a review or an advert."""
     parts = blocks(document)
     headings = sum(part.kind == "heading" or is_bold(part) for part in parts)
     paragraphs = [part for part in parts if part.kind == "paragraph"]
@@ -136,13 +136,13 @@ def has_parts(title: str, document: str, told: Sequence[str]) -> bool:
 
 
 def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
-    """Return the sentences as one text, or None if it exceeds ``limit`` or would be split into other sentences."""
+    """Return the sentences as one text, or None if it exceeds ``limit`` or would split into more or fewer sentences."""
     text = ("" if is_dense(parts[0]) else " ").join(parts)
     return text if len(text) <= limit and len(sentences(text)) == len(parts) else None
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """Join sentences in their order, as many as the first of ``sizes`` that fits. The first refers to no other."""
+    """Join as many sentences as ``sizes`` says, by its numbers in turn. The first may not refer to an earlier one."""
     for size in sizes:
         for chosen in map(sorted, combinations(told, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):

@@ -1,4 +1,4 @@
-"""Does the AI step without a model: its texts are sentences of the story, and are labelled as extractive."""
+"""Analyses stories without a model: its texts are sentences of the story, and are labelled as extractive."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TITLE_BONUS = 2.0
 
 
 class Analyst:
-    """Does the AI step without a model, always with the same result. Classes for other providers inherit from it.
+    """Analyses stories without a model, deterministically. Classes for other providers inherit from it.
 
     Their methods raise ``Retry`` or ``Defer`` if the provider asks to wait, ``Reject`` if the provider refuses the
     request or the settings are wrong, and ``Unfounded`` if the story does not support the model's answer.

@@ -17,14 +17,14 @@ _CUT_OFF = ("\u2026", "...", "[\u2026]", "[...]")
 _RULE = re.compile(r"^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$")
 
 _MARKED = re.compile(r"[`*_\[\]<\\\x00]")
-# Each pattern matches up to a maximum length, so that a page full of brackets takes no longer than another page.
+# Each pattern limits the length of a match, so that the search in a page full of brackets is not slow.
 _IMAGE = re.compile(r"!\[([^\[\]]{0,300})\]\([^()\s]{0,2000}[^()]{0,200}\)")
 _LINK = re.compile(r"\[([^\[\]]{1,500})\]\([^()]{0,2000}(?:\([^()]{0,200}\)[^()]{0,500})?\)")
 _AUTOLINK = re.compile(r"<(https?://[^<>\s]{1,2000})>")
 _STRONG = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1", re.DOTALL)
 _EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*]{1,300}?)(?<=[^\s*_])\1(?![\w*])")
 _CODE = re.compile(r"(`{1,3})(?!`)([^\n]{1,500}?)(?<!`)\1(?!`)")
-# The first sentence of a bold paragraph has only the opening ``**``, the last one only the closing. ``<u>`` is HTML.
+# If a bold paragraph is split into sentences, the first has only the opening ``**``, the last only the closing.
 _OPEN = re.compile(r"^\*\*(?=[\w\"\u201c\u201e\u00ab])|(?<=[.!?\u2026])\*\*$|</?u>")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 
@@ -108,7 +108,7 @@ def article(document: str) -> list[Block]:
 
 
 def is_prose(block: Block) -> bool:
-    """Return whether a block is a paragraph or list item of the article. A cut-off text announces another article."""
+    """Return whether a block is a paragraph or list item of the article. Text that ends with "..." is a teaser."""
     return block.kind in {"paragraph", "item"} and not block.text.rstrip(" *_").endswith(_CUT_OFF)
 
 

@@ -38,7 +38,7 @@ class Ranked:
 
     @property
     def is_statement(self) -> bool:
-        """Return whether this is a whole, well-formed sentence of at least six words, and no question or speech."""
+        """Return whether this is a whole, well-formed sentence of at least six words, not a question or quotation."""
         return not self.is_spoken and _is_statement(self.text)
 
     @property
@@ -74,7 +74,7 @@ def ranked(document: str, lead: float = 0.6) -> tuple[Ranked, ...]:
 
 @lru_cache(maxsize=16)
 def _placed(document: str) -> tuple[list[Ranked], list[float]]:
-    """Return the sentences without scores, and each sentence's similarity to the others."""
+    """Return the document's sentences, not scored yet, and each sentence's similarity to the others."""
     every = (
         (sentence, block.heading, is_spoken)
         for block in article(document)

@@ -9,7 +9,7 @@ from actors.ai.words import SMALL, count
 from actors.calendar_names import MONTHS
 from actors.patterns import patterns
 
-# A full stop after these abbreviations does not end a sentence: always, only before a name, or only before a number.
+# After these abbreviations, a full stop does not end a sentence: everywhere, before names, or before numbers.
 _ALWAYS, _BEFORE_NAMES, _BEFORE_NUMBERS = (
     frozenset(line.split()) for line in (files("actors.ai") / "abbreviations.txt").read_text("utf-8").splitlines()[1:]
 )

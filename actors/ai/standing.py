@@ -27,7 +27,7 @@ _MOST_SENTENCES = 300
 
 
 def is_fit(text: str) -> bool:
-    """Return whether a text is a whole sentence in good form."""
+    """Return whether a text is a whole sentence without a fault in its form, such as an unpaired bracket."""
     return is_whole(text) and form.fault(text) is None
 
 
@@ -67,7 +67,7 @@ def leans(text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def is_scrap(text: str) -> bool:
-    """Return whether a text is a fragment of a sentence or list, speech of an unnamed speaker, or about the author."""
+    """Return whether a text is a fragment of a sentence or list, in the first person, or speech of somebody unnamed."""
     around = unquoted(text)
     if (
         SAYS["scrap"].match(text)
@@ -108,7 +108,7 @@ def _names_speaker(text: str) -> bool:
 def stands_alone(text: str, title: str, document: str, *, is_first: bool = False) -> bool:
     """Return whether a sentence of a document can be understood by a reader who knows only the headline.
 
-    A document's first sentence need not name its subject, because no sentence comes before it.
+    A document's first sentence (``is_first``) need not name its subject, because no earlier sentence can have named it.
     """
     outside = ("myself", "us", "you", "praise")  # a reader cannot know who says I, we or you; adverts praise
     return (
@@ -129,7 +129,7 @@ def _last_names(document: str) -> frozenset[str]:
 
 @lru_cache(maxsize=512)
 def names_in(text: str) -> list[list[str]]:
-    """Return each name in a text as a list of adjacent capitalised words, up to ``'s``, without months and weekdays."""
+    """Return each name in a text as a list of adjacent capitalised words. ``'s`` ends a name. Dates are not names."""
     runs: list[list[str]] = []
     end = len(text)
     for match in SAYS["name"].finditer(text):
@@ -150,7 +150,7 @@ def _is_name(word: str) -> bool:
 
 
 def _names_subject(text: str, title: frozenset[str]) -> bool:
-    """Return whether a sentence's first words have a headline word, full name, acronym, or a number without "the"."""
+    """Return whether its first words have a headline word, full name, acronym or, if "the" is not first, a number."""
     if is_unspaced(text):
         return bool(title & keys(SAYS["topic"].split(text[:_DENSE_OPENING])[0]))
     words = tokens(text) or ("",)
@@ -171,7 +171,7 @@ def _names_subject(text: str, title: frozenset[str]) -> bool:
 
 
 def _knows_somebody(text: str, title: frozenset[str], document: str) -> bool:
-    """Return whether a sentence has a last name alone that the headline lacks but the document introduces in full."""
+    """Return whether a sentence has only the last name of a person whom the document, but not the headline, names."""
     runs = names_in(text)
     whole = {run[-1] for run in runs if len(run) > 1}
     return any(len(run) == 1 and run[0] in _last_names(document) - whole and key(run[0]) not in title for run in runs)

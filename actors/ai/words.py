@@ -25,7 +25,7 @@ def words(text: str) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def words_of(text: str) -> frozenset[str]:
-    """Return the words of ``text`` that have only letters, in lower case, as a quick check before a slower search."""
+    """Return the runs of letters in ``text``, in lower case. Callers test them first, to avoid slower searches."""
     return frozenset(_LETTERS.findall(text.lower()))
 
 
@@ -40,7 +40,7 @@ def is_unspaced(text: str) -> bool:
 
 
 def is_dense(text: str) -> bool:
-    """Return whether a text is Chinese or Japanese, by its last letter. These languages have no spaces between sentences."""
+    """Return whether the last character is Chinese or Japanese. These languages have no spaces between sentences."""
     return bool(_DENSE.match(text.rstrip()[-1:]))
 
 

@@ -16,7 +16,7 @@ _SUPPORT = 0.12  # if the story has a smaller share of a sentence's words, the s
 
 
 def fault(text: str, story: Story, *, is_translated: bool = False) -> str | None:
-    """Return why a text about a story must not be shown, as a sentence for the model, or None if it may be shown.
+    """Return why a text about a story must not be shown, worded for the model that wrote it, or None if it is good.
 
     In a translation, only numbers, dates and amounts of money are compared with the story, because the words differ.
     """
@@ -48,7 +48,7 @@ def figures(sentence: str, story: Evidence) -> str | None:
 
 
 def _words(sentence: str, story: Evidence) -> str | None:
-    # Test the script only of words that the story lacks, because the other words may be foreign names of the story.
+    # Test the writing system only of words that the story lacks, because the story's own words may be foreign names.
     new = " ".join(word for word in tokens(sentence) if key(word) not in story.keys)
     if not is_unspaced(story.text) and script(new) not in {"", story.script}:
         return "it is not in the story's language"

@@ -23,18 +23,18 @@ Day = tuple[int | None, int | None, int | None]  # year, month and day; None for
 
 @dataclass(slots=True)
 class Dates:
-    """Holds the dates of a text (weekdays as numbers from 1). ``rest`` is the text without dates that have digits."""
+    """Holds the dates and weekdays (Monday is 1) in a text. ``rest`` is the text without dates that have digits."""
 
     parts: set[Day | int]
     rest: str = ""
 
     @property
     def days(self) -> list[Day]:
-        """Return the dates, without the days of the week."""
+        """Return the calendar dates, but not the weekdays."""
         return [part for part in self.parts if isinstance(part, tuple)]
 
     def missing(self, known: "Dates", numbers: Collection[float]) -> str | None:
-        """Return the first date that is not in ``known``. A year may also be one of the story's ``numbers``."""
+        """Return the first date that is not in ``known``. A year alone may also be one of the story's ``numbers``."""
         years = {year for year, _, _ in known.days}
         for part in sorted(self.parts - known.parts, key=str):
             if isinstance(part, int):
@@ -47,7 +47,7 @@ class Dates:
 
 
 def _fits(mine: Day, theirs: Day, years: Collection[int | None]) -> bool:
-    """Return whether the story's date ``theirs`` supports ``mine``. If it has no year, any of ``years`` fits."""
+    """Return whether the story's date ``theirs`` confirms ``mine``. If it has no year, any year in ``years`` fits."""
     same_year = mine[0] in {None, theirs[0]} or (theirs[0] is None and mine[0] in years)
     return same_year and mine[1] == theirs[1] and mine[2] in {None, theirs[2]}
 

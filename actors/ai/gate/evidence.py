@@ -1,4 +1,4 @@
-"""Turns a story into evidence: its sentences, words, numbers and dates, without instructions to a model."""
+"""Turns a story into evidence: its sentences, words, numbers and dates. Text that instructs a model is left out."""
 
 import re
 import unicodedata
@@ -31,7 +31,7 @@ _ENDING = re.compile(r"(?:ings?|ed|es|s|e)$")
 
 @dataclass(frozen=True)
 class Evidence:
-    """Holds a story's headline, source and sentences as evidence. ``orders`` has the text that instructs a model."""
+    """Holds a story's headline, source and sentences. ``orders`` has the left-out text, which instructs a model."""
 
     sentences: tuple[str, ...]
     orders: str
@@ -48,7 +48,7 @@ class Evidence:
 
     @cached_property
     def forms(self) -> tuple[str, ...]:
-        """Return each sentence of the story in normal form, without punctuation at its ends."""
+        """Return each sentence in the form in which quotations are compared, without punctuation at its ends."""
         return tuple(normal(sentence).strip(STOPS) for sentence in self.sentences)
 
     @cached_property
@@ -74,12 +74,12 @@ class Evidence:
 
     @cached_property
     def script(self) -> str:
-        """Return the script of most of the story's letters."""
+        """Return the writing system of most of the story's letters, such as LATIN."""
         return script(self.text)
 
 
 def evidence(story: Story) -> Evidence:
-    """Return the story as evidence. A sentence that instructs a model and the rest of its paragraph are left out."""
+    """Return a story as evidence. If a sentence instructs a model, it and the rest of its paragraph are left out."""
     # The cache key has only these parts of the story, because a story's age differs from job to job.
     return _evidence(story.title, story.source, story.document)
 
@@ -119,7 +119,7 @@ def key(word: str) -> str:
 
 @lru_cache(maxsize=1024)
 def keys(text: str) -> frozenset[str]:
-    """Return the keys of the words that carry facts. In a script without spaces, each pair of characters is a key."""
+    """Return the keys of words other than "the" and the like or, in a script without spaces, of pairs of characters."""
     if is_unspaced(text):
         bare = re.sub(r"[\W_\d\u3040-\u309f]+", " ", text)  # endings and particles do not carry facts
         return frozenset(bare[at : at + 2] for at in range(len(bare) - 1) if " " not in bare[at : at + 2])
@@ -128,7 +128,7 @@ def keys(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _fact(word: str) -> str:
-    """Return the key of a word if the word carries a fact, or else an empty string."""
+    """Return the key of a word, or an empty string for a single letter or a word in ``SMALL``, such as "the"."""
     return key(word) if word.lower() not in SMALL and (len(word) > 1 or word.isdigit()) else ""
 
 
@@ -147,7 +147,7 @@ def is_unspaced(text: str) -> bool:
 
 
 def script(text: str) -> str:
-    """Return the script of most letters in a text, such as LATIN, CYRILLIC or CJK, or an empty string if there are no letters."""
+    """Return the writing system of most letters in a text, such as LATIN, CYRILLIC or CJK, or "" without letters."""
     counted = Counter[str]()
     for char, times in Counter(filter(str.isalpha, text[:2000])).items():
         name = "LATIN" if char.isascii() else unicodedata.name(char, "").split(" ")[0]

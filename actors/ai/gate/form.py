@@ -1,4 +1,4 @@
-"""Checks that a sentence is balanced, has no markup, and is not an advert, a notice or an unattributed opinion."""
+"""Checks that a sentence has paired brackets, no markup, and is not an advert, a notice or an unattributed opinion."""
 
 from functools import lru_cache
 

@@ -17,8 +17,8 @@ _KNOWN, *_ALIASES = (frozenset(line.split()) for line in _SETS)
 def unknown(sentence: str, story: Evidence) -> str | None:
     """Return the first name in ``sentence`` that the story does not have.
 
-    At the start of a sentence, only a word such as OpenAI or GPT-5 counts as a name. In German, where nouns have
-    capitals, any other word counts only directly after a capitalised word.
+    A word such as OpenAI or GPT-5 is always a name. Another capitalised word is a name if it does not begin a sentence.
+    In German, where nouns have capitals, it must also directly follow a capitalised word.
     """
     if is_unspaced(story.text):
         return next((run for run in _KATAKANA.findall(sentence) if run.lower() not in story.normal), None)
@@ -41,7 +41,7 @@ def unknown(sentence: str, story: Evidence) -> str | None:
 
 
 def _is_odd(word: str) -> bool:
-    """Return whether a word can only be a name, as it has a capital inside (OpenAI) or letters and digits (GPT-5)."""
+    """Return whether a word must be a name because of a capital inside (OpenAI) or letters with digits (GPT-5)."""
     if word.isalpha() and word[1:].islower():
         return False
     letters = [char for char in word if char.isalpha()]
@@ -66,7 +66,7 @@ def _is_known(word: str, story: Evidence) -> bool:
 
 @lru_cache(maxsize=8192)
 def _stem(word: str) -> str:
-    """Return the beginning that the forms of a name share, such as Italy and Italian, or singular and plural."""
+    """Return a name without its ending, so that Italy and Italian are equal, and a singular and its plural."""
     return re.sub(r"(?:ians?|ans?|ish|ese|ics?|ia|s|n|y|e|a)$", "", word) if len(word) > 4 else word
 
 

@@ -69,8 +69,8 @@ def unit_of(word: str) -> tuple[str, float]:
 def numbers(text: str, *, is_known: bool = False) -> list[Number]:
     """Return the numbers of ``text`` in order. The caller has removed the dates from the text.
 
-    A number without a unit also gets the readings with the unit of each other number. In a story (``is_known``), it gets
-    them only if no noun follows.
+    A number without a unit may share the unit of any other number, as in "5 to 10 km", so it also gets readings (value
+    and unit) with these units. In a story (``is_known``), it gets them only if no noun follows.
     """
     found: list[Number] = []
     words = words_of(text)
@@ -144,7 +144,7 @@ def _number(text: str, match: re.Match[str]) -> Number:
 
 
 def _values(raw: str, *, is_scaled: bool = False) -> tuple[list[float], int]:
-    """Return the possible values and the number of significant digits. 1.200 is 1200 or, before "million", also 1.2."""
+    """Return a number's possible values and its significant digits. 1.200 is 1200 or, before "million", perhaps 1.2."""
     if not raw[0].isdigit():
         tens, _, ones = raw.lower().partition("-")
         return [WORDS[tens] + (1 if ones == "one" else WORDS.get(ones, 0))], 2 if ones else 1

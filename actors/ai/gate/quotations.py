@@ -37,7 +37,7 @@ def normal(text: str) -> str:
 
 
 def place(document: str, quote: str) -> tuple[int, int] | None:
-    """Return the start and end of ``quote`` in ``document``, or None. An equal normal form is enough for a match."""
+    """Return the start and end of ``quote`` in ``document``, or None. The two are compared in their normal form."""
     wanted = normal(quote).strip(" .,;:")
     if not wanted:
         return None
@@ -55,7 +55,7 @@ def quoted(text: str) -> list[str]:
 
 
 def stands_in(quote: str, form: str) -> bool:
-    """Return whether a text in normal form contains a quotation. The parts around an ellipsis are searched separately."""
+    """Return whether ``form``, a text in normal form, has the quotation. Parts around an ellipsis may be far apart."""
     pieces = [normal(piece).strip(" .,;:!?\u3002\u3001\uff0c") for piece in _ELLIPSIS.split(quote)]
     return all(piece in form for piece in pieces)
 

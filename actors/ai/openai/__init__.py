@@ -1,1 +1,1 @@
-"""Does the AI step with a model, on any server with the interface of OpenAI's chat completions and embeddings."""
+"""Analyses and embeds stories with models, on any server with the interface of OpenAI or Anthropic."""

@@ -1,4 +1,4 @@
-"""Does the AI step with a model: it uses versioned prompts, checks answers, and records every call in the ledger."""
+"""Analyses stories with a model. It uses versioned prompts, checks answers, and records every call in the ledger."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class OpenAIAnalyst(Analyst):
         return self._embedder.embed_many(stories, ledger)
 
     def _same_event(self, story: Story, others: Sequence[Story], ledger: Ledger) -> Story | None:
-        """Ask a model which of the ``others`` reports the same event. It sees titles and leads, and must quote both.
+        """Ask a model which of ``others`` reports the same event. It sees titles and leads, and quotes both stories.
 
         Raises:
             Unfounded: the model names a story that is not among ``others``, or a quotation is not in the quoted story.
@@ -97,7 +97,7 @@ class OpenAIAnalyst(Analyst):
         """Return a model's answer without unverified statements. If the answer fails the checks, ask once more.
 
         Raises:
-            Unfounded: the second answer failed the checks too. The attribute ``instead`` is the result of ``local``.
+            Unfounded: the second answer failed the checks too. The attribute ``instead`` is what ``local`` returns.
         """
         assert books is not None, "a provider that costs money needs a ledger"
         settings = self._settings
@@ -144,8 +144,8 @@ class OpenAIAnalyst(Analyst):
     ) -> tuple[str, Form]:
         """Ask a model about a story, and return the model's name and the answer.
 
-        The question also contains the text ``beside``, the stories ``others`` and the earlier turns ``again``. Only a
-        first question (``is_first``, no earlier turns) may be answered from the cache or put into a batch.
+        The question also contains more text (``beside``), other stories (``others``), and the earlier answer with its
+        fault (``again``). Only a first question (``is_first``) may be answered from the cache or put into a batch.
 
         Raises:
             Retry, Defer, Reject: the call failed, or its answer cannot be used. The ledger records the reason.

@@ -1,4 +1,4 @@
-"""Reads a model's answers, and checks types, form and truth (by ``actors.ai.gate``) before any part is used."""
+"""Reads a model's answers. Their types are checked, and by ``actors.ai.gate`` their form and facts, before any use."""
 
 import json
 import re
@@ -78,7 +78,7 @@ _UNSUPPORTED = frozenset(
 
 @cache
 def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON Schema for strict mode: all keys required, bounds left out. Do not change the cached result."""
+    """Return the strict-mode schema: all keys required, no limits like maxLength. Do not change the cached result."""
 
     def bare(schema: Any) -> Any:
         if isinstance(schema, list):
@@ -130,7 +130,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 def checked(
     form: type[Form], got: Mapping[str, Any], settings: OpenAISettings, fault_of: Callable[[Form], str | None]
 ) -> Form:
-    """Return the answer in a provider's reply, after all checks.
+    """Check a provider's reply, and return the answer in it.
 
     Raises:
         CallFailed: there is no answer, or ``fault_of`` finds a fault.
@@ -157,7 +157,7 @@ def checked(
 
 
 def needed(answer: BaseModel) -> list[str]:
-    """Return the texts that must be valid, because the answer cannot be used without them."""
+    """Return those texts of an answer that must pass the checks. Without them, the answer cannot be used."""
     if isinstance(answer, StoryAnswer):
         return [answer.why_it_matters]
     return [value for _, value in answer if isinstance(value, str)]

@@ -41,7 +41,7 @@ class Batches:
         If an earlier attempt began at ``since`` (UTC), first look for its batch. Batches in ``known`` are skipped.
 
         Raises:
-            Defer: an open batch may belong to that attempt. Only after the batch has ended can this be known.
+            Defer: an open batch may belong to that attempt. This is known only after the batch has ended.
         """
         for batch in self._listed() if since else ():
             if batch.get("id") not in known and self._is_of(job, batch, questions, since):
@@ -64,7 +64,7 @@ class Batches:
         return found
 
     def answers(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the replies of an ended batch by call id. For a call without a reply, the value is the reason."""
+        """Return the replies of an ended batch by call id. If a call has no reply, the value says why."""
         found = dict[str, Any]()
         for file in (batch.get("output_file_id"), batch.get("error_file_id")):
             for line in self._client.lines(f"/files/{_checked(file)}/content") if file is not None else ():
@@ -116,7 +116,7 @@ class Batches:
 
 
 class AnthropicBatches(Batches):
-    """Uses Anthropic's batches, each created by one request. Only an ended batch shows the ids of its questions."""
+    """Uses Anthropic's batches, each made by one request. Its questions' ids can be read only after it has ended."""
 
     _path, _after, _status, _ends = "/messages/batches", "after_id", "processing_status", frozenset({"ended"})
 

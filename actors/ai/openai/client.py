@@ -23,7 +23,7 @@ from zeke_jobs import Defer, Reject, Retry, Throttled
 _MAX_BYTES = 4 * 1024 * 1024
 _MAX_FILE = 64 * 1024 * 1024
 _FILE_SECONDS = 600.0
-# Anthropic sends the last of these codes, also with status 429.
+# These codes mean that the credit or spending limit is used up. Anthropic sends the last, even with status 429.
 _SPENT_CODES = frozenset(
     ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "enforced_spend_limit_reached")
 )
@@ -50,7 +50,7 @@ class CallFailed(Exception):
         return str(self.verdict)
 
     def end(self, model: str, known: CallEnd) -> CallEnd:
-        """Return ``known``, the end of a call to ``model``, with the outcome and the reason of this failure."""
+        """Return a copy of ``known``, the end of a call to ``model``, with this failure's outcome and reason."""
         rests = None if self.rests is None else (model, self.rests)
         return replace(known, outcome=self.outcome, detail=str(self), is_charged=self.is_charged, rests=rests)
 
@@ -94,7 +94,7 @@ class Client:
         self._fetcher = Fetcher("zeke-jobs", EVERYWHERE)
 
     def post(self, path: str, payload: bytes, kind: str = "application/json", *, is_file: bool = False) -> Reply:
-        """Send a body of the media type ``kind``, and return the JSON answer. A file has a timeout of ten minutes."""
+        """Send a body of type ``kind``, and return the JSON answer. With ``is_file``, the timeout is ten minutes."""
         started = time.monotonic()
         body = self._answer(path, self._of_files if is_file else self._limits, payload, kind)
         return Reply(_object(body), round((time.monotonic() - started) * 1000))
@@ -119,7 +119,7 @@ class Client:
             if error.is_unreachable:
                 verdict = Defer(AWAY, f"the AI provider cannot be reached: {error}")
                 raise CallFailed("failed", verdict, is_charged=False, rests=AWAY) from error
-            # The provider may charge for the call, because the model may have worked before this failure.
+            # The provider may charge for the call, because the model may have run before this failure.
             outcome = {Outcome.TIMEOUT: "timeout", Outcome.TOO_LARGE: "invalid"}.get(error.code, "failed")
             reason = f"the AI provider gave no answer: {error}"
             raise CallFailed(outcome, Retry(reason=reason), is_charged=True) from error
@@ -141,7 +141,7 @@ def _object(body: bytes) -> Mapping[str, Any]:
 def refusal(status: int, headers: Mapping[str, str], body: bytes, limit: str = "ai") -> CallFailed:
     """Return the failure for an HTTP status other than 200, by the table in docs/ai.md.
 
-    A status 5xx other than 501, 503 and 529 counts as charged, because the model may have worked before a gateway gave up.
+    A call with a 5xx status other than 501, 503 and 529 counts as charged: the model may have run before the failure.
     """
     code, message, delay = _error(body)
     wait = wait_seconds(headers)

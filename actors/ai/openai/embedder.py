@@ -27,7 +27,7 @@ _EMBEDDED_CHARS = 4000
 
 
 def key_of(*parts: Any) -> str:
-    """Return the key of a question. Questions with equal keys may share an answer."""
+    """Return the key under which the answer to a question with these parts is stored, so that it can be used again."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -44,7 +44,7 @@ class Embedder:
     def embed_many(self, stories: Sequence[Story], books: Ledger) -> list[Embedding | Exception]:
         """Return the vector of each story's title and beginning, padded to 1536 numbers, or an exception for the story.
 
-        If a request is refused because of its content, each half of its texts is sent again, until only one text fails.
+        If a request is refused because of its content, its texts are sent again in halves, down to single texts.
 
         Raises:
             Retry, Defer, Reject: the request failed for all stories.
