@@ -13,7 +13,7 @@ SQL = Queries("actors.store")
 
 @contextmanager
 def by_index(conn: Connection) -> Iterator[None]:
-    """Make the planner prefer indexes in the block. If a transaction is open already, this lasts until its end."""
+    """Make the planner prefer indexes within the ``with`` block or, if a transaction is open already, until its end."""
     is_idle = conn.info.transaction_status == TRANSACTION_STATUS_IDLE
     with transaction(conn) if is_idle else nullcontext():
         SQL.one(conn, "by_index")

@@ -23,7 +23,7 @@ LONGEST = timedelta(days=3)
 
 
 class Asker(NamedTuple):
-    """Names a job that asks a model, and the job's story, or None if the job is not about a story."""
+    """Holds the ids of a job that asks a model, and of its story, which is None if the job is not about a story."""
 
     job_id: UUID
     story_id: UUID | None
@@ -33,12 +33,12 @@ class Asker(NamedTuple):
 class Ledger:
     """Records the paid model calls of one job, or of the jobs of a chunk, and stores the answers.
 
-    Each entry is committed at once, so that no crash loses a cost. An open call counts with its highest possible cost.
+    Each entry is committed at once, so that no crash loses a cost. Until a call ends, its highest possible cost counts.
 
     Attributes:
         conn: An autocommit connection, not inside a transaction.
         is_fresh: Whether stored answers to the same question are ignored.
-        spend: A function that gets the known costs in US dollars, by the job's index in ``askers``.
+        spend: A function that receives the costs of ended calls in US dollars, by the job's index in ``askers``.
         patient: The context of the job if nobody waits for it, so that its questions may wait for a batch.
     """
 
@@ -54,7 +54,7 @@ class Ledger:
     ) -> Begun:
         """Open a call. With ``recalls``, first look for an answer that is stored under ``key``.
 
-        With ``may_wait``, the ``question`` of a ``patient`` job goes into the next batch, unless a batch has it already.
+        With ``may_wait``, if nobody waits for the job, ``question`` goes into the next batch unless a batch has it.
 
         Raises:
             Defer: calls to the model are paused.
@@ -79,7 +79,7 @@ class Ledger:
         return self.begin(call, key, recalls=False)
 
     def begin_all(self, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool) -> dict[int, Begun]:
-        """Open several calls to one model. ``calls`` maps a job's index in ``askers`` to the call and its key."""
+        """Open several calls to one model. ``calls`` maps a job's index in ``self.askers`` to the call and its key."""
         with transaction(self.conn):
             rows = self._begin(self.conn, calls, recalls=recalls)
         return {at: Begun(row["id"], row["answer"]) for at, row in zip(calls, rows, strict=True)}
@@ -87,7 +87,7 @@ class Ledger:
     def _begin(
         self, conn: Connection, calls: Mapping[int, tuple[CallStart, str]], *, recalls: bool, **batched: Any
     ) -> list[dict[str, Any]]:
-        """Begin calls in one statement. The calls may differ only in their costs and keys. Raises Defer."""
+        """Record that calls begin, by one SQL statement. They may differ only in costs and keys. Raises Defer."""
         (call, _), *_ = calls.values()
         askers, who = [self.askers[at] for at in calls], waiting.model(call.model)
         told: dict[str, Any] = {"put": None, "question": None, **batched, **asdict(call), "who": who, "task": self.task}
@@ -105,7 +105,7 @@ class Ledger:
         self.settle_all({0: (call_id, end, keep)})
 
     def settle_all(self, ends: Mapping[int, tuple[UUID, CallEnd, tuple[str, Any] | None]]) -> None:
-        """Close the calls of several jobs in one statement."""
+        """Close the calls of several jobs by one SQL statement."""
         costs = _settle(self.conn, *ends.values()) if ends else {}
         for (model, seconds), why in {end.rests: end.detail for _, end, _ in ends.values() if end.rests}.items():
             waiting.note(self.conn, waiting.model(model), timedelta(seconds=seconds), why or "")
@@ -126,7 +126,7 @@ def answer(conn: Connection, call_id: UUID, told: Mapping[str, Any] | str, end: 
 
 
 def batch_end(batch: str, *, is_late: bool = False) -> str:
-    """Return the name of the event that says that a batch, or a cancelled batch (``is_late``), has ended."""
+    """Return the name of the event that reports the end of a batch, or of a cancelled batch (``is_late``)."""
     return f"ai-batch/{batch}{'/late' if is_late else ''}"
 
 
@@ -156,7 +156,7 @@ def ledger(ctx: Context[Any], story_id: UUID, *, is_fresh: bool = False, is_awai
 
 
 def ledger_of_chunk(ctx: ChunkContext, stories: Mapping[int, UUID]) -> Ledger:
-    """Return a ledger for the jobs of a chunk whose indexes are keys of ``stories``. The ledger counts them from 0."""
+    """Return a ledger for the jobs of a chunk whose indexes are in ``stories``. The ledger's indexes begin at 0."""
     places = list(stories)
 
     def spend(costs: Mapping[int, Decimal]) -> None:

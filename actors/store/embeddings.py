@@ -19,7 +19,7 @@ _FLIPS = [1.0 if byte % 2 else -1.0 for byte in shake_128(b"signs").digest(DIMEN
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Holds a vector as text for the database, and the vector's signs for fast comparisons of many vectors."""
+    """Holds a vector as text for the database, and its signs (see ``_signs``) to compare many vectors fast."""
 
     model_version: str
     literal: str
@@ -36,7 +36,7 @@ def written(model_version: str, vector: Sequence[float]) -> Written:
 
 
 def _signs(vector: Sequence[float]) -> str:
-    """Return the signs of 1,024 numbers of the vector after a fixed pseudo-random rotation.
+    """Apply a fixed pseudo-random rotation to the vector, and return the signs of 1,024 resulting numbers as bits.
 
     The rotation negates some numbers, then applies a Walsh-Hadamard transform. If a share s of the signs of two vectors
     differs, the angle between the vectors is about s * 180°. The standard error of s is .016.
@@ -59,11 +59,11 @@ def near(conn: Connection, embedding: Written, stories: Iterable[UUID], least: f
 def alike(
     conn: Connection, embedding: Written, *, other_than: UUID | None = None, **asked: Any
 ) -> tuple[list[dict[str, Any]], bool]:
-    """Return the stories nearest to a vector (``cosine``), and whether stories with another model's vector are missing.
+    """Return the nearest stories with their ``cosine``, and whether another model's vectors were left out.
 
-    First, only the signs of the vectors are compared. If words are given, this includes only the newest 2,000 stories
-    with these words. Then the full vectors of the best hundred stories are compared. ``asked`` has words, sources,
-    since and limit as for ``news.search``; words may be empty.
+    First, only the signs of the vectors are compared; if words are given, only of the newest 2,000 stories with these
+    words. Then the full vectors of the best stories (a hundred, or ``limit`` if it is larger) are compared. ``asked``
+    has ``words`` (which may be empty), ``sources``, ``since`` and ``limit``, as for ``news.search``.
     """
     compared = {"model": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
     with by_index(conn):

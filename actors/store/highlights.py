@@ -37,7 +37,7 @@ def score(conn: Connection, scores: Mapping[UUID, Mapping[str, Any]]) -> int:
 
 
 def withdraw(conn: Connection, known: Sequence[Row], team_id: UUID | None, text_hash: str, kept: Sequence[UUID]) -> int:
-    """Mark the ``known`` highlights of an earlier text as withdrawn, except ``kept``. Returns how many were marked."""
+    """Withdraw the ``known`` highlights of a text other than ``text_hash``, except ``kept``. Returns their number."""
     old = [
         one.id
         for one in known

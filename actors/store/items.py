@@ -1,4 +1,4 @@
-"""Stores raw items, their texts and their outcomes."""
+"""Stores raw items, their texts and their outcomes (see ``actors.outcomes``)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Text:
-    """Holds the text of an item, and what the item's page or feed says about this text."""
+    """Holds the text of an item, and its data from the page or feed, such as the author."""
 
     text: str
     markdown: str

@@ -1,4 +1,4 @@
-"""Defines queries for people: lists of stories, one story in full, and the state of an article in the pipeline."""
+"""Queries what the commands show: lists of stories, one story in full, and the state of an article in the pipeline."""
 
 import re
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def stories(
 
 
 def _few(conn: Connection, team: UUID, state: str | None, *, starred: bool, least: float | None) -> list[UUID] | None:
-    """Return the ids of the stories that pass a filter by mark or chili, or None if there is no filter or many pass."""
+    """Return the ids of stories with this state, star or chili, or None if there is no such filter or too many pass."""
     if starred or state in {"read", "archived"}:
         marked = None if state == "unread" else state
         rows = SQL.all(conn, "news_marked", team=team, state=marked, starred=starred)
@@ -72,8 +72,8 @@ def sources_like(conn: Connection, part: str | None) -> list[UUID] | None:
 def search(conn: Connection, words: str, *, limit: int = 20, ranked: int = RANKED, **filters: Any) -> list[Row]:
     """Return stories with these words in title or text, the best first. ``websearch_to_tsquery`` reads ``words``.
 
-    ``filters`` may have ``sources`` (ids) and ``since``. Only the newest ``ranked`` matches are ranked. In each story,
-    ``compared`` is the number of the matches that were compared for this. Raises NotFound (see ``check_words``).
+    ``filters`` may have ``sources`` (ids) and ``since``. Only the newest ``ranked`` matches are ranked. Each story's
+    ``compared`` is the number of matches that were ranked. Raises NotFound (see ``check_words``).
     """
     words = words.replace("\x00", " ")
     with by_index(conn):
@@ -84,7 +84,7 @@ def search(conn: Connection, words: str, *, limit: int = 20, ranked: int = RANKE
 
 
 def lines(conn: Connection, found: Sequence[Row]) -> list[Row]:
-    """Return the stories that the rows ``found`` name, in the same order. Each story also has the fields of its row."""
+    """Return the stories with the ids in the rows ``found``, in the same order. Each also has the fields of its row."""
     ids = [row["id"] for row in found]
     rows = SQL.all(conn, "news_stories", **_ASKED | {"limit": len(ids)}, ids=ids, left_out=[])
     known = {row["id"]: row for row in rows}
@@ -99,7 +99,7 @@ def check_words(conn: Connection, words: str) -> None:
 
 
 def find_story(conn: Connection, name: str) -> UUID:
-    """Return the id of the story that has the number ``name``, or whose id begins with it. Raises NotFound."""
+    """Return a story's id. ``name`` is the story's number or the beginning of its id. Raises NotFound."""
     text = name.strip().lower().removeprefix("#")
     found, digits = None, text.replace("-", "")
     if (not text.isdigit() or len(text) >= 8) and _HEXADECIMAL.fullmatch(digits):
@@ -115,7 +115,7 @@ def find_story(conn: Connection, name: str) -> UUID:
 
 
 def find_source(conn: Connection, name: str) -> UUID:
-    """Return the source with this address, name or start of the id, or else the only similar one. Raises NotFound."""
+    """Find a source by address, name or beginning of its id, or else by a part of name or address. Raises NotFound."""
     prefix = re.sub(r"([\\%_])", r"\\\1", name.lower())
     rows = SQL.all(conn, "news_find_source", prefix=prefix, name=name)
     if not rows and name.strip():

@@ -22,7 +22,7 @@ Part = Literal["analysis", "brief", "summary"]
 
 
 def mark(*texts: str | None) -> str:
-    """Return the hash that the pipeline stores with its own texts."""
+    """Return the hash of texts, which the pipeline stores with the texts that it writes, to notice edits by people."""
     return hashlib.sha256("\x1f".join(text or "" for text in texts).encode()).hexdigest()[:32]
 
 
@@ -45,7 +45,7 @@ class Written(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Describes a story's overlay in the database."""
+    """Holds a story's overlay: its analysis, brief and summary, and the data on how they were made."""
 
     why_it_matters: str | None
     brief: tuple[str | None, str | None, str | None]  # one line, two sentences, elevator pitch
@@ -65,7 +65,7 @@ class Overlay:
 
 
 def of_event(conn: Connection, story_id: UUID) -> tuple[dict[UUID, Overlay], int]:
-    """Lock the overlays of a story and of its event's other analysed stories. Return them and the number of sources.
+    """Lock the overlays of a story and of its event's other analysed stories. Return them and the event's source count.
 
     If the story has no overlay, an empty overlay is created. Raises Reject if the story does not exist any more.
     """
@@ -96,9 +96,9 @@ def save(
 ) -> tuple[str | None, bool]:
     """Store a story's new texts, unless an old text must stay (see ``kept``), and merge ``cited`` into the citations.
 
-    If ``is_asked_for``, a person asked for the first part in ``new``. A caller that locked the story and its overlay
-    must pass the overlay as ``seen``. Raises Reject if the story does not exist any more. Returns the result of
-    ``kept`` for the first part, and whether anything changed.
+    ``is_asked_for`` says that a person asked for the first part in ``new``. A caller that locked the story and its
+    overlay must pass the overlay as ``seen``. Raises Reject if the story does not exist any more. Returns the outcome
+    if the first part's old text stays (or else None), and whether anything changed.
     """
     if seen is None:
         SQL.one(conn, "story_hold", story_id=story_id)

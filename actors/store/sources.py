@@ -1,4 +1,4 @@
-"""Stores sources, their polling and health, and changes them together with the rows that depend on them."""
+"""Stores sources with the state and results of their polls, and removes or merges them with all their rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _NAMESPACE = UUID("6f2f4a52-8f0c-5d0e-9a54-2d7f3f1f6a11")
 
 @dataclass(frozen=True)
 class Polling:
-    """Holds what the polls of a source have stored for the next poll."""
+    """Holds what a poll of a source stores for the next poll, such as the ETag."""
 
     etag: str | None = None
     last_modified: str | None = None
@@ -85,10 +85,10 @@ def polled(conn: Connection, source_id: UUID, polling: Polling, *, wait: timedel
 
 
 def remove(tx: Connection, source_id: UUID, *, into: UUID | None = None) -> int:
-    """Remove a source, and choose new leading stories for its events. Returns the number of moved items.
+    """Remove a source, and choose the leading story of each affected event again. Returns the number of moved items.
 
-    Its items and stories move to the source ``into``. If ``into`` is None, they are removed, but a story that another
-    source reports, too, moves to that other source.
+    Its items and stories move to the source ``into``. If ``into`` is None, they are deleted, but a story that another
+    source also reports moves to that source.
     """
     for one in sorted({source_id, into or source_id}):
         SQL.one(tx, "source_lock", source_id=one)

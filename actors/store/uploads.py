@@ -11,7 +11,7 @@ from actors.store import SQL
 
 
 def save(conn: Connection, source_id: UUID, items: Sequence[Mapping[str, Any]], uploaded_by: str | None = None) -> UUID:
-    """Store the items of an upload. Send ingest-from-upload with the returned id in the same transaction."""
+    """Store an upload's items. The caller must send ingest-from-upload with the returned id in the same transaction."""
     told = Json([dict(item) for item in items])
     saved = SQL.value(conn, "upload_save", source_id=str(source_id), uploaded_by=uploaded_by, items=told)
     return UUID(str(saved))
