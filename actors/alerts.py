@@ -11,7 +11,7 @@ from zeke_jobs.errors import UnknownTask
 
 
 def raise_for(ctx: Context[Any], tx: Connection, story_id: UUID) -> None:
-    """With a story's event locked, record the story and send deliver-alert for each receiver with a matching alert."""
+    """Record a story and send deliver-alert for each receiver with a matching alert. The caller locks the event."""
     for row in SQL.all(tx, "alert_hits", story_id=story_id):
         send(ctx, row["receiver"])
 

@@ -7,11 +7,11 @@ from typing import Self
 
 
 class Outcome(StrEnum):
-    """Lists what ``item_outcomes.outcome`` may be, each with a status for ``raw_items`` and traits. A pending one may change.
+    """Lists the values of ``item_outcomes.outcome``. Each has a status, which is stored in ``raw_items``, and traits.
 
-    - ``passes``: the fault is temporary, so that the next try may succeed.
+    - ``passes``: the fault is temporary, so that the next attempt may succeed.
     - ``feed``: the feed's own text may replace the page.
-    - ``obstacle``: the page shows an obstacle instead of its text.
+    - ``obstacle``: instead of its text, the page shows a paywall, a consent form or the like.
     - ``again``: if the feed changes the entry, the page is fetched again.
     """
 
@@ -19,7 +19,7 @@ class Outcome(StrEnum):
     traits: frozenset[str]
 
     def __new__(cls, value: str, status: str = "", traits: str = "") -> Self:
-        """Make an outcome. The defaults allow the look-up ``Outcome(value)``."""
+        """Make an outcome. Type checkers need the defaults for the look-up ``Outcome(value)``."""
         outcome = str.__new__(cls, value)
         outcome._value_ = value
         outcome.status = status

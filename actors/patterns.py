@@ -1,4 +1,4 @@
-"""Reads patterns from text files. Below ``[name]``, or ``[name i]`` to ignore case, each line is an alternative."""
+"""Reads patterns from files. Below a header ``[name]`` (``[name i]``: ignore case), each line is an alternative."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -31,10 +31,10 @@ def patterns(package: str, file: str, **given: str) -> dict[str, re.Pattern[str]
 
 
 def _grouped(alternatives: list[str], flags: int) -> Iterator[str]:
-    r"""Yield the alternatives in groups. A group begins with a condition that fails fast at most positions of a text.
+    r"""Yield the alternatives in groups. A group may begin with a condition that rules out most places in a text.
 
-    The condition is ``\b``, ``^``, or a letter beyond ASCII. If case is ignored, a group's alternatives are sorted by
-    first letter. This letter is written in both cases, because Python fails fast only where case is not ignored.
+    The condition is ``\b``, ``^``, or a next character beyond ASCII. If case is ignored, a group's alternatives are
+    sorted by first letter, which is written as ``[aA]``: Python skips places quickly only if case is not ignored.
     """
     groups: dict[str, list[str]] = {}
     for each in (part for line in alternatives for part in _opened(f"(?:{line})")):

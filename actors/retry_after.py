@@ -10,7 +10,7 @@ _LONGEST_VALUE = 100  # characters; a date has 29
 
 
 def retry_after(value: str, now: datetime | None = None, *, unit: float = 1.0) -> float | None:
-    """Return the seconds to wait, or None if ``value`` is neither a date nor a number (of ``unit`` seconds)."""
+    """Return the seconds to wait, or None if ``value`` is no date and no number. A number is multiplied by ``unit``."""
     value = value.strip()
     if len(value) <= _LONGEST_VALUE and _NUMBER.fullmatch(value):
         return bounded(float(value) * unit)

@@ -1,4 +1,4 @@
-"""Defines the payloads of the tasks. The module imports little, so that an API can import it."""
+"""Defines the payloads of the tasks. The module imports little, so that a web API that sends jobs can import it."""
 
 from datetime import date
 from typing import Annotated, Any, Literal, Self
@@ -22,7 +22,7 @@ class IngestPull(Payload):
 
 
 class IngestPullYoutube(IngestPull):
-    """ingest-pull-youtube: the same for YouTube channels."""
+    """ingest-pull-youtube: do the same as ingest-pull, for YouTube channels."""
 
 
 class IngestOneoff(Payload):
@@ -34,7 +34,7 @@ class IngestOneoff(Payload):
 
 
 class IngestSource(Payload):
-    """ingest-source: read a feed, and queue new items and up to ``backfill`` older ones that were left out at first."""
+    """ingest-source: read a feed, and queue new items and at most ``backfill`` older ones that were left out so far."""
 
     source_id: UUID
     reason: Literal["schedule", "manual", "retry"] = "schedule"
@@ -76,9 +76,9 @@ class FetchContent(Payload):
 
 
 class AnalyzeStory(Payload):
-    """analyze-story: say why a story matters. The trigger ``grown`` only updates its score for one more source.
+    """analyze-story: say why a story matters or, for the trigger ``grown``, update its score for a new source count.
 
-    The trigger ``alone`` asks a model whether one of the ``others`` reports the same event.
+    For the trigger ``alone`` (no event was found), ask a model whether one of the ``others`` reports the same event.
     """
 
     story_id: UUID
@@ -99,7 +99,7 @@ class BatchQuestions(Payload):
 
 
 class AskBatch(Payload):
-    """ask-batch: ask the questions of these calls in one batch, and give each waiting job its answer."""
+    """ask-batch: send the questions of these calls to the provider in one batch, and give waiting jobs the answers."""
 
     call_ids: list[UUID] = Field(min_length=1)
 
@@ -150,7 +150,7 @@ class ExtractHighlights(Payload):
 
 
 class ScoreRelevance(Payload):
-    """score-relevance: score the relevance of the pipeline's highlights of a story."""
+    """score-relevance: score the relevance of a story's highlights, except those of people."""
 
     story_id: UUID
 
@@ -189,7 +189,7 @@ class DedupeInsights(Payload):
 
 
 class StorySummarize(Payload):
-    """story-summarize: write ``stories.summary`` (``force``: ask a model again, even for a text of unknown origin)."""
+    """story-summarize: write ``stories.summary`` (``force``: ask again, and replace a text of unknown origin)."""
 
     story_id: UUID
     mode: Literal["auto", "force"] = "auto"

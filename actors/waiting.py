@@ -16,12 +16,12 @@ ENGINE = "engine"
 
 
 def host(name: str) -> str:
-    """Return the name under which a pause for a host is stored."""
+    """Return the name under which a pause in the requests to a host is stored."""
     return f"host/{name}"
 
 
 def model(name: str) -> str:
-    """Return the name under which a pause for a model is stored."""
+    """Return the name under which a pause in the calls to a model is stored."""
     return f"model/{name}"
 
 
@@ -42,7 +42,7 @@ def note(conn: Connection, who: str, wait: timedelta, why: str = "") -> None:
 
 
 def now(conn: Connection, of: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Return the pauses (``who``, ``until``, ``why``), the longest first. With ``of``, return only these names."""
+    """Return the pauses (``who``, ``until``, ``why``), the longest first. If ``of`` is given, ``who`` is in it."""
     return SQL.all(conn, "rests", of=None if of is None else list(of))
 
 

@@ -182,7 +182,7 @@ def _type_of(feed: ContentSource, kind: str = "") -> str:
 
 
 def _checked(url: str, selector: str) -> tuple[str, str]:
-    """Return the source's full address, and ``url`` as typed. Of a fragment, only a CSS selector is kept."""
+    """Return the source's full address, and ``url`` as typed, without its fragment unless this is a CSS selector."""
     url = url if selector_of(url) else url.partition("#")[0]
     try:
         url = with_selector(url, selector) if selector else url

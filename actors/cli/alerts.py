@@ -1,4 +1,4 @@
-"""Runs ``zeke-news alert``, which manages saved searches. A new story that matches one is sent at once."""
+"""Runs ``zeke-news alert``, which manages alerts (saved searches). A new story that matches is sent immediately."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def add(
     to: Annotated[list[str] | None, option("A receiver of deliver-alert in jobs.yaml.", "RECEIVER")] = None,
     is_json: Json = False,
 ) -> None:
-    """Send each new matching story, once, to receivers of deliver-alert in jobs.yaml."""
+    """Add an alert: each new story that matches is sent once, to receivers of deliver-alert in jobs.yaml."""
     wanted = search.parse([query], datetime.now(UTC))
     if wanted.since is not None:
         raise UsageError("expected a query without since:, got one; an alert sends what is found from now on")
@@ -76,7 +76,7 @@ def remove(name: Name, is_json: Json = False) -> None:
 
 
 def judged(conn: Connection, story_id: UUID) -> list[tuple[str, str, str]]:
-    """Return a tuple for each alert and receiver: names, state (``done``, ``waiting`` or ``ended``) and reason."""
+    """Return for each alert and receiver: their names, the state (done, waiting, or ended: not sent), and why."""
     rows = SQL.all(conn, "alerts_of_story", story_id=story_id)
     return [(f"{row['name']} to {row['receiver']}", *_fate(row, story_id)) for row in rows]
 

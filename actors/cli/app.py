@@ -33,7 +33,7 @@ _COMMANDS = (
 
 
 def app(words: Sequence[str] = ()) -> "typer.Typer":
-    """Return the application with the command that is the first of ``words``, or else with all commands."""
+    """Return the application with only the command that the first of ``words`` names, or else with all commands."""
     help_ = "Sources, stories, digests, costs, and where an article is."
     return running.application(help_, lambda: None, "actors.cli", _COMMANDS, words)
 

@@ -61,7 +61,7 @@ def task_settings(chosen: Config | None, task: str) -> dict[str, Any]:
 
 
 _HELP = "Rules for sites, in services.engine.sites of jobs.yaml."
-# Without a callback, typer would drop the name of a single command.
+# If an application has only one command, typer leaves out its name unless there is a callback.
 app = typer.Typer(help=_HELP, no_args_is_help=True, callback=lambda: None)
 
 

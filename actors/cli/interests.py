@@ -22,7 +22,7 @@ from zeke_jobs.revisions import applying, overrides
 from zeke_jobs.revisions.store import Override
 from zeke_jobs.scheduler import dispatch
 
-# Without a callback, typer would drop the name of a single command.
+# If an application has only one command, typer leaves out its name unless there is a callback.
 app = typer.Typer(help="Words and examples that raise or lower scores.", no_args_is_help=True, callback=lambda: None)
 
 
@@ -36,7 +36,7 @@ def suggest(
 ) -> None:
     """Propose words and examples from starred, read and archived stories, and show the effect on last week's scores.
 
-    Only --accept changes the interests in force, like `zeke-jobs set`. It changes only stories analysed from then on.
+    Only --accept changes the interests in force (as `zeke-jobs set` does); they apply only to stories analysed later.
     """
     with database() as conn:
         if accept:

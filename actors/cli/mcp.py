@@ -35,7 +35,7 @@ def stories(
     limit: Limit = 20,
     skip: Skip = 0,
 ) -> str:
-    """List stories, the newest first. ``source`` is a part of a source's name; ``leads`` has one story per event."""
+    """List stories, the newest first. ``source`` is a part of a source's name; ``leads`` lists one story per event."""
     marked = {only: True} if only else {}
     return _ask("stories", skip, source=source, since=since, min_chili=min_chili, limit=limit, **marked)
 
@@ -70,7 +70,7 @@ def why(url: str, skip: Skip = 0) -> str:
 
 
 def _ask(command: str, skip: int, *words: str, **options: Any) -> str:
-    """Return the output of a ``zeke-news`` command. Each element of a list is on a line of its own."""
+    """Return the output of a ``zeke-news`` command. If it is a list, each element has its own line."""
     given = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value}
     named = (name if value is True else f"{name}={value}" for name, value in given.items())
     answer = _shown(json.loads(output("from actors.cli import main; main()", command, "--json", *named, "--", *words)))

@@ -40,7 +40,7 @@ def console() -> Console:
 
 
 def tell(text: str) -> None:
-    """Print a text, which may be untrusted, on one line of any length."""
+    """Print a text on one line, however long. The text may be untrusted, so control characters are escaped."""
     console().print(visible(text), soft_wrap=True, markup=False)
 
 

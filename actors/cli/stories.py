@@ -1,4 +1,4 @@
-"""Runs ``zeke-news stories``, ``feed``, ``read``, ``star`` and ``archive``, and prints a story in a list."""
+"""Runs ``zeke-news stories``, ``feed``, ``read``, ``star`` and ``archive``, and prints the stories of a list."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -130,7 +130,7 @@ def _print_highlights(out: Console, highlights: list[Mapping[str, Any]], team: U
 
 
 def context_line(metadata: Mapping[str, Any]) -> str:
-    """Return a highlight's context as ``[heading > heading] sentence``, or an empty string if none is valid."""
+    """Return a highlight's context as ``[heading > heading] sentence``, or "" if the stored one is not valid."""
     match metadata.get("context"):
         case {"headings": [*headings], "before": str() | None as before} if {*map(type, headings)} <= {str}:
             return " ".join(filter(None, (f"[{' > '.join(headings)}]" if headings else "", before)))
@@ -170,7 +170,7 @@ def _made_by(row: Mapping[str, Any], what: str) -> str:
 
 
 def _chili_lines(row: Mapping[str, Any], team: UUID) -> list[str]:
-    """Return lines that explain a story's chili score: each part's weight and reason, and the shift by interests."""
+    """Return lines that explain a story's chili score: each part's weight and reason, and the effect of interests."""
     citations = row["citations"] or {}
     base, breakdown = citations.get("chili"), citations.get("breakdown") or {}
     if base is None:
@@ -213,7 +213,7 @@ def _relevance_line(relevance: Mapping[str, Any], kind: str) -> str:
 
 
 def _relevance_for(relevance: Mapping[str, Any], team: UUID) -> tuple[float | None, str]:
-    """Return a highlight's score for a team, and why it differs from the general score, which is the default."""
+    """Return a highlight's score for a team, or else the general score, and why the two differ."""
     teams = relevance.get("teams") or {}
     mine = teams.get(str(team)) or teams.get(str(news.NOBODY))
     if mine is None:

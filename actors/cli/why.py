@@ -24,7 +24,7 @@ _PLAIN_QUERY = re.compile(r"[A-Za-z0-9._=-]+")
 
 
 class Step(NamedTuple):
-    """Describes one step of an article on its way through the pipeline. ``state`` is done, waiting, failed, ended or missing."""
+    """Describes a step of an article. ``state`` is done, waiting, failed, ended (goes no further) or missing."""
 
     name: str
     state: str
@@ -99,7 +99,7 @@ def _follow(conn: Connection, item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_story(story: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
-    """Yield the steps of an article's story: story, analysis, event, highlights, brief and summary."""
+    """Yield the steps of an article that became a story: story, analysis, event, highlights, brief and summary."""
     yield Step("story", "done", str(story["id"]))
     analysed = "" if story["analysis_state"] == "pending" else story["analysis_state"]
     yield _step("analysis", ("analyze-story",), [job for job in jobs if job["trigger"] != "alone"], analysed)

@@ -1,4 +1,4 @@
-"""Renders the pages and feeds of the bundled sample site for an address and a time, and serves them."""
+"""Serves the bundled sample site. Its pages and feeds are rendered for a given base address and current time."""
 
 import json
 import threading
