@@ -1,4 +1,4 @@
-"""Checks that a sentence has paired brackets, no markup, and is not an advert, a notice or an unattributed opinion."""
+"""Checks that a sentence has paired quotes and brackets, and no markup, advert, notice or unattributed opinion."""
 
 from functools import lru_cache
 
