@@ -19,7 +19,7 @@ from zeke_jobs.postgres import server_programs
 
 #: The port is part of the socket's name. The folder has no other socket.
 _SOCKET = {"port": "5432", "listen_addresses": "", "unix_socket_permissions": "0700"}
-#: These settings are for the wheel's server only. Other servers keep their own defaults, like usual installations.
+#: These settings are for a server of the wheel's programs only. Other programs keep PostgreSQL's defaults.
 _SETTINGS = {"max_connections": "200", "shared_buffers": "256MB", "timezone": "UTC", "jit": "off"}
 #: A socket's path has no characters that libpq interprets, and, with the socket's name, at most 107 bytes.
 _FIT_FOR_SOCKET = re.compile(r"[A-Za-z0-9/._+~-]{1,80}")
@@ -36,7 +36,7 @@ def ensure(folder: Path, *, bin_dir: Path | None = None, settings: Mapping[str, 
     Args:
         folder: The folder for the server's data, log and socket. It is made with mode 0700 if it is missing. The socket
             is in /tmp instead if libpq cannot use the folder's path.
-        bin_dir: The folder with the programs of another PostgreSQL. They keep their own default settings.
+        bin_dir: The folder with the programs of another PostgreSQL. The server then has PostgreSQL's default settings.
         settings: Further server settings.
 
     Raises ZekeJobsError with the reason if the server does not start, and OSError if a file cannot be created.

@@ -1,4 +1,4 @@
-"""Checks that the server is supported, and that the database belongs to this process's installation (environment)."""
+"""Checks that the server is supported, and that the database belongs to the installation ``ZEKE_JOBS_ENVIRONMENT``."""
 
 from psycopg2.extensions import connection as Connection
 
@@ -14,13 +14,13 @@ _HAND_OVER = "UPDATE zeke_jobs.installation SET name = '%s'"
 
 def claim(conn: Connection) -> None:
     """Make this process's installation the owner of the database if it has no owner."""
-    if _owner(conn) is None:  # only an installation's first process needs the right to write this table
+    if _owner(conn) is None:  # only an installation's first process needs the privilege to write this table
         SQL.run(conn, "installation/claim", name=environment.installation())
     verify(conn)
 
 
 def verify(conn: Connection) -> None:
-    """Raise ConfigurationError if the database belongs to another installation. Without our tables it has no owner."""
+    """Raise ConfigurationError if the database belongs to another installation. One without our tables belongs to none."""
     ours, owner = environment.installation(), _owner(conn)
     if owner not in (None, ours):
         raise ConfigurationError(

@@ -57,14 +57,14 @@ def available(packages: Iterable[str] = ()) -> list[Migration]:
     """
     from dramatiq_pg.schema import generate_init_sql
 
-    # dramatiq-pg's tools need this table. CREATE SCHEMA is left out: it needs a right even if the schema exists.
+    # dramatiq-pg's tools need its table. CREATE SCHEMA is left out: it needs a privilege even if the schema exists.
     text = re.sub(r"CREATE SCHEMA [^;]*;", "", generate_init_sql("zeke_jobs", ""))
     ours = [Migration(OURS, _DRAMATIQ_PG, text), *of_package(OURS, "sql/migrations"), code()]
     return [*ours, *(one for package in packages for one in of_package(package))]
 
 
 def code() -> Migration:
-    """Return all functions, views and triggers of zeke_jobs as one script, with the edition number in its name."""
+    """Return one script with all functions, views and triggers of zeke_jobs. Its name has the number in ``edition``."""
     edition = files(OURS).joinpath("sql/code", _EDITION).read_text(encoding="utf-8").split()[0]
     return Migration(OURS, f"code-{int(edition):04}", "\n".join(text for _, text in _texts(OURS, "sql/code")))
 
@@ -89,7 +89,7 @@ def _texts(package: str, folder: str) -> list[tuple[str, str]]:
 
 
 def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
-    """Apply the missing files, each in its own transaction, and return them. ``conn`` may go through PgBouncer.
+    """Apply the pending migrations, each in its own transaction, and return them. ``conn`` may go through PgBouncer.
 
     Other processes that migrate at the same time wait, and then have nothing to do.
 
@@ -132,10 +132,10 @@ def _apply(conn: Connection, migration: Migration) -> bool:
 
 
 def _apply_missing(conn: Connection, migration: Migration) -> bool:
-    """Run and record a file. The migrations' lock must be held. Returns False if another process has applied it."""
+    """Run and record a migration. The migrations' lock must be held. Returns False if it has already been applied."""
 
     def objects() -> set[str]:
-        """Return the objects outside the schema zeke_jobs. For migrations of zeke_jobs, return an empty set."""
+        """Name the database's objects outside the schema zeke_jobs, or none if zeke_jobs made the migration."""
         return {row["object"] for row in SQL.all(conn, "migration/objects")} if migration.package != OURS else set()
 
     if not _is_missing(migration, _applied(conn)):
@@ -173,7 +173,7 @@ def _replace(conn: Connection, script: str) -> None:
 
 @contextmanager
 def _words(what: str) -> Iterator[None]:
-    """Turn a database error into a MigrationError that names the file and, if the login lacks a right, the remedy."""
+    """Turn a database error into a MigrationError that names the file and, if a privilege is lacking, the remedy."""
     try:
         yield
     except psycopg2.Error as error:
@@ -186,7 +186,7 @@ def _applied(conn: Connection) -> dict[tuple[str, str], Row]:
 
 
 def _is_missing(migration: Migration, applied: Mapping[tuple[str, str], Row]) -> bool:
-    """Return whether a file must be applied. Migration files run once. ``sql/code`` runs again after each change."""
+    """Return whether to apply a migration. A file runs once. The script of ``sql/code`` runs again after a change."""
     found = applied.get((migration.package, migration.name))
     checksum = found and found.checksum
     if _CODE.fullmatch(migration.name):
@@ -225,7 +225,7 @@ def pending(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
 
 
 def verify(conn: Connection, packages: Sequence[str] = ()) -> None:
-    """Raise MigrationError, which names the command to run, unless the database fits this code.
+    """Raise MigrationError if the database's schema does not match this code. The message says what to do.
 
     Raises ConfigurationError if the server or the database is not supported.
     """

@@ -62,7 +62,7 @@ def why_elsewhere(data_dir: Path) -> str:
     """Return the reason why a server cannot run in ``data_dir``, or an empty string if it can."""
     asked = data_dir.absolute()
     above = next(one for one in (asked, *asked.parents) if server_programs.is_there(one))
-    # Use no other folder if ``data_dir`` exists: without write access to it, the start of the server then fails.
+    # If ``data_dir`` exists, do not check write access here: without it, starting the server fails with an error.
     if above != asked and not os.access(above, os.W_OK | os.X_OK):
         return f"nothing can be written to {above}"
     user = server_programs.account(asked / "postgres" / "data")
@@ -71,7 +71,7 @@ def why_elsewhere(data_dir: Path) -> str:
 
 
 def _make_place(data_dir: Path) -> None:
-    """Make the folder ``place(data_dir)`` if it is missing. If it is elsewhere, put a link into ``data_dir``."""
+    """Make the folder ``place(data_dir)`` if it is missing. If it is outside ``data_dir``, link to it there."""
     folder, asked = place(data_dir), data_dir.absolute()
     _make(folder)
     if folder != asked:

@@ -33,7 +33,7 @@ _LOOK = 0.5  # seconds between checks whether to go on waiting for a connection
 # libpq, PostgreSQL and PgBouncer use these messages for a wrong address; without a connection there is no SQLSTATE.
 # "Temporary failure in name resolution" is left out, because it is transient.
 _WRONG_ADDRESS = {
-    # If a message also has "connection to server", the address names several hosts, and one of them exists.
+    # A message with "connection to server" does not match: the address names several hosts, and one of them exists.
     "the name of a host that exists": "(?s)^(?!.*connection to server)"
     ".*(?:Name or service not known|No address associated with hostname|Name does not resolve)",
     "the port of a PostgreSQL server": "received invalid response to|expected authentication request from server, but received",
@@ -67,7 +67,7 @@ class Cursor(cursor):
 
 
 def is_away(error: BaseException) -> bool:
-    """Return whether a statement may succeed later, because the server was unreachable, read-only or faulty."""
+    """Return whether the error says that the server was unreachable, read-only or faulty. A later try may succeed."""
     state = (getattr(error, "pgcode", None) or "")[:2]
     return state in _OF_THE_SERVER or (isinstance(error, DISCONNECTED) and state != _TOO_MUCH)
 
@@ -77,7 +77,7 @@ def connect(
 ) -> Connection:
     """Open a connection in autocommit mode, with READ COMMITTED and time zone UTC. ``transaction`` groups statements.
 
-    The set ``opening`` contains the connection while its settings are applied, so that another thread can end it.
+    While its settings are applied, the connection is in the set ``opening``, so that another thread can end it.
 
     Raises:
         ConfigurationError: the address is missing or malformed, or a pooler prevents setting the isolation level.
@@ -118,7 +118,7 @@ def is_pooled(conn: Connection) -> bool:
 
 
 def can_listen(conn: Connection) -> bool:
-    """Return whether LISTEN works on this connection. A pooler prevents LISTEN unless ``ZEKE_JOBS_LISTEN`` is ``on``."""
+    """Return whether to use LISTEN: if ``ZEKE_JOBS_LISTEN`` is ``on``, or if it is ``auto`` and there is no pooler."""
     wanted = environment.listen()
     return wanted == "on" or (wanted == "auto" and not is_pooled(conn))
 
@@ -134,7 +134,7 @@ def transaction(conn: Connection) -> Iterator[Connection]:
         yield conn
     except BaseException:
         if not conn.closed:
-            # Ignore a lost connection: the server rolls the transaction back, and the caller needs the block's exception.
+            # Ignore a lost connection: the server rolls back anyway, and the caller needs the exception of the block.
             with suppress(*DISCONNECTED), conn.cursor() as cursor:
                 cursor.execute(back)
         raise

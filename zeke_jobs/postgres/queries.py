@@ -46,7 +46,7 @@ def value_of(text: str) -> Any:
 
 
 def payload_of(text: str) -> dict[str, Any]:
-    """Return a payload from its JSON text, like ``value_of``. If it is no object, return an object with the reason."""
+    """Return a payload from its JSON text, like ``value_of``. If that is not an object, return one that says so."""
     value = value_of(text)
     return value if isinstance(value, dict) else {"unreadable": f"expected an object, got {shown(value)}"}
 
@@ -76,8 +76,8 @@ class Queries:
     """Runs the SQL files of one folder of a package, for example ``Queries("actors.store", "sql")``.
 
     A file ``NAME.sql`` contains one statement with named parameters, ``%(name)s``. The statement's name is ``NAME``, or
-    ``FOLDER/NAME`` in a subfolder; an unknown name raises KeyError. A time before 1970 becomes 1970-01-01, and a time
-    after 9000-01-01 becomes that time.
+    ``FOLDER/NAME`` in a subfolder; an unknown name raises KeyError. In results, times before
+    1970-01-01 or after 9000-01-01 are replaced by that bound.
 
     Parsing and planning most statements takes longer than running them, so a connection of zeke_jobs prepares each
     statement at the second run. The types of parameters then come from the statement, not from the values.
@@ -101,7 +101,7 @@ class Queries:
             tolerate(cursor)
             self.execute(cursor, name, params)
             found = cursor.fetchall()
-            # Make the dictionaries here: psycopg2's dictionary cursor needs as long for this as a round trip takes.
+            # Make the dictionaries here: psycopg2's dictionary cursor is slow, and takes as long as a round trip.
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found]
 
@@ -172,7 +172,7 @@ SQL = Queries("zeke_jobs", "sql/queries")
 
 @contextmanager
 def snapshot(conn: Connection) -> Iterator[Connection]:
-    """Open a read-only transaction whose statements see the same data and prefer indexes. ``conn`` is autocommit."""
+    """Open a read-only transaction for statements that see the same data and use indexes. ``conn`` is autocommit."""
     with transaction(conn), conn.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         SQL.all(conn, "doctor/snapshot")

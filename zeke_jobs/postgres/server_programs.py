@@ -1,4 +1,4 @@
-"""Finds the PostgreSQL programs in their wheel, the user that runs the server, and folders that this user may enter."""
+"""Finds the PostgreSQL programs of a wheel, and runs them as a user other than root, in folders this user may enter."""
 
 import errno
 import importlib.metadata
@@ -28,7 +28,7 @@ _MISREAD = re.compile(r'["$`\\]')
 
 
 def binaries() -> Path:
-    """Return the folder of the newest PostgreSQL programs of the wheel. Raises ConfigurationError if no wheel is installed."""
+    """Return the folder with the wheel's newest PostgreSQL programs. Raises ConfigurationError if no wheel is there."""
     # Find the wheel's package without importing it, because its import makes folders and prints warnings.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
@@ -39,7 +39,7 @@ def binaries() -> Path:
 
 
 def account(data: Path) -> dict[str, Any]:
-    """Return the arguments of ``subprocess.run`` that set the user for the server of ``data``, or an empty dict.
+    """Return ``subprocess.run`` arguments that choose the user for the server with the data folder ``data``, if needed.
 
     PostgreSQL refuses to run as root. A root process therefore uses the owner of existing data, or the user nobody.
     """
@@ -58,7 +58,7 @@ def account(data: Path) -> dict[str, Any]:
 
 
 def runnable(bin_dir: Path | None, user: dict[str, Any]) -> Path:
-    """Return a folder of PostgreSQL's programs that ``user`` can run: ``bin_dir``, by default the wheel's folder.
+    """Return a folder with PostgreSQL programs that ``user`` can run: ``bin_dir`` or, if it is None, the wheel's.
 
     The wheel's programs are copied if the user may not enter the wheel's folder, or a shell would misread the folder's path.
     """
@@ -136,7 +136,7 @@ def run(
 
 
 def powerless(error: OSError) -> ConfigurationError:
-    """Return the error for a root user who cannot become another user, as in a restricted container or one-user namespace."""
+    """Return the error for root if it cannot become another user, as in a container or user namespace with one user."""
     return ConfigurationError(
         f"expected root to be able to become another user, because PostgreSQL does not run as root, got: {error.strerror}\n"
         f"  help: run as a user other than root, or set {environment.DATABASE_URL} to a server"

@@ -25,8 +25,8 @@ KEEPALIVE: dict[str, Any] = {
 }
 
 # These statements apply the session's settings, because PgBouncer refuses start-up options that it does not know. It
-# keeps only the time zone and IntervalStyle for each client. Other settings would reach other programs, so behind a
-# pooler they are not set, and each SQL function of zeke_jobs has its own. zeke_jobs is tested with the planner's
+# keeps only the time zone and IntervalStyle for each client. Other settings would affect the pooler's other clients, so
+# behind a pooler only SQL functions of zeke_jobs set them, for themselves. zeke_jobs is tested with the planner's
 # defaults and without JIT. JIT and the timeout are turned off first, because JIT could make the second statement slow.
 # Settings are read by name, because a scan of pg_settings takes as long as opening the session.
 _GREETING = """
@@ -117,7 +117,7 @@ class Session(connection):
         weakref.finalize(self, _LIBPQ.PQfreeCancel, self._cancellation).atexit = False
 
     def prepares(self, name: str, prepare: str) -> bool:
-        """Return whether a named statement is prepared. The second call with a name prepares the statement."""
+        """Return whether a named statement is prepared. The first call returns False, the second prepares it."""
         if self.settings is None:  # a pooler gives each transaction another session
             return False
         if name not in self.statements:

@@ -1,4 +1,4 @@
-"""Removes what migrations made: the schema zeke_jobs, the views with pg-boss's names, and objects of named packages."""
+"""Removes what migrations made: the schema zeke_jobs, the views with pg-boss's names, and objects of given packages."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -26,7 +26,7 @@ class StillNeeded(ZekeJobsError):
 def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
     """Return the objects of zeke_jobs and of these packages that ``uninstall`` would remove (``made``) or leave (``left``).
 
-    The result also has the columns of ``uninstall/summary``, and in ``views`` the views with pg-boss's names. Raises
+    The result also has the columns of the query ``uninstall/summary``, and the views with pg-boss's names. Raises
     MigrationError if zeke_jobs or a package was never migrated here, and StillNeeded if a process is alive.
     """
     if not SQL.value(conn, "migration/table_exists", table="migration"):
@@ -49,7 +49,7 @@ def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
 def uninstall(conn: Connection, removal: Row) -> list[str]:
     """Remove everything or nothing. Returns the column defaults that were dropped with the functions they called.
 
-    Raises StillNeeded if another object needs a removed object, and Contended if another session uses the tables.
+    Raises StillNeeded if another object depends on one to remove, and Contended if another session uses the tables.
     """
     return lock_waits.patiently(conn, "uninstall", lambda: _remove(conn, removal))
 

@@ -43,15 +43,15 @@ def apply(conn: Connection, request: Request) -> Applied:
     """Put the requested jobs.yaml in force. ``conn`` is an autocommit connection.
 
     Raises:
-        ConfigurationError: an override does not fit the new jobs.yaml, or the request's orders name an unknown task.
-        StrandedJobs: the orders leave out a removed task with unfinished jobs; the error's ``proposal`` has the plan.
+        ConfigurationError: an override does not fit the new jobs.yaml, or ``request.orders`` names an unknown task.
+        StrandedJobs: ``request.orders`` omits a removed task with unfinished jobs; the error's ``proposal`` names them.
         Contended: another session holds the locks, or the database aborted every attempt.
     """
     return one_at_a_time(conn, lambda: apply_locked(conn, request))
 
 
 def one_at_a_time(conn: Connection, change: Callable[[], T], *, patience: float | None = None) -> T:
-    """Change the tables of tasks and limits in a transaction, one process at a time. An aborted change is repeated.
+    """Change tasks and limits in a transaction, one process at a time. After a lock timeout or deadlock, try again.
 
     ``patience`` is the number of seconds before Contended is raised, by default ``lock_waits.PATIENCE``.
     """
@@ -98,7 +98,7 @@ def apply_locked(conn: Connection, request: Request) -> Applied:
 def set_by_hand(
     conn: Connection, change: Callable[[Config, Sequence[Override]], Sequence[Override]], *, by: str, message: str
 ) -> Applied:
-    """Put other overrides in force. ``change`` gets the file in force and its overrides, and returns the new overrides.
+    """Replace the values set by hand. ``change`` gets the file in force and its overrides, and returns the new ones.
 
     ``change`` is called once for each try, with the tables of tasks locked. Raises Contended or ConfigurationError.
     """
@@ -114,7 +114,7 @@ def set_by_hand(
 
 
 def revert_due(conn: Connection) -> Applied | None:
-    """End the overrides whose time is over. If several processes do so at the same time, only one ends them.
+    """End the overrides whose end time has passed. If several processes do so at the same time, only one ends them.
 
     Raises Contended, or ConfigurationError if jobs.yaml without these overrides does not fit this process's code.
     """
@@ -188,7 +188,7 @@ def _sync(conn: Connection, config: Config) -> InForce:
         return InForce(made.revision, made.proposal.config, made.revision)
     in_force = latest.config() if latest.overrides or latest.digest != config.digest else config
     if latest.digest == config.digest:
-        # Store the tasks again, because newer code may have other payload models. Storing limits first blocks claims.
+        # Store the tasks again: newer code may have other payload models. Limits come first: their lock stops claims.
         SQL.run(conn, "revision/limits", buckets=Json(catalogue.buckets(in_force)))
         rows = catalogue.tasks(in_force, store.draining(latest.overrides))
         SQL.run(conn, "revision/tasks", revision=latest.number, tasks=Json(rows))

@@ -42,7 +42,7 @@ def flat(one: Task | Limit) -> Flat:
 
 
 def _service(one: Service | Middleware) -> Flat:
-    """Return ``use`` and the settings of a service or a middleware in jobs.yaml, by dotted key."""
+    """Map dotted keys to the settings of a service or middleware in jobs.yaml, with its key ``use``."""
     return dict(_pairs("", {"use": one.use, **one.settings}))
 
 
@@ -96,7 +96,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Fires:
-    """Holds a schedule's next fire times before and after a change. The tuple of a paused or missing schedule is empty."""
+    """Holds a schedule's next fire times before and after a change. A paused or missing schedule has none."""
 
     task: str
     before: tuple[datetime, ...]
@@ -107,7 +107,7 @@ class Fires:
 
 @dataclass(frozen=True)
 class Touched:
-    """Describes an effect of a new jobs.yaml on unfinished jobs. ``name`` is their task, or ``limits.NAME``.
+    """Describes an effect of a new jobs.yaml on unfinished jobs. ``name`` is a task, or ``limits.NAME`` for a limit.
 
     ``why`` is the kind of effect. ``stranded``: no task would run the jobs. ``cancelled``: ``apply --cancel`` cancels
     stranded jobs. ``renamed``: jobs get their task's new name. ``unfit``: queued payloads no longer fit. ``above``:
@@ -170,12 +170,12 @@ def renames(before: Config, after: Config) -> dict[str, str]:
 
 
 def successors(before: Config, after: Config) -> dict[str, str]:
-    """Return, for each task id that became an alias, the id of the task that gets the jobs. That task may be new."""
+    """Map each task id that became an alias to the id of the task that takes over its jobs. That task may be new."""
     return {alias: task.id for task in after.tasks.values() for alias in task.aliases if alias in before.tasks}
 
 
 def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:
-    """Return the next fire times of schedules that a new jobs.yaml adds, moves or removes (also by merging tasks)."""
+    """Return the next fire times of schedules that a new jobs.yaml adds, changes or removes, even by merging tasks."""
     before = before or Config()
     former = {new: old for old, new in renames(before, after).items()}
     new_names = {old: new for new, old in former.items()}

@@ -1,6 +1,6 @@
 """Handles overrides: values set by hand that replace values of jobs.yaml. Lists of overrides begin with the oldest.
 
-An override replaces earlier ones at its path and below. When it ends, the replaced ones that last longer apply again.
+An override replaces earlier ones at its path and below. When it ends, those of them that end later apply again.
 """
 
 import json
@@ -22,11 +22,11 @@ NAME = "jobs.yaml with values set by hand"
 def carried(
     file: Config, overrides: Sequence[Override], set_before: Sequence[Override] | None = None
 ) -> tuple[list[Override], list[str]]:
-    """Return the overrides that still affect this jobs.yaml, and notes about the overrides in ``set_before`` that end.
+    """Return the overrides that still affect this jobs.yaml, and a note on each of ``set_before`` that no longer does.
 
-    ``set_before`` is by default ``overrides``. An override ends if the file no longer has the override's task, limit or
-    service. It also ends if the file has the same value, unless another override has the same path, or one above or
-    below. Raises ConfigurationError if a remaining override does not fit the file.
+    ``set_before`` is by default ``overrides``. An override ends if the file no longer has its task, limit or service,
+    or if the file has the same value, unless the path of another override equals, contains or is within its path.
+    Raises ConfigurationError if a remaining override does not fit the file.
     """
     if not overrides:
         return [], []
@@ -60,7 +60,7 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
 
 
 def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> list[Override]:
-    """Add new overrides. A new override replaces the overrides at its path and below, except those that last longer."""
+    """Add new overrides. Each replaces the earlier ones at its path and below, except those that end later or never."""
     result = list(overrides)
     for one in new:
         left = [] if one.until is None else [old for old in result if old.until is None or old.until > one.until]
@@ -75,7 +75,7 @@ def hidden_by(override: Override, overrides: Sequence[Override]) -> list[Overrid
 
 
 def listed(overrides: Sequence[Override], of: Override) -> str:
-    """Return the values of overrides as text. A value with another path than ``of`` is shown with its path."""
+    """Return the values of overrides as text. A value is shown with its path if ``of`` has another path."""
     return ", ".join(
         (f"{one.label} = " if one.path != of.path else "")
         + (one.value if isinstance(one.value, str) else json.dumps(one.value, ensure_ascii=False))
@@ -94,13 +94,13 @@ def lasting(overrides: Sequence[Override]) -> list[Override]:
 
 
 def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Override]:
-    """Remove the overrides in effect at a path and below. Earlier values that a timed override replaced apply again."""
+    """Remove overrides that are in effect at or below a path. Earlier values that timed ones replaced apply again."""
     gone = [one for one in visible(overrides) if one.path[: len(path)] == path]
     return [one for one in overrides if not any(one is other for other in gone)]
 
 
 def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Override]) -> list[str]:
-    """Return the faults of jobs.yaml with the new overrides. Each begins with the names of overrides that cause it."""
+    """Return the faults that new overrides would cause in jobs.yaml. Each begins with the names of these overrides."""
 
     def found(some: Iterable[Override]) -> list[Diagnostic]:
         return check(file.text, NAME, edits=edits(with_overrides(overrides, some)))[1]

@@ -23,7 +23,7 @@ MOST_READ = 10_000  # maximum number of payloads to read of one task
 
 @dataclass(frozen=True)
 class Orders:
-    """Holds the operator's orders for the unfinished jobs of tasks that a new jobs.yaml no longer has."""
+    """Says what to do with the unfinished jobs of tasks that a new jobs.yaml no longer has."""
 
     drain: frozenset[str] = frozenset()  # tasks that take no new jobs, and stay until their jobs have ended
     cancel: frozenset[str] = frozenset()  # tasks whose jobs are cancelled
@@ -63,7 +63,7 @@ def touched(conn: Connection, before: Config | None, after: Config, orders: Orde
 
 
 def _unfit(conn: Connection, stored_as: str, task: str, model: type[BaseModel]) -> Iterator[Touched]:
-    """Yield how many queued jobs have payloads that the task's model refuses."""
+    """Yield one effect, with the number of queued jobs whose payloads the task's model refuses, if there are any."""
     faults: Counter[str] = Counter()
     sees_all = store.sees_all(conn)
     rows = SQL.all(conn, "plan/payloads" if sees_all else "plan/masked_payloads", task=stored_as, limit=MOST_READ)
@@ -103,7 +103,7 @@ class Request:
     by: str = ""
     message: str = ""
     origin: str = "apply"  # ``apply``, ``boot``, ``rollback``, ``set`` or ``revert``
-    orders: Orders = field(default_factory=Orders)  # orders for unfinished jobs of tasks that the file lacks
+    orders: Orders = field(default_factory=Orders)  # for unfinished jobs of tasks that the file lacks
     overrides: Sequence[Override] | None = None  # the values that will override the file; None keeps the current values
 
 
@@ -121,14 +121,14 @@ class Proposal:
 def propose(conn: Connection, request: Request) -> Proposal:
     """Check the new jobs.yaml together with the overrides, and plan the change. The function writes nothing.
 
-    Raises ConfigurationError if an order is wrong, or if the file does not fit the overrides, now or after one ends.
+    Raises ConfigurationError if the orders are wrong, or if the file is invalid with the overrides, now or later.
     """
     file, orders = request.file, request.orders
     latest = store.latest(conn, whole=store.sees_all(conn))
     in_force = latest.overrides if latest else ()
     before = _readable(latest, file)
     for row in SQL.all(conn, "plan/unfinished", tasks=sorted(orders.cancel)):
-        # A task that is not in force and has no jobs probably has a misspelt name, so refuse to cancel its jobs.
+        # Refuse a task that is neither in the jobs.yaml in force nor has jobs: its name is probably misspelt.
         if row["task"] not in (before.tasks if before else {}) and not row["queued"] and not row["active"]:
             raise ConfigurationError(f"expected a task with jobs to cancel, got {row['task']!r}, which has none")
     wanted = in_force if request.overrides is None else request.overrides
@@ -169,7 +169,7 @@ def _readable(latest: Revision | None, file: Config) -> Config | None:
 
 
 def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> list[str]:
-    """Return notes about tasks that begin to drain, and overrides that are set again or return to an earlier value."""
+    """Return notes on tasks that begin to drain, and on overrides set again or replaced by an earlier one."""
     known = {one.path: one for one in store.visible(before)}
     drained = [one.path[1] for one in after if one.drains is not None and one.path not in known]
     return [f"{name} drains: it takes no new jobs, and leaves when its jobs have ended" for name in drained] + [
@@ -182,7 +182,7 @@ def _settings_notes(before: Sequence[Override], after: Sequence[Override]) -> li
 def _ordered(
     kept: Sequence[Override], request: Request, latest: Revision | None, before: Config | None, now: datetime
 ) -> Sequence[Override]:
-    """Add overrides for the orders: they keep tasks that drain, and make the old ids of renamed tasks aliases."""
+    """Add overrides that keep the tasks to drain, and that give renamed tasks their old ids as aliases."""
     file, orders = request.file, request.orders
     _refuse_contradictions(orders, file)
     # If the operator cancels or renames a draining task, end its draining.

@@ -33,7 +33,7 @@ def sensitive_fields(*configs: Config | None) -> Fields:
 
 
 def hide(value: Any, fields: Mapping[str, set[str]], path: tuple[str, ...] = (), *, services: bool = False) -> Any:
-    """Return the value at a path of jobs.yaml. Masks sensitive fields and, with ``services``, settings of services."""
+    """Mask sensitive fields and, if ``services``, settings of services in a value that jobs.yaml has at ``path``."""
     if (
         services
         and len(path) > {"services": 2, "middleware": 1}.get(path[0] if path else "", len(path))
@@ -79,7 +79,7 @@ class Override:
 
 @dataclass(frozen=True)
 class Revision:
-    """Describes a jobs.yaml that was in force. ``listed`` leaves ``source`` empty. A value's last override counts."""
+    """Describes a jobs.yaml that was in force. ``listed`` leaves ``source`` empty. Later overrides win."""
 
     number: int
     digest: str
@@ -101,7 +101,7 @@ def draining(overrides: Sequence[Override]) -> set[str]:
 
 
 def visible(overrides: Sequence[Override]) -> list[Override]:
-    """Return the overrides that are in effect, because no later override replaces them."""
+    """Return the overrides that are in effect. The others are replaced by later ones."""
     return [one for at, one in enumerate(overrides, start=1) if not any(later.covers(one) for later in overrides[at:])]
 
 
@@ -158,7 +158,7 @@ def _read(row: dict[str, Any]) -> Revision:
 
 
 def pauses(conn: Connection, statement: str, **params: Any) -> list[Row]:
-    """Return the pauses that a statement finds. ``ends_on`` and ``set_key`` are None unless ``zeke-jobs set`` made the pause."""
+    """Return the pauses that a query selects. ``ends_on`` and ``set_key`` are for a pause by ``zeke-jobs set``, or None."""
     rows = [Row(**row, ends_on=None, set_key=None) for row in SQL.all(conn, statement, **params)]
     by_file = [row for row in rows if row.paused_by == "jobs.yaml"]
     revision = latest(conn, whole=False) if by_file else None
