@@ -158,7 +158,7 @@ def _read(row: dict[str, Any]) -> Revision:
 
 
 def pauses(conn: Connection, statement: str, **params: Any) -> list[Row]:
-    """Return the pauses that a query selects. ``ends_on`` and ``set_key`` are for a pause by ``zeke-jobs set``, or None."""
+    """Return the pauses that a query selects. ``ends_on`` and ``set_key`` are None unless ``zeke-jobs set`` paused."""
     rows = [Row(**row, ends_on=None, set_key=None) for row in SQL.all(conn, statement, **params)]
     by_file = [row for row in rows if row.paused_by == "jobs.yaml"]
     revision = latest(conn, whole=False) if by_file else None

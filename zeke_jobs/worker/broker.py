@@ -60,14 +60,14 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
             self.add_middleware(open_middleware(stanza))
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Call middleware as dramatiq does, but only log errors before an acknowledgement, so that the job ends."""
+        """Call middleware as dramatiq does. Before an acknowledgement, errors are only logged, so that the job ends."""
         if signal in ("ack", "nack"):
             self._emit(self.middleware, f"before_{signal}", *args, **kwargs)
         else:
             super().emit_before(signal, *args, **kwargs)
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        """Call middleware as dramatiq does, but only log errors after a job: ``SystemExit`` must not end the thread."""
+        """Call middleware as dramatiq does. After a job, only log errors: ``SystemExit`` must not end the thread."""
         if signal in ("process_message", "skip_message", "ack", "nack"):
             self._emit(reversed(self.middleware), f"after_{signal}", *args, **kwargs)
         else:
@@ -95,9 +95,9 @@ class JobBroker(PostgresBroker):  # type: ignore[misc] # dramatiq-pg has no type
         """Send a job through dramatiq's interface. ``delay`` is in milliseconds.
 
         Raises:
-            TypeError: there are positional arguments, or neither ``zeke_jobs.send`` nor middleware accepts an option.
+            TypeError: there are positional arguments, or an option unknown to ``zeke_jobs.send`` and all middleware.
             UnknownTask, InvalidPayload, QueueFull: see ``zeke_jobs.send``.
-            SystemExit: a scheduler's checks at its start failed.
+            SystemExit: the message is a scheduler's beat, and the scheduler's checks failed.
         """
         if message.actor_name == beat.NAME:
             try:

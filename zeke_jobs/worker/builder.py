@@ -21,7 +21,7 @@ _COMMAND_LINES = {"dramatiq", "dramatiq-gevent", "periodiq"}
 
 
 def load_broker() -> JobBroker:
-    """Build the broker of jobs.yaml. A fault raises ConfigurationError, or ends a worker or scheduler with status 2."""
+    """Build a broker from jobs.yaml. A fault raises ConfigurationError, or ends a worker or scheduler with status 2."""
     path = Path(sys.argv[0])
     name = path.parent.name if path.name == "__main__.py" else path.name
     if name not in _COMMAND_LINES:
@@ -41,7 +41,7 @@ def load_broker() -> JobBroker:
 
 
 def from_file(path: Path, url: str | None = None) -> JobBroker:
-    """Build a jobs.yaml's broker without connecting to a database. A fault of the file raises ConfigurationError."""
+    """Build a broker from jobs.yaml without connecting to a database. A fault of the file raises ConfigurationError."""
     return build(load(path), url)
 
 

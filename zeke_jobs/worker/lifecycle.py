@@ -75,7 +75,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             signal.signal(number, stop_claiming)
 
     def before_worker_boot(self, broker: Any, worker: Any) -> None:
-        """Start the boot, and wait two seconds for it at most. Exits with 2 if schema or configuration do not fit."""
+        """Boot in a thread, and wait for it at most two seconds. Exits with 2 if schema or configuration do not fit."""
         process = self._process
         process.queues = tuple(sorted(worker.consumer_whitelist or broker.queues))
         for name in set(process.queues) - set(broker.queues):
@@ -99,7 +99,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise self._refusal
 
     def boot_scheduler(self, conn: Connection) -> int | None:
-        """Check the database at a scheduler's first beat. Returns the revision that has the text of its jobs.yaml."""
+        """Check the database at a scheduler's first beat. Returns the revision with its jobs.yaml's text."""
         if not self._process.runtime.revision:
             self._check(conn)
         self._process.runtime.file_revision = applying.file_revision(conn, self._process.runtime.file_revision)
@@ -178,14 +178,14 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         threading.Thread(target=self._end_look, name="end look", daemon=True).start()
 
     def _end_look(self) -> None:
-        """Cancel a last claim that takes too long. Repeat this, because a cancel misses a query that has not begun."""
+        """Cancel a claim that takes too long while stopping. Repeat this: a cancel misses a query that has not begun."""
         while self._producer.thread.is_alive():
             self._producer.thread.join(_TO_LOOK)
             self._process.pool.cut_opening()
             self._producer.end_look()
 
     def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
-        """Write the last outcomes, hand back the jobs that have not ended in time, and end the process."""
+        """Write the last outcomes, put unfinished jobs back into the queue, and end the process."""
         self._boot.join(_LAST_MOMENT)  # a boot that waits for a lock or the network ends with the process
         if self._refusal is not None:
             raise self._refusal
@@ -207,5 +207,5 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _leave(self) -> None:
         process = self._process
         if not len(process.held):
-            # First return the jobs whose claims never reached this process: a rescue would count a death for each.
+            # First put back into the queue jobs whose claims never arrived here: a rescue would add a death to each.
             beat.leave(process.url, process.id, lambda conn: process.disown(conn, older=0.0))

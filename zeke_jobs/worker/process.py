@@ -55,7 +55,7 @@ class WorkerProcess:
         self.registrations = 0  # number of writes of its row; after each, the producer asks again to be notified
         self._counted = count(1)  # two threads may register, and each needs another number
         self.proof = ProofOfLife(environment.heartbeat())
-        # ``start`` puts a job into dramatiq's queue for its threads, or on the event loop.
+        # ``start`` puts a job into the queue of dramatiq's threads, or starts it on the event loop.
         self.start: Callable[[JobMessage], object]
         self.declare: Callable[[Task], object] = lambda _task: None  # makes the actor of a task
         self._log = get_logger("zeke_jobs.worker")
@@ -80,7 +80,7 @@ class WorkerProcess:
         return None if self.held.start(claim) else SETTLED
 
     def _may_start(self, claim: Claim) -> bool:
-        """If the job starts late, delay the next starts under its rate limits. Returns False if the job may no longer start."""
+        """If the job starts late, delay the next jobs of its rate limits. Returns False if it may no longer start."""
         margin = _MARGIN
         while claim.on_time is not None and (now := clock()) - claim.asked > claim.on_time:
             with self.pool.connection() as conn:
@@ -92,9 +92,9 @@ class WorkerProcess:
         return True
 
     def settle(self, claim: Claim, outcome: Outcome, *, unstarted: bool = False, gives_up: bool = False) -> bool:
-        """End a claim. The completer writes the outcome unless the database has the outcome already.
+        """End a claim. ``self.completer`` writes the outcome to the database, unless it is ``SETTLED``.
 
-        If ``unstarted``, end only a claim whose job has not started. If ``gives_up``, the handler cannot be stopped,
+        If ``unstarted``, end only a claim whose job has not started. Set ``gives_up`` if the handler cannot be stopped,
         and keeps its thread. Returns False if the claim had already ended or must not end; the outcome is then ignored.
         """
         if not (self.held.give_up(claim) if gives_up else self.held.end(claim, unstarted=unstarted)):
@@ -118,7 +118,7 @@ class WorkerProcess:
             claim.marked = True
 
     def tick(self) -> None:
-        """Stop handlers whose timeout is over. Jobs that have waited too long for a thread return to the queue."""
+        """Stop handlers after their timeout. Put jobs that have waited too long for a thread back into the queue."""
         running = {claim.running: claim for claim in self.held.all() if claim.running is not None}
         for one, claim in running.items():  # the claims of a chunk run together
             if one.tick():
@@ -127,7 +127,7 @@ class WorkerProcess:
             self.settle(claim, RETURNED, unstarted=True)
 
     def disown(self, conn: Connection, *, older: float | None = None) -> None:
-        """Return to the queue each job whose claim has not reached this process within ``older`` seconds."""
+        """Put back into the queue jobs that were claimed over ``older`` seconds ago but never reached this process."""
         known, older = self.held.all(), UNDER_WAY if older is None else older
         ids, claims = [claim.id for claim in known], [claim.number for claim in known]
         for row in SQL.all(conn, "job/disown", worker=self.id, held=ids, claims=claims, older=older):

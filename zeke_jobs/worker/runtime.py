@@ -30,7 +30,7 @@ class RunnableTask:
 
 
 def _freed(task: Task, config: Config) -> frozenset[str]:
-    """Return the limits that may let another job start when a job of this task ends: all but rates, which need time."""
+    """Return the limits in which the end of a job of this task may make room: all but rates, where only time does."""
     used = {name: config.limits[name] for name in task.uses}
     counted = {
         f"limit/{name}" for name, one in used.items() if one.concurrency or one.units or one.budget or one.breaker
@@ -57,7 +57,7 @@ class Runtime:
     def use(self, config: Config, revision: int) -> None:
         """Use another configuration from the next job on. A service whose settings have changed is opened again.
 
-        If it does not fit the process's code, raises ConfigurationError, and the process keeps the old configuration.
+        Raises ConfigurationError if ``config`` does not fit the process's code. The process then keeps the old one.
         """
         tasks = {
             name: RunnableTask(task, handler := handlers.resolve(task), handler.settings(task))
@@ -75,7 +75,7 @@ class Runtime:
             self.frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def policy(self, claim: Claim) -> Retry:
-        """Return a job's retry policy: the send's values, then the task's, or the defaults for an unknown task."""
+        """Return a job's retry policy: its own values, then its task's, then the defaults."""
         runnable, sent = self.tasks.get(claim.task), claim.retry
         policy = runnable.task.retry if runnable else Retry()
         if not sent:
@@ -100,7 +100,7 @@ class Runtime:
             return opened[1]
 
     async def aservice(self, name: str) -> Any:
-        """Return a service's object on the event loop. Unlike ``service``, this method can call an async ``open()``."""
+        """Return a service's object to an async handler. Unlike ``service``, this can also call an async ``open()``."""
         async with self._opening_on_loop.setdefault(name, asyncio.Lock()):
             stanza = self._stanza(name)
             opened = self._services.get(name)

@@ -1,4 +1,4 @@
-"""Makes a trace span for each attempt, as a child of the send's span. Exports traces if a collector is configured."""
+"""Makes a trace span for each attempt, as a child of the sender's span. Exports traces if a collector is configured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def attempt(message: JobMessage) -> Iterator[dict[str, str]]:
-    """Make a span around an attempt, as a child of the send's span. Yields ``trace_id`` for log lines, or no field."""
+    """Make a span around an attempt, as a child of the sender's span. Yields log fields: ``trace_id`` or none."""
     if not tracing.is_on():
         yield {}
         return
@@ -70,7 +70,7 @@ class TraceExport(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._provider: TracerProvider | None = None
 
     def before_worker_boot(self, _broker: Any, _worker: Any) -> None:
-        """Start the export. Its thread must start after the fork. Exits with status 2 if the SDK is missing."""
+        """Start the export after the fork, which its thread would not survive. Exits with 2 if the SDK is missing."""
         try:
             self._provider = start()
         except ConfigurationError as error:

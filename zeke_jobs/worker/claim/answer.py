@@ -20,7 +20,7 @@ _names = lru_cache(maxsize=16)(array)
 
 @dataclass(eq=False)
 class ServedQueue:
-    """Holds the state of a queue's claims, either for async or for other handlers. Times are monotonic seconds."""
+    """Holds the state of the claims from a queue for async handlers, or for the others. Times are monotonic seconds."""
 
     name: str
     is_async: bool
@@ -62,7 +62,7 @@ def ask(
 ) -> Answer:
     """Store the results of completed jobs, and claim up to ``want`` due jobs. ``conn`` must be in autocommit mode.
 
-    ``room`` is a pair: the free threads minus the jobs that wait for one, and how many jobs with limits may wait.
+    ``room`` is a result of ``HeldJobs.room``: the free threads, and how many jobs with limits may wait for one.
     ``is_empty`` says that the worker holds no job. The worker may then claim a job that must run alone.
     """
     asked = {"worker": worker, "queue": queue, "tasks": _names(tuple(tasks)), "want": want, "revision": revision}

@@ -140,7 +140,7 @@ _COPIED = ("task", "attempt", "attempt_base", "deaths", "claimed_on", "on_time")
 
 
 def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the parts of a Dramatiq message and the claim's fields in it. Raises ``_BROKEN`` if one is unreadable."""
+    """Return a message's fields for Dramatiq and for ``Claim``. Raises an exception of ``_BROKEN`` for bad ones."""
     if is_too_deep(message, DEEPEST + 1):  # the payload is inside the message
         raise ValueError(f"more than {DEEPEST} lists and objects inside each other")
     fields = json.loads(message)
@@ -155,7 +155,7 @@ def _read(message: str, scheduled_for: str | None) -> tuple[dict[str, Any], dict
         "timeout": None if timeout is None else float(timeout),
         "batch": options.pop("batch", None),
     }
-    # Leave out options that Dramatiq would obey (eta delays a message, throws names exceptions) or that only SQL uses.
+    # Drop what Dramatiq would obey (eta delays a message, throws lists exceptions), and producer, which only SQL uses.
     for name in ("eta", "throws", "producer"):
         options.pop(name, None)
     timestamp = int(fields.get("message_timestamp") or 0)

@@ -39,8 +39,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
             self._producer.freed(set())
             return  # all jobs were handed back before they started, or given up, so their ends are recorded
         process.completer.wait_for_room()
-        # A completed job is written later, with the next claim or with the jobs that still wait for a thread, because one
-        # statement writes many jobs as fast as one. Other outcomes are written at once, to let other jobs start.
+        # If a claim or other outcomes follow soon, write completed jobs with them, because one statement writes many
+        # outcomes as fast as one. Write all other outcomes at once, because other jobs may then start.
         rides = all(one.how in DONE for one in outcomes)
         looks = self._producer.freed({message.claim.task} if rides else set())
         if not (rides and (looks or process.held.waiting())):
@@ -49,11 +49,11 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
     nack = ack
 
     def _end(self, one: JobMessage, message: JobMessage) -> Outcome | None:
-        """End a job of the message. Returns the job's outcome, or None if the job had already ended."""
+        """End the job ``one``, which is ``message`` or in its chunk. Returns its outcome, or None if it had ended."""
         claim, process, outcome = one.claim, self._process, one.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
-            # The job got no outcome: a payload has a key `self`, a middleware failed, or an interrupt came late. Count
-            # an attempt, because otherwise the job would be tried again for ever.
+            # The attempt set no outcome. Its payload has a key `self`, a middleware failed, or an interrupt came
+            # late, for example. Count the attempt, because otherwise the job would be tried again for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             outcome = of_exception(error, process.runtime.policy(claim), retries=claim.retries)
         if message.failed:

@@ -39,10 +39,10 @@ class HeldJobs:
     # ── stages of a claim ──
 
     def accept(self, claims: Iterable[tuple[Claim, bool]], *, lack_threads: bool = False) -> list[Claim]:
-        """Take new claims. Each has a flag that says whether the job may wait for a thread if its task has short jobs.
+        """Take new claims, each with a flag: whether its job may wait for a thread if its task's jobs are short.
 
-        ``lack_threads`` says that the database left other jobs to processes with free threads. Returns, in the same
-        order, the claims that this process now holds for these jobs: the new ones, or older ones that still run.
+        ``lack_threads`` is True if the database left other jobs to processes with free threads. Returns one claim for
+        each job, in the same order: the new one, or an earlier one under which this process still runs the job.
         """
         with self.changed:
             factor = 2 if self.waiting() <= 0 else 1  # threads that ran out of jobs could have ended more
@@ -76,7 +76,7 @@ class HeldJobs:
         return claim
 
     def join(self, chunks: Iterable[list[Claim]]) -> None:
-        """Join accepted claims to chunks. A chunk takes one thread (async: one place) until its last claim ends."""
+        """Make each list of accepted claims a chunk, which takes one thread or async place until its last job ends."""
         with self.changed:
             for claims in chunks:
                 chunk = [claim for claim in claims if not claim.ended]
@@ -98,7 +98,7 @@ class HeldJobs:
             return True
 
     def end(self, claim: Claim, *, unstarted: bool = False) -> bool:
-        """End a job and free its thread. Returns False if it had ended, or with ``unstarted`` if it has started."""
+        """End a job and free its thread. If ``unstarted``, spare a started job. Returns whether the job ended now."""
         with self.changed:
             was = claim.stage
             if was is Stage.ENDED or (unstarted and was not in (Stage.CLAIMED, Stage.WAITS)):
@@ -124,7 +124,7 @@ class HeldJobs:
             self._learn(claim.task, time.monotonic() - claim.started)
 
     def give_up(self, claim: Claim) -> bool:
-        """End a job whose handler still runs. The handler keeps its thread (async: its place) until it returns."""
+        """End a job whose handler still runs. The handler keeps its thread or async place until it returns."""
         with self.changed:
             if claim.stage is not Stage.RUNS:
                 return False
@@ -146,7 +146,7 @@ class HeldJobs:
     # ── how much to claim ──
 
     def want(self, took: float = 0.0, *, is_async: bool = False) -> int:
-        """Return how many jobs to claim: 0 until several can start, to save claims of ``took`` seconds each."""
+        """Return how many jobs to claim, or 0 to wait for room for more. The last claim took ``took`` seconds."""
         with self.changed:
             if self._apart or is_async:
                 return 0 if self._apart else max(0, self.free(is_async=True))
@@ -154,7 +154,7 @@ class HeldJobs:
             return max(0, free) if not ahead else free + ahead if free + ahead > ahead // 2 else 0
 
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
-        """Return how many threads (async: places) are free, and how many jobs with limits may wait for a thread."""
+        """Return how many threads or async places are free, and how many jobs with limits may wait for a thread."""
         with self.changed:
             ahead = self._ahead(min(took, _LONGEST_CLAIM), self.threads / self._duration)
             return self.free(is_async=is_async), 0 if is_async else ahead
@@ -164,7 +164,7 @@ class HeldJobs:
         return min(_MOST_AHEAD, math.ceil(pace * seconds)) if flows else 0
 
     def behind_long_job(self) -> list[Claim]:
-        """Return the jobs that have waited too long for a thread. Also note which running jobs and tasks are long."""
+        """Return the jobs that have waited too long for a thread. Also record which jobs and tasks run long."""
         with self.changed:
             now, idle = time.monotonic(), max(0, self.threads - self._started)
             in_threads = [one for one in self._claims.values() if not one.is_async]
@@ -185,7 +185,7 @@ class HeldJobs:
     # ── state ──
 
     def free(self, *, is_async: bool = False) -> int:
-        """Return how many threads are free, minus the jobs that wait for one; for async handlers, the free places."""
+        """Return the number of free threads minus the jobs that wait for one; for async handlers, the free places."""
         return self.places - self._on_loop if is_async else self.threads - self._taken
 
     def waiting(self) -> int:

@@ -19,7 +19,7 @@ _CHANNELS = ("zeke_jobs.wake", "zeke_jobs.cancel", "zeke_jobs.revision")
 
 
 class Notifier:
-    """Listens on one connection. Any client can notify, so notifications only cause checks. The producer also polls."""
+    """Listens on one connection. Any client can notify, so this process then checks the database. It also polls."""
 
     def __init__(self, producer: Producer, heartbeat: Heartbeat) -> None:
         self._producer, self._process = producer, producer.process

@@ -32,7 +32,7 @@ _STILL_ENDING = Outcome("deferred", delay=1.0, reason="an earlier run of this jo
 
 
 class Producer:
-    """Claims all jobs of a worker process in one thread. If the process stops, the thread ends after its last claim."""
+    """Claims all jobs of a worker process in one thread. When the process stops, the current claim is the last."""
 
     def __init__(self, process: WorkerProcess) -> None:
         self.notifications_arrive = True  # False behind a pooler; the process then only polls
@@ -108,7 +108,7 @@ class Producer:
                 process.completer.put_back(completions)
 
     def _accept(self, messages: list[JobMessage], *, lack_threads: bool = False) -> None:
-        """Start claimed jobs in threads or on the event loop. If no thread is free, return long jobs to the queue."""
+        """Start claimed jobs. If threads are lacking, put jobs that may run long back into the queue."""
         process = self.process
         try:
             claims = [(one.claim, process.runtime.policy(one.claim).limit > 0) for one in messages]
@@ -133,7 +133,7 @@ class Producer:
     def _look_ended(self, conn: Connection, queue: ServedQueue, answer: Answer, asked: float) -> None:
         """Decide when to claim again. Ask to be notified of new jobs, and of ended jobs that free a full limit."""
         now, frees = time.monotonic(), self.process.runtime.frees
-        # To save writes, keep the name of a full limit for a while, even if the limit lets a job start meanwhile.
+        # To save writes of ``_report``, keep the name of a limit for a second after a claim found the limit full.
         queue.limited = {name: on for name, on in queue.limited.items() if now - on < _BUSY_AFTER}
         queue.full = {name for task, name in answer.limits if (freed := frees.get(task)) is None or name in freed}
         queue.limited |= dict.fromkeys(queue.full, now)
@@ -146,10 +146,10 @@ class Producer:
             self._look_again(queue, -math.inf if answer.runs_alone else 0.0)  # this queue first, if a job runs alone
             return
         queue.busy_since, queue.idle = now, True
-        # Claim again at once and twice soon after: a send or an end of a job may have come before this process counted as idle.
+        # Claim at once and twice soon after: jobs sent or ended before ``_report`` have not notified this process.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
-            # Look back twice the time since the claim, because this statement may need as long to reach the server.
+            # Also find jobs due since the claim. Double the time, because this statement may take as long as the claim.
             tasks, since = self.process.runtime.ids[queue.is_async], 2 * (clock() - asked)
             due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=tasks, since=since)
             queue.due_on = math.inf if due is None else now + due
@@ -161,7 +161,7 @@ class Producer:
         self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
 
     def _report(self, conn: Connection) -> bool:
-        """Store the queues and limits for which this process wants to be notified. Returns whether some are new."""
+        """Store for which queues and limits to notify this process of new or ended jobs. Returns if some are new."""
         process, before = self.process, self._reported
         idle = {queue.name for queue in self._served() if queue.idle and not self._apart}
         limited = {name for queue in self._queues for name in queue.limited}
@@ -174,10 +174,10 @@ class Producer:
         process = self.process
         process.proof.answer_lost()  # the database may have given this process jobs that it does not know
         self._reported = _NOTHING
-        # Even a claim that writes no jobs may get no lock, because the completer may be writing completed jobs now.
+        # A claim may lack a lock even if it writes no outcomes, because the completer may be writing outcomes now.
         if isinstance(error, LockNotAvailable) or (isinstance(error, UNFIT) and process.completer.waiting()):
-            # The completer can write the jobs one by one, so that an output that Postgres cannot store, or a row that
-            # another session has locked, does not stop the other jobs.
+            # Let the completer write the outcomes one by one. Then an output that Postgres cannot store, or a row that
+            # another session has locked, does not delay the other outcomes.
             self._log.warning("the ends of jobs are written without a claim", error=str(error).strip())
             process.completer.write_now()
             process.stop_begun.wait(_PAUSE)
@@ -201,9 +201,9 @@ class Producer:
     # ── called by other threads ──
 
     def wake(self, queue: str | None = None, task: str = "", *, later: bool = False) -> None:
-        """Claim from this queue, or from all queues if ``queue`` is None, because a job of ``task`` was sent.
+        """Claim soon from ``queue``, where a job of ``task`` was sent, or from all queues if ``queue`` is None.
 
-        Claim a moment later if another process was notified first, or the last claim found a limit of the task full.
+        Wait a moment if ``later`` (another process was notified first), or if a limit of the task was full before.
         """
         limits = self.process.runtime.frees.get(task) or frozenset()
         with self._changed:
@@ -213,7 +213,7 @@ class Producer:
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
-        """Claim from queues with full limits, because jobs of ``tasks`` ended. Returns whether a claim follows soon."""
+        """Jobs of ``tasks`` have ended: claim from queues with full limits. Returns whether a claim follows soon."""
         limits = [self.process.runtime.frees.get(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()

@@ -37,7 +37,7 @@ _SHORT_ID = 8  # last characters of an id, because ids made at the same time beg
 
 
 class Completer:
-    """Keeps the outcomes of jobs until they are in the database. Its thread or the producer's next claim writes them.
+    """Keeps the outcomes of jobs until its thread, or the producer with its next claim, writes them to the database.
 
     The producer commits completed jobs without waiting for the disk, so that limits are locked only briefly. A moment
     later, the completer's thread flushes many commits together. Until then this process holds the jobs, and writes
@@ -85,7 +85,7 @@ class Completer:
                 self._wake_by(0.0)
 
     def wait_for_room(self) -> None:
-        """Block a worker thread while too many outcomes wait, for example for the database, but not after a stop."""
+        """Block a worker thread while too many outcomes wait to be written, unless the process is stopping."""
         if len(self._waiting) < _MOST_WAITING:
             return
         with self._condition:
@@ -98,7 +98,7 @@ class Completer:
             return [*self._waiting, *self._held_up, *self._unflushed]
 
     def take_completions(self) -> list[Ending]:
-        """Return completed jobs. The producer writes them with a claim, then calls ``flush_soon`` or ``put_back``."""
+        """Return completed jobs for the producer to write with a claim, and then to ``flush_soon`` or ``put_back``."""
         with self._condition:
             taken = [one for one in self._waiting if one[1].how == "completed"][:_BATCH]
             self._waiting = _without(self._waiting, taken)
@@ -125,7 +125,7 @@ class Completer:
             self._wake_by(self._unflushed_since + _FLUSH_GRACE)
 
     def confirm(self, endings: Sequence[Ending], lost: Collection[UUID] = ()) -> None:
-        """Log outcomes that are on disk, and forget their claims. This process no longer held the jobs in ``lost``."""
+        """Log outcomes that are on disk, and forget the claims. This process no longer held the jobs in ``lost``."""
         for claim, outcome in endings:
             if claim.id in lost:
                 said = {"task": claim.task, "job_id": str(claim.id), "claim": claim.number, "outcome": outcome.how}
@@ -135,7 +135,7 @@ class Completer:
         self._held.forget(claim for claim, _ in endings)
 
     def log_completed(self) -> None:
-        """Log how many jobs have completed since the last call without a log line of their own."""
+        """Log how many jobs without a log line of their own have completed since the last call."""
         completed, self._completed = self._completed, Counter()
         if completed:
             self._log.info("completed", jobs=completed.total(), **dict(completed.most_common()))
@@ -213,7 +213,7 @@ class Completer:
             self._condition.notify_all()
 
     def _next(self) -> tuple[list[Ending], list[Ending], bool] | None:
-        """Wait for work. Returns what to write, what to flush to disk, whether it is a retry; None ends the thread."""
+        """Wait for work. Returns what to write and what to flush, and whether it is a repeated write; None: the end."""
         with self._condition:
             while True:
                 now = time.monotonic()
@@ -246,7 +246,7 @@ def _without(batch: Sequence[Ending], some: Sequence[Ending]) -> list[Ending]:
 
 
 class CompletedLines:
-    """Logs a line for each completed job, but not in the JSON format, because programs read sums and metrics."""
+    """Logs a line for each completed job, except in the JSON format: programs that read it use totals and metrics."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -254,7 +254,7 @@ class CompletedLines:
         self._log = get_logger("zeke_jobs.job")
 
     def log(self, claim: Claim, outcome: Outcome) -> bool:
-        """Log a completed job, and return True. In the JSON format, and after ten lines in a second, return False."""
+        """Log a completed job and return True. After ten lines in a second, or with JSON logs, only return False."""
         if (second := int(self._clock())) != self._second:
             self._second, self._left = second, 0 if is_json() else _MOST_LINES
         if not self._left:

@@ -30,8 +30,8 @@ def write(
 ) -> Iterator[Written]:
     """Write a batch of outcomes in parts. Yields each part, and the ids of its jobs that this process no longer held.
 
-    If another session has locked a job's row, the outcome is not yielded, and must be written later. Unless
-    ``is_told``, a warning names the other session. ``conn`` is an autocommit connection.
+    If another session has locked a job's row, the outcome is not yielded, and must be written later. A warning names
+    that session, unless ``is_told`` (it was logged before). ``conn`` is an autocommit connection.
 
     Raises psycopg2.Error if the database is unreachable. Outcomes that were not yielded must then be written again.
     """
@@ -41,7 +41,7 @@ def write(
         try:
             lost = _end_all(conn, worker, part) if part else set()
         except (*UNFIT, LockNotAvailable):
-            # An output that Postgres cannot store, or another session's lock, must not stop the outcomes of the other jobs.
+            # If Postgres cannot store one output, or one row is locked, still write the outcomes of the other jobs.
             singly += part
         else:
             yield part, lost
@@ -89,7 +89,7 @@ def _end(conn: Connection, worker: UUID, claim: Claim, outcome: Outcome, revisio
 
 
 def store_logs(conn: Connection, claims: Sequence[Claim]) -> None:
-    """Store the last lines that ended attempts have logged. ``zeke-jobs logs`` shows them."""
+    """Store the last log lines of attempts that have ended. ``zeke-jobs logs`` shows them."""
     read = [(one.id, one.number, one.attempt + 1, *one.log.read()) for one in claims if one.log is not None]
     jobs, numbers, attempts, lines, dropped = map(list, zip(*read, strict=True))
     SQL.run(conn, "job/keep_log", jobs=jobs, claims=numbers, attempts=attempts, lines=lines, dropped=dropped)

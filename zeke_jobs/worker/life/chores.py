@@ -1,4 +1,4 @@
-"""Purges finished jobs, and does the other chores of a worker that a heartbeat finds due."""
+"""Purges finished jobs, and does a worker's other periodic chores. Heartbeats check which are due."""
 
 from collections.abc import Callable, Collection
 
@@ -29,7 +29,7 @@ def purge_if_due(conn: Connection, stop: Callable[[], bool] = lambda: False) -> 
 def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: int = _BATCH) -> int:
     """Remove jobs that ended longer ago than their task's ``keep``. Ninety days later, remove their history too.
 
-    Each transaction removes at most ``batch`` jobs. When ``stop`` returns True, no transaction follows. Locked jobs
+    Each transaction removes at most ``batch`` jobs. When ``stop`` returns True, the purge ends. Locked jobs
     stay for a later purge. Returns the number of removed jobs.
     """
     total = 0
@@ -50,8 +50,8 @@ def purge(conn: Connection, stop: Callable[[], bool] = lambda: False, *, batch: 
 def do(conn: Connection, names: Collection[str]) -> None:
     """Do the named chores. If several processes try a chore at the same time, only the first does it.
 
-    ``rescue`` returns lost processes' jobs to the queue. ``expire`` cancels jobs whose start deadline has passed.
-    ``revert`` removes values set by hand whose time has passed. ``gather`` moves jobs to their task's new name or
+    ``rescue`` puts lost processes' jobs back into the queue. ``expire`` cancels jobs whose start deadline has passed.
+    ``revert`` ends overrides of jobs.yaml that have expired. ``gather`` moves jobs to their task's new name or
     queue, and cancels jobs of removed tasks.
     """
     log = get_logger("zeke_jobs.chores")

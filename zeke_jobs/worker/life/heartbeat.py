@@ -72,7 +72,7 @@ class Heartbeat:
         self._next["revision"] = 0.0
 
     def watch_now(self) -> None:
-        """Check at once for cancelled jobs, because somebody cancelled a job that this process may run."""
+        """Check at once for cancelled jobs, because one that was cancelled may be running in this process."""
         self._next["watch"] = 0.0
         self._woken.set()
 
@@ -173,13 +173,13 @@ class Heartbeat:
             log.exception("failed")
 
     def check_revision(self, conn: Connection) -> None:
-        """Let a separate thread follow a new revision of jobs.yaml, because importing handlers may be slow."""
+        """If jobs.yaml has a new revision, use it, in a separate thread because importing handlers may be slow."""
         number = store.latest_number(conn)
         if number > self._process.runtime.revision and number != self._refused:
             self._begin("revision", self.follow)
 
     def follow(self, conn: Connection) -> None:
-        """Use the revision in force for the next jobs. If this code cannot use it, store why in the worker's row."""
+        """Use the revision in force for the next jobs. If it does not fit this process's code, store why in its row."""
         process, latest = self._process, store.latest(conn)
         assert latest is not None  # check_revision has seen the number of this revision
         try:
@@ -207,7 +207,7 @@ class Heartbeat:
 
 
 def faults(producer: Producer, heartbeat: Heartbeat) -> tuple[str, str]:
-    """Return why a process makes no progress, and why it can do no work. A wait for the database counts as progress."""
+    """Return why a process is stuck (except in a wait for the database), and why it can run no jobs, or empty texts."""
     process = producer.process
     if not process.is_booted:
         return "", "waits for the database"

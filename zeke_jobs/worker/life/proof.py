@@ -1,4 +1,4 @@
-"""Tells whether other processes may have taken a process's jobs, and whether a claim may have succeeded unnoticed."""
+"""Tells whether other processes may have taken this process's jobs, and whether it may hold jobs unknown to it."""
 
 from zeke_jobs.worker.claim.claims import Claim, clock
 
@@ -7,7 +7,7 @@ _ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its re
 
 
 class ProofOfLife:
-    """Keeps the times of heartbeats (set only by the heartbeat's thread) and of lost results (set by the producer)."""
+    """Keeps the times of heartbeats (set only by their thread) and of claims with a lost result (by the producer)."""
 
     def __init__(self, every: float) -> None:
         self.every = every  # seconds between heartbeats
@@ -20,7 +20,7 @@ class ProofOfLife:
         self._proved = sent
 
     def registered_again(self) -> None:
-        """Record that this process has registered again after it counted as lost. Only claims from now on are valid."""
+        """Record that this process was declared lost and has registered again. Only claims from now on are valid."""
         self._alive_since = clock()
 
     def is_fresh(self) -> bool:
@@ -28,7 +28,7 @@ class ProofOfLife:
         return clock() - self._proved < self.lost_after
 
     def holds(self, claim: Claim) -> bool:
-        """Return whether this process still holds the claim, because it has not counted as lost since the claim."""
+        """Return whether the claim is valid: others cannot have declared this process lost since it asked for jobs."""
         return self.is_fresh() and claim.asked >= self._alive_since
 
     def answer_lost(self) -> None:

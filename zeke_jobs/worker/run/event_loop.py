@@ -91,7 +91,7 @@ class EventLoop:
         return self._pool
 
     def watch(self) -> tuple[Claim | None, str] | None:
-        """If the loop has been blocked for a second, return the blocking job (None if unknown) and the stack, but only once."""
+        """Once per blockage of the loop for a second, return the blocking job (None if unknown) and the stack."""
         if self._loop is None:
             return None
         now = time.monotonic()
@@ -140,7 +140,7 @@ class EventLoop:
 
 
 class Coroutines:
-    """Has the interface of a thread of dramatiq's worker, so that the worker waits for async jobs when it stops."""
+    """Has the interface of dramatiq's worker threads, so that a stopping dramatiq worker also waits for async jobs."""
 
     def __init__(self, worker: Any, steps: Callable[[JobMessage], Generator[Call, Any, Any]], loop: EventLoop) -> None:
         self.paused_event = threading.Event()

@@ -33,7 +33,7 @@ _DECISIONS = (Reject, Retry, InvalidPayload)  # a handler's decisions about its 
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Runs claimed jobs. Dramatiq's actors call ``run`` in a thread. The event loop uses ``steps`` for async handlers.
+    """Runs claimed jobs. Dramatiq's actors call ``run`` in a thread. The event loop drives the ``steps`` of async handlers.
 
     ``begin`` records that a job starts, or returns an outcome if the job may no longer start in this process.
     """
@@ -71,7 +71,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
                 self._log.info(reason, task=one.claim.task, job_id=str(one.claim.id), failed=message.failed)
 
     def run(self, *_args: Any, **_payload: Any) -> Any:
-        """Run the job of this thread's message, set the job's outcome, and return the handler's result or raise its exception.
+        """Run the job whose message this thread processes, and set its outcome. Returns or raises as the handler does.
 
         Raises SkipMessage if the handler was not called, because the job has ended or goes back to the queue.
         """
@@ -115,7 +115,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _attempt(
         self, begun: list[JobMessage], runnable: RunnableTask
     ) -> Generator[Call, Any, tuple[Any, BaseException | None]]:
-        """Run the handler, and set each job's outcome. Returns a result, and an exception or None, for middleware."""
+        """Run the handler, and set each job's outcome. Returns the result and the exception or None, for middleware."""
         lead, task, result = begun[0].claim, runnable.task, None
         payloads: dict[JobMessage, Any] = {}
         ends: dict[JobMessage, Outcome | BaseException] = {}
@@ -161,8 +161,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         policy = self._runtime.policy(claim)
         outcome = of_exception(error, policy, retries=claim.retries)
         if isinstance(error, ClaimLost):
-            # If the job was cancelled, the database records the cancellation; if another process has the job, this outcome is
-            # refused.
+            # The database refuses this outcome if another process has the job, and records a cancellation instead of it.
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
         else:
             has_traceback = not (is_told or isinstance(error, _DECISIONS))
@@ -172,7 +171,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _call(
         self, payloads: Mapping[JobMessage, Any], runnable: RunnableTask, views: list[Any]
     ) -> Generator[Call, Any, Any]:
-        """Call the handler, and return its result. ``views`` gets the handler's context, even if the handler raises."""
+        """Append the handler's context to ``views``. Then call the handler, and return its result."""
         claims, is_chunk, pid = [one.claim for one in payloads], runnable.handler.takes_chunk, os.getpid()
         lead, usual = claims[0], runnable.task.timeout.total_seconds()
         kind = LoopContext if lead.is_async else JobContext
@@ -225,7 +224,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> Outcome | BaseException:
-    """Return a job's outcome, or the exception that ``_ended`` turns into one. ``place`` is the index in a chunk."""
+    """Return a job's outcome, or an exception for ``_ended`` to make one of. ``place`` is the index in a chunk."""
     chunk = view if isinstance(view, ChunkContext) else None
     job: Any = chunk.jobs[place] if chunk else view
     if job is not None and job.completed:

@@ -17,7 +17,7 @@ class Interrupt(BaseException):
 
 
 class TimedOut(Interrupt, TimeLimitExceeded):  # type: ignore[misc] # dramatiq has no types
-    """The task's ``timeout`` is over. A handler may catch dramatiq's TimeLimitExceeded, to clean up."""
+    """The handler ran longer than its ``timeout``. A handler may catch dramatiq's TimeLimitExceeded, to clean up."""
 
 
 class Cancelled(Interrupt):
@@ -32,7 +32,7 @@ STUCK_AFTER = 30.0  # seconds that a handler may take to end after an interrupt
 
 
 class Running:
-    """Describes a running handler, in a thread or on the event loop; a ``with`` block surrounds the handler's call.
+    """Describes a running handler, in a thread or on the event loop. It is a context manager around the handler's call.
 
     If the handler was interrupted, the block raises ``interrupt``. Another thread calls ``stoppers`` to end a wait that
     Python cannot interrupt, such as a query or a read of a socket.
@@ -91,7 +91,7 @@ class Running:
                 get_logger(__name__).debug("a stopper failed", exc_info=True)
 
     def forget(self, *stoppers: Callable[[], object]) -> None:
-        """Remove stoppers whose targets have ended or will be used by another job."""
+        """Remove ``stoppers``, because what they stop has ended or will be used by another job."""
         with self._lock:
             self.stoppers[:] = [one for one in self.stoppers if one not in stoppers]
 
@@ -100,7 +100,7 @@ class Running:
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         self._end()
-        # A cancelled query, a closed socket or a cancelled asyncio task may have raised another exception.
+        # A cancelled query or asyncio task, or a closed socket, may have raised an exception other than the interrupt.
         if error is not None and self.interrupt is not None:
             interrupt = self.interrupt.with_traceback(error.__traceback__)  # shows the place in the handler
             raise interrupt from (None if isinstance(error, Interrupt) else error)

@@ -29,7 +29,7 @@ def validated(message: JobMessage, runnable: RunnableTask) -> BaseModel:
     """Return the payload of a message as an object of the handler's model. Raises InvalidPayload if it does not fit."""
     if message.claim.fault is not None:
         raise message.claim.fault
-    # A program that writes rows itself may set options that name a following job. Such a job would never run.
+    # A program that inserts rows itself may set options for a job that should follow. That job would never run.
     for name in message.options.keys() & _FOLLOWS.keys():
         raise InvalidPayload(f"expected a message after which no other job follows, got {quote(name)}; {INSTEAD[name]}")
     if message.args:

@@ -164,7 +164,7 @@ class Reports(Steps):
 def take_lease(
     conn: Connection, name: str, limit: int, claim: Claim, worker: UUID, *, wait: timedelta | float | None = None
 ) -> None:
-    """Take a lease for a job that ``worker`` runs. The lease ends when the job's claim ends, or earlier."""
+    """Take a lease on ``name`` for a job that ``worker`` runs. It ends when the job's claim ends, or earlier."""
     if limit < 1:
         raise ValueError(f"expected a limit of at least 1 for the lease {name}, got {limit}")
     row = SQL.only(conn, "lease/take", name=name, limit=limit, worker=worker, job=claim.id, claim=claim.number)
