@@ -20,7 +20,7 @@ def claim(conn: Connection) -> None:
 
 
 def verify(conn: Connection) -> None:
-    """Raise ConfigurationError if the database belongs to another installation. Without our tables, it is free."""
+    """Raise ConfigurationError if another installation owns the database. Without our tables, it has no owner."""
     ours, owner = environment.installation(), _owner(conn)
     if owner not in (None, ours):
         raise ConfigurationError(

@@ -135,7 +135,7 @@ def _apply_missing(conn: Connection, migration: Migration) -> bool:
     """Run and record a migration. The migrations' lock must be held. Returns False if it has already been applied."""
 
     def objects() -> set[str]:
-        """Name the database's objects outside the schema zeke_jobs, or none if zeke_jobs made the migration."""
+        """Name the database's objects outside the schema zeke_jobs; none for a migration of zeke_jobs itself."""
         return {row["object"] for row in SQL.all(conn, "migration/objects")} if migration.package != OURS else set()
 
     if not _is_missing(migration, _applied(conn)):

@@ -1,4 +1,4 @@
-"""Removes what migrations made: the schema zeke_jobs, the views with pg-boss's names, and objects of given packages."""
+"""Removes what migrations made: the schema zeke_jobs, the views with pg-boss's names, and given packages' objects."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -26,7 +26,7 @@ class StillNeeded(ZekeJobsError):
 def plan(conn: Connection, packages: Collection[str] = ()) -> Row:
     """Return the objects of zeke_jobs and of these packages that ``uninstall`` would remove (``made``) or leave (``left``).
 
-    The result also has the columns of the query ``uninstall/summary``, and the views with pg-boss's names. Raises
+    The result also has the columns of the query ``uninstall/summary``, and ``views`` (with pg-boss's names). Raises
     MigrationError if zeke_jobs or a package was never migrated here, and StillNeeded if a process is alive.
     """
     if not SQL.value(conn, "migration/table_exists", table="migration"):

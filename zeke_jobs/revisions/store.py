@@ -79,7 +79,7 @@ class Override:
 
 @dataclass(frozen=True)
 class Revision:
-    """Describes a jobs.yaml that was in force. ``listed`` leaves ``source`` empty. Later overrides win."""
+    """Describes a jobs.yaml that was in force. ``listed`` leaves ``source`` empty. A later override wins."""
 
     number: int
     digest: str

@@ -28,7 +28,7 @@ def end_children() -> int:
 
 
 def end_within(seconds: float) -> None:
-    """End this process and its descendants after ``seconds``. An exit by Python waits for non-daemon threads."""
+    """End this process and its descendants after ``seconds``. Otherwise Python would wait for non-daemon threads."""
 
     def end() -> None:
         time.sleep(seconds)

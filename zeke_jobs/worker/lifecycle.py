@@ -99,7 +99,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise self._refusal
 
     def boot_scheduler(self, conn: Connection) -> int | None:
-        """Check the database at a scheduler's first beat. Returns the revision with its jobs.yaml's text."""
+        """Check the database at the first beat. Returns the newest revision with the scheduler's jobs.yaml, or None."""
         if not self._process.runtime.revision:
             self._check(conn)
         self._process.runtime.file_revision = applying.file_revision(conn, self._process.runtime.file_revision)
@@ -171,21 +171,21 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             self._log.warning(event, file_revision=state.file_revision, revision=state.revision)
 
     def before_worker_shutdown(self, _broker: object, _worker: object) -> None:
-        """Stop claiming. Jobs that have not started are handed back after dramatiq's threads have ended."""
+        """Stop claiming. Jobs that have not started go back into the queue after dramatiq's threads have ended."""
         self._process.stopping = True
         self._process.stop_begun.set()
         self._producer.wake()
         threading.Thread(target=self._end_look, name="end look", daemon=True).start()
 
     def _end_look(self) -> None:
-        """Cancel a claim that takes too long while stopping. Repeat this: a cancel misses a query that has not begun."""
+        """Cancel a claim that takes too long while stopping. Repeat this: a cancel misses a query not yet begun."""
         while self._producer.thread.is_alive():
             self._producer.thread.join(_TO_LOOK)
             self._process.pool.cut_opening()
             self._producer.end_look()
 
     def after_worker_shutdown(self, _broker: object, _worker: object) -> None:
-        """Write the last outcomes, put unfinished jobs back into the queue, and end the process."""
+        """Write the last outcomes, end the jobs that have not ended in time, and end the process."""
         self._boot.join(_LAST_MOMENT)  # a boot that waits for a lock or the network ends with the process
         if self._refusal is not None:
             raise self._refusal
@@ -207,5 +207,5 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
     def _leave(self) -> None:
         process = self._process
         if not len(process.held):
-            # First put back into the queue jobs whose claims never arrived here: a rescue would add a death to each.
+            # First put back into the queue jobs whose claims never arrived here: a rescue would raise their ``deaths``.
             beat.leave(process.url, process.id, lambda conn: process.disown(conn, older=0.0))

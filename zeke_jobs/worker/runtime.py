@@ -75,7 +75,7 @@ class Runtime:
             self.frees = {task.id: _freed(task, config) for task in config.tasks.values()}
 
     def policy(self, claim: Claim) -> Retry:
-        """Return a job's retry policy: its own values, then its task's, then the defaults."""
+        """Return a job's retry policy: the values set when it was sent, then its task's, then the defaults."""
         runnable, sent = self.tasks.get(claim.task), claim.retry
         policy = runnable.task.retry if runnable else Retry()
         if not sent:

@@ -37,7 +37,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         outcomes = [outcome for one in message.members if (outcome := self._end(one, message)) is not None]
         if not outcomes:
             self._producer.freed(set())
-            return  # all jobs were handed back before they started, or given up, so their ends are recorded
+            return  # all jobs went back into the queue before they started, or were given up, which is recorded
         process.completer.wait_for_room()
         # If a claim or other outcomes follow soon, write completed jobs with them, because one statement writes many
         # outcomes as fast as one. Write all other outcomes at once, because other jobs may then start.
@@ -52,8 +52,8 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         """End the job ``one``, which is ``message`` or in its chunk. Returns its outcome, or None if it had ended."""
         claim, process, outcome = one.claim, self._process, one.outcome
         if outcome is None and (claim.started is not None or process.held.start(claim)):
-            # The attempt set no outcome. Its payload has a key `self`, a middleware failed, or an interrupt came
-            # late, for example. Count the attempt, because otherwise the job would be tried again for ever.
+            # The attempt set no outcome, for example because its payload has a key `self`, a middleware failed, or an
+            # interrupt came late. Count the attempt, because otherwise the job would be tried again for ever.
             error = getattr(message, "_exception", None) or RuntimeError("the job was not run")
             outcome = of_exception(error, process.runtime.policy(claim), retries=claim.retries)
         if message.failed:
@@ -61,7 +61,7 @@ class JobConsumer(Consumer):  # type: ignore[misc] # dramatiq has no types
         return outcome or RETURNED if process.settle(claim, outcome or RETURNED) else None
 
     def requeue(self, messages: Iterable[JobMessage]) -> None:
-        """Hand back the jobs that have not started, because the worker process stops."""
+        """Put the jobs that have not started back into the queue, because the worker process stops."""
         for message in messages:
             for one in message.members:
                 self._process.settle(one.claim, RETURNED, unstarted=True)

@@ -98,7 +98,7 @@ class HeldJobs:
             return True
 
     def end(self, claim: Claim, *, unstarted: bool = False) -> bool:
-        """End a job and free its thread. If ``unstarted``, spare a started job. Returns whether the job ended now."""
+        """End a job and free its thread; if ``unstarted``, only before its start. Returns whether the job ended now."""
         with self.changed:
             was = claim.stage
             if was is Stage.ENDED or (unstarted and was not in (Stage.CLAIMED, Stage.WAITS)):

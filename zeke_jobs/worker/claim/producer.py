@@ -149,7 +149,7 @@ class Producer:
         # Claim at once and twice soon after: jobs sent or ended before ``_report`` have not notified this process.
         queue.looks = 0 if self._report(conn) else queue.looks + 1
         if queue.looks > len(_SOON) and (not answer.jobs or queue.due_on <= now):
-            # Also find jobs due since the claim. Double the time, because this statement may take as long as the claim.
+            # Also find jobs due since the claim. Double that time: this statement may take as long to reach the server.
             tasks, since = self.process.runtime.ids[queue.is_async], 2 * (clock() - asked)
             due = SQL.value(conn, "job/next_due", queue=queue.name, tasks=tasks, since=since)
             queue.due_on = math.inf if due is None else now + due
@@ -161,7 +161,7 @@ class Producer:
         self._look_again(queue, max(_SOONEST if soon else 0.0, min(soon, queue.due_on - now, answer.opens_in)))
 
     def _report(self, conn: Connection) -> bool:
-        """Store for which queues and limits to notify this process of new or ended jobs. Returns if some are new."""
+        """Store the queues and limits of whose jobs this process wants to be notified. Returns whether some are new."""
         process, before = self.process, self._reported
         idle = {queue.name for queue in self._served() if queue.idle and not self._apart}
         limited = {name for queue in self._queues for name in queue.limited}
@@ -201,9 +201,9 @@ class Producer:
     # ── called by other threads ──
 
     def wake(self, queue: str | None = None, task: str = "", *, later: bool = False) -> None:
-        """Claim soon from ``queue``, where a job of ``task`` was sent, or from all queues if ``queue`` is None.
+        """Claim from ``queue``, where a job of ``task`` was sent, or from all queues if ``queue`` is None.
 
-        Wait a moment if ``later`` (another process was notified first), or if a limit of the task was full before.
+        Wait 0.1 s if ``later`` (another process was notified first) or a limit of the task was full at the last claim.
         """
         limits = self.process.runtime.frees.get(task) or frozenset()
         with self._changed:
@@ -213,7 +213,7 @@ class Producer:
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
-        """Jobs of ``tasks`` have ended: claim from queues with full limits. Returns whether a claim follows soon."""
+        """Jobs of ``tasks`` have ended: claim where their limits were full. Returns whether a claim is about to begin."""
         limits = [self.process.runtime.frees.get(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()

@@ -98,7 +98,7 @@ class Completer:
             return [*self._waiting, *self._held_up, *self._unflushed]
 
     def take_completions(self) -> list[Ending]:
-        """Return completed jobs for the producer to write with a claim, and then to ``flush_soon`` or ``put_back``."""
+        """Return completed jobs to write with a claim. Then call ``flush_soon`` or, if the claim failed, ``put_back``."""
         with self._condition:
             taken = [one for one in self._waiting if one[1].how == "completed"][:_BATCH]
             self._waiting = _without(self._waiting, taken)
@@ -213,7 +213,7 @@ class Completer:
             self._condition.notify_all()
 
     def _next(self) -> tuple[list[Ending], list[Ending], bool] | None:
-        """Wait for work. Returns what to write and what to flush, and whether it is a repeated write; None: the end."""
+        """Wait for work. Returns what to write, what to flush, and whether this is a retry; None ends the thread."""
         with self._condition:
             while True:
                 now = time.monotonic()

@@ -105,7 +105,7 @@ def _delay_of(error: BaseException) -> timedelta | float | None:
 
 
 def of_shutdown(policy: Retry) -> Outcome:
-    """Return the outcome of a job whose worker stops: the job returns to the queue, or fails if it may start only once."""
+    """Return the outcome of a job whose worker stops: it goes back into the queue, or fails if it allows no retry."""
     reason = "the worker stopped before the job had ended"
     if policy.limit:
         return Outcome("returned", reason=reason)

@@ -1,1 +1,1 @@
-"""Sends a worker's heartbeats, returns the jobs of lost processes to the queue, and cleans up."""
+"""Sends a worker's heartbeats, puts the jobs of lost processes back into the queue, and cleans up."""

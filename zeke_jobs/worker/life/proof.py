@@ -7,7 +7,7 @@ _ANSWER_WITHIN = 60.0  # seconds in which a claim may still succeed after its re
 
 
 class ProofOfLife:
-    """Keeps the times of heartbeats (set only by their thread) and of claims with a lost result (by the producer)."""
+    """Keeps the times of heartbeats (set only by the heartbeat's thread) and of claims without an answer."""
 
     def __init__(self, every: float) -> None:
         self.every = every  # seconds between heartbeats

@@ -91,7 +91,7 @@ class EventLoop:
         return self._pool
 
     def watch(self) -> tuple[Claim | None, str] | None:
-        """Once per blockage of the loop for a second, return the blocking job (None if unknown) and the stack."""
+        """If the loop has been blocked for a second, return the blocking job (or None) and its stack, but only once."""
         if self._loop is None:
             return None
         now = time.monotonic()

@@ -33,7 +33,7 @@ _DECISIONS = (Reject, Retry, InvalidPayload)  # a handler's decisions about its 
 
 
 class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Runs claimed jobs. Dramatiq's actors call ``run`` in a thread. The event loop drives the ``steps`` of async handlers.
+    """Runs claimed jobs. Dramatiq's actors call ``run`` in a thread. The event loop calls ``steps`` for async handlers.
 
     ``begin`` records that a job starts, or returns an outcome if the job may no longer start in this process.
     """
@@ -95,7 +95,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         claim, runnable = begun[0].claim, self._runtime.tasks.get(message.claim.task)
         fits = runnable is not None and runnable.handler.is_async is claim.is_async
         if runnable is None or not fits or (message.others and not runnable.handler.takes_chunk):
-            # Return the jobs to the queue. Since the claim, the task was removed, or its kind of handler changed.
+            # Put the jobs back into the queue. Since the claim, the task was removed, or its kind of handler changed.
             for one in begun:
                 one.outcome = RETURNED
             raise SkipMessage("its task has left jobs.yaml")
@@ -161,7 +161,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         policy = self._runtime.policy(claim)
         outcome = of_exception(error, policy, retries=claim.retries)
         if isinstance(error, ClaimLost):
-            # The database refuses this outcome if another process has the job, and records a cancellation instead of it.
+            # The database refuses this outcome if another process has the job, and records a cancellation instead.
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
         else:
             has_traceback = not (is_told or isinstance(error, _DECISIONS))
@@ -224,7 +224,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> Outcome | BaseException:
-    """Return a job's outcome, or an exception for ``_ended`` to make one of. ``place`` is the index in a chunk."""
+    """Return a job's outcome, or an exception, of which ``_ended`` makes it. ``place`` is the index in a chunk."""
     chunk = view if isinstance(view, ChunkContext) else None
     job: Any = chunk.jobs[place] if chunk else view
     if job is not None and job.completed:

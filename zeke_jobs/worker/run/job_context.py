@@ -120,7 +120,7 @@ class JobContext(Reports):
             return sending.send_many(task, payloads, parent=self.job_id, connection=conn, **options)
 
     def _fenced(self, batch: str | None) -> AbstractContextManager[Connection]:
-        """Return a connection for sending. For the job's own batch, it is in a transaction with ``_fence``."""
+        """Return a connection for sending. For the job's own batch, it is in a transaction that ``_fence`` checks."""
         is_own = batch is not None and batch == self.batch_id
         return self._transaction() if is_own and not self._in_transaction else nullcontext(self._connection())
 
