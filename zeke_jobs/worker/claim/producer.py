@@ -213,7 +213,7 @@ class Producer:
             self._changed.notify_all()
 
     def freed(self, tasks: set[str], *, but: ServedQueue | None = None) -> bool:
-        """Jobs of ``tasks`` have ended: claim where their limits were full. Returns whether a claim is about to begin."""
+        """Jobs of ``tasks`` have ended: claim where their limits were full. Returns whether a claim will begin soon."""
         limits = [self.process.runtime.frees.get(task) for task in tasks]
         with self._changed:
             now, served = time.monotonic(), self._served()

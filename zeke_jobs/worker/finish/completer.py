@@ -98,7 +98,7 @@ class Completer:
             return [*self._waiting, *self._held_up, *self._unflushed]
 
     def take_completions(self) -> list[Ending]:
-        """Return completed jobs to write with a claim. Then call ``flush_soon`` or, if the claim failed, ``put_back``."""
+        """Return completed jobs to write with a claim. Then call ``flush_soon``, or ``put_back`` if that failed."""
         with self._condition:
             taken = [one for one in self._waiting if one[1].how == "completed"][:_BATCH]
             self._waiting = _without(self._waiting, taken)
