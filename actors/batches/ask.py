@@ -18,7 +18,7 @@ _HOUR = timedelta(hours=1)  # the time for a cancelled batch to end, and the lar
 def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
     """Ask questions in one batch, and give each waiting job its answer. Without an answer, a job asks the model itself.
 
-    After a crash, no question is asked twice: the questions still belong to this job, and a step stores the batch's id.
+    After a crash, no question is asked twice: the questions stay with this job, and ``ctx.step`` stores the batch's id.
     """
     analyst: Analyst = ctx.service("ai")
     asked = SQL.all(ctx.db, "ai_questions_take", batch=ctx.job_id, calls=payload.call_ids)

@@ -29,7 +29,7 @@ _NEW = 2  # minimum number of words in the second sentence that the first does n
 def write_digest(
     tx: Connection, payload: GenerateBrief | DeliverDigest, limit: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Store the digest of a period (by default until yesterday, UTC). Returns the digest's key and the job's output."""
+    """Store the digest of a period, by default one that ends yesterday (UTC). Returns its key and the job's output."""
     assert payload.period is not None
     ends_on = payload.ends_on or SQL.value(tx, "digest_today") - timedelta(days=1)
     since = ends_on - timedelta(days=_DAYS[payload.period] - 1)
@@ -55,7 +55,7 @@ def top(conn: Connection, *, since: date, until: date, team_id: UUID | None, lim
 def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the entries with the new fields ``topic`` and ``said``.
 
-    ``topic`` is None if no other entry has it. ``said`` has up to two sentences from one-liner, ``why`` and highlights.
+    ``topic`` is None if no other entry has it. ``said`` has up to two sentences of the brief, ``why`` or highlights.
     """
     near = {
         frozenset((str(row["one"]), str(row["other"]))): row["cosine"]
@@ -83,7 +83,7 @@ def arrange(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> list[dict
 
 
 def _words(title: str | None) -> set[str]:
-    """Return the words of a headline that can name a topic."""
+    """Return a headline's words that may name its topic: no stop words, general words, numbers or single letters."""
     return {
         word for word in words(title or "") if word not in SMALL | _GENERAL and not word.isnumeric() and len(word) > 1
     }

@@ -33,8 +33,8 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
     Raises:
         Reject: the story does not exist, or it has no text.
         Retry, Defer: the provider asked to wait.
-        WaitFor: the question was put into a batch, and the job waits for its answer.
-        Unfounded: the model made unsupported statements twice. A brief made without a model was stored first.
+        WaitFor: the question to the model was put into a batch, and the job waits for its answer.
+        Unfounded: the model made unsupported statements twice. A brief made without a model is already stored.
     """
     output: dict[str, Any]
     if payload.story_id is None:

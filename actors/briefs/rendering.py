@@ -79,7 +79,7 @@ def _topics(digest: Mapping[str, Any]) -> list[tuple[str | None, list[Mapping[st
 
 
 def said(entry: Mapping[str, Any]) -> list[str]:
-    """Return the lines about an entry: its two sentences, or else its one-liner and the reason why the event matters."""
+    """Return the lines about an entry: its sentences in ``said``, or else its one-liner and why the story matters."""
     told = entry["said"] if "said" in entry else (entry.get("one_liner"), entry.get("why"))
     return [words for each in told if (words := _line(each))]
 

@@ -50,7 +50,7 @@ class Settings(SiteSettings):
         return self.one()
 
     def one(self) -> Finder:
-        """Make one Engine from these settings, without the Engines that rules name."""
+        """Make one Engine from these settings, without the other Engines that the rules of sites name."""
         if self.kind == "http":
             from actors.engine.client import HttpEngine
 

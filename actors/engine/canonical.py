@@ -32,7 +32,7 @@ def canonical_url(url: str) -> str:
     """Return a normalised address, which is equal for all links to a page. A request to this address may fail.
 
     Links to the same page may differ in scheme, ``www.``, mobile or AMP host, default port, tracking parameters, the
-    order of parameters, fragment, or a slash at the end. A text that is no web address is returned unchanged.
+    order of parameters, fragment, or a slash at the end. A string that is not a web address is only stripped.
     """
     if len(url) > LONGEST_ADDRESS:
         return url.strip()

@@ -77,7 +77,7 @@ class HttpEngine:
 
 
 class _Refusal(Payload):
-    """Describes the error that an Engine sends. An Engine may send only the field ``error``."""
+    """Describes the error that an Engine sends. An Engine may omit every field except ``error``."""
 
     error: str = ""
     code: str | None = None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Network = IPv4Network | IPv6Network
 
 _NAT64 = ip_network("64:ff9b::/96")
-# Python's tables (3.11 to 3.13) call these networks global, although they have no public servers.
+# The module ``ipaddress`` (Python 3.11 to 3.13) calls these networks global, although they have no public servers.
 _REFUSED = (
     ip_network("192.88.99.0/24"),  # 6to4 relays (RFC 7526)
     ip_network("::/96"),  # IPv4-compatible, deprecated
@@ -65,7 +65,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 @dataclass
 class Budget:
-    """Limits the bytes that one fetch may receive, and the time until its ``deadline`` (by ``time.monotonic``)."""
+    """Limits the bytes and the time of one fetch. The ``deadline`` is a value of ``time.monotonic``."""
 
     deadline: float
     raw_bytes: int
@@ -86,7 +86,7 @@ class Budget:
 
 
 class GuardedBackend(httpcore.NetworkBackend):
-    """Resolves a host's name once, checks all its addresses, and connects to one. TLS verifies the host's name."""
+    """Resolves a host's name once, checks all its addresses, and connects to one. TLS still verifies the name."""
 
     def __init__(self, budget: Budget, allowed: Sequence[Network] = (), resolver: Resolver = resolve) -> None:
         self._budget, self._allowed, self._resolver = budget, allowed, resolver

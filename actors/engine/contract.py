@@ -69,7 +69,7 @@ class EngineError(Exception):
     """The Engine could not answer a request.
 
     Args:
-        code: The reason, as an ``Outcome`` with the status skipped or failed.
+        code: The reason: an ``Outcome`` whose status is skipped or failed.
         message: The reason as a sentence, for a person.
         transient: Whether a later try may succeed. By default, this depends on ``code``.
         retry_after: The seconds that the server asked us to wait, or None.
@@ -122,7 +122,7 @@ class Author(Payload):
 
 
 class ContentItem(Payload):
-    """Describes an article, video or post, with bounded texts. An Engine may omit ``text`` and all fields after it.
+    """Describes an article, video or post, in texts of limited size. An Engine may omit ``text`` and all later fields.
 
     Attributes:
         id: An id that is stable within the source: the feed's guid, or else the address. A long id becomes a hash.
@@ -132,7 +132,7 @@ class ContentItem(Payload):
         content_hash: The hash of ``text``, as the Engine computes it.
         canonical_url: The address that the page itself declares.
         text_choice: The extraction method that found the text, and the reason for choosing it.
-        obstacle: The outcome if the page shows an obstacle, such as a ``paywall``, instead of the item's text.
+        obstacle: What the page shows instead of the item's text, as an outcome such as ``paywall``; otherwise None.
     """
 
     id: Annotated[str, AfterValidator(short_identity)]

@@ -27,7 +27,7 @@ _RSS_1_1, _RSS_1_0 = b"http://purl.org/net/rss1.1#", b"http://purl.org/rss/1.0/"
 _AUDIO = re.compile(r"\.(?:mp3|m4a|m4b|aac|ogg|oga|opus|flac|wav)$", re.IGNORECASE)
 _REFERENCE = re.compile(rb"&#(?:[xX]([0-9A-Fa-f]+)|([0-9]+));")
 _TAG = re.compile(r"<[/!?]?[A-Za-z][^<>]*>|<!--[^<>]*-->")
-# RSS does not say whether a text is HTML. Only names of HTML tags in angle brackets are tags, so Vec<T> is text.
+# RSS does not say whether a text is HTML. Only the name of an HTML element makes a tag, so Vec<T> is text.
 _TAG_OF_HTML = re.compile(
     r"</?(?:a|abbr|b|big|blockquote|br|center|cite|code|del|div|em|font|h[1-6]|i|img|ins|kbd|li|mark|nobr|ol|p|pre|q|s|samp|"
     r"small|span|strike|strong|sub|sup|time|tt|u|ul|var|wbr)(?:\s[^<>]*|/)?>|<!--[^<>]*-->",
@@ -83,7 +83,7 @@ def _parse_xml(body: bytes, url: str, content_type: str) -> dict[str, Any]:
         reason = one_line(f"{type(error).__name__}: {error}", 200)
         raise EngineError("not_a_feed", f"{url} cannot be read as a feed: {reason}") from error
     if isinstance(parsed.get("bozo_exception"), SAXException):
-        # The parser for broken XML leaves ``&amp;`` in short texts, but both parsers must give an item the same id.
+        # The parser for broken XML leaves ``&amp;`` in short texts. Replace it, as ids must not depend on the parser.
         for part in (part for entry in parsed["entries"] for part in (entry, *(dict.get(entry, "tags") or []))):
             told = {key: dict.get(part, key) for key in ("id", "author", "term")}
             part.update({key: text.replace("&amp;", "&") for key, text in told.items() if isinstance(text, str)})
@@ -127,7 +127,7 @@ def _item(entry: dict[str, Any], feed_url: str, now: datetime, *, typed: bool) -
 
 
 def _link(entry: dict[str, Any], feed_url: str) -> str:
-    """Return an entry's link. Atom may have several links; RSS 1.0 has it in ``about``, and some feeds in the guid."""
+    """Return an entry's link. Atom may have several; RSS 1.0 has the link in ``about``, and some feeds in the guid."""
     links = [part for part in dict.get(entry, "links") or [] if _value(part, "href")]
     pages = [part for part in links if _value(part, "rel") in {"alternate", ""}]
     pages.sort(key=lambda part: "html" not in _value(part, "type"))

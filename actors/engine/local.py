@@ -36,7 +36,7 @@ _PATIENCE = 60.0  # seconds for trying addresses
 
 
 class LocalEngine:
-    """Fetches in the worker's own process, and parses in reader processes. ``resolver`` resolves host names."""
+    """Fetches in the worker's process, and parses in separate reader processes. ``resolver`` resolves host names."""
 
     def __init__(self, settings: SiteSettings, resolver: Resolver = resolve) -> None:
         self._settings = settings

@@ -88,7 +88,7 @@ def page_title(declared: Sequence[str], headings: Sequence[str], site: str) -> s
 
 
 def _likeness(heading: str, titles: Sequence[str]) -> float:
-    """Return the largest fraction (0 to 1) of the shorter text's words that the heading shares with a title."""
+    """Return the share (0 to 1) of the shorter text's words that the heading has in common with the nearest title."""
     words, others = set(words_of(heading)), [set(words_of(one)) for one in titles]
     return max((len(words & other) / (min(len(words), len(other)) or 1) for other in others), default=0.0)
 

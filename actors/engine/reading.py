@@ -36,7 +36,7 @@ os.register_at_fork(after_in_child=_readers.forget)
 
 
 def _by_reader(read: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[bytes, P], T]:
-    """Return a function that runs ``read`` in a reader and checks the answer, because a page may control the reader."""
+    """Return a function that runs ``read`` in a reader process, and checks the answer: a page may control the process."""
     form: TypeAdapter[T] = TypeAdapter(get_type_hints(read)["return"])
     _, *names = signature(read).parameters
     loose: Callable[..., Any] = read
@@ -66,7 +66,7 @@ _language_of_text = _by_reader(texts.text_language)
 
 
 def html_to_text(fragment: str) -> tuple[str, str]:
-    """Do the same as ``pages.html_to_text``. A reader process is used only if the fragment has markup."""
+    """Do the same as ``pages.html_to_text``, in a reader process if the fragment has markup."""
     if "<" not in fragment and "&" not in fragment:
         text = clean(fragment).strip()
         return text, text

@@ -90,7 +90,7 @@ class Site(BaseModel, extra="forbid", frozen=True, hide_input_in_errors=True):
     """Describes the rule for one site.
 
     Attributes:
-        headers: Headers that are sent only to this site, and only by https or to the rule's port, as are ``cookies``.
+        headers: Sent only to this site, and only by https or to a port in the rule's key. So are the ``cookies``.
         text: A selector of the elements with the text of a page; ``remove`` selects elements to leave out.
         feed_is_enough: Do not fetch a page if the feed has its text.
         engine: Another Engine for this site. A setting that is missing here has the default Engine's value.
@@ -118,7 +118,7 @@ NONE = Site()
 
 
 def _site(key: str) -> str:
-    """Return the host of a rule's key, in ASCII (Punycode), as ``_names`` spells hosts."""
+    """Return the key of a rule, which is a host, in ASCII (Punycode), as ``_names`` spells hosts."""
     try:
         host = key.lower() if key.isascii() else key.encode("idna").decode()
     except UnicodeError:
@@ -143,7 +143,7 @@ class SiteSettings(EngineSettings, extra="forbid", frozen=True, hide_input_in_er
         return self
 
     def of(self, site: Site) -> Self:
-        """Return the settings of the Engine that a rule names."""
+        """Return the settings of the Engine for a site: the default Engine's, except what the site's rule sets."""
         named = site.engine or EngineSettings()
         return self.model_copy(update={one: getattr(named, one) for one in named.model_fields_set})
 

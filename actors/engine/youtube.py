@@ -1,4 +1,4 @@
-"""Reads channels and videos through YouTube's Data API. Without an API key, reads a feed and a video's title."""
+"""Reads channels and videos through YouTube's Data API. Without a key, reads a channel's feed and a video's title."""
 
 from __future__ import annotations
 

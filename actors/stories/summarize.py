@@ -16,8 +16,8 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
 
     Raises:
         Reject: the story does not exist, or it has no text.
-        Retry, Defer, WaitFor: the provider asked to wait, or the question was put into a batch.
-        Unfounded: the model made unsupported statements twice. A summary made without a model was stored first.
+        Retry, Defer, WaitFor: the provider asked to wait, or (WaitFor) the question to the model was put into a batch.
+        Unfounded: the model made unsupported statements twice. A summary made without a model is already stored.
     """
     text = texts.with_text(ctx.db, payload.story_id)
     is_asked_for = payload.mode != "auto"

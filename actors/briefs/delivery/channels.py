@@ -36,8 +36,9 @@ class Message:
     """Holds one message with a digest, or with the stories of alerts.
 
     Attributes:
-        name: A name such as ``day-2026-11-26``. Together with ``whose``, it identifies the message in every attempt.
-        digest: The contents in the form that ``rendering`` reads. ``told`` has the same contents, ready for JSON.
+        name: A name such as ``day-2026-11-26``. It and ``whose`` (such as the team's id) are the same in every attempt.
+        digest: The contents in the form that ``rendering`` reads.
+        told: The same contents, as data that a webhook or command gets as JSON.
     """
 
     name: str
@@ -129,7 +130,7 @@ def _to_webhook(webhook: Webhook, message: Message) -> None:
 
 
 def _to_ntfy(ntfy: Ntfy, message: Message) -> None:
-    """Send a message to an ntfy topic. One story is sent with its link. Of several stories, each gets one line."""
+    """Send a message to an ntfy topic: a single story with its link, or one line for each of several stories."""
     server, _, topic = ntfy.url.rpartition("/")
     entries = message.digest["entries"]
     only = entries[0] if len(entries) == 1 else None

@@ -40,7 +40,7 @@ class Address(BaseModel, extra="forbid", frozen=True):
     """Describes a receiver of HTTP POST requests.
 
     Attributes:
-        url: The receiver's address, which must pass the same checks as the addresses of pages.
+        url: The receiver's address. Its host must be on a public network or in ``allow_networks``.
         allow_networks: Networks that are allowed although they are not public.
         timeout: The maximum time from the first connection to the end of the answer.
     """

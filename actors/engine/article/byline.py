@@ -27,7 +27,7 @@ _SAYS = patterns("actors.engine.article", "byline.txt")
 
 
 class Line(NamedTuple):
-    """Holds a short text. ``place`` counts the elements from the first heading to it (``inf`` without a heading)."""
+    """Holds a short text. ``place`` is its distance from the first heading in elements (``inf`` without a heading)."""
 
     place: float
     element: HtmlElement
@@ -61,10 +61,10 @@ def published(
     other: Iterable[Mapping[str, Any]],
     url: str,
 ) -> datetime | None:
-    """Return the page's time of publication, or None if it is uncertain, for example if the page shows another day.
+    """Return the page's time of publication, or None if it is uncertain, such as if other days stand near the heading.
 
     The first of these places that declares a time counts: the structured data of the ``article``, meta elements,
-    ``other`` structured data, time elements, the address. If none does, the only day that the page shows counts.
+    ``other`` structured data, time elements, the address. If none does, a day in the text counts if it is the only one.
     """
     pages = [text_at(one, "datePublished") for one in other]
     dated = (text for name, text in metas.items() if _SAYS["date_meta"].fullmatch(re.sub(r"[\W_]+", "", name)))
@@ -119,7 +119,7 @@ def page_author(article: Mapping[str, Any], metas: Mapping[str, str], lines: Seq
 
 
 def _near(lines: Sequence[Line]) -> dict[str, str]:
-    """Return the first name for each kind of hint. Far from the heading, only a hint such as "written by" counts."""
+    """Return an author's name for each kind of hint. Far from the heading, only a hint such as "written by" counts."""
     found: dict[str, str] = {}
     for place, element, text in lines:
         said, marks, kind = _SAYS["by"].fullmatch(text), element.get("class") or "", ""

@@ -2,9 +2,9 @@
 
 1. Trafilatura reads the page with ``favor_recall``. Its text is reliable if it has at least 1,500 characters, and its
    length differs by at most 10 % from the total length of the page's long paragraphs. Otherwise readability reads the
-   page too. If the text is less than half as long as these paragraphs, trafilatura reads again with all its fallbacks.
-2. Trafilatura's text is chosen, with two exceptions. Readability's text is chosen if trafilatura's text contains it but
-   has over 10 % more words, perhaps from around the article. Readability's text is also chosen if trafilatura's has
+   page too, and trafilatura, if its text has less than half of that length, reads again with all its fallbacks.
+2. Trafilatura's text is chosen, with two exceptions. Readability's text is chosen if trafilatura's text contains it and
+   over 10 % more words, which may not belong to the article. Readability's text is also chosen if trafilatura's has
    fewer than 200 words, and readability's has over three times as many.
 3. A longer text, perhaps from structured data, replaces the chosen text if it contains most of the chosen text. It must
    have over 1.8 times as many words, or over 1.15 times as many and 300 words that the chosen text lacks.

@@ -1,4 +1,4 @@
-"""Finds the addresses of feeds by a person's input, by a known site's rules, and by common paths."""
+"""Finds possible addresses of feeds from a person's input, from rules for known sites, and from common paths."""
 
 import re
 from importlib.resources import files
@@ -45,7 +45,7 @@ def is_mailbox(url: str) -> bool:
 
 
 def of_known_site(url: str) -> list[str]:
-    """Return the addresses of a page's feed by the rules of known sites, the best first; empty for other sites."""
+    """Return the addresses of feeds of a page on a known site, the best first, or an empty list for another site."""
     parts = split(url)
     if parts.path.endswith((".atom", ".rss")) or "format=atom" in parts.query:
         return []
@@ -55,7 +55,7 @@ def of_known_site(url: str) -> list[str]:
 
 
 def of_directory(url: str) -> str | None:
-    """If ``url`` is a page of a podcast directory, return the API's address that names its feed, or else None."""
+    """If ``url`` is a podcast's page at Apple, return the address of Apple's API that tells its feed, or else None."""
     parts = split(url)
     if parts.hostname not in {"podcasts.apple.com", "itunes.apple.com"}:
         return None

@@ -27,10 +27,10 @@ _LARGEST = 2_000_000  # bytes of a message; the text comes before the attachment
 
 
 def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
-    """Return the messages after ``mark``, the ``etag`` of the last reading. If it is not valid, return the newest.
+    """Return the messages after ``mark``, the position that the last reading returned as ``etag``.
 
-    A mark is not valid if the mail server renumbered the folder. Reading stops after half of the timeout, and the next
-    reading continues from there. A message that is read again is no new item, because its Message-ID is the item's id.
+    Without a mark, or if the mail server renumbered the folder, return the newest. Reading stops after half a timeout,
+    and the next reading continues there. A message that is read again is no new item: its Message-ID is the item's id.
     """
     parts = split(url)
     folder, sender = unquote(parts.path.strip("/")) or "INBOX", parse_qs(parts.query).get("from", [""])[0]
@@ -66,7 +66,7 @@ def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> Conten
 
 
 def _bodies(imap: _Folder, uids: Sequence[int], budget: Budget, spare: float) -> list[tuple[int, bytes | EngineError]]:
-    """Return the received messages, and an error for each refused message that comes before a received one."""
+    """Return the messages, and an error for each message that the server refused before it sent a later one."""
     found: list[tuple[int, bytes | EngineError]] = []
     for uid in uids:
         try:

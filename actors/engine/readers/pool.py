@@ -74,7 +74,7 @@ class Readers:
         raise EngineError("unreadable", f"{about} cannot be read: {why}")
 
     def _once(self, question: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
-        """Return the answer. Its ``died`` is a dead reader's negative signal or exit status, or None (unknown)."""
+        """Return the answer. If the reader died, ``died`` has its code as in ``Popen.returncode`` (None: unknown)."""
         reader, is_kept = self._reader(is_fresh=is_fresh), False
         try:
             reader.send_bytes(question)
@@ -124,7 +124,7 @@ class Readers:
         if self._control is None:
             ours, theirs = socket.socketpair()
             with theirs:
-                # Readers get no keys, tokens or URLs. More threads of numpy would use up a reader's address space.
+                # Readers get no keys, tokens or URLs. numpy gets one thread; more would fill a reader's address space.
                 kept = {name: value for name in _KEPT if (value := lookup(name)) is not None}
                 paths = map(os.path.abspath, sys.path)
                 served = ("actors.engine.readers.server", self._module, json.dumps(self._limits))
@@ -154,7 +154,7 @@ class Readers:
             self._stop()
 
     def forget(self) -> None:
-        """Forget all readers in a forked process, because the parent process uses these readers."""
+        """In a process forked from the worker, drop all readers, because the worker still uses them."""
         for sock in (*self._idle, self._control):
             if sock is not None:
                 sock.close()

@@ -43,7 +43,7 @@ def joined(head: Mapping[str, Any], body: bytes = b"") -> bytes:
 
 
 def parted(message: bytes) -> tuple[dict[str, Any], bytes]:
-    """Return the JSON object and the bytes of a message."""
+    """Split a message into its JSON object and the bytes after it."""
     head, _, body = message.partition(b"\n")
     return json.loads(head), body
 
@@ -146,7 +146,7 @@ def _peak() -> int:
 
 
 def main() -> None:
-    """Serve the ``OPERATIONS`` of the module that the first argument names, with the limits in the second (JSON)."""
+    """Serve the ``OPERATIONS`` of a module. The command line has its name, and the limits of a reading as JSON."""
     logging.disable()
     warnings.simplefilter("ignore")
     module = import_module(sys.argv[1])
