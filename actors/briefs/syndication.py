@@ -11,7 +11,7 @@ _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, now: datetime) -> str:
-    """Return rows of ``news.stories``, with one-liners and why they matter, as an Atom feed whose address is ``url``."""
+    """Return an Atom feed of rows of ``news.stories``: one-liners and why they matter. ``url`` is its own address."""
     feed = ET.Element("feed", {"xmlns": "http://www.w3.org/2005/Atom"})
     _put(feed, "id", url or "urn:zeke-news:stories")
     _put(feed, "title", title)

@@ -109,8 +109,8 @@ def _item(
 def by_rule(tree: HtmlElement, structured: str, text: str | None, remove: str | None) -> Article:
     """Return the article that a rule's selectors find. The result's reason says how many elements each selector found.
 
-    If ``text`` finds nothing, the article is extracted from what ``remove`` leaves. ``structured`` (the text in metadata)
-    is used only if ``remove`` finds nothing. ``tree`` is not changed, so that a login form can still be found in it.
+    If ``text`` finds nothing, the article is extracted from what ``remove`` leaves. The text in the page's metadata,
+    ``structured``, is used only if ``remove`` finds nothing. ``tree`` is not changed, because ``wall`` reads it.
     """
     page, reasons = deepcopy(tree), []
     going = [one for one in select(page, remove) if one is not page] if remove else []

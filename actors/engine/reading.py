@@ -1,7 +1,6 @@
 """Reads pages, feeds and lists of feeds in reader processes (see ``readers.pool``).
 
-Each function runs the function of the same name in a reader, and raises the same errors. If the reader fails, the error
-is ``EngineError`` (``unreadable``).
+Each function runs its namesake in a reader. It raises the same errors, or ``EngineError`` if the reader fails.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ os.register_at_fork(after_in_child=_readers.forget)
 
 
 def _by_reader(read: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[bytes, P], T]:
-    """Return a function that runs ``read`` in a reader process, and checks the answer: a page may control the process."""
+    """Return a function that runs ``read`` in a reader process. It checks the answer: a page may control the reader."""
     form: TypeAdapter[T] = TypeAdapter(get_type_hints(read)["return"])
     _, *names = signature(read).parameters
     loose: Callable[..., Any] = read

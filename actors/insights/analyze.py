@@ -23,8 +23,8 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     """Analyse and embed a story, write its brief and its summary, and send further tasks for it.
 
     The embedding is committed first, so that another story of the same event finds this story. All other results are
-    committed together. If a provider makes the embeddings and no person waits, the task embed-story makes this one and
-    finds the event. If no event is found, a job with the trigger ``alone`` asks a model about similar stories.
+    committed together. If a provider makes embeddings and no user waits, embed-story later embeds the story and finds
+    its event. If no event is found, a job with the trigger ``alone`` asks a model if similar stories report the event.
 
     Raises:
         Reject: the story does not exist, or it has no text.
@@ -66,7 +66,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
 
 
 def _grow(payload: AnalyzeStory, ctx: Context[EventSettings], analyst: Analyst) -> dict[str, Any]:
-    """Ask a model whether one of the payload's other stories reports the same event, and score the event again."""
+    """Ask a model whether one of the payload's ``others`` reports the story's event, and score the event again."""
     text = texts.needed(ctx.db, payload.story_id)
     told = None
     if analyst.same_event and payload.others:

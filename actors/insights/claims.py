@@ -1,4 +1,4 @@
-"""Finds sentences for highlights: in a text with code, those of each kind; in other texts, the best sentences."""
+"""Finds sentences for highlights: in a text with code, those of each kind, such as quotes; in others, the best."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -42,9 +42,9 @@ _FACTS = 2  # a sentence with fewer numbers and multi-word names is mostly backg
 
 
 def claim_candidates(blocks: Sequence[Block]) -> list[Candidate]:
-    """Return the candidates for highlights in a text that contains code. Each has the first kind whose rule matches.
+    """Return the candidates for highlights in a text that contains code. The first rule that fits gives the kind.
 
-    A sentence that refers to the sentence before it is quoted together with that sentence.
+    If a sentence refers to the previous sentence, both are quoted together.
     """
     found: list[Candidate] = []
     for block in filter(is_prose, blocks):
@@ -98,14 +98,14 @@ def _judge(raw: str, text: str) -> tuple[Kind, float] | None:
 
 
 def _figures(text: str) -> int:
-    """Count the quantities in a sentence: 0 if it has no percentage or measurement, or if it addresses the reader."""
+    """Count the quantities in a sentence that has a percentage or measurement. Return 0 if it addresses the reader."""
     if not _SAYS["digit"].search(text) or is_told_to_reader(text) or addresses_reader(text):
         return 0
     return len(_SAYS["quantity"].findall(text)) if _SAYS["share"].search(text) or _SAYS["measured"].search(text) else 0
 
 
 def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
-    """Return the three best sentences with at least two facts. From a list or a guide, return only one, with a figure.
+    """Return the three best sentences with at least two facts. From a list article or guide, return one with a figure.
 
     Sentences with quotations are left out, because they seldom say what happened.
     """
@@ -131,7 +131,7 @@ def telling(document: str, lead: float, title: str, told: str) -> list[Candidate
 
 
 def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the keys (stems) of the headline and of the text's 12 main repeated words (none if fewer are repeated)."""
+    """Return the stems of the headline, and of the 12 main words that the text repeats (none if it repeats fewer)."""
     headline = keys(title)
     weights: dict[str, float] = defaultdict(float)
     times: dict[str, int] = defaultdict(int)
@@ -146,7 +146,7 @@ def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
 def telling_beside_code(
     document: str, most: int, lead: float, title: str, taken: Collection[Candidate]
 ) -> list[Candidate]:
-    """Return up to ``most`` sentences from a text with code, outside ``taken``. They may say "we". A guide has none."""
+    """Find the best sentences outside ``taken`` in a text with code. They may say "we". From a guide, return none."""
     items = ranked(document, lead)
     least = _LEAST * max((item.score for item in items), default=0.0)
     pool = [
@@ -173,7 +173,7 @@ def _facts(text: str) -> int:
 
 
 def _is_general_figure(text: str, headline: frozenset[str]) -> bool:
-    """Return whether a sentence has a figure and a headline word, and does not begin with an article such as "the"."""
+    """Return whether a sentence has a percentage or measurement and a headline word, and begins without an article."""
     first = (tokens(text) or ("",))[0]
     return _kind(text) == "metric" and bool(headline & keys(text)) and not SAYS["article"].match(first)
 

@@ -20,7 +20,7 @@ _NAMESPACE = UUID("b7b1f3a0-7d59-5c0e-9a43-3a1f0f6e2d11")
 
 
 def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
-    """Store the insights that the story does not have yet, update the pipeline's highlights, and score all highlights.
+    """Store the insights that the story does not have yet, update those that the pipeline stored, and score all.
 
     Raises:
         Reject: the story does not exist.
@@ -37,11 +37,12 @@ def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
 def store(
     tx: Connection, payload: DedupeInsights, stored: Sequence[Row], settings: Any, text_hash: str | None = None
 ) -> dict[str, int]:
-    """Store insights as highlights of a locked story, whose highlights are ``stored``, and score all highlights.
+    """Store insights as highlights, and score them. The caller locked the story, and read its highlights (``stored``).
 
-    An insight that the pipeline stored before is updated. The pipeline's insight is a duplicate if a person wrote it or
-    all teams have it; a person's insight, if this person wrote it. If the current ``text_hash`` is given, insights that
-    only earlier texts have are withdrawn. Returns the numbers of added, updated, withdrawn and duplicate insights.
+    An insight that the pipeline stored before is updated. A new one of the pipeline is a duplicate if a person wrote it
+    or all teams have it. A person's insight is a duplicate if this person wrote it before. If the current text's hash
+    is given, the pipeline's insights that only earlier texts have are withdrawn. Returns the numbers of added, updated,
+    withdrawn and duplicate insights.
     """
     changes: dict[str, int] = {}
     own: dict[str, Row] = {}
@@ -83,7 +84,7 @@ def _highlight(payload: DedupeInsights, insight: Insight, key: str, known: Row |
         scope.append(f"user:{payload.created_by}")
     context = {"context": insight.context.model_dump()} if insight.context else {}
     return Row(
-        # The id of a new highlight is a hash of the story, the team, the person who wrote it, and the key.
+        # A new highlight's id is a hash of the story, the team, the person if one wrote it, and the insight's key.
         id=known.id if known else uuid5(_NAMESPACE, "|".join([str(payload.story_id), *scope, key])),
         story_id=payload.story_id,
         team_id=payload.team_id,

@@ -1,4 +1,4 @@
-"""Finds and unites the stories of an event when one of them is analysed, and scores them by the number of sources."""
+"""Finds the stories of an analysed story's event, puts them into a cluster, and scores it by the number of sources."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -26,16 +26,16 @@ from actors.store.texts import StoryText
 from zeke_jobs import Context
 from zeke_jobs.errors import InvalidPayload
 
-# Candidates are compared in batches, the likeliest first, until a batch has no story of the same event. Among 100,000
-# stories, batches of 16 missed 0.7 % of the pairs, and batches of 32 missed none.
+# A story is compared with candidates in batches, the likeliest first, until a batch has no story of the story's event.
+# Among 100,000 stories, batches of 16 missed 0.7 % of the pairs, and batches of 32 missed none.
 _BATCH = 32
 _NEWEST = 256  # maximum number of stories read for each term; among 100,000 stories, 64 missed 2.7 % of the pairs
 _MOST = 256
 _FEW = 16  # a story with fewer terms needs one shared term; others need two, because one may be shared by chance
 
 # A row applies to models whose version begins with the row's text. The first number is the minimum cosine of stories of
-# one event, chosen on half of the judged headlines. The second number raises this minimum if both stories have names,
-# but no common name. The set has the scripts that the model knows; an empty set means all scripts.
+# one event, chosen on half of the headlines that people rated. The second number is added to it if both texts mention
+# names, but none in common. The set has the writing systems that the model knows; an empty set means all.
 _MODELS: list[tuple[str, float, float, frozenset[str]]] = [
     ("hashed-words", 0.6, 0.1, frozenset()),
     ("wordllama", 0.8, 0.0, frozenset({"LATIN", ""})),
@@ -48,7 +48,7 @@ _GROUP = 4
 
 
 class EventSettings(BaseModel, frozen=True, extra="forbid"):
-    """Defines the settings of analyze-story: the limits for two stories of one event, and the interests of teams."""
+    """Defines the settings of analyze-story: when two stories report one event, and what interests each team."""
 
     same_event_cosine: float | None = Field(default=None, gt=0, le=1)  # the least cosine; None: the model's default
     same_event_hours: float = Field(default=72, ge=0, le=8760)  # the longest time between two stories of one event
@@ -56,7 +56,7 @@ class EventSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 def of_model(model_version: str) -> tuple[float, float, frozenset[str]]:
-    """Return the two numbers and the set of scripts of a model's row in ``_MODELS``."""
+    """Return the minimum cosine, what is added to it, and the writing systems, from a model's row in ``_MODELS``."""
     return next((least, doubt, scripts) for model, least, doubt, scripts in _MODELS if model_version.startswith(model))
 
 
@@ -81,7 +81,7 @@ def _least(terms: set[str], most: int) -> list[int]:
 
 
 def names(text: str) -> list[int]:
-    """Return hashes of at most 40 names and figures of a text, in capitals (``sketch`` uses lower case).
+    """Return hashes of at most 40 names and numbers in a text, made from capitals (``sketch`` uses lower case).
 
     A name is a word that the text always capitalises, except months and weekdays. A text without such words, for
     example in a script without capitals, has no names.
@@ -94,7 +94,7 @@ def names(text: str) -> list[int]:
 
 
 def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[int]) -> None:
-    """Make a story findable. Commit before searching, so that one of two simultaneous stories finds the other."""
+    """Make a story findable. Commit before the search, so that of two stories analysed at once, one finds the other."""
     made = {"model_version": embedding.model_version, "vector": embedding.literal, "signs": embedding.signs}
     SQL.run(tx, "story_publish", story_id=story_id, terms=list(terms), **made)
 
@@ -102,7 +102,7 @@ def publish(tx: Connection, story_id: UUID, embedding: Written, terms: Sequence[
 def found(
     ctx: Context[Any], story: StoryText, made: Embedding, settings: EventSettings, analyst: Analyst
 ) -> tuple[list[UUID], list[UUID]]:
-    """Store a story's terms and embedding, and return what ``like`` finds. If there is a model, names are terms too."""
+    """Store a story's embedding and terms (with a model, also names), and return the stories that ``like`` finds."""
     text, embedding = lead(story), embeddings.written(made.model_version, made.vector)
     terms = sketch(text) + (names(text) if analyst.same_event else [])
     with ctx.transaction() as tx:
@@ -115,7 +115,7 @@ def like(
 ) -> tuple[list[UUID], list[UUID]]:
     """Return two lists: stories of the same event and, if there are none, at most five similar stories of other events.
 
-    If a batch of candidates has stories of the event, later batches leave out the other stories of their clusters.
+    If a batch of candidates has stories of the event, later batches skip the other stories in these stories' clusters.
     """
     least, doubt, scripts = of_model(embedding.model_version)
     if scripts and script(lead(text)) not in scripts:  # to the model, all texts in such scripts would look alike
@@ -140,7 +140,7 @@ def like(
 
 
 def _strangers(conn: Connection, text: StoryText, stories: Sequence[UUID]) -> set[UUID]:
-    """Return the stories that do not exist any more, and those that have names but none in common with ``text``."""
+    """Return the stories that no longer exist, and those that share no name with ``text`` although both have names."""
     mine = set(names(lead(text)))
     theirs = {story: set(names(lead(other))) for story, other in texts.read_all(conn, stories).items()}
     return {one for one in stories if one not in theirs or (mine and theirs[one] and mine.isdisjoint(theirs[one]))}
@@ -164,7 +164,7 @@ def candidates(
 
 
 def ask_later(ctx: Context[Any], analyst: Analyst, story_id: UUID, others: Sequence[UUID]) -> None:
-    """If there is a model, send a job that asks it which of ``others`` reports the event. Call it in a transaction."""
+    """With a model, send a job that asks it which of ``others`` reports the story's event. Call it in a transaction."""
     if others and analyst.same_event:
         told = {"story_id": str(story_id), "trigger": "alone", "others": list(map(str, others))}
         try:
@@ -174,7 +174,7 @@ def ask_later(ctx: Context[Any], analyst: Analyst, story_id: UUID, others: Seque
 
 
 def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sources: int) -> int:
-    """Update a locked event's scores for its ``sources``, except a model's or a person's. Returns how many changed."""
+    """Update a locked event's scores for its ``sources``, except a model's or person's. Returns how many changed."""
     changed = 0
     for story_id, overlay in found.items():
         citations = overlay.citations
@@ -195,8 +195,8 @@ def join(
 ) -> int:
     """Put a story and the ``found`` stories of its event into one cluster, and score the cluster's stories again.
 
-    If ``teams`` is given, also score the story for each team. Returns the number of stories with a new score, or 1 if
-    only a team's score is new.
+    If ``teams`` is given, also score the story for each team. Returns the number of stories with a new score, at
+    least 1 if a team's score is new.
     """
     clusters.unite(tx, [story.id, *found])  # this also locks the event against other changes and scoring
     scored, sources = overlays.of_event(tx, story.id)

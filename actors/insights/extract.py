@@ -11,7 +11,7 @@ from zeke_jobs import Context
 
 
 def extract_highlights(payload: ExtractHighlights, ctx: Context[Selection]) -> dict[str, Any]:
-    """Find a story's highlights that do not repeat its one-liner, store them as dedupe-insights does, and score them.
+    """Find highlights that do not repeat the one-liner of the story's brief, store each only once, and score them.
 
     Highlights of an earlier text that are not found in the current text are withdrawn in the same transaction.
 

@@ -1,4 +1,4 @@
-"""Applies teams' interests (words and example stories), which raise or lower chili scores and highlights' relevance."""
+"""Applies teams' interests (words and example stories) to chili scores (how hot stories are) and to highlights."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -26,7 +26,7 @@ class Interest(BaseModel, frozen=True, extra="forbid"):
 
 
 class Interests(BaseModel, frozen=True, extra="forbid"):
-    """Holds the interests of teams. Words and examples can each change a chili score by up to ``points``."""
+    """Holds the interests of teams. The words, and the examples, can each change a chili score by up to ``points``."""
 
     teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)  # all: for teams without interests
     points: float = Field(default=1, gt=0, le=5)  # for enough different words, or for a story that resembles an example
@@ -35,7 +35,7 @@ class Interests(BaseModel, frozen=True, extra="forbid"):
 
 
 def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
-    """Store by how much each team's interests shift a story's chili score. Returns whether anything changed."""
+    """Store how far each team's interests raise or lower a story's chili score. Returns whether anything changed."""
     said = f"{text.title}\n{text.document}"
     scores = []
     for team, interest in interests.teams.items():
@@ -47,7 +47,7 @@ def apply(tx: Connection, text: StoryText, interests: Interests) -> bool:
 
 
 def examples(interest: Interest) -> dict[str, list[Any]]:
-    """Return the ids and the numbers that name the example stories, as ``ids`` and ``numbers``."""
+    """Return the ids of those example stories that are given by id, and the numbers of the others."""
     every = [*interest.like, *interest.unlike]
     return {
         "ids": [one for one in every if isinstance(one, UUID)],
@@ -58,7 +58,7 @@ def examples(interest: Interest) -> dict[str, list[Any]]:
 def score(
     interest: Interest, settings: Interests, said: str, near: Sequence[Mapping[str, Any]]
 ) -> tuple[float, dict[str, Any]]:
-    """Return the shift of a chili score in points, and the reasons: the words found, and the nearest examples."""
+    """Return the points by which interests change a chili score, and why: the words found, and the nearest examples."""
     more, less = hits(said, interest.more), hits(said, interest.less)
     like = _nearest(near, interest.like, settings.resembles)
     unlike = _nearest(near, interest.unlike, settings.resembles)

@@ -47,7 +47,7 @@ class RelevanceSettings(BaseModel, frozen=True, extra="forbid"):
 
 
 def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) -> dict[str, Any]:
-    """Score the pipeline's highlights of a story. People's highlights and withdrawn highlights have no score.
+    """Score the highlights that the pipeline made of a story. People's and withdrawn highlights have no score.
 
     Raises:
         Reject: the story does not exist.
@@ -62,7 +62,7 @@ def score_relevance(payload: ScoreRelevance, ctx: Context[RelevanceSettings]) ->
 
 
 def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
-    """Score the highlights of a locked story. Returns how many highlights were scored, and how many scores changed."""
+    """Score the highlights of a story, which the caller locked. Returns how many were scored, and how many changed."""
     rate = rating(tx, story_id, settings)
     some = [
         one for one in highlights.of_story(tx, story_id) if one.origin == "system" and not one.metadata.get("withdrawn")
@@ -71,7 +71,7 @@ def score(tx: Connection, story_id: UUID, settings: Any) -> tuple[int, int]:
 
 
 def rating(tx: Connection, story_id: UUID, settings: Any) -> Callable[[Any], dict[str, Any]]:
-    """Return a function that scores a highlight of a locked story. Defaults replace ``settings`` of another type."""
+    """Return a function that scores a highlight of a locked story. Without RelevanceSettings, it uses the defaults."""
     known = settings if isinstance(settings, RelevanceSettings) else RelevanceSettings()
     facts = SQL.only(tx, "story_relevance", story_id=story_id)
     return lambda one: relevance(one, facts["authority"], facts["age_days"], known, facts["teams"] or ())

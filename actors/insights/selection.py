@@ -41,7 +41,7 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
 
 
 def highlights(document: str, settings: Selection, title: str = "", told: str = "") -> list[Candidate]:
-    """Return the highlights of a Markdown ``document``, verbatim and in order. They do not repeat the text ``told``."""
+    """Return the highlights of a Markdown ``document``, verbatim and in order, without those that repeat ``told``."""
     parts = article(document)
     if has_code(parts):
         is_guide = SAYS["announces"].match(title)  # the instructions of a guide form a whole, in their order
@@ -76,7 +76,7 @@ def _best(candidates: Sequence[Candidate], settings: Selection) -> list[Candidat
 def _without_repetition(
     candidates: Sequence[Candidate], threshold: float, limit: int, told: str = ""
 ) -> list[Candidate]:
-    """Return up to ``limit`` candidates that do not repeat ``told`` or an earlier one. Code repeats only equal code."""
+    """Return up to ``limit`` candidates that repeat neither ``told`` nor each other. Similar code is allowed."""
     kept: list[Candidate] = []
     said = [keys(told)]
     for each in candidates:
@@ -91,7 +91,7 @@ def _without_repetition(
 
 
 def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> list[Candidate]:
-    """Return the code blocks with at least ``min_lines`` lines or a change, cut to whole lines within ``max_chars``."""
+    """Return code blocks with at least ``min_lines`` lines or a change of code, cut to whole lines in ``max_chars``."""
     found: list[Candidate] = []
     for index, block in enumerate(blocks):
         if block.kind != "code" or block.language in _OUTPUT:
@@ -143,7 +143,7 @@ def _introduction(blocks: Sequence[Block], index: int) -> str:
 
 
 def _said_about(block: Block, introduction: str) -> str:
-    """Return the sentence before a code block if it is clear alone, else a text with the heading or an empty string."""
+    """Return the sentence before a code block if it is clear alone, or else a text with the heading, if any."""
     if (
         len(introduction.split()) >= _MIN_WORDS
         and is_independent(introduction)

@@ -27,8 +27,8 @@ def propose(
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Return the strongest proposals of each kind, and the numbers of liked, archived and recent stories.
 
-    A proposal has its value for ``--accept``, the number of ``liked`` and ``archived`` stories that it fits, and in
-    ``moved`` the last week's stories whose score it would change.
+    A proposal has ``accept`` (its value for ``--accept``), the numbers of ``liked`` and ``archived`` stories that it
+    fits, and ``moved``: last week's stories whose score it would change.
     """
     with by_index(conn):
         rows = SQL.all(conn, "interest_stories", team=team)

@@ -36,7 +36,7 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
         attempts: The maximum number of times that an item is fetched if the faults are temporary.
         first_wait: The wait before the second attempt. It doubles with each further attempt, up to ``longest_wait``.
             The wait that a site asks for has the same maximum.
-        engine_wait: The wait if the Engine is unavailable and names no time. No attempt is counted then.
+        engine_wait: The wait if the Engine is unavailable and does not say for how long. No attempt is counted then.
         filters: Rules that drop items, in addition to those of ``zeke-news filter``.
     """
 
@@ -49,7 +49,7 @@ class ContentSettings(BaseModel, extra="forbid", frozen=True):
     filters: tuple[Rule, ...] = ()
 
     def wait(self, attempts: int, asked: float | None) -> timedelta:
-        """Return the wait after so many failed fetches. ``asked`` is the wait in seconds that the site asked for."""
+        """Return the wait after a number of failed fetches. ``asked`` is what the site asked for, in seconds."""
         return grown(attempts, self.first_wait, self.longest_wait, asked, self.longest_wait)
 
 

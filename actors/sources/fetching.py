@@ -1,4 +1,4 @@
-"""Sends items to fetch-content in batches of one host, and limits the requests that a host gets at the same time."""
+"""Sends fetch-content jobs with items of one host each, and limits the requests that a host gets at the same time."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,8 +25,8 @@ class PoliteEngine(ExitStack):
     """Sends requests to a host only while the job holds the host's lease. By default, only one job can hold it.
 
     If a host or the Engine refuses a request, no job asks it again before the time that the answer names. If a host or
-    the Engine cannot be reached, the pause is ``away`` seconds. A site's rule may set a pause after each visit, or let
-    several jobs hold the lease.
+    the Engine cannot be reached, no job asks it for ``away`` seconds. A site's rule may set a pause after each visit,
+    or let several jobs hold the lease.
 
     Raises:
         Defer: another job holds the host, requests to the host are paused, or the Engine is unavailable.
@@ -68,7 +68,7 @@ class PoliteEngine(ExitStack):
             raise
 
     def leave(self) -> None:
-        """If the host's rule has a pause, release the lease, so that the next request waits until the pause ends."""
+        """If the host's rule has a pause, release the lease: the pause begins, and the next request waits for it."""
         if self._is_paused:
             self._hold("")
 
@@ -98,10 +98,10 @@ def send_fetches(
     batch: str | None = None,
     engine: object = None,
 ) -> None:
-    """Send fetch-content for items, in batches of one host. Call this function in the transaction that queued the items.
+    """Send fetch-content jobs with items of one host each. Call this function in the transaction that queued the items.
 
-    The key of a job is the host (see ``per_key``). If the host's rule in the ``engine`` allows several requests at
-    once, the host has that number of keys, and its batches are spread over them.
+    The key of a job is the host (see ``per_key``). If the host's rule sets ``at_once``, the host has that number of
+    keys, and its jobs are spread over them. The rule comes from the ``engine``.
     """
     hosts: dict[str, list[tuple[UUID, str]]] = {}
     for one, url in items:
@@ -117,6 +117,6 @@ def send_fetches(
 
 
 def open_batch(ctx: Context[Any], tx: Connection, kind: str, period: Period) -> Any:
-    """Open a batch for the stories that this job brings in. When all its jobs have ended, today's digest is written."""
+    """Open a batch of jobs that fetch and process new stories. When all have ended, today's digest is written."""
     then = ("generate-brief", {"period": period, "ends_on": SQL.value(tx, "digest_today").isoformat()})
     return ctx.batch(f"{kind}/{ctx.job_id}", then=then)

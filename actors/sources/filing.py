@@ -19,7 +19,7 @@ _CONTENT_TYPES = {"video": "video", "podcast": "audio"}
 
 
 class Filed(NamedTuple):
-    """Holds the result of filing a text. The outcome is stored, updated or duplicate."""
+    """Holds the result of storing a text. The outcome is stored, updated or duplicate."""
 
     outcome: Outcome
     story_id: UUID
@@ -28,7 +28,7 @@ class Filed(NamedTuple):
 
 
 def file_text(tx: Connection, item: Item, text: Text, near_duplicate: float) -> Filed:
-    """Store a text as a new story, an update or a copy, and record the outcome of its item, which the caller locked.
+    """Store a text as a new story, an update or a copy, and record the outcome of its item. The caller locked the item.
 
     Two texts with a Jaccard similarity of at least ``near_duplicate`` are versions of one text.
     """
@@ -51,13 +51,13 @@ class _Filing:
         self.near = 0  # the number of stories with nearly the same text
 
     def anew(self) -> Filed:
-        """File an item's first text: add a story, or find the story of which the text is a copy."""
+        """Store an item's first text: add a story, or find the story of which the text is a copy."""
         text, tx = self.text, self.tx
         certain, believed = self._certain(), _keys("canonical", self._canonical())
         claims = _keys("canonical", self.item.url, text.url)
         claims += _keys("url", text.canonical)  # stories at the declared address,
         claims += _keys("canonical", text.canonical)  # and stories that also declare this address
-        # Workers that file a similar text wait for this lock. It must be taken before the locks of stories.
+        # Workers that store a similar text wait for this lock. It must be taken before the locks of stories.
         SQL.one(tx, "story_filing_hold", keys=[*certain, *believed, *claims], bands=self.bands)
         rivals = SQL.named(tx, "story_by_keys", certain=certain, claims=claims)
         story_id = next((one.story_id for one in rivals if self._resembles(one)), None)
@@ -78,7 +78,7 @@ class _Filing:
         return Filed(Outcome.STORED, new, is_news=True)
 
     def again(self, known: Row) -> Filed:
-        """File a later text of an item, such as the page's text after the feed's text."""
+        """Store another text of an item that has a story, such as the page's text after the feed's text."""
         SQL.one(self.tx, "story_filing_hold", keys=[f"text:{self.hash}"], bands=self.bands)
         is_reworded = known.text_hash != self.hash
         is_first_page = known.text_origin in _OF_FEEDS and self.text.origin not in _OF_FEEDS
@@ -94,7 +94,7 @@ class _Filing:
         return Filed(Outcome.UPDATED if is_edited else Outcome.STORED, known.story_id, is_news)
 
     def _put(self, title: str | None = None) -> UUID:
-        """Store the item's text, which replaces an earlier text, and a new story's ``title``. Returns the text's id."""
+        """Store the item's text in place of an earlier one, and the ``title`` of a new story. Returns the text's id."""
         found_by = {"text_hash": self.hash, "canonical_url": self._canonical(), "written_title": title}
         kind = _CONTENT_TYPES.get(self.item.kind, "text")
         told = {"raw_item_id": self.item.id, "content_type": kind, **vars(self.text), **found_by}
@@ -109,7 +109,7 @@ class _Filing:
             clusters.unite(self.tx, [story_id, *near])
 
     def _resembles(self, other: Row) -> bool:
-        """Return whether the texts are alike. A row without a text counts too, because a ``_certain`` key found it."""
+        """Return whether the texts are alike. A row without a text counts as alike: a ``_certain`` key found it."""
         return other.text is None or jaccard(self.shingles, shingles(other.text)) >= self.least
 
     def _certain(self) -> list[str]:
@@ -123,7 +123,7 @@ class _Filing:
 
 
 def _keys(kind: str, *urls: str | None) -> list[str]:
-    """Return keys for addresses. The kind is ``url`` for fetched and ``canonical`` for declared addresses."""
+    """Return keys for addresses. The kind is ``url`` if they were fetched, and ``canonical`` if pages declare them."""
     addresses = {canonical_url(url) for url in urls if url}
     hashes = (hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest() for address in addresses)
     return sorted(f"{kind}:{one}" for one in hashes)

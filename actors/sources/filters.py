@@ -51,7 +51,7 @@ def refusal(rules: Rules, item: Item, text: Text | None = None) -> Missing | Non
 
 @dataclass(frozen=True)
 class _Facts:
-    """Holds the facts about an item that rules test. ``text`` is None until the item's page has been read."""
+    """Holds what the rules test about an item. ``text`` is None until the item's page has been read."""
 
     item: Item
     text: Text | None

@@ -28,10 +28,10 @@ class Missing(NamedTuple):
 
 
 def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
-    """Return an item's text of at least ``least`` characters. If the text was uploaded with the item, the page is not fetched.
+    """Return an item's text, or a ``Missing`` without a text of ``least`` characters. An uploaded text needs no fetch.
 
     Raises:
-        EngineError: the page is temporarily unavailable. A permanent fault gives the feed's text or a ``Missing``.
+        EngineError: the page is temporarily unavailable. A permanent error leads to the feed's text or a ``Missing``.
     """
     if (given := _given(item, least)) is not None:
         return given
@@ -95,12 +95,12 @@ def stand_in(item: Item, error: EngineError, least: int) -> Text | None:
 
 
 def is_article(told: Text) -> bool:
-    """Return whether a feed's text is an article, because it is from the entry's content or is a long description."""
+    """Return whether a feed's text counts as a whole article: it is the entry's content, or a long description."""
     return told.origin == "feed" or len(told.text) >= _ARTICLE
 
 
 def _instead(item: Item, told: Text | None, error: EngineError) -> Text | None:
-    """Return the feed's text if it may replace the page's text, as the text of a newsletter always may."""
+    """Return the feed's text if it may replace the page's text. A newsletter's text always may."""
     if told is None or ("feed" not in error.code.traits and item.source_type != NEWSLETTER):
         return None
     why = f"{told.origin}: the page is unavailable ({error.code}: {error})"
@@ -144,7 +144,7 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
 
 
 def _told(item: Item, least: int) -> tuple[Text | None, Missing | None]:
-    """Return the feed's content or else description of the item. If neither can be read, return the reason instead."""
+    """Return the item's content in the feed, or else its description. If neither can be read, return the reason."""
     unread = None
     for origin, key in (("feed", "content"), ("description", "description")):
         if fragment := item.metadata.get(key):

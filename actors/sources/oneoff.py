@@ -25,7 +25,7 @@ class OneoffSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_oneoff(payload: IngestOneoff, ctx: Context[OneoffSettings]) -> dict[str, Any]:
-    """Add a page to its site's manual source, and queue it (also after a failed fetch) unless it is queued or stored.
+    """Add a page to its site's ``manual`` source. Queue it, also after a failed fetch, unless it is queued or stored.
 
     Raises:
         Reject: the address is not valid.

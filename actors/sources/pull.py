@@ -36,14 +36,14 @@ class PullSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, Any]:
-    """Queue lost items again, and send a job for each feed that is due and has no unfinished job."""
+    """Queue again items whose jobs were lost, and send a job for each feed that is due and has no unfinished job."""
     settings = ctx.settings
     bounds = {"lost_after": settings.lost_after, "most": settings.most_items, "most_times": settings.most_times}
     with ctx.transaction() as tx:
         lost = SQL.all(tx, "items_sweep", **bounds)
         again = [item for item in lost if not item["is_given_up"]]
         send_fetches(ctx, [(item["id"], item["url"]) for item in again if item["times"] == 1])
-        # An item that was lost more than once gets a job of its own.
+        # An item whose job was lost more than once gets a job of its own.
         send_fetches(ctx, [(item["id"], item["url"]) for item in again if item["times"] > 1], size=1)
     counts = {"queued_again": len(again), "abandoned": len(lost) - len(again)}
     return send_due(ctx, POLLED_TYPES, payload.reason, **counts)

@@ -18,12 +18,12 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
     """Defines how often sources are polled.
 
     Attributes:
-        default: The time between two polls of a mailbox, or of a source without dates.
+        default: The time between two polls of a mailbox, or of a source whose items have no dates.
         shortest: The minimum time between two polls of a source. ``longest`` is the maximum.
-        longest_wait: The maximum wait for which a server can ask.
+        longest_wait: The maximum wait that a server can demand. If it asks for more, this wait is used.
         first_backoff: The wait after the first failure; it doubles with each further failure, up to ``longest``.
         gone_after: After this number of consecutive 410 answers, the source is switched off.
-        moved_after: The number of equal permanent redirects, over at least ``moved_over``, that change the address.
+        moved_after: After this many permanent redirects to one target, in ``moved_over`` or more, the address changes.
     """
 
     default: Duration = parse_duration("1h")
@@ -56,7 +56,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         return replace(polling, etag=etag, last_modified=modified, failures=0, gone_count=0, fetched_once=True)
 
     def follow(self, polling: Polling, moved_to: str | None, now: datetime) -> tuple[Polling, str | None]:
-        """Count a permanent redirect. Returns the new state, and the target once enough polls got it, or else None."""
+        """Count a permanent redirect. Returns the new state, and the target if it is the new address, else None."""
         if moved_to is None:
             return replace(polling, moved_to=None, moved_count=0, moved_since=None), None
         if polling.moved_to != moved_to or polling.moved_since is None:

@@ -15,7 +15,7 @@ from zeke_jobs.core.wording import format_duration
 
 LONGEST = 1000  # characters
 _MEMORY = 1 << 20  # bytes; with less memory, RE2 is slower, but still linear
-# These letters belong to scripts without spaces. Next to such a letter, a word needs no word boundary.
+# These letters belong to scripts without spaces. Next to such a letter, a word is found even without a word boundary.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _LETTER = rf"[^\W{_UNSPACED}]"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
@@ -57,7 +57,7 @@ def has_words(words: str, text: str) -> bool:
 
 
 def fits(expression: str, text: str) -> bool:
-    """Return whether a regular expression matches anywhere in a ``folded`` text."""
+    """Return whether a regular expression matches anywhere in a text that ``folded`` returned."""
     return _compiled(expression).search(text) is not None
 
 
@@ -114,7 +114,7 @@ class Conditions(BaseModel, extra="forbid", frozen=True):
         only_title: Whether ``words`` and ``regex`` are searched only in the title.
         author: Words to find as whole words in the author's name.
         language: Codes such as ``de``, one of which must be the text's language.
-        shorter: The text must have fewer words than this, or the recording must be shorter. ``longer`` is the opposite.
+        shorter: A number of words, or a duration: the text or recording must be shorter. ``longer`` is the opposite.
         older: The minimum time from the publication of the item until it was found.
         source: Sources of the item, each given by a part of its name or address, or by the beginning of its id.
         folder: Folders of the item's source, such as ``Tech`` or ``Tech/Python``. Subfolders are included.

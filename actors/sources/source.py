@@ -81,7 +81,7 @@ def ingest_source(payload: IngestSource, ctx: Context[SourceSettings]) -> dict[s
         status = "warn" if error.transient and failures < 3 else "error"
         return _unread(ctx, source, polling, wait, f"{error.code}: {error}", result, status=status)
     except Exception as error:
-        # An exception that controls the job, or an unavailable database, is not the source's fault.
+        # An exception of zeke_jobs, such as Retry, or an unavailable database is not the source's fault.
         if not isinstance(error, ZekeJobsError) and not is_away(error):
             problem = one_line(f"ingest-source failed: {type(error).__name__}: {error}")
             wait = ctx.settings.rhythm.backoff(failures)
@@ -167,7 +167,7 @@ def _unread(
 
 
 def new_item(entry: ContentItem, source_type: str) -> NewItem:
-    """Return an entry as a raw item with the feed's text. A link on a page gets no title; the linked page has one."""
+    """Return an entry of a feed as a new item. A link on a page gets no title, because the linked page has one."""
     is_video = entry.content_type == "video" or source_type == "youtube_channel"
     is_podcast = entry.content_type == "audio" or source_type == "podcast"
     author = entry.author.name if entry.author else None

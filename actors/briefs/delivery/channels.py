@@ -36,9 +36,8 @@ class Message:
     """Holds one message with a digest, or with the stories of alerts.
 
     Attributes:
-        name: A name such as ``day-2026-11-26``. It and ``whose`` (such as the team's id) are the same in every attempt.
-        digest: The contents in the form that ``rendering`` reads.
-        told: The same contents, as data that a webhook or command gets as JSON.
+        name: A name such as ``day-2026-11-26``. Name and ``whose`` (such as a team's id) are the same in all attempts.
+        digest: The contents in the form that ``rendering`` reads. ``told`` has the same contents as data for JSON.
     """
 
     name: str

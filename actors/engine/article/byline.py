@@ -61,7 +61,7 @@ def published(
     other: Iterable[Mapping[str, Any]],
     url: str,
 ) -> datetime | None:
-    """Return the page's time of publication, or None if it is uncertain, such as if other days stand near the heading.
+    """Return the time of publication, or None if it is uncertain, for example if other days stand near the heading.
 
     The first of these places that declares a time counts: the structured data of the ``article``, meta elements,
     ``other`` structured data, time elements, the address. If none does, a day in the text counts if it is the only one.

@@ -23,7 +23,7 @@ _FRAME = frozenset({"nav", "header", "footer", "select", "svg"})
 
 
 def _words(place: str) -> list[tuple[str, re.Pattern[str]]]:
-    """Return the outcomes, such as ``paywall``, that a part of a page (such as its headings) can tell, with patterns."""
+    """Return the outcomes (such as ``paywall``) that a part of a page, such as headings, can tell, with patterns."""
     named = patterns("actors.engine.article", "walls.txt")
     return [(name.removesuffix(place), one) for name, one in named.items() if name.endswith(place)]
 
@@ -65,7 +65,7 @@ def _notice(tree: HtmlElement, title: str, shown: str, size: int) -> tuple[str, 
 
 
 def _end(text: str, shown: str, pattern: re.Pattern[str]) -> int:
-    """Return where the article's last paragraph begins in ``shown``, the page's text. Only a later offer is a paywall."""
+    """Return where in ``shown`` (the page's text) the last paragraph of ``text`` begins. Offers count only after it."""
     paragraphs = [line for line in text.split("\n") if len(line) >= _PARAGRAPH and not pattern.search(line)]
     return max(shown.find(paragraphs[-1][:_START]), 0) if paragraphs else 0
 

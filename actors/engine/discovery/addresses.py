@@ -55,7 +55,7 @@ def of_known_site(url: str) -> list[str]:
 
 
 def of_directory(url: str) -> str | None:
-    """If ``url`` is a podcast's page at Apple, return the address of Apple's API that tells its feed, or else None."""
+    """If ``url`` is a podcast's page in Apple's directory, return the API address that tells its feed, or else None."""
     parts = split(url)
     if parts.hostname not in {"podcasts.apple.com", "itunes.apple.com"}:
         return None

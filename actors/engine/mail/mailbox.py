@@ -29,7 +29,7 @@ _LARGEST = 2_000_000  # bytes of a message; the text comes before the attachment
 def read_mailbox(url: str, settings: EngineSettings, mark: str | None) -> ContentSource:
     """Return the messages after ``mark``, the position that the last reading returned as ``etag``.
 
-    Without a mark, or if the mail server renumbered the folder, return the newest. Reading stops after half a timeout,
+    Without a mark, or if the server renumbered the folder, return the newest. Reading stops after half of the timeout,
     and the next reading continues there. A message that is read again is no new item: its Message-ID is the item's id.
     """
     parts = split(url)
