@@ -146,7 +146,7 @@ def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
 def telling_beside_code(
     document: str, most: int, lead: float, title: str, taken: Collection[Candidate]
 ) -> list[Candidate]:
-    """Find the best sentences outside ``taken`` in a text with code. They may say "we". From a guide, return none."""
+    """Return the best sentences outside ``taken`` of a text with code. They may say "we". From a guide, return none."""
     items = ranked(document, lead)
     least = _LEAST * max((item.score for item in items), default=0.0)
     pool = [

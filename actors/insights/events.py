@@ -164,7 +164,7 @@ def candidates(
 
 
 def ask_later(ctx: Context[Any], analyst: Analyst, story_id: UUID, others: Sequence[UUID]) -> None:
-    """With a model, send a job that asks it which of ``others`` reports the story's event. Call it in a transaction."""
+    """If a model is set, send a job to ask which of ``others`` reports the story's event. Call it in a transaction."""
     if others and analyst.same_event:
         told = {"story_id": str(story_id), "trigger": "alone", "others": list(map(str, others))}
         try:
