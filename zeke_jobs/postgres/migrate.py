@@ -89,7 +89,7 @@ def _texts(package: str, folder: str) -> list[tuple[str, str]]:
 
 
 def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
-    """Apply the pending migrations, each in its own transaction, and return them. ``conn`` may go through PgBouncer.
+    """Apply the pending migrations, each in its own transaction unless its first line says otherwise, and return them.
 
     Other processes that migrate at the same time wait, and then have nothing to do.
 
