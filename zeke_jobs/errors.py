@@ -141,7 +141,7 @@ class WaitFor(ZekeJobsError):
 
 
 class Throttled(Defer):
-    """Defers the job for the given ``reason``, because a service answered 429. No attempt is counted.
+    """Defers the job, because a service answered 429; ``reason`` is a text for people. No attempt is counted.
 
     ``limit`` names a limit in jobs.yaml. That limit lets no job start for ``retry_after`` (a timedelta or seconds).
     """

@@ -1,4 +1,4 @@
-"""This provider on loopback embeds texts, answers questions, runs batches, and fails where a test says so."""
+"""This fake provider embeds texts, answers questions, runs batches, and fails when a test asks for it."""
 
 import json
 import re

@@ -203,8 +203,8 @@ LANGUAGE sql STABLE AS $$
   SELECT ROW('held', NULL, NULL, p_task, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     p_by, p_reason, extract(epoch FROM p_opens_on - p_now))::zeke_jobs.claimed $$;
 
--- Return the tasks for which another live process of this queue was chosen to run the jobs that must run alone. If p_is_empty is true (the caller holds no
--- job), ignore processes that still run other jobs.
+-- Return the tasks for which another live process of this queue was chosen to run the jobs that must run alone. If the caller holds no job (p_is_empty),
+-- ignore processes that still run other jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.alone_elsewhere(p_worker uuid, p_queue text, p_is_empty boolean, p_now timestamptz) RETURNS text[]
 LANGUAGE plpgsql VOLATILE AS $$ -- a VOLATILE function sees what another process has just written
 BEGIN

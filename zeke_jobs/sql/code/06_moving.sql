@@ -142,7 +142,7 @@ BEGIN
 END $$;
 
 -- Complete finished jobs and claim new jobs. If a job is due, the commit does not wait for the disk, so that limits are locked briefly. The caller then waits
--- until it is on disk (flush.sql) or, if the server crashed, completes the jobs again. A row of kind lost is a job that the worker no longer held.
+-- until the commit is on disk (flush.sql) or, if the server crashed, completes the jobs again. A row of kind lost is a job that the worker no longer held.
 CREATE OR REPLACE FUNCTION zeke_jobs.complete_and_claim(p_worker uuid, p_ids uuid[], p_claims bigint[],
   p_after double precision[], p_took double precision[], p_results text[], p_queue text, p_tasks text[], p_want integer,
   p_revision integer, p_is_empty boolean, p_free integer DEFAULT NULL,
