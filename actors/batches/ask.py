@@ -16,7 +16,7 @@ _HOUR = timedelta(hours=1)  # the time for a cancelled batch to end, and the lar
 
 
 def ask_batch(payload: AskBatch, ctx: Context) -> dict[str, Any]:
-    """Ask questions in one batch, and give each waiting job its answer. Without an answer, a job asks the model itself.
+    """Ask questions in one batch. Each waiting job gets its answer, or the reason why it must ask the model itself.
 
     After a crash, no question is asked twice: the questions stay with this job, and ``ctx.step`` stores the batch's id.
     """

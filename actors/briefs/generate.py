@@ -34,7 +34,7 @@ def generate_brief(payload: GenerateBrief, ctx: Context[BriefSettings]) -> dict[
         Reject: the story does not exist, or it has no text.
         Retry, Defer: the provider asked to wait.
         WaitFor: the question to the model was put into a batch, and the job waits for its answer.
-        Unfounded: the model made unsupported statements twice. A brief made without a model is already stored.
+        Unfounded: the model twice said what the story does not support. The stored brief was made without a model.
     """
     output: dict[str, Any]
     if payload.story_id is None:

@@ -111,7 +111,7 @@ def _marked(words: str | None) -> str:
 
 
 def address(entry: Mapping[str, Any]) -> str:
-    """Return an entry's address if it is a web address, or else "". Link delimiters are percent-encoded."""
+    """Return an entry's address if it is a web address, or else "". Characters that would end a link are encoded."""
     url = entry["url"] or ""
     return quote(url, safe="!#$%&'()*+,/:;=?@[]~-._") if split(url).scheme in {"http", "https"} else ""
 

@@ -11,7 +11,7 @@ _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def atom(stories: Sequence[Mapping[str, Any]], *, title: str, url: str | None, now: datetime) -> str:
-    """Return an Atom feed of rows of ``news.stories``: one-liners and why they matter. ``url`` is its own address."""
+    """Return rows of ``news.stories`` as an Atom feed at ``url``, with their one-liners and why the stories matter."""
     feed = ET.Element("feed", {"xmlns": "http://www.w3.org/2005/Atom"})
     _put(feed, "id", url or "urn:zeke-news:stories")
     _put(feed, "title", title)

@@ -80,7 +80,7 @@ def read(tree: HtmlElement, url: str) -> Metadata:
 
 
 def page_title(declared: Sequence[str], headings: Sequence[str], site: str) -> str:
-    """Return the heading that matches a declared title, or else the first title without the site's name."""
+    """Return a heading that matches a declared title, or else the first title, if possible without the site's name."""
     parts = ((one for one in _SEPARATOR.split(title) if letters(one) not in {"", letters(site)}) for title in declared)
     bare = [first for some in parts if (first := next(some, ""))]
     meant = max(headings, key=lambda one: _likeness(one, bare), default="")

@@ -18,7 +18,7 @@ _STATUS_OF_CODE = {"invalid_url": 400, "not_found": 404, "gone": 404}
 class EngineServer(ThreadingHTTPServer):
     """Serves ``POST /ingest``, ``POST /source``, ``POST /discover`` and ``GET /health`` with one Engine.
 
-    If ``token`` is set, callers must send this bearer token. While the maximum number runs, others get status 503.
+    If ``token`` is set, callers must send this bearer token. While ``most`` requests run, others get status 503.
     """
 
     daemon_threads = True

@@ -29,7 +29,7 @@ def analyze_story(payload: AnalyzeStory, ctx: Context[EventSettings]) -> dict[st
     Raises:
         Reject: the story does not exist, or it has no text.
         Retry, Defer, WaitFor: the provider asked to wait, or (WaitFor) the question to the model was put into a batch.
-        Unfounded: the model made unsupported statements twice. An analysis made without a model is already stored.
+        Unfounded: the model twice said what the story does not support. The stored analysis was made without a model.
     """
     analyst: Analyst = ctx.service("ai")
     if payload.trigger in {"grown", "alone"}:

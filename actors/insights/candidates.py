@@ -70,7 +70,7 @@ def _says_more(heading: str, known: frozenset[str]) -> bool:
 
 
 def _before(nearest: Sequence[Block], start: int) -> str:
-    """Return the last sentence before ``start``, or an empty string if there is none or it is not well formed."""
+    """Return the sentence before ``start`` if it is well formed, or else "". For code, the result is always ""."""
     if nearest[-1].kind == "code":
         return ""  # the highlight's text is the line before
     is_text = nearest[0].kind == nearest[-1].kind == "paragraph" and not is_bold(nearest[0])

@@ -105,7 +105,7 @@ def _figures(text: str) -> int:
 
 
 def telling(document: str, lead: float, title: str, told: str) -> list[Candidate]:
-    """Return the three best sentences with at least two facts. From a list article or guide, return one with a figure.
+    """Return up to three best sentences with two facts or more; of a list article or guide, at most one, with a figure.
 
     Sentences with quotations are left out, because they seldom say what happened.
     """
@@ -146,7 +146,7 @@ def _topic(title: str, document: str) -> tuple[frozenset[str], frozenset[str]]:
 def telling_beside_code(
     document: str, most: int, lead: float, title: str, taken: Collection[Candidate]
 ) -> list[Candidate]:
-    """Return the best sentences outside ``taken`` of a text with code. They may say "we". From a guide, return none."""
+    """Return the ``most`` best sentences outside ``taken`` of a text with code, none of a guide. They may say "we"."""
     items = ranked(document, lead)
     least = _LEAST * max((item.score for item in items), default=0.0)
     pool = [

@@ -1,4 +1,4 @@
-"""Finds the stories of an analysed story's event, puts them into a cluster, and scores it by the number of sources."""
+"""Finds the stories of an analysed story's event, puts them into a cluster, and scores them by its source count."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -174,7 +174,7 @@ def ask_later(ctx: Context[Any], analyst: Analyst, story_id: UUID, others: Seque
 
 
 def rescore(tx: Connection, found: Mapping[UUID, Overlay], analyst: Analyst, sources: int) -> int:
-    """Update a locked event's scores for its ``sources``, except a model's or person's. Returns how many changed."""
+    """Update a locked event's scores for ``sources`` sources, except models' and people's. Returns how many changed."""
     changed = 0
     for story_id, overlay in found.items():
         citations = overlay.citations

@@ -28,7 +28,7 @@ class Interest(BaseModel, frozen=True, extra="forbid"):
 class Interests(BaseModel, frozen=True, extra="forbid"):
     """Holds the interests of teams. The words, and the examples, can each change a chili score by up to ``points``."""
 
-    teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)  # all: for teams without interests
+    teams: dict[UUID | Literal["all"], Interest] = Field(default_factory=dict)  # all: for teams not listed
     points: float = Field(default=1, gt=0, le=5)  # for enough different words, or for a story that resembles an example
     enough: int = Field(default=2, ge=1)  # fewer words change the score less
     resembles: float = Field(default=0.35, gt=0, le=1)  # the least cosine of a story that resembles an example

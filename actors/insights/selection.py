@@ -91,7 +91,7 @@ def _without_repetition(
 
 
 def code_candidates(blocks: Sequence[Block], min_lines: int, max_chars: int) -> list[Candidate]:
-    """Return code blocks with at least ``min_lines`` lines or a change of code, cut to whole lines in ``max_chars``."""
+    """Return code blocks with at least ``min_lines`` lines or a change of code, cut after a line to ``max_chars``."""
     found: list[Candidate] = []
     for index, block in enumerate(blocks):
         if block.kind != "code" or block.language in _OUTPUT:

@@ -69,7 +69,7 @@ def propose(
 
 
 def _telling(some: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the words that are much more frequent in ``some`` stories than in ``others``. Headlines count twice."""
+    """Return the words much more frequent in ``some`` stories than in ``others``. Headline words rank higher."""
     here, there = (Counter(word for row in rows for word in _words(row["said"])) for rows in (some, others))
     rate = {word: (count / len(some)) / ((there[word] + 0.5) / (len(others) + 1)) for word, count in here.items()}
     fitting = [

@@ -28,10 +28,10 @@ class Missing(NamedTuple):
 
 
 def obtain(item: Item, engine: Engine, least: int) -> Text | Missing:
-    """Return an item's text, or a ``Missing`` without a text of ``least`` characters. An uploaded text needs no fetch.
+    """Return an item's text, or a ``Missing`` if none has ``least`` characters. An uploaded text needs no fetch.
 
     Raises:
-        EngineError: the page is temporarily unavailable. A permanent error leads to the feed's text or a ``Missing``.
+        EngineError: the error is temporary. A permanent error leads to the feed's text or a ``Missing``.
     """
     if (given := _given(item, least)) is not None:
         return given
@@ -144,7 +144,7 @@ def _of_page(item: Item, page: ContentItem, told: Text | None, least: int) -> Te
 
 
 def _told(item: Item, least: int) -> tuple[Text | None, Missing | None]:
-    """Return the item's content in the feed, or else its description. If neither can be read, return the reason."""
+    """Return the item's content in the feed, or else its description, or else the reason why one cannot be read."""
     unread = None
     for origin, key in (("feed", "content"), ("description", "description")):
         if fragment := item.metadata.get(key):

@@ -36,7 +36,7 @@ class PullSettings(BaseModel, extra="forbid", frozen=True):
 
 
 def ingest_pull(payload: IngestPull, ctx: Context[PullSettings]) -> dict[str, Any]:
-    """Queue again items whose jobs were lost, and send a job for each feed that is due and has no unfinished job."""
+    """Queue again items whose jobs were lost, and send a job for each feed that is due and not queued already."""
     settings = ctx.settings
     bounds = {"lost_after": settings.lost_after, "most": settings.most_items, "most_times": settings.most_times}
     with ctx.transaction() as tx:

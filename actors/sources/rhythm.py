@@ -23,7 +23,7 @@ class Rhythm(BaseModel, extra="forbid", frozen=True):
         longest_wait: The maximum wait that a server can demand. If it asks for more, this wait is used.
         first_backoff: The wait after the first failure; it doubles with each further failure, up to ``longest``.
         gone_after: After this number of consecutive 410 answers, the source is switched off.
-        moved_after: After this many permanent redirects to one target, in ``moved_over`` or more, the address changes.
+        moved_after: After this many permanent redirects to one target, and after ``moved_over``, the address changes.
     """
 
     default: Duration = parse_duration("1h")

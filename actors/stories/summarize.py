@@ -17,7 +17,7 @@ def story_summarize(payload: StorySummarize, ctx: Context) -> dict[str, Any]:
     Raises:
         Reject: the story does not exist, or it has no text.
         Retry, Defer, WaitFor: the provider asked to wait, or (WaitFor) the question to the model was put into a batch.
-        Unfounded: the model made unsupported statements twice. A summary made without a model is already stored.
+        Unfounded: the model twice said what the story does not support. The stored summary was made without a model.
     """
     text = texts.with_text(ctx.db, payload.story_id)
     is_asked_for = payload.mode != "auto"

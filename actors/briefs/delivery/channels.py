@@ -36,7 +36,7 @@ class Message:
     """Holds one message with a digest, or with the stories of alerts.
 
     Attributes:
-        name: A name such as ``day-2026-11-26``. Name and ``whose`` (such as a team's id) are the same in all attempts.
+        name: A name such as ``day-2026-11-26``. Name and ``whose`` (such as a team's id) identify it in all attempts.
         digest: The contents in the form that ``rendering`` reads. ``told`` has the same contents as data for JSON.
     """
 

@@ -149,7 +149,7 @@ class Receiver(Ways, extra="forbid", frozen=True):
 
 
 class AlertSettings(BaseModel, extra="forbid", frozen=True):
-    """Defines the settings of deliver-alert. ``receivers`` has the names that ``zeke-news alert add --to`` takes."""
+    """Defines the settings of deliver-alert: ``receivers``, by the names that ``zeke-news alert add --to`` takes."""
 
     receivers: dict[Annotated[str, StringConstraints(min_length=1, max_length=100)], Receiver] = Field(
         default_factory=dict

@@ -57,7 +57,7 @@ def base_of(tree: HtmlElement, url: str) -> str:
 
 
 def with_selector(url: str, selector: str) -> str:
-    """Add a CSS selector for links to a page's address. Raises ValueError if the selector is not valid."""
+    """Return a page's address with a CSS selector for links. Raises ValueError if the selector is not valid."""
     xpath(selector)
     return f"{url.partition('#')[0]}{_MARK}{quote(selector.strip(), safe='')}"
 

@@ -74,7 +74,7 @@ class Readers:
         raise EngineError("unreadable", f"{about} cannot be read: {why}")
 
     def _once(self, question: bytes, *, is_fresh: bool = False) -> tuple[dict[str, Any], bytes]:
-        """Return the answer. If the reader died, its key ``died`` is as ``Popen.returncode``, or None (unknown)."""
+        """Return the answer. ``died`` in it says how the reader died, as ``Popen.returncode``, or is None (unknown)."""
         reader, is_kept = self._reader(is_fresh=is_fresh), False
         try:
             reader.send_bytes(question)
