@@ -61,7 +61,7 @@ class InvalidPayload(ZekeJobsError):
 
 
 class QueueFull(ZekeJobsError):
-    """The task already has ``max_queued`` waiting jobs. Nothing was written."""
+    """More than ``max_queued`` jobs of the task would be waiting. Nothing was written."""
 
 
 class BatchClosed(ZekeJobsError):

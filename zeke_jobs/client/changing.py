@@ -100,7 +100,7 @@ def prioritise(id: UUID | str, *, priority: int, **options: Unpack[ChangeOptions
 @overload
 def prioritise(id: None = None, *, priority: int, **filters: Unpack[ManyOptions]) -> list[UUID]: ...
 def prioritise(id: UUID | str | None = None, *, priority: int, **options: Any) -> Changed | list[UUID]:  # noqa: A002 (the field's word)
-    """Prioritise a queued job, or all that match filters. Jobs with the highest priority run first. See ``cancel``."""
+    """Set the priority of a queued job, or of all that match filters. The highest runs first. See ``reschedule``."""
     return _change("prioritise", id, options, {"priority": priority})
 
 

@@ -45,7 +45,7 @@ def send(
             ``period`` (the time since the first send: a timedelta, or seconds). With ``on_duplicate: replace``, a later
             call changes the queued job's payload and run time. ``postpone`` does the same, but never makes the run time
             earlier. ``at_most`` is the longest time from the first send to the run time.
-        unique_key: A text. Make no second job with it while the first is queued or running, or as ``unique`` says.
+        unique_key: A text. Make no second job with it while the first is unfinished, or for as long as ``unique`` says.
         retry: The number of retries, or a mapping of ``limit``, ``delay`` and ``max_delay``; the task has the defaults.
         timeout: The maximum time of an attempt, which replaces the task's ``timeout``; a timedelta, or seconds.
         keep: How long the job is kept after its end, whether it completed or not; a timedelta, or seconds.

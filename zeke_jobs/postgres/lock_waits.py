@@ -27,7 +27,7 @@ def bound(conn: Connection, seconds: float = 0.5) -> None:
 
 
 def patiently(conn: Connection, what: str, change: Callable[[], _Result], *, patience: float | None = None) -> _Result:
-    """Repeat ``change`` until it gets its locks, also after deadlocks. It opens a transaction and calls ``bound``.
+    """Repeat ``change``, a transaction that calls ``bound``, until it gets its locks, also after deadlocks.
 
     ``patience`` is the number of seconds for all tries, by default ``PATIENCE``; 0 means one try. After that time,
     raises Contended, and nothing has changed. The error names the session that holds the locks.

@@ -89,9 +89,9 @@ def _texts(package: str, folder: str) -> list[tuple[str, str]]:
 
 
 def migrate(conn: Connection, packages: Sequence[str] = ()) -> list[Migration]:
-    """Apply the pending migrations, each in its own transaction unless its first line says otherwise, and return them.
+    """Apply the pending migrations, and return them. Each has its own transaction, unless marked ``no-transaction``.
 
-    Other processes that migrate at the same time wait, and then have nothing to do.
+    Only files so marked need a connection without a pooler. Other processes that migrate wait, then have nothing to do.
 
     Raises:
         MigrationError: an applied file was edited, or a file failed or could not lock a table; earlier files stay applied.

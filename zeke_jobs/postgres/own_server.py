@@ -18,9 +18,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def own_server(data_dir: Path, name: str) -> Iterator[str]:
-    """Run the server of ``data_dir`` during the block, and yield its URL. ``name`` is this command's name in errors.
+    """Run the server of ``data_dir`` during the block, and yield its URL. Other commands' errors show ``name``.
 
-    Raises ConfigurationError with the remedy if no server can run there, and ZekeJobsError if another command runs it.
+    Raises ConfigurationError with the remedy if no server can run there, and ZekeJobsError if another command uses it.
     """
     server_programs.binaries()  # an error must come before any folder is made
     with ExitStack() as stack:
@@ -71,7 +71,7 @@ def why_elsewhere(data_dir: Path) -> str:
 
 
 def _make_place(data_dir: Path) -> None:
-    """Make the folder ``place(data_dir)`` if it is missing. If it is outside ``data_dir``, link to it there."""
+    """Make the folder ``place(data_dir)`` if missing. If it is not ``data_dir``, put a link to it into ``data_dir``."""
     folder, asked = place(data_dir), data_dir.absolute()
     _make(folder)
     if folder != asked:

@@ -76,8 +76,8 @@ class Queries:
     """Runs the SQL files of one folder of a package, for example ``Queries("actors.store", "sql")``.
 
     A file ``NAME.sql`` contains one statement with named parameters, ``%(name)s``. The statement's name is ``NAME``, or
-    ``FOLDER/NAME`` in a subfolder; an unknown name raises KeyError. A time before 1970-01-01
-    or after 9000-01-01 is read as that date, except by ``rows``.
+    ``FOLDER/NAME`` in a subfolder; an unknown name raises KeyError. A time before 1970-01-01 or after 9000-01-01 is
+    read as that date, except by ``rows``, which reads times and JSON as psycopg2 does.
 
     Parsing and planning most statements takes longer than running them, so a connection of zeke_jobs prepares each
     statement at the second run. The types of parameters then come from the statement, not from the values.

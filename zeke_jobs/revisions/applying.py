@@ -114,7 +114,7 @@ def set_by_hand(
 
 
 def revert_due(conn: Connection) -> Applied | None:
-    """End the overrides whose end time has passed. If several processes do so at the same time, only one ends them.
+    """End the overrides that have expired, or whose task has drained. If several processes try, only one ends them.
 
     Raises Contended, or ConfigurationError if jobs.yaml without these overrides does not fit this process's code.
     """

@@ -175,7 +175,7 @@ def successors(before: Config, after: Config) -> dict[str, str]:
 
 
 def fires(before: Config | None, after: Config, now: datetime) -> tuple[Fires, ...]:
-    """Return the next fire times of schedules that a new jobs.yaml adds, changes or removes, even by merging tasks."""
+    """Return the next fire times of schedules that ``after`` adds, moves, pauses or removes, even by merging tasks."""
     before = before or Config()
     former = {new: old for old, new in renames(before, after).items()}
     new_names = {old: new for new, old in former.items()}

@@ -1,6 +1,6 @@
 """Handles overrides: values set by hand that replace values of jobs.yaml. Lists of overrides begin with the oldest.
 
-An override replaces earlier ones at its path and below. When it ends, those of them that end later apply again.
+An override replaces earlier ones at its path and below. When it ends, those of them that outlast it apply again.
 """
 
 import json
@@ -60,7 +60,7 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
 
 
 def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> list[Override]:
-    """Add new overrides. Each replaces the earlier ones at its path and below, except those that end later or never."""
+    """Add new overrides. Each replaces the earlier ones at its path and below, except those that outlast it."""
     result = list(overrides)
     for one in new:
         left = [] if one.until is None else [old for old in result if old.until is None or old.until > one.until]
@@ -100,7 +100,7 @@ def cleared(overrides: Sequence[Override], path: tuple[str, ...]) -> list[Overri
 
 
 def faults(file: Config, overrides: Sequence[Override], new: Mapping[str, Override]) -> list[str]:
-    """Return the faults that new overrides would cause in jobs.yaml. Each begins with the names of these overrides."""
+    """Return the faults that new overrides would cause in jobs.yaml. Each begins with the names of its overrides."""
 
     def found(some: Iterable[Override]) -> list[Diagnostic]:
         return check(file.text, NAME, edits=edits(with_overrides(overrides, some)))[1]

@@ -121,7 +121,7 @@ class Proposal:
 def propose(conn: Connection, request: Request) -> Proposal:
     """Check the new jobs.yaml together with the overrides, and plan the change. The function writes nothing.
 
-    Raises ConfigurationError if the orders are wrong, or if the file is invalid with the overrides, now or later.
+    Raises ConfigurationError if the orders are wrong, or the file is invalid with the overrides, now or after one ends.
     """
     file, orders = request.file, request.orders
     latest = store.latest(conn, whole=store.sees_all(conn))

@@ -181,8 +181,8 @@ def _leave() -> None:
 def obey_signals() -> None:
     """Make SIGTERM and SIGINT end the process (status 0 and 130), even as PID 1.
 
-    The process first removes its row from the table of processes, for at most a second. SIGHUP does nothing, because
-    each beat reads the configuration again. Outside the main thread, this function does nothing.
+    The process first tries for up to a second to remove its row from the table of processes. SIGHUP does nothing,
+    because each beat reads the configuration again. Outside the main thread, this function does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         return

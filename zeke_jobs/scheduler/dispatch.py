@@ -85,7 +85,7 @@ def in_force(conn: Connection, schedule: str, *, now: datetime) -> Timetable | N
 
 
 def silence(conn: Connection) -> timedelta | None:
-    """Return the time since a scheduler last handled all schedules, or None if up to 150 s or without schedules."""
+    """Return the time since a scheduler handled all schedules; None if it is up to 150 s, or there are no schedules."""
     passed: timedelta | None = SQL.value(conn, "schedule/silence")
     return None if passed is None or passed <= SILENT_AFTER else passed
 

@@ -14,7 +14,7 @@ _LOOK = 0.1  # seconds between checks of processes that are ending
 
 
 class Guardian:
-    """Starts the guardian. ``grace``: seconds from SIGTERM to SIGKILL. ``then``: a command to run after that."""
+    """Starts the guardian. ``grace``: seconds from SIGTERM to SIGKILL. ``then``: a command to run at the end."""
 
     def __init__(self, grace: float, then: Sequence[str] = ()) -> None:
         argv = [sys.executable, "-m", __name__, str(grace), *then]

@@ -86,7 +86,7 @@ def dashboard(argv: list[str], env: Mapping[str, str], *, port: int, schema: str
 
 
 class Watch:
-    """Finds changed files. In each folder, it watches Python files, and text files inside packages, but no tests."""
+    """Finds changes of files and folders. In folders it watches Python files and packages' text files, but no tests."""
 
     def __init__(self, roots: Iterable[Path]) -> None:
         self._roots = tuple(roots)

@@ -86,7 +86,7 @@ class Supervisor:
         self._log = get_logger("zeke_jobs.supervisor")
 
     def run(self) -> int:
-        """Run until ``stop`` is called, or a command exits with status 2 at its first start. Returns the status."""
+        """Run until ``stop`` is called (returns 0), or a command exits with status 2 at its first start (returns 2)."""
         try:
             while self.step():
                 time.sleep(_TICK)

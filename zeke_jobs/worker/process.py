@@ -127,7 +127,7 @@ class WorkerProcess:
             self.settle(claim, RETURNED, unstarted=True)
 
     def disown(self, conn: Connection, *, older: float | None = None) -> None:
-        """Put back into the queue jobs that were claimed over ``older`` seconds ago but never reached this process."""
+        """Put back into the queue jobs claimed at least ``older`` seconds ago that never reached this process."""
         known, older = self.held.all(), UNDER_WAY if older is None else older
         ids, claims = [claim.id for claim in known], [claim.number for claim in known]
         for row in SQL.all(conn, "job/disown", worker=self.id, held=ids, claims=claims, older=older):

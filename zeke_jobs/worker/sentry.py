@@ -11,7 +11,7 @@ from zeke_jobs.worker.finish.outcome import DONE
 
 
 class SentryEvents(Middleware):  # type: ignore[misc] # dramatiq has no types
-    """Adds tags to the event with which ``sentry_sdk``'s ``DramatiqIntegration`` reports the exception of a job.
+    """Adds tags to Sentry's events of a job. Needs ``sentry_sdk``'s ``DramatiqIntegration``, which reports exceptions.
 
     The tags are ``task``, ``job_id``, ``attempt`` and, after a failed attempt, ``outcome`` (``retry`` or ``failed``).
     """

@@ -154,7 +154,7 @@ class HeldJobs:
             return max(0, free) if not ahead else free + ahead if free + ahead > ahead // 2 else 0
 
     def room(self, took: float, *, is_async: bool = False) -> tuple[int, int]:
-        """Return how many threads or async places are free, and how many jobs with limits may wait for a thread."""
+        """Return the free threads or async places, and how many jobs with limits may wait ``took`` seconds for one."""
         with self.changed:
             ahead = self._ahead(min(took, _LONGEST_CLAIM), self.threads / self._duration)
             return self.free(is_async=is_async), 0 if is_async else ahead

@@ -179,7 +179,7 @@ class Heartbeat:
             self._begin("revision", self.follow)
 
     def follow(self, conn: Connection) -> None:
-        """Use the revision in force for the next jobs. If it does not fit this process's code, store why in its row."""
+        """Use the revision in force for the next jobs. If it does not fit this code, store why in the worker's row."""
         process, latest = self._process, store.latest(conn)
         assert latest is not None  # check_revision has seen the number of this revision
         try:

@@ -86,7 +86,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         raise AssertionError("a job of a thread yields nothing")
 
     def steps(self, message: JobMessage) -> Generator[Call, Any, Any]:
-        """Do the same as ``run``, but yield an async handler's call. The event loop sends back the call's result."""
+        """Do the same as ``run``, but yield an async handler's call, and get the call's result or exception back."""
         for one in message.members:
             one.outcome = self._begin(one.claim)
         begun = [one for one in message.members if one.outcome is None]
@@ -161,7 +161,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
         policy = self._runtime.policy(claim)
         outcome = of_exception(error, policy, retries=claim.retries)
         if isinstance(error, ClaimLost):
-            # The database refuses this outcome if another process has the job, and records a cancellation instead.
+            # If the job was cancelled, the database records that. If another process has it, this outcome is refused.
             self._log.warning("claim lost", task=claim.task, job_id=str(claim.id), reason=str(error))
         else:
             has_traceback = not (is_told or isinstance(error, _DECISIONS))
@@ -224,7 +224,7 @@ class Executor(Middleware):  # type: ignore[misc] # dramatiq has no types
 
 
 def _end_of(view: Any, place: int, result: Any, error: BaseException | None) -> Outcome | BaseException:
-    """Return a job's outcome, or an exception, of which ``_ended`` makes it. ``place`` is the index in a chunk."""
+    """Return a job's outcome, or the exception that ``_ended`` turns into it. ``place`` is the index in a chunk."""
     chunk = view if isinstance(view, ChunkContext) else None
     job: Any = chunk.jobs[place] if chunk else view
     if job is not None and job.completed:

@@ -71,7 +71,7 @@ class Running:
                 cancel(str(self.interrupt))
 
     def tick(self) -> bool:
-        """Stop the handler if its timeout is over. Returns True, but only once, if the handler ignores interrupts."""
+        """Stop the handler if its timeout is over. Returns True once, if it still runs 30 s after an interrupt."""
         now = time.monotonic()
         if self.deadline <= now:
             self.stop(TimedOut(f"it ran longer than its timeout of {self.timeout:g} s"))
