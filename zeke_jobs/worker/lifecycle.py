@@ -99,7 +99,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
             raise self._refusal
 
     def boot_scheduler(self, conn: Connection) -> int | None:
-        """Check the database when first reached. Returns the newest revision with the scheduler's jobs.yaml, or None."""
+        """Check the database when first reached. Returns the newest revision with the scheduler's jobs.yaml, if any."""
         if not self._process.runtime.revision:
             self._check(conn)
         self._process.runtime.file_revision = applying.file_revision(conn, self._process.runtime.file_revision)
