@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Outcome(StrEnum):
-    """Lists the values of ``item_outcomes.outcome``. Each has a status, which is stored in ``raw_items``, and traits.
+    """Lists the values of ``item_outcomes.outcome``, each with ``raw_items.status`` (pending: not final) and traits.
 
     - ``passes``: the fault is temporary, so that the next attempt may succeed.
     - ``feed``: the feed's own text may replace the page.

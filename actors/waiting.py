@@ -28,7 +28,7 @@ def model(name: str) -> str:
 def grown(
     failures: int, first: timedelta, longest: timedelta, asked: float | None = None, most_asked: timedelta = LONGEST
 ) -> timedelta:
-    """Return the delay after consecutive failures. It is ``first``, and doubles with each failure up to ``longest``.
+    """Return the delay after consecutive failures. It is ``first``, doubled with each further one up to ``longest``.
 
     If the server ``asked`` for a longer time (in seconds), the delay is that time, up to ``most_asked``.
     """
@@ -42,7 +42,7 @@ def note(conn: Connection, who: str, wait: timedelta, why: str = "") -> None:
 
 
 def now(conn: Connection, of: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Return the pauses (``who``, ``until``, ``why``), the longest first. If ``of`` is given, ``who`` is in it."""
+    """Return the pauses (``who``, ``until``, ``why``), the longest first; if ``of`` is given, only of these names."""
     return SQL.all(conn, "rests", of=None if of is None else list(of))
 
 

@@ -92,7 +92,7 @@ def _is_borne_out(text: str, story: Story) -> bool:
 
 
 def in_longer_lengths(title: str, told: Sequence[Placed]) -> tuple[str | None, str | None]:
-    """Return a two-sentence text and an elevator pitch of three or four. A text is None if all choices are too long."""
+    """Return a two-sentence text and an elevator pitch of four or three. A text is None if no such sentences fit."""
     adding = [each for each in told if adds_to(title, each[1])]
     two = _joined_of(adding, (2,), TWO_LINER) or _joined_of(told, (2,), TWO_LINER)
     return two, _joined_of(told, (4, 3), _ELEVATOR)
@@ -106,7 +106,7 @@ def adds_to(title: str, text: str) -> bool:
 
 
 def names_more(title: str, text: str) -> bool:
-    """Return whether a sentence has a name or number that the headline lacks. A first word such as "The" is no name."""
+    """Return whether a sentence has a name or number that the headline lacks. The first word's capital is ignored."""
     known = keys(title)
     first, *rest = tokens(text) or ("",)
     marked = [first] * (first[:1].isdigit() or not (first[1:] or "a").islower())
@@ -142,7 +142,7 @@ def joined(parts: Sequence[str], limit: float = math.inf) -> str | None:
 
 
 def _joined_of(told: Sequence[Placed], sizes: Sequence[int], limit: int) -> str | None:
-    """Join as many sentences as ``sizes`` says, by its numbers in turn. The first may not refer to an earlier one."""
+    """Join some sentences in order. ``sizes`` has their allowed numbers. The first may not refer to an earlier one."""
     for size in sizes:
         for chosen in map(sorted, combinations(told, size)):
             if not leans(chosen[0][1]) and (text := joined([part for _, part in chosen], limit)):

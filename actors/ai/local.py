@@ -33,7 +33,7 @@ class Analyst:
     """
 
     embeds_together = False  # whether a provider embeds many stories in one request
-    # A provider with a model sets this function. It returns which of the other stories reports the same event, or None.
+    # A provider with a model may set this function. It returns the other story that reports the same event, or None.
     same_event: Callable[[Story, Sequence[Story], Ledger], Story | None] | None = None
     batches: Any = None  # the provider's Batches, if there is a provider
 

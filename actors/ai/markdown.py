@@ -24,7 +24,7 @@ _AUTOLINK = re.compile(r"<(https?://[^<>\s]{1,2000})>")
 _STRONG = re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1", re.DOTALL)
 _EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*]{1,300}?)(?<=[^\s*_])\1(?![\w*])")
 _CODE = re.compile(r"(`{1,3})(?!`)([^\n]{1,500}?)(?<!`)\1(?!`)")
-# If a bold paragraph is split into sentences, the first has only the opening ``**``, the last only the closing.
+# Of a bold paragraph, the first sentence has only the opening ``**``, the last the closing. Markdown has no ``<u>``.
 _OPEN = re.compile(r"^\*\*(?=[\w\"\u201c\u201e\u00ab])|(?<=[.!?\u2026])\*\*$|</?u>")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+.!|<>~-])")
 

@@ -120,7 +120,7 @@ class Unfounded(Reject):
 
 
 def answered(ask: Callable[[], Made]) -> tuple[Made, Unfounded | None]:
-    """Return the answer and None. If it is unfounded, return one made without a model, and the exception to raise."""
+    """Return the answer and None; if unfounded, one made without a model, and the exception that must end the job."""
     try:
         return ask(), None
     except Unfounded as refused:

@@ -38,7 +38,7 @@ class Ranked:
 
     @property
     def is_statement(self) -> bool:
-        """Return whether this is a whole, well-formed sentence of at least six words, not a question or quotation."""
+        """Return whether this is a whole, well-formed statement of at least six words, not begun inside a quotation."""
         return not self.is_spoken and _is_statement(self.text)
 
     @property

@@ -129,7 +129,7 @@ def _last_names(document: str) -> frozenset[str]:
 
 @lru_cache(maxsize=512)
 def names_in(text: str) -> list[list[str]]:
-    """Return each name in a text as a list of adjacent capitalised words. ``'s`` ends a name. Dates are not names."""
+    """Return each name in a text: a list of adjacent capitalised words, up to ``'s``. Months and days are no names."""
     runs: list[list[str]] = []
     end = len(text)
     for match in SAYS["name"].finditer(text):
@@ -150,7 +150,7 @@ def _is_name(word: str) -> bool:
 
 
 def _names_subject(text: str, title: frozenset[str]) -> bool:
-    """Return whether its first words have a headline word, full name, acronym or, if "the" is not first, a number."""
+    """Return whether a sentence's first words have a headline word, full name, acronym or, without "the", a number."""
     if is_unspaced(text):
         return bool(title & keys(SAYS["topic"].split(text[:_DENSE_OPENING])[0]))
     words = tokens(text) or ("",)

@@ -91,7 +91,7 @@ def _listed(source: str | None, since: timedelta | None, **asked: Any) -> list[d
 
 
 def print_story(out: Console, row: Mapping[str, Any], said: str | None) -> None:
-    """Print a story: one line with number, age, chili score and source, then the title, ``said``, and the address."""
+    """Print a story: a line with number, age, chili score and source, then title, ``said`` and the unbroken address."""
     star = " *" if row.get("is_starred") else ""
     head = f"{row['number']:>4}  {ago(row['published_at'] or row['created_at']):>6}  chili {chili(row['chili'])}  "
     head += f"{row['source'] or '?'}{star}  {short(row['id'])}"

@@ -1,4 +1,4 @@
-"""Holds the migrations of the pipeline's tables, and the object ``SQL``, which runs the statements on these tables."""
+"""Holds the migrations of the pipeline's tables, and the object ``SQL``, which alone runs statements on the tables."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext

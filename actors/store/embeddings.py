@@ -39,7 +39,7 @@ def _signs(vector: Sequence[float]) -> str:
     """Apply a fixed pseudo-random rotation to the vector, and return the signs of 1,024 resulting numbers as bits.
 
     The rotation negates some numbers, then applies a Walsh-Hadamard transform. If a share s of the signs of two vectors
-    differs, the angle between the vectors is about s * 180°. The standard error of s is .016.
+    differs, the angle between the vectors is about s * 180°. The standard error of s is at most .016.
     """
     mixed = [*map(mul, _FLIPS, vector)] + [0.0] * (2 * _HALF - DIMENSIONS)
     for _ in range(_HALF.bit_length()):

@@ -1,6 +1,6 @@
 """Stores a story's highlights. The pipeline updates only its own highlights, and never a person's highlights.
 
-The id of a highlight by the pipeline is a hash of the story, the team and the text. If ``team_id`` is None, all teams
+The id of a highlight by the pipeline is a hash of the story, the team and the words. If ``team_id`` is None, all teams
 see the highlight. The column ``metadata`` has a highlight's kind, place, context, tags and relevance.
 """
 

@@ -73,7 +73,7 @@ def text_of(conn: Connection, item_id: UUID) -> Row | None:
 
 
 def upsert(conn: Connection, source_id: UUID, items: Sequence[NewItem]) -> dict[str, tuple[UUID, bool]]:
-    """Add new items, and update edited items. Returns each item's id and whether it is new, by external id."""
+    """Add new items, and update edited items. Returns the ids of these items and which are new, by external id."""
     rows = [{**vars(one), "published_at": one.published_at.isoformat() if one.published_at else None} for one in items]
     found = SQL.all(conn, "items_upsert", source_id=source_id, items=Json(rows), again=_AGAIN)
     return {row["external_id"]: (row["id"], row["is_new"]) for row in found}

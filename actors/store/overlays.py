@@ -96,9 +96,9 @@ def save(
 ) -> tuple[str | None, bool]:
     """Store a story's new texts, unless an old text must stay (see ``kept``), and merge ``cited`` into the citations.
 
-    ``is_asked_for`` says that a person asked for the first part in ``new``. A caller that locked the story and its
-    overlay must pass the overlay as ``seen``. Raises Reject if the story does not exist any more. Returns the outcome
-    if the first part's old text stays (or else None), and whether anything changed.
+    ``is_asked_for`` says that a person asked for the first part in ``new``. Only a caller that locked the story and
+    its overlay may pass the overlay as ``seen``. Raises Reject if the story does not exist any more. Returns the
+    outcome if the first part's old text stays (or else None), and whether anything changed.
     """
     if seen is None:
         SQL.one(conn, "story_hold", story_id=story_id)

@@ -60,6 +60,6 @@ def with_text(conn: Connection, story_id: UUID) -> StoryText:
 
 
 def hold(conn: Connection, story_id: UUID) -> None:
-    """Lock a story until the transaction ends. Lock its overlay after it. Raises Reject if it does not exist."""
+    """Lock a story, before its overlay, until the transaction ends. Raises Reject if the story does not exist."""
     if SQL.one(conn, "story_hold", story_id=story_id) is None:
         raise Reject(f"expected a story with id {story_id}, got none")

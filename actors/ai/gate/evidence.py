@@ -108,7 +108,7 @@ def tokens(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def key(word: str) -> str:
-    """Return a key that all forms of a word share: at most the first five letters, without an ending such as -ing."""
+    """Return a key for all forms of a word: at most five letters, without an ending like -ing. GPT-5 stays whole."""
     lower = _ELIDED.sub("", word.lower())
     if len(lower) > 4 and lower.isalpha():
         lower = _ENDING.sub("", lower)
@@ -119,7 +119,7 @@ def key(word: str) -> str:
 
 @lru_cache(maxsize=1024)
 def keys(text: str) -> frozenset[str]:
-    """Return the keys of words other than "the" and the like or, in a script without spaces, of pairs of characters."""
+    """Return the keys of words other than "the" and the like or, in a script without spaces, pairs of characters."""
     if is_unspaced(text):
         bare = re.sub(r"[\W_\d\u3040-\u309f]+", " ", text)  # endings and particles do not carry facts
         return frozenset(bare[at : at + 2] for at in range(len(bare) - 1) if " " not in bare[at : at + 2])

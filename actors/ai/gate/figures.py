@@ -63,7 +63,7 @@ def _joined(found: Sequence[Number], text: str) -> Iterator[Number]:
 
 
 def _computed(found: Sequence[Number]) -> Iterator[Number]:
-    """Yield 100 % minus each percentage. If exactly two amounts have a unit, also yield their difference and ratio."""
+    """Yield 100 % minus each percentage. If just two amounts share a unit, also yield their difference and ratio."""
     of: defaultdict[str, list[Reading]] = defaultdict(list)
     for one in found:
         of[one.readings[0][1]].append(one.readings[0])

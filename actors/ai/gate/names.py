@@ -18,7 +18,7 @@ def unknown(sentence: str, story: Evidence) -> str | None:
     """Return the first name in ``sentence`` that the story does not have.
 
     A word such as OpenAI or GPT-5 is always a name. Another capitalised word is a name if it does not begin a sentence.
-    In German, where nouns have capitals, it must also directly follow a capitalised word.
+    In German, where nouns have capitals, it must directly follow a capitalised word that does not begin a sentence.
     """
     if is_unspaced(story.text):
         return next((run for run in _KATAKANA.findall(sentence) if run.lower() not in story.normal), None)

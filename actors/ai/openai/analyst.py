@@ -148,7 +148,7 @@ class OpenAIAnalyst(Analyst):
         fault (``again``). Only a first question (``is_first``) may be answered from the cache or put into a batch.
 
         Raises:
-            Retry, Defer, Reject: the call failed, or its answer cannot be used. The ledger records the reason.
+            Retry, Defer, Reject: calls are paused, or the ledger has the reason why this call gave no usable answer.
         """
         instructions, schema, is_first = prompt(operation), answers.strict_schema(form), is_first and not again
         text, *texts = (material(one, settings.max_input_chars) for one in (story, *others))

@@ -1,4 +1,4 @@
-"""Reads a model's answers. Their types are checked, and by ``actors.ai.gate`` their form and facts, before any use."""
+"""Reads a model's answers. Before any use, it checks their types and, with ``actors.ai.gate``, form and facts."""
 
 import json
 import re

@@ -47,7 +47,7 @@ class Embedder:
         If a request is refused because of its content, its texts are sent again in halves, down to single texts.
 
         Raises:
-            Retry, Defer, Reject: the request failed for all stories.
+            Retry, Defer, Reject: calls to the model are paused, or the request failed for all stories.
         """
         made = self._vectors({at: material(story, _EMBEDDED_CHARS) for at, story in enumerate(stories)}, books)
         return [one for _, one in sorted(made.items())]

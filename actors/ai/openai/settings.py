@@ -36,14 +36,14 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
     temperature: float | None = Field(default=None, ge=0, le=2)  # sent only if set
     reasoning_effort: str | None = Field(default=None, min_length=1)  # in the provider's words, such as low
     max_output_tokens: int | None = Field(default=None, ge=50, le=100_000)  # of one answer, with reasoning
-    output_limit: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"  # the name of this parameter
+    output_limit: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"  # its name in a request
     extra_body: dict[str, Any] = Field(default_factory=dict)  # sent with each question; replaces usual parameters
     extra_headers: dict[str, SecretStr] = Field(default_factory=dict)  # of each call; write ${NAME} for keys
     query: dict[str, str] = Field(default_factory=dict)  # of each call's address, such as api-version
     max_input_chars: int = Field(default=24_000, ge=1_000)  # of a story; a longer one is cut after a line
     timeout: Duration = parse_duration("60s")  # of one call, to the last byte
     prices: dict[str, Price] = Field(default_factory=dict)  # by model; another model has an unknown price
-    limit: str = "ai"  # the limit that holds back all jobs when the provider asks to wait
+    limit: str = "ai"  # the limit that lets no job start while the provider asks to wait
     cache: bool = True  # use the answer to an equal earlier question again
 
     @field_validator("base_url")
@@ -64,7 +64,7 @@ class OpenAISettings(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def output_tokens(self) -> int:
-        """Return the maximum number of tokens in one answer. It includes the reasoning of a reasoning model."""
+        """Return the maximum number of tokens in one answer. The default is higher with reasoning, which counts too."""
         return self.max_output_tokens or (_THINKING if self.reasoning_effort else TEXT)
 
     def asking(self, model: bool | str, output_tokens: int) -> Self:  # noqa: FBT001 (the value of a setting)

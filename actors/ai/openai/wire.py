@@ -114,7 +114,7 @@ WIRES: dict[str, Chat] = {"chat": Chat(), "responses": Responses(), "anthropic":
 
 
 def tokens(usage: Any) -> tuple[Any, Any]:
-    """Return the numbers of tokens in the question and the answer. It knows the names that different providers use."""
+    """Return the numbers of tokens in the question and the answer, under any of the names that providers use."""
     if not isinstance(usage, dict):
         return None, None
     asked = usage.get("prompt_tokens", usage.get("input_tokens"))
