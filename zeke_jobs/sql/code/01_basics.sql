@@ -1,7 +1,7 @@
--- All other files use these functions. A function that consists of one query is written in SQL if the planner can inline the function. Such a function has no SET
+-- All other files use these functions. A function that consists of one query is written in SQL if the planner can inline it. Such a function has no SET
 -- clause, and is at least as volatile as the functions that it calls. Most other functions are written in PL/pgSQL, which caches their plans.
 
--- Return the current time. Tests replace this function. STABLE lets conditions use indexes. PL/pgSQL is used because an SQL function would take 20 µs.
+-- Return the current time. Tests replace this function. STABLE lets conditions on the time use indexes. In SQL instead of PL/pgSQL, a call would take 20 µs.
 CREATE OR REPLACE FUNCTION zeke_jobs.now() RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN clock_timestamp(); END $$;
 

@@ -15,7 +15,7 @@ BEGIN
     WHEN jsonb_typeof(p_value) IN ('string', 'number') THEN ARRAY[p_value #>> '{}'] END;
 END $$;
 
--- Return the values of a payload's sensitive fields, each as plain text and with JSON escapes, the longest first. Leave out short values, as core/redaction.py does.
+-- Return the values of a payload's sensitive fields, both plain and with JSON escapes, the longest first. Leave out short values, as core/redaction.py does.
 CREATE OR REPLACE FUNCTION zeke_jobs.secrets_in(p_payload jsonb, p_fields text[]) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$ BEGIN RETURN (
   SELECT array_agg(f.text ORDER BY length(f.text) DESC) FROM unnest(p_fields) AS p (field)
@@ -79,7 +79,7 @@ BEGIN
   RETURN p_value;
 END $$;
 
--- Mask the fields p_fields (names or paths such as user.email) in p_value and, if p_payload is given, also all values that these fields have in p_payload.
+-- Mask the fields p_fields (names or paths such as user.email) in p_value and, if p_payload is given, also the values that secrets_in finds in p_payload.
 CREATE OR REPLACE FUNCTION zeke_jobs.mask(p_value jsonb, p_fields text[], p_payload jsonb DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE

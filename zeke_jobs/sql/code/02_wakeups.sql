@@ -4,7 +4,7 @@
 CREATE OR REPLACE FUNCTION zeke_jobs.is_soon(p_run_at timestamptz, p_now timestamptz) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE AS $$ SELECT p_run_at < p_now + interval '5 seconds' $$;
 
--- Notify idle processes of a new job; the process named in the notification claims first. If no process is idle, send nothing, because NOTIFY serialises commits.
+-- Notify idle processes of a new job; the process named in the notification claims first. If none is idle, send nothing, because NOTIFY serialises commits.
 CREATE OR REPLACE FUNCTION zeke_jobs.notify_idle(p_queue text, p_task text DEFAULT '') RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN

@@ -1,6 +1,6 @@
 -- These functions send jobs. All but zeke_jobs.send return most errors as JSON, because a raised error would abort the caller's transaction.
 
--- Return why a JSON value is refused (too large, nested too deeply, or with a number too large for Python), else NULL. core/bounds.py has the same bounds.
+-- Return why a JSON value is refused: too large or too deep (the bounds are as in core/bounds.py), or with a number too large for Python. Else return NULL.
 CREATE OR REPLACE FUNCTION zeke_jobs.unfit_json(p_value jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -42,7 +42,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     WHEN p_name = 'delay' OR jsonb_typeof(p_options -> p_name) = 'number' THEN p_now + zeke_jobs.length_of(p_options -> p_name)
     ELSE (p_options ->> p_name)::timestamptz END $$;
 
--- Return the error for an option as JSON; zeke_jobs.refused makes "expected priority of -100 to 100, got 101" of it. By default, p_got is the sent value.
+-- Return the error for an option as JSON; zeke_jobs.refused makes "expected priority of -100 to 100, got 101" of it. If p_got is NULL, it quotes what was sent.
 CREATE OR REPLACE FUNCTION zeke_jobs.refusal(p_field text, p_accepted text, p_got text DEFAULT NULL, p_choices text[] DEFAULT NULL) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT jsonb_strip_nulls(jsonb_build_object(
@@ -132,7 +132,7 @@ BEGIN
   IF v_refused IS NOT NULL OR p_options - '{delay,id,key,parent,priority,traceparent}'::text[] = '{}' THEN
     RETURN v_refused;
   END IF;
-  -- Only a login that runs schedules may give scheduled_for: the scheduler sends no job for a tick that has a job already, so another sender could suppress it.
+  -- Only a login that runs schedules may give scheduled_for, because the scheduler sends no job for a tick for which another sender has sent one.
   PERFORM zeke_jobs.refuse(
     format('expected no option scheduled_for from %s: only a role that runs schedules sends the job of a tick', session_user), 'insufficient_privilege')
   WHERE p_options ? 'scheduled_for'
@@ -186,9 +186,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
   SELECT 'expected ' || concat_ws(' ', nullif(p_refusal ->> 'field', ''), nullif(p_refusal ->> 'accepted', ''))
     || ', got ' || coalesce(p_refusal ->> 'got', p_options #>> string_to_array(p_refusal ->> 'field', '.'), 'NULL') $$;
 
--- Return the rule that makes a send unique, from the options or the task; key is NULL if the send is not unique. held_while says how long a job holds the key: while
--- it is queued (queued), until it ends (active), or for a period after its send (period). on_duplicate says whether a second send has no effect (ignore), changes
--- the queued job (replace), or changes and delays that job (postpone). at_most is the longest delay, counted from the first send.
+-- Return the rule that makes a send unique, from the options or the task; key is NULL if the send is not unique. held_while says how long a job holds the key:
+-- while it is queued (queued), until it ends (active), or for a period after its send (period). on_duplicate says whether a second send has no effect (ignore),
+-- changes the queued job (replace), or changes and delays that job (postpone). at_most is the longest delay, counted from the first send.
 CREATE OR REPLACE FUNCTION zeke_jobs.unique_rule(p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   OUT key text, OUT fields text[], OUT held_while text, OUT period interval, OUT on_duplicate text, OUT at_most interval)
 LANGUAGE plpgsql STABLE AS $$
@@ -310,7 +310,7 @@ CREATE OR REPLACE TRIGGER queue_adopt_insert BEFORE INSERT ON zeke_jobs.queue
 CREATE OR REPLACE TRIGGER queue_adopt_update BEFORE UPDATE OF message ON zeke_jobs.queue
   FOR EACH ROW WHEN (NEW.mtime = OLD.mtime AND NEW.state = 'queued') EXECUTE FUNCTION zeke_jobs.adopt();
 
--- Give a queued job the payload and the options of a later send, and delete the stored steps and event waits of the job. Return false if the job is no longer queued.
+-- Give a queued job the payload and the options of a later send, and delete the job's stored steps and event waits. Return false if it is no longer queued.
 CREATE OR REPLACE FUNCTION zeke_jobs.take_place(p_job uuid, p_task zeke_jobs.task, p_payload jsonb, p_options jsonb,
   p_how text, p_at_most interval) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -400,8 +400,8 @@ BEGIN
   RETURN v_made;
 END $$;
 
--- Send one job whose options were checked, or find the existing job that the send duplicates. outcome is created, duplicate, replaced (a queued job got the payload),
--- full (max_queued is reached), closed (the batch is closed), taken (another task's job has the id), unknown (no such task) or stale (the task has another revision).
+-- Send one job whose options were checked, or find the job that the send duplicates. outcome is created, duplicate, replaced (a queued job got the payload),
+-- full (max_queued is reached), closed (the batch is closed), taken (another task's job has the id), unknown (no such task) or stale (not the task's revision).
 CREATE OR REPLACE FUNCTION zeke_jobs.put(p_task text, p_revision integer, p_payload jsonb, p_options jsonb,
   p_is_promised boolean DEFAULT false, OUT outcome text, OUT job_id uuid, OUT status zeke_jobs.job_status)
 LANGUAGE plpgsql VOLATILE SET enable_seqscan = off AS $$

@@ -45,7 +45,7 @@ BEGIN
   SET step = n.step, slack = zeke_jobs.catch_up(b.period) + b.burst * n.step,
     key_step = zeke_jobs.step_of(b.key_amount, b.key_period, 0),
     key_slack = CASE WHEN b.key_period IS NOT NULL THEN zeke_jobs.catch_up(b.key_period) END,
-    -- If the new rate is slower, the next job starts one new, longer step after the last start.
+    -- If the new rate is slower, the next job may start one new, longer step after the last start.
     next_at = CASE WHEN b.step < n.step AND b.unit = 'jobs' THEN b.next_at + make_interval(secs => n.step - b.step) ELSE b.next_at END
   FROM (SELECT o.name, o.unit, zeke_jobs.step_of(o.amount, o.period, o.burst) AS step FROM zeke_jobs.bucket AS o) AS n
   WHERE b.name = n.name AND b.unit = n.unit;
@@ -66,7 +66,7 @@ CREATE OR REPLACE FUNCTION zeke_jobs.moved_on(p_next_at timestamptz, p_step doub
   p_units double precision, p_now timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
 AS $$ SELECT greatest(p_next_at, p_now - make_interval(secs => p_slack)) + make_interval(secs => p_step * p_units) $$;
 
--- Count the active jobs of some tasks, with the key p_key if it is given. For tasks in p_chunked, the jobs of a chunk (same worker and claimed_on) count as one.
+-- Count the active jobs of some tasks, with the key p_key if given. For tasks in p_chunked, the jobs of a chunk (same worker and claimed_on) count as one.
 CREATE OR REPLACE FUNCTION zeke_jobs.active_of(p_tasks text[], p_chunked text[], p_key text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$ BEGIN
   IF p_chunked IS NULL THEN -- this query finds the key in the index, unlike the second query
@@ -82,8 +82,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN (p_bucket).ceiling IS NULL THEN (p_bucket).concurrency ELSE least((p_bucket).concurrency, (p_bucket).ceiling + floor(greatest(
     0, extract(epoch FROM p_now - (p_bucket).lowered_on) / extract(epoch FROM (p_bucket).raise_every)))::integer) END $$;
 
--- For each bucket of these limits, return how many jobs may start now: the least that concurrency, rate, budget, throttling and breaker allow. opens_on is when
--- more may start, or NULL if a job must end first. A claim locks buckets in an earlier statement, because a statement takes its snapshot before its locks.
+-- For each bounded bucket of p_limits, return how many jobs may start now: the least that concurrency, rate, budget, throttling and breaker allow. opens_on is
+-- when more may start, or NULL if a job must end first. A claim locks buckets in an earlier statement, because a statement takes its snapshot before its locks.
 CREATE OR REPLACE FUNCTION zeke_jobs.room(p_limits text[], p_now timestamptz) RETURNS SETOF zeke_jobs.limit_room
 LANGUAGE plpgsql STABLE ROWS 2 AS $$
 BEGIN
@@ -142,8 +142,8 @@ BEGIN
   WHERE b.name = g.name AND b.unit = g.unit;
 END $$;
 
--- Add claimed jobs to the counts of their limits, whose rows the caller has locked. A rate counts starts. A limit of units such as tokens counts an estimate for
--- each job: the units given at the send, else the average of recent jobs, else the estimate in jobs.yaml.
+-- Add claimed jobs to the counts of their limits, whose rows the caller has locked. A rate counts starts. A limit of units such as tokens counts an estimate
+-- for each job: the units given at the send, else the average of recent jobs, else the estimate in jobs.yaml.
 CREATE OR REPLACE FUNCTION zeke_jobs.take(p_task text, p_limits text[], p_places tid[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -258,7 +258,7 @@ BEGIN
 END $$;
 
 -- Open and close the breakers of locked buckets. A breaker opens after a configured number of failures, or if at least ten attempts and a configured share of
--- all attempts failed. After a pause, one job at a time starts as a probe: success closes the breaker, failure starts another pause. Workers log the warnings.
+-- all attempts failed. After a pause, one job at a time starts as a probe: success closes the breaker, failure starts another pause. Workers log each change.
 CREATE OR REPLACE FUNCTION zeke_jobs.turn_breakers(p_limits text[], p_now timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

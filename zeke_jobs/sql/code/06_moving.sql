@@ -101,7 +101,7 @@ BEGIN
 END $$;
 
 -- After a move, update limits, breakers and batches, and notify processes. p_queues names the queues in which a job may start now. p_breaks tells the breakers
--- whether the attempts failed; breakers ignore NULL. If p_claims_next is true, do not notify processes that wait for a limit: the caller does so after its claim.
+-- whether the attempts failed; breakers ignore NULL. If p_claims_next is true, notify no process that waits for a limit: the caller does so after its claim.
 CREATE OR REPLACE FUNCTION zeke_jobs.after_move(p_ids uuid[], p_tasks text[], p_queues text[], p_failed uuid[],
   p_has_extra boolean, p_worker uuid, p_units text, p_breaks boolean, p_claims_next boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
@@ -199,7 +199,7 @@ BEGIN
     jsonb_strip_nulls(jsonb_build_object('run_at', v_again, 'reason', p_reason, 'revision', p_revision, 'units', CASE
       WHEN p_outcome = 'deferred' THEN 'deferred'
       WHEN p_after IS NULL THEN 'returned'
-      -- "raised" means that the handler itself raised the error. "cut off" means that a timeout or the stop of the worker ended the attempt.
+      -- "raised" means that the handler itself raised the error. "cut off" means that a timeout, a cancel or the stop of the worker ended the attempt.
       WHEN p_outcome IN ('retry', 'failed') AND p_error ->> 'type' NOT IN ('TimedOut', 'WorkerStopped') THEN 'raised'
       ELSE 'cut off' END, 'breaks', CASE WHEN p_breaks OR v_outcome = 'failed' THEN p_breaks END)) || jsonb_build_object('error', p_error),
     p_worker, ARRAY[p_claim], ARRAY[p_after], ARRAY[p_took]) <> '{}';

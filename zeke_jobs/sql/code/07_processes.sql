@@ -59,7 +59,7 @@ DECLARE
   v_now timestamptz := zeke_jobs.now();
 BEGIN
   IF p_thorough THEN
-    -- If the server's clock was set back, correct the limits: a job may start now under a rate, and throttling or a breaker's pause is no longer than planned.
+    -- If the server's clock was set back, correct the limits: a job may start now under a rate, and throttling or a breaker's pause lasts as planned.
     UPDATE zeke_jobs.bucket AS b
     SET next_at = CASE WHEN b.next_at > v_now + 2 * b.period + interval '1 minute' THEN v_now ELSE b.next_at END,
       closed_until = b.closed_until - greatest(interval '0', greatest(b.lowered_on, b.tripped_on) - v_now),

@@ -25,7 +25,7 @@ CREATE OR REPLACE FUNCTION job_now() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN pg_catalog.now();
 
--- Check that a task exists. A program that uses pg-boss creates each queue before it uses the queue. Here, each queue is a task, which only jobs.yaml can create.
+-- Check that a task exists. A program that uses pg-boss creates each queue before using it. Here, each queue is a task, which only jobs.yaml can create.
 CREATE OR REPLACE FUNCTION create_queue(queue_name text, options jsonb) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -161,7 +161,7 @@ BEGIN
       'limit', v_own -> 'retry_limit', 'delay', v_own -> 'retry_delay', 'max_delay', v_own -> 'retry_delay_max') END));
 END $$;
 
--- Translate writes to the views by pg-boss's dashboard or client to zeke_jobs's tables. A login needs rights on the view. The audit records UPDATE and DELETE.
+-- Turn writes of pg-boss's dashboard or client into changes of zeke_jobs's tables. A login needs rights on the view. The audit records who updates or deletes.
 CREATE OR REPLACE FUNCTION zeke_jobs.write_pgboss() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE

@@ -1,5 +1,5 @@
 -- Each change of a job's state inserts a row into zeke_jobs.batch_change, so that the change need not lock the batch's row. When a transaction that ends a job
--- commits, a deferred trigger adds these rows to the counters of the batch. If all jobs of a closed batch have ended, the trigger sends the job that follows the
+-- commits, a deferred trigger adds these rows to the batch's counters. If all jobs of a closed batch have ended, the trigger sends the job that follows the
 -- batch. A send need not lock the counters, because the batch cannot end during the send: the batch is open, or the sender is an unfinished job of the batch.
 
 -- Count jobs in their batches. p_sign is 1 to add the jobs, -1 to subtract the jobs, or 0 to count ended jobs under their new states instead of as unfinished.
@@ -17,7 +17,7 @@ BEGIN
   GROUP BY 1;
 END $$;
 
--- When a transaction commits, add the rows of zeke_jobs.batch_change to the batches' counters. The first call handles all batches of the transaction, ordered by id.
+-- At a commit, add the rows of zeke_jobs.batch_change to the batches' counters. The first call handles all batches of the transaction, ordered by id.
 CREATE OR REPLACE FUNCTION zeke_jobs.add_up_batches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET enable_seqscan = off AS $$
 DECLARE

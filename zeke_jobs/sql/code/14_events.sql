@@ -1,5 +1,5 @@
--- A job that waits for an event is queued until the event comes or the wait times out. The transaction that queues the job looks for the event, and the transaction
--- that emits the event looks for waiting jobs. Both transactions take the same lock, so no event is missed.
+-- A job that waits for an event is queued until the event comes or the wait times out. The transaction that queues the job looks for the event, and the
+-- transaction that emits the event looks for waiting jobs. Both transactions take the same lock, so no event is missed.
 
 -- Emit an event in the caller's transaction. A job that waits for the event now, or begins to wait within thirty days, is due at once and gets the newest data.
 --   SELECT zeke_jobs.emit('callback/42', '{"status": "paid"}');

@@ -112,7 +112,7 @@ BEGIN
       SET priority = coalesce((v_given.value -> 'priority')::integer, q.priority),
         run_at = coalesce((v_given.value ->> 'run_at')::timestamptz, q.run_at), mtime = v_now
       WHERE q.message_id = ANY (v_held);
-      PERFORM zeke_jobs.notify_idle(r.queue_name)
+      PERFORM zeke_jobs.notify_idle(r.queue_name) -- a changed job may be due soon, or may now let other jobs start before it
       FROM (SELECT DISTINCT q.queue_name FROM zeke_jobs.queue AS q WHERE q.message_id = ANY (v_held)) AS r;
   END CASE;
   passed := ARRAY(SELECT f.id FROM unnest(v_found) AS f (id) WHERE f.id <> ALL (v_held));

@@ -1,4 +1,4 @@
--- Return the jobs that existed between two times, in the order of their send times. Times are Unix times. Each attempt is a list: outcome, start, end, type of error.
+-- Return the jobs that existed between two times, ordered by send time. Times are Unix times. Each attempt is a list: outcome, start, end, type of error.
 WITH jobs AS (
   SELECT
     q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS state, q.priority, q.key,

@@ -1,4 +1,4 @@
--- For each task, return how many jobs arrived in a recent time window, the length of the window, how long jobs took, and how many units (such as tokens) a job uses.
+-- For each task, return how many jobs arrived in a recent time window, the window's length, how long jobs took, and how many units (such as tokens) a job uses.
 WITH newest AS MATERIALIZED (
   SELECT q.task, q.created_on
   FROM zeke_jobs.queue AS q WHERE q.created_on > zeke_jobs.now() - make_interval(secs => %(window)s::double precision)

@@ -1,4 +1,4 @@
--- For each worker, count its claimed jobs that it never received or no longer has. A live worker reports how many jobs it holds, and marks started jobs within 1 s.
+-- For each worker, count its claimed jobs that it never received or no longer has. A live worker reports how many it holds, and marks started jobs within 1 s.
 SELECT
   w.host, w.pid, l.lives,
   CASE WHEN l.lives THEN greatest(count(*) FILTER (WHERE q.started_on IS NULL), count(*) - w.busy) ELSE count(*) END AS jobs,

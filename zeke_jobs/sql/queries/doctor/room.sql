@@ -1,4 +1,4 @@
--- For each limit, return its concurrency and its rates of jobs and of units (such as tokens). For each queue, return how many jobs its live workers can run at once.
+-- For each limit, return its concurrency and its rates of jobs and units (such as tokens). For each queue, return how many jobs live workers can run at once.
 SELECT b.name, b.concurrency, b.amount::integer AS rate_count, extract(epoch FROM b.period)::double precision AS rate_seconds,
   (SELECT jsonb_object_agg(m.unit, m.amount / extract(epoch FROM m.period)) FROM zeke_jobs.bucket AS m
    WHERE m.name = b.name AND m.unit <> 'jobs' AND m.period IS NOT NULL) AS units

@@ -1,4 +1,4 @@
--- Return each queue of pg-boss and the task of the same name, and count the queue's unfinished and recent jobs. Leave out internal queues and imported jobs.
+-- Return each queue of pg-boss, the task with this id or alias, and the queue's numbers of unfinished and recent jobs. Omit internal queues and imported jobs.
 SELECT c.name, t.id AS task_id, c.queued, c.later, c.active, c.recent
 FROM (
   SELECT j.name,

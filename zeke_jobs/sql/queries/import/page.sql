@@ -1,4 +1,4 @@
--- Return the next page of pg-boss's jobs in given queues and states, the oldest first. "after" and "after_time" are the previous page's last id and its creation time.
+-- Return the next page of pg-boss's jobs in given queues and states, the oldest first. "after" and "after_time" are the previous page's last id and created_on.
 SELECT to_jsonb(j)::text AS job
 FROM job AS j
 WHERE j.name = ANY (%(names)s) AND j.state::text = ANY (%(states)s) AND (j.completed_on IS NULL OR j.completed_on >= %(since)s::timestamptz)

@@ -1,4 +1,4 @@
--- Lock and return the next page of pg-boss's queued jobs in given queues, the oldest first. Pages work as in page.sql. Skip jobs that workers have locked.
+-- Lock and return the next page of pg-boss's queued jobs in given queues, the oldest first. Pages work as in page.sql. Skip jobs locked by pg-boss.
 SELECT to_jsonb(j)::text AS job
 FROM job AS j
 WHERE j.name = ANY (%(names)s) AND j.state::text IN ('created', 'retry')

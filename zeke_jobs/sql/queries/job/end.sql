@@ -1,4 +1,4 @@
--- End attempts: all as completed, or all as returned, which puts their jobs back into the queue. Return the jobs that this worker no longer held. If a row stays locked for 100 ms, the statement fails.
+-- End attempts, all as completed or all as returned (queued again). Return the jobs that this worker no longer held. Fail if a row stays locked for 100 ms.
 SELECT d.id FROM unnest(%(ids)s::uuid[]) AS d (id)
 EXCEPT ALL
 SELECT unnest(zeke_jobs.move(

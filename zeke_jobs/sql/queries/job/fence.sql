@@ -1,4 +1,4 @@
--- Lock a job, and return whether the worker holds it and it is not cancelled. If so, and if a result is given, complete the job. The transaction may idle for 15 s.
+-- Lock a job, and return whether the worker holds it and it is not cancelled. If so, and a result is given, complete it. The transaction may idle for 15 s.
 SELECT f.ours
 FROM (
   SELECT

@@ -1,4 +1,4 @@
--- For each shared limit, and each limit of a single task that counts units (such as tokens), return how much it allows and how much is used.
+-- For each shared limit, and each limit of a single task that counts units (such as tokens) or costs, return how much it allows and how much is used.
 SELECT
   CASE WHEN starts_with(u.name, 'limit/') THEN substr(u.name, 7) ELSE u.name END AS name,
   u.full_concurrency AS concurrency, u.concurrency AS concurrency_now, u.rate_count, u.rate_period,

@@ -1,4 +1,4 @@
--- For the metrics, return how many jobs of each limit are active, its rate, and whether no job (or only a probe) may start because of throttling or an open breaker.
+-- For the metrics, return each limit's number of active jobs, its rate, and whether throttling or an open breaker lets no job (or only a probe) start.
 SELECT
   l.name AS "limit", l.closed_by AS by, l.active AS limit_active, l.concurrency AS limit_concurrency,
   l.rate_count AS limit_rate,

@@ -1,4 +1,4 @@
--- For each task, return the results, durations and costs of jobs that started under a revision. The costs are summed by currency; with_cost counts jobs with a cost.
+-- For each task, return results, durations and costs of jobs that started under a revision. Costs are summed by currency; with_cost counts jobs with a cost.
 WITH period AS (
   SELECT s.begun, s.ended
   FROM (

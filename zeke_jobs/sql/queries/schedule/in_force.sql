@@ -1,4 +1,4 @@
--- Return every schedule in force, and the time up to which its jobs were sent or skipped. A new schedule begins when jobs.yaml is applied or the schedule is stored.
+-- Return every schedule in force, and the time up to which its jobs were sent or skipped. A new schedule begins when it is stored or its jobs.yaml is applied.
 SELECT
   t.schedule, t.task, t.names, t.key, t.put_by, t.cron, s.cron AS known_cron, s.timezone AS known_timezone,
   s.decided_to, t.begun_on AS applied_on, p.paused_by, p.paused_on

@@ -1,4 +1,4 @@
--- Return a schedule's newest unfinished job. Search only the last fifty jobs under each current or former name, because an index of all jobs would slow each send.
+-- Return a schedule's newest unfinished job. Search only the last fifty jobs under each current or former name, because an index of all jobs would slow sends.
 SELECT
   s.job, s.scheduled_for,
   zeke_jobs.status_of(q.state, q.attempt, q.cancelled_on)::text AS status

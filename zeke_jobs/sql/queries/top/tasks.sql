@@ -1,4 +1,4 @@
--- For each task, count queued jobs (up to a maximum), active jobs, and jobs that ended in the last minute. Return how long the oldest due job waits, and how long handlers take.
+-- For each task, count queued jobs (up to a maximum), active jobs and jobs ended in the last minute. Return how long the oldest due job waits and handlers run.
 SELECT
   t.id AS task, t.queue,
   zeke_jobs.depth(t.queue, t.id, %(most)s) AS queued,

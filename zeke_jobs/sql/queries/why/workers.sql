@@ -1,4 +1,4 @@
--- For each worker process, return whether it can run a task, and how many jobs it can run at once. A chunk (jobs that one call of a handler runs) counts as one job.
+-- For each worker process, return whether it can run a task, and how many jobs at once. A chunk (jobs that one call of a handler runs) counts as one job.
 SELECT
   w.id, w.host, w.pid,
   CASE WHEN %(task)s = ANY (w.async_tasks) THEN w.places ELSE w.threads END AS threads,
