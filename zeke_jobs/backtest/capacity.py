@@ -71,7 +71,7 @@ def _limits(config: Config, currency: str | None) -> Iterator[_Supply]:
 def _needs(workload: Workload, config: Config) -> defaultdict[tuple[str, str], float]:
     """Return each task's sums: seconds on a thread (``held``), ``starts``, units such as tokens, ``cost`` and ``jobs``.
 
-    The units are estimates from jobs.yaml. The cost is also an estimate for jobs whose cost was not recorded.
+    Units are estimates from jobs.yaml. If a job's cost was not recorded, its estimate counts under its currency.
     """
     sums = defaultdict[tuple[str, str], float](float)
     for job in workload.counted():

@@ -69,7 +69,7 @@ def backtest(
     load: float = 1.0,
     seed: int = 0,
 ) -> Backtest:
-    """Simulate a workload under ``in_force`` and ``proposed``. ``workers`` and ``load`` apply only to ``proposed``."""
+    """Simulate a workload under ``in_force`` and, if given, under ``proposed`` with ``workers`` and ``load``."""
     fleet, fleet_from = fleet_of(workload)
     today = Simulation(workload, in_force, fleet, seed=seed).run()
     answer, notes, configs = None, list[str](), [in_force]

@@ -24,7 +24,7 @@ class TaskFigures:
     failed: int = 0
     retried: int = 0  # attempts after the first, without deferrals
     expired: int = 0  # jobs that left the queue unstarted
-    refused: int = 0  # jobs that a full queue did not take
+    refused: int = 0  # sends that a full queue refused; a job that is sent again may be refused again
     skipped: int = 0  # ticks skipped because the job of an earlier tick was unfinished
     unstarted: int = 0
     left: int = 0  # jobs that had not ended at the end of the simulation

@@ -39,8 +39,8 @@ class Rate:
 class Bucket:
     """Simulates a limit of jobs.yaml: on number and rate of jobs, on a unit such as tokens, or on the daily cost.
 
-    For a unit or cost, a job's estimate is added when it starts, and replaced by its actual use when it ends. Such a
-    bucket lets one job start at a time. With ``learns``, a task's average cost of recent jobs replaces the estimate.
+    For a unit or cost, a job's estimate is added when it starts, and corrected when it ends. Such a bucket lets one job
+    start at a time. With ``learns``, recorded costs count, and a task's recent average replaces its estimate.
     """
 
     def __init__(self, row: Mapping[str, Any], day_ends: Callable[[float], float], *, learns: bool) -> None:
@@ -78,7 +78,7 @@ class Bucket:
                 self._move(self._took[job], now)
 
     def end(self, task: str, job: object, how: Ending, spent: float | None) -> None:
-        """Record that an attempt of a job ended. ``spent`` is the attempt's cost, or None if it has none."""
+        """Record that an attempt of a job ended. ``spent`` is the attempt's cost, or None if unknown."""
         self.active -= 1
         if self.unit != "jobs":
             took = self._took.pop(job)

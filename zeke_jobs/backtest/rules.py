@@ -215,7 +215,7 @@ class Board:
             live.lane.put(first, now)
 
     def end(self, live: Live, attempt: Attempt, spent: float | None) -> None:
-        """Record that an attempt ended. ``spent`` is the attempt's cost, or None if it has none."""
+        """Record that an attempt ended. ``spent`` is the attempt's cost, or None if unknown."""
         for bucket, _ in live.lane.limits:
             bucket.end(live.lane.task.id, live, attempt.how, spent)
         live.lane.end(live.key)

@@ -146,7 +146,7 @@ def vary(
 
 
 def _copy(job: Job, sent: float, number: int = 0) -> Job:
-    """Copy a job and the jobs that it sends. With ``number``, the keys are new, because a higher load has more."""
+    """Copy a job and the jobs that it sends. With ``number``, the keys are new, because a higher load has more keys."""
 
     def one(of: Job) -> Job:
         key = of.key if of.key is None or not number else f"{of.key} #{number + 1}"

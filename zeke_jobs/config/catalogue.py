@@ -97,7 +97,7 @@ def row(config: Config, task: Task) -> dict[str, Any]:
 
 
 def _cron(cron: Schedule, model: type[BaseModel]) -> dict[str, Any]:
-    # Store the payload in the form in which ``send`` does: in snake_case, and only the fields that jobs.yaml sets.
+    # Store the payload as ``send`` does: in snake_case, and only the fields that jobs.yaml sets.
     payload = model.model_validate(cron.payload).model_dump(mode="json", by_alias=False, exclude_unset=True)
     times = {"window": cron.window.total_seconds(), "jitter": cron.jitter.total_seconds()}
     return {**cron.model_dump(mode="json", by_alias=True), **times, "payload": payload}

@@ -65,7 +65,7 @@ class _Checks:
         base: Path = ("tasks", task.id)
         settings, chunk = (*base, "settings"), (*base, "chunk")
         filled = self._fill(task.settings, settings)
-        # If ``chunk`` is faulty, ``task.chunk`` is None, but the document still has the key.
+        # If ``chunk`` is faulty, ``task.chunk`` may be None, but the document still has the key.
         in_chunks = task.chunk is not None or self._document.find(chunk)[1] == len(chunk)
         handler = self._found(partial(resolve_path, in_chunks=in_chunks), task.handler, (*base, "handler"))
         if handler is None:

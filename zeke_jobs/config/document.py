@@ -83,7 +83,7 @@ class Document:
         return place, len(path)
 
     def refuse(self, path: Path, message: str, help: str = "") -> None:  # noqa: A002
-        """Report a fault of a value. A path may end with ``KEY`` (its key) or ``KEY, name`` (a missing key)."""
+        """Report a fault at ``path``, which may end with ``KEY`` (the value's key) or ``KEY, name`` (a missing key)."""
         place, depth = self.find(path)
         rest = path[depth:]
         missing = str(rest[-1]) if rest[-2:-1] == (KEY,) else ""

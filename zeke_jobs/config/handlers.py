@@ -100,7 +100,7 @@ def resolve(task: Task) -> Handler:
 
 
 def resolve_path(path: str, *, in_chunks: bool = False) -> Handler:
-    """Return the handler at ``module:function``. If ``in_chunks``, it takes chunks. Raises EntryError if invalid."""
+    """Return the handler at ``module:function``, for chunks exactly if ``in_chunks``. Raises EntryError if invalid."""
     found = import_object(path)
     function = inspect.unwrap(found) if callable(found) else found
     if not inspect.isfunction(function):

@@ -29,7 +29,7 @@ from zeke_jobs.payload.model import Duration
 class Retry(Keys):
     """Sets how failed attempts are repeated. Keys that are left out come from `defaults`."""
 
-    # The n-th retry waits min(max_delay, delay * factor ** (n - 1)), times a random factor of 1 - jitter to 1 + jitter.
+    # The n-th retry waits min(max_delay, delay * factor ** (n - 1)) times a random 1 ± jitter, but at most max_delay.
 
     limit: Annotated[int, Field(ge=0, le=1000)] = key(3, "Maximum number of retries.", "limit: 3")
     delay: Duration = key(timedelta(seconds=1), "Wait before the first retry.", "delay: 1s")

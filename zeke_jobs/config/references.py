@@ -111,7 +111,7 @@ class _Checks:
             self._refuse(path, fault, "for example rate: {limit: 60/m, burst: 10}")
 
     def _burst(self, path: Path, burst: float | None, rate: Rate) -> None:
-        """Check that a burst is at most half of the rate. Then a used-up burst is full again within a period."""
+        """Check that a burst is at most half of the rate. Then a used-up burst is full again within about a period."""
         if burst is not None and 2 * burst > rate.count:
             help_ = f"at most burst: {max(1, rate.count // 2)}; without it, starts are evenly spaced"
             self._refuse((*path, "burst"), f"expected a burst of at most half of {rate}, got {burst:g}", help_)

@@ -51,7 +51,7 @@ class Report:
 
 @dataclass
 class Import:
-    """Imports jobs and schedules from pg-boss. There, it cancels the imported queued jobs and deletes the schedules.
+    """Imports jobs and schedules from pg-boss. There, it cancels imported queued jobs and deletes imported schedules.
 
     Args:
         conn: An autocommit connection of a database user who may write to the tables of pg-boss and zeke_jobs.

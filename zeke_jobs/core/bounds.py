@@ -51,7 +51,7 @@ _CODE = re.compile("[A-Z]{3}")
 
 
 def check_cost(amount: Decimal | int, currency: str) -> None:
-    """Raise TypeError or ValueError unless the amount is at least 0 and the currency is three capital letters."""
+    """Raise TypeError or ValueError unless amount is a Decimal or int of at least 0, and currency is like ``USD``."""
     if isinstance(amount, bool) or not isinstance(amount, Decimal | int):
         raise TypeError(
             f"expected a cost as Decimal or int, got {type(amount).__name__} {amount!r}; Decimal(str(amount)) makes one"

@@ -67,7 +67,7 @@ class Context(ABC, Generic[S]):
     def transaction(self) -> AbstractContextManager[Connection]:
         """Open a fenced transaction. The transaction commits only if this process still holds the job.
 
-        Raises ClaimLost and rolls everything back if the job was cancelled, or another process took or finished it.
+        Raises ClaimLost and rolls everything back if the job was cancelled, has ended, or went back into the queue.
         """
 
     @abstractmethod
@@ -174,7 +174,7 @@ class Context(ABC, Generic[S]):
     def used(self, /, **units: float) -> None:
         """Report how much this job has used of a unit that its limits count: ``ctx.used(tokens=1834)``. Calls add up.
 
-        An amount above the job's estimate counts against the limit at once. When the job ends, the unused part of
+        What exceeds the job's estimate counts against the limit at once. When the job ends, the unused part of
         the estimate is free again. Raises ValueError if an amount is negative or NaN.
         """
 
@@ -265,7 +265,7 @@ class ChunkContext(Generic[S]):
         return await self.jobs[0].aservice(name)
 
     def cancelled(self, i: int) -> bool:
-        """Return whether job ``i`` was cancelled while the handler ran. If so, its result and transactions are lost."""
+        """Return whether job ``i`` was cancelled while the handler ran. If so, result and transactions are refused."""
         return self._is_cancelled(i)
 
     def fail(self, i: int, error: Exception | str) -> None:

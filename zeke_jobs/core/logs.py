@@ -151,7 +151,7 @@ def _text(event: EventDict) -> str:
     rendered = _renderer(colors=False, pad_event_to=0, pad_level=False)(None, "", _one_line(None, "", shown))
     line = redaction.redact(rendered)
     short = f"{line[:_LONGEST_LINE]}…" if len(line) > _LONGEST_LINE else line
-    # Postgres cannot store NUL or lone surrogates. The readable format escapes both, but not in tracebacks.
+    # Postgres cannot store NUL or lone surrogates.
     return short.replace("\0", r"\0").encode("utf-8", "backslashreplace").decode()
 
 

@@ -64,7 +64,7 @@ def remember_address(text: str, password: str) -> None:
 
 @contextmanager
 def hiding(payload: Mapping[str, Any], sensitive: Collection[str]) -> Iterator[None]:
-    """During the block, mask a payload's sensitive fields in all logs and errors of this thread or asyncio task."""
+    """During the block, ``redact`` and ``shown`` mask a payload's sensitive fields in this thread or asyncio task."""
     if not sensitive:
         yield
         return

@@ -164,7 +164,7 @@ def _of_key(conn: Connection, job: Row, task: Row) -> Iterator[Reason]:
 def _queue_before(
     conn: Connection, job: Row, task: Row, serving: Sequence[Row], keepers: Sequence[Row]
 ) -> Iterator[Reason]:
-    # A keeper is a process reserved for a job that must run alone. If this job is one, an idle one may wait for it.
+    # A keeper is reserved for a job that must run alone. For such a job, leave out idle keepers: they may wait for it.
     kept = {keeper.worker: keeper for keeper in keepers if keeper.runs or job.deaths < 2}
     free = [one for one in serving if one.id not in kept]
     threads, busy = sum(one.threads for one in free), sum(one.busy for one in free)

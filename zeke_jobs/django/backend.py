@@ -1,4 +1,4 @@
-"""Defines a backend for Django's ``TASKS`` that sends jobs on Django's connection, reads results, checks settings."""
+"""Defines a backend for Django's ``TASKS``: sends jobs on Django's connection, reads results, and checks settings."""
 
 import builtins
 import re
@@ -47,7 +47,7 @@ def find(function: str) -> Any:
 
 
 def new_result(task: Any, call: Mapping[str, Any], **values: Any) -> Any:
-    """Return a new call's ``TaskResult``, with ``values`` as fields. Raises TypeError if arguments are not JSON."""
+    """Return a call's ``TaskResult``: new, except for ``values``. Raises TypeError if arguments are not JSON."""
     given = {name: call[name] for name in ("args", "kwargs", "backend")}
     start = {"id": "", "status": Status.READY, "errors": [], "worker_ids": [], **_TIMES}
     return tasks.TaskResult(task=task, **{**start, **given, **values})

@@ -150,7 +150,7 @@ _KEYWORDS |= {f"{end}{of}": f"{end}_length" for end in ("min", "max") for of in 
 
 
 def validator(schema: Mapping[str, Any]) -> SchemaValidator:
-    """Return pydantic's validator for a JSON Schema of payloads. It refuses fields that the schema does not allow."""
+    """Return pydantic's validator for a JSON Schema of payloads. It refuses unknown fields of models."""
     from pydantic_core import SchemaError, SchemaValidator
 
     models = [{**_core(model), "ref": name} for name, model in schema.get("$defs", {}).items()]

@@ -72,7 +72,7 @@ class PayloadSchema:
         return True
 
     def field(self, name: str) -> str:
-        """Return the snake_case name of a field that is named in either case. An unknown name is returned unchanged."""
+        """Return the snake_case name of a field named in snake or camel case. An unknown name is returned unchanged."""
         shape = self._shape(self.schema or {})
         return name if name in shape.fields else shape.camel.get(name, name)
 

@@ -109,8 +109,8 @@ class JobRunner:
 
         Args:
             raises: If a job fails for good, raise the exception of its handler instead of going on.
-            waits: Do not run jobs before their time. If False, move the clock of the test database forward until no job
-                waits. At the end, set it back: to the time of the fixture ``zeke_clock``, or to the real time.
+            waits: Do not run jobs before their time. If False, move the clock of the test database forward while a job
+                waits for a time. At the end, set it back: to the time of ``zeke_clock``, or to the real time.
             connection: A psycopg2 connection, in whose open transaction the jobs run, for tests that roll back.
         """
         with ExitStack() as stack:

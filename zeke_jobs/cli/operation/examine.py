@@ -33,7 +33,7 @@ def doctor(as_json: Json = False) -> int:
 
 
 def fleet(as_json: Json = False) -> None:
-    """List workers and schedulers: host, version, revision in use and in jobs.yaml, heartbeat, load, queues, drift."""
+    """List workers and schedulers: host, version, revisions in use and of the file, heartbeat, load, queues, drift."""
     with database.connection("fleet") as conn:
         found = members.look(conn)
         differs = members.unapplied(conn)
@@ -63,7 +63,7 @@ def health(
     live: Annotated[bool, flag("--live", "Only: this container's processes make progress.")] = False,
     ready: Annotated[bool, flag("--ready", "Only: they can do work now.")] = False,
 ) -> int:
-    """Exit 0 if PART works, else 1: this host's workers or schedulers send heartbeats, or the address answers."""
+    """Exit 0 if PART works (this host's workers or schedulers send heartbeats, or the address answers), otherwise 1."""
     if live or ready:
         if part or (live and ready):
             raise UsageError("expected --live or --ready alone, got more words")

@@ -24,7 +24,7 @@ def mcp() -> None:
 
 
 def serve(program: str, tools: Iterable[Callable[..., str]], note: str = "") -> None:
-    """Serve functions as tools, and add ``note`` to their descriptions. Raises ConfigurationError if mcp is missing."""
+    """Serve functions as tools, described by docstrings and ``note``. Raises ConfigurationError if mcp is missing."""
     try:
         from mcp.server import MCPServer
         from mcp_types import ToolAnnotations

@@ -1,1 +1,1 @@
-"""Contains the commands that send, list, explain and change jobs, pause them, and manage schedules."""
+"""Contains the commands that send, list, explain and change jobs, pause tasks, and manage schedules."""

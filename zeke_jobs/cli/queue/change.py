@@ -74,7 +74,7 @@ def reschedule(
 def _change(
     asked: dict[str, Any], verb: Verb, done: str, value: Mapping[str, Any] | None = None, *, reason: str | None = None
 ) -> int:
-    """Change jobs that have these ids or match these filters. If only ``batch`` is given, change the batch itself."""
+    """Change jobs that have these ids or match filters. Cancel or retry a whole batch if only ``batch`` is given."""
     given = {name: value for name, value in asked.items() if name in FILTERS}
     value = value or {}
     job_ids, limit, as_json = asked.get("job_ids"), asked.get("limit"), "as_json" in asked
