@@ -41,13 +41,13 @@ class Job:
         output: The handler's result.
         started_on: Time of the handler's last start.
         completed_on: Time of the job's end, however it ended.
-        retry_count: Number of attempts after the first.
+        retry_count: Number of retries that count toward the limit, so not those after a death or a `retry` by hand.
         error: The last failure or the cancellation, as ``{"type", "message", …}``; None for active and completed jobs.
         parent: The job that sent this one.
         attempts: Every attempt that did not complete: its times, outcome, worker and error.
         progress: The handler's last report of its progress.
         run_at: The job does not start before this time.
-        revision: Revision of jobs.yaml at the job's last start; before the first start, the revision when it was sent.
+        revision: Revision of jobs.yaml at the job's last start; before the first start, that of the last change of its task.
         waiting_for: The handler's reason for deferring the job.
         cancelled_on: Time at which the job was cancelled. If the job is still active, a worker is stopping it.
         cost: Cost reported by the handler so far, over all attempts; None means unknown, not zero.

@@ -73,7 +73,7 @@ def _drift(one: Row, number: int, newest: str) -> list[str]:
     # Compare the files and not the revisions' numbers, because a value set by hand makes a new revision of the same
     # file. Leave out a process that does not use the revision in force yet.
     elif one.file_differs and one.revision == number:
-        found.append(f"its file is that of revision {one.file_revision}; it changes nothing")
+        found.append(f"its file is that of revision {one.file_revision}; it changes nothing unless applied")
     return [*found, f"version {one.version}, another runs {newest}"] if one.version != newest else found
 
 

@@ -160,7 +160,7 @@ def test_fleet_lists_who_runs_and_where_one_drifts(cli: Cli, conn: Connection, f
         assert shown.count(once) == 1
     query(conn, "DELETE FROM zeke_jobs.worker")
     worker(conn, kind="scheduler")
-    for drift in ([], ["its file is that of revision 1; it changes nothing"]):
+    for drift in ([], ["its file is that of revision 1; it changes nothing unless applied"]):
         [member] = cli("fleet", "--json").json["members"]
         assert (member["revision"], member["drift"]) == (2, drift)
         query(conn, "UPDATE zeke_jobs.worker SET revision = 2")

@@ -101,7 +101,7 @@ def _change(
     asks = total > 0 and options.is_asked(yes="yes" in asked, as_json=as_json)
     if asks or "dry_run" in asked:
         columns = named("task=task_id") | {"status": lambda one: styled(one.status), "jobs": "jobs"}
-        listing(counted, columns, right=("jobs",), empty="no such jobs", as_json=as_json)
+        listing(counted, columns, right=("jobs",), empty="no jobs to change", as_json=as_json)
     if "dry_run" in asked:
         return FINE if total else FAILED
     if asks:

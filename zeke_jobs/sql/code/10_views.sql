@@ -23,7 +23,7 @@ SELECT q.message_id AS id, q.task AS name, zeke_jobs.status_of(q.state, q.attemp
       FROM jsonb_array_elements(CASE jsonb_typeof(q.attempts) WHEN 'array' THEN q.attempts ELSE '[]' END) WITH ORDINALITY AS a (value, n)
       WHERE a.value ? 'error' ORDER BY a.n DESC LIMIT 1)
   END AS error,
-  greatest(q.attempt - 1, 0) AS retry_count, coalesce(zeke_jobs.integer_of(q.message #> '{options,retry,limit}'), s.retry_limit, 0) AS retry_limit,
+  greatest(q.attempt - q.attempt_base - 1, 0) AS retry_count, coalesce(zeke_jobs.integer_of(q.message #> '{options,retry,limit}'), s.retry_limit, 0) AS retry_limit,
   q.attempt, CASE WHEN s.grown THEN zeke_jobs.brief_attempts(q.attempts) ELSE q.attempts END AS attempts, q.deaths,
   CASE WHEN s.grown AND jsonb_typeof(q.extra -> 'progress') = 'object' THEN (q.extra -> 'progress') || '{"note": "***"}' ELSE q.extra -> 'progress' END AS progress,
   CASE WHEN q.state <> 'queued' THEN NULL WHEN s.grown THEN CASE WHEN (q.extra ->> 'waiting_for') IS NOT NULL THEN '***' END
