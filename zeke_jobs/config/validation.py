@@ -15,7 +15,7 @@ from typing_extensions import TypeAliasType
 from zeke_jobs.config.document import Document, walk
 from zeke_jobs.config.entries import EntryError, Keys
 from zeke_jobs.config.imports import Secret
-from zeke_jobs.core.quoting import describe, quote, suggest
+from zeke_jobs.core.quoting import describe, nearest, quote, suggest
 from zeke_jobs.payload.faults import KEY, Path, expected, located
 
 
@@ -126,8 +126,10 @@ def note_missing(document: Document, whole: type[Keys]) -> None:
         owner = only_model_at(whole, path, strict=True)
         if owner is None or not issubclass(owner, Keys) or not isinstance(mapping, dict):
             continue
+        # A misspelt key is reported once, as an unknown key with the key that was meant.
+        meant = {nearest(str(key), accepted_keys(owner)) for key in mapping.keys() - all_keys(owner)}
         for name in owner.required:
-            if name not in mapping:
+            if name not in mapping and name not in meant:
                 is_named = path != () and isinstance(path[-1], str) and owner.called.startswith("a ")
                 called = f"{owner.called[2:]} {path[-1]}" if is_named else owner.called
                 fault = f"expected the key {quote(name)} in {called}, got none"
@@ -168,8 +170,7 @@ def _teach(field: FieldInfo | None) -> str:
 
 def message(error: ErrorDetails, *, got: str | None = None) -> tuple[str, str]:
     """Return an error's message and its help, which may be empty. ``got`` is shown in place of a secret value."""
-    shown = got or describe(error["input"])
-    kind = error["type"]
+    shown, kind = got or describe(error["input"]), error["type"]
     if kind in {"value_error", "assertion_error"}:
         return _raised(error, shown, is_secret=got is not None)
     help_ = "" if got else _help(kind, error)
