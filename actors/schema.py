@@ -136,7 +136,7 @@ class DeliverDigest(Payload):
 
 
 class DeliverAlert(Payload):
-    """deliver-alert: send a receiver all stories that its alerts have found. The settings define the receiver."""
+    """deliver-alert: send the stories that alerts found to a receiver of the settings, at most 50 a message."""
 
     receiver: str = Field(min_length=1, max_length=100)
 

@@ -81,7 +81,7 @@ def _least(terms: set[str], most: int) -> list[int]:
 
 
 def names(text: str) -> list[int]:
-    """Return hashes of at most 40 names and numbers in a text, made from capitals (``sketch`` uses lower case).
+    """Return hashes of at most 40 names and numbers in a text. The names keep their capitals, unlike in ``sketch``.
 
     A name is a word that the text always capitalises, except months and weekdays. A text without such words, for
     example in a script without capitals, has no names.

@@ -79,7 +79,7 @@ class Unique(Keys):
 
 
 class Share(Keys):
-    """Shares the free places among keys if more jobs are due than may start."""
+    """Lets keys take turns if more jobs are due than may start."""
 
     short_form = ("by", str, "key")
 

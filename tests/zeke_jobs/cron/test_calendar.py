@@ -22,7 +22,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def scan(cron: Cron, zone: str, start: datetime, end: datetime) -> list[datetime]:
-    """Return when a line fires. At clock changes, a line that omits an hour fires for skipped times, once for repeated ones."""
+    """Return when a line fires. One that does not match every hour fires also for skipped times, and once for repeated."""
     tz, every_hour, found = ZoneInfo(zone), len(cron.hours) == 24, list[datetime]()
     minutes = [start + n * MINUTE for n in range(int((end - start) / MINUTE))]
     latest = start.astimezone(tz).replace(tzinfo=None) - MINUTE

@@ -315,7 +315,7 @@ BEGIN
       ELSIF cardinality(v_keys) > p_most THEN
         SELECT v_keys[cardinality(v_keys)], 1000 INTO v_key, v_taken; -- the last key has had its turn
       ELSE
-        -- Once all keys have had a turn, one query combines several turns of each key.
+        -- Once all keys have had one turn, one query locks the jobs of several turns of each key.
         v_has_all := v_key = '';
         v_turns := CASE WHEN v_has_all THEN greatest(1, v_turns * (p_most - cardinality(v_places)) / greatest(1, cardinality(v_more.places))) ELSE 1 END;
         SELECT '', 0 INTO v_key, v_taken;
