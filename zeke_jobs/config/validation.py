@@ -126,8 +126,9 @@ def note_missing(document: Document, whole: type[Keys]) -> None:
         owner = only_model_at(whole, path, strict=True)
         if owner is None or not issubclass(owner, Keys) or not isinstance(mapping, dict):
             continue
-        # A misspelt key is reported once, as an unknown key with the key that was meant.
-        meant = {nearest(str(key), accepted_keys(owner)) for key in mapping.keys() - all_keys(owner)}
+        # Where other keys are forbidden, a misspelt key is reported once: as an unknown key, with the key that was meant.
+        unknown = mapping.keys() - all_keys(owner) if owner.model_config["extra"] == "forbid" else ()
+        meant = {nearest(str(key), accepted_keys(owner)) for key in unknown}
         for name in owner.required:
             if name not in mapping and name not in meant:
                 is_named = path != () and isinstance(path[-1], str) and owner.called.startswith("a ")
@@ -192,8 +193,7 @@ def _raised(error: ErrorDetails, shown: str, *, is_secret: bool) -> tuple[str, s
 
 
 def _help(kind: str, error: ErrorDetails) -> str:
-    value = error["input"]
-    is_text = isinstance(value, str)
+    is_text = isinstance(value := error["input"], str)
     if is_text and kind in {"literal_error", "enum"}:
         near = suggest(value, re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected"))))
         return near if near.startswith("did you mean") else ""

@@ -106,7 +106,7 @@ def attempted(entry: dict[str, Any]) -> Reason:
     outcome, error = str(entry.get("outcome", "?")), entry.get("error") or {}
     on = f" on {when(began)}" if began else ""
     took = span(ended - began) if began and ended else ""
-    after = took and (f", noticed {took} after its start" if outcome == "died" else f", after {took}")
+    after = took and (f", noticed {took} later" if outcome == "died" else f", after {took}")
     because = _because(error_of(error) or str(entry.get("reason") or ""))
     sentence = f"attempt {entry.get('attempt', 0)}{on}: {_OUTCOMES.get(outcome, outcome)}{after}{because}"
     return Reason("attempt", sentence, traceback=tuple(str(error.get("traceback") or "").splitlines()))

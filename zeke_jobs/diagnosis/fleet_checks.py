@@ -185,7 +185,7 @@ def _drift(conn: Connection) -> Iterator[Finding]:
     for one in fleet.look(conn).members:
         for drift in one.drift:
             who = place(one.host, one.pid)
-            help_ = "zeke-jobs fleet shows all; restart it with the newest code and the jobs.yaml of zeke-jobs show"
+            help_ = "zeke-jobs fleet shows all; restart it with the code and jobs.yaml of the others, or apply its file"
             if one.silent:
                 help_ = "restart it if it hangs; if it has ended, another worker takes its jobs back, and it leaves this list"
             yield Finding(who, f"the {one.kind} {who}: {drift}", help_)

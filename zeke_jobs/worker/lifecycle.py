@@ -167,7 +167,7 @@ class Lifecycle(Middleware):  # type: ignore[misc] # dramatiq has no types
         self._process.use(state.config, state.revision)
         if not state.is_file:
             what = "an older revision" if state.file_revision else "not applied"
-            event = f"this process's jobs.yaml is {what} and changes nothing; zeke-jobs apply would put it in force"
+            event = f"this process's jobs.yaml is {what} and changes nothing, unless zeke-jobs apply puts it in force"
             self._log.warning(event, file_revision=state.file_revision, revision=state.revision)
 
     def before_worker_shutdown(self, _broker: object, _worker: object) -> None:

@@ -139,7 +139,7 @@ def test_a_job_whose_time_has_not_come_says_why_it_waits_until_when(scene: Scene
     assert scene.reasons(failed)["waits-for-retry"] == words
     assert scene.history(failed) == [f"attempt 1 on {AT}: failed, to be tried again, after 0ms: OSError: no route"]
     died = {"attempt": 1, "outcome": "died", "started_on": "2026-03-10 12:00+00", "ended_on": "2026-03-10 12:00:23+00"}
-    assert ends.attempted(died).sentence == f"attempt 1 on {AT}: its worker died, noticed 23s after its start"
+    assert ends.attempted(died).sentence == f"attempt 1 on {AT}: its worker died, noticed 23s later"
 
 
 def test_a_job_behind_others_says_how_many_go_first_and_why(scene: Scene) -> None:
