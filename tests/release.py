@@ -72,7 +72,7 @@ def digest(path: Path) -> str:
 
 
 def shipped(name: str) -> list[Path]:
-    """Return the files of a package, without build files: those of zeke-news are in the folder of its modules."""
+    """Return the files of a package, without build files, which for zeke-news are in the folder of its modules."""
     files = (
         path
         for path in (ROOT / PACKAGES[name]).rglob("*")

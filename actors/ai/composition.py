@@ -85,7 +85,7 @@ def _is_borne_out(text: str, story: Story) -> bool:
     is_of_story = is_ended and len(said & evidence(told).keys) >= _BORNE_OUT * len(said)
     if not is_of_story or gate.fault(text, told) is not None:
         return False
-    # One sentence of the story must have all the numbers: those of two sentences perhaps do not belong together.
+    # One sentence of the story must have all the numbers: numbers of two sentences perhaps do not belong together.
     figures = numbers(dates(text).rest)
     sets = (known_numbers([dates(item.text).rest]) for item in ranked(story.document)) if figures else ()
     return not figures or any(all(stands_among(one, known) for one in figures) for known in sets)

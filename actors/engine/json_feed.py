@@ -1,4 +1,4 @@
-"""Turns a JSON Feed, version 1 or 1.1 (https://jsonfeed.org), into entries like those that feedparser returns."""
+"""Turns a JSON Feed, version 1 or 1.1 (https://jsonfeed.org), into entries in the form of feedparser's."""
 
 import html
 import json

@@ -1,1 +1,1 @@
-"""Contains the tasks that analyse a story, and those that find, deduplicate and score its highlights."""
+"""Contains the tasks that analyse a story, and find, deduplicate and score its highlights."""

@@ -20,7 +20,7 @@ _NAMESPACE = UUID("b7b1f3a0-7d59-5c0e-9a43-3a1f0f6e2d11")
 
 
 def dedupe_insights(payload: DedupeInsights, ctx: Context) -> dict[str, Any]:
-    """Store a story's new insights, update those that the pipeline stored, and score all of the pipeline's highlights.
+    """Store a story's new insights, update the insights of the pipeline, and score all of the pipeline's highlights.
 
     Raises:
         Reject: the story does not exist.

@@ -140,7 +140,7 @@ def like(
 
 
 def _strangers(conn: Connection, text: StoryText, stories: Sequence[UUID]) -> set[UUID]:
-    """Return the stories that no longer exist, and those that share no name with ``text`` although both have names."""
+    """Return the stories that no longer exist, or share no name with ``text`` although both have names."""
     mine = set(names(lead(text)))
     theirs = {story: set(names(lead(other))) for story, other in texts.read_all(conn, stories).items()}
     return {one for one in stories if one not in theirs or (mine and theirs[one] and mine.isdisjoint(theirs[one]))}

@@ -103,7 +103,7 @@ class Workload:
         return datetime.fromtimestamp(self.origin, UTC), datetime.fromtimestamp(self.origin + self.end, UTC)
 
     def jobs(self) -> Iterator[Job]:
-        """Yield all jobs, including those that other jobs send."""
+        """Yield all jobs, including jobs that other jobs send."""
         todo = self.roots[::-1]
         while todo:
             job = todo.pop()

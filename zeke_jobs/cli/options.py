@@ -134,7 +134,7 @@ FILTERS: dict[str, Any] = {
 
 
 def with_options(command: Callable[..., int | None], added: Mapping[str, Any]) -> Callable[..., int | None]:
-    """Add options (annotations by name) to a command. Its first parameter gets a dict of those that the user gave."""
+    """Add options (annotations by name) to a command. Its first parameter gets a dict of the given ones."""
     _, *own = inspect.signature(command, eval_str=True).parameters.values()
     keyword = inspect.Parameter.KEYWORD_ONLY
     parameters = [one.replace(kind=keyword) for one in own]

@@ -33,7 +33,7 @@ _DAY = timedelta(days=1)
 
 
 class CronError(ValueError):
-    """A cron line is not valid. ``reason`` says what was expected. ``help`` says how to correct it, or is empty."""
+    """A cron line is not valid. ``reason`` names the accepted form. ``help`` says how to correct it, or is empty."""
 
     def __init__(self, reason: str, help: str = "") -> None:  # noqa: A002 (the diagnostics use this word)
         super().__init__(f"{reason}; {help}" if help else reason)

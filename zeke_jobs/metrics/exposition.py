@@ -1,4 +1,4 @@
-"""Declares the metrics (name, kind, labels, meaning), and serves those that one dramatiq command's workers count."""
+"""Declares the metrics (name, kind, labels, meaning), and serves the counts of one dramatiq command's workers."""
 
 import os
 import shutil

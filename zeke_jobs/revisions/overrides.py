@@ -60,7 +60,7 @@ def refuse_stuck(file: Config, overrides: Sequence[Override]) -> None:
 
 
 def with_overrides(overrides: Sequence[Override], new: Iterable[Override]) -> list[Override]:
-    """Add new overrides. Each replaces the earlier ones at its path and below, except those that outlast it."""
+    """Add new overrides. Each replaces the earlier ones at its path and below, except overrides that outlast it."""
     result = list(overrides)
     for one in new:
         left = [] if one.until is None else [old for old in result if old.until is None or old.until > one.until]
@@ -89,7 +89,7 @@ def after(overrides: Sequence[Override], moment: datetime) -> list[Override]:
 
 
 def lasting(overrides: Sequence[Override]) -> list[Override]:
-    """Return the permanent overrides, except those that keep a removed task until its jobs have ended."""
+    """Return the permanent overrides, except overrides that keep a removed task until its jobs have ended."""
     return [one for one in overrides if one.until is None and one.drains is None]
 
 

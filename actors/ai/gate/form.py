@@ -12,7 +12,7 @@ _PAIRS = [tuple(pair) for pair in ["“”", "«»", "「」", "『』", "()", "
 
 @lru_cache(maxsize=1024)
 def fault(sentence: str) -> str | None:
-    """Return what is wrong with a sentence's form, or None if the sentence can be shown."""
+    """Return the fault in a sentence's form, or None if the sentence can be shown."""
     if not is_balanced(sentence):
         return "its quotation marks or brackets are not balanced"
     if SAYS["markup"].search(sentence):

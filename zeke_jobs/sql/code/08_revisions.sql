@@ -54,7 +54,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Return the positions (from 1) of overrides (values set by hand) to remove: expired ones, and those that keep a removed task, if it has no jobs left.
+-- Return the positions (from 1) of overrides (values set by hand) to remove: expired overrides, and overrides that keep a removed task without jobs.
 CREATE OR REPLACE FUNCTION zeke_jobs.overrides_over() RETURNS SETOF bigint
 LANGUAGE sql STABLE AS $$
   SELECT o.place FROM (SELECT r.overrides FROM zeke_jobs.revision AS r ORDER BY r.number DESC LIMIT 1) AS latest

@@ -1,6 +1,6 @@
 -- These functions move finished jobs to the history when their retention time has passed.
 
--- Return a row for each task and status with jobs to purge: those that ended before the time in "before". A job is kept for at least the unique period
+-- Return a row for each task and status with jobs to purge: jobs that ended before the time in "before". A job is kept for at least the unique period
 -- of its task, and a job of a removed task for 30 days. One row, with the task NULL, is for all jobs sent with the option keep (their own retention time).
 CREATE OR REPLACE FUNCTION zeke_jobs.overdue() RETURNS TABLE (task text, status zeke_jobs.job_status, before timestamptz)
 LANGUAGE sql STABLE SET enable_seqscan = off AS $$

@@ -1,5 +1,5 @@
 -- A SECURITY DEFINER function gets a fixed search path, and only roles of zeke_jobs may call it. A function that must use indexes (enable_seqscan = off)
--- also gets the settings below, except those that it sets itself. For example, JIT is off, because with JIT a call takes a hundred times as long.
+-- also gets the settings below, except settings of its own. For example, JIT is off, because with JIT a call takes a hundred times as long.
 DO $$
 DECLARE
   v_one record;

@@ -91,7 +91,7 @@ class Running:
                 get_logger(__name__).debug("a stopper failed", exc_info=True)
 
     def forget(self, *stoppers: Callable[[], object]) -> None:
-        """Remove ``stoppers``, because what they stop has ended or will be used by another job."""
+        """Remove ``stoppers``, because their targets have ended or will be used by another job."""
         with self._lock:
             self.stoppers[:] = [one for one in self.stoppers if one not in stoppers]
 
