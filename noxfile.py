@@ -340,7 +340,7 @@ def _run(
         try:
             # More than cores: tests wait for their server, and those of acceptance for leases, polls and stops. But each process
             # needs seconds to find them.
-            processes = CORES + {"acceptance": 3, "unit": 2}.get(part, 1)
+            processes = CORES + (3 if part == "acceptance" else 2 if session.name == "unit" else 1)
             session.run("pytest", *arguments, f"--numprocesses={processes}", *PARALLEL, env=env)
         except nox.command.CommandFailed:
             again = list(json.loads(last_failed.read_text())) if last_failed.exists() else []
