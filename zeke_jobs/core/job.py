@@ -41,7 +41,7 @@ class Job:
         output: The handler's result.
         started_on: Time of the handler's last start.
         completed_on: Time of the job's end, however it ended.
-        retry_count: Number of retries that count toward the limit, so not those after a death or a `retry` by hand.
+        retry_count: Number of retries that count toward the limit, not the attempts after a death or a ``retry`` by hand.
         error: The last failure or the cancellation, as ``{"type", "message", …}``; None for active and completed jobs.
         parent: The job that sent this one.
         attempts: Every attempt that did not complete: its times, outcome, worker and error.
